@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// Kernel side: the smallest program. It lets every network packet pass.
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+// ANCHOR: program
+SEC("xdp")
+int intro(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+// ANCHOR_END: program
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,22 @@
+//! Kernel side: the smallest program. It lets every network packet pass.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
+
+// ANCHOR: program
+#[xdp]
+pub fn intro(_ctx: XdpContext) -> u32 {
+    XDP_PASS
+}
+// ANCHOR_END: program
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,208 @@
+//! Runs one step: starts the program, passes its output on, obeys its limits, and leaves nothing running.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use plan::frame::Kind;
+use plan::{Order, Outcome, Size, Step};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, wait, waitid};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::channel::{Channel, Message};
+
+const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/bin"), ("HOME", "/root"), ("LANG", "C.UTF-8")];
+
+/// How often a program without news is looked at for too much output.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A started program, and what its input and output are tied to.
+struct Running {
+    child: Child,
+    /// The host's end of the program's terminal, if it has one.
+    terminal: Option<File>,
+    printed: Arc<AtomicU64>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+pub fn run(step: &Step, channel: &Channel, inbox: &Receiver<Message>) -> Result<(Outcome, Duration)> {
+    let start = Instant::now();
+    let mut running = match start_program(step, channel) {
+        Ok(running) => running,
+        Err(error) => return Ok((Outcome::NotStarted(format!("{error:#}")), start.elapsed())),
+    };
+    let limit = supervise(step, &mut running, inbox, start)?;
+    let status = running.child.wait().context("cannot wait for the program")?;
+    let duration = start.elapsed();
+    kill_everything();
+    drop(running.terminal);
+    for reader in running.readers {
+        // Only a panic makes this fail, and its message is on the console.
+        let _ = reader.join();
+    }
+    reap_orphans();
+    Ok((limit.unwrap_or_else(|| outcome(status)), duration))
+}
+
+fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
+    let mut command = Command::new(&step.program);
+    command.args(&step.args).envs(ENVIRONMENT).envs(step.env.iter().cloned());
+    let printed = Arc::new(AtomicU64::new(0));
+    let mut readers = Vec::new();
+    let mut read = |kind, from| readers.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));
+
+    let (child, terminal) = match step.terminal {
+        None => {
+            let (out_end, out) = io::pipe()?;
+            let (err_end, err) = io::pipe()?;
+            command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
+            let child = spawn(command)?;
+            read(Kind::Stdout, File::from(std::os::fd::OwnedFd::from(out_end)));
+            read(Kind::Stderr, File::from(std::os::fd::OwnedFd::from(err_end)));
+            (child, None)
+        }
+        Some(size) => {
+            let terminal = attach_terminal(&mut command, size)?;
+            let child = spawn(command)?;
+            read(Kind::Stdout, terminal.try_clone()?);
+            (child, Some(terminal))
+        }
+    };
+    announce_end(&child, channel);
+    Ok(Running { child, terminal, printed, readers })
+}
+
+/// Starts the program. The command is dropped here, and with it init's copies of the program's ends of the pipes.
+fn spawn(mut command: Command) -> Result<Child> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.spawn().with_context(|| format!("cannot start {program}"))
+}
+
+/// Gives the program a new terminal as input, output and controlling terminal; returns the other end.
+fn attach_terminal(command: &mut Command, size: Size) -> Result<File> {
+    let host_end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("cannot open a terminal")?;
+    grantpt(&host_end)?;
+    unlockpt(&host_end)?;
+    let program_end = ioctl_tiocgptpeer(&host_end, OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    resize(&host_end, size)?;
+    command.stdin(program_end.try_clone()?).stdout(program_end.try_clone()?).stderr(program_end);
+    // SAFETY: between fork and exec only two system calls are made, both safe in a child of a threaded process.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+            Ok(())
+        });
+    }
+    Ok(host_end.into())
+}
+
+fn resize(terminal: impl std::os::fd::AsFd, size: Size) -> io::Result<()> {
+    let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    Ok(tcsetwinsize(terminal, size)?)
+}
+
+/// Passes a program's output on until the last process that could write has ended.
+fn pass_on(kind: Kind, mut from: File, channel: Channel, printed: Arc<AtomicU64>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // A terminal reports its end as an I/O error, a pipe as zero bytes.
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            printed.fetch_add(length as u64, Ordering::Relaxed);
+            if channel.output(kind, &buffer[..length]).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Tells the main thread when the program has ended, without taking its exit status away.
+fn announce_end(child: &Child, channel: &Channel) {
+    let pid = Pid::from_child(child);
+    let inbox = channel.inbox();
+    std::thread::spawn(move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+        // Nobody listens when init itself is ending.
+        let _ = inbox.send(Message::ProgramEnded);
+    });
+}
+
+/// Waits for the program to end; ends it when it has reached a limit, and says which.
+fn supervise(
+    step: &Step,
+    running: &mut Running,
+    inbox: &Receiver<Message>,
+    start: Instant,
+) -> Result<Option<Outcome>> {
+    let mut limit = None;
+    loop {
+        match inbox.recv_timeout(LOOK) {
+            Ok(Message::ProgramEnded) => return Ok(limit),
+            Ok(Message::Order(Order::Signal(number))) => send_signal(running, number),
+            Ok(Message::Order(Order::Resize(size))) => {
+                if let Some(terminal) = &running.terminal {
+                    resize(terminal, size).context("cannot resize the terminal")?;
+                }
+            }
+            Ok(Message::Order(Order::PowerOff)) => kill_everything(),
+            Ok(Message::Order(Order::Run(_))) => bail!("the host sent a plan while one was running"),
+            Ok(Message::Input(bytes)) => {
+                if let Some(terminal) = &mut running.terminal {
+                    terminal.write_all(&bytes).context("cannot pass input on")?;
+                }
+            }
+            Ok(Message::Failed(error)) => bail!("cannot read orders: {error}"),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("the host went away"),
+        }
+        if limit.is_none() {
+            limit = reached_limit(step, running, start);
+            if limit.is_some() {
+                kill_everything();
+            }
+        }
+    }
+}
+
+fn reached_limit(step: &Step, running: &Running, start: Instant) -> Option<Outcome> {
+    if step.seconds.is_some_and(|seconds| start.elapsed() >= Duration::from_secs(seconds)) {
+        return Some(Outcome::TimedOut);
+    }
+    let printed = running.printed.load(Ordering::Relaxed);
+    step.output_limit.is_some_and(|limit| printed > limit).then_some(Outcome::Flooded)
+}
+
+fn send_signal(running: &Running, number: i32) {
+    if let Some(signal) = Signal::from_named_raw(number) {
+        // It may have ended a moment ago.
+        let _ = kill_process_group(Pid::from_child(&running.child), signal);
+    }
+}
+
+/// Ends every process but init: a step leaves nothing running.
+fn kill_everything() {
+    // SAFETY: kill(2) touches no memory. It fails only when there is no other process, which is what is wanted.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+fn reap_orphans() {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+}
+
+fn outcome(status: ExitStatus) -> Outcome {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Outcome::Exited(code),
+        (None, Some(signal)) => Outcome::Killed(signal),
+        (None, None) => Outcome::NotStarted(format!("unknown wait status {status}")),
+    }
+}

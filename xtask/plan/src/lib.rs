@@ -1,0 +1,97 @@
+//! The language between the host (`xtask`) and the guest's init (PID 1 in the VM).
+//!
+//! ```text
+//!   host                                     guest
+//!    |                    <- Ready            |  everything is mounted
+//!    | Order::Run(Plan)   ->                  |
+//!    |                    <- Started(step 0)  |
+//!    |                    <- output bytes     |
+//!    |                    <- Ended(step 0)    |  ... and so on for each step
+//!    |                    <- Finished         |  ready for another plan
+//!    | Order::PowerOff    ->                  |
+//! ```
+//!
+//! A [`Plan`] is a list of [`Step`]s: programs with their arguments and limits. Everything travels as [`frame`]s over
+//! a serial line of its own, so kernel messages and a program's output never mix with the conversation.
+
+pub mod frame;
+
+use serde::{Deserialize, Serialize};
+
+/// Bumped when host and guest would misunderstand each other.
+pub const VERSION: u32 = 1;
+
+/// Programs to run one after the other in one guest.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+}
+
+/// One program with its arguments and limits.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Step {
+    /// Path of the program inside the guest.
+    pub program: String,
+    pub args: Vec<String>,
+    /// Extra environment variables.
+    #[serde(default)]
+    pub env: Vec<(String, String)>,
+    /// Seconds after which the step is ended. None: no limit, for what the user ends.
+    pub seconds: Option<u64>,
+    /// Bytes of output after which the step is ended: a serial line carries under 1 MB/s.
+    pub output_limit: Option<u64>,
+    /// Give the program a terminal of this size instead of pipes.
+    pub terminal: Option<Size>,
+}
+
+/// A terminal's size in characters.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Size {
+    pub rows: u16,
+    pub columns: u16,
+}
+
+/// What the guest tells the host, besides output.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum News {
+    /// The guest waits for orders.
+    Ready { version: u32, release: String },
+    /// The step with this index has been started.
+    Started(usize),
+    /// The step has ended and left nothing running.
+    Ended { step: usize, outcome: Outcome, micros: u64 },
+    /// Lines of the kernel's log that no healthy run leaves: warnings with a trace, oopses.
+    KernelComplained(Vec<String>),
+    /// All steps of the plan have ended.
+    Finished,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Outcome {
+    Exited(i32),
+    Killed(i32),
+    /// It used up `Step::seconds`.
+    TimedOut,
+    /// It used up `Step::output_limit`.
+    Flooded,
+    /// The program could not be started, and why.
+    NotStarted(String),
+}
+
+impl Outcome {
+    pub fn succeeded(&self) -> bool {
+        *self == Outcome::Exited(0)
+    }
+}
+
+/// What the host asks of the guest, besides input for a terminal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Order {
+    Run(Plan),
+    /// Send this signal to the running step.
+    Signal(i32),
+    /// The user's terminal has a new size.
+    Resize(Size),
+    PowerOff,
+}

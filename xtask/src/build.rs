@@ -1,0 +1,135 @@
+//! Calls cargo: for the lessons and for the guest's init.
+
+use std::borrow::Cow;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::catalog::Lesson;
+use crate::problem::{Exit, Problem};
+use crate::{screen, workspace};
+
+/// The only platform: the kernels of the matrix are built for it.
+const HOST: &str = "x86_64-unknown-linux-gnu";
+
+/// A cargo that is not disturbed by what `.cargo/config.toml` sets for the inner builds of eBPF programs.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace::root()).env_remove("CARGO_BUILD_BUILD_DIR").env_remove("RUSTC_BOOTSTRAP");
+    // Set by the `cargo run` or `cargo test` around us; build scripts would take them for their own.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Builds a lesson, both kernel sides included; returns its program.
+pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--package", &lesson.name]).env("CARGO_TARGET_DIR", target_folder()?);
+    run(command, &lesson.full_name())?;
+    Ok(target_folder()?.join("debug").join(&lesson.name))
+}
+
+/// Builds the guest's init as one static file; returns it.
+pub fn guest_init() -> Result<PathBuf> {
+    let target = target_folder()?.join("guest");
+    let mut command = cargo();
+    command
+        .args(["build", "--package", "guest", "--profile", "guest", "--target", HOST])
+        .env("CARGO_TARGET_DIR", &target)
+        // The guest has no libraries until a program brings them.
+        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    run(command, "the guest's init")?;
+    Ok(target.join(HOST).join("guest").join("guest"))
+}
+
+/// The target folder that this program lies in, so that `CARGO_TARGET_DIR` and cargo's settings are respected.
+fn target_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot find this program's own path")?;
+    // target/debug/xtask, or target/debug/deps/some-test
+    let profile = program.ancestors().find(|path| path.ends_with("debug") || path.ends_with("release"));
+    let target = profile.and_then(|path| path.parent()).unwrap_or(workspace::root());
+    Ok(target.to_owned())
+}
+
+fn run(mut command: Command, what: &str) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).split(b'\n') {
+            let line = line.context("cannot read what cargo says")?;
+            if let Some(line) = worth_showing(&String::from_utf8_lossy(&line)) {
+                screen::note(&line);
+            }
+        }
+    }
+    if child.wait().context("cannot wait for cargo")?.success() {
+        return Ok(());
+    }
+    Err(Problem::new(Exit::NotYet, format!("{what} does not build; cargo's messages are above")).into())
+}
+
+/// Cargo shows what a build script's inner cargo said as warnings of the lesson, again at every build. The messages
+/// of a compiler are kept, under their own name; the chatter goes.
+fn worth_showing(line: &str) -> Option<Cow<'_, str>> {
+    let text = line.trim_start();
+    let inner = text.strip_prefix("warning: ").and_then(|rest| rest.split_once(": ")).filter(|(package, _)| {
+        package.contains('@')
+    });
+    let text = match inner {
+        Some((_, inner)) => inner,
+        None => line,
+    };
+    let chatter = ["Compiling core", "Compiling compiler_builtins", "Finished ", "cargo:", "Blocking waiting", "Running "];
+    let first = text.trim_start();
+    (!chatter.iter().any(|word| first.starts_with(word)) && !(inner.is_some() && is_progress(first)))
+        .then(|| Cow::Owned(text.to_owned()))
+}
+
+fn is_progress(text: &str) -> bool {
+    ["Compiling ", "Downloading ", "Downloaded ", "Updating ", "Locking ", "Adding "]
+        .iter()
+        .any(|word| text.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::worth_showing;
+
+    #[test]
+    fn an_inner_error_is_shown_under_its_own_name() {
+        let line = "warning: hello-kprobe@0.1.0: error[E0425]: cannot find value `x` in this scope";
+        assert_eq!(
+            worth_showing(line).as_deref(),
+            Some("error[E0425]: cannot find value `x` in this scope")
+        );
+    }
+
+    #[test]
+    fn chatter_is_not_shown() {
+        for line in [
+            "    Finished `dev` profile [unoptimized] target(s) in 0.05s",
+            "warning: intro@0.1.0:    Compiling compiler_builtins v0.1.160",
+            "warning: intro@0.1.0:     Finished `release` profile [optimized + debuginfo] target(s) in 0.12s",
+            "  cargo:rerun-if-changed=ebpf",
+        ] {
+            assert_eq!(worth_showing(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn progress_and_warnings_of_our_own_are_shown() {
+        for line in ["   Compiling aya v0.14.0", "warning: unused variable: `x`", "error: could not compile `intro`"] {
+            assert_eq!(worth_showing(line).as_deref(), Some(line));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The lessons, as their `Cargo.toml` files describe them.
+//!
+//! ```text
+//!   Lesson > Implementation      aya, libbpf
+//!          > Demo                what `run` starts, one or more steps
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+use crate::workspace;
+
+/// A lesson: a crate that teaches one idea, implemented twice.
+#[derive(Clone, Debug)]
+pub struct Lesson {
+    /// `01`
+    pub number: String,
+    /// `hello-kprobe`: the package, and the program.
+    pub name: String,
+    pub folder: PathBuf,
+    pub about: About,
+}
+
+/// `[package.metadata.lesson]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct About {
+    pub title: String,
+    pub hooks: Vec<String>,
+    pub maps: Vec<String>,
+    pub oldest_kernel: String,
+    /// Why that one.
+    pub why: String,
+    /// Time limit of each step of the demo.
+    pub seconds: u64,
+    pub demo: Vec<Demo>,
+    /// Patterns in the output that differ from run to run, and what stands for them in a transcript.
+    #[serde(default)]
+    pub volatile: Vec<(String, String)>,
+    /// Kernels whose transcript differs, and why.
+    #[serde(default)]
+    pub differs: BTreeMap<String, String>,
+}
+
+/// One step of a lesson's demo.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demo {
+    pub args: Vec<String>,
+    #[serde(default, rename = "where")]
+    pub place: Place,
+}
+
+/// Where a step runs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// On this machine, as any user.
+    Here,
+    /// On the kernel that was asked for.
+    #[default]
+    Kernel,
+}
+
+/// The library that drives a lesson's programs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Implementation {
+    Aya,
+    Libbpf,
+}
+
+impl Implementation {
+    pub const ALL: [Self; 2] = [Self::Aya, Self::Libbpf];
+}
+
+impl fmt::Display for Implementation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Implementation::Aya => "aya",
+            Implementation::Libbpf => "libbpf",
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    package: Package,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    lesson: About,
+}
+
+impl Lesson {
+    /// `01-hello-kprobe`
+    pub fn full_name(&self) -> String {
+        format!("{}-{}", self.number, self.name)
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        name == self.number
+            || name == self.name
+            || name == self.full_name()
+            || name.parse() == self.number.parse::<u32>()
+    }
+
+    fn read(folder: PathBuf) -> Result<Self> {
+        let path = folder.join("Cargo.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let manifest: Manifest =
+            toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
+        let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let (number, name) = folder_name.split_once('-').unwrap_or_default();
+        anyhow::ensure!(
+            name == manifest.package.name,
+            "{}: the package is called '{}', the folder wants '{name}'",
+            path.display(),
+            manifest.package.name
+        );
+        Ok(Self { number: number.to_owned(), name: name.to_owned(), about: manifest.package.metadata.lesson, folder })
+    }
+}
+
+/// All lessons, in their order.
+pub fn lessons() -> Result<Vec<Lesson>> {
+    lessons_in(&workspace::root().join("lessons"))
+}
+
+fn lessons_in(folder: &Path) -> Result<Vec<Lesson>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        // What has no number is a crate that lessons share.
+        let numbered = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
+        if numbered && path.join("Cargo.toml").exists() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    folders.into_iter().map(Lesson::read).collect()
+}
+
+/// The lesson that `name` means, in any of its forms: `1`, `01`, `hello-kprobe`, `01-hello-kprobe`.
+pub fn find<'a>(lessons: &'a [Lesson], name: &str) -> Result<&'a Lesson> {
+    let found = lessons.iter().find(|lesson| lesson.is_called(name));
+    Ok(found.ok_or_else(|| unknown(lessons, name))?)
+}
+
+fn unknown(lessons: &[Lesson], name: &str) -> Problem {
+    let problem = Problem::usage(format!("no lesson is called '{name}'"));
+    let problem = match most_similar(lessons, name) {
+        Some(similar) => problem.help(format!("a similar lesson exists: cargo xtask run {similar}")),
+        None => problem,
+    };
+    problem.help("all lessons: cargo xtask list")
+}
+
+fn most_similar(lessons: &[Lesson], name: &str) -> Option<String> {
+    let score = |lesson: &Lesson| {
+        let full = lesson.full_name();
+        strsim::jaro_winkler(&full, name).max(strsim::jaro_winkler(&lesson.name, name))
+    };
+    let best = lessons.iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    (score(best) > 0.8).then(|| best.full_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_name_works() {
+        let lessons = lessons().unwrap();
+        for name in ["1", "01", "001", "hello-kprobe", "01-hello-kprobe"] {
+            assert_eq!(find(&lessons, name).unwrap().name, "hello-kprobe", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_a_suggestion() {
+        let lessons = lessons().unwrap();
+        let help = |name: &str| {
+            let error = find(&lessons, name).unwrap_err();
+            error.downcast::<Problem>().unwrap().help_lines().join("; ")
+        };
+        assert!(help("01-hello-kprob").contains("cargo xtask run 01-hello-kprobe"));
+        assert!(help("helo-kprobe").contains("cargo xtask run 01-hello-kprobe"));
+        assert!(!help("zzz").contains("similar"));
+        assert!(find(&lessons, "").is_err());
+        assert!(find(&lessons, "-1").is_err());
+    }
+}

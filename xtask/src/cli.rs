@@ -1,0 +1,163 @@
+//! The grammar of the command line, and nothing else. Each command lives in a module of its own.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::catalog::Implementation;
+use crate::problem::Exit;
+use crate::setup::SetupOptions;
+use crate::{doctor, list, run, setup, shell, test};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Runs the lessons on real Linux kernels, and sets this machine up for it",
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists the lessons
+    List {
+        /// Print JSON, one object a lesson
+        #[arg(long)]
+        json: bool,
+    },
+    /// Builds what is missing, runs a lesson with its demo, shows its output
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Opens a prompt inside the VM, with the lessons, bpftool and busybox at hand
+    #[command(after_help = SHELL_HELP)]
+    Shell {
+        /// The kernel to boot: 5.10, 6.1, 6.12, 6.18, 7.3, or a file
+        #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
+        kernel: String,
+        /// The library that the lessons' programs use unless told otherwise
+        #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
+        implementation: One,
+    },
+    /// Says what this machine has and lacks, with the fix for each
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Installs all that the course needs; `run` and `test` do it by themselves
+    Setup(SetupOptions),
+    /// Runs everything that CI runs, or the steps that are named
+    Test {
+        /// Steps to run, in this order; without any, all of them
+        #[arg(value_name = "STEP")]
+        steps: Vec<test::Step>,
+    },
+}
+
+#[derive(Debug, Parser)]
+pub struct Run {
+    /// A lesson: 1, 01, hello-kprobe or 01-hello-kprobe
+    pub lesson: String,
+    /// aya, libbpf or both
+    #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
+    pub implementation: Which,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
+    pub kernel: String,
+    /// Run on this machine's own kernel instead of in a VM; needs root
+    #[arg(long, conflicts_with = "kernel")]
+    pub host: bool,
+    /// Keep the lesson running after its demo, until Ctrl-C
+    #[arg(long, conflicts_with = "args")]
+    pub follow: bool,
+    /// Arguments for the lesson's program, in place of its demo's
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// The implementations to run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Which {
+    Aya,
+    Libbpf,
+    Both,
+}
+
+impl Which {
+    pub fn implementations(self) -> Vec<Implementation> {
+        match self {
+            Which::Aya => vec![Implementation::Aya],
+            Which::Libbpf => vec![Implementation::Libbpf],
+            Which::Both => Implementation::ALL.to_vec(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum One {
+    Aya,
+    Libbpf,
+}
+
+impl From<One> for Implementation {
+    fn from(one: One) -> Self {
+        match one {
+            One::Aya => Implementation::Aya,
+            One::Libbpf => Implementation::Libbpf,
+        }
+    }
+}
+
+pub fn run() -> Result<Exit> {
+    match Arguments::parse().command {
+        None => list::welcome(),
+        Some(Command::List { json }) => list::run(json),
+        Some(Command::Run(options)) => run::run(&options),
+        Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
+        Some(Command::Doctor { json }) => doctor::run(json),
+        Some(Command::Setup(options)) => setup::run(&options).map(|()| Exit::Done),
+        Some(Command::Test { steps }) => test::run(&steps),
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it ran, and the answer is no: a lesson or a test failed
+  2  the command line makes no sense
+  3  this machine is not ready; the message says what it lacks
+
+Environment:
+  XTASK_CACHE   folder for kernels and tools instead of .cache, to share it between checkouts
+  XTASK_ACCEL   kvm or tcg: how VMs run, instead of finding out
+  XTASK_QEMU    the QEMU program to use
+  XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one in apt's configuration
+  NO_COLOR      no colours";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  cargo xtask run 01                            on the default kernel, with aya
+  cargo xtask run 01 --impl both --kernel all   both implementations on all five kernels
+  cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel of your own
+  cargo xtask run 01 -- --help                  what the lesson's program can do";
+
+const SHELL_HELP: &str = "\
+`exit` or Ctrl-D ends the VM; Ctrl-] ends it at once.
+Without a terminal, the commands come from standard input:
+  echo 'bpftool feature' | cargo xtask shell";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,121 @@
+//! A lesson's demo as a plan for the VM.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use plan::{Plan, Step};
+
+use crate::catalog::{Demo, Implementation, Lesson, Place};
+use crate::image::{self, Archive};
+use crate::kernel::Kernel;
+use crate::setup::{Need, qemu};
+use crate::vm::{Initramfs, Machine};
+
+/// What a VM needs, besides a kernel.
+pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
+
+/// What building a lesson needs: two toolchains, and a C compiler for libbpf.
+pub const BUILD_NEEDS: [Need; 4] = [Need::RustSrc, Need::BpfLinker, Need::Clang, Need::LibbpfBuild];
+
+/// Bytes that one step may print. A serial line carries them in about a quarter of a minute.
+const OUTPUT_LIMIT: u64 = 8 << 20;
+
+/// Enough for a kernel, its initial file system and a lesson.
+const MEMORY_MIB: u32 = 256;
+
+/// Steps of one lesson, and which implementation each belongs to.
+pub struct Script {
+    pub plan: Plan,
+    pub implementations: Vec<Implementation>,
+}
+
+impl Script {
+    /// The demo steps for which `wanted` holds, with each implementation in turn.
+    pub fn of_demo(lesson: &Lesson, implementations: &[Implementation], wanted: impl Fn(Place) -> bool) -> Self {
+        let demos: Vec<&Demo> = lesson.about.demo.iter().filter(|demo| wanted(demo.place)).collect();
+        let mut script = Self { plan: Plan::default(), implementations: Vec::new() };
+        for &implementation in implementations {
+            for demo in &demos {
+                script.add(implementation, step(lesson, implementation, &demo.args));
+            }
+        }
+        script
+    }
+
+    /// One step an implementation, with arguments of the user's; it ends when the user or the program ends it.
+    pub fn of_arguments(lesson: &Lesson, implementations: &[Implementation], arguments: &[String]) -> Self {
+        let mut script = Self { plan: Plan::default(), implementations: Vec::new() };
+        for &implementation in implementations {
+            let step = step(lesson, implementation, arguments);
+            script.add(implementation, Step { seconds: None, output_limit: None, ..step });
+        }
+        script
+    }
+
+    fn add(&mut self, implementation: Implementation, step: Step) {
+        self.plan.steps.push(step);
+        self.implementations.push(implementation);
+    }
+}
+
+fn step(lesson: &Lesson, implementation: Implementation, arguments: &[String]) -> Step {
+    Step {
+        program: format!("/bin/{}", lesson.name),
+        args: arguments_of(implementation, arguments),
+        env: Vec::new(),
+        seconds: Some(lesson.about.seconds),
+        output_limit: Some(OUTPUT_LIMIT),
+        terminal: None,
+    }
+}
+
+/// Every lesson's program takes `--impl`.
+pub fn arguments_of(implementation: Implementation, arguments: &[String]) -> Vec<String> {
+    let chosen = ["--impl".to_owned(), implementation.to_string()];
+    chosen.into_iter().chain(arguments.iter().cloned()).collect()
+}
+
+/// The initial file system for these programs.
+pub fn initramfs(programs: &[&Path]) -> Result<Initramfs> {
+    archive(programs)?.finish()
+}
+
+pub fn archive(programs: &[&Path]) -> Result<Archive> {
+    let mut archive = image::base()?;
+    for program in programs {
+        image::add_program(&mut archive, program)?;
+    }
+    Ok(archive)
+}
+
+/// The VM that boots this kernel.
+pub fn machine(kernel: &Kernel) -> Result<Machine> {
+    let qemu = qemu::find().context("QEMU has gone")?;
+    Ok(Machine { qemu, kernel: kernel.image.clone(), memory_mib: MEMORY_MIB })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog;
+
+    #[test]
+    fn each_implementation_runs_the_whole_demo_with_limits() {
+        let lessons = catalog::lessons().unwrap();
+        let lesson = catalog::find(&lessons, "01").unwrap();
+        let script = Script::of_demo(lesson, &Implementation::ALL, |place| place == Place::Kernel);
+        assert_eq!(script.implementations, Implementation::ALL);
+        assert_eq!(script.plan.steps[1].args, ["--impl", "libbpf", "--demo"]);
+        assert!(script.plan.steps.iter().all(|step| step.seconds.is_some() && step.output_limit.is_some()));
+    }
+
+    #[test]
+    fn the_users_own_arguments_run_without_limits() {
+        let lessons = catalog::lessons().unwrap();
+        let lesson = catalog::find(&lessons, "01").unwrap();
+        let script = Script::of_arguments(lesson, &[Implementation::Aya], &["--help".to_owned()]);
+        assert_eq!(script.plan.steps.len(), 1);
+        assert_eq!(script.plan.steps[0].args, ["--impl", "aya", "--help"]);
+        assert_eq!(script.plan.steps[0].seconds, None);
+    }
+}

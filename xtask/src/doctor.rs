@@ -1,0 +1,329 @@
+//! `cargo xtask doctor`: what this machine has, what it lacks, and the command that fixes each.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::catalog;
+use crate::kernel::MATRIX;
+use crate::problem::Exit;
+use crate::screen::{self, Mark};
+use crate::setup::packages::Part;
+use crate::setup::{Need, clang, kernels, linker, packages, qemu, rust_src, site, toolchain, tools};
+use crate::vm::{Accel, KvmState, kvm_state};
+use crate::workspace;
+
+/// One line of the table.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+struct Item {
+    item: String,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    /// Works without it; the line says what it costs.
+    Note,
+    Missing,
+}
+
+pub fn run(json: bool) -> Result<Exit> {
+    let items = examine()?;
+    let text = if json {
+        serde_json::to_string_pretty(&items).context("failed to write JSON")? + "\n"
+    } else {
+        table(&items)
+    };
+    screen::answer(text.as_bytes())?;
+    let missing = items.iter().filter(|item| item.state == State::Missing).count();
+    if missing == 0 {
+        return Ok(Exit::Done);
+    }
+    screen::say(Mark::Bad, &format!("{missing} missing; to fetch and install everything: cargo xtask setup"));
+    Ok(Exit::MachineNotReady)
+}
+
+fn examine() -> Result<Vec<Item>> {
+    let mut items = vec![rust(), source(), bpf_linker(), clang(), libbpf(), qemu()];
+    items.extend(MATRIX.map(kernel));
+    items.push(vm_tools());
+    items.extend([memory(), disk(), kvm()?, privileges(), host_kernel(), host_lessons()?, terminal()]);
+    Ok(items)
+}
+
+fn item(name: impl Into<String>, state: State, found: impl Into<String>) -> Item {
+    Item { item: name.into(), state, found: found.into(), fix: None }
+}
+
+fn ok(name: &str, found: impl Into<String>) -> Item {
+    item(name, State::Ok, found)
+}
+
+fn missing(name: &str, found: impl Into<String>, fix: impl Into<String>) -> Item {
+    Item { fix: Some(fix.into()), ..item(name, State::Missing, found) }
+}
+
+const SETUP: &str = "cargo xtask setup";
+const RUST: &str = "Rust";
+
+fn rust() -> Item {
+    let Ok(sysroot) = toolchain::sysroot() else {
+        return missing(RUST, "rustc does not run", "install Rust with rustup, as https://rustup.rs tells");
+    };
+    let version = toolchain::version(&sysroot).unwrap_or_else(|| "unknown version".to_owned());
+    let llvm = toolchain::own_llvm(&sysroot);
+    let llvm = llvm.as_ref().and_then(|(name, _)| toolchain::llvm_major(name));
+    let llvm = llvm.map_or_else(|| "no LLVM of its own".to_owned(), |major| format!("LLVM {major}"));
+    ok(RUST, format!("{version}, {llvm}, {}", sysroot.display()))
+}
+
+fn source() -> Item {
+    match toolchain::sysroot() {
+        Ok(sysroot) if rust_src::is_there() => {
+            ok("rust-src", rust_src::place(&sysroot).display().to_string())
+        }
+        _ => missing("rust-src", "core cannot be built for eBPF", SETUP),
+    }
+}
+
+fn bpf_linker() -> Item {
+    match linker::found() {
+        Some(path) if linker::is_there() => {
+            ok("bpf-linker", format!("{}, {}", linker::version(&path), path.display()))
+        }
+        Some(path) => {
+            missing("bpf-linker", format!("{} was not made for this toolchain", path.display()), SETUP)
+        }
+        None => missing("bpf-linker", "not found", SETUP),
+    }
+}
+
+fn clang() -> Item {
+    let version = |path: &Path| clang::version(path).unwrap_or_else(|| "unknown version".to_owned());
+    match clang::found() {
+        Some(path) if clang::is_there() => ok("clang", format!("{}, {}", version(&path), path.display())),
+        _ => match clang::find() {
+            Some(path) => {
+                missing("clang", format!("{}, {} is not linked yet", version(&path), path.display()), SETUP)
+            }
+            None => missing(
+                "clang",
+                "no clang from version 14 on with the bpf target",
+                packages::hint(&[Part::Clang]),
+            ),
+        },
+    }
+}
+
+fn libbpf() -> Item {
+    const NAME: &str = "libbpf's build";
+    let parts = Need::LibbpfBuild.parts();
+    let absent: Vec<Part> = parts.iter().copied().filter(|part| !part.is_there()).collect();
+    let names = |parts: &[Part]| parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
+    if absent.is_empty() {
+        return ok(NAME, names(parts));
+    }
+    missing(NAME, format!("no {}", names(&absent)), packages::hint(&absent))
+}
+
+fn qemu() -> Item {
+    match qemu::find() {
+        None => missing("QEMU", "no qemu-system-x86_64", packages::hint(&[Part::Qemu])),
+        Some(path) => match qemu::version(&path) {
+            Some(version) => ok("QEMU", format!("{version}, {}", path.display())),
+            None => {
+                missing("QEMU", format!("{} does not run", path.display()), packages::hint(&[Part::Qemu]))
+            }
+        },
+    }
+}
+
+fn kernel(name: &str) -> Item {
+    let title = format!("kernel {name}");
+    let here = kernels::get(name).ok().filter(|_| kernels::is_whole(name));
+    match here {
+        Some(kernel) => ok(&title, format!("Linux {}, {}", kernel.release, kernel.origin)),
+        None if kernels::folder(name).exists() => {
+            missing(&title, "changed or damaged after it was fetched", SETUP)
+        }
+        None => missing(&title, format!("not fetched yet ({})", kernels::source(name)), SETUP),
+    }
+}
+
+fn vm_tools() -> Item {
+    match tools::versions().filter(|_| tools::is_whole()) {
+        Some(versions) => ok("VM tools", versions),
+        None => missing("VM tools", "busybox and bpftool for the inside of the VM are not here", SETUP),
+    }
+}
+
+/// A guest has 256 MB, and QEMU and a build beside it want as much again.
+const MEMORY_MB: u64 = 512;
+
+fn memory() -> Item {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    match available_mb(&text) {
+        None => item("memory", State::Note, "/proc/meminfo does not say how much is available"),
+        Some(free) if free < MEMORY_MB => {
+            missing("memory", format!("{free} MB available, a VM needs {MEMORY_MB} MB"), "end other programs")
+        }
+        Some(free) => ok("memory", format!("{free} MB available")),
+    }
+}
+
+fn available_mb(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes / 1024)
+}
+
+/// The built lessons take most of it.
+const DISK_MB: u64 = 2000;
+
+fn disk() -> Item {
+    let cache = workspace::cache();
+    // The cache may not be there yet; its nearest parent that is lies on the same disk.
+    let folder = cache.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    match site::free_space(folder).map(|bytes| bytes / 1_000_000) {
+        None => item("disk", State::Note, format!("cannot tell the free space of {}", folder.display())),
+        Some(free) if free < DISK_MB => {
+            let found = format!("{free} MB free in {}, {DISK_MB} MB are wanted", folder.display());
+            missing("disk", found, "make room, or keep the cache elsewhere: XTASK_CACHE=FOLDER")
+        }
+        Some(free) => ok("disk", format!("{free} MB free, cache {}", cache.display())),
+    }
+}
+
+fn kvm() -> Result<Item> {
+    let slower = "VMs run by emulation, which only costs time";
+    Ok(match kvm_state()? {
+        KvmState::Promising => ok("KVM", "may work; the next VM tells"),
+        KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
+        KvmState::Forced(Accel::Tcg) => {
+            item("KVM", State::Note, format!("not used, because XTASK_ACCEL says so; {slower}"))
+        }
+        KvmState::Unusable(why) => item("KVM", State::Note, format!("not usable because {why}; {slower}")),
+    })
+}
+
+fn privileges() -> Item {
+    match packages::is_root() {
+        true => ok("root", "yes"),
+        false => item("root", State::Note, "no; VMs need none, only `run --host` does"),
+    }
+}
+
+fn host_kernel() -> Item {
+    let release = host_release();
+    let btf = Path::new("/sys/kernel/btf/vmlinux").exists();
+    let modules = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
+    let lsm = modules.trim().split(',').any(|name| name == "bpf");
+    let word = |yes: bool, what: &str| format!("{} {what}", if yes { "with" } else { "without" });
+    let found = format!("Linux {release}, {}, {}", word(btf, "BTF"), word(lsm, "bpf among the active LSMs"));
+    item("host kernel", if btf { State::Ok } else { State::Note }, found)
+}
+
+fn host_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// What `run --host` could do here; VMs run every lesson whatever the host is.
+fn host_lessons() -> Result<Item> {
+    let release = host_release();
+    let lessons = catalog::lessons()?;
+    let (able, unable): (Vec<_>, Vec<_>) =
+        lessons.iter().partition(|lesson| is_at_least(&release, &lesson.about.oldest_kernel));
+    let numbers = |lessons: &[&catalog::Lesson]| {
+        lessons.iter().map(|lesson| lesson.number.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let mut found = match able.as_slice() {
+        [] => "no lesson: this kernel is too old".to_owned(),
+        able => format!("kernel is new enough for lessons {}", numbers(able)),
+    };
+    if !able.is_empty() && !packages::is_root() {
+        found += ", as root";
+    }
+    if !unable.is_empty() {
+        found += &format!("; too old for {}", numbers(&unable));
+    }
+    Ok(item("run --host", if able.is_empty() { State::Note } else { State::Ok }, found))
+}
+
+/// Compares the first two numbers of kernel releases.
+fn is_at_least(release: &str, oldest: &str) -> bool {
+    let key = |text: &str| {
+        let mut numbers =
+            text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
+        (numbers.next(), numbers.next())
+    };
+    key(release) >= key(oldest)
+}
+
+fn terminal() -> Item {
+    let kind = std::env::var("TERM").unwrap_or_else(|_| "no TERM".to_owned());
+    let marks = if Mark::Good.symbol().is_ascii() { "ASCII marks" } else { "UTF-8 marks" };
+    let place =
+        if std::io::stdout().is_terminal() { kind } else { "output goes to a file or pipe".to_owned() };
+    ok("terminal", format!("{place}, {marks}"))
+}
+
+fn table(items: &[Item]) -> String {
+    let width = items.iter().map(|item| item.item.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Item { item, state, found, fix } in items {
+        let (mark, word) = match state {
+            State::Ok => (Mark::Good, "ok"),
+            State::Note => (Mark::Note, "note"),
+            State::Missing => (Mark::Bad, "missing"),
+        };
+        text += &format!("{} {item:<width$}  {word:<7}  {found}\n", mark.symbol());
+        if let Some(fix) = fix {
+            text += &format!("  {:<width$}  {:<7}  fix: {fix}\n", "", "");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_comes_with_its_fix() {
+        let text = table(&[ok("Rust", "1.95.0"), missing("QEMU", "no program", "apt-get install qemu")]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("Rust  ok       1.95.0"), "{text}");
+        assert!(lines[1].ends_with("QEMU  missing  no program"), "{text}");
+        assert!(lines[2].ends_with("fix: apt-get install qemu"), "{text}");
+    }
+
+    #[test]
+    fn json_names_the_state() {
+        let json = serde_json::to_value([ok("Rust", "1"), missing("QEMU", "none", "install")]).unwrap();
+        assert_eq!(json[0], serde_json::json!({"item": "Rust", "state": "ok", "found": "1"}));
+        assert_eq!(json[1]["state"], "missing");
+        assert_eq!(json[1]["fix"], "install");
+    }
+
+    #[test]
+    fn kernels_compare_by_number() {
+        assert!(is_at_least("6.1.0-50-cloud-amd64", "5.10"));
+        assert!(is_at_least("5.10.0", "5.10"));
+        assert!(!is_at_least("5.4.0-200-generic", "5.10"));
+        assert!(is_at_least("5.10", "5.8"), "as numbers, not as text");
+    }
+
+    #[test]
+    fn available_memory_is_read() {
+        assert_eq!(available_mb("MemTotal: 9 kB\nMemAvailable:  2097152 kB\n"), Some(2048));
+        assert_eq!(available_mb("MemTotal: 9 kB\n"), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! What people see: answers on standard output, everything else on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+/// A mark never stands alone: a word always says the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mark {
+    Good,
+    Bad,
+    Note,
+}
+
+impl Mark {
+    /// `✓`, `✗`, `•`, or their likes where the terminal cannot show them.
+    pub fn symbol(self) -> &'static str {
+        match (self, speaks_utf8()) {
+            (Mark::Good, true) => "✓",
+            (Mark::Bad, true) => "✗",
+            (Mark::Note, true) => "•",
+            (Mark::Good, false) => "+",
+            (Mark::Bad, false) => "x",
+            (Mark::Note, false) => "-",
+        }
+    }
+
+    fn colour(self) -> &'static str {
+        match self {
+            Mark::Good => "\x1b[32m",
+            Mark::Bad => "\x1b[31m",
+            Mark::Note => "\x1b[36m",
+        }
+    }
+}
+
+fn speaks_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    set.into_iter().find(|value| !value.is_empty()).is_some_and(|value| {
+        let value = value.to_ascii_lowercase();
+        value.contains("utf-8") || value.contains("utf8")
+    })
+}
+
+/// A line about the progress of the command.
+pub fn say(mark: Mark, text: &str) {
+    note(&format!("{}{} {text}\x1b[0m", mark.colour(), mark.symbol()));
+}
+
+/// A line about a part of the work that takes time.
+pub fn progress(text: &str) {
+    note(&format!("\x1b[2m{} {text}\x1b[0m", Mark::Note.symbol()));
+}
+
+/// A line for people on standard error; colours go where they can be seen.
+pub fn note(text: &str) {
+    // When standard error is closed there is no one to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// A part of the command's answer, as it is.
+pub fn answer(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    // A learner watches the output come; a pipe's reader does too.
+    stdout.flush()
+}
+
+/// Whether someone sits at the other end who could answer a question.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}

@@ -1,0 +1,334 @@
+//! Debian packages fetched by apt in a private root: lists, cache and state of its own, so that no right is needed
+//! and the machine's packages stay as they are. apt checks the signatures of what it fetches.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::say::{Step, megabytes};
+use super::site::{self, Site};
+use super::{child, fault};
+use crate::problem::Problem;
+
+const KEYRINGS: [&str; 2] =
+    ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
+const MIRROR: &str = "XTASK_MIRROR";
+const SECURITY_MIRROR: &str = "XTASK_SECURITY_MIRROR";
+
+/// One Debian suite, as a private apt root sees it.
+pub struct Suite {
+    pub name: String,
+    config: PathBuf,
+}
+
+/// What the suite's signed list says about a package.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub size: u64,
+    pub depends: String,
+}
+
+impl Suite {
+    /// Fetches the suite's package list; the next call in the same set-up finds it there.
+    pub fn open(site: &Site, name: &str) -> Result<Self> {
+        let root = site.folder().join("apt").join(name);
+        let suite = Self { name: name.to_owned(), config: root.join("apt.conf") };
+        let fetched = root.join("fetched");
+        if fetched.exists() {
+            return Ok(suite);
+        }
+        let mirrors = Mirrors::find()?;
+        let keyring = keyring(site)?;
+        for folder in ["lists/partial", "cache/archives/partial", "state"] {
+            site::make(&root.join(folder))?;
+        }
+        let source = source_line(name, mirrors.of(name), &keyring);
+        write(&root.join("sources.list"), &source)?;
+        write(&suite.config, &configuration(&root))?;
+        let step = Step::start("packages", &format!("reading the package list of Debian {name}"));
+        let mut update = suite.command("apt-get");
+        // Without the error mode apt calls an unreachable mirror a success with warnings.
+        update.args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
+        let what = format!("read the package list of Debian {name}");
+        child::succeed(&mut update, &what, &site.log(&format!("apt-update-{name}")), || {})?;
+        write(&fetched, "")?;
+        step.done("read");
+        Ok(suite)
+    }
+
+    /// The packages whose names match the regular expression.
+    pub fn search(&self, pattern: &str) -> Result<Vec<Package>> {
+        let found = self.ask(&["search", "--names-only", pattern])?;
+        let names: Vec<&str> = found.lines().filter_map(|line| line.split(" - ").next()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.show(&names)
+    }
+
+    /// Every version the suite has of the named packages.
+    pub fn show(&self, names: &[&str]) -> Result<Vec<Package>> {
+        Ok(stanzas(&self.ask(&[&["show"], names].concat())?))
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let output = self
+            .command("apt-cache")
+            .args(arguments)
+            .output()
+            .map_err(|error| fault::not_started("apt-cache", &error))?;
+        // A package that does not exist makes apt-cache fail after it printed the others.
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Downloads the packages and unpacks them over each other into `folder`.
+    pub fn unpack(&self, site: &Site, packages: &[Package], folder: &Path, step: &Step) -> Result<()> {
+        let downloads = site.downloads();
+        let total: u64 = packages.iter().map(|package| package.size).sum();
+        let names: Vec<String> =
+            packages.iter().map(|package| format!("{}={}", package.name, package.version)).collect();
+        step.line(&format!("fetching {} ({}) from Debian {}", names.join(" "), megabytes(total), self.name));
+        let before = child::bytes_in(&downloads);
+        let mut download = self.command("apt-get");
+        download.args(["-q", "download"]).args(&names).current_dir(&downloads);
+        let what = format!("fetch {} from Debian {}", names.join(" "), self.name);
+        child::succeed(&mut download, &what, &site.log("apt-download"), || {
+            let have = child::bytes_in(&downloads).saturating_sub(before);
+            step.progress(&format!("{} of {}", megabytes(have.min(total)), megabytes(total)));
+        })?;
+        for package in packages {
+            let file = downloaded(&downloads, &package.name)?;
+            let mut extract = Command::new("dpkg-deb");
+            extract.arg("-x").arg(&file).arg(folder);
+            step.progress(&format!("unpacking {}", package.name));
+            child::succeed(&mut extract, &format!("unpack {}", package.name), &site.log("dpkg-deb"), || {})?;
+            site::remove(&file)?;
+        }
+        Ok(())
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("APT_CONFIG", &self.config).env("LC_ALL", "C");
+        child::dies_with_us(&mut command);
+        command
+    }
+}
+
+/// Where the packages come from: the machine's own mirror, unless the environment names another.
+pub struct Mirrors {
+    main: String,
+    security: String,
+}
+
+impl Mirrors {
+    pub fn find() -> Result<Self> {
+        let named = |variable| std::env::var(variable).ok().filter(|value| !value.is_empty());
+        let targets = match named(MIRROR) {
+            Some(_) => String::new(),
+            None => child::ask(
+                "apt-get",
+                &["indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)"],
+            )
+            .unwrap_or_default(),
+        };
+        Self::choose(named(MIRROR), named(SECURITY_MIRROR), &targets).ok_or_else(|| {
+            Problem::machine(
+                "this machine's apt knows no Debian mirror, and the course's kernels come from Debian",
+            )
+            .help("name a mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
+            .help("or boot a kernel that you have: cargo xtask run LESSON --kernel FILE")
+            .into()
+        })
+    }
+
+    fn choose(main: Option<String>, security: Option<String>, targets: &str) -> Option<Self> {
+        let targets: Vec<(&str, &str)> = targets.lines().filter_map(|line| line.split_once(' ')).collect();
+        let address = |wanted: fn(&str) -> bool| {
+            targets.iter().find(|(release, _)| wanted(release)).map(|(_, address)| (*address).to_owned())
+        };
+        let from_machine = main.is_none();
+        let main = main.or_else(|| address(is_debian))?;
+        let main = main.trim_end_matches('/').to_owned();
+        let security = security
+            .or_else(|| from_machine.then(|| address(is_debian_security)).flatten())
+            .unwrap_or_else(|| format!("{main}-security"));
+        Some(Self { security: security.trim_end_matches('/').to_owned(), main })
+    }
+
+    fn of(&self, suite: &str) -> &str {
+        if suite.ends_with("-security") { &self.security } else { &self.main }
+    }
+}
+
+const CODENAMES: [&str; 9] =
+    ["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"];
+
+fn is_debian(release: &str) -> bool {
+    CODENAMES.contains(&release)
+}
+
+fn is_debian_security(release: &str) -> bool {
+    release.strip_suffix("-security").is_some_and(is_debian)
+}
+
+fn source_line(suite: &str, mirror: &str, keyring: &Path) -> String {
+    // Updates of the oldest release end one day, and with them the renewal of its list's date; the signature is
+    // checked all the same.
+    let dated = if suite.starts_with("bullseye") { " check-valid-until=no" } else { "" };
+    format!("deb [arch=amd64 signed-by={}{dated}] {mirror} {suite} main\n", keyring.display())
+}
+
+fn configuration(root: &Path) -> String {
+    let root = root.display();
+    format!(
+        r#"Dir::State "{root}/state";
+Dir::State::lists "{root}/lists";
+Dir::State::status "/dev/null";
+Dir::Cache "{root}/cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Dir::Etc::sourcelist "{root}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+APT::Architecture "amd64";
+APT::Architectures {{ "amd64"; }};
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+Acquire::AllowInsecureRepositories "false";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+"#
+    )
+}
+
+/// The keys of Debian's archive: the machine's, or on a relative of Debian those of its own, signed, package.
+fn keyring(site: &Site) -> Result<PathBuf> {
+    if let Some(found) = KEYRINGS.iter().map(Path::new).find(|path| path.exists()) {
+        return Ok(found.to_owned());
+    }
+    let folder = site.stage("keyring")?;
+    let mut download = Command::new("apt-get");
+    download.args(["-q", "download", "debian-archive-keyring"]).current_dir(&folder);
+    let what = "fetch the keys of Debian's archive (package debian-archive-keyring)";
+    child::succeed(&mut download, what, &site.log("keyring"), || {})?;
+    let mut extract = Command::new("dpkg-deb");
+    extract.arg("-x").arg(downloaded(&folder, "debian-archive-keyring")?).arg(&folder);
+    child::succeed(&mut extract, "unpack debian-archive-keyring", &site.log("keyring"), || {})?;
+    let found =
+        KEYRINGS.iter().map(|path| folder.join(path.trim_start_matches('/'))).find(|path| path.exists());
+    found.context("debian-archive-keyring has no keyring in it")
+}
+
+fn downloaded(folder: &Path, package: &str) -> Result<PathBuf> {
+    let start = format!("{package}_");
+    let entries = fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
+    let is_it = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with(&start) && name.ends_with(".deb"))
+    };
+    let found = entries.flatten().map(|entry| entry.path()).find(is_it);
+    found.with_context(|| format!("apt-get did not leave a package {package} in {}", folder.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+}
+
+/// The packages in the output of `apt-cache show`.
+fn stanzas(text: &str) -> Vec<Package> {
+    let package = |stanza: &str| {
+        let field = |name: &str| {
+            stanza
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Package {
+            name: field("Package"),
+            version: field("Version"),
+            size: field("Size").parse().unwrap_or(0),
+            depends: field("Depends"),
+        }
+    };
+    text.split("\n\n").map(package).filter(|package| !package.name.is_empty()).collect()
+}
+
+/// A key that sorts versions as people read them: runs of digits as numbers. It serves to compare versions of one
+/// package in one suite, where Debian's finer rules (epochs, tildes) never decide.
+pub fn version_key(version: &str) -> Vec<(u64, String)> {
+    let mut key = Vec::new();
+    let mut rest = version;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let text = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (text, after) = after.split_at(text);
+        key.push((number.parse().unwrap_or(0), text.to_owned()));
+        rest = after;
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEBIAN: &str = "bookworm http://mirror/debian/\nbookworm-updates http://mirror/debian/\n\
+        bookworm-security http://mirror/debian-security/\n";
+
+    #[test]
+    fn the_machines_mirrors_are_taken() {
+        let mirrors = Mirrors::choose(None, None, &format!("nodistro https://other/\n{DEBIAN}")).unwrap();
+        assert_eq!(mirrors.of("trixie-backports"), "http://mirror/debian");
+        assert_eq!(mirrors.of("bullseye-security"), "http://mirror/debian-security");
+    }
+
+    #[test]
+    fn the_environment_names_other_mirrors() {
+        let named = |name: &str| Some(name.to_owned());
+        let mirrors = Mirrors::choose(named("http://mine/debian/"), None, DEBIAN).unwrap();
+        assert_eq!(
+            (&*mirrors.main, &*mirrors.security),
+            ("http://mine/debian", "http://mine/debian-security")
+        );
+        let mirrors = Mirrors::choose(named("http://mine/debian"), named("http://sec"), "").unwrap();
+        assert_eq!(mirrors.security, "http://sec");
+    }
+
+    #[test]
+    fn a_machine_of_another_distribution_has_no_mirror() {
+        assert!(
+            Mirrors::choose(None, None, "noble http://mirror/ubuntu/\nnoble-security http://mirror/ubuntu/")
+                .is_none()
+        );
+        assert!(Mirrors::choose(None, None, "").is_none());
+    }
+
+    #[test]
+    fn stanzas_are_read() {
+        let text = "Package: a\nVersion: 1\nDepends: b (= 1), c\nSize: 10\nDescription: x\n Size: 11\n\nPackage: a\nVersion: 2\n\n";
+        let packages = stanzas(text);
+        assert_eq!(packages.len(), 2);
+        assert_eq!((packages[0].size, &*packages[0].depends), (10, "b (= 1), c"));
+        assert_eq!(packages[1].version, "2");
+    }
+
+    #[test]
+    fn versions_sort_by_number() {
+        let mut versions = ["6.18.9-1", "6.18.15-1", "5.10.0-46", "5.10.0-9", "6.18.15-1~bpo13+1"];
+        versions.sort_by_key(|version| version_key(version));
+        assert_eq!(versions, ["5.10.0-9", "5.10.0-46", "6.18.9-1", "6.18.15-1", "6.18.15-1~bpo13+1"]);
+    }
+}

@@ -1,0 +1,122 @@
+//! What went wrong when another program failed, told from what it printed.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::problem::Problem;
+
+const NO_NETWORK: [&str; 8] = [
+    "Could not resolve",
+    "Temporary failure resolving",
+    "Could not connect",
+    "Unable to connect",
+    "Network is unreachable",
+    "Connection timed out",
+    "Could not resolve host",
+    "Connection refused",
+];
+const DAMAGED: [&str; 5] = [
+    "Hash Sum mismatch",
+    "File has unexpected size",
+    "does not match the checksum",
+    "Undetermined Error",
+    "unexpected end of file",
+];
+const UNSIGNED: [&str; 5] = ["NO_PUBKEY", "is not signed", "EXPKEYSIG", "BADSIG", "no longer signed"];
+const LINES: usize = 8;
+
+/// The problem behind a failed program whose output is in the file `log`.
+pub fn explain(what: &str, log: &Path) -> Problem {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    name(what, &text)
+}
+
+fn name(what: &str, text: &str) -> Problem {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["No space left on device", "enough free space"]) {
+        return Problem::machine(format!("failed to {what}: the disk is full"))
+            .help("make room, then type the same command again: what is done already is kept");
+    }
+    if says(&UNSIGNED) {
+        return Problem::machine(format!(
+            "failed to {what}: the mirror's signature is not valid\n{}",
+            last_lines(text)
+        ))
+        .help("name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
+    }
+    if says(&NO_NETWORK) {
+        return Problem::machine(format!("failed to {what}: no connection to the server\n{}", last_lines(text)))
+            .help("check the network, then type the same command again: what is done already is kept")
+            .help("to fetch kernels from another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
+    }
+    if says(&DAMAGED) {
+        return Problem::machine(format!("failed to {what}: the download is damaged\n{}", last_lines(text)))
+            .help("type the same command again; if it stays so, name another mirror with XTASK_MIRROR");
+    }
+    Problem::machine(format!("failed to {what}\n{}", last_lines(text)))
+}
+
+/// What apt and others say last is why they failed; progress lines are no help.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let mut shown = String::new();
+    for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
+        let _ = writeln!(shown, "    {line}");
+    }
+    shown.truncate(shown.trim_end().len());
+    shown
+}
+
+pub fn not_started(program: &str, error: &std::io::Error) -> Problem {
+    let problem = Problem::machine(format!("cannot start {program}: {error}"));
+    match program {
+        "apt-get" | "apt-cache" | "dpkg-deb" => {
+            problem.help("kernels come from Debian through apt; without it boot one of your own: cargo xtask run LESSON --kernel FILE")
+        }
+        _ => problem,
+    }
+}
+
+/// An error of our own that may be a full disk or a missing right.
+pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Problem {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let problem = Problem::machine(format!("failed to {what}: {error}"));
+    match error.kind() {
+        StorageFull | QuotaExceeded => {
+            problem.help("make room, then type the same command again: what is done already is kept")
+        }
+        PermissionDenied | ReadOnlyFilesystem => problem.help(
+            "to keep everything that is fetched in another folder: XTASK_CACHE=FOLDER cargo xtask setup",
+        ),
+        _ => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Exit;
+
+    #[test]
+    fn faults_are_named() {
+        for (output, named) in [
+            ("E: Failed to fetch x  Temporary failure resolving 'mirror'", "no connection"),
+            ("E: Failed to fetch x  Hash Sum mismatch", "damaged"),
+            ("E: You don't have enough free space in /x", "disk is full"),
+            ("W: GPG error: NO_PUBKEY 0123", "signature is not valid"),
+            ("E: something new", "something new"),
+        ] {
+            let problem = name("fetch x", output);
+            assert!(problem.to_string().contains(named), "{output}: {problem}");
+            assert_eq!(problem.exit(), Exit::MachineNotReady);
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_output_is_shown() {
+        let output: String = (0..100).map(|line| format!("line {line}\n\n")).collect();
+        let shown = name("fetch x", &output).to_string();
+        assert!(shown.ends_with("line 99"), "{shown}");
+        assert_eq!(shown.lines().count(), 1 + LINES);
+    }
+}

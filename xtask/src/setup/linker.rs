@@ -1,0 +1,168 @@
+//! bpf-linker, which turns rustc's LLVM bitcode into an eBPF object.
+//!
+//! It must have the LLVM version that rustc has. The surest way to that is rustc's own LLVM library, which every
+//! toolchain of rustup's carries: bpf-linker is built against it, and no LLVM of the system's is needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::say::{Step, megabytes};
+use super::site::Site;
+use super::{child, fault, links, record, toolchain};
+use crate::problem::Problem;
+use crate::workspace;
+
+pub const VERSION: &str = "0.13.0";
+const NAME: &str = "bpf-linker";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The smallest library there is: enough to see whether the linker reads this rustc's bitcode.
+const PROBE: &str = "#![feature(no_core)]\n#![no_core]\n#![crate_type = \"lib\"]\n";
+
+/// Present, made for this toolchain, and its LLVM still there.
+pub fn is_there() -> bool {
+    let (Ok(text), Ok(sysroot)) = (fs::read_to_string(stamp()), toolchain::sysroot()) else { return false };
+    let made_for = text.lines().next().map(Path::new);
+    made_for == Some(sysroot.as_path()) && links::works(NAME)
+}
+
+/// Written last, so its presence says that the linker was tried; its one line says with which toolchain.
+fn stamp() -> PathBuf {
+    workspace::cache().join("bpf-linker.stamp")
+}
+
+fn folder() -> PathBuf {
+    workspace::cache().join(NAME)
+}
+
+/// Where the linker in use really is.
+pub fn found() -> Option<PathBuf> {
+    links::place(NAME).canonicalize().ok()
+}
+
+/// "0.13.0", asked of the linker.
+pub fn version(linker: &Path) -> String {
+    let text = child::ask(linker, &["--version"]).unwrap_or_default();
+    text.split_whitespace().nth(1).unwrap_or("unknown version").to_owned()
+}
+
+pub fn install(site: &Site) -> Result<()> {
+    let sysroot = toolchain::sysroot()?;
+    let step = Step::start(NAME, "looking for one that reads this rustc's bitcode");
+    let probe = Probe::new(site, &sysroot)?;
+    let there = [folder().join("bin").join(NAME)].into_iter().chain(child::find(NAME));
+    let fits = there.filter(|linker| child::is_executable(linker)).find(|linker| probe.passes(linker));
+    let linker = match fits {
+        Some(linker) => linker,
+        None => build(site, &sysroot, &step)?,
+    };
+    if !probe.passes(&linker) {
+        return Err(Problem::machine(format!("{} cannot read the bitcode of this rustc", linker.display()))
+            .help("rustc --version --verbose   (its LLVM version must be 22)")
+            .into());
+    }
+    links::set(NAME, &linker)?;
+    let stamp = stamp();
+    fs::write(&stamp, format!("{}\n", sysroot.display()))
+        .map_err(|error| fault::io(format!("write {}", stamp.display()), &error))?;
+    step.done(&format!("ready ({})", linker.display()));
+    Ok(())
+}
+
+fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
+    let (llvm, library) = toolchain::own_llvm(sysroot).ok_or_else(|| no_llvm(sysroot))?;
+    let major = toolchain::llvm_major(&llvm)
+        .with_context(|| format!("cannot read a version in {}", library.display()))?;
+    step.line(&format!("building version {VERSION} with rustc's own LLVM {major}; this takes a minute"));
+    let staged = site.stage(NAME)?;
+    let log = site.log("bpf-linker");
+    let mut cargo = cargo(sysroot);
+    cargo.args(["install", NAME, "--version", VERSION, "--locked", "--no-track", "--target", TARGET]);
+    cargo.args(["--no-default-features", "--features", &format!("llvm-{major},no-llvm-linking")]);
+    cargo.arg("--root").arg(&staged);
+    cargo.env("CARGO_TARGET_DIR", site.stage("bpf-linker-target")?);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&sysroot.join("lib"), &llvm));
+    child::succeed(&mut cargo, "build bpf-linker", &log, || step.progress(&child::last_line(&log)))?;
+    record::write(&staged)?;
+    site.publish(&staged, &folder())?;
+    step.line(&format!("built, {}", megabytes(record::bytes(&folder()))));
+    Ok(folder().join("bin").join(NAME))
+}
+
+/// Cargo as if it had been started by hand, far from this checkout and its configuration.
+fn cargo(sysroot: &Path) -> Command {
+    let own = sysroot.join("bin/cargo");
+    let mut cargo = Command::new(if own.is_file() { own } else { PathBuf::from("cargo") });
+    cargo.current_dir("/").env("RUSTC", sysroot.join("bin/rustc"));
+    for set_for_the_course in ["CARGO_BUILD_BUILD_DIR", "RUSTC_BOOTSTRAP", "RUSTFLAGS", "CARGO_BUILD_TARGET"]
+    {
+        cargo.env_remove(set_for_the_course);
+    }
+    // Debug information would triple its size. LLVM does the work, so more optimisation would only cost time here.
+    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "0").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+    cargo
+}
+
+/// Links with rustc's LLVM and finds it again at run time; the separator is cargo's for paths with spaces.
+fn flags(folder: &Path, llvm: &str) -> String {
+    let folder = folder.display();
+    [format!("-L{folder}"), format!("-Clink-arg=-l{llvm}"), format!("-Clink-arg=-Wl,-rpath,{folder}")]
+        .join("\x1f")
+}
+
+fn no_llvm(sysroot: &Path) -> Problem {
+    Problem::machine(format!("the Rust toolchain {} has no LLVM library of its own, which bpf-linker needs", sysroot.display()))
+        .help("install Rust with rustup, as https://rustup.rs tells")
+        .help(format!("or put a bpf-linker built for this rustc's LLVM on PATH: cargo install bpf-linker --version {VERSION}"))
+}
+
+/// A file of bitcode that rustc wrote.
+struct Probe {
+    bitcode: PathBuf,
+    object: PathBuf,
+}
+
+impl Probe {
+    fn new(site: &Site, sysroot: &Path) -> Result<Self> {
+        let folder = site.stage("probe")?;
+        let probe = Self { bitcode: folder.join("probe.bc"), object: folder.join("probe.o") };
+        let source = folder.join("probe.rs");
+        fs::write(&source, PROBE)
+            .map_err(|error| fault::io(format!("write {}", source.display()), &error))?;
+        let mut rustc = Command::new(sysroot.join("bin/rustc"));
+        rustc
+            .args(["--target", "bpfel-unknown-none", "--emit", "llvm-bc", "-o"])
+            .arg(&probe.bitcode)
+            .arg(&source);
+        // The probe has no `core`, which only an unstable feature allows.
+        rustc.env("RUSTC_BOOTSTRAP", "1");
+        child::succeed(&mut rustc, "compile for eBPF with rustc", &site.log("probe"), || {})?;
+        Ok(probe)
+    }
+
+    fn passes(&self, linker: &Path) -> bool {
+        let mut command = Command::new(linker);
+        command.args(["--target=bpfel", "-o"]).arg(&self.object).arg(&self.bitcode);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        child::dies_with_us(&mut command);
+        command.status().is_ok_and(|status| status.success()) && self.object.is_file()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_spaces_stays_one_flag() {
+        let flags = flags(Path::new("/a b/lib"), "LLVM-22-rust");
+        assert_eq!(
+            flags.split('\x1f').collect::<Vec<_>>(),
+            ["-L/a b/lib", "-Clink-arg=-lLLVM-22-rust", "-Clink-arg=-Wl,-rpath,/a b/lib"]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! Packages of the system's: what is missing, what this distribution calls it, and installing it with consent.
+
+use std::io::{Write, stderr, stdin};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::say::Step;
+use super::site::Site;
+use super::{child, clang, qemu};
+use crate::problem::Problem;
+use crate::screen;
+
+/// Something that only the system's package manager brings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    Clang,
+    Qemu,
+    Compiler,
+    Make,
+    PkgConfig,
+    LibElf,
+    Zlib,
+}
+
+impl Part {
+    pub fn is_there(self) -> bool {
+        match self {
+            Part::Clang => clang::is_there() || clang::find().is_some(),
+            Part::Qemu => qemu::find().is_some(),
+            Part::Compiler => child::find("cc").or_else(|| child::find("gcc")).is_some(),
+            Part::Make => child::find("make").is_some(),
+            Part::PkgConfig => child::find("pkg-config").or_else(|| child::find("pkgconf")).is_some(),
+            Part::LibElf => Path::new("/usr/include/libelf.h").is_file(),
+            Part::Zlib => Path::new("/usr/include/zlib.h").is_file(),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Clang => "clang",
+            Part::Qemu => "QEMU",
+            Part::Compiler => "C compiler",
+            Part::Make => "make",
+            Part::PkgConfig => "pkg-config",
+            Part::LibElf => "libelf headers",
+            Part::Zlib => "zlib headers",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Manager {
+    Apt,
+    Dnf,
+    Pacman,
+}
+
+impl Manager {
+    pub fn find() -> Option<Self> {
+        let all = [("apt-get", Manager::Apt), ("dnf", Manager::Dnf), ("pacman", Manager::Pacman)];
+        all.into_iter().find(|(program, _)| child::find(program).is_some()).map(|(_, manager)| manager)
+    }
+
+    fn packages(self, part: Part) -> &'static [&'static str] {
+        match (self, part) {
+            (_, Part::Clang) => &["clang"],
+            (Manager::Dnf, Part::Qemu) => &["qemu-system-x86-core"],
+            (_, Part::Qemu) => &["qemu-system-x86"],
+            (Manager::Apt, Part::Compiler) => &["gcc", "libc6-dev"],
+            (_, Part::Compiler) => &["gcc"],
+            (_, Part::Make) => &["make"],
+            (Manager::Apt, Part::PkgConfig) => &["pkg-config"],
+            (Manager::Dnf, Part::PkgConfig) => &["pkgconf-pkg-config"],
+            (Manager::Pacman, Part::PkgConfig) => &["pkgconf"],
+            (Manager::Apt, Part::LibElf) => &["libelf-dev"],
+            (Manager::Dnf, Part::LibElf) => &["elfutils-libelf-devel"],
+            (Manager::Pacman, Part::LibElf) => &["libelf"],
+            (Manager::Apt, Part::Zlib) => &["zlib1g-dev"],
+            (Manager::Dnf, Part::Zlib) => &["zlib-devel"],
+            (Manager::Pacman, Part::Zlib) => &["zlib"],
+        }
+    }
+
+    /// What brings the lists of packages up to date, where installing does not do so itself.
+    fn refresh(self) -> Option<&'static str> {
+        (self == Manager::Apt).then_some("apt-get update")
+    }
+
+    /// The command that installs `parts`, without sudo.
+    fn install(self, parts: &[Part], clang: &str) -> String {
+        let names = parts.iter().flat_map(|part| self.packages(*part));
+        let names: Vec<&str> = names.map(|name| if *name == "clang" { clang } else { *name }).collect();
+        let install = match self {
+            Manager::Apt => "apt-get install --yes --no-install-recommends",
+            Manager::Dnf => "dnf install --assumeyes --setopt=install_weak_deps=False",
+            Manager::Pacman => "pacman -S --needed --noconfirm",
+        };
+        format!("{install} {}", names.join(" "))
+    }
+}
+
+/// What to type to get `parts`, as one line.
+pub fn hint(parts: &[Part]) -> String {
+    let Some(manager) = Manager::find() else {
+        let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+        return format!("install with this system's package manager: {}", names.join(", "));
+    };
+    let install = manager.install(parts, clang_package(manager, parts));
+    let commands = manager.refresh().into_iter().chain([install.as_str()]);
+    commands.map(|command| format!("{}{command}", sudo())).collect::<Vec<_>>().join(" && ")
+}
+
+/// Installs the missing ones among `parts`: at once as root without a terminal, after a yes on a terminal.
+pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
+    let missing: Vec<Part> = parts.iter().copied().filter(|part| !part.is_there()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
+    let refused = || Problem::machine(format!("this machine lacks {names}")).help(hint(&missing));
+    let manager = Manager::find().ok_or_else(refused)?;
+    let consent = if screen::is_interactive() { yes || agreed(&names, &hint(&missing))? } else { is_root() };
+    if !consent {
+        return Err(refused().into());
+    }
+    let step = Step::start("packages", &format!("installing {names}"));
+    if let Some(command) = manager.refresh() {
+        // A third party's broken list makes this fail while all that is needed here can be had.
+        let _ = run(site, command, &step);
+    }
+    // Asked only now: lists that are years old may not know the newest clang.
+    run(site, &manager.install(&missing, clang_package(manager, &missing)), &step)?;
+    if let Some(part) = missing.iter().find(|part| !part.is_there()) {
+        return Err(Problem::machine(format!(
+            "{} is still missing after its package was installed",
+            part.name()
+        ))
+        .help("cargo xtask doctor")
+        .into());
+    }
+    step.done("installed");
+    Ok(())
+}
+
+fn run(site: &Site, command: &str, step: &Step) -> Result<()> {
+    let command = format!("{}{command}", sudo());
+    let what = format!("run {command}");
+    step.line(&command);
+    let words: Vec<&str> = command.split(' ').collect();
+    let mut program = Command::new(words[0]);
+    program.args(&words[1..]);
+    if !screen::is_interactive() {
+        let log = site.log("packages");
+        program.env("DEBIAN_FRONTEND", "noninteractive");
+        return child::succeed(&mut program, &what, &log, || step.progress(&child::last_line(&log)));
+    }
+    // On a terminal sudo may ask for a password, and the user sees what happens to the system.
+    let status =
+        program.stdout(stderr()).status().with_context(|| format!("failed to start {}", words[0]))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Problem::machine(format!("failed to {what}")).help(command).into())
+}
+
+fn agreed(names: &str, command: &str) -> Result<bool> {
+    screen::note(&format!("this machine lacks {names}. To install:\n    {command}"));
+    eprint!("run it now? [y/N] ");
+    stderr().flush().context("failed to ask")?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).context("failed to read the answer")?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn sudo() -> &'static str {
+    if is_root() { "" } else { "sudo " }
+}
+
+/// The course is tested with clang 22; where the distribution has it beside an older default, it is taken.
+fn clang_package(manager: Manager, parts: &[Part]) -> &'static str {
+    const NEWEST: &str = "clang-22";
+    let offered =
+        || child::ask("apt-cache", &["madison", NEWEST]).is_some_and(|versions| !versions.is_empty());
+    if parts.contains(&Part::Clang) && manager == Manager::Apt && offered() { NEWEST } else { "clang" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Part; 7] =
+        [Part::Clang, Part::Qemu, Part::Compiler, Part::Make, Part::PkgConfig, Part::LibElf, Part::Zlib];
+
+    #[test]
+    fn one_command_installs_everything() {
+        let command = Manager::Apt.install(&[Part::Clang, Part::LibElf], "clang-22");
+        assert_eq!(command, "apt-get install --yes --no-install-recommends clang-22 libelf-dev");
+        let command = Manager::Pacman.install(&[Part::Qemu, Part::Zlib], "clang");
+        assert_eq!(command, "pacman -S --needed --noconfirm qemu-system-x86 zlib");
+    }
+
+    #[test]
+    fn every_manager_knows_every_part() {
+        for manager in [Manager::Apt, Manager::Dnf, Manager::Pacman] {
+            for part in ALL {
+                let names = manager.packages(part);
+                assert!(
+                    !names.is_empty() && names.iter().all(|name| !name.is_empty()),
+                    "{manager:?} {part:?}"
+                );
+            }
+        }
+    }
+}

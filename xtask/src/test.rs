@@ -1,0 +1,123 @@
+//! `test`: everything that CI runs, step by step.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::catalog;
+use crate::demo;
+use crate::kernel::MATRIX;
+use crate::problem::Exit;
+use crate::screen::{self, Mark};
+use crate::setup::{self, Need};
+use crate::{build, interrupt};
+
+/// The steps, cheapest first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Step {
+    /// The code is formatted
+    Fmt,
+    /// Clippy has no warning about what runs on the host
+    Clippy,
+    /// Clippy has no warning about the kernel sides in Rust
+    ClippyEbpf,
+    /// Unit tests and snapshots that need no VM
+    Unit,
+    /// Every lesson in both implementations on all kernels, and the runner's faults
+    Vm,
+}
+
+/// What became of a step.
+struct Verdict {
+    step: Step,
+    passed: bool,
+    took: Duration,
+}
+
+pub fn run(steps: &[Step]) -> Result<Exit> {
+    let steps = if steps.is_empty() { Step::value_variants() } else { steps };
+    prepare(steps)?;
+    let mut verdicts = Vec::new();
+    for &step in steps {
+        screen::say(Mark::Note, &format!("test {}", name(step)));
+        let begin = Instant::now();
+        let mut passed = true;
+        for command in commands(step)? {
+            passed &= succeeds(command)?;
+        }
+        verdicts.push(Verdict { step, passed, took: begin.elapsed() });
+    }
+    conclude(&verdicts)
+}
+
+fn prepare(steps: &[Step]) -> Result<()> {
+    if steps.iter().all(|step| *step == Step::Fmt) {
+        return Ok(());
+    }
+    let mut needs = demo::BUILD_NEEDS.to_vec();
+    if steps.contains(&Step::Vm) {
+        needs.extend(demo::VM_NEEDS);
+        needs.extend(MATRIX.map(|name| Need::Kernel(name.into())));
+        needs.push(Need::GuestTools);
+    }
+    setup::ensure(&needs)
+}
+
+fn commands(step: Step) -> Result<Vec<Command>> {
+    Ok(match step {
+        Step::Fmt => vec![cargo(&["fmt", "--all", "--check"])],
+        Step::Clippy => vec![cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"])],
+        Step::ClippyEbpf => catalog::lessons()?.iter().map(|lesson| clippy_ebpf(&lesson.name)).collect(),
+        Step::Unit => vec![cargo(&["test"])],
+        // One VM keeps one core busy.
+        Step::Vm => vec![cargo(&["test", "--package", "xtask", "--tests", "--", "--ignored", "--test-threads=2"])],
+    })
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = build::cargo();
+    // A snapshot that differs is a failure; it is never rewritten here.
+    command.args(arguments).env("INSTA_UPDATE", "no");
+    command
+}
+
+fn clippy_ebpf(lesson: &str) -> Command {
+    let package = format!("{lesson}-ebpf");
+    let target = ["--target", "bpfel-unknown-none", "-Z", "build-std=core"];
+    let mut command = cargo(&[&["clippy", "--package", &package], &target[..], &["--", "--deny", "warnings"]].concat());
+    command.env("RUSTC_BOOTSTRAP", "1");
+    command
+}
+
+fn succeeds(mut command: Command) -> Result<bool> {
+    // Ctrl-C reaches cargo through the terminal.
+    let _listening = interrupt::listen(|signal| {
+        if signal != signal_hook::consts::SIGINT {
+            interrupt::end_by(signal);
+        }
+    });
+    let status = command.stdin(Stdio::null()).status().context("cannot start cargo")?;
+    Ok(status.success())
+}
+
+fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
+    let mut table = String::from("\nstep         result  time\n");
+    for Verdict { step, passed, took } in verdicts {
+        let result = if *passed { "ok" } else { "FAILED" };
+        table += &format!("{:<12} {result:<7} {:.1} s\n", name(*step), took.as_secs_f64());
+    }
+    let failed: Vec<_> = verdicts.iter().filter(|verdict| !verdict.passed).map(|verdict| name(verdict.step)).collect();
+    table += &format!("{} passed, {} failed\n", verdicts.len() - failed.len(), failed.len());
+    screen::answer(table.as_bytes())?;
+    if failed.is_empty() {
+        return Ok(Exit::Done);
+    }
+    screen::note(&format!("again, only what failed: cargo xtask test {}", failed.join(" ")));
+    Ok(Exit::NotYet)
+}
+
+fn name(step: Step) -> String {
+    step.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}

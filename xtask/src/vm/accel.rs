@@ -1,0 +1,158 @@
+//! The accelerator: KVM where it really runs a guest, QEMU's own emulation (TCG) everywhere else.
+//!
+//! `/dev/kvm` may open, answer, and still hang a kernel, for example inside a VM. So the only proof is a guest that
+//! says READY in time; when it does not, that is remembered for this machine.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+use crate::workspace;
+
+/// Overrides every check: `kvm` or `tcg`.
+pub const OVERRIDE: &str = "XTASK_ACCEL";
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Accel {
+    Kvm,
+    Tcg,
+}
+
+impl Accel {
+    pub fn argument(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            // With several threads, QEMU before version 10 loses races against a kernel that patches its own text, as
+            // attaching a kprobe makes it do.
+            Accel::Tcg => "tcg,thread=single",
+        }
+    }
+
+    pub fn cpu(self) -> &'static str {
+        match self {
+            Accel::Kvm => "host",
+            Accel::Tcg => "max",
+        }
+    }
+}
+
+/// What is known about KVM on this machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KvmState {
+    /// The user said so.
+    Forced(Accel),
+    /// It cannot work, and why.
+    Unusable(String),
+    /// It may work: the next boot tells.
+    Promising,
+}
+
+impl KvmState {
+    pub fn accel(&self) -> Accel {
+        match self {
+            KvmState::Forced(accel) => *accel,
+            KvmState::Unusable(_) => Accel::Tcg,
+            KvmState::Promising => Accel::Kvm,
+        }
+    }
+}
+
+/// A boot with KVM that never became ready, on this host kernel.
+#[derive(Deserialize, Serialize)]
+struct Verdict {
+    host_release: String,
+    why: String,
+}
+
+pub fn kvm_state() -> Result<KvmState> {
+    match std::env::var(OVERRIDE).ok().as_deref() {
+        None | Some("") => {}
+        Some("kvm") => return Ok(KvmState::Forced(Accel::Kvm)),
+        Some("tcg") => return Ok(KvmState::Forced(Accel::Tcg)),
+        Some(other) => {
+            return Err(Problem::usage(format!("{OVERRIDE} is '{other}', which is neither 'kvm' nor 'tcg'")).into());
+        }
+    }
+    let cpu = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
+    Ok(judge(&cpu, open_device(), remembered()))
+}
+
+fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> KvmState {
+    if let Err(error) = device {
+        return KvmState::Unusable(match error.kind() {
+            ErrorKind::NotFound => "there is no /dev/kvm".to_owned(),
+            ErrorKind::PermissionDenied => {
+                "no right to open /dev/kvm; add yourself to its group: sudo usermod -aG kvm $USER".to_owned()
+            }
+            _ => format!("/dev/kvm cannot be opened: {error}"),
+        });
+    }
+    let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    if !flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm") {
+        return KvmState::Unusable("/dev/kvm exists, but the CPU shows neither vmx nor svm".to_owned());
+    }
+    match verdict {
+        Some(verdict) if verdict.host_release == host_release() => KvmState::Unusable(verdict.why),
+        _ => KvmState::Promising,
+    }
+}
+
+fn open_device() -> std::io::Result<()> {
+    fs::File::options().read(true).write(true).open("/dev/kvm").map(drop)
+}
+
+/// Remembers that a boot with KVM failed. A new host kernel gets a new chance.
+pub fn remember_failure(why: &str) -> Result<()> {
+    let verdict = Verdict { host_release: host_release(), why: why.to_owned() };
+    let path = verdict_path();
+    fs::create_dir_all(workspace::cache()).context("cannot create the cache folder")?;
+    fs::write(&path, serde_json::to_vec(&verdict)?).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn remembered() -> Option<Verdict> {
+    serde_json::from_slice(&fs::read(verdict_path()).ok()?).ok()
+}
+
+fn verdict_path() -> PathBuf {
+    workspace::cache().join("kvm-verdict.json")
+}
+
+fn host_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTEL: &str = "processor\t: 0\nflags\t\t: fpu vme vmx sse\n";
+    const BARE: &str = "processor\t: 0\nflags\t\t: fpu vme sse\n";
+
+    #[test]
+    fn a_device_without_cpu_support_is_not_believed() {
+        assert!(matches!(judge(BARE, Ok(()), None), KvmState::Unusable(why) if why.contains("vmx")));
+    }
+
+    #[test]
+    fn a_promising_machine_is_tried() {
+        assert_eq!(judge(INTEL, Ok(()), None), KvmState::Promising);
+    }
+
+    #[test]
+    fn no_right_names_the_group() {
+        let denied = Err(ErrorKind::PermissionDenied.into());
+        assert!(matches!(judge(INTEL, denied, None), KvmState::Unusable(why) if why.contains("usermod")));
+    }
+
+    #[test]
+    fn a_verdict_holds_on_the_same_host_kernel_only() {
+        let here = Verdict { host_release: host_release(), why: "it hung".to_owned() };
+        assert_eq!(judge(INTEL, Ok(()), Some(here)), KvmState::Unusable("it hung".to_owned()));
+        let before = Verdict { host_release: "5.4.0".to_owned(), why: "it hung".to_owned() };
+        assert_eq!(judge(INTEL, Ok(()), Some(before)), KvmState::Promising);
+    }
+}

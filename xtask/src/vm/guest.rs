@@ -1,0 +1,344 @@
+//! A booted guest that takes plans.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use plan::frame::{Decoder, Frame, Kind, encode, encode_message};
+use plan::{News, Order, Outcome, Plan, Size};
+use signal_hook::consts::SIGINT;
+
+use super::console::Console;
+use super::qemu::{Lines, Qemu};
+use crate::interrupt::{self, Listening};
+
+/// The guest keeps a step's time limit itself; a guest that is this late no longer runs.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a crashed kernel may go on printing before its last words are taken.
+const LAST_BREATH: Duration = Duration::from_millis(700);
+
+/// A running guest. Dropping it ends the VM.
+pub struct Guest {
+    /// `None` once the VM has been ended.
+    qemu: Option<Qemu>,
+    plans: UnixStream,
+    console: Option<JoinHandle<Console>>,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    /// The user pressed Ctrl-C once; the lesson was told.
+    asked_to_stop: bool,
+    _listening: Listening,
+}
+
+/// Whatever a guest can bring up, in one queue.
+enum Event {
+    News(News),
+    Output(Stream, Vec<u8>),
+    /// The kernel printed this line, and has crashed.
+    Crashed(String),
+    /// QEMU is gone, or the guest speaks nonsense.
+    LineClosed(String),
+    Signal(i32),
+    Key(Vec<u8>),
+    Resized(Size),
+    /// The user wants to leave, whatever the guest is doing.
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What happens while a plan runs, in order.
+pub enum Happening<'a> {
+    Started(usize),
+    Output(Stream, &'a [u8]),
+    Ended(usize, &'a StepReport),
+}
+
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    pub outcome: Outcome,
+    /// Measured in the guest.
+    pub duration: Duration,
+}
+
+#[derive(Debug)]
+pub struct PlanReport {
+    pub steps: Vec<StepReport>,
+    /// Warnings that the kernel logged while the plan ran.
+    pub complaints: Vec<String>,
+}
+
+/// Why a guest could not go on. The VM has been ended.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user, or the system, wants xtask to end.
+    Interrupted(i32),
+    /// The guest's kernel crashed, hung or vanished.
+    Died(Death),
+    /// The caller's side failed, for example because its output went into a closed pipe.
+    Caller(anyhow::Error),
+}
+
+/// What is known about the end of a VM that nobody asked for.
+#[derive(Debug)]
+pub struct Death {
+    pub why: String,
+    /// What QEMU said on standard error.
+    pub qemu_said: String,
+    /// The last lines of the kernel's console.
+    pub last_words: Vec<String>,
+}
+
+impl Guest {
+    /// Ties a QEMU that has just been started to a guest that is not ready yet.
+    pub(super) fn new(qemu: Qemu, lines: Lines) -> Result<Self> {
+        let (sender, events) = mpsc::channel();
+        let plans = lines.plans.try_clone().context("cannot share the guest's line")?;
+        let console = spawn("console", watch_console(lines.console, sender.clone()))?;
+        spawn("guest", read_news(lines.plans, sender.clone()))?;
+        let signals = sender.clone();
+        let listening = interrupt::listen(move |signal| {
+            // A guest that has gone needs no signal.
+            let _ = signals.send(Event::Signal(signal));
+        });
+        Ok(Self { qemu: Some(qemu), plans, console: Some(console), events, sender, asked_to_stop: false, _listening: listening })
+    }
+
+    /// Waits until the guest's init is ready for a plan; returns the kernel's release.
+    pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<String, Failure> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.next_event(Some(deadline)) {
+                Some(Event::News(News::Ready { version: plan::VERSION, release })) => return Ok(release),
+                Some(Event::News(news)) => {
+                    return Err(self.died(&format!("the guest's init is not of this xtask: it said {news:?}")));
+                }
+                Some(Event::Crashed(line)) => return Err(self.crashed(&line)),
+                Some(Event::LineClosed(why)) => return Err(self.died(&why)),
+                Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
+                Some(Event::Output(..) | Event::Key(_) | Event::Resized(_) | Event::Leave) => {}
+                None => {
+                    return Err(self.died(&format!("the kernel was not ready after {} s", limit.as_secs())));
+                }
+            }
+        }
+    }
+
+    /// Runs the steps of a plan one after the other and tells `audience` what happens.
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        mut audience: impl FnMut(Happening<'_>) -> Result<()>,
+    ) -> Result<PlanReport, Failure> {
+        let mut report = PlanReport { steps: Vec::new(), complaints: Vec::new() };
+        self.order(&Order::Run(plan.clone()))?;
+        let mut deadline = None;
+        loop {
+            let happened = match self.next_event(deadline) {
+                Some(Event::News(News::Started(index))) => {
+                    let limit = plan.steps.get(index).and_then(|step| step.seconds);
+                    deadline = limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
+                    audience(Happening::Started(index))
+                }
+                Some(Event::Output(stream, bytes)) => audience(Happening::Output(stream, &bytes)),
+                Some(Event::News(News::Ended { step, outcome, micros })) => {
+                    deadline = Some(Instant::now() + GRACE);
+                    report.steps.push(StepReport { outcome, duration: Duration::from_micros(micros) });
+                    let last = report.steps.len() == plan.steps.len();
+                    let told = audience(Happening::Ended(step, &report.steps[report.steps.len() - 1]));
+                    // The steps that follow are not wanted any more.
+                    if self.asked_to_stop && !last {
+                        return Err(self.interrupted(SIGINT));
+                    }
+                    told
+                }
+                Some(Event::News(News::KernelComplained(lines))) => {
+                    report.complaints = lines;
+                    Ok(())
+                }
+                Some(Event::News(News::Finished)) => return Ok(report),
+                Some(Event::News(news @ News::Ready { .. })) => {
+                    return Err(self.died(&format!("the guest started again: {news:?}")));
+                }
+                Some(Event::Crashed(line)) => return Err(self.crashed(&line)),
+                Some(Event::LineClosed(why)) => return Err(self.died(&why)),
+                Some(Event::Signal(signal)) => {
+                    self.pass_on_signal(signal)?;
+                    Ok(())
+                }
+                Some(Event::Key(bytes)) => {
+                    self.write(&encode(Kind::Input, &bytes))?;
+                    Ok(())
+                }
+                Some(Event::Resized(size)) => {
+                    self.order(&Order::Resize(size))?;
+                    Ok(())
+                }
+                Some(Event::Leave) => {
+                    self.end();
+                    return Ok(report);
+                }
+                None => return Err(self.died("the guest stopped answering")),
+            };
+            if let Err(error) = happened {
+                self.end();
+                return Err(Failure::Caller(error));
+            }
+        }
+    }
+
+    /// Ties the user's keyboard to steps that have a terminal.
+    pub fn keyboard(&self) -> Keyboard {
+        Keyboard { sender: self.sender.clone() }
+    }
+
+    /// The user wanted the running step to end, and it did.
+    pub fn was_asked_to_stop(&self) -> bool {
+        self.asked_to_stop
+    }
+
+    /// The first Ctrl-C is the lesson's, so that it can detach and print its summary. Everything else ends the VM.
+    fn pass_on_signal(&mut self, signal: i32) -> Result<(), Failure> {
+        if signal != SIGINT || self.asked_to_stop {
+            return Err(self.interrupted(signal));
+        }
+        self.asked_to_stop = true;
+        self.order(&Order::Signal(signal))
+    }
+
+    /// The next event, or `None` when the deadline has passed.
+    fn next_event(&self, deadline: Option<Instant>) -> Option<Event> {
+        let closed = || Event::LineClosed("the guest's line is closed".to_owned());
+        match deadline {
+            None => Some(self.events.recv().unwrap_or_else(|_| closed())),
+            Some(deadline) => match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(closed()),
+            },
+        }
+    }
+
+    fn order(&mut self, order: &Order) -> Result<(), Failure> {
+        let bytes = encode_message(Kind::Order, order).map_err(|error| Failure::Caller(error.into()))?;
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.plans.write_all(bytes) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.died(&format!("the guest does not listen: {error}"))),
+        }
+    }
+
+    fn interrupted(&mut self, signal: i32) -> Failure {
+        self.end();
+        Failure::Interrupted(signal)
+    }
+
+    fn crashed(&mut self, line: &str) -> Failure {
+        thread::sleep(LAST_BREATH);
+        self.died(&format!("the guest's kernel crashed: {line}"))
+    }
+
+    fn died(&mut self, why: &str) -> Failure {
+        let qemu_said = self.end().trim().to_owned();
+        // With QEMU gone, the console thread comes to its end and has heard everything.
+        let console = self.console.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let why = console.crash().map_or(why.to_owned(), |line| format!("the guest's kernel crashed: {line}"));
+        Failure::Died(Death { why, qemu_said, last_words: console.last_words() })
+    }
+
+    /// Ends the VM; returns what QEMU said on standard error.
+    fn end(&mut self) -> String {
+        self.qemu.take().map(Qemu::end).unwrap_or_default()
+    }
+}
+
+/// The way in for what the user types, and for changes of the terminal's size.
+#[derive(Clone)]
+pub struct Keyboard {
+    sender: Sender<Event>,
+}
+
+impl Keyboard {
+    /// Returns false when the guest has gone.
+    pub fn typed(&self, bytes: Vec<u8>) -> bool {
+        self.sender.send(Event::Key(bytes)).is_ok()
+    }
+
+    /// Ends the VM at once.
+    pub fn leave(&self) {
+        // A guest that has gone has been left.
+        let _ = self.sender.send(Event::Leave);
+    }
+
+    /// Returns false when the guest has gone.
+    pub fn resized(&self, size: Size) -> bool {
+        self.sender.send(Event::Resized(size)).is_ok()
+    }
+}
+
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.with_context(|| format!("cannot start the {name} thread"))
+}
+
+fn watch_console(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() -> Console {
+    move || {
+        let mut console = Console::default();
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = line.read(&mut buffer) {
+            if let Some(crash) = console.push(&buffer[..length]) {
+                // When the guest is no longer watched, reading goes on, so that QEMU is not held up.
+                let _ = events.send(Event::Crashed(crash));
+            }
+        }
+        console
+    }
+}
+
+fn read_news(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() {
+    move || {
+        let why = match forward_frames(&mut line, &events) {
+            Ok(()) => "the VM ended".to_owned(),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => "the VM ended".to_owned(),
+            Err(error) => format!("the guest's line broke: {error}"),
+        };
+        // Nobody listens when the guest has been ended on purpose.
+        let _ = events.send(Event::LineClosed(why));
+    }
+}
+
+fn forward_frames(line: &mut UnixStream, events: &Sender<Event>) -> std::io::Result<()> {
+    let mut decoder = Decoder::default();
+    let mut buffer = [0; 8192];
+    loop {
+        let length = line.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(());
+        }
+        decoder.push(&buffer[..length]);
+        while let Some(frame) = decoder.next_frame()? {
+            if events.send(event(frame)?).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn event(frame: Frame) -> std::io::Result<Event> {
+    Ok(match frame.kind {
+        Kind::Stdout => Event::Output(Stream::Stdout, frame.payload),
+        Kind::Stderr => Event::Output(Stream::Stderr, frame.payload),
+        Kind::News | Kind::Order | Kind::Input => Event::News(frame.message()?),
+    })
+}

@@ -1,0 +1,259 @@
+//! The command line as people meet it: bad input, and what an interrupted run leaves behind.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Run, fake_qemu, stderr, stdout};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Runs a command that goes wrong: its standard error, with the exit code.
+fn refused(arguments: &[&str]) -> String {
+    let mut run = Run::new(arguments);
+    let output = run.output();
+    assert_eq!(stdout(&output), "", "a refusal is no answer");
+    assert_eq!(run.left_behind(), [""; 0]);
+    format!("{}exit code {}", stderr(&output), output.status.code().unwrap())
+}
+
+#[test]
+fn unknown_lesson() {
+    insta::assert_snapshot!(refused(&["run", "01-hello-kprob"]));
+}
+
+#[test]
+fn unknown_kernel() {
+    insta::assert_snapshot!(refused(&["run", "01", "--kernel", "6.13"]));
+}
+
+#[test]
+fn unknown_flag() {
+    insta::assert_snapshot!(refused(&["run", "01", "--kernal", "6.12"]));
+}
+
+#[test]
+fn unknown_implementation() {
+    insta::assert_snapshot!(refused(&["run", "01", "--impl", "bcc"]));
+}
+
+#[test]
+fn missing_lesson() {
+    insta::assert_snapshot!(refused(&["run"]));
+}
+
+#[test]
+fn kernel_file_that_is_none() {
+    assert!(refused(&["run", "01", "--kernel", "./nothing-here"]).ends_with("exit code 2"));
+    assert!(refused(&["run", "01", "--kernel", "/etc/passwd"]).contains("/etc/passwd"));
+    assert!(refused(&["run", "01", "--kernel", "/"]).contains("folder"));
+}
+
+#[test]
+fn shell_on_all_kernels() {
+    insta::assert_snapshot!(refused(&["shell", "--kernel", "all"]));
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn unknown_accelerator() {
+    let output = Run::new(&["run", "01"]).command.env("XTASK_ACCEL", "hvf").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("neither 'kvm' nor 'tcg'"), "{}", stderr(&output));
+}
+
+#[test]
+fn help_of_every_command() {
+    for command in ["run", "list", "doctor", "setup", "shell", "test"] {
+        let output = Run::new(&[command, "--help"]).output();
+        assert!(output.status.success());
+        assert!(stdout(&output).contains("Usage: cargo xtask"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn list_is_a_table_and_json() {
+    insta::assert_snapshot!(stdout(&Run::new(&["list"]).output()));
+    let output = Run::new(&["list", "--json"]).output();
+    let lessons: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(lessons[1]["name"], "hello-kprobe");
+}
+
+#[test]
+fn output_into_a_closed_pipe_is_no_error() {
+    let mut run = Run::new(&["list"]);
+    let mut child = run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn no_qemu() {
+    let output = Run::new(&["run", "01"]).command.env("XTASK_QEMU", "/nowhere/qemu").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("XTASK_QEMU"), "{}", stderr(&output));
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn not_enough_memory_for_the_vm() {
+    let folder = std::env::temp_dir().join(format!("xtask-memory-{}", std::process::id()));
+    let qemu = fake_qemu(&folder, "#!/bin/sh\nulimit -v 400000\nexec qemu-system-x86_64 \"$@\"\n");
+    let mut run = Run::new(&["run", "01"]);
+    let output = run.command.env("XTASK_QEMU", &qemu).output().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("256 MiB"), "{}", stderr(&output));
+    assert_eq!(run.left_behind(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_qemu_that_hangs_or_dies_is_not_the_lessons_fault() {
+    let folder = std::env::temp_dir().join(format!("xtask-dead-{}", std::process::id()));
+    let qemu = fake_qemu(&folder, "#!/bin/sh\nexit 0\n");
+    let mut run = Run::new(&["run", "01"]);
+    let output = run.command.env("XTASK_QEMU", &qemu).output().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("in 3 attempts"), "{}", stderr(&output));
+}
+
+/// A run of lesson 01 that goes on until it is told to stop, and the lines of its standard output.
+struct Lesson {
+    run: Run,
+    child: Child,
+}
+
+impl Lesson {
+    fn start(arguments: &[&str]) -> Self {
+        let mut run = Run::new(arguments);
+        let child =
+            run.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self { run, child }
+    }
+
+    fn wait_for_line(&mut self, text: &str) {
+        let mut lines = BufReader::new(self.child.stdout.as_mut().unwrap());
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "no line with '{text}'");
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The exit code, or minus the signal.
+    fn end(mut self) -> i32 {
+        let begin = Instant::now();
+        let mut rest = Vec::new();
+        self.child.stdout.take().unwrap().read_to_end(&mut rest).unwrap();
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        assert_eq!(self.run.left_behind(), [""; 0], "{said}");
+        status.code().unwrap_or_else(|| -status.signal().unwrap())
+    }
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn ctrl_c_while_booting_ends_the_vm() {
+    let lesson = Lesson::start(&["run", "01"]);
+    lesson.run.wait_for_qemu();
+    lesson.signal(Signal::INT);
+    assert_eq!(lesson.end(), -2);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn ctrl_c_reaches_the_lesson_which_detaches() {
+    let mut lesson = Lesson::start(&["run", "01", "--follow"]);
+    lesson.wait_for_line("attached");
+    lesson.signal(Signal::INT);
+    lesson.wait_for_line("detached");
+    assert_eq!(lesson.end(), 0);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn sigterm_ends_the_vm() {
+    let mut lesson = Lesson::start(&["run", "01", "--follow"]);
+    lesson.wait_for_line("attached");
+    lesson.signal(Signal::TERM);
+    assert_eq!(lesson.end(), -15);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_second_ctrl_c_ends_the_vm() {
+    let mut run = Run::new(&["shell"]);
+    run.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.command.spawn().unwrap();
+    let script = b"trap '' INT; echo deaf; while :; do :; done";
+    child.stdin.take().unwrap().write_all(script).unwrap();
+    let mut lesson = Lesson { run, child };
+    lesson.wait_for_line("deaf");
+    lesson.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(lesson.child.try_wait().unwrap().is_none(), "the first Ctrl-C is for the program in the VM");
+    lesson.signal(Signal::INT);
+    assert_eq!(lesson.end(), -2);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn sigkill_takes_the_vm_along() {
+    let mut lesson = Lesson::start(&["run", "01", "--follow"]);
+    lesson.wait_for_line("attached");
+    lesson.signal(Signal::KILL);
+    assert_eq!(lesson.end(), -9);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_reader_that_leaves_ends_the_run() {
+    let mut lesson = Lesson::start(&["run", "01"]);
+    drop(lesson.child.stdout.take());
+    let output = lesson.child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(lesson.run.left_behind(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_script_runs_in_the_shell() {
+    let mut run = Run::new(&["shell", "--kernel", "6.1"]);
+    let mut child =
+        run.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let script = b"uname -r; bpftool version | head -1; hello-kprobe --demo | tail -1; exit 0";
+    child.stdin.take().unwrap().write_all(script).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(text.starts_with("6.1."), "{text}");
+    assert!(text.contains("bpftool v"), "{text}");
+    assert!(text.contains("detached"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn two_runs_at_once_do_not_disturb_each_other() {
+    let mut runs = [["run", "01", "--impl", "aya"], ["run", "01", "--impl", "libbpf"]].map(|arguments| {
+        let mut run = Run::new(&arguments);
+        run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    for child in &mut runs {
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(text.contains("seen      2 removals"), "{text}");
+    }
+}

@@ -1,0 +1,121 @@
+//! What the tests share: the program under test, VMs for plans, and a look at what was left behind.
+
+#![expect(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use plan::{Plan, Step};
+use xtask::demo;
+use xtask::image;
+use xtask::setup::{self, Need};
+use xtask::vm::{self, Failure, Happening, PlanReport, Started, Stream};
+
+/// A run of xtask whose processes can be told from all others.
+pub struct Run {
+    pub command: Command,
+    mark: String,
+}
+
+impl Run {
+    pub fn new(arguments: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("XTASK_TEST_MARK={}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let (name, value) = mark.split_once('=').unwrap();
+        command.args(arguments).env(name, value).env("NO_COLOR", "1").env("LANG", "C.UTF-8");
+        Self { command, mark }
+    }
+
+    pub fn output(&mut self) -> Output {
+        self.command.output().unwrap()
+    }
+
+    /// The processes of this run that are still alive, by command line. A killed one may take a moment to go.
+    pub fn left_behind(&self) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(3);
+        loop {
+            let left: Vec<String> = processes_with(&self.mark);
+            if left.is_empty() || Instant::now() > deadline {
+                return left;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until QEMU runs as a child of this run.
+    pub fn wait_for_qemu(&self) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !processes_with(&self.mark).iter().any(|command| command.contains("q35")) {
+            assert!(Instant::now() < deadline, "QEMU was never started");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn processes_with(mark: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        if read("environ").split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+            found.push(String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
+        }
+    }
+    found
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A VM with busybox in it.
+pub fn start_with_tools(kernel: &str) -> Started {
+    setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]).unwrap();
+    let mut archive = image::base().unwrap();
+    image::add_tree(&mut archive, &setup::tools::get().unwrap()).unwrap();
+    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
+    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+}
+
+/// A step that runs a line of shell in the guest.
+pub fn shell(line: &str) -> Step {
+    Step {
+        program: "/bin/busybox".into(),
+        args: vec!["sh".into(), "-c".into(), line.into()],
+        env: Vec::new(),
+        seconds: Some(20),
+        output_limit: Some(1 << 20),
+        terminal: None,
+    }
+}
+
+/// Runs steps and collects what each printed on standard output.
+pub fn run(started: &mut Started, steps: Vec<Step>) -> (Result<PlanReport, Failure>, Vec<Vec<u8>>) {
+    let mut printed = Vec::new();
+    let report = started.guest.run(&Plan { steps }, |happening| {
+        match happening {
+            Happening::Started(_) => printed.push(Vec::new()),
+            Happening::Output(Stream::Stdout, bytes) => printed.last_mut().unwrap().extend_from_slice(bytes),
+            Happening::Output(Stream::Stderr, _) | Happening::Ended(..) => {}
+        }
+        Ok(())
+    });
+    (report, printed)
+}
+
+/// A program in a folder of its own that stands in for QEMU.
+pub fn fake_qemu(folder: &std::path::Path, script: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join("qemu-system-x86_64");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}

@@ -1,0 +1,119 @@
+//! Every lesson, with both implementations, on every kernel: the same transcript.
+//!
+//! One VM a kernel runs all lessons. To accept new transcripts, look at them after
+//! `INSTA_UPDATE=always cargo test -p xtask --test transcripts -- --ignored`.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use plan::Step;
+use xtask::catalog::{self, Implementation, Lesson};
+use xtask::demo::{self, Script};
+use xtask::setup::{self, Need};
+use xtask::vm::{self, Failure};
+use xtask::{build, kernel};
+
+fn transcripts_on(kernel: &str) {
+    let lessons = catalog::lessons().unwrap();
+    setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
+    let programs: Vec<_> = lessons.iter().map(|lesson| build::lesson(lesson).unwrap()).collect();
+    let initramfs = demo::initramfs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
+    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
+    let mut started = vm::start(&machine, &initramfs).map_err(Failure::into_error).unwrap();
+    for lesson in &lessons {
+        let [aya, libbpf] = Implementation::ALL.map(|implementation| {
+            let script = Script::of_demo(lesson, &[implementation], |_| true);
+            transcript(lesson, implementation, kernel, &mut started, script.plan.steps)
+        });
+        compare(lesson, kernel, &aya, &libbpf);
+    }
+}
+
+/// What the steps print, after they all succeeded and the kernel had nothing to complain about.
+fn transcript(
+    lesson: &Lesson,
+    implementation: Implementation,
+    kernel: &str,
+    started: &mut vm::Started,
+    steps: Vec<Step>,
+) -> String {
+    let what = format!("{} with {implementation} on {kernel}", lesson.full_name());
+    let (report, printed) = common::run(started, steps);
+    let text = String::from_utf8(printed.concat()).unwrap();
+    let report = report.unwrap_or_else(|failure| panic!("{what}: {:#}", failure.into_error()));
+    for step in &report.steps {
+        assert!(step.outcome.succeeded(), "{what}: {:?}; it printed:\n{text}", step.outcome);
+    }
+    assert_eq!(report.complaints, [""; 0], "{what}: the kernel complained");
+    text
+}
+
+fn compare(lesson: &Lesson, kernel: &str, aya: &str, libbpf: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(lesson.folder.join("tests/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (pattern, constant) in &lesson.about.volatile {
+        settings.add_filter(pattern, constant.as_str());
+    }
+    let name = snapshot_name(lesson, kernel);
+    if let Some(reason) = lesson.about.differs.get(kernel) {
+        settings.set_description(format!("Linux {kernel} differs: {reason}"));
+    }
+    settings.bind(|| {
+        insta::assert_snapshot!(name.as_str(), aya, "aya");
+        insta::assert_snapshot!(name.as_str(), libbpf, "libbpf");
+    });
+}
+
+fn snapshot_name(lesson: &Lesson, kernel: &str) -> String {
+    match lesson.about.differs.get(kernel) {
+        Some(_) => format!("transcript@{kernel}"),
+        None => "transcript".to_owned(),
+    }
+}
+
+/// A snapshot that no test reads would prove nothing.
+#[test]
+fn every_snapshot_is_used() {
+    for lesson in catalog::lessons().unwrap() {
+        let used: BTreeSet<_> =
+            kernel::MATRIX.iter().map(|kernel| format!("{}.snap", snapshot_name(&lesson, kernel))).collect();
+        let present: BTreeSet<_> = std::fs::read_dir(lesson.folder.join("tests/snapshots"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(present, used, "{}", lesson.full_name());
+    }
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_5_10() {
+    transcripts_on("5.10");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_1() {
+    transcripts_on("6.1");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_12() {
+    transcripts_on("6.12");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_18() {
+    transcripts_on("6.18");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_7_3() {
+    transcripts_on("7.3");
+}
