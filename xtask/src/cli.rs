@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::catalog::Implementation;
 use crate::problem::Exit;
 use crate::setup::SetupOptions;
-use crate::{doctor, list, run, setup, shell, test};
+use crate::{bench, doctor, list, run, setup, shell, test};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -50,6 +50,15 @@ enum Command {
     },
     /// Installs all that the course needs; `run` and `test` do it by themselves
     Setup(SetupOptions),
+    /// Measures what a run costs beyond the boot of its kernel
+    Bench {
+        /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
+        #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
+        kernel: String,
+        /// Print JSON, a line a kernel
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs everything that CI runs, or the steps that are named
     Test {
         /// Steps to run, in this order; without any, all of them
@@ -120,6 +129,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
         Some(Command::Doctor { json }) => doctor::run(json),
         Some(Command::Setup(options)) => setup::run(&options).map(|()| Exit::Done),
+        Some(Command::Bench { kernel, json }) => bench::run(&kernel, json),
         Some(Command::Test { steps }) => test::run(&steps),
     }
 }

@@ -10,6 +10,7 @@
 //!   screen    what people see
 //! ```
 
+pub mod bench;
 pub mod build;
 pub mod catalog;
 pub mod cli;

@@ -186,10 +186,10 @@ fn perform(lesson: &Lesson, script: &Script, kernel: &Kernel, started: &mut Star
 }
 
 fn where_it_runs(started: &Started) -> String {
-    let how = match (started.accel, &started.why_emulated) {
-        (Accel::Kvm, _) => "with KVM".to_owned(),
-        (Accel::Tcg, Some(why)) => format!("emulated, because {why}"),
-        (Accel::Tcg, None) => "emulated".to_owned(),
+    let how = match started.accel {
+        Accel::Kvm => "with KVM",
+        // `doctor` says why.
+        Accel::Tcg => "emulated: no usable KVM here",
     };
     let retries: String = started.failed_boots.iter().map(|why| format!("; a boot before failed: {why}")).collect();
     format!("on Linux {} in a VM, booted in {} ({how}{retries})", started.release, seconds(started.boot))

@@ -87,9 +87,8 @@ fn a_flooded_console_ends_at_the_time_limit() {
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
-fn a_kernel_warning_is_reported_although_the_step_succeeds() {
+fn what_a_program_writes_to_the_kernels_log_is_no_complaint_of_the_kernel() {
     let mut started = start_with_tools("6.12");
-    // Written by a program it is no complaint; only the kernel's own lines count.
     let (report, _) = run(&mut started, vec![shell("echo 'WARNING: said a program' > /dev/kmsg")]);
     assert!(report.map_err(Failure::into_error).unwrap().complaints.is_empty());
 }

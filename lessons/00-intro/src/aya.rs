@@ -6,7 +6,7 @@ use aya::maps::MapType;
 use aya::programs::{LsmAttachType, ProgramType, TestRun as _, TestRunOptions, Xdp};
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
 
-use crate::features::{Map, Program};
+use crate::features::{Map, NOISY_HELPERS, Program};
 use crate::loaded::{Loaded, PACKET};
 
 pub const OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/intro-ebpf"));
@@ -54,7 +54,7 @@ fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Pro
 
 fn helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
-    for id in 1..BpfHelper::__BPF_FUNC_MAX_ID as u32 {
+    for id in (1..BpfHelper::__BPF_FUNC_MAX_ID as u32).filter(|id| !NOISY_HELPERS.contains(id)) {
         // SAFETY: aya's enum has the layout of a u32 and a value for every number below its last.
         let helper = unsafe { std::mem::transmute::<u32, BpfHelper>(id) };
         count += usize::from(is_helper_supported(kind, helper).with_context(|| format!("try helper {id}"))?);

@@ -9,9 +9,16 @@ use libbpf_rs::query::{ProgInfoIter, ProgInfoQueryOptions};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{MapType, Program as Loadable, ProgramInput, ProgramType};
 
-use crate::features::{Map, Program};
+use crate::features::{Map, NOISY_HELPERS, Program};
 use crate::loaded::{Loaded, PACKET};
 
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    reason = "libbpf-cargo writes this file"
+)]
 mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/intro.skel.rs"));
 }
@@ -65,7 +72,7 @@ fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Pro
 
 fn helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
-    for id in 1..__BPF_FUNC_MAX_ID {
+    for id in (1..__BPF_FUNC_MAX_ID).filter(|id| !NOISY_HELPERS.contains(id)) {
         count += usize::from(kind.is_helper_supported(id).with_context(|| format!("try helper {id}"))?);
     }
     Ok(count)

@@ -10,6 +10,13 @@ use crate::message;
 use crate::session::{Sender, Session, WAIT};
 
 // ANCHOR: skeleton
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    reason = "libbpf-cargo writes this file"
+)]
 mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/hello.skel.rs"));
 }

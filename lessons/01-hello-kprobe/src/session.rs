@@ -28,7 +28,8 @@ pub struct Session {
     demo: bool,
     follow: bool,
     lines: (Sender, Receiver<String>),
-    trace: Trace,
+    /// Open until the demo is over: nobody reads it after that.
+    trace: Option<Trace>,
     stop: Arc<AtomicBool>,
     deadline: Option<Instant>,
     seen: Vec<String>,
@@ -46,7 +47,7 @@ impl Session {
             demo,
             follow,
             lines: mpsc::channel(),
-            trace: Trace::open()?,
+            trace: if demo { Some(Trace::open()?) } else { None },
             stop,
             deadline: None,
             seen: Vec::new(),
@@ -95,7 +96,8 @@ impl Session {
     }
 
     fn finish_demo(&mut self, own: &str) -> Result<()> {
-        let mut traced = self.trace.lines()?;
+        let mut trace = self.trace.take().context("read trace_pipe: it is closed")?;
+        let mut traced = trace.lines()?;
         traced.retain(|line| line.starts_with(own));
         say("\nthe same from trace_pipe, without its columns for task, CPU, flags and time:")?;
         for line in &traced {

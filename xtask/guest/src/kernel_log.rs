@@ -11,7 +11,7 @@ const LOG: &str = "/dev/kmsg";
 
 /// What no healthy run writes.
 const COMPLAINTS: [&str; 6] =
-    ["WARNING: ", "BUG: ", "Oops: ", "general protection fault", "stall", "possible recursive locking"];
+    ["WARNING: ", "BUG: ", "Oops: ", "general protection fault", "detected stall", "possible recursive locking"];
 
 pub struct KernelLog {
     log: File,
@@ -75,6 +75,8 @@ mod tests {
     #[test]
     fn ordinary_lines_and_those_of_programs_are_not() {
         assert_eq!(complaint(b"6,1,0,-;random: crng init done\n"), None);
+        // The "stall" in it is no RCU stall.
+        assert_eq!(complaint(b"4,3,0,-;intro[85] is installing a program with bpf_probe_write_user\n"), None);
         assert_eq!(complaint(b"12,2,0,-;WARNING: said a program\n"), None);
         assert_eq!(complaint(b"garbage"), None);
     }

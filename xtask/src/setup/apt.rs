@@ -91,11 +91,16 @@ impl Suite {
         let total: u64 = packages.iter().map(|package| package.size).sum();
         let names: Vec<String> =
             packages.iter().map(|package| format!("{}={}", package.name, package.version)).collect();
-        step.line(&format!("fetching {} ({}) from Debian {}", names.join(" "), megabytes(total), self.name));
+        step.line(&format!(
+            "fetching {} ({}) from Debian {}",
+            summary(packages),
+            megabytes(total),
+            self.name
+        ));
         let before = child::bytes_in(&downloads);
         let mut download = self.command("apt-get");
         download.args(["-q", "download"]).args(&names).current_dir(&downloads);
-        let what = format!("fetch {} from Debian {}", names.join(" "), self.name);
+        let what = format!("fetch {} from Debian {}", summary(packages), self.name);
         child::succeed(&mut download, &what, &site.log("apt-download"), || {
             let have = child::bytes_in(&downloads).saturating_sub(before);
             step.progress(&format!("{} of {}", megabytes(have.min(total)), megabytes(total)));
@@ -239,6 +244,16 @@ fn downloaded(folder: &Path, package: &str) -> Result<PathBuf> {
     };
     let found = entries.flatten().map(|entry| entry.path()).find(is_it);
     found.with_context(|| format!("apt-get did not leave a package {package} in {}", folder.display()))
+}
+
+/// "bpftool 7.5.0 and 6 more".
+fn summary(packages: &[Package]) -> String {
+    let Some(first) = packages.first() else { return "nothing".to_owned() };
+    let more = match packages.len() - 1 {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    format!("{} {}{more}", first.name, first.version)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -1,8 +1,8 @@
 //! What went wrong when another program failed, told from what it printed.
 
-use std::fmt::Write;
 use std::path::Path;
 
+use super::site;
 use crate::problem::Problem;
 
 const NO_NETWORK: [&str; 8] = [
@@ -23,17 +23,25 @@ const DAMAGED: [&str; 5] = [
     "unexpected end of file",
 ];
 const UNSIGNED: [&str; 5] = ["NO_PUBKEY", "is not signed", "EXPKEYSIG", "BADSIG", "no longer signed"];
-const LINES: usize = 8;
+const FULL_DISK: [&str; 2] = ["No space left on device", "enough free space"];
+/// Less room than this, in bytes, is none.
+const FULL: u64 = 1_000_000;
+const LINES: usize = 5;
 
 /// The problem behind a failed program whose output is in the file `log`.
 pub fn explain(what: &str, log: &Path) -> Problem {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let mut text = std::fs::read_to_string(log).unwrap_or_default();
+    // On a full disk the program's last words found no room either.
+    let free = log.parent().and_then(site::free_space);
+    if free.is_some_and(|bytes| bytes < FULL) {
+        text += FULL_DISK[0];
+    }
     name(what, &text)
 }
 
 fn name(what: &str, text: &str) -> Problem {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["No space left on device", "enough free space"]) {
+    if says(&FULL_DISK) {
         return Problem::machine(format!("failed to {what}: the disk is full"))
             .help("make room, then type the same command again: what is done already is kept");
     }
@@ -53,16 +61,22 @@ fn name(what: &str, text: &str) -> Problem {
         return Problem::machine(format!("failed to {what}: the download is damaged\n{}", last_lines(text)))
             .help("type the same command again; if it stays so, name another mirror with XTASK_MIRROR");
     }
+    if says(&["does not have a Release file"]) {
+        return Problem::machine(format!("failed to {what}: the mirror does not have it\n{}", last_lines(text)))
+            .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
+            .help("for security updates it is derived from that, or: XTASK_SECURITY_MIRROR=http://MIRROR/debian-security");
+    }
     Problem::machine(format!("failed to {what}\n{}", last_lines(text)))
 }
 
-/// What apt and others say last is why they failed; progress lines are no help.
+/// apt begins the lines that say why with `E:`; of other programs, the last lines do.
 fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let mut shown = String::new();
-    for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
-        let _ = writeln!(shown, "    {line}");
+    let mut lines: Vec<&str> = text.lines().filter(|line| line.starts_with("E: ")).collect();
+    if lines.is_empty() {
+        lines = text.lines().filter(|line| !line.trim().is_empty()).collect();
     }
+    let shown = &lines[lines.len().saturating_sub(LINES)..];
+    let mut shown = shown.iter().fold(String::new(), |text, line| text + "    " + line + "\n");
     shown.truncate(shown.trim_end().len());
     shown
 }
@@ -104,7 +118,8 @@ mod tests {
             ("E: Failed to fetch x  Hash Sum mismatch", "damaged"),
             ("E: You don't have enough free space in /x", "disk is full"),
             ("W: GPG error: NO_PUBKEY 0123", "signature is not valid"),
-            ("E: something new", "something new"),
+            ("E: The repository 'x' does not have a Release file.", "the mirror does not have it"),
+            ("E: something new\nprogress", "something new"),
         ] {
             let problem = name("fetch x", output);
             assert!(problem.to_string().contains(named), "{output}: {problem}");

@@ -118,6 +118,16 @@ pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    if missing.contains(&Part::Qemu)
+        && let Some(named) = qemu::named()
+    {
+        return Err(Problem::machine(format!(
+            "XTASK_QEMU names {}, which is not a program",
+            named.display()
+        ))
+        .help("unset XTASK_QEMU   (or name a qemu-system-x86_64)")
+        .into());
+    }
     let names = missing.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
     let refused = || Problem::machine(format!("this machine lacks {names}")).help(hint(&missing));
     let manager = Manager::find().ok_or_else(refused)?;

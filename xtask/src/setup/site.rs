@@ -85,7 +85,20 @@ impl Site {
     }
 
     fn clear(&self) -> Result<()> {
+        // apt keeps what failed its checks under this name, for debugging mirrors.
+        for entry in self.downloads().read_dir().into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().ends_with(".FAILED") {
+                remove(&entry.path())?;
+            }
+        }
         remove(&self.work.join("stage"))
+    }
+}
+
+impl Drop for Site {
+    /// What a failed step left half done is of no use to the next run, and may be what filled the disk.
+    fn drop(&mut self) {
+        let _ = self.clear();
     }
 }
 

@@ -18,7 +18,7 @@ mod start;
 
 pub use accel::{Accel, KvmState, kvm_state};
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
-pub use start::{Interrupted, Started, last_words, start};
+pub use start::{Interrupted, Started, last_words, start, time_to_end};
 
 use std::path::PathBuf;
 

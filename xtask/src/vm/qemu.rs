@@ -85,6 +85,12 @@ impl Qemu {
         said
     }
 
+    /// Waits until QEMU ends by itself.
+    pub fn wait(mut self) -> Result<()> {
+        self.child.wait().context("cannot wait for QEMU")?;
+        Ok(())
+    }
+
     fn kill(&mut self) {
         // Both fail only when it has ended already.
         let _ = self.child.kill();

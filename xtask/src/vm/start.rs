@@ -18,8 +18,6 @@ pub struct Started {
     pub guest: Guest,
     pub release: String,
     pub accel: Accel,
-    /// Why it is emulated, if it is.
-    pub why_emulated: Option<String>,
     pub boot: Duration,
     /// Why boots before this one died.
     pub failed_boots: Vec<String>,
@@ -34,12 +32,7 @@ pub fn start(machine: &Machine, initramfs: &[u8]) -> Result<Started, Failure> {
         let begin = Instant::now();
         match boot(machine, accel, initramfs) {
             Ok((guest, release)) => {
-                let why_emulated = match state {
-                    KvmState::Unusable(why) => Some(why),
-                    KvmState::Forced(Accel::Tcg) => Some(format!("{} says so", accel::OVERRIDE)),
-                    KvmState::Forced(Accel::Kvm) | KvmState::Promising => None,
-                };
-                return Ok(Started { guest, release, accel, why_emulated, boot: begin.elapsed(), failed_boots });
+                return Ok(Started { guest, release, accel, boot: begin.elapsed(), failed_boots });
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
                 let why = format!("a boot with KVM did not get through ({})", death.why);
@@ -54,6 +47,14 @@ pub fn start(machine: &Machine, initramfs: &[u8]) -> Result<Started, Failure> {
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// How long a VM takes whose init ends it at once: what no run can beat.
+pub fn time_to_end(machine: &Machine, accel: Accel, initramfs: &[u8]) -> anyhow::Result<Duration> {
+    let begin = Instant::now();
+    let (qemu, _lines) = Qemu::spawn(machine, accel, initramfs)?;
+    qemu.wait()?;
+    Ok(begin.elapsed())
 }
 
 fn boot(machine: &Machine, accel: Accel, initramfs: &[u8]) -> Result<(Guest, String), Failure> {

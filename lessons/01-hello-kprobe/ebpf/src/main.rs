@@ -41,7 +41,7 @@ fn enter(ctx: &ProbeContext) -> Option<()> {
         bpf_probe_read_kernel_str_bytes(name, &mut buffer).ok()?
     };
 
-    // The name travels as hexadecimal bytes: it may be no UTF-8, and aya-log's reader panics on such a string.
+    // The name travels as hexadecimal bytes: it may be no UTF-8, and aya-log leaves out a string that is not.
     info!(ctx, "pid={} enter dirfd={} name={:x}", pid, dirfd, name);
     // SAFETY: `name` is in our own buffer and ends with a zero byte, which %s stops at.
     unsafe { bpf_printk!(c"pid=%d enter dirfd=%d name=%s", pid, dirfd, name.as_ptr()) };
