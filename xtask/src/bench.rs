@@ -31,7 +31,10 @@ pub fn run(kernel: &str, json: bool) -> Result<Exit> {
     let sizes = Sizes::measure(&program)?;
     for kernel in selection.kernels()? {
         let machine = demo::machine(&kernel)?;
-        screen::progress(&format!("{ROUNDS} rounds on Linux {}: a bare boot, then a whole run", kernel.release));
+        screen::progress(&format!(
+            "{ROUNDS} rounds on Linux {}: a bare boot, then a whole run",
+            kernel.release
+        ));
         let (floor, whole) = alternate(&machine, &kernel.name)?;
         let step = another_step(&machine, &demo::initramfs(&[&program])?, &lessons)?;
         let text = if json {
@@ -77,7 +80,11 @@ fn time_of_run(kernel: &str) -> Result<Duration> {
 }
 
 /// The median cost of one more run of the lesson, and of one more step that does nothing, in a booted VM.
-fn another_step(machine: &Machine, initramfs: &[u8], lessons: &[catalog::Lesson]) -> Result<(Duration, Duration)> {
+fn another_step(
+    machine: &Machine,
+    initramfs: &[u8],
+    lessons: &[catalog::Lesson],
+) -> Result<(Duration, Duration)> {
     let mut guest = vm::start(machine, initramfs).map_err(Failure::into_error)?.guest;
     let lesson = Script::of_demo(catalog::find(lessons, LESSON)?, &[Implementation::Aya], |_| true).plan;
     let nothing = Step { args: vec!["--version".to_owned()], ..lesson.steps[0].clone() };
@@ -85,7 +92,11 @@ fn another_step(machine: &Machine, initramfs: &[u8], lessons: &[catalog::Lesson]
     let mut time = |plan: &Plan| -> Result<Duration> {
         let begin = Instant::now();
         let report = guest.run(plan, |_| Ok(())).map_err(Failure::into_error)?;
-        ensure!(report.steps.iter().all(|step| step.outcome.succeeded()), "a step failed: {:?}", report.steps);
+        ensure!(
+            report.steps.iter().all(|step| step.outcome.succeeded()),
+            "a step failed: {:?}",
+            report.steps
+        );
         Ok(begin.elapsed())
     };
     let lessons = (0..ROUNDS).map(|_| time(&lesson)).collect::<Result<Vec<_>>>()?;

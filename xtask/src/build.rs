@@ -1,6 +1,5 @@
 //! Calls cargo: for the lessons and for the guest's init.
 
-use std::borrow::Cow;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -68,7 +67,7 @@ fn run(mut command: Command, what: &str) -> Result<()> {
         for line in BufReader::new(stderr).split(b'\n') {
             let line = line.context("cannot read what cargo says")?;
             if let Some(line) = worth_showing(&String::from_utf8_lossy(&line)) {
-                screen::note(&line);
+                screen::note(line);
             }
         }
     }
@@ -80,26 +79,28 @@ fn run(mut command: Command, what: &str) -> Result<()> {
 
 /// Cargo shows what a build script's inner cargo said as warnings of the lesson, again at every build. The messages
 /// of a compiler are kept, under their own name; the chatter goes.
-fn worth_showing(line: &str) -> Option<Cow<'_, str>> {
-    let text = line.trim_start();
-    let inner = text.strip_prefix("warning: ").and_then(|rest| rest.split_once(": ")).filter(|(package, _)| {
-        package.contains('@')
-    });
-    let text = match inner {
-        Some((_, inner)) => inner,
-        None => line,
+fn worth_showing(line: &str) -> Option<&str> {
+    let inner = line.strip_prefix("warning: ").and_then(|rest| rest.split_once(": "));
+    let (text, chatter) = match inner {
+        Some((package, text)) if package.contains('@') => (text, &INNER_CHATTER[..]),
+        _ => (line, &CHATTER[..]),
     };
-    let chatter = ["Compiling core", "Compiling compiler_builtins", "Finished ", "cargo:", "Blocking waiting", "Running "];
     let first = text.trim_start();
-    (!chatter.iter().any(|word| first.starts_with(word)) && !(inner.is_some() && is_progress(first)))
-        .then(|| Cow::Owned(text.to_owned()))
+    (!chatter.iter().any(|word| first.starts_with(word))).then_some(text)
 }
 
-fn is_progress(text: &str) -> bool {
-    ["Compiling ", "Downloading ", "Downloaded ", "Updating ", "Locking ", "Adding "]
-        .iter()
-        .any(|word| text.starts_with(word))
-}
+const CHATTER: [&str; 4] = ["Finished ", "Blocking waiting", "cargo:", "cargo::"];
+
+const INNER_CHATTER: [&str; 8] = [
+    "Compiling ",
+    "Finished ",
+    "Downloading ",
+    "Downloaded ",
+    "Updating ",
+    "Locking ",
+    "Adding ",
+    "Blocking waiting",
+];
 
 #[cfg(test)]
 mod tests {
@@ -108,10 +109,7 @@ mod tests {
     #[test]
     fn an_inner_error_is_shown_under_its_own_name() {
         let line = "warning: hello-kprobe@0.1.0: error[E0425]: cannot find value `x` in this scope";
-        assert_eq!(
-            worth_showing(line).as_deref(),
-            Some("error[E0425]: cannot find value `x` in this scope")
-        );
+        assert_eq!(worth_showing(line), Some("error[E0425]: cannot find value `x` in this scope"));
     }
 
     #[test]
@@ -128,8 +126,10 @@ mod tests {
 
     #[test]
     fn progress_and_warnings_of_our_own_are_shown() {
-        for line in ["   Compiling aya v0.14.0", "warning: unused variable: `x`", "error: could not compile `intro`"] {
-            assert_eq!(worth_showing(line).as_deref(), Some(line));
+        for line in
+            ["   Compiling aya v0.14.0", "warning: unused variable: `x`", "error: could not compile `intro`"]
+        {
+            assert_eq!(worth_showing(line), Some(line));
         }
     }
 }

@@ -131,7 +131,12 @@ impl Lesson {
             path.display(),
             manifest.package.name
         );
-        Ok(Self { number: number.to_owned(), name: name.to_owned(), about: manifest.package.metadata.lesson, folder })
+        Ok(Self {
+            number: number.to_owned(),
+            name: name.to_owned(),
+            about: manifest.package.metadata.lesson,
+            folder,
+        })
     }
 }
 

@@ -145,7 +145,8 @@ Environment:
   XTASK_CACHE   folder for kernels and tools instead of .cache, to share it between checkouts
   XTASK_ACCEL   kvm or tcg: how VMs run, instead of finding out
   XTASK_QEMU    the QEMU program to use
-  XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one in apt's configuration
+  XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one that apt uses;
+                XTASK_SECURITY_MIRROR likewise for security updates
   NO_COLOR      no colours";
 
 const RUN_EXAMPLES: &str = "\

@@ -31,7 +31,11 @@ pub struct Script {
 
 impl Script {
     /// The demo steps for which `wanted` holds, with each implementation in turn.
-    pub fn of_demo(lesson: &Lesson, implementations: &[Implementation], wanted: impl Fn(Place) -> bool) -> Self {
+    pub fn of_demo(
+        lesson: &Lesson,
+        implementations: &[Implementation],
+        wanted: impl Fn(Place) -> bool,
+    ) -> Self {
         let demos: Vec<&Demo> = lesson.about.demo.iter().filter(|demo| wanted(demo.place)).collect();
         let mut script = Self { plan: Plan::default(), implementations: Vec::new() };
         for &implementation in implementations {

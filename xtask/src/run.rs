@@ -28,7 +28,8 @@ pub fn run(options: &Run) -> Result<Exit> {
     if let Selection::File(_) = selection {
         selection.kernels()?;
     }
-    let shows_here = options.args.is_empty() && lesson.about.demo.iter().any(|demo| demo.place == Place::Here);
+    let shows_here =
+        options.args.is_empty() && lesson.about.demo.iter().any(|demo| demo.place == Place::Here);
     let vm_needs: Vec<_> = demo::VM_NEEDS.into_iter().chain(selection.needs()).collect();
     if !shows_here {
         setup::ensure(&[&demo::BUILD_NEEDS[..], &vm_needs].concat())?;
@@ -112,7 +113,10 @@ fn run_on_host(lesson: &Lesson, options: &Run) -> Result<Exit> {
     for implementation in implementations {
         screen::say(
             Mark::Note,
-            &format!("{} with {implementation} on Linux {release}, this machine's own kernel", lesson.full_name()),
+            &format!(
+                "{} with {implementation} on Linux {release}, this machine's own kernel",
+                lesson.full_name()
+            ),
         );
         let steps = match options.args.as_slice() {
             [] => lesson.about.demo.iter().map(|demo| demo.args.clone()).collect(),
@@ -163,7 +167,9 @@ fn perform(lesson: &Lesson, script: &Script, kernel: &Kernel, started: &mut Star
                 }
             }
             Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
-            Happening::Output(Stream::Stderr, bytes) => screen::note(String::from_utf8_lossy(bytes).trim_end()),
+            Happening::Output(Stream::Stderr, bytes) => {
+                screen::note(String::from_utf8_lossy(bytes).trim_end())
+            }
             Happening::Ended(_, report) => {
                 if let Some(row) = rows.last_mut() {
                     row.lesson += report.duration;
@@ -191,7 +197,8 @@ fn where_it_runs(started: &Started) -> String {
         // `doctor` says why.
         Accel::Tcg => "emulated: no usable KVM here",
     };
-    let retries: String = started.failed_boots.iter().map(|why| format!("; a boot before failed: {why}")).collect();
+    let retries: String =
+        started.failed_boots.iter().map(|why| format!("; a boot before failed: {why}")).collect();
     format!("on Linux {} in a VM, booted in {} ({how}{retries})", started.release, seconds(started.boot))
 }
 
@@ -213,7 +220,13 @@ fn fail(rows: &mut [Row], why: &str) {
     }
 }
 
-fn conclude(lessons: &[Lesson], lesson: &Lesson, options: &Run, rows: &[Row], build: Duration) -> Result<Exit> {
+fn conclude(
+    lessons: &[Lesson],
+    lesson: &Lesson,
+    options: &Run,
+    rows: &[Row],
+    build: Duration,
+) -> Result<Exit> {
     if options.kernel == "all" {
         screen::answer(table(rows).as_bytes())?;
     }
@@ -223,13 +236,19 @@ fn conclude(lessons: &[Lesson], lesson: &Lesson, options: &Run, rows: &[Row], bu
         }
     }
     if rows.iter().any(|row| row.failure.is_some()) {
-        screen::note(&format!("look around in that VM: cargo xtask shell --kernel {}", options.kernel_for_shell()));
+        screen::note(&format!(
+            "look around in that VM: cargo xtask shell --kernel {}",
+            options.kernel_for_shell()
+        ));
         return Ok(Exit::NotYet);
     }
     if let [row, ..] = rows {
         let ran: Duration = rows.iter().map(|row| row.lesson).sum();
         let times = format!("build {}, boot {}, lesson {}", seconds(build), seconds(row.boot), seconds(ran));
-        screen::say(Mark::Good, &if options.kernel == "all" { "done".to_owned() } else { format!("done: {times}") });
+        screen::say(
+            Mark::Good,
+            &if options.kernel == "all" { "done".to_owned() } else { format!("done: {times}") },
+        );
     }
     screen::note(&format!("next: {}", next_command(lessons, lesson, options)));
     Ok(Exit::Done)
@@ -270,7 +289,7 @@ fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &Run) -> String {
     if options.kernel != "all" {
         return format!("cargo xtask run {number} --impl both --kernel all");
     }
-    match lessons.iter().skip_while(|other| other.number <= lesson.number).next() {
+    match lessons.iter().find(|other| other.number > lesson.number) {
         Some(following) => format!("cargo xtask run {}", following.number),
         None => "cargo xtask shell    (look around in the VM)".to_owned(),
     }

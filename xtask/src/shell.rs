@@ -9,6 +9,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use signal_hook::consts::SIGWINCH;
 use signal_hook::iterator::Signals;
 
+use crate::build;
 use crate::catalog::{self, Implementation, Lesson};
 use crate::demo;
 use crate::image;
@@ -18,7 +19,6 @@ use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::setup::{self, Need};
 use crate::vm::{self, Failure, Happening, Initramfs, Keyboard, Started, Stream};
-use crate::build;
 
 /// Ctrl-], as telnet has it: no program in the guest wants it.
 const LEAVE: u8 = 0x1d;
@@ -43,7 +43,12 @@ pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
 }
 
 fn announce(kernel: &Kernel, started: &Started) {
-    let text = format!("Linux {} in a VM ({}), ready in {:.1} s", started.release, kernel.origin, started.boot.as_secs_f64());
+    let text = format!(
+        "Linux {} in a VM ({}), ready in {:.1} s",
+        started.release,
+        kernel.origin,
+        started.boot.as_secs_f64()
+    );
     screen::say(Mark::Note, &text);
 }
 
@@ -96,7 +101,9 @@ fn follow_script(mut started: Started) -> Result<Exit> {
     let report = started.guest.run(&plan, |happening| {
         match happening {
             Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
-            Happening::Output(Stream::Stderr, bytes) => screen::note(String::from_utf8_lossy(bytes).trim_end()),
+            Happening::Output(Stream::Stderr, bytes) => {
+                screen::note(String::from_utf8_lossy(bytes).trim_end())
+            }
             Happening::Started(_) | Happening::Ended(..) => {}
         }
         Ok(())

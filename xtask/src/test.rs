@@ -72,7 +72,9 @@ fn commands(step: Step) -> Result<Vec<Command>> {
         Step::ClippyEbpf => catalog::lessons()?.iter().map(|lesson| clippy_ebpf(&lesson.name)).collect(),
         Step::Unit => vec![cargo(&["test"])],
         // One VM keeps one core busy.
-        Step::Vm => vec![cargo(&["test", "--package", "xtask", "--tests", "--", "--ignored", "--test-threads=2"])],
+        Step::Vm => {
+            vec![cargo(&["test", "--package", "xtask", "--tests", "--", "--ignored", "--test-threads=2"])]
+        }
     })
 }
 
@@ -86,7 +88,8 @@ fn cargo(arguments: &[&str]) -> Command {
 fn clippy_ebpf(lesson: &str) -> Command {
     let package = format!("{lesson}-ebpf");
     let target = ["--target", "bpfel-unknown-none", "-Z", "build-std=core"];
-    let mut command = cargo(&[&["clippy", "--package", &package], &target[..], &["--", "--deny", "warnings"]].concat());
+    let mut command =
+        cargo(&[&["clippy", "--package", &package], &target[..], &["--", "--deny", "warnings"]].concat());
     command.env("RUSTC_BOOTSTRAP", "1");
     command
 }
@@ -108,7 +111,8 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
         let result = if *passed { "ok" } else { "FAILED" };
         table += &format!("{:<12} {result:<7} {:.1} s\n", name(*step), took.as_secs_f64());
     }
-    let failed: Vec<_> = verdicts.iter().filter(|verdict| !verdict.passed).map(|verdict| name(verdict.step)).collect();
+    let failed: Vec<_> =
+        verdicts.iter().filter(|verdict| !verdict.passed).map(|verdict| name(verdict.step)).collect();
     table += &format!("{} passed, {} failed\n", verdicts.len() - failed.len(), failed.len());
     screen::answer(table.as_bytes())?;
     if failed.is_empty() {

@@ -1,5 +1,7 @@
 //! The command line as people meet it: bad input, and what an interrupted run leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,7 @@
 //! Plans in a real guest: what a step gets, what its limits do, and how a guest ends.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -26,7 +28,9 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
         shell("busybox ps | busybox grep -c 'sleep 100[0]'"),
         Step { program: "/bin/nothing".into(), ..shell("") },
         shell("busybox printf '\\000\\377'"),
-        shell("busybox mount | busybox grep -cE ' (/proc|/sys|/dev|/tmp|/sys/fs/bpf|/sys/kernel/tracing|/sys/kernel/security|/sys/fs/cgroup) '"),
+        shell(
+            "busybox mount | busybox grep -cE ' (/proc|/sys|/dev|/tmp|/sys/fs/bpf|/sys/kernel/tracing|/sys/kernel/security|/sys/fs/cgroup) '",
+        ),
     ];
     let (report, printed) = run(&mut started, steps);
     let report = report.map_err(Failure::into_error).unwrap();
@@ -36,7 +40,11 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
     assert_eq!(outcomes[1], Outcome::Killed(15));
     assert_eq!(outcomes[2], Outcome::Exited(0));
     assert_eq!(printed[3], b"0\n", "a background process of a step outlived it");
-    assert!(matches!(&outcomes[4], Outcome::NotStarted(why) if why.contains("/bin/nothing")), "{:?}", outcomes[4]);
+    assert!(
+        matches!(&outcomes[4], Outcome::NotStarted(why) if why.contains("/bin/nothing")),
+        "{:?}",
+        outcomes[4]
+    );
     assert_eq!(printed[5], b"\x00\xff");
     assert_eq!(printed[6], b"8\n");
     assert!(report.complaints.is_empty(), "{:?}", report.complaints);
@@ -65,7 +73,8 @@ fn limits_end_a_step_and_not_the_guest() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_panic_is_told_with_the_kernels_last_words() {
     let mut started = start_with_tools("6.12");
-    let (report, _) = run(&mut started, vec![shell("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger")]);
+    let (report, _) =
+        run(&mut started, vec![shell("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger")]);
     let death = died(report.unwrap_err());
     assert!(death.why.contains("kernel crashed"), "{}", death.why);
     assert!(death.last_words.iter().any(|line| line.contains("sysrq")), "{:#?}", death.last_words);
@@ -76,7 +85,8 @@ fn a_panic_is_told_with_the_kernels_last_words() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_flooded_console_ends_at_the_time_limit() {
     let mut started = start_with_tools("6.12");
-    let flood = "busybox yes 'a line for the console, again and again' | busybox head -c 100000000 > /dev/ttyS0";
+    let flood =
+        "busybox yes 'a line for the console, again and again' | busybox head -c 100000000 > /dev/ttyS0";
     let begin = Instant::now();
     let (report, _) = run(&mut started, vec![Step { seconds: Some(4), ..shell(flood) }, shell("echo alive")]);
     let report = report.map_err(Failure::into_error).unwrap();

@@ -3,6 +3,8 @@
 //! One VM a kernel runs all lessons. To accept new transcripts, look at them after
 //! `INSTA_UPDATE=always cargo test -p xtask --test transcripts -- --ignored`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -10,8 +10,14 @@ use rustix::fs::OFlags;
 const LOG: &str = "/dev/kmsg";
 
 /// What no healthy run writes.
-const COMPLAINTS: [&str; 6] =
-    ["WARNING: ", "BUG: ", "Oops: ", "general protection fault", "detected stall", "possible recursive locking"];
+const COMPLAINTS: [&str; 6] = [
+    "WARNING: ",
+    "BUG: ",
+    "Oops: ",
+    "general protection fault",
+    "detected stall",
+    "possible recursive locking",
+];
 
 pub struct KernelLog {
     log: File,

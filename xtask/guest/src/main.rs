@@ -54,7 +54,9 @@ fn next_plan(inbox: &Receiver<Message>) -> Result<Option<Plan>> {
             Message::Order(Order::PowerOff) => return Ok(None),
             Message::Failed(error) => bail!("cannot read orders: {error}"),
             // A signal or a key that arrives after its step has ended is too late to matter.
-            Message::Order(Order::Signal(_) | Order::Resize(_)) | Message::Input(_) | Message::ProgramEnded => {}
+            Message::Order(Order::Signal(_) | Order::Resize(_))
+            | Message::Input(_)
+            | Message::ProgramEnded => {}
         }
     }
 }

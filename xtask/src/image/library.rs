@@ -33,7 +33,10 @@ mod tests {
     fn paths_are_found_and_the_vdso_is_not_one() {
         assert_eq!(path_in("\tlinux-vdso.so.1 (0x00007ffc)"), None);
         assert_eq!(path_in("\tlibz.so.1 => /lib/libz.so.1 (0x00007f)"), Some("/lib/libz.so.1".into()));
-        assert_eq!(path_in("\t/lib64/ld-linux-x86-64.so.2 (0x00007f)"), Some("/lib64/ld-linux-x86-64.so.2".into()));
+        assert_eq!(
+            path_in("\t/lib64/ld-linux-x86-64.so.2 (0x00007f)"),
+            Some("/lib64/ld-linux-x86-64.so.2".into())
+        );
         assert_eq!(path_in("\tstatically linked"), None);
     }
 }

@@ -62,7 +62,8 @@ fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> 
             archive.folder(&inside)?;
             add_below(archive, &source, &inside)?;
         } else if kind.is_symlink() {
-            let target = fs::read_link(&source).with_context(|| format!("cannot read {}", source.display()))?;
+            let target =
+                fs::read_link(&source).with_context(|| format!("cannot read {}", source.display()))?;
             archive.link(&inside, &target)?;
         } else if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
             bail!("{} is not a file", source.display());

@@ -76,7 +76,9 @@ pub fn kvm_state() -> Result<KvmState> {
         Some("kvm") => return Ok(KvmState::Forced(Accel::Kvm)),
         Some("tcg") => return Ok(KvmState::Forced(Accel::Tcg)),
         Some(other) => {
-            return Err(Problem::usage(format!("{OVERRIDE} is '{other}', which is neither 'kvm' nor 'tcg'")).into());
+            return Err(
+                Problem::usage(format!("{OVERRIDE} is '{other}', which is neither 'kvm' nor 'tcg'")).into()
+            );
         }
     }
     let cpu = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
@@ -112,7 +114,8 @@ pub fn remember_failure(why: &str) -> Result<()> {
     let verdict = Verdict { host_release: host_release(), why: why.to_owned() };
     let path = verdict_path();
     fs::create_dir_all(workspace::cache()).context("cannot create the cache folder")?;
-    fs::write(&path, serde_json::to_vec(&verdict)?).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(&path, serde_json::to_vec(&verdict)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn remembered() -> Option<Verdict> {

@@ -109,7 +109,15 @@ impl Guest {
             // A guest that has gone needs no signal.
             let _ = signals.send(Event::Signal(signal));
         });
-        Ok(Self { qemu: Some(qemu), plans, console: Some(console), events, sender, asked_to_stop: false, _listening: listening })
+        Ok(Self {
+            qemu: Some(qemu),
+            plans,
+            console: Some(console),
+            events,
+            sender,
+            asked_to_stop: false,
+            _listening: listening,
+        })
     }
 
     /// Waits until the guest's init is ready for a plan; returns the kernel's release.
@@ -119,7 +127,9 @@ impl Guest {
             match self.next_event(Some(deadline)) {
                 Some(Event::News(News::Ready { version: plan::VERSION, release })) => return Ok(release),
                 Some(Event::News(news)) => {
-                    return Err(self.died(&format!("the guest's init is not of this xtask: it said {news:?}")));
+                    return Err(
+                        self.died(&format!("the guest's init is not of this xtask: it said {news:?}"))
+                    );
                 }
                 Some(Event::Crashed(line)) => return Err(self.crashed(&line)),
                 Some(Event::LineClosed(why)) => return Err(self.died(&why)),
@@ -219,11 +229,13 @@ impl Guest {
         let closed = || Event::LineClosed("the guest's line is closed".to_owned());
         match deadline {
             None => Some(self.events.recv().unwrap_or_else(|_| closed())),
-            Some(deadline) => match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(event) => Some(event),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => Some(closed()),
-            },
+            Some(deadline) => {
+                match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(event) => Some(event),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => Some(closed()),
+                }
+            }
         }
     }
 
@@ -253,7 +265,8 @@ impl Guest {
         let qemu_said = self.end().trim().to_owned();
         // With QEMU gone, the console thread comes to its end and has heard everything.
         let console = self.console.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let why = console.crash().map_or(why.to_owned(), |line| format!("the guest's kernel crashed: {line}"));
+        let why =
+            console.crash().map_or(why.to_owned(), |line| format!("the guest's kernel crashed: {line}"));
         Failure::Died(Death { why, qemu_said, last_words: console.last_words() })
     }
 

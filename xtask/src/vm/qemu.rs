@@ -158,8 +158,12 @@ mod tests {
     #[test]
     fn kvm_changes_the_accelerator_and_the_cpu_only() {
         let emulated = shown(Accel::Tcg);
-        let differing: Vec<_> =
-            emulated.lines().zip(shown(Accel::Kvm).lines()).filter(|(a, b)| a != b).map(|(_, b)| b.to_owned()).collect();
+        let differing: Vec<_> = emulated
+            .lines()
+            .zip(shown(Accel::Kvm).lines())
+            .filter(|(a, b)| a != b)
+            .map(|(_, b)| b.to_owned())
+            .collect();
         assert_eq!(differing, ["kvm", "host"]);
     }
 }

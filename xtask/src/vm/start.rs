@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::accel::{self, Accel, KvmState};
 use super::Machine;
+use super::accel::{self, Accel, KvmState};
 use super::guest::{Death, Failure, Guest};
 use super::qemu::Qemu;
 use crate::problem::{Exit, Problem};
@@ -43,7 +43,9 @@ pub fn start(machine: &Machine, initramfs: &[u8]) -> Result<Started, Failure> {
             Err(Failure::Died(death)) if failed_boots.len() + 1 < ATTEMPTS && death.qemu_said.is_empty() => {
                 failed_boots.push(death.why);
             }
-            Err(Failure::Died(death)) => return Err(Failure::Caller(not_booted(&death, failed_boots.len() + 1))),
+            Err(Failure::Died(death)) => {
+                return Err(Failure::Caller(not_booted(&death, failed_boots.len() + 1)));
+            }
             Err(failure) => return Err(failure),
         }
     }

@@ -23,7 +23,8 @@ pub struct Run {
 impl Run {
     pub fn new(arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let mark = format!("XTASK_TEST_MARK={}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mark =
+            format!("XTASK_TEST_MARK={}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         let (name, value) = mark.split_once('=').unwrap();
         command.args(arguments).env(name, value).env("NO_COLOR", "1").env("LANG", "C.UTF-8");
