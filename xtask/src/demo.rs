@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use plan::{Plan, Step};
 
 use crate::catalog::{Demo, Implementation, Lesson, Place};
+use crate::cli::Run;
 use crate::image::{self, Archive};
 use crate::kernel::Kernel;
 use crate::setup::{Need, qemu};
@@ -56,6 +57,28 @@ impl Script {
         script
     }
 
+    /// What `run` is asked to do on a kernel.
+    pub fn of_run(lesson: &Lesson, options: &Run) -> Self {
+        let implementations = options.implementation.implementations();
+        if !options.args.is_empty() {
+            return Self::of_arguments(lesson, &implementations, &options.args);
+        }
+        let mut script = Self::of_demo(lesson, &implementations, |place| place == Place::Kernel);
+        if options.follow {
+            let demos = lesson.about.demo.iter().filter(|demo| demo.place == Place::Kernel);
+            for (step, demo) in script.plan.steps.iter_mut().zip(demos) {
+                let arguments = arguments_of_demo(demo, true);
+                *step = Step {
+                    args: arguments_of(implementations[0], &arguments),
+                    seconds: None,
+                    output_limit: None,
+                    ..step.clone()
+                };
+            }
+        }
+        script
+    }
+
     fn add(&mut self, implementation: Implementation, step: Step) {
         self.plan.steps.push(step);
         self.implementations.push(implementation);
@@ -71,6 +94,12 @@ fn step(lesson: &Lesson, implementation: Implementation, arguments: &[String]) -
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
     }
+}
+
+/// The arguments of a step of the demo.
+pub fn arguments_of_demo(demo: &Demo, follow: bool) -> Vec<String> {
+    let goes_on = (follow && demo.follow).then(|| "--follow".to_owned());
+    demo.args.iter().cloned().chain(goes_on).collect()
 }
 
 /// Every lesson's program takes `--impl`.

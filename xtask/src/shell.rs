@@ -53,6 +53,9 @@ fn announce(kernel: &Kernel, started: &Started) {
 }
 
 fn read_script() -> Result<Vec<u8>> {
+    if io::stdin().is_terminal() {
+        screen::note("standard output is no terminal: type the commands, then Ctrl-D");
+    }
     let mut script = Vec::new();
     io::stdin().read_to_end(&mut script).context("cannot read commands from standard input")?;
     Ok(script)
@@ -101,9 +104,7 @@ fn follow_script(mut started: Started) -> Result<Exit> {
     let report = started.guest.run(&plan, |happening| {
         match happening {
             Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
-            Happening::Output(Stream::Stderr, bytes) => {
-                screen::note(String::from_utf8_lossy(bytes).trim_end())
-            }
+            Happening::Output(Stream::Stderr, bytes) => screen::pass_on_errors(bytes),
             Happening::Started(_) | Happening::Ended(..) => {}
         }
         Ok(())

@@ -39,9 +39,8 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
     let name = program.file_name().with_context(|| format!("{} names no program", program.display()))?;
     archive.file(Path::new("bin").join(name), 0o755, &read(program)?)?;
     for library in library::needed_by(program)? {
-        let inside = library.strip_prefix("/").unwrap_or(&library);
-        if !archive.contains(inside) {
-            archive.file(inside, 0o755, &read(&library)?)?;
+        if !archive.contains(&library.inside) {
+            archive.file(&library.inside, 0o755, &read(&library.here)?)?;
         }
     }
     Ok(())

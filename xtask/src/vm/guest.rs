@@ -91,8 +91,8 @@ pub enum Failure {
 #[derive(Debug)]
 pub struct Death {
     pub why: String,
-    /// What QEMU said on standard error.
-    pub qemu_said: String,
+    /// QEMU itself failed, and why.
+    pub qemu_failed: Option<String>,
     /// The last lines of the kernel's console.
     pub last_words: Vec<String>,
 }
@@ -126,15 +126,9 @@ impl Guest {
         loop {
             match self.next_event(Some(deadline)) {
                 Some(Event::News(News::Ready { version: plan::VERSION, release })) => return Ok(release),
-                Some(Event::News(news)) => {
-                    return Err(
-                        self.died(&format!("the guest's init is not of this xtask: it said {news:?}"))
-                    );
-                }
-                Some(Event::Crashed(line)) => return Err(self.crashed(&line)),
-                Some(Event::LineClosed(why)) => return Err(self.died(&why)),
+                // No lesson runs yet that could want it.
                 Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
-                Some(Event::Output(..) | Event::Key(_) | Event::Resized(_) | Event::Leave) => {}
+                Some(event) => self.answer(event)?,
                 None => {
                     return Err(self.died(&format!("the kernel was not ready after {} s", limit.as_secs())));
                 }
@@ -150,9 +144,11 @@ impl Guest {
     ) -> Result<PlanReport, Failure> {
         let mut report = PlanReport { steps: Vec::new(), complaints: Vec::new() };
         self.order(&Order::Run(plan.clone()))?;
-        let mut deadline = None;
+        // The first step starts at once.
+        let mut deadline = Some(Instant::now() + GRACE);
         loop {
-            let happened = match self.next_event(deadline) {
+            let told = match self.next_event(deadline) {
+                Some(Event::News(News::Finished)) | Some(Event::Leave) => return Ok(report),
                 Some(Event::News(News::Started(index))) => {
                     let limit = plan.steps.get(index).and_then(|step| step.seconds);
                     deadline = limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
@@ -161,11 +157,11 @@ impl Guest {
                 Some(Event::Output(stream, bytes)) => audience(Happening::Output(stream, &bytes)),
                 Some(Event::News(News::Ended { step, outcome, micros })) => {
                     deadline = Some(Instant::now() + GRACE);
-                    report.steps.push(StepReport { outcome, duration: Duration::from_micros(micros) });
-                    let last = report.steps.len() == plan.steps.len();
-                    let told = audience(Happening::Ended(step, &report.steps[report.steps.len() - 1]));
+                    let ended = StepReport { outcome, duration: Duration::from_micros(micros) };
+                    let told = audience(Happening::Ended(step, &ended));
+                    report.steps.push(ended);
                     // The steps that follow are not wanted any more.
-                    if self.asked_to_stop && !last {
+                    if self.asked_to_stop && report.steps.len() < plan.steps.len() {
                         return Err(self.interrupted(SIGINT));
                     }
                     told
@@ -174,34 +170,26 @@ impl Guest {
                     report.complaints = lines;
                     Ok(())
                 }
-                Some(Event::News(News::Finished)) => return Ok(report),
-                Some(Event::News(news @ News::Ready { .. })) => {
-                    return Err(self.died(&format!("the guest started again: {news:?}")));
-                }
-                Some(Event::Crashed(line)) => return Err(self.crashed(&line)),
-                Some(Event::LineClosed(why)) => return Err(self.died(&why)),
-                Some(Event::Signal(signal)) => {
-                    self.pass_on_signal(signal)?;
-                    Ok(())
-                }
-                Some(Event::Key(bytes)) => {
-                    self.write(&encode(Kind::Input, &bytes))?;
-                    Ok(())
-                }
-                Some(Event::Resized(size)) => {
-                    self.order(&Order::Resize(size))?;
-                    Ok(())
-                }
-                Some(Event::Leave) => {
-                    self.end();
-                    return Ok(report);
-                }
+                Some(event) => self.answer(event).map(Ok)?,
                 None => return Err(self.died("the guest stopped answering")),
             };
-            if let Err(error) = happened {
+            if let Err(error) = told {
                 self.end();
                 return Err(Failure::Caller(error));
             }
+        }
+    }
+
+    /// Deals with what has nothing to do with a plan's own progress.
+    fn answer(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Signal(signal) => self.pass_on_signal(signal),
+            Event::Key(bytes) => self.write(&encode(Kind::Input, &bytes)),
+            Event::Resized(size) => self.order(&Order::Resize(size)),
+            Event::Crashed(line) => Err(self.crashed(&line)),
+            Event::LineClosed(why) => Err(self.died(&why)),
+            Event::News(news) => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+            Event::Output(..) | Event::Leave => Ok(()),
         }
     }
 
@@ -256,23 +244,32 @@ impl Guest {
         Failure::Interrupted(signal)
     }
 
+    /// Lets a crashed kernel print the rest, unless the user has seen enough.
     fn crashed(&mut self, line: &str) -> Failure {
-        thread::sleep(LAST_BREATH);
+        let deadline = Instant::now() + LAST_BREATH;
+        while let Some(event) = self.next_event(Some(deadline)) {
+            match event {
+                Event::Signal(signal) => return self.interrupted(signal),
+                Event::LineClosed(_) => break,
+                _ => {}
+            }
+        }
         self.died(&format!("the guest's kernel crashed: {line}"))
     }
 
     fn died(&mut self, why: &str) -> Failure {
-        let qemu_said = self.end().trim().to_owned();
+        let qemu_failed = self.qemu.as_mut().and_then(Qemu::own_failure);
+        self.end();
         // With QEMU gone, the console thread comes to its end and has heard everything.
         let console = self.console.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         let why =
             console.crash().map_or(why.to_owned(), |line| format!("the guest's kernel crashed: {line}"));
-        Failure::Died(Death { why, qemu_said, last_words: console.last_words() })
+        Failure::Died(Death { why, qemu_failed, last_words: console.last_words() })
     }
 
-    /// Ends the VM; returns what QEMU said on standard error.
-    fn end(&mut self) -> String {
-        self.qemu.take().map(Qemu::end).unwrap_or_default()
+    /// Ends the VM.
+    fn end(&mut self) {
+        self.qemu = None;
     }
 }
 

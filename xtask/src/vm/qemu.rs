@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use super::{Accel, Machine};
 use crate::problem::Problem;
@@ -53,6 +55,7 @@ impl Qemu {
         let mut command = Command::new(&machine.qemu);
         command
             .args(arguments(machine, accel, inherited))
+            .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -74,25 +77,41 @@ impl Qemu {
         Ok((Self { child, errors }, Lines { console, plans }))
     }
 
-    /// Ends QEMU and returns what it said on standard error.
-    pub fn end(mut self) -> String {
-        self.kill();
+    /// Why QEMU ended by itself, if it did within a moment: what it said, or the signal that ended it. An honest end
+    /// of the VM, such as a kernel's panic, has no such reason.
+    pub fn own_failure(&mut self) -> Option<String> {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                _ if Instant::now() > deadline => return None,
+                _ => sleep(Duration::from_millis(5)),
+            }
+        };
+        if let Some(signal) = status.signal() {
+            return Some(format!("it was ended by signal {signal}"));
+        }
         let mut said = String::new();
         if let Some(errors) = self.errors.take() {
             // What can be read of it is enough for a report.
             let _ = errors.take(4096).read_to_string(&mut said);
         }
-        said
+        (!status.success()).then(|| said.trim().to_owned())
     }
 
     /// Waits until QEMU ends by itself.
-    pub fn wait(mut self) -> Result<()> {
-        self.child.wait().context("cannot wait for QEMU")?;
+    pub fn wait(mut self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while self.child.try_wait().context("cannot wait for QEMU")?.is_none() {
+            ensure!(Instant::now() < deadline, "the VM did not end within {} s", limit.as_secs());
+            sleep(Duration::from_millis(2));
+        }
         Ok(())
     }
 
     fn kill(&mut self) {
-        // Both fail only when it has ended already.
+        // The group, because what was started may be a script around QEMU. All fail only when it has ended already.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

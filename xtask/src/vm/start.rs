@@ -27,20 +27,24 @@ pub struct Started {
 pub fn start(machine: &Machine, initramfs: &[u8]) -> Result<Started, Failure> {
     let mut state = accel::kvm_state().map_err(Failure::Caller)?;
     let mut failed_boots = Vec::new();
+    let mut kvm_failed = None;
     loop {
         let accel = state.accel();
         let begin = Instant::now();
         match boot(machine, accel, initramfs) {
             Ok((guest, release)) => {
+                // Only now it is KVM's fault, and not the kernel's.
+                kvm_failed.iter().for_each(|why: &String| accel::remember_failure(why));
                 return Ok(Started { guest, release, accel, boot: begin.elapsed(), failed_boots });
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
                 let why = format!("a boot with KVM did not get through ({})", death.why);
-                accel::remember_failure(&why).map_err(Failure::Caller)?;
+                kvm_failed = death.qemu_failed.is_none().then(|| why.clone());
+                failed_boots.push(why.clone());
                 state = KvmState::Unusable(why);
             }
             // When QEMU itself refused, another attempt would end the same way.
-            Err(Failure::Died(death)) if failed_boots.len() + 1 < ATTEMPTS && death.qemu_said.is_empty() => {
+            Err(Failure::Died(death)) if failed_boots.len() + 1 < ATTEMPTS && death.qemu_failed.is_none() => {
                 failed_boots.push(death.why);
             }
             Err(Failure::Died(death)) => {
@@ -55,7 +59,7 @@ pub fn start(machine: &Machine, initramfs: &[u8]) -> Result<Started, Failure> {
 pub fn time_to_end(machine: &Machine, accel: Accel, initramfs: &[u8]) -> anyhow::Result<Duration> {
     let begin = Instant::now();
     let (qemu, _lines) = Qemu::spawn(machine, accel, initramfs)?;
-    qemu.wait()?;
+    qemu.wait(boot_limit(accel))?;
     Ok(begin.elapsed())
 }
 
@@ -76,16 +80,15 @@ fn boot_limit(accel: Accel) -> Duration {
 }
 
 fn not_booted(death: &Death, attempts: usize) -> anyhow::Error {
-    let problem = if death.qemu_said.is_empty() {
-        Problem::machine(format!("the VM did not boot, in {attempts} attempts: {}", death.why))
-    } else {
-        Problem::machine(format!("QEMU does not start a VM: {}", death.qemu_said))
+    let what = match &death.qemu_failed {
+        None => format!("the VM did not boot, in {attempts} attempts: {}", death.why),
+        Some(why) => format!("QEMU could not run a VM: {why}"),
     };
-    let problem = if death.qemu_said.contains("allocate memory") {
-        problem.help("close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself")
-    } else {
-        problem
-    };
+    let mut problem = Problem::machine(what);
+    if death.qemu_failed.as_ref().is_some_and(|why| why.contains("allocate memory")) {
+        problem =
+            problem.help("close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself");
+    }
     problem.help(last_words(death)).help("cargo xtask doctor").into()
 }
 
@@ -97,6 +100,15 @@ pub fn last_words(death: &Death) -> String {
     }
 }
 
+impl std::fmt::Display for Death {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.qemu_failed {
+            None => f.write_str(&self.why),
+            Some(why) => write!(f, "QEMU failed: {why}"),
+        }
+    }
+}
+
 impl Failure {
     /// Makes an error of it, for a caller that has nothing to add.
     pub fn into_error(self) -> anyhow::Error {
@@ -104,7 +116,7 @@ impl Failure {
             Failure::Interrupted(signal) => Interrupted(signal).into(),
             Failure::Caller(error) => error,
             Failure::Died(death) => {
-                Problem::new(Exit::NotYet, death.why.clone()).help(last_words(&death)).into()
+                Problem::new(Exit::NotYet, death.to_string()).help(last_words(&death)).into()
             }
         }
     }
