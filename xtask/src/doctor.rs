@@ -100,7 +100,7 @@ fn bpf_linker() -> Item {
             ok("bpf-linker", format!("{}, {}", linker::version(&path), path.display()))
         }
         Some(path) => {
-            missing("bpf-linker", format!("{} was not made for this toolchain", path.display()), SETUP)
+            missing("bpf-linker", format!("{} was not tried with this toolchain yet", path.display()), SETUP)
         }
         None => missing("bpf-linker", "not found", SETUP),
     }

@@ -144,11 +144,7 @@ impl Need {
             Need::Clang | Need::LibbpfBuild | Need::Qemu => {
                 let missing: Vec<Part> =
                     self.parts().iter().copied().filter(|part| !part.is_there()).collect();
-                if missing.is_empty() {
-                    "look at the one that is there".to_owned()
-                } else {
-                    packages::hint(&missing)
-                }
+                if missing.is_empty() { "look at what is there".to_owned() } else { packages::hint(&missing) }
             }
         }
     }
