@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::catalog::Lesson;
+use crate::foreground::Foreground;
 use crate::problem::{Exit, Problem};
+use crate::vm::Interrupted;
 use crate::{screen, workspace};
 
 /// The only platform: the kernels of the matrix are built for it.
@@ -30,8 +32,13 @@ pub fn cargo() -> Command {
 pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", &lesson.name]).env("CARGO_TARGET_DIR", target_folder()?);
-    run(command, &lesson.full_name())?;
-    Ok(target_folder()?.join("debug").join(&lesson.name))
+    match run(command)? {
+        Ended::Well => Ok(target_folder()?.join("debug").join(&lesson.name)),
+        Ended::Badly => {
+            let what = format!("{} does not build; cargo's messages are above", lesson.full_name());
+            Err(Problem::new(Exit::NotYet, what).into())
+        }
+    }
 }
 
 /// Builds the guest's init as one static file; returns it.
@@ -43,8 +50,12 @@ pub fn guest_init() -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &target)
         // The guest has no libraries until a program brings them.
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    run(command, "the guest's init")?;
-    Ok(target.join(HOST).join("guest").join("guest"))
+    match run(command)? {
+        Ended::Well => Ok(target.join(HOST).join("guest").join("guest")),
+        Ended::Badly => Err(Problem::machine("the guest's init does not build; cargo's messages are above")
+            .help("cargo xtask doctor")
+            .into()),
+    }
 }
 
 /// The target folder that this program lies in, so that `CARGO_TARGET_DIR` and cargo's settings are respected.
@@ -56,26 +67,39 @@ fn target_folder() -> Result<PathBuf> {
     Ok(target.to_owned())
 }
 
-fn run(mut command: Command, what: &str) -> Result<()> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo")?;
-    if let Some(stderr) = child.stderr.take() {
+/// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the network.
+fn run(mut command: Command) -> Result<Ended> {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut cargo = Foreground::start(command)?;
+    let mut offline = false;
+    if let Some(stderr) = cargo.child.stderr.take() {
         for line in BufReader::new(stderr).split(b'\n') {
             let line = line.context("cannot read what cargo says")?;
-            if let Some(line) = worth_showing(&String::from_utf8_lossy(&line)) {
+            let line = String::from_utf8_lossy(&line);
+            offline |= OFFLINE.iter().any(|sign| line.contains(sign));
+            if let Some(line) = worth_showing(&line) {
                 screen::note(line);
             }
         }
     }
-    if child.wait().context("cannot wait for cargo")?.success() {
-        return Ok(());
+    match cargo.wait()? {
+        (_, Some(signal)) => Err(Interrupted(signal).into()),
+        (status, None) if status.success() => Ok(Ended::Well),
+        _ if offline => Err(Problem::machine("cargo could not fetch what it needs; its messages are above")
+            .help("the first build needs the network; the next ones do not")
+            .into()),
+        _ => Ok(Ended::Badly),
     }
-    Err(Problem::new(Exit::NotYet, format!("{what} does not build; cargo's messages are above")).into())
 }
+
+enum Ended {
+    Well,
+    Badly,
+}
+
+/// What cargo says when it cannot reach its registry.
+const OFFLINE: [&str; 3] =
+    ["failed to download", "Could not resolve host", "failed to query replaced source"];
 
 /// Cargo shows what a build script's inner cargo said as warnings of the lesson, again at every build. The messages
 /// of a compiler are kept, under their own name; the chatter goes.
@@ -89,7 +113,7 @@ fn worth_showing(line: &str) -> Option<&str> {
     (!chatter.iter().any(|word| first.starts_with(word))).then_some(text)
 }
 
-const CHATTER: [&str; 4] = ["Finished ", "Blocking waiting", "cargo:", "cargo::"];
+const CHATTER: [&str; 2] = ["Finished ", "cargo:"];
 
 const INNER_CHATTER: [&str; 8] = [
     "Compiling ",

@@ -55,6 +55,9 @@ pub struct Demo {
     pub args: Vec<String>,
     #[serde(default, rename = "where")]
     pub place: Place,
+    /// It knows `--follow`: go on after the demo.
+    #[serde(default)]
+    pub follow: bool,
 }
 
 /// Where a step runs.

@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use plan::{Plan, Step};
 
 use crate::catalog::{Demo, Implementation, Lesson, Place};
+use crate::cli::Run;
 use crate::image::{self, Archive};
 use crate::kernel::Kernel;
 use crate::setup::{Need, qemu};
-use crate::vm::{Initramfs, Machine};
+use crate::vm::{Machine, Programs};
 
 /// What a VM needs, besides a kernel.
 pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
@@ -56,6 +57,28 @@ impl Script {
         script
     }
 
+    /// What `run` is asked to do on a kernel.
+    pub fn of_run(lesson: &Lesson, options: &Run) -> Self {
+        let implementations = options.implementation.implementations();
+        if !options.args.is_empty() {
+            return Self::of_arguments(lesson, &implementations, &options.args);
+        }
+        let mut script = Self::of_demo(lesson, &implementations, |place| place == Place::Kernel);
+        if options.follow {
+            let demos = lesson.about.demo.iter().filter(|demo| demo.place == Place::Kernel);
+            for (step, demo) in script.plan.steps.iter_mut().zip(demos) {
+                let arguments = arguments_of_demo(demo, true);
+                *step = Step {
+                    args: arguments_of(implementations[0], &arguments),
+                    seconds: None,
+                    output_limit: None,
+                    ..step.clone()
+                };
+            }
+        }
+        script
+    }
+
     fn add(&mut self, implementation: Implementation, step: Step) {
         self.plan.steps.push(step);
         self.implementations.push(implementation);
@@ -73,19 +96,25 @@ fn step(lesson: &Lesson, implementation: Implementation, arguments: &[String]) -
     }
 }
 
+/// The arguments of a step of the demo.
+pub fn arguments_of_demo(demo: &Demo, follow: bool) -> Vec<String> {
+    let goes_on = (follow && demo.follow).then(|| "--follow".to_owned());
+    demo.args.iter().cloned().chain(goes_on).collect()
+}
+
 /// Every lesson's program takes `--impl`.
 pub fn arguments_of(implementation: Implementation, arguments: &[String]) -> Vec<String> {
     let chosen = ["--impl".to_owned(), implementation.to_string()];
     chosen.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
-/// The initial file system for these programs.
-pub fn initramfs(programs: &[&Path]) -> Result<Initramfs> {
+/// These programs with their libraries, for a guest.
+pub fn programs(programs: &[&Path]) -> Result<Programs> {
     archive(programs)?.finish()
 }
 
 pub fn archive(programs: &[&Path]) -> Result<Archive> {
-    let mut archive = image::base()?;
+    let mut archive = Archive::default();
     for program in programs {
         image::add_program(&mut archive, program)?;
     }

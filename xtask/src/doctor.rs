@@ -52,7 +52,7 @@ pub fn run(json: bool) -> Result<Exit> {
 }
 
 fn examine() -> Result<Vec<Item>> {
-    let mut items = vec![rust(), source(), bpf_linker(), clang(), libbpf(), qemu()];
+    let mut items = vec![rust(), source(), bpf_linker(), clang(), libbpf(), qemu(), static_libc()];
     items.extend(MATRIX.map(kernel));
     items.push(vm_tools());
     items.extend([memory(), disk(), kvm()?, privileges(), host_kernel(), host_lessons()?, terminal()]);
@@ -138,11 +138,24 @@ fn qemu() -> Item {
     match qemu::find() {
         None => missing("QEMU", "no qemu-system-x86_64", packages::hint(&[Part::Qemu])),
         Some(path) => match qemu::version(&path) {
+            Some(version) if qemu::is_too_old(&version) => {
+                let found = format!("{version}, {}, {}", path.display(), qemu::TOO_OLD);
+                missing("QEMU", found, qemu::NEWER)
+            }
             Some(version) => ok("QEMU", format!("{version}, {}", path.display())),
             None => {
                 missing("QEMU", format!("{} does not run", path.display()), packages::hint(&[Part::Qemu]))
             }
         },
+    }
+}
+
+fn static_libc() -> Item {
+    match Part::StaticLibc.is_there() {
+        true => ok("static libc", "for the guest's init"),
+        false => {
+            missing("static libc", "no libc.a for the guest's init", packages::hint(&[Part::StaticLibc]))
+        }
     }
 }
 
@@ -203,15 +216,33 @@ fn disk() -> Item {
 }
 
 fn kvm() -> Result<Item> {
-    let slower = "VMs run by emulation, which only costs time";
+    let slower = "VMs run by emulation, which only costs time; XTASK_ACCEL=kvm overrides this";
+    let verdict = workspace::cache().join("kvm-verdict.json");
     Ok(match kvm_state()? {
-        KvmState::Promising => ok("KVM", "may work; the next VM tells"),
+        KvmState::Promising => ok("KVM", "may work; the next VM tells (without it: XTASK_ACCEL=tcg)"),
         KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
-        KvmState::Forced(Accel::Tcg) => {
-            item("KVM", State::Note, format!("not used, because XTASK_ACCEL says so; {slower}"))
-        }
-        KvmState::Unusable(why) => item("KVM", State::Note, format!("not usable because {why}; {slower}")),
+        KvmState::Forced(Accel::Tcg) => item("KVM", State::Note, "not used, because XTASK_ACCEL says so"),
+        KvmState::Unusable(why) => Item {
+            fix: kvm_fix(may_open_kvm(), &verdict),
+            ..item("KVM", State::Note, format!("not usable because {why}; {slower}"))
+        },
     })
+}
+
+/// Where there is something to do about it: a right that is missing, or a verdict that may be out of date.
+fn kvm_fix(may_open: bool, verdict: &Path) -> Option<String> {
+    if !may_open {
+        return Some("sudo usermod -aG kvm $USER   (then log in again)".to_owned());
+    }
+    verdict.exists().then(|| {
+        format!("rm {}   (forgets the boot that failed: the next VM tries again)", verdict.display())
+    })
+}
+
+/// False only where the right is what is missing.
+fn may_open_kvm() -> bool {
+    let opened = fs::File::options().read(true).write(true).open("/dev/kvm");
+    !opened.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 fn privileges() -> Item {
@@ -311,6 +342,17 @@ mod tests {
         assert_eq!(json[0], serde_json::json!({"item": "Rust", "state": "ok", "found": "1"}));
         assert_eq!(json[1]["state"], "missing");
         assert_eq!(json[1]["fix"], "install");
+    }
+
+    #[test]
+    fn kvm_has_a_fix_for_a_missing_right_and_for_an_old_verdict() {
+        let verdict = std::env::temp_dir().join(format!("xtask-kvm-verdict-{}", std::process::id()));
+        assert!(kvm_fix(false, &verdict).unwrap().starts_with("sudo usermod -aG kvm"));
+        assert_eq!(kvm_fix(true, &verdict), None);
+        fs::write(&verdict, "{}").unwrap();
+        let fix = kvm_fix(true, &verdict).unwrap();
+        fs::remove_file(&verdict).unwrap();
+        assert!(fix.contains(&format!("rm {}", verdict.display())), "{fix}");
     }
 
     #[test]

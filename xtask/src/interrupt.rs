@@ -23,7 +23,8 @@ pub struct Listening {
 
 /// Takes the signals over; called once, at the start of the program.
 pub fn install() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot install signal handlers")?;
+    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let mut signals = Signals::new(wanted).context("cannot install signal handlers")?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || signals.forever().for_each(deliver))
@@ -50,6 +51,14 @@ pub fn end_by(signal: i32) -> ! {
     // It fails only for signals whose default is not to end the process; then an exit status says the same.
     let _ = emulate_default_handler(signal);
     std::process::exit(128 + signal);
+}
+
+/// `nohup` and shells that start us in the background have some signals ignored, and mean it.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
 }
 
 fn deliver(signal: i32) {

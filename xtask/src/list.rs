@@ -26,13 +26,15 @@ pub fn welcome() -> Result<Exit> {
 }
 
 fn as_table(lessons: &[Lesson]) -> String {
-    let mut table = String::from("    lesson         from   hooks                        maps\n");
+    let mut table = String::from("    lesson         aya  libbpf  from   hooks                    maps\n");
     for lesson in lessons {
         let about = &lesson.about;
         table += &format!(
-            "{}  {:<14} {:<6} {:<28} {}\n    {}\n",
+            "{}  {:<14} {:<4} {:<7} {:<6} {:<24} {}\n    {}\n",
             lesson.number,
             lesson.name,
+            has(lesson, "aya"),
+            has(lesson, "libbpf"),
             about.oldest_kernel,
             or_dash(&about.hooks),
             or_dash(&about.maps),
@@ -40,6 +42,11 @@ fn as_table(lessons: &[Lesson]) -> String {
         );
     }
     table
+}
+
+fn has(lesson: &Lesson, implementation: &str) -> &'static str {
+    let there = lesson.folder.join("src").join(implementation).with_extension("rs").exists();
+    if there { screen::Mark::Good.symbol() } else { "-" }
 }
 
 fn or_dash(names: &[String]) -> String {

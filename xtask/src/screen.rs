@@ -59,9 +59,25 @@ pub fn note(text: &str) {
 /// A part of the command's answer, as it is.
 pub fn answer(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
     // A learner watches the output come; a pipe's reader does too.
-    stdout.flush()
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
+}
+
+/// The end of an answer, after which an exit code says yes or no: it stands even if nobody reads it.
+pub fn verdict(bytes: &[u8]) -> io::Result<()> {
+    match answer(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// What a program wrote to its standard error, as it is.
+pub fn pass_on_errors(bytes: &[u8]) {
+    // When standard error is closed there is no one to tell.
+    let _ = anstream::stderr().lock().write_all(bytes);
 }
 
 /// Whether someone sits at the other end who could answer a question.

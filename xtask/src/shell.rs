@@ -18,13 +18,13 @@ use crate::problem::{Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::setup::{self, Need};
-use crate::vm::{self, Failure, Happening, Initramfs, Keyboard, Started, Stream};
+use crate::vm::{self, Failure, Happening, Keyboard, Programs, Started, Stream};
 
 /// Ctrl-], as telnet has it: no program in the guest wants it.
 const LEAVE: u8 = 0x1d;
 
 /// Where the commands that came from standard input lie in the guest.
-const SCRIPT: &str = "root/script";
+const SCRIPT: &str = "etc/script";
 
 pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
     let selection = Selection::parse(kernel)?;
@@ -36,8 +36,8 @@ pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
     let [kernel] = &selection.kernels()?[..] else { bail!("{kernel} is not one kernel") };
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let script = if terminal { None } else { Some(read_script()?) };
-    let initramfs = initramfs(&catalog::lessons()?, implementation, script.as_deref())?;
-    let started = vm::start(&demo::machine(kernel)?, &initramfs).map_err(Failure::into_error)?;
+    let programs = programs(&catalog::lessons()?, implementation, script.as_deref())?;
+    let started = vm::start(&demo::machine(kernel)?, &programs).map_err(Failure::into_error)?;
     announce(kernel, &started);
     if terminal { converse(started) } else { follow_script(started) }
 }
@@ -47,22 +47,25 @@ fn announce(kernel: &Kernel, started: &Started) {
         "Linux {} in a VM ({}), ready in {:.1} s",
         started.release,
         kernel.origin,
-        started.boot.as_secs_f64()
+        started.ready.as_secs_f64()
     );
     screen::say(Mark::Note, &text);
 }
 
 fn read_script() -> Result<Vec<u8>> {
+    if io::stdin().is_terminal() {
+        screen::note("standard output is no terminal: type the commands, then Ctrl-D");
+    }
     let mut script = Vec::new();
     io::stdin().read_to_end(&mut script).context("cannot read commands from standard input")?;
     Ok(script)
 }
 
-fn initramfs(lessons: &[Lesson], implementation: Implementation, script: Option<&[u8]>) -> Result<Initramfs> {
+fn programs(lessons: &[Lesson], implementation: Implementation, script: Option<&[u8]>) -> Result<Programs> {
     let programs = lessons.iter().map(build::lesson).collect::<Result<Vec<_>>>()?;
     let programs: Vec<_> = programs.iter().map(AsRef::as_ref).collect();
     let mut archive = demo::archive(&programs)?;
-    image::add_tree(&mut archive, &setup::tools::get()?)?;
+    image::add_tools(&mut archive)?;
     archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
     archive.file("etc/group", 0o644, b"root:x:0:\n")?;
     archive.file("etc/profile", 0o644, profile(lessons, implementation).as_bytes())?;
@@ -101,9 +104,7 @@ fn follow_script(mut started: Started) -> Result<Exit> {
     let report = started.guest.run(&plan, |happening| {
         match happening {
             Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
-            Happening::Output(Stream::Stderr, bytes) => {
-                screen::note(String::from_utf8_lossy(bytes).trim_end())
-            }
+            Happening::Output(Stream::Stderr, bytes) => screen::pass_on_errors(bytes),
             Happening::Started(_) | Happening::Ended(..) => {}
         }
         Ok(())
@@ -198,8 +199,6 @@ fn stdin_fd() -> impl std::os::fd::AsFd {
 }
 
 const PROFILE: &str = "\
-/bin/busybox --install -s /bin
-cd /root
 export PS1='linux \\W # '
 ";
 

@@ -1,18 +1,20 @@
 //! `test`: everything that CI runs, step by step.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::build;
 use crate::catalog;
 use crate::demo;
+use crate::foreground::Foreground;
 use crate::kernel::MATRIX;
 use crate::problem::Exit;
 use crate::screen::{self, Mark};
 use crate::setup::{self, Need};
-use crate::{build, interrupt};
+use crate::vm::Interrupted;
 
 /// The steps, cheapest first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -45,7 +47,11 @@ pub fn run(steps: &[Step]) -> Result<Exit> {
         let begin = Instant::now();
         let mut passed = true;
         for command in commands(step)? {
-            passed &= succeeds(command)?;
+            let (status, signal) = Foreground::start(command)?.wait()?;
+            if let Some(signal) = signal {
+                return Err(Interrupted(signal).into());
+            }
+            passed &= status.success();
         }
         verdicts.push(Verdict { step, passed, took: begin.elapsed() });
     }
@@ -94,17 +100,6 @@ fn clippy_ebpf(lesson: &str) -> Command {
     command
 }
 
-fn succeeds(mut command: Command) -> Result<bool> {
-    // Ctrl-C reaches cargo through the terminal.
-    let _listening = interrupt::listen(|signal| {
-        if signal != signal_hook::consts::SIGINT {
-            interrupt::end_by(signal);
-        }
-    });
-    let status = command.stdin(Stdio::null()).status().context("cannot start cargo")?;
-    Ok(status.success())
-}
-
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
     let mut table = String::from("\nstep         result  time\n");
     for Verdict { step, passed, took } in verdicts {
@@ -114,7 +109,7 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
     let failed: Vec<_> =
         verdicts.iter().filter(|verdict| !verdict.passed).map(|verdict| name(verdict.step)).collect();
     table += &format!("{} passed, {} failed\n", verdicts.len() - failed.len(), failed.len());
-    screen::answer(table.as_bytes())?;
+    screen::verdict(table.as_bytes())?;
     if failed.is_empty() {
         return Ok(Exit::Done);
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::{Run, fake_qemu, stderr, stdout};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
 /// Runs a command that goes wrong: its standard error, with the exit code.
 fn refused(arguments: &[&str]) -> String {
@@ -51,6 +52,12 @@ fn kernel_file_that_is_none() {
     assert!(refused(&["run", "01", "--kernel", "./nothing-here"]).ends_with("exit code 2"));
     assert!(refused(&["run", "01", "--kernel", "/etc/passwd"]).contains("/etc/passwd"));
     assert!(refused(&["run", "01", "--kernel", "/"]).contains("folder"));
+}
+
+#[test]
+fn nothing_to_follow() {
+    insta::assert_snapshot!(refused(&["run", "00", "--follow"]));
+    assert!(refused(&["run", "01", "--follow", "--impl", "both"]).ends_with("exit code 2"));
 }
 
 #[test]
@@ -114,7 +121,7 @@ fn not_enough_memory_for_the_vm() {
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
-fn a_qemu_that_hangs_or_dies_is_not_the_lessons_fault() {
+fn a_qemu_that_dies_is_not_the_lessons_fault() {
     let folder = std::env::temp_dir().join(format!("xtask-dead-{}", std::process::id()));
     let qemu = fake_qemu(&folder, "#!/bin/sh\nexit 0\n");
     let mut run = Run::new(&["run", "01"]);
@@ -178,7 +185,7 @@ fn ctrl_c_while_booting_ends_the_vm() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn ctrl_c_reaches_the_lesson_which_detaches() {
     let mut lesson = Lesson::start(&["run", "01", "--follow"]);
-    lesson.wait_for_line("attached");
+    lesson.wait_for_line("Ctrl-C");
     lesson.signal(Signal::INT);
     lesson.wait_for_line("detached");
     assert_eq!(lesson.end(), 0);
@@ -243,6 +250,75 @@ fn a_script_runs_in_the_shell() {
     assert!(text.starts_with("6.1."), "{text}");
     assert!(text.contains("bpftool v"), "{text}");
     assert!(text.contains("detached"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_vm_that_hangs_is_given_up_at_its_time_limit() {
+    let mut lesson = Lesson::start(&["run", "01"]);
+    lesson.wait_for_line("symbol");
+    kill_process(lesson.run.qemu(), Signal::STOP).unwrap();
+    // The lesson's 30 s, and 10 more for the guest to say so itself.
+    assert_eq!(lesson.end(), 1);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_vm_that_is_killed_is_not_the_lessons_fault() {
+    let mut lesson = Lesson::start(&["run", "01"]);
+    lesson.wait_for_line("symbol");
+    kill_process(lesson.run.qemu(), Signal::KILL).unwrap();
+    assert_eq!(lesson.end(), 3);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn closed_standard_streams_are_no_problem() {
+    let mut run = Run::new(&["run", "01"]);
+    let program = env!("CARGO_BIN_EXE_xtask");
+    let line = format!("exec {program} run 01 <&- 2>&-");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &line]).envs(run.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = shell.output().unwrap();
+    assert!(output.status.success());
+    assert!(stdout(&output).contains("detached"));
+    assert_eq!(run.left_behind(), [""; 0]);
+    run.command = shell;
+}
+
+/// A shell on a real terminal, driven key by key.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_person_types_into_the_shell() {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let mut run = Run::new(&["shell"]);
+    run.command.stdin(theirs.try_clone().unwrap()).stdout(theirs).stderr(Stdio::piped());
+    let mut child = run.command.spawn().unwrap();
+    // Our copies of the terminal's other end would keep it open for ever.
+    run.command = std::process::Command::new("true");
+    let mut terminal = std::fs::File::from(ours);
+    let mut screen = String::new();
+    wait_for(&mut terminal, &mut screen, "# ");
+    assert!(screen.contains("hello-kprobe"), "no greeting: {screen}");
+    terminal.write_all(b"sleep 100\n").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    terminal.write_all(b"\x03echo $((6*7))\n").unwrap();
+    wait_for(&mut terminal, &mut screen, "42");
+    // More than the shell will read: what comes after its end is lost, and nothing else.
+    terminal.write_all(b"exit\nexit\n\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(run.left_behind(), [""; 0]);
+}
+
+fn wait_for(terminal: &mut std::fs::File, screen: &mut String, text: &str) {
+    let mut buffer = [0; 1024];
+    while !screen.contains(text) {
+        let length = terminal.read(&mut buffer).unwrap();
+        screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::demo::{self, MESSAGES, MISSING, THERE};
 use crate::message;
@@ -32,13 +32,16 @@ pub struct Session {
     trace: Option<Trace>,
     stop: Arc<AtomicBool>,
     deadline: Option<Instant>,
+    /// The demo's lines, to compare them with those from trace_pipe.
     seen: Vec<String>,
+    removals: usize,
+    failed: usize,
 }
 
 impl Session {
     pub fn start(hook: &Hook, demo: bool, follow: bool) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&stop)).context("catch signals")?;
         }
         say(&format!("symbol    {} is in this kernel ({})", hook.function, hook.kernels))?;
@@ -51,6 +54,8 @@ impl Session {
             stop,
             deadline: None,
             seen: Vec::new(),
+            removals: 0,
+            failed: 0,
         })
     }
 
@@ -78,7 +83,11 @@ impl Session {
                 continue;
             }
             say(&format!("  {}", message::explained(&line)))?;
-            self.seen.push(line);
+            self.removals += usize::from(line.contains(" exit ret="));
+            self.failed += usize::from(line.contains(" exit ret=-"));
+            if self.demo {
+                self.seen.push(line);
+            }
         }
         if self.demo && self.seen.len() >= MESSAGES {
             self.finish_demo(&own)?;
@@ -89,9 +98,7 @@ impl Session {
     }
 
     pub fn detached(&self) -> Result<()> {
-        let failed = self.seen.iter().filter(|line| line.contains(" exit ret=-")).count();
-        let removals = self.seen.iter().filter(|line| line.contains(" exit ret=")).count();
-        say(&format!("\nseen      {removals} removals, {failed} of them failed"))?;
+        say(&format!("\nseen      {} removals, {} of them failed", self.removals, self.failed))?;
         say(&format!("detached  {} is as it was before", self.function))
     }
 

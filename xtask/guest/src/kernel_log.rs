@@ -14,7 +14,7 @@ const COMPLAINTS: [&str; 6] = [
     "WARNING: ",
     "BUG: ",
     "Oops: ",
-    "general protection fault",
+    "general protection fault, ",
     "detected stall",
     "possible recursive locking",
 ];
@@ -81,6 +81,8 @@ mod tests {
     #[test]
     fn ordinary_lines_and_those_of_programs_are_not() {
         assert_eq!(complaint(b"6,1,0,-;random: crng init done\n"), None);
+        // What a program of the user's did.
+        assert_eq!(complaint(b"6,2,0,-;traps: prog[7] general protection fault ip:1 sp:2 error:0\n"), None);
         // The "stall" in it is no RCU stall.
         assert_eq!(complaint(b"4,3,0,-;intro[85] is installing a program with bpf_probe_write_user\n"), None);
         assert_eq!(complaint(b"12,2,0,-;WARNING: said a program\n"), None);

@@ -51,10 +51,13 @@ fn serve() -> Result<()> {
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    channel.send(&News::Ready { version: plan::VERSION, release })?;
+    channel.send(&News::Ready { version: plan::VERSION, release: release.clone() })?;
     while let Some(order) = next_order(&inbox)? {
         match order {
-            Order::Wake { now, seed } => awakening::wake(now, &seed)?,
+            Order::Wake { now, seed } => {
+                awakening::wake(now, &seed)?;
+                channel.send(&News::Awake { release: release.clone() })?;
+            }
             Order::Unpack(source) => {
                 programs::unpack(source)?;
                 channel.send(&News::Unpacked)?;

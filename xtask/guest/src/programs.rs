@@ -38,7 +38,8 @@ pub fn unpack(source: Source) -> Result<()> {
     };
     clear()?;
     fs::create_dir_all(ROOT).with_context(|| format!("cannot create {ROOT}"))?;
-    mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None).with_context(|| format!("cannot mount {ROOT}"))?;
+    mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None)
+        .with_context(|| format!("cannot mount {ROOT}"))?;
     unpack_archive(&archive)?;
     for folder in BOUND.iter().chain(&FRESH) {
         fs::create_dir_all(inside(folder)).with_context(|| format!("cannot create {folder}"))?;
@@ -77,7 +78,8 @@ impl FreshFolders {
     /// Takes them away with all that is in them, mounts included.
     pub fn unmount(self) -> Result<()> {
         for folder in FRESH {
-            unmount(inside(folder), UnmountFlags::DETACH).with_context(|| format!("cannot unmount {folder}"))?;
+            unmount(inside(folder), UnmountFlags::DETACH)
+                .with_context(|| format!("cannot unmount {folder}"))?;
         }
         Ok(())
     }

@@ -15,8 +15,11 @@ const DEVICE: &str = "0x1110";
 /// A copy of the first `length` bytes.
 pub fn read(length: usize) -> Result<Vec<u8>> {
     let path = find()?.context("this VM has no shared memory")?.join("resource2");
-    let file =
-        File::options().read(true).write(true).open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
     let size = usize::try_from(file.metadata()?.len())?;
     ensure!(length <= size, "the programs take {length} bytes, the shared memory has {size}");
     // SAFETY: a new mapping of a device's memory, which nothing else in this process uses. The host writes it only

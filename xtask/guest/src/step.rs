@@ -162,7 +162,8 @@ fn supervise(
             }
             Ok(Message::Input(bytes)) => {
                 if let Some(terminal) = &mut running.terminal {
-                    terminal.write_all(&bytes).context("cannot pass input on")?;
+                    // It fails when the program has closed its end; word of its own end follows.
+                    let _ = terminal.write_all(&bytes);
                 }
             }
             Ok(Message::Failed(error)) => bail!("cannot read orders: {error}"),
@@ -199,8 +200,9 @@ fn kill_everything() {
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 
+/// Waits until the killed ones are gone, and with them their files and links.
 fn reap_orphans() {
-    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    while wait(WaitOptions::empty()).is_ok() {}
 }
 
 fn outcome(status: ExitStatus) -> Outcome {

@@ -4,6 +4,7 @@
 //!   host                                     guest
 //!    |                    <- Ready            |  everything is mounted; a snapshot is taken here, or none
 //!    | Order::Wake        ->                  |  booted or resumed just now: the clock and the random numbers
+//!    |                    <- Awake            |
 //!    | Order::Unpack      ->                  |  the programs are in the shared memory, or came with the boot
 //!    |                    <- Unpacked         |
 //!    | Order::Run(Plan)   ->                  |
@@ -61,6 +62,8 @@ pub struct Size {
 pub enum News {
     /// The guest waits for orders.
     Ready { version: u32, release: String },
+    /// The clock is right and the random numbers are new.
+    Awake { release: String },
     /// The programs are in place.
     Unpacked,
     /// The step with this index has been started.
@@ -98,7 +101,10 @@ impl Outcome {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Order {
     /// The guest has just been booted or resumed.
-    Wake { now: Duration, seed: Vec<u8> },
+    Wake {
+        now: Duration,
+        seed: Vec<u8>,
+    },
     /// Replace the programs.
     Unpack(Source),
     Run(Plan),

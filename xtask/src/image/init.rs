@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::{build, screen, workspace};
 
 /// The init's source: a change in any of these makes a new one.
-const SOURCES: [&str; 4] = ["xtask/guest", "xtask/plan", "Cargo.lock", "rust-toolchain.toml"];
+const SOURCES: [&str; 5] = ["xtask/guest", "xtask/plan", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
 /// Returns the path of the init; builds it first when there is none of this source.
 pub fn build() -> Result<PathBuf> {

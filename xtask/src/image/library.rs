@@ -1,4 +1,4 @@
-//! The shared libraries a program needs, as its own loader finds them.
+//! The shared libraries a program needs, as its own loader finds them here and will find them in the guest.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,37 +6,83 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 /// Asks the program's loader, as `ldd` does. Only for programs of our own: the loader that the program names is run.
-pub fn needed_by(program: &Path) -> Result<Vec<PathBuf>> {
+pub fn needed_by(program: &Path) -> Result<Vec<Library>> {
     let output = Command::new(program)
         .env("LD_TRACE_LOADED_OBJECTS", "1")
+        // They lead to libraries that the program would not find in the guest; cargo sets the first.
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("LD_PRELOAD")
         .output()
         .with_context(|| format!("cannot run the loader of {}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if let Some(line) = text.lines().find(|line| line.ends_with("not found")) {
         bail!("{} needs a shared library that is not installed: {}", program.display(), line.trim());
     }
-    Ok(text.lines().filter_map(path_in).collect())
+    Ok(libraries_in(&text))
 }
 
-/// `libelf.so.1 => /lib/libelf.so.1 (0x7f)` or `/lib64/ld-linux-x86-64.so.2 (0x7f)`; the vDSO has no path.
-fn path_in(line: &str) -> Option<PathBuf> {
+#[derive(Debug, Eq, PartialEq)]
+pub struct Library {
+    pub here: PathBuf,
+    /// Below the root of the guest.
+    pub inside: PathBuf,
+}
+
+/// The guest has no /etc/ld.so.cache, so only the loader's default folders count there. They differ between
+/// distributions, but the C library is always in one of them: all others go beside it, by the name they are asked for.
+fn libraries_in(text: &str) -> Vec<Library> {
+    let found: Vec<(&str, &str)> = text.lines().filter_map(entry).collect();
+    let libc = found.iter().find(|(name, _)| *name == "libc.so.6");
+    let folder = libc.and_then(|(_, path)| Path::new(path).parent()).unwrap_or(Path::new("/lib64"));
+    let place = |(name, path): &(&str, &str)| {
+        // A name with a folder, as the loader's own, is joined as it is.
+        let inside = folder.join(name);
+        Library { here: PathBuf::from(path), inside: inside.strip_prefix("/").unwrap_or(&inside).to_owned() }
+    };
+    found.iter().map(place).collect()
+}
+
+/// (name, path) of `libelf.so.1 => /lib/libelf.so.1 (0x7f)` or `/lib64/ld-linux-x86-64.so.2 (0x7f)`, which Arch prints
+/// as `/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2 (0x7f)`. The vDSO has no path.
+fn entry(line: &str) -> Option<(&str, &str)> {
     let (before, _address) = line.trim().rsplit_once(" (")?;
-    let path = before.rsplit_once("=> ").map_or(before, |(_, path)| path);
-    path.starts_with('/').then(|| PathBuf::from(path))
+    let (name, path) = before.split_once(" => ").unwrap_or((before, before));
+    path.starts_with('/').then_some((name, path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TRACE: &str = "\tlinux-vdso.so.1 (0x00007ffc)\n\
+        \tlibelf.so.1 => /opt/elf tools/libelf.so.1.2 (0x00007f)\n\
+        \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\
+        \t/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+
     #[test]
-    fn paths_are_found_and_the_vdso_is_not_one() {
-        assert_eq!(path_in("\tlinux-vdso.so.1 (0x00007ffc)"), None);
-        assert_eq!(path_in("\tlibz.so.1 => /lib/libz.so.1 (0x00007f)"), Some("/lib/libz.so.1".into()));
+    fn a_library_from_elsewhere_goes_beside_the_c_library() {
+        let libraries = libraries_in(TRACE);
+        let places: Vec<(&str, &str)> = libraries
+            .iter()
+            .map(|library| (library.here.to_str().unwrap(), library.inside.to_str().unwrap()))
+            .collect();
         assert_eq!(
-            path_in("\t/lib64/ld-linux-x86-64.so.2 (0x00007f)"),
-            Some("/lib64/ld-linux-x86-64.so.2".into())
+            places,
+            [
+                ("/opt/elf tools/libelf.so.1.2", "lib/x86_64-linux-gnu/libelf.so.1"),
+                ("/lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
+                ("/usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+            ]
         );
-        assert_eq!(path_in("\tstatically linked"), None);
+    }
+
+    #[test]
+    fn the_loader_and_static_programs_are_understood() {
+        assert_eq!(
+            entry("\t/lib64/ld-linux-x86-64.so.2 (0x00007f)"),
+            Some(("/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"))
+        );
+        assert_eq!(entry("\tlinux-vdso.so.1 (0x00007ffc)"), None);
+        assert_eq!(entry("\tstatically linked"), None);
     }
 }

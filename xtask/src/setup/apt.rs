@@ -17,6 +17,15 @@ const KEYRINGS: [&str; 2] =
 const MIRROR: &str = "XTASK_MIRROR";
 const SECURITY_MIRROR: &str = "XTASK_SECURITY_MIRROR";
 
+/// In a suite's folder: its list was read in this set-up.
+const FETCHED: &str = "fetched";
+
+/// Lists from before this set-up are read again; only what changed is fetched.
+pub fn forget_lists(site: &Path) -> Result<()> {
+    let suites = fs::read_dir(site.join("apt")).into_iter().flatten().flatten();
+    suites.map(|suite| suite.path().join(FETCHED)).try_for_each(|marker| site::remove(&marker))
+}
+
 /// One Debian suite, as a private apt root sees it.
 pub struct Suite {
     pub name: String,
@@ -33,11 +42,11 @@ pub struct Package {
 }
 
 impl Suite {
-    /// Fetches the suite's package list; the next call in the same set-up finds it there.
+    /// Fetches the suite's package list; the next call in the same set-up finds it there (see `forget_lists`).
     pub fn open(site: &Site, name: &str) -> Result<Self> {
         let root = site.folder().join("apt").join(name);
         let suite = Self { name: name.to_owned(), config: root.join("apt.conf") };
-        let fetched = root.join("fetched");
+        let fetched = root.join(FETCHED);
         if fetched.exists() {
             return Ok(suite);
         }
@@ -97,6 +106,9 @@ impl Suite {
             megabytes(total),
             self.name
         ));
+        for package in packages {
+            drop_other_versions(&downloads, package)?;
+        }
         let before = child::bytes_in(&downloads);
         let mut download = self.command("apt-get");
         download.args(["-q", "download"]).args(&names).current_dir(&downloads);
@@ -106,7 +118,7 @@ impl Suite {
             step.progress(&format!("{} of {}", megabytes(have.min(total)), megabytes(total)));
         })?;
         for package in packages {
-            let file = downloaded(&downloads, &package.name)?;
+            let file = downloaded(&downloads, &file_start(package))?;
             let mut extract = Command::new("dpkg-deb");
             extract.arg("-x").arg(&file).arg(folder);
             step.progress(&format!("unpacking {}", package.name));
@@ -137,7 +149,7 @@ impl Mirrors {
             Some(_) => String::new(),
             None => child::ask(
                 "apt-get",
-                &["indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)"],
+                &["indextargets", "--no-release-info", "--format", "$(COMPONENT) $(RELEASE) $(REPO_URI)"],
             )
             .unwrap_or_default(),
         };
@@ -152,9 +164,13 @@ impl Mirrors {
     }
 
     fn choose(main: Option<String>, security: Option<String>, targets: &str) -> Option<Self> {
-        let targets: Vec<(&str, &str)> = targets.lines().filter_map(|line| line.split_once(' ')).collect();
-        let address = |wanted: fn(&str) -> bool| {
-            targets.iter().find(|(release, _)| wanted(release)).map(|(_, address)| (*address).to_owned())
+        let targets: Vec<(&str, &str)> = targets.lines().filter_map(main_target).collect();
+        // Others' archives end like Debian's too, but lie deeper: /PRODUCT/debian.
+        let address = |wanted: fn(&str, &str) -> bool| {
+            let fitting = targets.iter().filter(|(release, address)| wanted(release, address));
+            fitting
+                .map(|(_, address)| (*address).to_owned())
+                .min_by_key(|address| address.matches('/').count())
         };
         let from_machine = main.is_none();
         let main = main.or_else(|| address(is_debian))?;
@@ -170,15 +186,23 @@ impl Mirrors {
     }
 }
 
-const CODENAMES: [&str; 9] =
-    ["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"];
+/// Without `stable`: every second archive of others has a release of that name.
+const RELEASES: [&str; 7] = ["bullseye", "bookworm", "trixie", "forky", "sid", "testing", "unstable"];
 
-fn is_debian(release: &str) -> bool {
-    CODENAMES.contains(&release)
+/// (release, address of the archive) of a line "main bookworm http://MIRROR/debian/"; others' archives often have
+/// components of other names.
+fn main_target(line: &str) -> Option<(&str, &str)> {
+    let (release, address) = line.strip_prefix("main ")?.split_once(' ')?;
+    Some((release, address.trim_end_matches('/')))
 }
 
-fn is_debian_security(release: &str) -> bool {
-    release.strip_suffix("-security").is_some_and(is_debian)
+fn is_debian(release: &str, address: &str) -> bool {
+    RELEASES.contains(&release) && address.ends_with("/debian")
+}
+
+fn is_debian_security(release: &str, address: &str) -> bool {
+    release.strip_suffix("-security").is_some_and(|release| RELEASES.contains(&release))
+        && address.ends_with("/debian-security")
 }
 
 fn source_line(suite: &str, mirror: &str, keyring: &Path) -> String {
@@ -227,23 +251,37 @@ fn keyring(site: &Site) -> Result<PathBuf> {
     let what = "fetch the keys of Debian's archive (package debian-archive-keyring)";
     child::succeed(&mut download, what, &site.log("keyring"), || {})?;
     let mut extract = Command::new("dpkg-deb");
-    extract.arg("-x").arg(downloaded(&folder, "debian-archive-keyring")?).arg(&folder);
+    extract.arg("-x").arg(downloaded(&folder, "debian-archive-keyring_")?).arg(&folder);
     child::succeed(&mut extract, "unpack debian-archive-keyring", &site.log("keyring"), || {})?;
     let found =
         KEYRINGS.iter().map(|path| folder.join(path.trim_start_matches('/'))).find(|path| path.exists());
     found.context("debian-archive-keyring has no keyring in it")
 }
 
-fn downloaded(folder: &Path, package: &str) -> Result<PathBuf> {
-    let start = format!("{package}_");
+/// What apt calls the package's file, up to the architecture: `busybox-static_1%3a1.37.0-6_`.
+fn file_start(package: &Package) -> String {
+    format!("{}_{}_", package.name, package.version.replace(':', "%3a"))
+}
+
+/// A broken run may have left an older version in the downloads.
+fn drop_other_versions(folder: &Path, package: &Package) -> Result<()> {
+    let wanted = file_start(package);
+    let others = files_with(folder, &format!("{}_", package.name))?;
+    others.iter().filter(|path| !starts_with(path, &wanted)).try_for_each(|path| site::remove(path))
+}
+
+fn downloaded(folder: &Path, start: &str) -> Result<PathBuf> {
+    let found = files_with(folder, start)?.into_iter().find(|path| path.extension() == Some("deb".as_ref()));
+    found.with_context(|| format!("apt-get did not leave a package {start}*.deb in {}", folder.display()))
+}
+
+fn files_with(folder: &Path, start: &str) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
-    let is_it = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(&start) && name.ends_with(".deb"))
-    };
-    let found = entries.flatten().map(|entry| entry.path()).find(is_it);
-    found.with_context(|| format!("apt-get did not leave a package {package} in {}", folder.display()))
+    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| starts_with(path, start)).collect())
+}
+
+fn starts_with(path: &Path, start: &str) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(start))
 }
 
 /// "bpftool 7.5.0 and 6 more".
@@ -300,14 +338,43 @@ pub fn version_key(version: &str) -> Vec<(u64, String)> {
 mod tests {
     use super::*;
 
-    const DEBIAN: &str = "bookworm http://mirror/debian/\nbookworm-updates http://mirror/debian/\n\
-        bookworm-security http://mirror/debian-security/\n";
+    const DEBIAN: &str = "main bookworm http://mirror/debian/\nmain bookworm-updates http://mirror/debian/\n\
+        main bookworm-security http://mirror/debian-security/\n";
 
     #[test]
     fn the_machines_mirrors_are_taken() {
-        let mirrors = Mirrors::choose(None, None, &format!("nodistro https://other/\n{DEBIAN}")).unwrap();
+        let mirrors =
+            Mirrors::choose(None, None, &format!("main nodistro https://other/\n{DEBIAN}")).unwrap();
         assert_eq!(mirrors.of("trixie-backports"), "http://mirror/debian");
         assert_eq!(mirrors.of("bullseye-security"), "http://mirror/debian-security");
+    }
+
+    #[test]
+    fn archives_of_others_are_not_taken_for_debians() {
+        let others = "main stable https://browser/linux/chrome/deb/\nmain stable https://browser/\n\
+            stable bookworm https://containers/linux/debian\nmain bookworm https://vpn/product/debian\n";
+        let mirrors = Mirrors::choose(None, None, &format!("{others}{DEBIAN}")).unwrap();
+        assert_eq!(mirrors.main, "http://mirror/debian");
+        let browsers = "main stable https://browser/linux/chrome/deb/\nmain stable https://code/repos/code\n";
+        assert!(Mirrors::choose(None, None, browsers).is_none());
+    }
+
+    #[test]
+    fn only_the_wanted_version_of_a_download_is_taken() {
+        let folder = std::env::temp_dir().join(format!("xtask-apt-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (old, new) = ("tool_1%3a1.9-1_amd64.deb", "tool_1%3a1.10-1_amd64.deb");
+        for name in [old, new, "toolbox_3_amd64.deb"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let package =
+            Package { name: "tool".to_owned(), version: "1:1.10-1".to_owned(), ..Package::default() };
+        drop_other_versions(&folder, &package).unwrap();
+        assert!(!folder.join(old).exists() && folder.join("toolbox_3_amd64.deb").exists());
+        assert_eq!(downloaded(&folder, &file_start(&package)).unwrap(), folder.join(new));
+        fs::remove_file(folder.join(new)).unwrap();
+        assert!(downloaded(&folder, &file_start(&package)).is_err());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -325,10 +392,26 @@ mod tests {
     #[test]
     fn a_machine_of_another_distribution_has_no_mirror() {
         assert!(
-            Mirrors::choose(None, None, "noble http://mirror/ubuntu/\nnoble-security http://mirror/ubuntu/")
-                .is_none()
+            Mirrors::choose(
+                None,
+                None,
+                "main noble http://mirror/ubuntu/\nmain noble-security http://mirror/ubuntu/"
+            )
+            .is_none()
         );
         assert!(Mirrors::choose(None, None, "").is_none());
+    }
+
+    #[test]
+    fn lists_of_earlier_runs_are_forgotten() {
+        let site = std::env::temp_dir().join(format!("xtask-lists-{}", std::process::id()));
+        forget_lists(&site).unwrap();
+        let suite = site.join("apt/trixie");
+        fs::create_dir_all(suite.join("lists")).unwrap();
+        fs::write(suite.join(FETCHED), "").unwrap();
+        forget_lists(&site).unwrap();
+        assert!(!suite.join(FETCHED).exists() && suite.join("lists").exists());
+        fs::remove_dir_all(site).unwrap();
     }
 
     #[test]

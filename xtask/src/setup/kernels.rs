@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::apt::{Package, Suite, version_key};
 use super::record::{self, State};
 use super::say::{Step, megabytes};
-use super::site::Site;
+use super::site::{self, Site};
 use super::{fault, vmlinux};
 use crate::kernel::{Kernel, MATRIX};
 use crate::problem::Problem;
@@ -100,6 +100,7 @@ pub fn source(name: &str) -> String {
 /// Fetches the kernel: the version that was taken before if the suite still has it, else the newest, which is also
 /// what `newest` asks for.
 pub fn fetch(site: &Site, name: &str, newest: bool) -> Result<()> {
+    site::may_fill_cache(site)?;
     let suite = suite_name(name)?;
     let before = taken(&folder(name)).ok();
     let suite = Suite::open(site, suite)?;
@@ -241,7 +242,7 @@ fn is_kept(path: &str) -> bool {
 
 fn move_file(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
-        super::site::make(folder)?;
+        site::make(folder)?;
     }
     fs::rename(from, to).map_err(|error| fault::io(format!("move {}", from.display()), &error).into())
 }

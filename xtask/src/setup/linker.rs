@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::say::{Step, megabytes};
-use super::site::Site;
+use super::site::{self, Site};
 use super::{child, fault, links, record, toolchain};
 use crate::problem::Problem;
 use crate::workspace;
@@ -22,16 +22,15 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The smallest library there is: enough to see whether the linker reads this rustc's bitcode.
 const PROBE: &str = "#![feature(no_core)]\n#![no_core]\n#![crate_type = \"lib\"]\n";
 
-/// Present, made for this toolchain, and its LLVM still there.
+/// Present, and tried with this toolchain.
 pub fn is_there() -> bool {
-    let (Ok(text), Ok(sysroot)) = (fs::read_to_string(stamp()), toolchain::sysroot()) else { return false };
-    let made_for = text.lines().next().map(Path::new);
-    made_for == Some(sysroot.as_path()) && links::works(NAME)
+    links::works(NAME)
+        && toolchain::sysroot().is_ok_and(|sysroot| links::is_noted(NAME, &circumstances(&sysroot)))
 }
 
-/// Written last, so its presence says that the linker was tried; its one line says with which toolchain.
-fn stamp() -> PathBuf {
-    workspace::cache().join("bpf-linker.stamp")
+/// The toolchain whose bitcode it read, and the cache: the link in a copied one leads to where it was copied from.
+fn circumstances(sysroot: &Path) -> String {
+    format!("{}\n{}\n", sysroot.display(), workspace::cache().display())
 }
 
 fn folder() -> PathBuf {
@@ -57,7 +56,10 @@ pub fn install(site: &Site) -> Result<()> {
     let fits = there.filter(|linker| child::is_executable(linker)).find(|linker| probe.passes(linker));
     let linker = match fits {
         Some(linker) => linker,
-        None => build(site, &sysroot, &step)?,
+        None => {
+            site::may_fill_cache(site)?;
+            build(site, &sysroot, &step)?
+        }
     };
     if !probe.passes(&linker) {
         return Err(Problem::machine(format!("{} cannot read the bitcode of this rustc", linker.display()))
@@ -65,9 +67,8 @@ pub fn install(site: &Site) -> Result<()> {
             .into());
     }
     links::set(NAME, &linker)?;
-    let stamp = stamp();
-    fs::write(&stamp, format!("{}\n", sysroot.display()))
-        .map_err(|error| fault::io(format!("write {}", stamp.display()), &error))?;
+    // Last, so that its presence says that all of this went well.
+    links::note(NAME, &circumstances(&sysroot))?;
     step.done(&format!("ready ({})", linker.display()));
     Ok(())
 }

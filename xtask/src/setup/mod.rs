@@ -26,7 +26,7 @@ use self::packages::Part;
 use self::site::Site;
 use crate::kernel::MATRIX;
 use crate::screen::{self, Mark};
-use crate::workspace;
+use crate::{build, catalog, image, workspace};
 
 /// Something that a command cannot do without.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,7 +78,8 @@ impl Need {
             Need::RustSrc => rust_src::is_there(),
             Need::BpfLinker => linker::is_there(),
             Need::Clang => clang::is_there(),
-            Need::LibbpfBuild | Need::Qemu => self.parts().iter().all(|part| part.is_there()),
+            Need::LibbpfBuild => self.has_parts(),
+            Need::Qemu => self.has_parts() && qemu::was_checked(),
             Need::Kernel(name) => kernels::is_there(name),
             Need::GuestTools => tools::is_there(),
         }
@@ -94,11 +95,15 @@ impl Need {
             }
     }
 
+    fn has_parts(&self) -> bool {
+        self.parts().iter().all(|part| part.is_there())
+    }
+
     pub fn parts(&self) -> &'static [Part] {
         match self {
             Need::Clang => &[Part::Clang],
             Need::LibbpfBuild => &[Part::Compiler, Part::Make, Part::PkgConfig, Part::LibElf, Part::Zlib],
-            Need::Qemu => &[Part::Qemu],
+            Need::Qemu => &[Part::Qemu, Part::StaticLibc],
             _ => &[],
         }
     }
@@ -139,7 +144,11 @@ impl Need {
             Need::Clang | Need::LibbpfBuild | Need::Qemu => {
                 let missing: Vec<Part> =
                     self.parts().iter().copied().filter(|part| !part.is_there()).collect();
-                if missing.is_empty() { "link what is there".to_owned() } else { packages::hint(&missing) }
+                if missing.is_empty() {
+                    "look at the one that is there".to_owned()
+                } else {
+                    packages::hint(&missing)
+                }
             }
         }
     }
@@ -151,7 +160,8 @@ impl Need {
             Need::Clang => clang::link(),
             Need::Kernel(name) => kernels::fetch(site, name, update),
             Need::GuestTools => tools::fetch(site),
-            Need::LibbpfBuild | Need::Qemu => Ok(()),
+            Need::Qemu => qemu::check(),
+            Need::LibbpfBuild => Ok(()),
         }
     }
 }
@@ -167,30 +177,39 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     meet(site, &missing, SetupOptions::default())
 }
 
-/// `cargo xtask setup`: everything, with the checksums of what is there.
+/// `cargo xtask setup`: everything, with the checksums of what is there, so that later runs need no network.
 pub fn run(options: &SetupOptions) -> Result<()> {
     let needs = Need::all();
     if options.dry_run {
         return show_plan(&needs);
     }
-    let site = Site::enter()?;
-    let missing: Vec<&Need> = needs
-        .iter()
-        .filter(|need| !need.is_whole() || (options.update && matches!(need, Need::Kernel(_))))
-        .collect();
-    if missing.is_empty() {
-        screen::say(Mark::Good, "everything is in place");
-        return Ok(());
+    let is_missing = |need: &&Need| !need.is_whole() || (options.update && matches!(need, Need::Kernel(_)));
+    if needs.iter().any(|need| is_missing(&need)) {
+        let site = Site::enter()?;
+        // Another set-up may have done it while this one waited.
+        let missing: Vec<&Need> = needs.iter().filter(is_missing).collect();
+        meet(site, &missing, *options)?;
     }
-    meet(site, &missing, *options)?;
-    screen::say(Mark::Good, "this machine is ready");
+    build_everything()?;
+    screen::say(Mark::Good, "everything is in place: this machine is ready");
+    Ok(())
+}
+
+/// The first build fetches crates; after this one no run has to.
+fn build_everything() -> Result<()> {
+    image::initramfs(None)?;
+    let lessons = catalog::lessons()?;
+    screen::progress(&format!("building the lessons, {} in all", lessons.len()));
+    for lesson in &lessons {
+        build::lesson(lesson)?;
+    }
     Ok(())
 }
 
 fn meet(site: Site, needs: &[&Need], options: SetupOptions) -> Result<()> {
     // The largest step decides: each gives its room back before the next begins, except for what it keeps.
     let largest = needs.iter().map(|need| need.bytes()).max().unwrap_or(0);
-    site::need_space(largest)?;
+    site::need_space(&site, largest)?;
     let parts: Vec<Part> = needs.iter().flat_map(|need| need.parts()).copied().collect();
     packages::install(&site, &parts, options.yes)?;
     for need in needs {
@@ -207,6 +226,8 @@ fn show_plan(needs: &[Need]) -> Result<()> {
         let plan = if met { "in place".to_owned() } else { need.plan() };
         text += &format!("{mark} {:<15} {plan}\n", need.name());
     }
+    let lessons = catalog::lessons()?.len();
+    text += &format!("{} then the guest's init and {lessons} lessons are built\n", Mark::Note.symbol());
     text += &format!("nothing was changed; the cache is {}\n", workspace::cache().display());
     Ok(screen::answer(text.as_bytes())?)
 }

@@ -22,6 +22,8 @@ pub enum Part {
     PkgConfig,
     LibElf,
     Zlib,
+    /// The guest's init is linked with it: the guest has no libraries.
+    StaticLibc,
 }
 
 impl Part {
@@ -34,6 +36,9 @@ impl Part {
             Part::PkgConfig => child::find("pkg-config").or_else(|| child::find("pkgconf")).is_some(),
             Part::LibElf => Path::new("/usr/include/libelf.h").is_file(),
             Part::Zlib => Path::new("/usr/include/zlib.h").is_file(),
+            Part::StaticLibc => {
+                LIBRARY_FOLDERS.iter().any(|folder| Path::new(folder).join("libc.a").is_file())
+            }
         }
     }
 
@@ -46,9 +51,13 @@ impl Part {
             Part::PkgConfig => "pkg-config",
             Part::LibElf => "libelf headers",
             Part::Zlib => "zlib headers",
+            Part::StaticLibc => "static C library",
         }
     }
 }
+
+/// Where distributions keep libraries of x86-64: Debian, Fedora, Arch.
+const LIBRARY_FOLDERS: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Manager {
@@ -80,6 +89,9 @@ impl Manager {
             (Manager::Apt, Part::Zlib) => &["zlib1g-dev"],
             (Manager::Dnf, Part::Zlib) => &["zlib-devel"],
             (Manager::Pacman, Part::Zlib) => &["zlib"],
+            (Manager::Apt, Part::StaticLibc) => &["libc6-dev"],
+            (Manager::Dnf, Part::StaticLibc) => &["glibc-static"],
+            (Manager::Pacman, Part::StaticLibc) => &["glibc"],
         }
     }
 
@@ -112,7 +124,7 @@ pub fn hint(parts: &[Part]) -> String {
     commands.map(|command| format!("{}{command}", sudo())).collect::<Vec<_>>().join(" && ")
 }
 
-/// Installs the missing ones among `parts`: at once as root without a terminal, after a yes on a terminal.
+/// Installs the missing ones among `parts`: at once with `yes`, and as root without a terminal; else after a question.
 pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
     let missing: Vec<Part> = parts.iter().copied().filter(|part| !part.is_there()).collect();
     if missing.is_empty() {
@@ -131,8 +143,7 @@ pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
     let names = missing.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
     let refused = || Problem::machine(format!("this machine lacks {names}")).help(hint(&missing));
     let manager = Manager::find().ok_or_else(refused)?;
-    let consent = if screen::is_interactive() { yes || agreed(&names, &hint(&missing))? } else { is_root() };
-    if !consent {
+    if !has_consent(yes, screen::is_interactive(), is_root(), || agreed(&names, &hint(&missing)))? {
         return Err(refused().into());
     }
     let step = Step::start("packages", &format!("installing {names}"));
@@ -154,8 +165,17 @@ pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
     Ok(())
 }
 
+fn has_consent(yes: bool, interactive: bool, root: bool, ask: impl FnOnce() -> Result<bool>) -> Result<bool> {
+    if yes || (root && !interactive) {
+        return Ok(true);
+    }
+    if interactive { ask() } else { Ok(false) }
+}
+
 fn run(site: &Site, command: &str, step: &Step) -> Result<()> {
-    let command = format!("{}{command}", sudo());
+    // Without a terminal nobody could type a password.
+    let sudo = if is_root() || screen::is_interactive() { sudo() } else { "sudo -n " };
+    let command = format!("{sudo}{command}");
     let what = format!("run {command}");
     step.line(&command);
     let words: Vec<&str> = command.split(' ').collect();
@@ -177,8 +197,7 @@ fn run(site: &Site, command: &str, step: &Step) -> Result<()> {
 
 fn agreed(names: &str, command: &str) -> Result<bool> {
     screen::note(&format!("this machine lacks {names}. To install:\n    {command}"));
-    eprint!("run it now? [y/N] ");
-    stderr().flush().context("failed to ask")?;
+    write!(stderr(), "run it now? [y/N] ").and_then(|()| stderr().flush()).context("failed to ask")?;
     let mut answer = String::new();
     stdin().read_line(&mut answer).context("failed to read the answer")?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -204,8 +223,35 @@ fn clang_package(manager: Manager, parts: &[Part]) -> &'static str {
 mod tests {
     use super::*;
 
-    const ALL: [Part; 7] =
-        [Part::Clang, Part::Qemu, Part::Compiler, Part::Make, Part::PkgConfig, Part::LibElf, Part::Zlib];
+    const ALL: [Part; 8] = [
+        Part::Clang,
+        Part::Qemu,
+        Part::Compiler,
+        Part::Make,
+        Part::PkgConfig,
+        Part::LibElf,
+        Part::Zlib,
+        Part::StaticLibc,
+    ];
+
+    #[test]
+    fn consent_is_yes_or_root_without_a_terminal_or_an_answer() {
+        let nobody = || panic!("asked");
+        for (yes, interactive, root, consent) in [
+            (true, false, false, true),
+            (true, true, false, true),
+            (false, false, true, true),
+            (false, false, false, false),
+        ] {
+            assert_eq!(
+                has_consent(yes, interactive, root, nobody).unwrap(),
+                consent,
+                "{yes} {interactive} {root}"
+            );
+        }
+        assert!(has_consent(false, true, true, || Ok(true)).unwrap());
+        assert!(!has_consent(false, true, true, || Ok(false)).unwrap());
+    }
 
     #[test]
     fn one_command_installs_everything() {

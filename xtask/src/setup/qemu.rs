@@ -1,8 +1,16 @@
 //! The QEMU on this machine.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::child;
+use anyhow::Result;
+
+use super::{child, links};
+use crate::problem::Problem;
+
+/// The first with the machine option `i8042=off`; it came in March 2022.
+const OLDEST: u32 = 7;
+const NAME: &str = "qemu";
 
 /// Where Red Hat's distributions keep theirs.
 const ELSEWHERE: &str = "/usr/libexec/qemu-kvm";
@@ -27,4 +35,66 @@ pub fn version(qemu: &Path) -> Option<String> {
     let text = child::ask(qemu, &["--version"])?;
     let rest = text.lines().next()?.split_once("version ")?.1;
     Some(rest.split([' ', '(']).next()?.to_owned())
+}
+
+/// Whether this QEMU was seen to be new enough. No program is started.
+pub fn was_checked() -> bool {
+    find().and_then(|qemu| circumstances(&qemu)).is_some_and(|noted| links::is_noted(NAME, &noted))
+}
+
+/// Refuses a QEMU that is too old for the course's VMs, and remembers one that is not.
+pub fn check() -> Result<()> {
+    let Some(qemu) = find() else { return Ok(()) };
+    if let Some(version) = version(&qemu).filter(|version| is_too_old(version)) {
+        return Err(Problem::machine(format!("{} is QEMU {version}, {TOO_OLD}", qemu.display()))
+            .help(NEWER)
+            .help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup")
+            .into());
+    }
+    // A version that cannot be read is no proof; the first VM will tell.
+    circumstances(&qemu).map_or(Ok(()), |noted| links::note(NAME, &noted))
+}
+
+pub const TOO_OLD: &str = "and the course needs version 7.0 or later";
+pub const NEWER: &str = "update this system: Debian has it from 12 on, Ubuntu from 22.10, Fedora from 37";
+
+pub fn is_too_old(version: &str) -> bool {
+    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < OLDEST)
+}
+
+/// An update of QEMU changes these.
+fn circumstances(qemu: &Path) -> Option<String> {
+    let data = qemu.metadata().ok()?;
+    Some(format!("{}\n{} bytes\n{}.{}\n", qemu.display(), data.len(), data.mtime(), data.mtime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_before_7_are_too_old() {
+        for (version, verdict) in [
+            ("6.2.0", true),
+            ("5.2.0", true),
+            ("7.0.0", false),
+            ("7.2.22", false),
+            ("10.1.0", false),
+            ("?", false),
+        ] {
+            assert_eq!(is_too_old(version), verdict, "{version}");
+        }
+    }
+
+    #[test]
+    fn another_file_under_the_same_name_is_checked_again() {
+        let file = std::env::temp_dir().join(format!("xtask-qemu-{}", std::process::id()));
+        std::fs::write(&file, "one").unwrap();
+        let before = circumstances(&file).unwrap();
+        assert_eq!(circumstances(&file).unwrap(), before);
+        std::fs::write(&file, "another").unwrap();
+        assert_ne!(circumstances(&file).unwrap(), before);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(circumstances(&file), None);
+    }
 }

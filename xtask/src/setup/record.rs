@@ -32,7 +32,7 @@ struct Line<'a> {
 pub fn write(folder: &Path) -> Result<()> {
     let mut paths = Vec::new();
     collect(folder, Path::new(""), &mut paths)?;
-    paths.retain(|path| path != Path::new(FILE));
+    paths.retain(|path| !is_record(path));
     paths.sort();
     let sums = sums(folder, &paths)?;
     let mut text = String::new();
@@ -42,7 +42,8 @@ pub fn write(folder: &Path) -> Result<()> {
         writeln!(text, "{sum} {} {} {}", data.len(), data.mtime(), path.display())?;
     }
     let place = folder.join(FILE);
-    let partial = folder.join("record.partial");
+    // Two runs may renew the record of a copied cache at the same time.
+    let partial = folder.join(format!("{FILE}.{}", std::process::id()));
     fs::write(&partial, text)
         .and_then(|()| fs::rename(&partial, &place))
         .map_err(|error| fault::io(format!("write {}", place.display()), &error).into())
@@ -85,6 +86,11 @@ pub fn inspect(folder: &Path) -> State {
 pub fn bytes(folder: &Path) -> u64 {
     let text = fs::read_to_string(folder.join(FILE)).unwrap_or_default();
     text.lines().filter_map(parse).map(|line| line.size).sum()
+}
+
+/// The record itself, or what a killed run left of one.
+fn is_record(path: &Path) -> bool {
+    path.parent() == Some(Path::new("")) && path.to_string_lossy().starts_with(FILE)
 }
 
 fn parse(line: &str) -> Option<Line<'_>> {
@@ -162,6 +168,20 @@ mod tests {
         fs::write(dir.join("image"), "a kernel").unwrap();
         fs::remove_file(dir.join("below/with space")).unwrap();
         assert_eq!((glance(&dir), inspect(&dir)), (State::Changed, State::Changed), "gone");
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn records_are_no_part_of_the_record() {
+        let dir = folder("own");
+        for name in ["record.partial", "record.4711", "below/record"] {
+            fs::write(dir.join(name), "left behind").unwrap();
+        }
+        write(&dir).unwrap();
+        let text = fs::read_to_string(dir.join(FILE)).unwrap();
+        let names: Vec<&str> = text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
+        assert_eq!(names, ["below/record", "below/with space", "image"]);
+        assert!(!dir.join(format!("record.{}", std::process::id())).exists());
         fs::remove_dir_all(dir).unwrap();
     }
 

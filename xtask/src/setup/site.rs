@@ -2,27 +2,38 @@
 //! renaming. Everything in it belongs to the run that holds the lock; what a dead run left is removed by the next.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::fault;
+use super::{apt, fault};
 use crate::problem::Problem;
 use crate::{screen, workspace};
 
 pub struct Site {
     work: PathBuf,
+    fills_cache: bool,
     // Held until the value is dropped; the kernel lets go of it when the process dies.
     _lock: File,
 }
 
 impl Site {
+    /// A shared cache may be another user's or read-only: then the work is done in the checkout's own, and what is in
+    /// the shared one is used as it is.
     pub fn enter() -> Result<Self> {
-        let work = folder();
-        make(&work)?;
-        let path = work.join("lock");
-        let lock =
-            File::create(&path).map_err(|error| fault::io(format!("create {}", path.display()), &error))?;
+        Self::enter_one(&workspace::cache(), &workspace::own_cache())
+    }
+
+    fn enter_one(cache: &Path, own: &Path) -> Result<Self> {
+        let mut work = cache.join("setup");
+        let mut opened = open_lock(&work);
+        let fills_cache = cache == own || !opened.as_ref().is_err_and(is_not_allowed);
+        if !fills_cache {
+            work = own.join("setup");
+            opened = open_lock(&work);
+        }
+        let lock = opened.map_err(|error| fault::io(format!("work in {}", work.display()), &error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -31,8 +42,9 @@ impl Site {
             }
             Err(TryLockError::Error(error)) => return Err(fault::io("lock the set-up folder", &error).into()),
         }
-        let site = Self { work, _lock: lock };
+        let site = Self { work, fills_cache, _lock: lock };
         site.clear()?;
+        apt::forget_lists(&site.work)?;
         for name in ["stage", "downloads", "log"] {
             make(&site.work.join(name))?;
         }
@@ -102,15 +114,34 @@ impl Drop for Site {
     }
 }
 
-pub fn folder() -> PathBuf {
-    workspace::cache().join("setup")
+fn open_lock(work: &Path) -> io::Result<File> {
+    fs::create_dir_all(work)?;
+    File::create(work.join("lock"))
+}
+
+fn is_not_allowed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// A clear word before a download, not after.
+pub fn may_fill_cache(site: &Site) -> Result<()> {
+    if site.fills_cache {
+        return Ok(());
+    }
+    let cache = workspace::cache();
+    Err(Problem::machine(format!(
+        "something is missing in {}, and there is no right to write there",
+        cache.display()
+    ))
+    .help("ask whoever owns it to type: cargo xtask setup")
+    .help("or use this checkout's own cache: env -u XTASK_CACHE cargo xtask setup")
+    .into())
 }
 
 /// A clear word before gigabytes of work, not after.
-pub fn need_space(bytes: u64) -> Result<()> {
-    let folder = workspace::cache();
-    make(&folder)?;
-    let Some(free) = free_space(&folder) else { return Ok(()) };
+pub fn need_space(site: &Site, bytes: u64) -> Result<()> {
+    let folder = site.folder();
+    let Some(free) = free_space(folder) else { return Ok(()) };
     if free >= bytes {
         return Ok(());
     }
@@ -146,5 +177,31 @@ pub fn remove(path: &Path) -> Result<()> {
             Err(fault::io(format!("remove {}", path.display()), &error).into())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_of_another_user_is_not_worked_in() {
+        // Not even root may create a folder there.
+        let shared = Path::new("/sys/kernel");
+        let own = std::env::temp_dir().join(format!("xtask-site-{}", std::process::id()));
+        let site = Site::enter_one(shared, &own).unwrap();
+        assert_eq!((site.folder(), site.fills_cache), (&*own.join("setup"), false));
+        drop(site);
+        let site = Site::enter_one(&own.join("shared"), &own).unwrap();
+        assert_eq!((site.folder(), site.fills_cache), (&*own.join("shared/setup"), true));
+        drop(site);
+        fs::remove_dir_all(own).unwrap();
+    }
+
+    #[test]
+    fn rights_are_told_from_other_faults() {
+        assert!(is_not_allowed(&io::ErrorKind::PermissionDenied.into()));
+        assert!(is_not_allowed(&io::ErrorKind::ReadOnlyFilesystem.into()));
+        assert!(!is_not_allowed(&io::ErrorKind::StorageFull.into()));
     }
 }

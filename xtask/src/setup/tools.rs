@@ -57,6 +57,7 @@ fn folder() -> PathBuf {
 }
 
 pub fn fetch(site: &Site) -> Result<()> {
+    site::may_fill_cache(site)?;
     let suite = Suite::open(site, SUITE)?;
     let packages = closure(&suite)?;
     let step = Step::start("VM tools", "busybox and bpftool with its libraries");

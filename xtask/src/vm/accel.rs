@@ -63,10 +63,10 @@ impl KvmState {
     }
 }
 
-/// A boot with KVM that never became ready, on this host kernel.
+/// A kernel that did not become ready with KVM on this machine, and did without.
 #[derive(Deserialize, Serialize)]
 struct Verdict {
-    host_release: String,
+    host: String,
     why: String,
 }
 
@@ -100,7 +100,7 @@ fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> Kv
         return KvmState::Unusable("/dev/kvm exists, but the CPU shows neither vmx nor svm".to_owned());
     }
     match verdict {
-        Some(verdict) if verdict.host_release == host_release() => KvmState::Unusable(verdict.why),
+        Some(verdict) if verdict.host == host() => KvmState::Unusable(verdict.why),
         _ => KvmState::Promising,
     }
 }
@@ -109,13 +109,14 @@ fn open_device() -> std::io::Result<()> {
     fs::File::options().read(true).write(true).open("/dev/kvm").map(drop)
 }
 
-/// Remembers that a boot with KVM failed. A new host kernel gets a new chance.
-pub fn remember_failure(why: &str) -> Result<()> {
-    let verdict = Verdict { host_release: host_release(), why: why.to_owned() };
-    let path = verdict_path();
-    fs::create_dir_all(workspace::cache()).context("cannot create the cache folder")?;
-    fs::write(&path, serde_json::to_vec(&verdict)?)
-        .with_context(|| format!("cannot write {}", path.display()))
+/// Remembers that a kernel which boots without KVM did not boot with it. A new host kernel gets a new chance.
+///
+/// A cache that cannot be written only means that the next run finds out again.
+pub fn remember_failure(why: &str) {
+    let verdict = Verdict { host: host(), why: why.to_owned() };
+    if let Ok(text) = serde_json::to_vec(&verdict) {
+        let _ = fs::write(verdict_path(), text);
+    }
 }
 
 fn remembered() -> Option<Verdict> {
@@ -126,8 +127,10 @@ fn verdict_path() -> PathBuf {
     workspace::cache().join("kvm-verdict.json")
 }
 
-fn host_release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+/// This machine with its kernel: the cache may be shared with other machines.
+fn host() -> String {
+    let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    format!("{} {}", machine.trim(), rustix::system::uname().release().to_string_lossy())
 }
 
 #[cfg(test)]
@@ -155,9 +158,9 @@ mod tests {
 
     #[test]
     fn a_verdict_holds_on_the_same_host_kernel_only() {
-        let here = Verdict { host_release: host_release(), why: "it hung".to_owned() };
+        let here = Verdict { host: host(), why: "it hung".to_owned() };
         assert_eq!(judge(INTEL, Ok(()), Some(here)), KvmState::Unusable("it hung".to_owned()));
-        let before = Verdict { host_release: "5.4.0".to_owned(), why: "it hung".to_owned() };
+        let before = Verdict { host: "5.4.0".to_owned(), why: "it hung".to_owned() };
         assert_eq!(judge(INTEL, Ok(()), Some(before)), KvmState::Promising);
     }
 }

@@ -9,14 +9,8 @@ const KEPT: usize = 40;
 const LONGEST: usize = 400;
 
 /// What a kernel prints when it cannot go on.
-const CRASHES: [&str; 6] = [
-    "end Kernel panic",
-    "Kernel panic - not syncing",
-    "Oops: ",
-    "BUG: ",
-    "detected stall",
-    "general protection fault",
-];
+const CRASHES: [&str; 5] =
+    ["Kernel panic - not syncing", "Oops: ", "BUG: ", "general protection fault, ", "detected stall"];
 
 #[derive(Default)]
 pub struct Console {

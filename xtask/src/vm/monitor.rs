@@ -45,7 +45,9 @@ impl Monitor {
     pub fn save(&mut self, file: &File) -> Result<()> {
         self.pass("snapshot", file)?;
         // The default is made for networks.
-        self.ask(&json!({ "execute": "migrate-set-parameters", "arguments": { "max-bandwidth": 1u64 << 40 } }))?;
+        self.ask(
+            &json!({ "execute": "migrate-set-parameters", "arguments": { "max-bandwidth": 1u64 << 40 } }),
+        )?;
         self.ask(&json!({ "execute": "migrate", "arguments": { "uri": "fd:snapshot" } }))?;
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -53,7 +55,11 @@ impl Monitor {
             match state["status"].as_str().unwrap_or_default() {
                 "completed" => break,
                 "failed" | "cancelled" => bail!("QEMU could not save the guest: {}", state["error-desc"]),
-                _ => ensure!(Instant::now() < deadline, "QEMU took more than {} s to save the guest", LIMIT.as_secs()),
+                _ => ensure!(
+                    Instant::now() < deadline,
+                    "QEMU took more than {} s to save the guest",
+                    LIMIT.as_secs()
+                ),
             }
             sleep(Duration::from_millis(5));
         }
@@ -67,7 +73,10 @@ impl Monitor {
         let descriptors = [file.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut message = SendAncillaryBuffer::new(&mut space);
-        ensure!(message.push(SendAncillaryMessage::ScmRights(&descriptors)), "cannot pass a descriptor to QEMU");
+        ensure!(
+            message.push(SendAncillaryMessage::ScmRights(&descriptors)),
+            "cannot pass a descriptor to QEMU"
+        );
         let line = self.replies.get_ref();
         sendmsg(line, &[IoSlice::new(text.as_bytes())], &mut message, SendFlags::empty())
             .context("cannot pass a descriptor to QEMU")?;

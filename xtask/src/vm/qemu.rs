@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use super::shared_memory::SharedMemory;
 use super::{Accel, Machine};
@@ -78,7 +80,8 @@ impl Qemu {
         memory: Option<&SharedMemory>,
     ) -> Result<(Self, Lines)> {
         let pair = || UnixStream::pair().context("cannot create a socket pair");
-        let ((console, guest_console), (plans, guest_plans), (monitor, guest_monitor)) = (pair()?, pair()?, pair()?);
+        let ((console, guest_console), (plans, guest_plans), (monitor, guest_monitor)) =
+            (pair()?, pair()?, pair()?);
         let initramfs = match origin {
             Origin::Boot(bytes) => Some(memory_file(bytes)?),
             Origin::Snapshot(_) => None,
@@ -98,6 +101,7 @@ impl Qemu {
         let mut command = Command::new(&machine.qemu);
         command
             .args(arguments(machine, accel, origin, &inherited))
+            .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -119,25 +123,41 @@ impl Qemu {
         Ok((Self { child, errors }, Lines { console, plans, monitor }))
     }
 
-    /// Ends QEMU and returns what it said on standard error.
-    pub fn end(mut self) -> String {
-        self.kill();
+    /// Why QEMU ended by itself, if it did within a moment: what it said, or the signal that ended it. An honest end
+    /// of the VM, such as a kernel's panic, has no such reason.
+    pub fn own_failure(&mut self) -> Option<String> {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                _ if Instant::now() > deadline => return None,
+                _ => sleep(Duration::from_millis(5)),
+            }
+        };
+        if let Some(signal) = status.signal() {
+            return Some(format!("it was ended by signal {signal}"));
+        }
         let mut said = String::new();
         if let Some(errors) = self.errors.take() {
             // What can be read of it is enough for a report.
             let _ = errors.take(4096).read_to_string(&mut said);
         }
-        said
+        (!status.success()).then(|| said.trim().to_owned())
     }
 
     /// Waits until QEMU ends by itself.
-    pub fn wait(mut self) -> Result<()> {
-        self.child.wait().context("cannot wait for QEMU")?;
+    pub fn wait(mut self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while self.child.try_wait().context("cannot wait for QEMU")?.is_none() {
+            ensure!(Instant::now() < deadline, "the VM did not end within {} s", limit.as_secs());
+            sleep(Duration::from_millis(2));
+        }
         Ok(())
     }
 
     fn kill(&mut self) {
-        // Both fail only when it has ended already.
+        // The group, because what was started may be a script around QEMU. All fail only when it has ended already.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -232,7 +252,8 @@ mod tests {
     #[test]
     fn a_resume_changes_the_origin_and_nothing_else() {
         let file = File::open("/dev/null").unwrap();
-        let (boot, resume) = (shown(Accel::Tcg, Origin::Boot(b"")), shown(Accel::Tcg, Origin::Snapshot(&file)));
+        let (boot, resume) =
+            (shown(Accel::Tcg, Origin::Boot(b"")), shown(Accel::Tcg, Origin::Snapshot(&file)));
         let hardware = boot.split("\n-kernel").next().unwrap();
         assert_eq!(resume, format!("{hardware}\n-incoming\nfd:7"));
     }

@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use plan::Source;
+
 use super::accel::{self, Accel, KvmState};
 use super::guest::{Death, Failure, Guest};
-use super::monitor::Monitor;
 use super::qemu::{Origin, Qemu};
 use super::shared_memory::SharedMemory;
 use super::snapshot::Snapshot;
@@ -49,17 +50,17 @@ pub fn start(machine: &Machine, programs: &Programs) -> Result<Started, Failure>
         && std::env::var_os(SNAPSHOTS).is_none_or(|value| value != "off");
     if by_snapshot {
         match start_by_snapshot(machine, programs, &mut notes) {
-            Err(Failure::Died(death)) => notes.push(format!("no snapshot: {}", death.summary())),
+            Err(Failure::Died(death)) => notes.push(format!("no snapshot: {death}")),
             Err(Failure::Caller(error)) => notes.push(format!("no snapshot: {error:#}")),
             Ok(Some(started)) => return Ok(Started { notes, ..started }),
             Ok(None) => {}
             Err(interrupted @ Failure::Interrupted(_)) => return Err(interrupted),
         }
     }
-    let started = boot_with_retries(machine, state, Some(programs), None, &mut notes)?;
+    let started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
     let mut started = Started { notes, ..started };
     started.guest.wake()?;
-    started.guest.unpack_what_came_with_the_boot()?;
+    started.guest.unpack(Source::Boot)?;
     Ok(started)
 }
 
@@ -69,7 +70,7 @@ fn start_by_snapshot(
     programs: &[u8],
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
-    let initramfs = image::base().and_then(image::Archive::finish).map_err(Failure::Caller)?;
+    let initramfs = image::initramfs(None).map_err(Failure::Caller)?;
     let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
         notes.push(format!("no snapshot: resuming from {} has failed before", snapshot.path().display()));
@@ -83,9 +84,7 @@ fn start_by_snapshot(
     if let Some(started) = resume_with(machine, &snapshot, programs, notes)? {
         return Ok(Some(started));
     }
-    let memory = SharedMemory::create().map_err(Failure::Caller)?;
-    let state = KvmState::Forced(Accel::Tcg);
-    let mut started = boot_with_retries(machine, state, None, Some(memory), notes)?;
+    let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
     if let Err(error) = snapshot.make(|file| started.guest.save(file)) {
         notes.push(format!("the snapshot could not be made: {error:#}"));
     }
@@ -121,7 +120,7 @@ fn resume_with(
         Err(interrupted @ Failure::Interrupted(_)) => Err(interrupted),
         Err(failure) => {
             let why = match failure {
-                Failure::Died(death) => death.summary(),
+                Failure::Died(death) => death.to_string(),
                 other => format!("{:#}", other.into_error()),
             };
             snapshot.condemn(&why);
@@ -133,47 +132,45 @@ fn resume_with(
 
 fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
     let memory = SharedMemory::create().map_err(Failure::Caller)?;
-    let (qemu, lines) = Qemu::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory))
-        .map_err(Failure::Caller)?;
+    let (qemu, lines) =
+        Qemu::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory)).map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, Some(memory)).map_err(Failure::Caller)?;
     guest.wait_for_resume()?;
     let release = guest.wake()?;
     Ok((guest, release))
 }
 
-/// Boots until a guest is ready.
+/// Boots until a guest is ready. Without `programs` it gets them later, through shared memory.
 fn boot_with_retries(
     machine: &Machine,
     mut state: KvmState,
     programs: Option<&[u8]>,
-    mut memory: Option<SharedMemory>,
     notes: &mut Vec<String>,
 ) -> Result<Started, Failure> {
     let initramfs = image::initramfs(programs).map_err(Failure::Caller)?;
+    let mut kvm_failed = None;
     let mut failed = 0;
     loop {
         let accel = state.accel();
         let begin = Instant::now();
-        match boot(machine, accel, &initramfs, &mut memory) {
+        match boot(machine, accel, &initramfs, programs.is_none()) {
             Ok((guest, release)) => {
+                // Only now it is KVM's fault, and not the kernel's.
+                kvm_failed.iter().for_each(|why: &String| accel::remember_failure(why));
                 let (how, ready) = (How::Booted, begin.elapsed());
                 return Ok(Started { guest, release, accel, how, ready, notes: Vec::new() });
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
-                let why = format!("a boot with KVM did not get through ({})", death.why);
-                accel::remember_failure(&why).map_err(Failure::Caller)?;
+                let why = format!("a boot with KVM did not get through ({death})");
+                kvm_failed = death.qemu_failed.is_none().then(|| why.clone());
                 notes.push(why.clone());
                 state = KvmState::Unusable(why);
             }
             // When QEMU itself refused, another attempt would end the same way.
-            Err(Failure::Died(death)) if failed + 1 < ATTEMPTS && death.qemu_said.is_empty() => {
+            Err(Failure::Died(death)) if failed + 1 < ATTEMPTS && death.qemu_failed.is_none() => {
                 failed += 1;
-                notes.push(format!("a boot failed and was tried again: {}", death.why));
-                if memory.is_none() && programs.is_none() {
-                    memory = Some(SharedMemory::create().map_err(Failure::Caller)?);
-                }
+                notes.push(format!("a boot failed and was tried again: {death}"));
             }
-            Err(Failure::Died(death)) if programs.is_none() => return Err(Failure::Died(death)),
             Err(Failure::Died(death)) => return Err(Failure::Caller(not_booted(&death, failed + 1))),
             Err(failure) => return Err(failure),
         }
@@ -184,7 +181,7 @@ fn boot_with_retries(
 pub fn time_to_end(machine: &Machine, accel: Accel, initramfs: &[u8]) -> anyhow::Result<Duration> {
     let begin = Instant::now();
     let (qemu, _lines) = Qemu::spawn(machine, accel, Origin::Boot(initramfs), None)?;
-    qemu.wait()?;
+    qemu.wait(boot_limit(accel))?;
     Ok(begin.elapsed())
 }
 
@@ -192,11 +189,12 @@ fn boot(
     machine: &Machine,
     accel: Accel,
     initramfs: &[u8],
-    memory: &mut Option<SharedMemory>,
+    shares_memory: bool,
 ) -> Result<(Guest, String), Failure> {
+    let memory = if shares_memory { Some(SharedMemory::create().map_err(Failure::Caller)?) } else { None };
     let (qemu, lines) =
         Qemu::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref()).map_err(Failure::Caller)?;
-    let mut guest = Guest::new(qemu, lines, memory.take()).map_err(Failure::Caller)?;
+    let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
     let release = guest.wait_until_ready(boot_limit(accel))?;
     Ok((guest, release))
 }
@@ -210,16 +208,15 @@ fn boot_limit(accel: Accel) -> Duration {
 }
 
 fn not_booted(death: &Death, attempts: usize) -> anyhow::Error {
-    let problem = if death.qemu_said.is_empty() {
-        Problem::machine(format!("the VM did not boot, in {attempts} attempts: {}", death.why))
-    } else {
-        Problem::machine(format!("QEMU does not start a VM: {}", death.qemu_said))
+    let what = match &death.qemu_failed {
+        None => format!("the VM did not boot, in {attempts} attempts: {}", death.why),
+        Some(why) => format!("QEMU could not run a VM: {why}"),
     };
-    let problem = if death.qemu_said.contains("allocate memory") {
-        problem.help("close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself")
-    } else {
-        problem
-    };
+    let mut problem = Problem::machine(what);
+    if death.qemu_failed.as_ref().is_some_and(|why| why.contains("allocate memory")) {
+        problem =
+            problem.help("close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself");
+    }
     problem.help(last_words(death)).help("cargo xtask doctor").into()
 }
 
@@ -231,9 +228,12 @@ pub fn last_words(death: &Death) -> String {
     }
 }
 
-impl Death {
-    fn summary(&self) -> String {
-        if self.qemu_said.is_empty() { self.why.clone() } else { self.qemu_said.clone() }
+impl std::fmt::Display for Death {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.qemu_failed {
+            None => f.write_str(&self.why),
+            Some(why) => write!(f, "QEMU failed: {why}"),
+        }
     }
 }
 
@@ -244,7 +244,7 @@ impl Failure {
             Failure::Interrupted(signal) => Interrupted(signal).into(),
             Failure::Caller(error) => error,
             Failure::Died(death) => {
-                Problem::new(Exit::NotYet, death.why.clone()).help(last_words(&death)).into()
+                Problem::new(Exit::NotYet, death.to_string()).help(last_words(&death)).into()
             }
         }
     }

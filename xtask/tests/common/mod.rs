@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use plan::{Plan, Step};
+use rustix::process::Pid;
 use xtask::demo;
-use xtask::image;
+use xtask::image::{self, Archive};
 use xtask::setup::{self, Need};
 use xtask::vm::{self, Failure, Happening, PlanReport, Started, Stream};
 
@@ -39,7 +40,8 @@ impl Run {
     pub fn left_behind(&self) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(3);
         loop {
-            let left: Vec<String> = processes_with(&self.mark);
+            let left: Vec<String> =
+                processes_with(&self.mark).into_iter().map(|(_, command)| command).collect();
             if left.is_empty() || Instant::now() > deadline {
                 return left;
             }
@@ -50,19 +52,26 @@ impl Run {
     /// Waits until QEMU runs as a child of this run.
     pub fn wait_for_qemu(&self) {
         let deadline = Instant::now() + Duration::from_secs(120);
-        while !processes_with(&self.mark).iter().any(|command| command.contains("q35")) {
+        while !processes_with(&self.mark).iter().any(|(_, command)| command.contains("q35")) {
             assert!(Instant::now() < deadline, "QEMU was never started");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+
+    /// This run's QEMU.
+    pub fn qemu(&self) -> Pid {
+        let found = processes_with(&self.mark).into_iter().find(|(_, command)| command.contains("q35"));
+        Pid::from_raw(found.unwrap().0).unwrap()
+    }
 }
 
-fn processes_with(mark: &str) -> Vec<String> {
+fn processes_with(mark: &str) -> Vec<(i32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
         if read("environ").split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
-            found.push(String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
+            found.push((pid, String::from_utf8_lossy(&read("cmdline")).replace('\0', " ")));
         }
     }
     found
@@ -79,8 +88,8 @@ pub fn stdout(output: &Output) -> String {
 /// A VM with busybox in it.
 pub fn start_with_tools(kernel: &str) -> Started {
     setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]).unwrap();
-    let mut archive = image::base().unwrap();
-    image::add_tree(&mut archive, &setup::tools::get().unwrap()).unwrap();
+    let mut archive = Archive::default();
+    image::add_tools(&mut archive).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
     vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
 }
