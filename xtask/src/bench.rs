@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::catalog::{self, Implementation};
 use crate::demo::{self, Script};
-use crate::image::Archive;
+use crate::image::{self, Archive};
 use crate::problem::Exit;
 use crate::screen;
 use crate::selection::Selection;
@@ -36,7 +36,7 @@ pub fn run(kernel: &str, json: bool) -> Result<Exit> {
             kernel.release
         ));
         let (floor, whole) = alternate(&machine, &kernel.name)?;
-        let step = another_step(&machine, &demo::initramfs(&[&program])?, &lessons)?;
+        let step = another_step(&machine, &demo::programs(&[&program])?, &lessons)?;
         let text = if json {
             as_json(&kernel.release, floor, whole, step, &sizes)?
         } else {
@@ -82,10 +82,10 @@ fn time_of_run(kernel: &str) -> Result<Duration> {
 /// The median cost of one more run of the lesson, and of one more step that does nothing, in a booted VM.
 fn another_step(
     machine: &Machine,
-    initramfs: &[u8],
+    programs: &vm::Programs,
     lessons: &[catalog::Lesson],
 ) -> Result<(Duration, Duration)> {
-    let mut guest = vm::start(machine, initramfs).map_err(Failure::into_error)?.guest;
+    let mut guest = vm::start(machine, programs).map_err(Failure::into_error)?.guest;
     let lesson = Script::of_demo(catalog::find(lessons, LESSON)?, &[Implementation::Aya], |_| true).plan;
     let nothing = Step { args: vec!["--version".to_owned()], ..lesson.steps[0].clone() };
     let nothing = Plan { steps: vec![nothing] };
@@ -134,8 +134,8 @@ struct Sizes {
 
 impl Sizes {
     fn measure(program: &std::path::Path) -> Result<Self> {
-        let base = demo::initramfs(&[])?.len();
-        Ok(Self { base, overlay: demo::initramfs(&[program])?.len() - base })
+        let base = image::initramfs(None)?.len();
+        Ok(Self { base, overlay: demo::programs(&[program])?.len() })
     }
 }
 

@@ -83,6 +83,9 @@ pub struct Run {
     /// Keep the lesson running after its demo, until Ctrl-C
     #[arg(long, conflicts_with = "args")]
     pub follow: bool,
+    /// Say what did not work on the way, for example why a VM was booted and not resumed
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Arguments for the lesson's program, in place of its demo's
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
@@ -145,6 +148,8 @@ Environment:
   XTASK_CACHE   folder for kernels and tools instead of .cache, to share it between checkouts
   XTASK_ACCEL   kvm or tcg: how VMs run, instead of finding out
   XTASK_QEMU    the QEMU program to use
+  XTASK_SNAPSHOTS
+                off: always boot VMs, never resume them from a snapshot
   XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one that apt uses;
                 XTASK_SECURITY_MIRROR likewise for security updates
   NO_COLOR      no colours";

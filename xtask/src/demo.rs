@@ -10,7 +10,7 @@ use crate::cli::Run;
 use crate::image::{self, Archive};
 use crate::kernel::Kernel;
 use crate::setup::{Need, qemu};
-use crate::vm::{Initramfs, Machine};
+use crate::vm::{Machine, Programs};
 
 /// What a VM needs, besides a kernel.
 pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
@@ -108,13 +108,13 @@ pub fn arguments_of(implementation: Implementation, arguments: &[String]) -> Vec
     chosen.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
-/// The initial file system for these programs.
-pub fn initramfs(programs: &[&Path]) -> Result<Initramfs> {
+/// These programs with their libraries, for a guest.
+pub fn programs(programs: &[&Path]) -> Result<Programs> {
     archive(programs)?.finish()
 }
 
 pub fn archive(programs: &[&Path]) -> Result<Archive> {
-    let mut archive = image::base()?;
+    let mut archive = Archive::default();
     for program in programs {
         image::add_program(&mut archive, program)?;
     }

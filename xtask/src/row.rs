@@ -11,7 +11,8 @@ use crate::problem::Exit;
 pub struct Row {
     pub kernel: String,
     pub implementation: Implementation,
-    pub boot: Duration,
+    /// Until the VM was ready.
+    pub ready: Duration,
     pub lesson: Duration,
     /// `None`: it did what it should.
     pub failure: Option<Failed>,
@@ -25,8 +26,8 @@ pub struct Failed {
 }
 
 impl Row {
-    pub fn new(kernel: &str, implementation: Implementation, boot: Duration) -> Self {
-        Self { kernel: kernel.to_owned(), implementation, boot, lesson: Duration::ZERO, failure: None }
+    pub fn new(kernel: &str, implementation: Implementation, ready: Duration) -> Self {
+        Self { kernel: kernel.to_owned(), implementation, ready, lesson: Duration::ZERO, failure: None }
     }
 
     /// The first failure counts: the ones after it may follow from it.
@@ -64,11 +65,11 @@ pub fn exit(rows: &[Row]) -> Exit {
 }
 
 pub fn table(rows: &[Row]) -> String {
-    let mut table = String::from("\nkernel  impl    result  boot   lesson\n");
+    let mut table = String::from("\nkernel  impl    result  VM     lesson\n");
     for row in rows {
         let result = if row.failure.is_none() { "ok" } else { "FAILED" };
-        let (boot, lesson) = (seconds(row.boot), seconds(row.lesson));
-        table += &format!("{:<7} {:<7} {result:<7} {boot:<6} {lesson}\n", row.kernel, row.implementation);
+        let (ready, lesson) = (seconds(row.ready), seconds(row.lesson));
+        table += &format!("{:<7} {:<7} {result:<7} {ready:<6} {lesson}\n", row.kernel, row.implementation);
     }
     table
 }

@@ -13,7 +13,7 @@ use crate::problem::{Exit, Problem};
 use crate::row::{self, Row, seconds};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
-use crate::vm::{self, Accel, Death, Failure, Happening, Initramfs, Interrupted, Started, Stream};
+use crate::vm::{self, Accel, Death, Failure, Happening, How, Interrupted, Programs, Started, Stream};
 use crate::{build, host, setup};
 
 /// What Ctrl-C sends.
@@ -68,11 +68,11 @@ fn check_follow(lesson: &Lesson, options: &Run) -> Result<(), Problem> {
 }
 
 fn run_on_kernels(lesson: &Lesson, program: &Path, kernels: &[Kernel], options: &Run) -> Result<Vec<Row>> {
-    let initramfs = demo::initramfs(&[program])?;
+    let programs = demo::programs(&[program])?;
     let script = Script::of_run(lesson, options);
     let mut rows = Vec::new();
     for kernel in kernels {
-        match run_on(lesson, &script, kernel, &initramfs, options.follow) {
+        match run_on(lesson, &script, kernel, &programs, options) {
             Ok(new) => rows.extend(new),
             // The other kernels may well boot.
             Err(error) if kernels.len() > 1 && error.is::<Problem>() => {
@@ -92,10 +92,13 @@ fn run_on(
     lesson: &Lesson,
     script: &Script,
     kernel: &Kernel,
-    initramfs: &Initramfs,
-    follow: bool,
+    programs: &Programs,
+    options: &Run,
 ) -> Result<Vec<Row>> {
-    let mut started = vm::start(&demo::machine(kernel)?, initramfs).map_err(Failure::into_error)?;
+    let mut started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
+    if options.verbose {
+        started.notes.iter().for_each(|note| screen::progress(note));
+    }
     let place = where_it_runs(&started);
     let mut rows: Vec<Row> = Vec::new();
     let ended = started.guest.run(&script.plan, |happening| {
@@ -104,7 +107,7 @@ fn run_on(
                 let implementation = script.implementations[index];
                 if rows.last().is_none_or(|row| row.implementation != implementation) {
                     screen::say(Mark::Note, &format!("{} with {implementation} {place}", lesson.full_name()));
-                    rows.push(Row::new(&kernel.name, implementation, started.boot));
+                    rows.push(Row::new(&kernel.name, implementation, started.ready));
                 }
             }
             Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
@@ -118,15 +121,21 @@ fn run_on(
         Ok(())
     });
     match ended {
-        Ok(_) if started.guest.was_asked_to_stop() && !follow => return Err(Interrupted(INTERRUPT).into()),
+        Ok(_) if started.guest.was_asked_to_stop() && !options.follow => {
+            return Err(Interrupted(INTERRUPT).into());
+        }
+        Ok(report) if !report.left_behind.is_empty() => {
+            let why = format!("it left behind: {}", report.left_behind.join(", "));
+            last_row(&mut rows, script, kernel, started.ready).fail(why, Exit::NotYet);
+        }
         Ok(report) if report.complaints.is_empty() => {}
         Ok(report) => {
             let why = format!("the kernel complained: {}", report.complaints.join("; "));
-            last_row(&mut rows, script, kernel, started.boot).fail(why, Exit::NotYet);
+            last_row(&mut rows, script, kernel, started.ready).fail(why, Exit::NotYet);
         }
         Err(Failure::Died(death)) => {
             screen::note(&vm::last_words(&death));
-            last_row(&mut rows, script, kernel, started.boot).fail(death.to_string(), blame(&death));
+            last_row(&mut rows, script, kernel, started.ready).fail(death.to_string(), blame(&death));
         }
         Err(failure) => return Err(failure.into_error()),
     }
@@ -148,14 +157,16 @@ fn blame(death: &Death) -> Exit {
 }
 
 fn where_it_runs(started: &Started) -> String {
-    let how = match started.accel {
+    let how = match started.how {
+        How::Resumed => "resumed",
+        How::Booted => "booted",
+    };
+    let why = match started.accel {
         Accel::Kvm => "with KVM",
         // `doctor` says why.
-        Accel::Tcg => "emulated, without KVM",
+        Accel::Tcg => "this machine has no usable KVM",
     };
-    let retries: String =
-        started.failed_boots.iter().map(|why| format!("; a boot before failed: {why}")).collect();
-    format!("on Linux {} in a VM, booted in {} ({how}{retries})", started.release, seconds(started.boot))
+    format!("on Linux {} in a VM, {how} in {} ({why})", started.release, seconds(started.ready))
 }
 
 fn conclude(
@@ -179,8 +190,8 @@ fn conclude(
         return Ok(row::exit(rows));
     }
     let ran: Duration = rows.iter().map(|row| row.lesson).sum();
-    let boot = rows.first().map_or(Duration::ZERO, |row| row.boot);
-    let times = format!("done: build {}, boot {}, lesson {}", seconds(build), seconds(boot), seconds(ran));
+    let ready = rows.first().map_or(Duration::ZERO, |row| row.ready);
+    let times = format!("done: build {}, VM {}, lesson {}", seconds(build), seconds(ready), seconds(ran));
     screen::say(Mark::Good, if options.kernel == "all" { "done" } else { &times });
     screen::note(&format!("next: {}", next_command(lessons, lesson, options)));
     Ok(Exit::Done)

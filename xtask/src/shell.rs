@@ -18,13 +18,13 @@ use crate::problem::{Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::setup::{self, Need};
-use crate::vm::{self, Failure, Happening, Initramfs, Keyboard, Started, Stream};
+use crate::vm::{self, Failure, Happening, Keyboard, Programs, Started, Stream};
 
 /// Ctrl-], as telnet has it: no program in the guest wants it.
 const LEAVE: u8 = 0x1d;
 
 /// Where the commands that came from standard input lie in the guest.
-const SCRIPT: &str = "root/script";
+const SCRIPT: &str = "etc/script";
 
 pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
     let selection = Selection::parse(kernel)?;
@@ -36,8 +36,8 @@ pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
     let [kernel] = &selection.kernels()?[..] else { bail!("{kernel} is not one kernel") };
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let script = if terminal { None } else { Some(read_script()?) };
-    let initramfs = initramfs(&catalog::lessons()?, implementation, script.as_deref())?;
-    let started = vm::start(&demo::machine(kernel)?, &initramfs).map_err(Failure::into_error)?;
+    let programs = programs(&catalog::lessons()?, implementation, script.as_deref())?;
+    let started = vm::start(&demo::machine(kernel)?, &programs).map_err(Failure::into_error)?;
     announce(kernel, &started);
     if terminal { converse(started) } else { follow_script(started) }
 }
@@ -47,7 +47,7 @@ fn announce(kernel: &Kernel, started: &Started) {
         "Linux {} in a VM ({}), ready in {:.1} s",
         started.release,
         kernel.origin,
-        started.boot.as_secs_f64()
+        started.ready.as_secs_f64()
     );
     screen::say(Mark::Note, &text);
 }
@@ -61,11 +61,11 @@ fn read_script() -> Result<Vec<u8>> {
     Ok(script)
 }
 
-fn initramfs(lessons: &[Lesson], implementation: Implementation, script: Option<&[u8]>) -> Result<Initramfs> {
+fn programs(lessons: &[Lesson], implementation: Implementation, script: Option<&[u8]>) -> Result<Programs> {
     let programs = lessons.iter().map(build::lesson).collect::<Result<Vec<_>>>()?;
     let programs: Vec<_> = programs.iter().map(AsRef::as_ref).collect();
     let mut archive = demo::archive(&programs)?;
-    image::add_tree(&mut archive, &setup::tools::get()?)?;
+    image::add_tools(&mut archive)?;
     archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
     archive.file("etc/group", 0o644, b"root:x:0:\n")?;
     archive.file("etc/profile", 0o644, profile(lessons, implementation).as_bytes())?;
@@ -199,8 +199,6 @@ fn stdin_fd() -> impl std::os::fd::AsFd {
 }
 
 const PROFILE: &str = "\
-/bin/busybox --install -s /bin
-cd /root
 export PS1='linux \\W # '
 ";
 

@@ -20,9 +20,9 @@ fn transcripts_on(kernel: &str) {
     let lessons = catalog::lessons().unwrap();
     setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
     let programs: Vec<_> = lessons.iter().map(|lesson| build::lesson(lesson).unwrap()).collect();
-    let initramfs = demo::initramfs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
+    let programs = demo::programs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &initramfs).map_err(Failure::into_error).unwrap();
+    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
     for lesson in &lessons {
         let [aya, libbpf] = Implementation::ALL.map(|implementation| {
             let script = Script::of_demo(lesson, &[implementation], |_| true);

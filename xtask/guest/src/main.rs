@@ -1,11 +1,25 @@
 //! PID 1 of the VM: mounts the file systems, waits for a plan, runs its steps, reports, and waits for the next.
 //!
+//! ```text
+//!   mounts      the guest's own file systems
+//!   channel     the conversation with the host
+//!   awakening   clock and random numbers, after a boot or a resume
+//!   shared      the memory that the host writes programs into
+//!   programs    the root that steps run in: read-only, with fresh folders for each plan
+//!   step        one program with its limits
+//!   inventory   what is in the kernel, before and after a plan
+//! ```
+//!
 //! It is a program of its own and not a shell script because success must be something it *says*: a guest whose
 //! kernel panics ends QEMU with exit status 0.
 
+mod awakening;
 mod channel;
+mod inventory;
 mod kernel_log;
 mod mounts;
+mod programs;
+mod shared;
 mod step;
 
 use std::sync::mpsc::{self, Receiver};
@@ -14,7 +28,9 @@ use anyhow::{Context, Result, bail};
 use plan::{News, Order, Plan};
 
 use crate::channel::{Channel, Message};
+use crate::inventory::Inventory;
 use crate::kernel_log::KernelLog;
+use crate::programs::FreshFolders;
 
 fn main() {
     if std::process::id() != 1 {
@@ -31,42 +47,67 @@ fn main() {
 fn serve() -> Result<()> {
     mounts::mount_all()?;
     let mut kernel_log = KernelLog::from_now()?;
+    let before = Inventory::take()?;
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    channel.send(&News::Ready { version: plan::VERSION, release })?;
-    while let Some(plan) = next_plan(&inbox)? {
-        run(&plan, &channel, &inbox)?;
-        let complaints = kernel_log.new_complaints()?;
-        if !complaints.is_empty() {
-            channel.send(&News::KernelComplained(complaints))?;
+    channel.send(&News::Ready { version: plan::VERSION, release: release.clone() })?;
+    while let Some(order) = next_order(&inbox)? {
+        match order {
+            Order::Wake { now, seed } => {
+                awakening::wake(now, &seed)?;
+                channel.send(&News::Awake { release: release.clone() })?;
+            }
+            Order::Unpack(source) => {
+                programs::unpack(source)?;
+                channel.send(&News::Unpacked)?;
+            }
+            Order::Run(plan) => {
+                run(&plan, &channel, &inbox, &mut kernel_log, &before)?;
+                channel.send(&News::Finished)?;
+            }
+            Order::PowerOff => return Ok(()),
+            // A signal or a new size that arrives after its step has ended is too late to matter.
+            Order::Signal(_) | Order::Resize(_) => {}
         }
-        channel.send(&News::Finished)?;
     }
     Ok(())
 }
 
-/// The next plan, or `None` when the host wants the guest to end.
-fn next_plan(inbox: &Receiver<Message>) -> Result<Option<Plan>> {
+/// The next order; `None` when there will be no more.
+fn next_order(inbox: &Receiver<Message>) -> Result<Option<Order>> {
     loop {
         match inbox.recv().context("the host went away")? {
-            Message::Order(Order::Run(plan)) => return Ok(Some(plan)),
-            Message::Order(Order::PowerOff) => return Ok(None),
+            Message::Order(order) => return Ok(Some(order)),
             Message::Failed(error) => bail!("cannot read orders: {error}"),
-            // A signal or a key that arrives after its step has ended is too late to matter.
-            Message::Order(Order::Signal(_) | Order::Resize(_))
-            | Message::Input(_)
-            | Message::ProgramEnded => {}
+            // A key that arrives after its step has ended is too late to matter.
+            Message::Input(_) | Message::ProgramEnded => {}
         }
     }
 }
 
-fn run(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Result<()> {
+fn run(
+    plan: &Plan,
+    channel: &Channel,
+    inbox: &Receiver<Message>,
+    kernel_log: &mut KernelLog,
+    before: &Inventory,
+) -> Result<()> {
+    let folders = FreshFolders::mount()?;
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send(&News::Started(index))?;
         let (outcome, duration) = step::run(step, channel, inbox)?;
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         channel.send(&News::Ended { step: index, outcome, micros })?;
+    }
+    folders.unmount()?;
+    let left_behind = before.what_is_new()?;
+    if !left_behind.is_empty() {
+        channel.send(&News::LeftBehind(left_behind))?;
+    }
+    let complaints = kernel_log.new_complaints()?;
+    if !complaints.is_empty() {
+        channel.send(&News::KernelComplained(complaints))?;
     }
     Ok(())
 }

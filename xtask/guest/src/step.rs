@@ -19,6 +19,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::channel::{Channel, Message};
+use crate::programs;
 
 const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/bin"), ("HOME", "/root"), ("LANG", "C.UTF-8")];
 
@@ -55,7 +56,8 @@ pub fn run(step: &Step, channel: &Channel, inbox: &Receiver<Message>) -> Result<
 
 fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
     let mut command = Command::new(&step.program);
-    command.args(&step.args).envs(ENVIRONMENT).envs(step.env.iter().cloned());
+    command.args(&step.args).env_clear().envs(ENVIRONMENT).envs(step.env.iter().cloned());
+    programs::enter(&mut command);
     let printed = Arc::new(AtomicU64::new(0));
     let mut readers = Vec::new();
     let mut read = |kind, from| readers.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));
@@ -155,7 +157,9 @@ fn supervise(
                 }
             }
             Ok(Message::Order(Order::PowerOff)) => kill_everything(),
-            Ok(Message::Order(Order::Run(_))) => bail!("the host sent a plan while one was running"),
+            Ok(Message::Order(order @ (Order::Run(_) | Order::Unpack(_) | Order::Wake { .. }))) => {
+                bail!("the host sent {order:?} while a step was running");
+            }
             Ok(Message::Input(bytes)) => {
                 if let Some(terminal) = &mut running.terminal {
                     // It fails when the program has closed its end; word of its own end follows.

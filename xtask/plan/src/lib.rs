@@ -2,7 +2,11 @@
 //!
 //! ```text
 //!   host                                     guest
-//!    |                    <- Ready            |  everything is mounted
+//!    |                    <- Ready            |  everything is mounted; a snapshot is taken here, or none
+//!    | Order::Wake        ->                  |  booted or resumed just now: the clock and the random numbers
+//!    |                    <- Awake            |
+//!    | Order::Unpack      ->                  |  the programs are in the shared memory, or came with the boot
+//!    |                    <- Unpacked         |
 //!    | Order::Run(Plan)   ->                  |
 //!    |                    <- Started(step 0)  |
 //!    |                    <- output bytes     |
@@ -16,10 +20,12 @@
 
 pub mod frame;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,12 +62,18 @@ pub struct Size {
 pub enum News {
     /// The guest waits for orders.
     Ready { version: u32, release: String },
+    /// The clock is right and the random numbers are new.
+    Awake { release: String },
+    /// The programs are in place.
+    Unpacked,
     /// The step with this index has been started.
     Started(usize),
     /// The step has ended and left nothing running.
     Ended { step: usize, outcome: Outcome, micros: u64 },
     /// Lines of the kernel's log that no healthy run leaves: warnings with a trace, oopses.
     KernelComplained(Vec<String>),
+    /// What the plan left in the kernel or in the file system, although all its processes have ended.
+    LeftBehind(Vec<String>),
     /// All steps of the plan have ended.
     Finished,
 }
@@ -88,6 +100,13 @@ impl Outcome {
 /// What the host asks of the guest, besides input for a terminal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Order {
+    /// The guest has just been booted or resumed.
+    Wake {
+        now: Duration,
+        seed: Vec<u8>,
+    },
+    /// Replace the programs.
+    Unpack(Source),
     Run(Plan),
     /// Send this signal to the running step.
     Signal(i32),
@@ -95,3 +114,15 @@ pub enum Order {
     Resize(Size),
     PowerOff,
 }
+
+/// Where the guest finds a cpio archive with the programs.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Source {
+    /// In the shared memory, this many bytes long.
+    SharedMemory(usize),
+    /// In the file [`BOOT_ARCHIVE`], which came with the initial file system.
+    Boot,
+}
+
+/// See [`Source::Boot`].
+pub const BOOT_ARCHIVE: &str = "/programs.cpio";

@@ -1,12 +1,12 @@
-//! The guest's initial file system: cpio archives, built in memory, one after the other.
+//! What goes into a guest: its initial file system, and the programs of a run.
 //!
 //! ```text
-//!   base      the guest's init                                   made once, see `init`
-//!   programs  what this run needs, with its shared libraries      a few milliseconds
-//!   tools     busybox and bpftool, for those who look around      only when asked for
+//!   initramfs   the guest's init, made once (see `init`); the programs too, where there is no shared memory
+//!   programs    what a run needs, with its shared libraries: the root that its steps see
+//!   tools       busybox and bpftool, for those who look around
 //! ```
 //!
-//! Nothing is compressed: an emulated CPU unpacks slower than it copies.
+//! All are cpio archives, built in memory. Nothing is compressed: an emulated CPU unpacks slower than it copies.
 
 mod archive;
 mod init;
@@ -15,23 +15,22 @@ mod library;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 pub use archive::Archive;
 
-/// Folders that programs take for granted. The guest's init makes those that it mounts something on.
-const FOLDERS: [&str; 4] = ["bin", "etc", "root", "var"];
+use crate::setup;
 
-/// An image with the guest's init and nothing else.
-pub fn base() -> Result<Archive> {
+/// The initial file system: the guest's init, and the programs if they come with the boot.
+pub fn initramfs(programs: Option<&[u8]>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    for folder in FOLDERS {
-        archive.folder(folder)?;
+    archive.file("init", 0o755, &read(&init::build()?)?)?;
+    if let Some(programs) = programs {
+        archive.file(plan::BOOT_ARCHIVE.trim_start_matches('/'), 0o600, programs)?;
     }
-    let init = init::build()?;
-    archive.file("init", 0o755, &read(&init)?)?;
-    Ok(archive)
+    archive.finish()
 }
 
 /// Adds a program as `/bin/NAME`, and the shared libraries it needs where its loader will look for them.
@@ -46,9 +45,19 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds a folder's contents, below the root of the guest.
-pub fn add_tree(archive: &mut Archive, folder: &Path) -> Result<()> {
-    add_below(archive, folder, Path::new(""))
+/// Adds busybox under all of its names, and bpftool.
+pub fn add_tools(archive: &mut Archive) -> Result<()> {
+    let tools = setup::tools::get()?;
+    add_below(archive, &tools, Path::new(""))?;
+    let list =
+        Command::new(tools.join("bin/busybox")).arg("--list").output().context("cannot start busybox")?;
+    for name in String::from_utf8_lossy(&list.stdout).lines() {
+        let path = Path::new("bin").join(name);
+        if !archive.contains(&path) {
+            archive.link(&path, Path::new("busybox"))?;
+        }
+    }
+    Ok(())
 }
 
 fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> {

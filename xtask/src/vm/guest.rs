@@ -1,22 +1,28 @@
 //! A booted guest that takes plans.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use plan::frame::{Decoder, Frame, Kind, encode, encode_message};
-use plan::{News, Order, Outcome, Plan, Size};
+use plan::{News, Order, Outcome, Plan, Size, Source};
 use signal_hook::consts::SIGINT;
 
 use super::console::Console;
+use super::monitor::Monitor;
 use super::qemu::{Lines, Qemu};
+use super::shared_memory::SharedMemory;
 use crate::interrupt::{self, Listening};
 
 /// The guest keeps a step's time limit itself; a guest that is this late no longer runs.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// A resumed guest answers in milliseconds.
+const AWAKE: Duration = Duration::from_secs(5);
 
 /// How long a crashed kernel may go on printing before its last words are taken.
 const LAST_BREATH: Duration = Duration::from_millis(700);
@@ -26,6 +32,10 @@ pub struct Guest {
     /// `None` once the VM has been ended.
     qemu: Option<Qemu>,
     plans: UnixStream,
+    /// `None` where the VM has none: the programs came with the boot.
+    memory: Option<SharedMemory>,
+    /// QEMU's own line, until it is needed.
+    monitor: Option<UnixStream>,
     console: Option<JoinHandle<Console>>,
     events: Receiver<Event>,
     sender: Sender<Event>,
@@ -69,11 +79,13 @@ pub struct StepReport {
     pub duration: Duration,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PlanReport {
     pub steps: Vec<StepReport>,
     /// Warnings that the kernel logged while the plan ran.
     pub complaints: Vec<String>,
+    /// What the plan left in the kernel: the guest should not be used again.
+    pub left_behind: Vec<String>,
 }
 
 /// Why a guest could not go on. The VM has been ended.
@@ -99,7 +111,7 @@ pub struct Death {
 
 impl Guest {
     /// Ties a QEMU that has just been started to a guest that is not ready yet.
-    pub(super) fn new(qemu: Qemu, lines: Lines) -> Result<Self> {
+    pub(super) fn new(qemu: Qemu, lines: Lines, memory: Option<SharedMemory>) -> Result<Self> {
         let (sender, events) = mpsc::channel();
         let plans = lines.plans.try_clone().context("cannot share the guest's line")?;
         let console = spawn("console", watch_console(lines.console, sender.clone()))?;
@@ -112,6 +124,8 @@ impl Guest {
         Ok(Self {
             qemu: Some(qemu),
             plans,
+            memory,
+            monitor: Some(lines.monitor),
             console: Some(console),
             events,
             sender,
@@ -120,17 +134,68 @@ impl Guest {
         })
     }
 
-    /// Waits until the guest's init is ready for a plan; returns the kernel's release.
+    /// Waits until the guest's init is ready for orders; returns the kernel's release.
     pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<String, Failure> {
+        match self.next_news(limit)? {
+            News::Ready { version: plan::VERSION, release } => Ok(release),
+            news => Err(self.died(&format!("the guest's init is not of this xtask: it said {news:?}"))),
+        }
+    }
+
+    /// Waits until a guest that is being loaded from its snapshot runs.
+    pub(super) fn wait_for_resume(&mut self) -> Result<(), Failure> {
+        let monitor = self.monitor.take().context("the monitor is in use").and_then(Monitor::open);
+        match monitor.and_then(|mut monitor| monitor.wait_for_resume()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.died(&format!("{error:#}"))),
+        }
+    }
+
+    /// Writes the guest, as it is now, to `file`. It goes on after that.
+    pub(super) fn save(&mut self, file: &File) -> Result<()> {
+        let monitor = self.monitor.take().context("the monitor is in use")?;
+        Monitor::open(monitor)?.save(file)
+    }
+
+    /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random numbers.
+    pub(super) fn wake(&mut self) -> Result<String, Failure> {
+        let mut seed = vec![0; 64];
+        File::open("/dev/urandom")
+            .and_then(|mut random| random.read_exact(&mut seed))
+            .map_err(|error| Failure::Caller(error.into()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.order(&Order::Wake { now, seed })?;
+        match self.next_news(AWAKE)? {
+            News::Awake { release } => Ok(release),
+            news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+        }
+    }
+
+    /// Gives the guest programs in place of those that it has.
+    pub fn load(&mut self, programs: &[u8]) -> Result<(), Failure> {
+        let memory = self.memory.as_ref().context("this VM has no shared memory");
+        memory.and_then(|memory| memory.write(programs)).map_err(Failure::Caller)?;
+        self.unpack(Source::SharedMemory(programs.len()))
+    }
+
+    pub(super) fn unpack(&mut self, source: Source) -> Result<(), Failure> {
+        self.order(&Order::Unpack(source))?;
+        match self.next_news(GRACE)? {
+            News::Unpacked => Ok(()),
+            news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+        }
+    }
+
+    fn next_news(&mut self, limit: Duration) -> Result<News, Failure> {
         let deadline = Instant::now() + limit;
         loop {
             match self.next_event(Some(deadline)) {
-                Some(Event::News(News::Ready { version: plan::VERSION, release })) => return Ok(release),
+                Some(Event::News(news)) => return Ok(news),
                 // No lesson runs yet that could want it.
                 Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
                 Some(event) => self.answer(event)?,
                 None => {
-                    return Err(self.died(&format!("the kernel was not ready after {} s", limit.as_secs())));
+                    return Err(self.died(&format!("the guest did not answer within {} s", limit.as_secs())));
                 }
             }
         }
@@ -142,7 +207,7 @@ impl Guest {
         plan: &Plan,
         mut audience: impl FnMut(Happening<'_>) -> Result<()>,
     ) -> Result<PlanReport, Failure> {
-        let mut report = PlanReport { steps: Vec::new(), complaints: Vec::new() };
+        let mut report = PlanReport::default();
         self.order(&Order::Run(plan.clone()))?;
         // The first step starts at once.
         let mut deadline = Some(Instant::now() + GRACE);
@@ -168,6 +233,10 @@ impl Guest {
                 }
                 Some(Event::News(News::KernelComplained(lines))) => {
                     report.complaints = lines;
+                    Ok(())
+                }
+                Some(Event::News(News::LeftBehind(things))) => {
+                    report.left_behind = things;
                     Ok(())
                 }
                 Some(event) => self.answer(event).map(Ok)?,

@@ -1,10 +1,13 @@
 //! The virtual machine: boots a kernel with our own init and runs plans in it.
 //!
 //! ```text
-//!   Machine   what to boot: kernel, initial file system, accelerator
-//!   Qemu      the process, and the two lines into the guest
-//!   Console   what the kernel prints: its last words, and signs of a crash
-//!   Guest     a booted machine that takes plans
+//!   Machine        what to boot: kernel, QEMU, memory
+//!   Qemu           the process, and the lines into the guest
+//!   Console        what the kernel prints: its last words, and signs of a crash
+//!   Guest          a running guest that takes plans
+//!   SharedMemory   how programs get into a running guest
+//!   Snapshot       a guest that has booted, in a file; resuming it takes a tenth of the time
+//!   Monitor        QEMU's own interface: save, resume
 //! ```
 //!
 //! A VM has no file of its own: the initial file system is an anonymous memory file, the lines are socket pairs, and
@@ -13,12 +16,15 @@
 mod accel;
 mod console;
 mod guest;
+mod monitor;
 mod qemu;
+mod shared_memory;
+mod snapshot;
 mod start;
 
 pub use accel::{Accel, KvmState, kvm_state};
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
-pub use start::{Interrupted, Started, last_words, start, time_to_end};
+pub use start::{How, Interrupted, Started, last_words, start, time_to_end};
 
 use std::path::PathBuf;
 
@@ -32,5 +38,5 @@ pub struct Machine {
     pub memory_mib: u32,
 }
 
-/// The initial file system of a guest, as cpio archives one after the other.
-pub type Initramfs = Vec<u8>;
+/// Programs for a guest, as a cpio archive.
+pub type Programs = Vec<u8>;

@@ -1,6 +1,6 @@
 //! The QEMU process: its command line, its descriptors, and its end.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -15,6 +15,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
+use super::shared_memory::SharedMemory;
 use super::{Accel, Machine};
 use crate::problem::Problem;
 
@@ -39,22 +40,67 @@ pub struct Qemu {
     errors: Option<ChildStderr>,
 }
 
-/// The host's ends of the two serial lines.
+/// The host's ends of the lines into the VM.
 pub struct Lines {
     pub console: UnixStream,
     pub plans: UnixStream,
+    pub monitor: UnixStream,
+}
+
+/// What a VM starts from.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    /// The kernel, with this initial file system.
+    Boot(&'a [u8]),
+    /// A guest that was saved with the same command line.
+    Snapshot(&'a File),
+}
+
+/// Descriptors that QEMU inherits, by their numbers.
+struct Inherited {
+    console: RawFd,
+    plans: RawFd,
+    monitor: RawFd,
+    memory: Option<RawFd>,
+    origin: RawFd,
+}
+
+impl Inherited {
+    fn all(&self) -> impl Iterator<Item = RawFd> {
+        [self.console, self.plans, self.monitor, self.origin].into_iter().chain(self.memory)
+    }
 }
 
 impl Qemu {
-    pub fn spawn(machine: &Machine, accel: Accel, initramfs: &[u8]) -> Result<(Self, Lines)> {
-        let (console, guest_console) = UnixStream::pair().context("cannot create a socket pair")?;
-        let (plans, guest_plans) = UnixStream::pair().context("cannot create a socket pair")?;
-        let initramfs = memory_file(initramfs)?;
-        let inherited = [guest_console.as_raw_fd(), guest_plans.as_raw_fd(), initramfs.as_raw_fd()];
+    /// Starts QEMU. `memory` is what the guest sees as its shared memory.
+    pub fn spawn(
+        machine: &Machine,
+        accel: Accel,
+        origin: Origin<'_>,
+        memory: Option<&SharedMemory>,
+    ) -> Result<(Self, Lines)> {
+        let pair = || UnixStream::pair().context("cannot create a socket pair");
+        let ((console, guest_console), (plans, guest_plans), (monitor, guest_monitor)) =
+            (pair()?, pair()?, pair()?);
+        let initramfs = match origin {
+            Origin::Boot(bytes) => Some(memory_file(bytes)?),
+            Origin::Snapshot(_) => None,
+        };
+        let inherited = Inherited {
+            console: guest_console.as_raw_fd(),
+            plans: guest_plans.as_raw_fd(),
+            monitor: guest_monitor.as_raw_fd(),
+            memory: memory.map(SharedMemory::as_raw_fd),
+            origin: match (origin, &initramfs) {
+                (Origin::Snapshot(file), _) => file.as_raw_fd(),
+                (Origin::Boot(_), Some(file)) => file.as_raw_fd(),
+                (Origin::Boot(_), None) => unreachable!("a boot has an initial file system"),
+            },
+        };
 
         let mut command = Command::new(&machine.qemu);
         command
-            .args(arguments(machine, accel, inherited))
+            .args(arguments(machine, accel, origin, &inherited))
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -66,7 +112,7 @@ impl Qemu {
         unsafe {
             command.pre_exec(move || {
                 set_parent_process_death_signal(Some(Signal::KILL))?;
-                for descriptor in inherited {
+                for descriptor in inherited.all() {
                     fcntl_setfd(BorrowedFd::borrow_raw(descriptor), FdFlags::empty())?;
                 }
                 Ok(())
@@ -74,7 +120,7 @@ impl Qemu {
         }
         let mut child = command.spawn().map_err(|error| cannot_start(machine, &error))?;
         let errors = child.stderr.take();
-        Ok((Self { child, errors }, Lines { console, plans }))
+        Ok((Self { child, errors }, Lines { console, plans, monitor }))
     }
 
     /// Why QEMU ended by itself, if it did within a moment: what it said, or the signal that ended it. An honest end
@@ -136,7 +182,23 @@ fn memory_file(bytes: &[u8]) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
-fn arguments(machine: &Machine, accel: Accel, [console, plans, initramfs]: [RawFd; 3]) -> Vec<OsString> {
+fn arguments(machine: &Machine, accel: Accel, origin: Origin<'_>, inherited: &Inherited) -> Vec<OsString> {
+    let mut arguments = hardware(machine, accel, inherited);
+    let mut add = |option: &str, value: &OsStr| arguments.extend([option.into(), value.to_owned()]);
+    match origin {
+        Origin::Boot(_) => {
+            add("-kernel", machine.kernel.as_os_str());
+            add("-initrd", format!("/proc/self/fd/{}", inherited.origin).as_ref());
+            add("-append", KERNEL_PARAMETERS.join(" ").as_ref());
+        }
+        // The kernel is in the snapshot.
+        Origin::Snapshot(_) => add("-incoming", format!("fd:{}", inherited.origin).as_ref()),
+    }
+    arguments
+}
+
+/// What must be the same when a guest is saved and when it is resumed.
+fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: &str| arguments.extend([option.into(), value.into()]);
     // No floppy, no keyboard controller, no disks: each costs boot time.
@@ -145,41 +207,64 @@ fn arguments(machine: &Machine, accel: Accel, [console, plans, initramfs]: [RawF
     add("-cpu", accel.cpu());
     add("-smp", "2");
     add("-m", &format!("{}M", machine.memory_mib));
-    add("-chardev", &format!("socket,id=console,fd={console}"));
+    add("-chardev", &format!("socket,id=console,fd={}", inherited.console));
     add("-serial", "chardev:console");
-    add("-chardev", &format!("socket,id=plans,fd={plans}"));
+    add("-chardev", &format!("socket,id=plans,fd={}", inherited.plans));
     add("-serial", "chardev:plans");
-    add("-append", &KERNEL_PARAMETERS.join(" "));
-    add("-initrd", &format!("/proc/self/fd/{initramfs}"));
+    add("-chardev", &format!("socket,id=monitor,fd={}", inherited.monitor));
+    add("-mon", "chardev=monitor,mode=control");
+    if let Some(memory) = inherited.memory {
+        let size = SharedMemory::SIZE;
+        let path = format!("/proc/self/fd/{memory}");
+        add("-object", &format!("memory-backend-file,id=programs,size={size},share=on,mem-path={path}"));
+        // Only the master of such a memory can be saved.
+        add("-device", "ivshmem-plain,memdev=programs,master=on");
+    }
     // -nographic would let the firmware clear the user's terminal.
     add("-display", "none");
-    arguments.extend(["-no-reboot", "-nodefaults", "-no-user-config", "-kernel"].map(OsString::from));
-    arguments.push(machine.kernel.clone().into());
+    arguments.extend(["-no-reboot", "-nodefaults", "-no-user-config"].map(OsString::from));
     arguments
+}
+
+/// All of the command line that a snapshot depends on; the numbers of descriptors are no part of it.
+pub fn fingerprint(machine: &Machine, accel: Accel) -> String {
+    let none = Inherited { console: 0, plans: 0, monitor: 0, memory: Some(0), origin: 0 };
+    format!("{:?} {KERNEL_PARAMETERS:?}", hardware(machine, accel, &none))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(accel: Accel) -> String {
+    fn shown(accel: Accel, origin: Origin<'_>) -> String {
         let machine = Machine { qemu: "qemu".into(), kernel: "kernels/6.12/vmlinux".into(), memory_mib: 256 };
-        let arguments = arguments(&machine, accel, [3, 4, 5]);
+        let inherited = Inherited { console: 3, plans: 4, monitor: 5, memory: Some(6), origin: 7 };
+        let arguments = arguments(&machine, accel, origin, &inherited);
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
         arguments.join("\n")
     }
 
     #[test]
     fn command_line_when_emulated() {
-        insta::assert_snapshot!(shown(Accel::Tcg));
+        insta::assert_snapshot!(shown(Accel::Tcg, Origin::Boot(b"")));
+    }
+
+    #[test]
+    fn a_resume_changes_the_origin_and_nothing_else() {
+        let file = File::open("/dev/null").unwrap();
+        let (boot, resume) =
+            (shown(Accel::Tcg, Origin::Boot(b"")), shown(Accel::Tcg, Origin::Snapshot(&file)));
+        let hardware = boot.split("\n-kernel").next().unwrap();
+        assert_eq!(resume, format!("{hardware}\n-incoming\nfd:7"));
     }
 
     #[test]
     fn kvm_changes_the_accelerator_and_the_cpu_only() {
-        let emulated = shown(Accel::Tcg);
+        let boot = Origin::Boot(b"");
+        let emulated = shown(Accel::Tcg, boot);
         let differing: Vec<_> = emulated
             .lines()
-            .zip(shown(Accel::Kvm).lines())
+            .zip(shown(Accel::Kvm, boot).lines())
             .filter(|(a, b)| a != b)
             .map(|(_, b)| b.to_owned())
             .collect();

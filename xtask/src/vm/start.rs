@@ -1,72 +1,200 @@
-//! Starts a guest: picks the accelerator, boots, tries again when a boot dies.
+//! Starts a guest: resumes it from its snapshot, or boots it and makes the snapshot for the next time.
 //!
-//! A resume from a snapshot will slot in here: it ends with the same ready [`Guest`].
+//! Whatever does not work with a snapshot ends in a boot. A boot that dies is tried again; it is this machine's
+//! fault, never the lesson's.
 
 use std::time::{Duration, Instant};
 
-use super::Machine;
+use plan::Source;
+
 use super::accel::{self, Accel, KvmState};
 use super::guest::{Death, Failure, Guest};
-use super::qemu::Qemu;
+use super::qemu::{Origin, Qemu};
+use super::shared_memory::SharedMemory;
+use super::snapshot::Snapshot;
+use super::{Machine, Programs};
+use crate::image;
 use crate::problem::{Exit, Problem};
 
 /// Under emulation one boot in some hundreds dies early, before any program of ours runs.
 const ATTEMPTS: usize = 3;
 
-/// A guest that is ready, and how it got there.
+/// `off`: always boot.
+const SNAPSHOTS: &str = "XTASK_SNAPSHOTS";
+
+/// A guest that is ready, with its programs, and how it got there.
 pub struct Started {
     pub guest: Guest,
     pub release: String,
     pub accel: Accel,
-    pub boot: Duration,
-    /// Why boots before this one died.
-    pub failed_boots: Vec<String>,
+    pub how: How,
+    /// Until the guest was ready; the programs came after that.
+    pub ready: Duration,
+    /// What did not work on the way here, for those who ask.
+    pub notes: Vec<String>,
 }
 
-/// Boots until a guest is ready. A boot that dies is this machine's fault, never the lesson's.
-pub fn start(machine: &Machine, initramfs: &[u8]) -> Result<Started, Failure> {
-    let mut state = accel::kvm_state().map_err(Failure::Caller)?;
-    let mut failed_boots = Vec::new();
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum How {
+    Booted,
+    Resumed,
+}
+
+/// Starts a guest with these programs.
+pub fn start(machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
+    let state = accel::kvm_state().map_err(Failure::Caller)?;
+    let mut notes = Vec::new();
+    // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
+    let by_snapshot = state.accel() == Accel::Tcg
+        && SharedMemory::holds(programs)
+        && std::env::var_os(SNAPSHOTS).is_none_or(|value| value != "off");
+    if by_snapshot {
+        match start_by_snapshot(machine, programs, &mut notes) {
+            Err(Failure::Died(death)) => notes.push(format!("no snapshot: {death}")),
+            Err(Failure::Caller(error)) => notes.push(format!("no snapshot: {error:#}")),
+            Ok(Some(started)) => return Ok(Started { notes, ..started }),
+            Ok(None) => {}
+            Err(interrupted @ Failure::Interrupted(_)) => return Err(interrupted),
+        }
+    }
+    let started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
+    let mut started = Started { notes, ..started };
+    started.guest.wake()?;
+    started.guest.unpack(Source::Boot)?;
+    Ok(started)
+}
+
+/// Resumes, or boots and saves. `None`: snapshots do not work here.
+fn start_by_snapshot(
+    machine: &Machine,
+    programs: &[u8],
+    notes: &mut Vec<String>,
+) -> Result<Option<Started>, Failure> {
+    let initramfs = image::initramfs(None).map_err(Failure::Caller)?;
+    let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
+    if snapshot.is_known_bad() {
+        notes.push(format!("no snapshot: resuming from {} has failed before", snapshot.path().display()));
+        return Ok(None);
+    }
+    if let Some(started) = resume_with(machine, &snapshot, programs, notes)? {
+        return Ok(Some(started));
+    }
+    let lock = snapshot.lock().map_err(Failure::Caller)?;
+    // Another run may have made it while this one waited.
+    if let Some(started) = resume_with(machine, &snapshot, programs, notes)? {
+        return Ok(Some(started));
+    }
+    let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
+    if let Err(error) = snapshot.make(|file| started.guest.save(file)) {
+        notes.push(format!("the snapshot could not be made: {error:#}"));
+    }
+    drop(lock);
+    started.guest.wake()?;
+    started.guest.load(programs)?;
+    Ok(Some(started))
+}
+
+/// `None` when there is no snapshot that works.
+fn resume_with(
+    machine: &Machine,
+    snapshot: &Snapshot,
+    programs: &[u8],
+    notes: &mut Vec<String>,
+) -> Result<Option<Started>, Failure> {
+    let file = match snapshot.open() {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            notes.push(format!("the snapshot was dropped: {error:#}"));
+            return Ok(None);
+        }
+    };
+    let begin = Instant::now();
+    match resume(machine, &file) {
+        Ok((mut guest, release)) => {
+            let ready = begin.elapsed();
+            guest.load(programs)?;
+            let (accel, how) = (Accel::Tcg, How::Resumed);
+            Ok(Some(Started { guest, release, accel, how, ready, notes: Vec::new() }))
+        }
+        Err(interrupted @ Failure::Interrupted(_)) => Err(interrupted),
+        Err(failure) => {
+            let why = match failure {
+                Failure::Died(death) => death.to_string(),
+                other => format!("{:#}", other.into_error()),
+            };
+            snapshot.condemn(&why);
+            notes.push(format!("the snapshot was dropped: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
+    let memory = SharedMemory::create().map_err(Failure::Caller)?;
+    let (qemu, lines) =
+        Qemu::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory)).map_err(Failure::Caller)?;
+    let mut guest = Guest::new(qemu, lines, Some(memory)).map_err(Failure::Caller)?;
+    guest.wait_for_resume()?;
+    let release = guest.wake()?;
+    Ok((guest, release))
+}
+
+/// Boots until a guest is ready. Without `programs` it gets them later, through shared memory.
+fn boot_with_retries(
+    machine: &Machine,
+    mut state: KvmState,
+    programs: Option<&[u8]>,
+    notes: &mut Vec<String>,
+) -> Result<Started, Failure> {
+    let initramfs = image::initramfs(programs).map_err(Failure::Caller)?;
     let mut kvm_failed = None;
+    let mut failed = 0;
     loop {
         let accel = state.accel();
         let begin = Instant::now();
-        match boot(machine, accel, initramfs) {
+        match boot(machine, accel, &initramfs, programs.is_none()) {
             Ok((guest, release)) => {
                 // Only now it is KVM's fault, and not the kernel's.
                 kvm_failed.iter().for_each(|why: &String| accel::remember_failure(why));
-                return Ok(Started { guest, release, accel, boot: begin.elapsed(), failed_boots });
+                let (how, ready) = (How::Booted, begin.elapsed());
+                return Ok(Started { guest, release, accel, how, ready, notes: Vec::new() });
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
-                let why = format!("a boot with KVM did not get through ({})", death.why);
+                let why = format!("a boot with KVM did not get through ({death})");
                 kvm_failed = death.qemu_failed.is_none().then(|| why.clone());
-                failed_boots.push(why.clone());
+                notes.push(why.clone());
                 state = KvmState::Unusable(why);
             }
             // When QEMU itself refused, another attempt would end the same way.
-            Err(Failure::Died(death)) if failed_boots.len() + 1 < ATTEMPTS && death.qemu_failed.is_none() => {
-                failed_boots.push(death.why);
+            Err(Failure::Died(death)) if failed + 1 < ATTEMPTS && death.qemu_failed.is_none() => {
+                failed += 1;
+                notes.push(format!("a boot failed and was tried again: {death}"));
             }
-            Err(Failure::Died(death)) => {
-                return Err(Failure::Caller(not_booted(&death, failed_boots.len() + 1)));
-            }
+            Err(Failure::Died(death)) => return Err(Failure::Caller(not_booted(&death, failed + 1))),
             Err(failure) => return Err(failure),
         }
     }
 }
 
-/// How long a VM takes whose init ends it at once: what no run can beat.
+/// How long a VM takes whose init ends it at once: what no boot can beat.
 pub fn time_to_end(machine: &Machine, accel: Accel, initramfs: &[u8]) -> anyhow::Result<Duration> {
     let begin = Instant::now();
-    let (qemu, _lines) = Qemu::spawn(machine, accel, initramfs)?;
+    let (qemu, _lines) = Qemu::spawn(machine, accel, Origin::Boot(initramfs), None)?;
     qemu.wait(boot_limit(accel))?;
     Ok(begin.elapsed())
 }
 
-fn boot(machine: &Machine, accel: Accel, initramfs: &[u8]) -> Result<(Guest, String), Failure> {
-    let mut guest = Qemu::spawn(machine, accel, initramfs)
-        .and_then(|(qemu, lines)| Guest::new(qemu, lines))
-        .map_err(Failure::Caller)?;
+fn boot(
+    machine: &Machine,
+    accel: Accel,
+    initramfs: &[u8],
+    shares_memory: bool,
+) -> Result<(Guest, String), Failure> {
+    let memory = if shares_memory { Some(SharedMemory::create().map_err(Failure::Caller)?) } else { None };
+    let (qemu, lines) =
+        Qemu::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref()).map_err(Failure::Caller)?;
+    let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
     let release = guest.wait_until_ready(boot_limit(accel))?;
     Ok((guest, release))
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use plan::{Plan, Step};
 use rustix::process::Pid;
 use xtask::demo;
-use xtask::image;
+use xtask::image::{self, Archive};
 use xtask::setup::{self, Need};
 use xtask::vm::{self, Failure, Happening, PlanReport, Started, Stream};
 
@@ -88,8 +88,8 @@ pub fn stdout(output: &Output) -> String {
 /// A VM with busybox in it.
 pub fn start_with_tools(kernel: &str) -> Started {
     setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]).unwrap();
-    let mut archive = image::base().unwrap();
-    image::add_tree(&mut archive, &setup::tools::get().unwrap()).unwrap();
+    let mut archive = Archive::default();
+    image::add_tools(&mut archive).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
     vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
 }

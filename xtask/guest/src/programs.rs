@@ -1,0 +1,128 @@
+//! The root that steps run in: the programs of this run, on a file system of their own that no step can change, with
+//! fresh folders for what a plan writes. What a plan writes goes when its folders go.
+
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io::{Cursor, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use cpio::newc;
+use plan::{BOOT_ARCHIVE, Source};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_remount, unmount};
+
+use crate::shared;
+
+const ROOT: &str = "/work";
+const C_ROOT: &CStr = c"/work";
+
+/// The guest's own, seen from inside.
+const BOUND: [&str; 3] = ["dev", "proc", "sys"];
+
+/// New and empty for each plan.
+const FRESH: [&str; 4] = ["root", "run", "tmp", "var"];
+
+const KIND: u32 = 0o170_000;
+const FOLDER: u32 = 0o040_000;
+const LINK: u32 = 0o120_000;
+
+/// Puts the programs in place of those that were there.
+pub fn unpack(source: Source) -> Result<()> {
+    let archive = match source {
+        Source::SharedMemory(length) => shared::read(length)?,
+        Source::Boot => fs::read(BOOT_ARCHIVE).with_context(|| format!("cannot read {BOOT_ARCHIVE}"))?,
+    };
+    clear()?;
+    fs::create_dir_all(ROOT).with_context(|| format!("cannot create {ROOT}"))?;
+    mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None)
+        .with_context(|| format!("cannot mount {ROOT}"))?;
+    unpack_archive(&archive)?;
+    for folder in BOUND.iter().chain(&FRESH) {
+        fs::create_dir_all(inside(folder)).with_context(|| format!("cannot create {folder}"))?;
+    }
+    for folder in BOUND {
+        mount_bind_recursive(Path::new("/").join(folder), inside(folder))
+            .with_context(|| format!("cannot bind {folder}"))?;
+    }
+    mount_remount(ROOT, MountFlags::RDONLY, "").with_context(|| format!("cannot make {ROOT} read-only"))
+}
+
+/// Makes a program start with the programs' root as its own.
+pub fn enter(command: &mut Command) {
+    // SAFETY: between fork and exec only two system calls are made, with constant arguments.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::chroot(C_ROOT)?;
+            rustix::process::chdir(c"/root")?;
+            Ok(())
+        });
+    }
+}
+
+/// The folders that one plan may write to.
+pub struct FreshFolders;
+
+impl FreshFolders {
+    pub fn mount() -> Result<Self> {
+        for folder in FRESH {
+            mount("tmpfs", inside(folder), "tmpfs", MountFlags::empty(), None)
+                .with_context(|| format!("cannot mount {folder}"))?;
+        }
+        Ok(Self)
+    }
+
+    /// Takes them away with all that is in them, mounts included.
+    pub fn unmount(self) -> Result<()> {
+        for folder in FRESH {
+            unmount(inside(folder), UnmountFlags::DETACH)
+                .with_context(|| format!("cannot unmount {folder}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn clear() -> Result<()> {
+    let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
+    if mounts.lines().any(|line| line.split(' ').nth(1) == Some(ROOT)) {
+        unmount(ROOT, UnmountFlags::DETACH).with_context(|| format!("cannot unmount {ROOT}"))?;
+    }
+    Ok(())
+}
+
+fn unpack_archive(bytes: &[u8]) -> Result<()> {
+    let mut rest = Cursor::new(bytes);
+    loop {
+        let mut reader = newc::Reader::new(rest).context("the archive of the programs is damaged")?;
+        if reader.entry().is_trailer() {
+            return Ok(());
+        }
+        let (name, mode) = (reader.entry().name().to_owned(), reader.entry().mode());
+        let mut contents = Vec::with_capacity(reader.entry().file_size() as usize);
+        reader.read_to_end(&mut contents).with_context(|| format!("cannot unpack {name}"))?;
+        create(&name, mode, contents).with_context(|| format!("cannot create {name}"))?;
+        rest = reader.finish().with_context(|| format!("cannot unpack {name}"))?;
+    }
+}
+
+fn create(name: &str, mode: u32, contents: Vec<u8>) -> Result<()> {
+    let relative = Path::new(name);
+    ensure!(relative.components().all(|part| matches!(part, Component::Normal(_))), "it leaves the archive");
+    let path = inside(name);
+    match mode & KIND {
+        FOLDER => fs::create_dir(&path)?,
+        LINK => symlink(std::ffi::OsString::from_vec(contents), &path)?,
+        _ => {
+            let mut file = File::options().write(true).create_new(true).mode(mode & 0o777).open(&path)?;
+            std::io::Write::write_all(&mut file, &contents)?;
+        }
+    }
+    Ok(())
+}
+
+fn inside(name: &str) -> PathBuf {
+    Path::new(ROOT).join(name)
+}

@@ -1,0 +1,112 @@
+//! QEMU's own interface (QMP): one JSON object a line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IoSlice, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde_json::{Value, json};
+
+/// A save writes some 80 MB; a resume reads them.
+const LIMIT: Duration = Duration::from_secs(5);
+
+pub struct Monitor {
+    replies: BufReader<UnixStream>,
+    /// The guest runs: said by an event that may come before the answer to a command.
+    resumed: bool,
+}
+
+impl Monitor {
+    pub fn open(line: UnixStream) -> Result<Self> {
+        line.set_read_timeout(Some(LIMIT)).context("cannot set a time limit")?;
+        let mut monitor = Self { replies: BufReader::new(line), resumed: false };
+        // QEMU's greeting has nothing that we need.
+        monitor.receive()?;
+        monitor.ask(&json!({ "execute": "qmp_capabilities" }))?;
+        Ok(monitor)
+    }
+
+    /// Waits until a guest that is being loaded from a snapshot runs.
+    pub fn wait_for_resume(&mut self) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        while !self.resumed {
+            ensure!(Instant::now() < deadline, "the snapshot did not run within {} s", LIMIT.as_secs());
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the whole guest to `file`, and lets it go on.
+    pub fn save(&mut self, file: &File) -> Result<()> {
+        self.pass("snapshot", file)?;
+        // The default is made for networks.
+        self.ask(
+            &json!({ "execute": "migrate-set-parameters", "arguments": { "max-bandwidth": 1u64 << 40 } }),
+        )?;
+        self.ask(&json!({ "execute": "migrate", "arguments": { "uri": "fd:snapshot" } }))?;
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let state = self.ask(&json!({ "execute": "query-migrate" }))?;
+            match state["status"].as_str().unwrap_or_default() {
+                "completed" => break,
+                "failed" | "cancelled" => bail!("QEMU could not save the guest: {}", state["error-desc"]),
+                _ => ensure!(
+                    Instant::now() < deadline,
+                    "QEMU took more than {} s to save the guest",
+                    LIMIT.as_secs()
+                ),
+            }
+            sleep(Duration::from_millis(5));
+        }
+        self.ask(&json!({ "execute": "cont" }))?;
+        Ok(())
+    }
+
+    /// Gives QEMU a descriptor under a name.
+    fn pass(&mut self, name: &str, file: &File) -> Result<()> {
+        let text = format!("{}\n", json!({ "execute": "getfd", "arguments": { "fdname": name } }));
+        let descriptors = [file.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut message = SendAncillaryBuffer::new(&mut space);
+        ensure!(
+            message.push(SendAncillaryMessage::ScmRights(&descriptors)),
+            "cannot pass a descriptor to QEMU"
+        );
+        let line = self.replies.get_ref();
+        sendmsg(line, &[IoSlice::new(text.as_bytes())], &mut message, SendFlags::empty())
+            .context("cannot pass a descriptor to QEMU")?;
+        self.answer().map(drop)
+    }
+
+    fn ask(&mut self, command: &Value) -> Result<Value> {
+        let line = format!("{command}\n");
+        self.replies.get_mut().write_all(line.as_bytes()).context("QEMU does not listen")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<Value> {
+        loop {
+            let mut reply = self.receive()?;
+            if let Some(error) = reply.get("error") {
+                bail!("QEMU refuses: {}", error["desc"].as_str().unwrap_or("no reason given"));
+            }
+            if reply.get("return").is_some() {
+                return Ok(reply["return"].take());
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        let length = self.replies.read_line(&mut line).context("QEMU does not answer")?;
+        ensure!(length > 0, "QEMU ended");
+        let message: Value = serde_json::from_str(&line).context("QEMU speaks nonsense")?;
+        self.resumed |= message["event"] == "RESUME";
+        Ok(message)
+    }
+}
