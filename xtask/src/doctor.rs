@@ -217,7 +217,7 @@ fn disk() -> Item {
 
 fn kvm() -> Result<Item> {
     let slower = "VMs run by emulation, which only costs time; XTASK_ACCEL=kvm overrides this";
-    let verdict = workspace::cache().join("kvm-verdict.json");
+    let verdict = workspace::own_cache().join("kvm-verdict.json");
     Ok(match kvm_state()? {
         KvmState::Promising => ok("KVM", "may work; the next VM tells (without it: XTASK_ACCEL=tcg)"),
         KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),

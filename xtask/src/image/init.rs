@@ -13,7 +13,7 @@ const SOURCES: [&str; 5] = ["xtask/guest", "xtask/plan", "Cargo.toml", "Cargo.lo
 
 /// Returns the path of the init; builds it first when there is none of this source.
 pub fn build() -> Result<PathBuf> {
-    let folder = workspace::cache().join("init");
+    let folder = workspace::own_cache().join("init");
     let path = folder.join(format!("{:016x}", source_hash()?));
     if path.exists() {
         return Ok(path);
@@ -32,6 +32,7 @@ pub fn build() -> Result<PathBuf> {
 fn source_hash() -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     for source in SOURCES {
+        hasher.write(source.as_bytes());
         hash_tree(&workspace::root().join(source), &mut hasher)?;
     }
     Ok(hasher.finish())
@@ -45,7 +46,7 @@ fn hash_tree(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
         paths.sort();
         return paths.iter().try_for_each(|path| hash_tree(path, hasher));
     }
-    hasher.write(path.as_os_str().as_encoded_bytes());
+    hasher.write(path.file_name().unwrap_or_default().as_encoded_bytes());
     hasher.write(&fs::read(path).with_context(unreadable)?);
     Ok(())
 }

@@ -89,9 +89,7 @@ fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> Kv
     if let Err(error) = device {
         return KvmState::Unusable(match error.kind() {
             ErrorKind::NotFound => "there is no /dev/kvm".to_owned(),
-            ErrorKind::PermissionDenied => {
-                "no right to open /dev/kvm; add yourself to its group: sudo usermod -aG kvm $USER".to_owned()
-            }
+            ErrorKind::PermissionDenied => "no right to open /dev/kvm".to_owned(),
             _ => format!("/dev/kvm cannot be opened: {error}"),
         });
     }
@@ -124,7 +122,7 @@ fn remembered() -> Option<Verdict> {
 }
 
 fn verdict_path() -> PathBuf {
-    workspace::cache().join("kvm-verdict.json")
+    workspace::own_cache().join("kvm-verdict.json")
 }
 
 /// This machine with its kernel: the cache may be shared with other machines.
@@ -151,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn no_right_names_the_group() {
+    fn no_right_is_said() {
         let denied = Err(ErrorKind::PermissionDenied.into());
-        assert!(matches!(judge(INTEL, denied, None), KvmState::Unusable(why) if why.contains("usermod")));
+        assert!(matches!(judge(INTEL, denied, None), KvmState::Unusable(why) if why.contains("no right")));
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Snapshot {
         let folder = machine.kernel.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let user = rustix::process::geteuid().as_raw();
         let file = format!("{folder}-{name}-{:016x}-u{user}", key.finish());
-        Ok(Self { path: workspace::cache().join("snapshots").join(file) })
+        Ok(Self { path: workspace::own_cache().join("snapshots").join(file) })
     }
 
     pub fn path(&self) -> &Path {
