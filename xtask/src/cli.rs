@@ -83,6 +83,9 @@ pub struct Run {
     /// Keep the lesson running after its demo, until Ctrl-C
     #[arg(long, conflicts_with = "args")]
     pub follow: bool,
+    /// How many VMs run side by side; without it, as many as cores and memory allow
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// Say what did not work on the way, for example why a VM was booted and not resumed
     #[arg(long, short)]
     pub verbose: bool,

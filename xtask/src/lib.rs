@@ -29,6 +29,7 @@ pub mod screen;
 pub mod selection;
 pub mod setup;
 pub mod shell;
+pub mod stage;
 pub mod test;
 pub mod vm;
 pub mod workspace;

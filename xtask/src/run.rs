@@ -1,6 +1,9 @@
 //! `run`: a lesson with its demo, on kernels in VMs. For this machine's own kernel see `host`.
 
+use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,6 +16,7 @@ use crate::problem::{Exit, Problem};
 use crate::row::{self, Row, seconds};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
+use crate::stage::{Piece, Stage};
 use crate::vm::{self, Accel, Death, Failure, Happening, How, Interrupted, Programs, Started, Stream};
 use crate::{build, host, setup};
 
@@ -67,88 +71,121 @@ fn check_follow(lesson: &Lesson, options: &Run) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Runs the lesson on these kernels, some side by side.
 fn run_on_kernels(lesson: &Lesson, program: &Path, kernels: &[Kernel], options: &Run) -> Result<Vec<Row>> {
     let programs = demo::programs(&[program])?;
-    let script = Script::of_run(lesson, options);
-    let mut rows = Vec::new();
-    for kernel in kernels {
-        match run_on(lesson, &script, kernel, &programs, options) {
-            Ok(new) => rows.extend(new),
-            // The other kernels may well boot.
-            Err(error) if kernels.len() > 1 && error.is::<Problem>() => {
-                screen::say(Mark::Bad, &format!("{error:#}"));
-                let mut row = Row::new(&kernel.name, script.implementations[0], Duration::ZERO);
-                row.fail("its VM did not start", Exit::MachineNotReady);
-                rows.push(row);
+    let performance = Performance { lesson, script: Script::of_run(lesson, options), programs, options };
+    let (stage, next) = (Stage::new(kernels.len()), AtomicUsize::new(0));
+    let work = || -> Result<Vec<(usize, Vec<Row>)>> {
+        let mut done = Vec::new();
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            let Some(kernel) = kernels.get(part) else { return Ok(done) };
+            let rows = performance.on(kernel, &|piece| stage.show(part, piece));
+            let rows = rows.or_else(|error| performance.not_started(kernel, error, kernels.len()));
+            if rows.is_err() {
+                // The user, or a full disk, wants no more of them.
+                next.store(kernels.len(), Ordering::Relaxed);
             }
-            Err(error) => return Err(error),
+            stage.end(part)?;
+            done.push((part, rows?));
         }
+    };
+    let jobs = options.jobs.unwrap_or_else(side_by_side).clamp(1, kernels.len().max(1));
+    let results: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join()).collect()
+    });
+    let mut rows = Vec::new();
+    for result in results {
+        rows.extend(result.map_err(|_| anyhow::anyhow!("a thread that ran a VM panicked"))??);
     }
-    Ok(rows)
+    rows.sort_by_key(|(part, _)| *part);
+    Ok(rows.into_iter().flat_map(|(_, rows)| rows).collect())
 }
 
-/// Runs the script on one kernel and streams what it prints.
-fn run_on(
-    lesson: &Lesson,
-    script: &Script,
-    kernel: &Kernel,
-    programs: &Programs,
-    options: &Run,
-) -> Result<Vec<Row>> {
-    let mut started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
-    if options.verbose {
-        started.notes.iter().for_each(|note| screen::progress(note));
-    }
-    let place = where_it_runs(&started);
-    let mut rows: Vec<Row> = Vec::new();
-    let ended = started.guest.run(&script.plan, |happening| {
-        match happening {
-            Happening::Started(index) => {
-                let implementation = script.implementations[index];
-                if rows.last().is_none_or(|row| row.implementation != implementation) {
-                    screen::say(Mark::Note, &format!("{} with {implementation} {place}", lesson.full_name()));
-                    rows.push(Row::new(&kernel.name, implementation, started.ready));
-                }
-            }
-            Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
-            Happening::Output(Stream::Stderr, bytes) => screen::pass_on_errors(bytes),
-            Happening::Ended(_, report) => {
-                if let Some(row) = rows.last_mut() {
-                    row.step_ended(&report.outcome, report.duration);
-                }
-            }
+/// One VM keeps one core busy, and takes its memory and about as much for QEMU.
+fn side_by_side() -> usize {
+    const EACH_KIB: usize = 600 << 10;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = available.and_then(|text| text.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kib.map_or(cores, |kib| cores.min(kib / EACH_KIB)).max(1)
+}
+
+/// What is to be run, the same on every kernel.
+struct Performance<'a> {
+    lesson: &'a Lesson,
+    script: Script,
+    programs: Programs,
+    options: &'a Run,
+}
+
+impl Performance<'_> {
+    /// Runs the script on one kernel and shows what it prints.
+    fn on(&self, kernel: &Kernel, show: &dyn Fn(Piece) -> io::Result<()>) -> Result<Vec<Row>> {
+        let Self { lesson, script, programs, options } = self;
+        let mut started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
+        if options.verbose {
+            started.notes.iter().try_for_each(|note| show(Piece::Progress(note.clone())))?;
         }
-        Ok(())
-    });
-    match ended {
-        Ok(_) if started.guest.was_asked_to_stop() && !options.follow => {
+        let place = where_it_runs(&started);
+        let mut rows: Vec<Row> = Vec::new();
+        let ended = started.guest.run(&script.plan, |happening| {
+            match happening {
+                Happening::Started(index) => {
+                    let implementation = script.implementations[index];
+                    if rows.last().is_none_or(|row| row.implementation != implementation) {
+                        let line = format!("{} with {implementation} {place}", lesson.full_name());
+                        show(Piece::Line(Mark::Note, line))?;
+                        rows.push(Row::new(&kernel.name, implementation, started.ready));
+                    }
+                }
+                Happening::Output(Stream::Stdout, bytes) => show(Piece::Stdout(bytes.to_vec()))?,
+                Happening::Output(Stream::Stderr, bytes) => show(Piece::Stderr(bytes.to_vec()))?,
+                Happening::Ended(_, report) => {
+                    if let Some(row) = rows.last_mut() {
+                        row.step_ended(&report.outcome, report.duration);
+                    }
+                }
+            }
+            Ok(())
+        });
+        if started.guest.was_asked_to_stop() && !options.follow {
             return Err(Interrupted(INTERRUPT).into());
         }
-        Ok(report) if !report.left_behind.is_empty() => {
-            let why = format!("it left behind: {}", report.left_behind.join(", "));
-            last_row(&mut rows, script, kernel, started.ready).fail(why, Exit::NotYet);
+        if rows.is_empty() {
+            rows.push(Row::new(&kernel.name, script.implementations[0], started.ready));
         }
-        Ok(report) if report.complaints.is_empty() => {}
-        Ok(report) => {
-            let why = format!("the kernel complained: {}", report.complaints.join("; "));
-            last_row(&mut rows, script, kernel, started.ready).fail(why, Exit::NotYet);
+        let last = rows.len() - 1;
+        match ended {
+            Ok(report) if !report.left_behind.is_empty() => {
+                rows[last].fail(format!("it left behind: {}", report.left_behind.join(", ")), Exit::NotYet);
+            }
+            Ok(report) if !report.complaints.is_empty() => {
+                rows[last]
+                    .fail(format!("the kernel complained: {}", report.complaints.join("; ")), Exit::NotYet);
+            }
+            Ok(_) => {}
+            Err(Failure::Died(death)) => {
+                show(Piece::Line(Mark::Bad, vm::last_words(&death)))?;
+                rows[last].fail(death.to_string(), blame(&death));
+            }
+            Err(failure) => return Err(failure.into_error()),
         }
-        Err(Failure::Died(death)) => {
-            screen::note(&vm::last_words(&death));
-            last_row(&mut rows, script, kernel, started.ready).fail(death.to_string(), blame(&death));
-        }
-        Err(failure) => return Err(failure.into_error()),
+        Ok(rows)
     }
-    Ok(rows)
-}
 
-/// The row of the step that ran last, or of the one that never started.
-fn last_row<'a>(rows: &'a mut Vec<Row>, script: &Script, kernel: &Kernel, boot: Duration) -> &'a mut Row {
-    if rows.is_empty() {
-        rows.push(Row::new(&kernel.name, script.implementations[0], boot));
+    /// One kernel of several that does not boot is a row of the table: the others may well boot.
+    fn not_started(&self, kernel: &Kernel, error: anyhow::Error, kernels: usize) -> Result<Vec<Row>> {
+        if kernels == 1 || !error.is::<Problem>() {
+            return Err(error);
+        }
+        let mut row = Row::new(&kernel.name, self.script.implementations[0], Duration::ZERO);
+        row.fail(format!("{error:#}"), Exit::MachineNotReady);
+        Ok(vec![row])
     }
-    let last = rows.len() - 1;
-    &mut rows[last]
 }
 
 /// A QEMU that was ended from outside is not the lesson's fault.
