@@ -90,7 +90,7 @@ fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
     Step {
         program: "/bin/busybox".to_owned(),
         args: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-        env: vec![("TERM".to_owned(), term), ("ENV".to_owned(), "/etc/profile".to_owned())],
+        env: vec![("TERM".to_owned(), term)],
         seconds: None,
         output_limit: None,
         terminal,

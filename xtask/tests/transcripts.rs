@@ -64,8 +64,11 @@ fn compare(lesson: &Lesson, kernel: &str, aya: &str, libbpf: &str) {
         settings.set_description(format!("Linux {kernel} differs: {reason}"));
     }
     settings.bind(|| {
-        insta::assert_snapshot!(name.as_str(), aya, "aya");
-        insta::assert_snapshot!(name.as_str(), libbpf, "libbpf");
+        for (implementation, transcript) in [(Implementation::Aya, aya), (Implementation::Libbpf, libbpf)] {
+            // Shown only when the comparison fails.
+            println!("{} with {implementation} on Linux {kernel}:", lesson.full_name());
+            insta::assert_snapshot!(name.as_str(), transcript);
+        }
     });
 }
 

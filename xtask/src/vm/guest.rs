@@ -93,6 +93,8 @@ pub struct PlanReport {
 pub enum Failure {
     /// The user, or the system, wants xtask to end.
     Interrupted(i32),
+    /// No attempt to boot came as far as the guest's init.
+    NotBooted(Death),
     /// The guest's kernel crashed, hung or vanished.
     Died(Death),
     /// The caller's side failed, for example because its output went into a closed pipe.

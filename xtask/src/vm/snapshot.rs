@@ -87,10 +87,13 @@ impl Snapshot {
     }
 
     /// Has `save` write the guest, seals the file and gives it its name. Nothing of a failed attempt stays.
-    pub fn make(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<()> {
+    /// Returns its size in bytes.
+    pub fn make(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
         let temporary = self.beside("new");
-        let made = write_sealed(&temporary, save)
-            .and_then(|()| fs::rename(&temporary, &self.path).context("cannot give the snapshot its name"));
+        let made = write_sealed(&temporary, save).and_then(|bytes| {
+            fs::rename(&temporary, &self.path).context("cannot give the snapshot its name")?;
+            Ok(bytes)
+        });
         if made.is_err() {
             // It may never have been created.
             let _ = fs::remove_file(&temporary);
@@ -132,7 +135,7 @@ impl Snapshot {
     }
 }
 
-fn write_sealed(path: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<()> {
+fn write_sealed(path: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -141,7 +144,8 @@ fn write_sealed(path: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<(
     ensure!(length > 0, "QEMU wrote nothing");
     let mut seal = MAGIC.to_vec();
     seal.extend(length.to_le_bytes());
-    file.write_all(&seal).context("cannot seal the snapshot")
+    file.write_all(&seal).context("cannot seal the snapshot")?;
+    Ok(length)
 }
 
 fn open_whole(path: &Path) -> Result<File> {

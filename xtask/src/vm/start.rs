@@ -54,7 +54,8 @@ pub fn start(machine: &Machine, programs: &Programs) -> Result<Started, Failure>
             Err(Failure::Caller(error)) => notes.push(format!("no snapshot: {error:#}")),
             Ok(Some(started)) => return Ok(Started { notes, ..started }),
             Ok(None) => {}
-            Err(interrupted @ Failure::Interrupted(_)) => return Err(interrupted),
+            // A kernel that does not boot will not do so for want of a snapshot.
+            Err(failure @ (Failure::Interrupted(_) | Failure::NotBooted(_))) => return Err(failure),
         }
     }
     let started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
@@ -85,9 +86,15 @@ fn start_by_snapshot(
         return Ok(Some(started));
     }
     let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
-    if let Err(error) = snapshot.make(|file| started.guest.save(file)) {
-        notes.push(format!("the snapshot could not be made: {error:#}"));
-    }
+    let begin = Instant::now();
+    notes.push(match snapshot.make(|file| started.guest.save(file)) {
+        Ok(bytes) => format!(
+            "the next run will resume: a snapshot of {} MB was made in {:.1} s",
+            bytes / 1_000_000,
+            begin.elapsed().as_secs_f64()
+        ),
+        Err(error) => format!("the snapshot could not be made: {error:#}"),
+    });
     drop(lock);
     started.guest.wake()?;
     started.guest.load(programs)?;
@@ -171,7 +178,9 @@ fn boot_with_retries(
                 failed += 1;
                 notes.push(format!("a boot failed and was tried again: {death}"));
             }
-            Err(Failure::Died(death)) => return Err(Failure::Caller(not_booted(&death, failed + 1))),
+            Err(Failure::Died(death)) if death.qemu_failed.is_none() => {
+                return Err(Failure::NotBooted(death));
+            }
             Err(failure) => return Err(failure),
         }
     }
@@ -207,9 +216,9 @@ fn boot_limit(accel: Accel) -> Duration {
     }
 }
 
-fn not_booted(death: &Death, attempts: usize) -> anyhow::Error {
+fn not_booted(death: &Death) -> Problem {
     let what = match &death.qemu_failed {
-        None => format!("the VM did not boot, in {attempts} attempts: {}", death.why),
+        None => format!("the VM did not boot, in {ATTEMPTS} attempts: {}", death.why),
         Some(why) => format!("QEMU could not run a VM: {why}"),
     };
     let mut problem = Problem::machine(what);
@@ -217,7 +226,7 @@ fn not_booted(death: &Death, attempts: usize) -> anyhow::Error {
         problem =
             problem.help("close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself");
     }
-    problem.help(last_words(death)).help("cargo xtask doctor").into()
+    problem.help(last_words(death)).help("cargo xtask doctor")
 }
 
 /// The end of the kernel's console, for a person.
@@ -243,6 +252,8 @@ impl Failure {
         match self {
             Failure::Interrupted(signal) => Interrupted(signal).into(),
             Failure::Caller(error) => error,
+            Failure::NotBooted(death) => not_booted(&death).into(),
+            Failure::Died(death) if death.qemu_failed.is_some() => not_booted(&death).into(),
             Failure::Died(death) => {
                 Problem::new(Exit::NotYet, death.to_string()).help(last_words(&death)).into()
             }
