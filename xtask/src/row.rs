@@ -92,7 +92,7 @@ mod tests {
     fn a_lessons_own_no_outweighs_a_kernel_that_lacks_something() {
         let (good, lacking, wrong) =
             (row(&[Outcome::Exited(0)]), row(&[Outcome::Exited(3)]), row(&[Outcome::TimedOut]));
-        assert_eq!(exit(&[good.clone()]), Exit::Done);
+        assert_eq!(exit(std::slice::from_ref(&good)), Exit::Done);
         assert_eq!(exit(&[good.clone(), lacking.clone()]), Exit::MachineNotReady);
         assert_eq!(exit(&[good, lacking, wrong]), Exit::NotYet);
     }

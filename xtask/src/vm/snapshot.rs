@@ -1,7 +1,7 @@
 //! Guests that have booted, saved in files: one for each kernel, QEMU, command line and init of ours.
 //!
 //! ```text
-//!   .cache/snapshots/vmlinux-0123456789abcdef-u1000         the guest, then a seal: its length and a magic number
+//!   .cache/snapshots/vmlinux-0123456789abcdef-u1000         the guest, then a seal
 //!   .cache/snapshots/vmlinux-0123456789abcdef-u1000.lock    held while it is made
 //! ```
 //!
@@ -20,8 +20,11 @@ use crate::workspace;
 
 const MAGIC: [u8; 8] = *b"xtsnap01";
 
-/// A magic number and the length of what comes before them.
-const SEAL: u64 = 16;
+/// A magic number, the length of what comes before it, and a hash of the snapshot's name.
+const SEAL: u64 = 24;
+
+/// So many failed resumes, one after the other, and it is not tried again.
+const PATIENCE: usize = 3;
 
 /// Where the snapshot of a machine is, whether or not there is one.
 pub struct Snapshot {
@@ -64,16 +67,26 @@ impl Snapshot {
         }
     }
 
-    /// Whether a resume from the snapshot of this key has failed before.
+    /// Whether resumes have failed so often that only another QEMU, kernel or init will change that.
     pub fn is_known_bad(&self) -> bool {
-        self.beside("bad").exists()
+        fs::read_to_string(self.beside("bad")).is_ok_and(|failures| failures.lines().count() >= PATIENCE)
     }
 
-    /// Resuming failed: it will not be tried again until something that the key depends on changes.
+    /// Resuming failed: the file goes, and the failure is counted.
     pub fn condemn(&self, why: &str) {
         self.remove();
         // If this cannot be written, the next run finds out anew.
-        let _ = fs::write(self.beside("bad"), why);
+        let _ = File::options()
+            .append(true)
+            .create(true)
+            .open(self.beside("bad"))
+            .and_then(|mut failures| writeln!(failures, "{}", why.lines().next().unwrap_or_default()));
+    }
+
+    /// Resuming worked: earlier failures were chance.
+    pub fn praise(&self) {
+        // There are hardly ever any.
+        let _ = fs::remove_file(self.beside("bad"));
     }
 
     /// Lets one process at a time make the snapshot. Returns once it is our turn.
@@ -90,7 +103,7 @@ impl Snapshot {
     /// Returns its size in bytes.
     pub fn make(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
         let temporary = self.beside("new");
-        let made = write_sealed(&temporary, save).and_then(|bytes| {
+        let made = write_sealed(&temporary, &self.path, save).and_then(|bytes| {
             fs::rename(&temporary, &self.path).context("cannot give the snapshot its name")?;
             Ok(bytes)
         });
@@ -135,17 +148,26 @@ impl Snapshot {
     }
 }
 
-fn write_sealed(path: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
+fn write_sealed(path: &Path, name: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
     save(&file)?;
     let length = file.seek(SeekFrom::End(0)).context("cannot measure the snapshot")?;
     ensure!(length > 0, "QEMU wrote nothing");
-    let mut seal = MAGIC.to_vec();
-    seal.extend(length.to_le_bytes());
-    file.write_all(&seal).context("cannot seal the snapshot")?;
+    file.write_all(&seal(length, name)).context("cannot seal the snapshot")?;
     Ok(length)
+}
+
+/// What a whole snapshot of this name ends with.
+fn seal(length: u64, name: &Path) -> [u8; SEAL as usize] {
+    let mut hash = DefaultHasher::new();
+    name.file_name().hash(&mut hash);
+    let mut seal = [0; SEAL as usize];
+    seal[..8].copy_from_slice(&MAGIC);
+    seal[8..16].copy_from_slice(&length.to_le_bytes());
+    seal[16..].copy_from_slice(&hash.finish().to_le_bytes());
+    seal
 }
 
 fn open_whole(path: &Path) -> Result<File> {
@@ -155,11 +177,11 @@ fn open_whole(path: &Path) -> Result<File> {
         bail!("{} can be written by others", path.display());
     }
     ensure!(data.len() > SEAL, "{} is cut short", path.display());
-    let mut seal = [0; SEAL as usize];
+    let mut found = [0; SEAL as usize];
     file.seek(SeekFrom::End(-(SEAL as i64)))?;
-    file.read_exact(&mut seal)?;
-    let (magic, length) = seal.split_at(MAGIC.len());
-    ensure!(magic == MAGIC && length == (data.len() - SEAL).to_le_bytes(), "{} is cut short", path.display());
+    file.read_exact(&mut found)?;
+    let right = seal(data.len() - SEAL, path);
+    ensure!(found == right, "{} is cut short, or not what its name says", path.display());
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
@@ -196,12 +218,36 @@ mod tests {
     #[test]
     fn one_that_is_cut_short_is_removed() {
         let snapshot = in_folder("short");
-        for length in [0, 3, 15, 22] {
+        for length in [0, 3, 15, 30] {
             make(&snapshot);
             File::options().write(true).open(&snapshot.path).unwrap().set_len(length).unwrap();
             assert!(snapshot.open().is_err(), "{length} bytes");
             assert!(snapshot.open().unwrap().is_none(), "it should be gone");
         }
+        end(&snapshot);
+    }
+
+    #[test]
+    fn one_of_another_name_is_removed() {
+        let snapshot = in_folder("name");
+        make(&snapshot);
+        let other = Snapshot { path: snapshot.path.with_file_name("6.1-vmlinux-4567-u0") };
+        fs::rename(&snapshot.path, &other.path).unwrap();
+        assert!(other.open().is_err());
+        end(&snapshot);
+    }
+
+    #[test]
+    fn only_failures_in_a_row_condemn() {
+        let snapshot = in_folder("failures");
+        for _ in 0..PATIENCE - 1 {
+            snapshot.condemn("QEMU ended\nand more");
+        }
+        assert!(!snapshot.is_known_bad());
+        snapshot.condemn("QEMU ended");
+        assert!(snapshot.is_known_bad());
+        snapshot.praise();
+        assert!(!snapshot.is_known_bad());
         end(&snapshot);
     }
 

@@ -74,7 +74,10 @@ fn start_by_snapshot(
     let initramfs = image::initramfs(None).map_err(Failure::Caller)?;
     let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
-        notes.push(format!("no snapshot: resuming from {} has failed before", snapshot.path().display()));
+        notes.push(format!(
+            "no snapshot: resuming from {} has failed again and again",
+            snapshot.path().display()
+        ));
         return Ok(None);
     }
     if let Some(started) = resume_with(machine, &snapshot, programs, notes)? {
@@ -120,6 +123,7 @@ fn resume_with(
     match resume(machine, &file) {
         Ok((mut guest, release)) => {
             let ready = begin.elapsed();
+            snapshot.praise();
             guest.load(programs)?;
             let (accel, how) = (Accel::Tcg, How::Resumed);
             Ok(Some(Started { guest, release, accel, how, ready, notes: Vec::new() }))
