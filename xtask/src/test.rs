@@ -76,10 +76,19 @@ fn commands(step: Step) -> Result<Vec<Command>> {
         Step::Fmt => vec![cargo(&["fmt", "--all", "--check"])],
         Step::Clippy => vec![cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"])],
         Step::ClippyEbpf => catalog::lessons()?.iter().map(|lesson| clippy_ebpf(&lesson.name)).collect(),
-        Step::Unit => vec![cargo(&["test"])],
+        Step::Unit => vec![cargo(&["test", "--no-fail-fast"])],
         // One VM keeps one core busy.
         Step::Vm => {
-            vec![cargo(&["test", "--package", "xtask", "--tests", "--", "--ignored", "--test-threads=2"])]
+            vec![cargo(&[
+                "test",
+                "--package",
+                "xtask",
+                "--tests",
+                "--no-fail-fast",
+                "--",
+                "--ignored",
+                "--test-threads=2",
+            ])]
         }
     })
 }
