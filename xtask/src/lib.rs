@@ -1,13 +1,17 @@
-//! `cargo xtask`: sets up the machine, runs the lessons on real kernels, judges the exercises.
+//! `cargo xtask`: sets up the machine and runs the lessons on real kernels.
 //!
 //! ```text
-//!   cli       the grammar of the command line
-//!   catalog   which lessons there are, and what they need
-//!   setup     what is missing on this machine, and how it gets here
-//!   build     cargo, for the lessons and the guest's init
-//!   image     the guest's initial file system
-//!   vm        a kernel in QEMU that runs plans
-//!   screen    what people see
+//!   cli         the grammar of the command line; each command has a module of its own name
+//!   catalog     which lessons there are, and what they need
+//!   selection   which kernels a command is for
+//!   setup       what is missing on this machine, and how it gets here
+//!   build       cargo, for the lessons and the guest's init
+//!   demo        a lesson's demo as a plan
+//!   image       what goes into a guest
+//!   vm          a kernel in QEMU that runs plans
+//!   host        lessons without a VM
+//!   row, stage  what several kernels give, as one tidy output
+//!   screen      what people see
 //! ```
 
 pub mod bench;

@@ -6,6 +6,7 @@ use plan::Outcome;
 
 use crate::catalog::Implementation;
 use crate::problem::Exit;
+use crate::screen::seconds;
 
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -72,10 +73,6 @@ pub fn table(rows: &[Row]) -> String {
         table += &format!("{:<7} {:<7} {result:<7} {ready:<6} {lesson}\n", row.kernel, row.implementation);
     }
     table
-}
-
-pub fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -7,21 +7,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use signal_hook::consts::SIGINT;
 
 use crate::catalog::{self, Implementation, Lesson, Place};
 use crate::cli::Run;
 use crate::demo::{self, Script};
 use crate::kernel::{DEFAULT, Kernel};
 use crate::problem::{Exit, Problem};
-use crate::row::{self, Row, seconds};
-use crate::screen::{self, Mark};
+use crate::row::{self, Row};
+use crate::screen::{self, Mark, seconds};
 use crate::selection::Selection;
 use crate::stage::{Piece, Stage};
 use crate::vm::{self, Accel, Death, Failure, Happening, How, Interrupted, Programs, Started, Stream};
 use crate::{build, host, setup};
-
-/// What Ctrl-C sends.
-const INTERRUPT: i32 = signal_hook::consts::SIGINT;
 
 pub fn run(options: &Run) -> Result<Exit> {
     let lessons = catalog::lessons()?;
@@ -153,7 +151,7 @@ impl Performance<'_> {
             Ok(())
         });
         if started.guest.was_asked_to_stop() && !options.follow {
-            return Err(Interrupted(INTERRUPT).into());
+            return Err(Interrupted(SIGINT).into());
         }
         if rows.is_empty() {
             rows.push(Row::new(&kernel.name, script.implementations[0], started.ready));

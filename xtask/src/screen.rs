@@ -1,6 +1,7 @@
 //! What people see: answers on standard output, everything else on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 /// A mark never stands alone: a word always says the same.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,6 +79,11 @@ pub fn verdict(bytes: &[u8]) -> io::Result<()> {
 pub fn pass_on_errors(bytes: &[u8]) {
     // When standard error is closed there is no one to tell.
     let _ = anstream::stderr().lock().write_all(bytes);
+}
+
+/// A time as people read it.
+pub fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
 }
 
 /// Whether someone sits at the other end who could answer a question.

@@ -1,9 +1,9 @@
 //! What set-up says while it works: a line when a step starts, one when it is done, and on a terminal how far it is.
 
 use std::io::{IsTerminal, Write, stderr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::screen::{self, Mark};
+use crate::screen::{self, Mark, seconds};
 
 pub struct Step {
     name: String,
@@ -45,10 +45,6 @@ impl Step {
             let _ = write!(stderr(), "\r\x1b[K");
         }
     }
-}
-
-pub fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
 }
 
 pub fn megabytes(bytes: u64) -> String {
