@@ -1,8 +1,9 @@
 //! `run`: a lesson with its demo, on kernels in VMs. For this machine's own kernel see `host`.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,9 @@ use crate::row::{self, Row};
 use crate::screen::{self, Mark, seconds};
 use crate::selection::Selection;
 use crate::stage::{Piece, Stage};
-use crate::vm::{self, Accel, Death, Failure, Happening, How, Interrupted, Programs, Started, Stream};
+use crate::vm::{
+    self, Accel, Death, Failure, Happening, HeadStart, How, Interrupted, Programs, Started, Stream,
+};
 use crate::{build, host, setup};
 
 pub fn run(options: &Run) -> Result<Exit> {
@@ -40,15 +43,15 @@ pub fn run(options: &Run) -> Result<Exit> {
     let first_needs = if starts_here { Vec::new() } else { vm_needs.clone() };
     setup::ensure(&[&demo::BUILD_NEEDS[..], &first_needs].concat())?;
 
-    let begin = Instant::now();
-    let program = build::lesson(lesson)?;
-    let build = begin.elapsed();
+    // A VM gets ready while cargo looks whether everything is built.
+    let ahead = if starts_here { Vec::new() } else { selection.kernels()? };
+    let (program, build, head_start) = build_and_start(lesson, &ahead)?;
     let implementations = options.implementation.implementations();
     if starts_here && !host::run_unprivileged(lesson, &program, &implementations)? {
         return Ok(Exit::NotYet);
     }
     setup::ensure(&vm_needs)?;
-    let rows = run_on_kernels(lesson, &program, &selection.kernels()?, options)?;
+    let rows = run_on_kernels(lesson, &program, &selection.kernels()?, head_start, options)?;
     conclude(&lessons, lesson, options, &rows, build)
 }
 
@@ -69,10 +72,37 @@ fn check_follow(lesson: &Lesson, options: &Run) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Runs the lesson on these kernels, some side by side.
-fn run_on_kernels(lesson: &Lesson, program: &Path, kernels: &[Kernel], options: &Run) -> Result<Vec<Row>> {
+/// Builds the lesson and, if there is one kernel only, starts its VM at the same time. Says how long the build took.
+fn build_and_start(lesson: &Lesson, kernels: &[Kernel]) -> Result<(PathBuf, Duration, Option<HeadStart>)> {
+    let begin = Instant::now();
+    let build = || build::lesson(lesson).map(|program| (program, begin.elapsed()));
+    let [kernel] = kernels else {
+        let (program, time) = build()?;
+        return Ok((program, time, None));
+    };
+    let machine = demo::machine(kernel)?;
+    let (built, head_start) = thread::scope(|scope| {
+        let build = scope.spawn(build);
+        // Here and not in the other thread: a VM ends with the thread that started it.
+        let head_start = vm::head_start(&machine);
+        (build.join(), head_start)
+    });
+    let (program, time) = built.map_err(|_| anyhow::anyhow!("the thread that ran cargo panicked"))??;
+    Ok((program, time, Some(head_start.map_err(Failure::into_error)?)))
+}
+
+/// Runs the lesson on these kernels, some side by side. With a head start, there is one kernel.
+fn run_on_kernels(
+    lesson: &Lesson,
+    program: &Path,
+    kernels: &[Kernel],
+    head_start: Option<HeadStart>,
+    options: &Run,
+) -> Result<Vec<Row>> {
     let programs = demo::programs(&[program])?;
-    let performance = Performance { lesson, script: Script::of_run(lesson, options), programs, options };
+    let head_start = Mutex::new(head_start);
+    let performance =
+        Performance { lesson, script: Script::of_run(lesson, options), programs, head_start, options };
     let (stage, next) = (Stage::new(kernels.len()), AtomicUsize::new(0));
     let work = || -> Result<Vec<(usize, Vec<Row>)>> {
         let mut done = Vec::new();
@@ -117,14 +147,19 @@ struct Performance<'a> {
     lesson: &'a Lesson,
     script: Script,
     programs: Programs,
+    head_start: Mutex<Option<HeadStart>>,
     options: &'a Run,
 }
 
 impl Performance<'_> {
     /// Runs the script on one kernel and shows what it prints.
     fn on(&self, kernel: &Kernel, show: &dyn Fn(Piece) -> io::Result<()>) -> Result<Vec<Row>> {
-        let Self { lesson, script, programs, options } = self;
-        let mut started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
+        let Self { lesson, script, programs, head_start, options } = self;
+        let machine = demo::machine(kernel)?;
+        let head_start = head_start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let head_start = head_start.map_or_else(|| vm::head_start(&machine), Ok);
+        let started = head_start.and_then(|head_start| head_start.finish(&machine, programs));
+        let mut started = started.map_err(Failure::into_error)?;
         if options.verbose {
             started.notes.iter().try_for_each(|note| show(Piece::Progress(note.clone())))?;
         }

@@ -1,6 +1,7 @@
 //! Memory that the guest shares with the host: a PCI device (`ivshmem-plain`) whose second region is plain memory, so
 //! that no driver is needed.
 
+use std::ffi::c_void;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -12,26 +13,42 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 const VENDOR: &str = "0x1af4";
 const DEVICE: &str = "0x1110";
 
-/// A copy of the first `length` bytes.
-pub fn read(length: usize) -> Result<Vec<u8>> {
-    let path = find()?.context("this VM has no shared memory")?.join("resource2");
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
-    let size = usize::try_from(file.metadata()?.len())?;
-    ensure!(length <= size, "the programs take {length} bytes, the shared memory has {size}");
-    // SAFETY: a new mapping of a device's memory, which nothing else in this process uses. The host writes it only
-    // before it orders us to read.
-    let copy = unsafe {
-        let start = mmap(ptr::null_mut(), size, ProtFlags::READ, MapFlags::SHARED, &file, 0)
+/// The memory, from its start. Nothing is copied: emulated, a copy of the programs takes longer than their start.
+pub struct Shared {
+    start: *mut c_void,
+    length: usize,
+}
+
+impl Shared {
+    pub fn map(length: usize) -> Result<Self> {
+        let path = find()?.context("this VM has no shared memory")?.join("resource2");
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        let size = usize::try_from(file.metadata()?.len())?;
+        ensure!(length <= size, "the programs take {length} bytes, the shared memory has {size}");
+        // SAFETY: a new mapping, at an address of the kernel's choice.
+        let start = unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, &file, 0) }
             .with_context(|| format!("cannot map {}", path.display()))?;
-        let copy = std::slice::from_raw_parts(start.cast::<u8>(), length).to_vec();
-        munmap(start, size)?;
-        copy
-    };
-    Ok(copy)
+        Ok(Self { start, length })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is this long and lives as long as `self`. The host writes to it only before it orders us
+        // to read.
+        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length) }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and `bytes` lent nothing that is still in use.
+        if let Err(error) = unsafe { munmap(self.start, self.length) } {
+            eprintln!("guest init: cannot unmap the shared memory: {error}");
+        }
+    }
 }
 
 fn find() -> Result<Option<PathBuf>> {

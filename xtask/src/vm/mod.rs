@@ -24,7 +24,7 @@ mod start;
 
 pub use accel::{Accel, KvmState, kvm_state};
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
-pub use start::{How, Interrupted, Started, last_words, start, time_to_end};
+pub use start::{HeadStart, How, Interrupted, Started, head_start, last_words, start, time_to_end};
 
 use std::path::PathBuf;
 

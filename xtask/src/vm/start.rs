@@ -42,35 +42,54 @@ pub enum How {
 
 /// Starts a guest with these programs.
 pub fn start(machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
-    let state = accel::kvm_state().map_err(Failure::Caller)?;
-    let mut notes = Vec::new();
+    head_start(machine)?.finish(machine, programs)
+}
+
+/// What can be done before the programs are there: they are built meanwhile.
+pub struct HeadStart {
+    /// `None`: the programs have to come with the boot.
+    started: Option<Started>,
+    notes: Vec<String>,
+}
+
+/// Resumes the guest, or boots it and makes the snapshot.
+///
+/// The kernel ends QEMU together with the thread that calls this.
+pub fn head_start(machine: &Machine) -> Result<HeadStart, Failure> {
+    let mut head = HeadStart { started: None, notes: Vec::new() };
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
-    let by_snapshot = state.accel() == Accel::Tcg
-        && SharedMemory::holds(programs)
-        && std::env::var_os(SNAPSHOTS).is_none_or(|value| value != "off");
-    if by_snapshot {
-        match start_by_snapshot(machine, programs, &mut notes) {
-            Err(Failure::Died(death)) => notes.push(format!("no snapshot: {death}")),
-            Err(Failure::Caller(error)) => notes.push(format!("no snapshot: {error:#}")),
-            Ok(Some(started)) => return Ok(Started { notes, ..started }),
-            Ok(None) => {}
-            // A kernel that does not boot will not do so for want of a snapshot.
-            Err(failure @ (Failure::Interrupted(_) | Failure::NotBooted(_))) => return Err(failure),
-        }
+    let emulated = accel::kvm_state().map_err(Failure::Caller)?.accel() == Accel::Tcg;
+    if !emulated || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
+        return Ok(head);
     }
-    let started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
-    let mut started = Started { notes, ..started };
-    started.guest.wake()?;
-    started.guest.unpack(Source::Boot)?;
-    Ok(started)
+    match start_by_snapshot(machine, &mut head.notes) {
+        Err(Failure::Died(death)) => head.notes.push(format!("no snapshot: {death}")),
+        Err(Failure::Caller(error)) => head.notes.push(format!("no snapshot: {error:#}")),
+        Ok(started) => head.started = started,
+        // A kernel that does not boot will not do so for want of a snapshot.
+        Err(failure @ (Failure::Interrupted(_) | Failure::NotBooted(_))) => return Err(failure),
+    }
+    Ok(head)
+}
+
+impl HeadStart {
+    /// Gives the guest its programs.
+    pub fn finish(self, machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
+        let mut notes = self.notes;
+        if let Some(mut started) = self.started.filter(|_| SharedMemory::holds(programs)) {
+            started.guest.load(programs)?;
+            return Ok(Started { notes, ..started });
+        }
+        let state = accel::kvm_state().map_err(Failure::Caller)?;
+        let mut started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
+        started.guest.wake()?;
+        started.guest.unpack(Source::Boot)?;
+        Ok(Started { notes, ..started })
+    }
 }
 
 /// Resumes, or boots and saves. `None`: snapshots do not work here.
-fn start_by_snapshot(
-    machine: &Machine,
-    programs: &[u8],
-    notes: &mut Vec<String>,
-) -> Result<Option<Started>, Failure> {
+fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Option<Started>, Failure> {
     let initramfs = image::initramfs(None).map_err(Failure::Caller)?;
     let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
@@ -80,12 +99,12 @@ fn start_by_snapshot(
         ));
         return Ok(None);
     }
-    if let Some(started) = resume_with(machine, &snapshot, programs, notes)? {
+    if let Some(started) = resume_with(machine, &snapshot, notes)? {
         return Ok(Some(started));
     }
     let lock = snapshot.lock().map_err(Failure::Caller)?;
     // Another run may have made it while this one waited.
-    if let Some(started) = resume_with(machine, &snapshot, programs, notes)? {
+    if let Some(started) = resume_with(machine, &snapshot, notes)? {
         return Ok(Some(started));
     }
     let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
@@ -100,7 +119,6 @@ fn start_by_snapshot(
     });
     drop(lock);
     started.guest.wake()?;
-    started.guest.load(programs)?;
     Ok(Some(started))
 }
 
@@ -108,7 +126,6 @@ fn start_by_snapshot(
 fn resume_with(
     machine: &Machine,
     snapshot: &Snapshot,
-    programs: &[u8],
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
     let file = match snapshot.open() {
@@ -121,10 +138,9 @@ fn resume_with(
     };
     let begin = Instant::now();
     match resume(machine, &file) {
-        Ok((mut guest, release)) => {
+        Ok((guest, release)) => {
             let ready = begin.elapsed();
             snapshot.praise();
-            guest.load(programs)?;
             let (accel, how) = (Accel::Tcg, How::Resumed);
             Ok(Some(Started { guest, release, accel, how, ready, notes: Vec::new() }))
         }
