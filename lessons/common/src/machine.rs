@@ -1,6 +1,7 @@
 //! Whether this machine can run a lesson. Said first, in plain words: the kernel would say only EPERM or EINVAL.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::NotReady;
@@ -26,33 +27,44 @@ const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
 /// Where the kernel's own file systems are mounted. Tests have another place.
 const SLASH: &str = "/";
 
-/// The first of its needs that is not met. `lesson` is what `cargo xtask run` calls it.
+/// Fails with the first need that is not met. `Root` comes first: others cannot look into tracefs.
+/// `lesson` is what `cargo xtask run` calls it.
 pub fn check(lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
     check_in(Path::new(SLASH), lesson, needs)
 }
 
 fn check_in(slash: &Path, lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
-    let in_a_vm = || format!("cargo xtask run {lesson} runs the lesson in a virtual machine");
-    needs.iter().try_for_each(|need| need.check(slash)).map_err(|problem| problem.help(in_a_vm()))
+    match needs.iter().find(|need| !need.is_met(slash)) {
+        Some(need) => {
+            Err(need.missing().help(format!("cargo xtask run {lesson} runs the lesson in a virtual machine")))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Need {
-    fn check(self, slash: &Path) -> Result<(), NotReady> {
+    fn is_met(self, slash: &Path) -> bool {
         match self {
-            Self::Root if !is_root() => {
-                Err(NotReady::new("load an eBPF program: only root may do that here")
-                    .help("sudo, with the same command"))
+            Self::Root => is_root(),
+            Self::Btf => slash.join(BTF).exists(),
+            Self::Kprobes => slash.join(KPROBES).exists(),
+            Self::Tracefs => tracefs_in(slash).is_ok(),
+            Self::Jit => jit_in(slash) != Some(false),
+        }
+    }
+
+    pub(crate) fn missing(self) -> NotReady {
+        match self {
+            Self::Root => NotReady::new("load an eBPF program: only root may do that here")
+                .help("sudo, with the same command"),
+            Self::Btf => NotReady::new("find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)"),
+            Self::Kprobes => {
+                NotReady::new("attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)")
             }
-            Self::Btf if !slash.join(BTF).exists() => Err(no_btf()),
-            Self::Kprobes if !slash.join(KPROBES).exists() => Err(NotReady::new(
-                "attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)",
-            )),
-            Self::Jit if jit_in(slash) == Some(false) => {
-                Err(NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
-                    .help("sysctl net.core.bpf_jit_enable=1"))
-            }
-            Self::Tracefs => tracefs_in(slash).map(drop),
-            Self::Root | Self::Btf | Self::Kprobes | Self::Jit => Ok(()),
+            Self::Tracefs => NotReady::new("find trace_pipe: tracefs is not mounted")
+                .help("mount -t tracefs tracefs /sys/kernel/tracing"),
+            Self::Jit => NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
+                .help("sysctl net.core.bpf_jit_enable=1"),
         }
     }
 }
@@ -71,10 +83,6 @@ pub fn has_btf() -> bool {
     Path::new(SLASH).join(BTF).exists()
 }
 
-pub(crate) fn no_btf() -> NotReady {
-    NotReady::new("find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)")
-}
-
 /// Whether programs become machine code. `None` where the kernel does not tell.
 pub fn jit() -> Option<bool> {
     jit_in(Path::new(SLASH))
@@ -91,10 +99,7 @@ pub fn tracefs() -> Result<PathBuf, NotReady> {
 
 fn tracefs_in(slash: &Path) -> Result<PathBuf, NotReady> {
     let mount = TRACEFS.iter().map(|mount| slash.join(mount)).find(|mount| mount.join("instances").exists());
-    mount.ok_or_else(|| {
-        NotReady::new("find trace_pipe: tracefs is not mounted")
-            .help("mount -t tracefs tracefs /sys/kernel/tracing")
-    })
+    mount.ok_or_else(|| Need::Tracefs.missing())
 }
 
 /// The Linux security modules that are asked, in their order. eBPF programs can refuse something only when `bpf` is
@@ -107,6 +112,9 @@ fn active_lsms_in(slash: &Path) -> Result<Vec<String>, NotReady> {
     let folder = slash.join(SECURITYFS);
     match fs::read_to_string(folder.join("lsm")) {
         Ok(names) => Ok(names.trim().split(',').map(str::to_owned).collect()),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(NotReady::new(format!("read the active LSMs in /sys/kernel/security/lsm: {error}")))
+        }
         // The kernel makes the empty folder itself, to be mounted on.
         Err(_) if folder.exists() => {
             Err(NotReady::new("read the active LSMs: securityfs is not mounted at /sys/kernel/security")
@@ -180,6 +188,10 @@ mod tests {
         let mounted = machine(&[("sys/kernel/security/lsm", "lockdown,capability,bpf")]);
         let names = active_lsms_in(mounted.path()).expect("it is mounted");
         assert_eq!(names, ["lockdown", "capability", "bpf"]);
+
+        let unreadable = machine(&[("sys/kernel/security/lsm/is-a-folder", "")]);
+        let problem = active_lsms_in(unreadable.path()).expect_err("a folder cannot be read");
+        assert!(problem.to_string().contains("lsm: Is a directory"), "{problem}");
 
         let not_mounted = machine(&[("sys/kernel/security/other", "")]);
         let problem = active_lsms_in(not_mounted.path()).expect_err("it is not mounted");

@@ -15,7 +15,7 @@ pub fn until_nul(bytes: &[u8]) -> &[u8] {
 /// What a kernel function's negative result means: -2 is `ENOENT: no such file or directory`. `None` for results
 /// that are no error, and for errors that the kernel keeps to itself and has no public name for.
 pub fn errno(result: i64) -> Option<String> {
-    let number = i32::try_from(result.checked_neg()?).ok().filter(|&number| number > 0)?;
+    let number = i32::try_from(result.checked_neg()?).ok()?;
     match Errno::from_raw(number) {
         Errno::UnknownErrno => None,
         errno => Some(format!("{errno:?}: {}", uncapitalised(errno.desc()))),
