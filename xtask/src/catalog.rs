@@ -199,6 +199,28 @@ mod tests {
         }
     }
 
+    /// Lessons of a course that has one crate, in this folder.
+    fn lessons_of_one(folder: &str) -> Result<Vec<Lesson>> {
+        let course = tempfile::tempdir().unwrap();
+        fs::create_dir(course.path().join(folder)).unwrap();
+        let manifest = "[package]\nname = 'new'\n[package.metadata]\n";
+        fs::write(course.path().join(folder).join("Cargo.toml"), manifest).unwrap();
+        lessons_in(course.path())
+    }
+
+    #[test]
+    fn a_crate_without_a_number_is_no_lesson() {
+        assert!(lessons_of_one("new").unwrap().is_empty());
+        assert!(workspace::root().join("lessons/common/Cargo.toml").exists());
+        assert!(find(&lessons().unwrap(), "common").is_err());
+    }
+
+    #[test]
+    fn a_lesson_cannot_forget_to_describe_itself() {
+        let error = lessons_of_one("07-new").unwrap_err();
+        assert!(format!("{error:#}").contains("missing field `lesson`"), "{error:#}");
+    }
+
     #[test]
     fn a_misspelt_name_gets_a_suggestion() {
         let lessons = lessons().unwrap();

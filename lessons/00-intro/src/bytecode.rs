@@ -1,9 +1,9 @@
 //! The smallest program, from source to bytecode, by both toolchains.
 
 use anyhow::Result;
+use common::say;
 
 use crate::object_file::{ObjectFile, PROGRAM};
-use crate::screen::say;
 use crate::{aya, libbpf};
 
 /// One way from source to bytecode.

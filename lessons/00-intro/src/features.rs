@@ -1,9 +1,9 @@
 //! What this kernel offers to eBPF programs, found by trying.
 
 use anyhow::Result;
+use common::say;
 
 use crate::machine;
-use crate::screen::say;
 
 pub struct Program {
     pub name: &'static str,
@@ -24,7 +24,7 @@ pub struct Map {
 
 pub fn show(programs: &[Program], maps: &[Map]) -> Result<()> {
     say("This kernel")?;
-    say(&format!("  release      {}", machine::release()))?;
+    say(&format!("  release      {}", common::machine::release()))?;
     say(&format!("  BTF          {}", machine::btf()))?;
     say(&format!("  JIT compiler {}", machine::jit()))?;
     say(&format!("  active LSMs  {}", machine::security_modules()))?;

@@ -1,8 +1,7 @@
 //! What the kernel tells about a program that it has loaded.
 
 use anyhow::Result;
-
-use crate::screen::say;
+use common::say;
 
 pub struct Loaded {
     /// Told by Linux 5.16 and later.

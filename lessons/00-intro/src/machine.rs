@@ -1,48 +1,15 @@
 //! What this machine allows, and what its kernel says about itself.
 
-use std::fmt;
-use std::fs;
-use std::path::Path;
-
-/// What is missing here, and what to do about it.
-#[derive(Debug)]
-pub struct NotReady {
-    what: &'static str,
-    pub help: Vec<&'static str>,
-}
-
-impl fmt::Display for NotReady {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)
-    }
-}
-
-impl std::error::Error for NotReady {}
-
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
+use common::NotReady;
+use common::machine::{self, Need};
 
 pub fn check() -> Result<(), NotReady> {
-    if is_root() {
-        return Ok(());
-    }
-    Err(NotReady {
-        what: "load an eBPF program: only root may do that here",
-        help: vec![
-            "cargo xtask run intro runs the lesson in a virtual machine",
-            "sudo, with the same command, runs it here",
-            "intro bytecode needs no root",
-        ],
-    })
-}
-
-pub fn release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+    machine::check(env!("CARGO_PKG_NAME"), &[Need::Root])
+        .map_err(|problem| problem.help("intro bytecode needs no root"))
 }
 
 pub fn btf() -> &'static str {
-    if Path::new("/sys/kernel/btf/vmlinux").exists() {
+    if machine::has_btf() {
         "yes: the kernel describes its own types"
     } else {
         "no (CONFIG_DEBUG_INFO_BTF is off)"
@@ -50,18 +17,18 @@ pub fn btf() -> &'static str {
 }
 
 pub fn jit() -> &'static str {
-    match fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").as_deref().map(str::trim) {
-        Ok("0") => "off: programs are interpreted",
-        Ok(_) => "on: programs become machine code",
-        Err(_) => "unknown: /proc/sys/net/core/bpf_jit_enable cannot be read",
+    match machine::jit() {
+        Some(false) => "off: programs are interpreted",
+        Some(true) => "on: programs become machine code",
+        None => "unknown: /proc/sys/net/core/bpf_jit_enable cannot be read",
     }
 }
 
 /// The active Linux security modules. Lesson 05 attaches to `bpf`, which must be one of them.
 pub fn security_modules() -> String {
-    match fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(modules) if modules.split(',').any(|module| module.trim() == "bpf") => modules,
-        Ok(modules) => format!("{modules} (without bpf: no eBPF program can say no)"),
-        Err(_) => "unknown: securityfs is not mounted at /sys/kernel/security".to_owned(),
+    match machine::active_lsms() {
+        Ok(modules) if modules.iter().any(|module| module == "bpf") => modules.join(","),
+        Ok(modules) => format!("{} (without bpf: no eBPF program can say no)", modules.join(",")),
+        Err(problem) => format!("unknown ({problem})"),
     }
 }

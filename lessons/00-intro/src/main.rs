@@ -8,15 +8,12 @@ mod libbpf;
 mod loaded;
 mod machine;
 mod object_file;
-mod screen;
 
-use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand, ValueEnum};
-
-use machine::NotReady;
+use clap::{Parser, Subcommand};
+use common::{Implementation, say};
 
 /// What an eBPF program goes through: source, bytecode, verifier, machine code; and what this kernel offers.
 ///
@@ -41,27 +38,8 @@ enum Part {
     Features,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Implementation {
-    /// Kernel side in Rust, loaded by aya
-    #[default]
-    Aya,
-    /// Kernel side in C, loaded by libbpf-rs
-    Libbpf,
-}
-
 fn main() -> ExitCode {
-    let Err(error) = run(&Cli::parse()) else { return ExitCode::SUCCESS };
-    // `intro | head` closes our output early: that is no failure.
-    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("error: {error:#}");
-    let Some(not_ready) = error.downcast_ref::<NotReady>() else { return ExitCode::FAILURE };
-    for line in &not_ready.help {
-        eprintln!("help: {line}");
-    }
-    ExitCode::from(3)
+    common::exit_code(run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -75,14 +53,14 @@ fn run(cli: &Cli) -> Result<()> {
 
 fn everything(implementation: Implementation) -> Result<()> {
     bytecode::show()?;
-    if !machine::is_root() {
-        screen::say("\nThe other two parts talk to the kernel, and that needs root:")?;
-        screen::say("  cargo xtask run intro      in a virtual machine")?;
-        return screen::say("  sudo, with this command    on this machine");
+    if !common::machine::is_root() {
+        say("\nThe other two parts talk to the kernel, and that needs root:")?;
+        say("  cargo xtask run intro      in a virtual machine")?;
+        return say("  sudo, with this command    on this machine");
     }
-    screen::say("")?;
+    say("")?;
     load(implementation)?;
-    screen::say("")?;
+    say("")?;
     features(implementation)
 }
 

@@ -3,20 +3,21 @@
 mod aya;
 mod demo;
 mod libbpf;
-mod machine;
 mod message;
 mod session;
 mod symbol;
 mod trace;
 
-use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use common::Implementation;
+use common::machine::{self, Need};
 
-use machine::NotReady;
 use session::Session;
+
+const NEEDS: [Need; 4] = [Need::Root, Need::Kprobes, Need::Btf, Need::Tracefs];
 
 /// Watches the kernel function that removes files: a kprobe shows what goes in, a kretprobe what comes out.
 ///
@@ -35,31 +36,12 @@ struct Cli {
     follow: bool,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Implementation {
-    /// Kernel side in Rust, loaded by aya
-    #[default]
-    Aya,
-    /// Kernel side in C, loaded by libbpf-rs
-    Libbpf,
-}
-
 fn main() -> ExitCode {
-    let Err(error) = run(&Cli::parse()) else { return ExitCode::SUCCESS };
-    // `hello-kprobe | head` closes our output early: that is no failure.
-    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("error: {error:#}");
-    let Some(not_ready) = error.downcast_ref::<NotReady>() else { return ExitCode::FAILURE };
-    for line in &not_ready.help {
-        eprintln!("help: {line}");
-    }
-    ExitCode::from(3)
+    common::exit_code(run(&Cli::parse()))
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    machine::check()?;
+    machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
     let hook = symbol::find()?;
     let mut session = Session::start(hook, cli.demo, cli.follow || !cli.demo)?;
     match cli.implementation {

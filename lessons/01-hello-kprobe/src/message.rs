@@ -1,9 +1,11 @@
 //! One message of the kernel side, as a line of text. Both implementations end up with the same line.
 
+use common::text;
+
 /// aya-log's text, with the file's name still in hexadecimal digits at its end.
 pub fn with_name(text: &str) -> String {
     match text.split_once(" name=") {
-        Some((start, digits)) => format!("{start} name={}", printable(&from_hex(digits))),
+        Some((start, digits)) => format!("{start} name={}", text::printable(&from_hex(digits))),
         None => text.to_owned(),
     }
 }
@@ -16,13 +18,8 @@ pub fn from_bytes(bytes: &[u8]) -> String {
     if u32::from_ne_bytes(word(4)) == 1 {
         return format!("pid={pid} exit ret={value}");
     }
-    let name = bytes.get(12..).unwrap_or_default().split(|&byte| byte == 0).next().unwrap_or_default();
-    format!("pid={pid} enter dirfd={value} name={}", printable(name))
-}
-
-/// A file's name is any bytes but `/` and zero; a terminal wants UTF-8 without control characters.
-pub fn printable(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let name = text::until_nul(bytes.get(12..).unwrap_or_default());
+    format!("pid={pid} enter dirfd={value} name={}", text::printable(name))
 }
 
 /// The line with the numbers explained that a reader cannot know by heart.
@@ -34,17 +31,9 @@ pub fn explained(line: &str) -> String {
 }
 
 /// The kernel returns its errors as small negative numbers.
-fn error_name(ret: &str) -> &'static str {
-    match ret {
-        "-1" => " (-EPERM: operation not permitted)",
-        "-2" => " (-ENOENT: no such file or directory)",
-        "-13" => " (-EACCES: permission denied)",
-        "-16" => " (-EBUSY: device or resource busy)",
-        "-20" => " (-ENOTDIR: not a directory)",
-        "-21" => " (-EISDIR: is a directory)",
-        "-30" => " (-EROFS: read-only file system)",
-        _ => "",
-    }
+fn error_name(ret: &str) -> String {
+    let error = ret.parse().ok().and_then(text::errno);
+    error.map_or(String::new(), |error| format!(" (-{error})"))
 }
 
 fn from_hex(digits: &str) -> Vec<u8> {
@@ -82,8 +71,9 @@ mod tests {
 
     #[test]
     fn names_cannot_harm_the_terminal() {
-        assert_eq!(printable(b"\x1b[2J\xff"), "\u{fffd}[2J\u{fffd}");
-        assert_eq!(printable("파일".as_bytes()), "파일");
+        let line = "pid=0 enter dirfd=0 name=\u{fffd}[2J\u{fffd}";
+        assert_eq!(from_bytes(&[&[0; 12][..], b"\x1b[2J\xff\0"].concat()), line);
+        assert_eq!(with_name("pid=0 enter dirfd=0 name=1b5b324aff"), line);
     }
 
     #[test]

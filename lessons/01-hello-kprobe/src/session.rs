@@ -1,14 +1,11 @@
 //! What both implementations have around them: the signals, the demo, and all that is printed.
 
-use std::io::{self, Write as _};
 use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use common::{Stop, say};
 
 use crate::demo::{self, MESSAGES, MISSING, THERE};
 use crate::message;
@@ -30,7 +27,7 @@ pub struct Session {
     lines: (Sender, Receiver<String>),
     /// Open until the demo is over: nobody reads it after that.
     trace: Option<Trace>,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     deadline: Option<Instant>,
     /// The demo's lines, to compare them with those from trace_pipe.
     seen: Vec<String>,
@@ -40,10 +37,7 @@ pub struct Session {
 
 impl Session {
     pub fn start(hook: &Hook, demo: bool, follow: bool) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGHUP, SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&stop)).context("catch signals")?;
-        }
+        let stop = Stop::catch()?;
         say(&format!("symbol    {} is in this kernel ({})", hook.function, hook.kernels))?;
         Ok(Self {
             function: hook.function,
@@ -94,7 +88,7 @@ impl Session {
         } else if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             bail!("wait for the demo's messages: {} of {MESSAGES} came in {DEMO_LIMIT:?}", self.seen.len());
         }
-        Ok((self.demo || self.follow) && !self.stop.load(Ordering::Relaxed))
+        Ok((self.demo || self.follow) && !self.stop.is_set())
     }
 
     pub fn detached(&self) -> Result<()> {
@@ -120,8 +114,4 @@ impl Session {
     fn follow(&self) -> Result<()> {
         say("\nnow remove a file in another terminal; Ctrl-C ends this")
     }
-}
-
-fn say(line: &str) -> Result<()> {
-    Ok(writeln!(io::stdout(), "{line}")?)
 }

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use anyhow::{Context as _, Result};
-
-use crate::machine::NotReady;
+use common::NotReady;
 
 /// Every symbol of the running kernel, one a line: address, type, name.
 const SYMBOLS: &str = "/proc/kallsyms";
@@ -111,7 +110,7 @@ mod tests {
         assert_eq!(names, ["__do_unlinkat", "vfs_unlink"]);
         let problem = missing(&names);
         assert!(problem.to_string().contains("do_unlinkat or filename_unlinkat"));
-        assert!(problem.help[0].contains("__do_unlinkat, vfs_unlink"));
+        assert!(problem.help_lines()[0].contains("__do_unlinkat, vfs_unlink"));
     }
 
     #[test]

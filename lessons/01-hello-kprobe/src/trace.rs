@@ -3,16 +3,12 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process;
 
 use anyhow::{Context as _, Result};
+use common::{machine, text};
 use rustix::fs::{Mode, OFlags};
-
-use crate::message;
-
-/// Debian and most others mount it at the first place; the second is where it used to be.
-const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// A trace buffer of our own. Reading the common `trace_pipe` takes the lines away from everyone else who reads
 /// it, and they take ours; each instance gets its own copy.
@@ -21,14 +17,9 @@ pub struct Trace {
     pipe: Option<File>,
 }
 
-pub fn mount() -> Option<&'static Path> {
-    MOUNTS.iter().map(Path::new).find(|mount| mount.join("instances").exists())
-}
-
 impl Trace {
     pub fn open() -> Result<Self> {
-        let mount = mount().context("find tracefs: it is not mounted")?;
-        let folder = mount.join("instances").join(format!("hello-kprobe-{}", process::id()));
+        let folder = machine::tracefs()?.join("instances").join(format!("hello-kprobe-{}", process::id()));
         fs::create_dir(&folder).with_context(|| format!("create trace instance {}", folder.display()))?;
         let mut trace = Self { folder, pipe: None };
         let switch = trace.folder.join("events/bpf_trace/bpf_trace_printk/enable");
@@ -69,7 +60,7 @@ impl Drop for Trace {
 fn text(line: &[u8]) -> Option<String> {
     const MARK: &[u8] = b": bpf_trace_printk: ";
     let at = line.windows(MARK.len()).position(|window| window == MARK)?;
-    Some(message::printable(&line[at + MARK.len()..]))
+    Some(text::printable(&line[at + MARK.len()..]))
 }
 
 #[cfg(test)]

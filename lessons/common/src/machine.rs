@@ -1,0 +1,203 @@
+//! Whether this machine can run a lesson. Said first, in plain words: the kernel would say only EPERM or EINVAL.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::NotReady;
+
+/// What a lesson can need of the machine it runs on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    Root,
+    Btf,
+    Kprobes,
+    Tracefs,
+    /// fentry, fexit and LSM programs go through a trampoline, which only machine code can use.
+    Jit,
+}
+
+const BTF: &str = "sys/kernel/btf/vmlinux";
+const KPROBES: &str = "sys/bus/event_source/devices/kprobe";
+const JIT: &str = "proc/sys/net/core/bpf_jit_enable";
+const SECURITYFS: &str = "sys/kernel/security";
+/// Debian and most others mount it at the first place; the second is where it used to be.
+const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
+
+/// Where the kernel's own file systems are mounted. Tests have another place.
+const SLASH: &str = "/";
+
+/// Fails with the first need that is not met. `Root` comes first: others cannot look into tracefs.
+/// `lesson` is what `cargo xtask run` calls it.
+pub fn check(lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
+    check_in(Path::new(SLASH), lesson, needs)
+}
+
+fn check_in(slash: &Path, lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
+    match needs.iter().find(|need| !need.is_met(slash)) {
+        Some(need) => {
+            Err(need.missing().help(format!("cargo xtask run {lesson} runs the lesson in a virtual machine")))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Need {
+    fn is_met(self, slash: &Path) -> bool {
+        match self {
+            Self::Root => is_root(),
+            Self::Btf => slash.join(BTF).exists(),
+            Self::Kprobes => slash.join(KPROBES).exists(),
+            Self::Tracefs => tracefs_in(slash).is_ok(),
+            Self::Jit => jit_in(slash) != Some(false),
+        }
+    }
+
+    pub(crate) fn missing(self) -> NotReady {
+        match self {
+            Self::Root => NotReady::new("load an eBPF program: only root may do that here")
+                .help("sudo, with the same command"),
+            Self::Btf => NotReady::new("find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)"),
+            Self::Kprobes => {
+                NotReady::new("attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)")
+            }
+            Self::Tracefs => NotReady::new("find trace_pipe: tracefs is not mounted")
+                .help("mount -t tracefs tracefs /sys/kernel/tracing"),
+            Self::Jit => NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
+                .help("sysctl net.core.bpf_jit_enable=1"),
+        }
+    }
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The kernel's name for itself, as `uname -r` prints it.
+pub fn release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// Whether the kernel describes its own types.
+pub fn has_btf() -> bool {
+    Path::new(SLASH).join(BTF).exists()
+}
+
+/// Whether programs become machine code. `None` where the kernel does not tell.
+pub fn jit() -> Option<bool> {
+    jit_in(Path::new(SLASH))
+}
+
+fn jit_in(slash: &Path) -> Option<bool> {
+    Some(fs::read_to_string(slash.join(JIT)).ok()?.trim() != "0")
+}
+
+/// Where tracefs is mounted.
+pub fn tracefs() -> Result<PathBuf, NotReady> {
+    tracefs_in(Path::new(SLASH))
+}
+
+fn tracefs_in(slash: &Path) -> Result<PathBuf, NotReady> {
+    let mount = TRACEFS.iter().map(|mount| slash.join(mount)).find(|mount| mount.join("instances").exists());
+    mount.ok_or_else(|| Need::Tracefs.missing())
+}
+
+/// The Linux security modules that are asked, in their order. eBPF programs can refuse something only when `bpf` is
+/// one of them; where it is not, they attach all the same, and nothing happens.
+pub fn active_lsms() -> Result<Vec<String>, NotReady> {
+    active_lsms_in(Path::new(SLASH))
+}
+
+fn active_lsms_in(slash: &Path) -> Result<Vec<String>, NotReady> {
+    let folder = slash.join(SECURITYFS);
+    match fs::read_to_string(folder.join("lsm")) {
+        Ok(names) => Ok(names.trim().split(',').map(str::to_owned).collect()),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(NotReady::new(format!("read the active LSMs in /sys/kernel/security/lsm: {error}")))
+        }
+        // The kernel makes the empty folder itself, to be mounted on.
+        Err(_) if folder.exists() => {
+            Err(NotReady::new("read the active LSMs: securityfs is not mounted at /sys/kernel/security")
+                .help("mount -t securityfs securityfs /sys/kernel/security"))
+        }
+        Err(_) => {
+            Err(NotReady::new("read the active LSMs: this kernel was built without them (CONFIG_SECURITYFS)"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder that looks like `/` of a machine with these files.
+    fn machine(files: &[(&str, &str)]) -> TempDir {
+        let slash = TempDir::new().expect("a temporary folder can be made");
+        for (path, text) in files {
+            let path = slash.path().join(path);
+            fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+            fs::write(path, text).expect("the file can be written");
+        }
+        slash
+    }
+
+    #[test]
+    fn a_machine_without_anything_lacks_each() {
+        let empty = machine(&[]);
+        for (need, word) in [(Need::Btf, "BTF"), (Need::Kprobes, "kprobe"), (Need::Tracefs, "tracefs")] {
+            let problem = check_in(empty.path(), "a-lesson", &[need]).expect_err("nothing is there");
+            assert!(problem.to_string().contains(word), "{problem}");
+            let last = problem.help_lines().last().map(String::as_str);
+            assert_eq!(last, Some("cargo xtask run a-lesson runs the lesson in a virtual machine"));
+        }
+    }
+
+    #[test]
+    fn a_machine_with_everything_is_ready() {
+        let instance = format!("{}/instances/x", TRACEFS[1]);
+        let slash = machine(&[(BTF, ""), (KPROBES, ""), (JIT, "1\n"), (&instance, "")]);
+        let needs = [Need::Btf, Need::Kprobes, Need::Jit, Need::Tracefs];
+        check_in(slash.path(), "a-lesson", &needs).expect("all is there");
+        assert_eq!(tracefs_in(slash.path()).expect("it is there"), slash.path().join(TRACEFS[1]));
+    }
+
+    #[test]
+    fn the_first_need_that_is_not_met_is_told() {
+        let slash = machine(&[(BTF, "")]);
+        let needs = [Need::Btf, Need::Kprobes, Need::Tracefs];
+        let problem = check_in(slash.path(), "a-lesson", &needs).expect_err("there are no kprobes");
+        assert!(problem.to_string().contains("kprobe"), "{problem}");
+    }
+
+    #[test]
+    fn only_a_jit_that_says_off_is_off() {
+        for (text, on) in [("0\n", false), ("1\n", true), ("2\n", true)] {
+            let slash = machine(&[(JIT, text)]);
+            assert_eq!(jit_in(slash.path()), Some(on));
+            assert_eq!(check_in(slash.path(), "a-lesson", &[Need::Jit]).is_ok(), on);
+        }
+        let silent = machine(&[]);
+        assert_eq!(jit_in(silent.path()), None);
+        check_in(silent.path(), "a-lesson", &[Need::Jit]).expect("what is not told is not held against it");
+    }
+
+    #[test]
+    fn active_lsms_or_why_they_cannot_be_read() {
+        let mounted = machine(&[("sys/kernel/security/lsm", "lockdown,capability,bpf")]);
+        let names = active_lsms_in(mounted.path()).expect("it is mounted");
+        assert_eq!(names, ["lockdown", "capability", "bpf"]);
+
+        let unreadable = machine(&[("sys/kernel/security/lsm/is-a-folder", "")]);
+        let problem = active_lsms_in(unreadable.path()).expect_err("a folder cannot be read");
+        assert!(problem.to_string().contains("lsm: Is a directory"), "{problem}");
+
+        let not_mounted = machine(&[("sys/kernel/security/other", "")]);
+        let problem = active_lsms_in(not_mounted.path()).expect_err("it is not mounted");
+        assert!(problem.to_string().contains("not mounted"), "{problem}");
+
+        let without = active_lsms_in(machine(&[]).path()).expect_err("there is no such folder");
+        assert!(without.to_string().contains("CONFIG_SECURITYFS"), "{without}");
+    }
+}

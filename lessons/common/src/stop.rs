@@ -1,0 +1,47 @@
+//! Ctrl-C and its relatives: they end a lesson's loop, so that it can detach and say what it saw.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// Set from the first signal on. A signal also ends a wait (`poll`, a ring buffer's `poll`) with EINTR.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// From here on SIGHUP, SIGINT and SIGTERM no longer end the process: whoever calls this must look at `is_set`.
+    pub fn catch() -> Result<Self> {
+        let stop = Self(Arc::new(AtomicBool::new(false)));
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            flag::register(signal, Arc::clone(&stop.0)).context("catch signals")?;
+        }
+        Ok(stop)
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    // Without `catch` each of these signals would end the test's process.
+    #[test]
+    fn every_signal_sets_it_and_none_kills() {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            let stop = Stop::catch().expect("signals can be caught");
+            assert!(!stop.is_set());
+            for _ in 0..2 {
+                raise(signal).expect("a process can signal itself");
+                assert!(stop.is_set(), "signal {signal}");
+            }
+        }
+    }
+}
