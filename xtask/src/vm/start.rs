@@ -11,7 +11,7 @@ use super::accel::{self, Accel, KvmState};
 use super::guest::{Death, Failure, Guest};
 use super::qemu::{Origin, Qemu};
 use super::shared_memory::SharedMemory;
-use super::snapshot::Snapshot;
+use super::snapshot::{Sealed, Snapshot};
 use super::{Machine, Programs};
 use crate::image;
 use crate::problem::{Exit, Problem};
@@ -111,16 +111,20 @@ fn resume_with(
     programs: &[u8],
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
-    let file = match snapshot.open() {
-        Ok(Some(file)) => file,
+    let sealed = match snapshot.open() {
+        Ok(Some(sealed)) => sealed,
         Ok(None) => return Ok(None),
         Err(error) => {
-            notes.push(format!("the snapshot was dropped: {error:#}"));
+            let note = format!("{error:#}");
+            // What cannot be cleared away is met twice.
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
             return Ok(None);
         }
     };
     let begin = Instant::now();
-    match resume(machine, &file) {
+    match resume_checked(machine, &sealed) {
         Ok((mut guest, release)) => {
             let ready = begin.elapsed();
             snapshot.praise();
@@ -139,6 +143,21 @@ fn resume_with(
             Ok(None)
         }
     }
+}
+
+/// Resumes while the snapshot is read a second time, on another core: what a damaged guest says must not count.
+fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| sealed.check());
+        let resumed = resume(machine, sealed.file());
+        let checked = check.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
+        match (resumed, checked) {
+            (Err(interrupted @ Failure::Interrupted(_)), _) => Err(interrupted),
+            // Damage is also the likeliest reason of a resume that failed.
+            (_, Err(damage)) => Err(Failure::Caller(damage)),
+            (resumed, Ok(())) => resumed,
+        }
+    })
 }
 
 fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
