@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::catalog::{self, Implementation};
 use crate::demo::{self, Script};
-use crate::image::{self, Archive};
+use crate::image::{self, Archive, Modules};
 use crate::problem::Exit;
 use crate::screen;
 use crate::selection::Selection;
@@ -28,19 +28,20 @@ pub fn run(kernel: &str, json: bool) -> Result<Exit> {
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
     let lessons = catalog::lessons()?;
     let program = build::lesson(catalog::find(&lessons, LESSON)?)?;
-    let sizes = Sizes::measure(&program)?;
+    let accel = vm::kvm_state()?.accel();
     for kernel in selection.kernels()? {
         let machine = demo::machine(&kernel)?;
         screen::progress(&format!(
             "{ROUNDS} rounds on Linux {}: a bare boot, then a whole run",
             kernel.release
         ));
-        let (floor, whole) = alternate(&machine, &kernel.name)?;
+        let sizes = Sizes::measure(&machine, &program)?;
+        let (floor, whole) = alternate(&machine, accel, &kernel.name)?;
         let step = another_step(&machine, &demo::programs(&[&program])?, &lessons)?;
         let text = if json {
-            as_json(&kernel.release, floor, whole, step, &sizes)?
+            as_json(&kernel.release, accel, floor, whole, step, &sizes)?
         } else {
-            as_text(&kernel.release, floor, whole, step, &sizes)
+            as_text(&kernel.release, accel, floor, whole, step, &sizes)
         };
         screen::answer(text.as_bytes())?;
     }
@@ -49,13 +50,13 @@ pub fn run(kernel: &str, json: bool) -> Result<Exit> {
 
 /// Medians of a boot whose init ends the VM at once, and of `run` with everything built, measured in turn: whatever
 /// else the machine does, it does to both.
-fn alternate(machine: &Machine, kernel: &str) -> Result<(Duration, Duration)> {
+fn alternate(machine: &Machine, accel: Accel, kernel: &str) -> Result<(Duration, Duration)> {
     let initramfs = bare_initramfs()?;
     let (mut floors, mut wholes) = (Vec::new(), Vec::new());
     // The first of each fills the caches.
     for round in 0..=ROUNDS {
-        let floor = vm::time_to_end(machine, Accel::Tcg, &initramfs)?;
-        let whole = time_of_run(kernel)?;
+        let floor = vm::time_to_end(machine, accel, &initramfs)?;
+        let whole = time_of_run(accel, kernel)?;
         if round > 0 {
             floors.push(floor);
             wholes.push(whole);
@@ -65,12 +66,12 @@ fn alternate(machine: &Machine, kernel: &str) -> Result<(Duration, Duration)> {
 }
 
 /// The command as a user types it, less cargo's own start.
-fn time_of_run(kernel: &str) -> Result<Duration> {
+fn time_of_run(accel: Accel, kernel: &str) -> Result<Duration> {
     let program = std::env::current_exe().context("cannot find this program's own path")?;
     let begin = Instant::now();
     let status = Command::new(program)
         .args(["run", LESSON, "--kernel", kernel])
-        .env("XTASK_ACCEL", "tcg")
+        .env(vm::OVERRIDE, accel.name())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
@@ -133,8 +134,8 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn measure(program: &std::path::Path) -> Result<Self> {
-        let base = image::initramfs(None)?.len();
+    fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
+        let base = image::initramfs(&Modules::find(machine.modules.as_deref())?, None)?.len();
         Ok(Self { base, overlay: demo::programs(&[program])?.len() })
     }
 }
@@ -146,18 +147,23 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn as_text(
     release: &str,
+    accel: Accel,
     floor: Duration,
     whole: Duration,
     (lesson, step): (Duration, Duration),
     sizes: &Sizes,
 ) -> String {
     format!(
-        "Linux {release}, emulated; medians of {ROUNDS}
+        "Linux {release}, {}; medians of {ROUNDS}
   bare boot, init ends the VM at once   {:.2} s
   run {LESSON}, everything built            {:.2} s, {:.2} times the bare boot
   one more lesson in a booted VM        {:.2} s
   one more empty step in a booted VM    {:.2} s
   image: base {:.1} MB, lesson {:.1} MB\n",
+        match accel {
+            Accel::Kvm => "with KVM",
+            Accel::Tcg => "emulated",
+        },
         floor.as_secs_f64(),
         whole.as_secs_f64(),
         whole.as_secs_f64() / floor.as_secs_f64(),
@@ -170,6 +176,7 @@ fn as_text(
 
 fn as_json(
     release: &str,
+    accel: Accel,
     floor: Duration,
     whole: Duration,
     (lesson, step): (Duration, Duration),
@@ -177,6 +184,7 @@ fn as_json(
 ) -> Result<String> {
     let line = json!({
         "kernel": release,
+        "accelerator": accel.name(),
         "rounds": ROUNDS,
         "bare_boot_seconds": floor.as_secs_f64(),
         "run_seconds": whole.as_secs_f64(),

@@ -124,7 +124,8 @@ pub fn archive(programs: &[&Path]) -> Result<Archive> {
 /// The VM that boots this kernel.
 pub fn machine(kernel: &Kernel) -> Result<Machine> {
     let qemu = qemu::find().context("QEMU has gone")?;
-    Ok(Machine { qemu, kernel: kernel.image.clone(), memory_mib: MEMORY_MIB })
+    let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
+    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB })
 }
 
 #[cfg(test)]

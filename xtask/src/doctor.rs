@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::catalog;
-use crate::kernel::MATRIX;
+use crate::kernel::{self, MATRIX};
 use crate::problem::Exit;
 use crate::screen::{self, Mark};
 use crate::setup::packages::Part;
@@ -253,7 +253,7 @@ fn privileges() -> Item {
 }
 
 fn host_kernel() -> Item {
-    let release = host_release();
+    let release = kernel::running();
     let btf = Path::new("/sys/kernel/btf/vmlinux").exists();
     let modules = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
     let lsm = modules.trim().split(',').any(|name| name == "bpf");
@@ -262,13 +262,9 @@ fn host_kernel() -> Item {
     item("host kernel", if btf { State::Ok } else { State::Note }, found)
 }
 
-fn host_release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
-}
-
 /// What `run --host` could do here; VMs run every lesson whatever the host is.
 fn host_lessons() -> Result<Item> {
-    let release = host_release();
+    let release = kernel::running();
     let lessons = catalog::lessons()?;
     let (able, unable): (Vec<_>, Vec<_>) =
         lessons.iter().partition(|lesson| is_at_least(&release, &lesson.about.oldest_kernel));

@@ -12,8 +12,8 @@ use crate::demo;
 use crate::foreground::Foreground;
 use crate::problem::{Exit, Problem};
 use crate::screen::{self, Mark};
-use crate::setup;
 use crate::vm::Interrupted;
+use crate::{kernel, setup};
 
 /// Exit status by which a lesson's program says that this machine cannot run it.
 const NOT_READY: i32 = 3;
@@ -40,7 +40,7 @@ pub fn run(lesson: &Lesson, options: &Run) -> Result<Exit> {
     if !rustix::process::geteuid().is_root() {
         return Err(needs_root(lesson, &program, &implementations, &steps).into());
     }
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let release = kernel::running();
     let mut exit = Exit::Done;
     for implementation in implementations {
         let place = format!("on Linux {release}, this machine's own kernel");

@@ -45,6 +45,11 @@ impl Kernel {
     }
 }
 
+/// The release of this machine's own kernel, which runs xtask.
+pub fn running() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
 fn release_of(path: &Path) -> Result<String> {
     let unreadable = |error: std::io::Error| {
         Problem::machine(format!("cannot read the kernel {}: {error}", path.display()))

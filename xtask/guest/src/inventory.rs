@@ -1,12 +1,15 @@
-//! What lives in the kernel, so that a plan that leaves something behind can be named.
+//! What lives in the kernel and how it is set, so that a plan that leaves something behind can be named.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+
+use crate::settings::Settings;
+use crate::{network, programs};
 
 /// The kernel frees programs and links a moment after their last user has gone.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -15,9 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OBJECTS: [(&str, u32); 4] = [("program", 11), ("map", 12), ("BTF object", 23), ("link", 31)];
 
 /// Folders whose entries are things of the kernel's.
-const FOLDERS: [(&str, &str); 5] = [
+const FOLDERS: [(&str, &str); 4] = [
     ("pinned object", "/sys/fs/bpf"),
-    ("network interface", "/sys/class/net"),
     ("trace instance", "/sys/kernel/tracing/instances"),
     ("control group", "/sys/fs/cgroup"),
     ("device", "/dev"),
@@ -27,42 +29,101 @@ const FOLDERS: [(&str, &str); 5] = [
 const LISTS: [(&str, &str); 4] = [
     ("kprobe", "/sys/kernel/tracing/kprobe_events"),
     ("uprobe", "/sys/kernel/tracing/uprobe_events"),
+    ("traced event", "/sys/kernel/tracing/set_event"),
     ("module", "/proc/modules"),
-    ("mount", "/proc/self/mountinfo"),
 ];
 
-#[derive(Debug, Eq, PartialEq)]
+/// What the name of a mount begins with.
+const MOUNT: &str = "mount ";
+
+/// Loading the first program that can print switches this one on, and nothing switches it off.
+const PRINTK_EVENT: &str = "bpf_trace:bpf_trace_printk";
+
+/// What is there, by name: how often, or its value.
+type State = BTreeMap<String, String>;
+
+/// What there was before any plan.
 pub struct Inventory {
-    things: BTreeSet<String>,
+    settings: Settings,
+    state: State,
 }
 
 impl Inventory {
     pub fn take() -> Result<Self> {
-        let mut things = BTreeSet::new();
-        for (kind, command) in OBJECTS {
-            things.extend(ids(command).into_iter().map(|id| format!("{kind} {id}")));
-        }
-        for (kind, folder) in FOLDERS {
-            things.extend(names_in(folder)?.into_iter().map(|name| format!("{kind} {name}")));
-        }
-        for (kind, file) in LISTS {
-            things.extend(lines_of(kind, file)?);
-        }
-        things.extend(processes()?);
-        Ok(Self { things })
+        let settings = Settings::find();
+        let state = state(&settings)?;
+        Ok(Self { settings, state })
     }
 
-    /// What has come since and does not go.
-    pub fn what_is_new(&self) -> Result<Vec<String>> {
+    /// The programs have come, or others: their mounts are none of a plan's doing.
+    pub fn renew_mounts(&mut self) -> Result<()> {
+        self.state.retain(|name, _| !name.starts_with(MOUNT));
+        mounts()?.into_iter().for_each(|name| count(&mut self.state, name));
+        Ok(())
+    }
+
+    /// What has come, gone or changed since, and does not go back.
+    pub fn differences(&self) -> Result<Vec<String>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let new: Vec<String> = Self::take()?.things.difference(&self.things).cloned().collect();
-            if new.is_empty() || Instant::now() > deadline {
-                return Ok(new);
+            let differences = compare(&self.state, &state(&self.settings)?);
+            if differences.is_empty() || Instant::now() > deadline {
+                return Ok(differences);
             }
             sleep(Duration::from_millis(10));
         }
     }
+}
+
+fn compare(before: &State, after: &State) -> Vec<String> {
+    let come = after.iter().filter_map(|(name, value)| match before.get(name) {
+        None => Some(name.clone()),
+        Some(was) if was != value => Some(format!("{name} ({} before, {} now)", short(was), short(value))),
+        Some(_) => None,
+    });
+    let gone =
+        before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("no {name} any more"));
+    come.chain(gone).collect()
+}
+
+/// A value as a part of a line.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 40;
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        None if line.is_empty() => "nothing".to_owned(),
+        None => line,
+        Some((end, _)) => format!("{}...", &line[..end]),
+    }
+}
+
+fn state(settings: &Settings) -> Result<State> {
+    let mut state: State = settings.values().collect();
+    for (name, value) in network::things()? {
+        match value {
+            Some(value) => drop(state.insert(name, value)),
+            None => count(&mut state, name),
+        }
+    }
+    let mut add = |name| count(&mut state, name);
+    for (kind, command) in OBJECTS {
+        ids(command).into_iter().for_each(|id| add(format!("{kind} {id}")));
+    }
+    for (kind, folder) in FOLDERS {
+        names_in(folder)?.into_iter().for_each(|name| add(format!("{kind} {name}")));
+    }
+    for (kind, file) in LISTS {
+        first_words(file)?.into_iter().for_each(|name| add(format!("{kind} {name}")));
+    }
+    mounts()?.into_iter().for_each(&mut add);
+    processes()?.into_iter().for_each(add);
+    Ok(state)
+}
+
+/// One more of this name: a second mount on a folder is seen.
+fn count(state: &mut State, name: String) {
+    let times = state.get(&name).and_then(|times| times.parse::<u32>().ok()).unwrap_or(0);
+    state.insert(name, (times + 1).to_string());
 }
 
 /// `union bpf_attr`, as far as BPF_*_GET_NEXT_ID uses it.
@@ -94,21 +155,33 @@ fn names_in(folder: &str) -> Result<Vec<String>> {
     entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-fn lines_of(kind: &str, file: &str) -> Result<Vec<String>> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {file}")),
-    };
-    // The programs' own root is what the host put there, not what a plan left.
-    let lines = text.lines().filter_map(|line| named(kind, line)).filter(|name| !name.starts_with("/work"));
-    Ok(lines.map(|name| format!("{kind} {name}")).collect())
+/// Of each line of a file, what it is about, without its counters.
+fn first_words(file: &str) -> Result<Vec<String>> {
+    let words = lines_of(file)?.into_iter().filter_map(|line| Some(line.split(' ').next()?.to_owned()));
+    Ok(words.filter(|word| word != PRINTK_EVENT).collect())
 }
 
-/// What a line is about, without its counters: a mount's point, a module's name.
-fn named<'a>(kind: &str, line: &'a str) -> Option<&'a str> {
-    let mut words = line.split(' ');
-    if kind == "mount" { words.nth(4) } else { words.next() }
+/// Mounts as a plan sees them: below the programs' root lies what it calls its own root.
+fn mounts() -> Result<Vec<String>> {
+    let lines = lines_of("/proc/self/mountinfo")?;
+    let points = lines.iter().filter_map(|line| line.split(' ').nth(4));
+    Ok(points.map(|point| format!("{MOUNT}{}", as_seen_inside(point))).collect())
+}
+
+fn as_seen_inside(point: &str) -> &str {
+    match point.strip_prefix(programs::ROOT) {
+        Some("") => "/",
+        Some(inside) if inside.starts_with('/') => inside,
+        _ => point,
+    }
+}
+
+fn lines_of(file: &str) -> Result<Vec<String>> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {file}")),
+    }
 }
 
 /// Programs that run, init and the kernel's own threads left out.
@@ -127,12 +200,49 @@ fn processes() -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::*;
+
+    fn state(things: &[(&str, &str)]) -> State {
+        things.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
 
     #[test]
-    fn counters_are_no_part_of_a_name() {
-        assert_eq!(named("module", "veth 45056 2 - Live 0x0"), Some("veth"));
-        assert_eq!(named("mount", "28 1 0:25 / /run/netns/x rw - nsfs nsfs rw"), Some("/run/netns/x"));
-        assert_eq!(named("kprobe", "p:kprobes/foo do_unlinkat"), Some("p:kprobes/foo"));
+    fn what_came_went_or_changed_is_named() {
+        let before =
+            state(&[("module veth", "1"), ("sysctl kernel/hostname", "(none)"), ("mount /tmp", "1")]);
+        assert_eq!(compare(&before, &before), [""; 0]);
+        let after = state(&[("map 7", "1"), ("sysctl kernel/hostname", "left"), ("mount /tmp", "2")]);
+        assert_eq!(
+            compare(&before, &after),
+            [
+                "map 7",
+                "mount /tmp (1 before, 2 now)",
+                "sysctl kernel/hostname ((none) before, left now)",
+                "no module veth any more",
+            ]
+        );
+    }
+
+    #[test]
+    fn things_of_one_name_are_counted() {
+        let mut state = State::new();
+        count(&mut state, "mount /tmp".into());
+        count(&mut state, "mount /tmp".into());
+        assert_eq!(state["mount /tmp"], "2");
+    }
+
+    #[test]
+    fn mounts_are_named_as_a_plan_sees_them() {
+        assert_eq!(
+            ["/work", "/work/tmp", "/proc", "/workshop"].map(as_seen_inside),
+            ["/", "/tmp", "/proc", "/workshop"]
+        );
+    }
+
+    #[test]
+    fn values_are_shortened_to_a_part_of_a_line() {
+        assert_eq!(short("4 4\n1\t7"), "4 4 1 7");
+        assert_eq!(short(""), "nothing");
+        assert_eq!(short(&"é".repeat(100)), "é".repeat(40) + "...");
     }
 }

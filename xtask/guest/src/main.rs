@@ -2,32 +2,42 @@
 //!
 //! ```text
 //!   mounts      the guest's own file systems
+//!   modules     kernel modules that lessons need
 //!   channel     the conversation with the host
-//!   awakening   clock and random numbers, after a boot or a resume
+//!   entropy     random numbers of its own, after a boot or a resume
+//!   clock       the host's time of day, before each plan
 //!   shared      the memory that the host writes programs into
 //!   programs    the root that steps run in: read-only, with fresh folders for each plan
 //!   step        one program with its limits
 //!   inventory   what is in the kernel, before and after a plan
+//!   settings    how the kernel is set: a part of the inventory
+//!   network     interfaces and what hangs on them: another part
 //! ```
 //!
 //! It is a program of its own and not a shell script because success must be something it *says*: a guest whose
 //! kernel panics ends QEMU with exit status 0.
 
-mod awakening;
 mod channel;
+mod clock;
+mod entropy;
 mod inventory;
 mod kernel_log;
+mod modules;
 mod mounts;
+mod network;
 mod programs;
+mod settings;
 mod shared;
 mod step;
 
+use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Context, Result, bail};
 use plan::{News, Order, Plan};
 
 use crate::channel::{Channel, Message};
+use crate::clock::Clock;
 use crate::inventory::Inventory;
 use crate::kernel_log::KernelLog;
 use crate::programs::FreshFolders;
@@ -37,48 +47,49 @@ fn main() {
         eprintln!("error: this program is the init of a VM; it does nothing elsewhere");
         std::process::exit(2);
     }
-    if let Err(error) = serve() {
-        // Standard error is the kernel's console; the host shows its last lines.
-        eprintln!("guest init: {error:#}");
-    }
-    power_off();
+    let Err(error) = serve();
+    // Standard error is the kernel's console; the host shows its last lines.
+    eprintln!("guest init: {error:#}");
+    end_vm();
 }
 
-fn serve() -> Result<()> {
+/// Serves until something fails: the host ends a VM by itself.
+fn serve() -> Result<Infallible> {
     mounts::mount_all()?;
+    let not_loaded = modules::load_all()?;
     let mut kernel_log = KernelLog::from_now()?;
-    let before = Inventory::take()?;
+    let mut before = Inventory::take()?;
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    channel.send(&News::Ready { version: plan::VERSION, release: release.clone() })?;
-    while let Some(order) = next_order(&inbox)? {
-        match order {
+    channel.send(&News::Ready { version: plan::VERSION, release: release.clone(), not_loaded })?;
+    loop {
+        match next_order(&inbox)? {
             Order::Wake { now, seed } => {
-                awakening::wake(now, &seed)?;
+                clock::set(now)?;
+                entropy::reseed(&seed)?;
                 channel.send(&News::Awake { release: release.clone() })?;
             }
             Order::Unpack(source) => {
                 programs::unpack(source)?;
+                before.renew_mounts()?;
                 channel.send(&News::Unpacked)?;
             }
-            Order::Run(plan) => {
+            Order::Run { plan, now } => {
+                clock::set(now)?;
                 run(&plan, &channel, &inbox, &mut kernel_log, &before)?;
                 channel.send(&News::Finished)?;
             }
-            Order::PowerOff => return Ok(()),
             // A signal or a new size that arrives after its step has ended is too late to matter.
             Order::Signal(_) | Order::Resize(_) => {}
         }
     }
-    Ok(())
 }
 
-/// The next order; `None` when there will be no more.
-fn next_order(inbox: &Receiver<Message>) -> Result<Option<Order>> {
+fn next_order(inbox: &Receiver<Message>) -> Result<Order> {
     loop {
         match inbox.recv().context("the host went away")? {
-            Message::Order(order) => return Ok(Some(order)),
+            Message::Order(order) => return Ok(order),
             Message::Failed(error) => bail!("cannot read orders: {error}"),
             // A key that arrives after its step has ended is too late to matter.
             Message::Input(_) | Message::ProgramEnded => {}
@@ -94,6 +105,7 @@ fn run(
     before: &Inventory,
 ) -> Result<()> {
     let folders = FreshFolders::mount()?;
+    let clock = Clock::read();
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send(&News::Started(index))?;
         let (outcome, duration) = step::run(step, channel, inbox)?;
@@ -101,7 +113,8 @@ fn run(
         channel.send(&News::Ended { step: index, outcome, micros })?;
     }
     folders.unmount()?;
-    let left_behind = before.what_is_new()?;
+    let mut left_behind = before.differences()?;
+    left_behind.extend(Clock::read().change_since(clock));
     if !left_behind.is_empty() {
         channel.send(&News::LeftBehind(left_behind))?;
     }
@@ -112,7 +125,7 @@ fn run(
     Ok(())
 }
 
-fn power_off() {
+fn end_vm() {
     rustix::fs::sync();
     // QEMU runs with -no-reboot: a restart ends it, and is quicker than ACPI power-off.
     if let Err(error) = rustix::system::reboot(rustix::system::RebootCommand::Restart) {

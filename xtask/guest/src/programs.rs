@@ -17,7 +17,8 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount
 
 use crate::shared::Shared;
 
-const ROOT: &str = "/work";
+/// Where it is for init; the root for its steps.
+pub const ROOT: &str = "/work";
 const C_ROOT: &CStr = c"/work";
 
 /// The guest's own, seen from inside.

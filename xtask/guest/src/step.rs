@@ -156,8 +156,7 @@ fn supervise(
                     resize(terminal, size).context("cannot resize the terminal")?;
                 }
             }
-            Ok(Message::Order(Order::PowerOff)) => kill_everything(),
-            Ok(Message::Order(order @ (Order::Run(_) | Order::Unpack(_) | Order::Wake { .. }))) => {
+            Ok(Message::Order(order @ (Order::Run { .. } | Order::Unpack(_) | Order::Wake { .. }))) => {
                 bail!("the host sent {order:?} while a step was running");
             }
             Ok(Message::Input(bytes)) => {

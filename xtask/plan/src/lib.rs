@@ -7,13 +7,14 @@
 //!    |                    <- Awake            |
 //!    | Order::Unpack      ->                  |  the programs are in the shared memory, or came with the boot
 //!    |                    <- Unpacked         |
-//!    | Order::Run(Plan)   ->                  |
+//!    | Order::Run         ->                  |  a plan; its clock is set first
 //!    |                    <- Started(step 0)  |
 //!    |                    <- output bytes     |
 //!    |                    <- Ended(step 0)    |  ... and so on for each step
 //!    |                    <- Finished         |  ready for another plan
-//!    | Order::PowerOff    ->                  |
 //! ```
+//!
+//! There is no order to end: a VM has nothing to save, and the host ends it with its QEMU.
 //!
 //! A [`Plan`] is a list of [`Step`]s: programs with their arguments and limits. Everything travels as [`frame`]s over
 //! a serial line of its own, so kernel messages and a program's output never mix with the conversation.
@@ -25,7 +26,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -61,7 +62,12 @@ pub struct Size {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum News {
     /// The guest waits for orders.
-    Ready { version: u32, release: String },
+    Ready {
+        version: u32,
+        release: String,
+        /// Modules that came with the boot and could not be loaded, and why.
+        not_loaded: Vec<String>,
+    },
     /// The clock is right and the random numbers are new.
     Awake { release: String },
     /// The programs are in place.
@@ -101,18 +107,15 @@ impl Outcome {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Order {
     /// The guest has just been booted or resumed.
-    Wake {
-        now: Duration,
-        seed: Vec<u8>,
-    },
+    Wake { now: Duration, seed: Vec<u8> },
     /// Replace the programs.
     Unpack(Source),
-    Run(Plan),
+    /// Run a plan. A VM may stay up for long, and the host's clock may be set meanwhile.
+    Run { plan: Plan, now: Duration },
     /// Send this signal to the running step.
     Signal(i32),
     /// The user's terminal has a new size.
     Resize(Size),
-    PowerOff,
 }
 
 /// Where the guest finds a cpio archive with the programs.
@@ -123,6 +126,9 @@ pub enum Source {
     /// In the file [`BOOT_ARCHIVE`], which came with the initial file system.
     Boot,
 }
+
+/// Where the initial file system has the kernel modules that are loaded at boot, in the order of their names.
+pub const MODULES: &str = "/modules";
 
 /// See [`Source::Boot`].
 pub const BOOT_ARCHIVE: &str = "/programs.cpio";

@@ -1,8 +1,10 @@
 //! The guest's init, built when its source has changed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
@@ -11,22 +13,61 @@ use crate::{build, screen, workspace};
 /// The init's source: a change in any of these makes a new one.
 const SOURCES: [&str; 5] = ["xtask/guest", "xtask/plan", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
-/// Returns the path of the init; builds it first when there is none of this source.
-pub fn build() -> Result<PathBuf> {
+/// Inits of other sources that stay, for whoever switches between branches.
+const KEPT: usize = 3;
+
+/// The init's bytes; builds it first when there is none of this source.
+pub fn get() -> Result<Vec<u8>> {
     let folder = workspace::own_cache().join("init");
     let path = folder.join(format!("{:016x}", source_hash()?));
-    if path.exists() {
-        return Ok(path);
+    // Read at once: another run may remove it, as one of many, at any moment.
+    match read_and_mark(&path) {
+        Ok(bytes) => return Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
     screen::progress("building the guest's init (once, about 15 s)");
     let built = build::guest_init()?;
+    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // Another run may be doing the same; a rename lets the last one win without anyone seeing half a file.
-    let temporary = folder.join(format!("new-{}", std::process::id()));
-    fs::copy(&built, &temporary)
-        .and_then(|_| fs::rename(&temporary, &path))
+    let temporary = folder.join(format!("{NEW}{}", std::process::id()));
+    fs::write(&temporary, &bytes)
+        .and_then(|()| fs::rename(&temporary, &path))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    remove_oldest(&folder, &path);
+    Ok(bytes)
+}
+
+/// What a file is called until it is whole.
+const NEW: &str = "new-";
+
+/// Its time says when it was last used.
+fn read_and_mark(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // A cache that cannot be written only means that its age counts.
+    let _ = file.set_modified(SystemTime::now());
+    Ok(bytes)
+}
+
+/// Removes inits that were not used for longest, and what is left of runs that were killed.
+fn remove_oldest(folder: &Path, ours: &Path) {
+    let mut others: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_init = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if (is_init || name.starts_with(NEW)) && entry.path() != ours {
+            let used = entry.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            others.push((used, entry.path()));
+        }
+    }
+    others.sort();
+    for (_, path) in others.iter().rev().skip(KEPT) {
+        // Another run may have been quicker.
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn source_hash() -> Result<u64> {
@@ -49,4 +90,32 @@ fn hash_tree(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
     hasher.write(path.file_name().unwrap_or_default().as_encoded_bytes());
     hasher.write(&fs::read(path).with_context(unreadable)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_ones_used_last_stay_and_other_files_too() {
+        let folder = std::env::temp_dir().join(format!("xtask-init-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let inits: Vec<_> = (0..KEPT + 2).map(|number| folder.join(format!("{number:016x}"))).collect();
+        let others = ["bare", "bare.c", "notes"].map(|name| folder.join(name));
+        for (age, path) in inits.iter().chain(&others).enumerate() {
+            fs::write(path, "x").unwrap();
+            let old = SystemTime::now() - Duration::from_secs(3600 + 60 * age as u64);
+            File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+        }
+        // The oldest is used, so the one before it is the next to go.
+        assert_eq!(read_and_mark(&inits[KEPT + 1]).unwrap(), b"x");
+        fs::write(folder.join("new-1"), "half a file of a run that goes on").unwrap();
+        remove_oldest(&folder, &inits[0]);
+        let stay: Vec<_> = inits.iter().map(|path| path.exists()).collect();
+        assert_eq!(stay, [true, true, false, false, true], "ours, one more, the used one");
+        assert!(others.iter().all(|path| path.exists()) && folder.join("new-1").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -1,7 +1,8 @@
 //! What goes into a guest: its initial file system, and the programs of a run.
 //!
 //! ```text
-//!   initramfs   the guest's init, made once (see `init`); the programs too, where there is no shared memory
+//!   initramfs   the guest's init, made once (see `init`), and kernel modules (see `modules`); the programs too, where
+//!               there is no shared memory
 //!   programs    what a run needs, with its shared libraries: the root that its steps see
 //!   tools       busybox and bpftool, for those who look around
 //! ```
@@ -11,6 +12,7 @@
 mod archive;
 mod init;
 mod library;
+mod modules;
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -20,13 +22,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 pub use archive::Archive;
+pub use modules::Modules;
 
 use crate::setup;
 
-/// The initial file system: the guest's init, and the programs if they come with the boot.
-pub fn initramfs(programs: Option<&[u8]>) -> Result<Vec<u8>> {
+/// The initial file system: the guest's init, modules, and the programs if they come with the boot.
+pub fn initramfs(modules: &Modules, programs: Option<&[u8]>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    archive.file("init", 0o755, &read(&init::build()?)?)?;
+    archive.file("init", 0o755, &init::get()?)?;
+    modules.put_into(&mut archive)?;
     if let Some(programs) = programs {
         archive.file(plan::BOOT_ARCHIVE.trim_start_matches('/'), 0o600, programs)?;
     }

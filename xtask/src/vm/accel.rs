@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
-use crate::workspace;
+use crate::{kernel, workspace};
 
 /// Overrides every check: `kvm` or `tcg`.
 pub const OVERRIDE: &str = "XTASK_ACCEL";
@@ -23,6 +23,14 @@ pub enum Accel {
 }
 
 impl Accel {
+    /// What [`OVERRIDE`] calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        }
+    }
+
     pub fn argument(self) -> &'static str {
         match self {
             Accel::Kvm => "kvm",
@@ -128,7 +136,7 @@ fn verdict_path() -> PathBuf {
 /// This machine with its kernel: the cache may be shared with other machines.
 fn host() -> String {
     let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    format!("{} {}", machine.trim(), rustix::system::uname().release().to_string_lossy())
+    format!("{} {}", machine.trim(), kernel::running())
 }
 
 #[cfg(test)]

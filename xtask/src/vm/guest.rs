@@ -88,6 +88,13 @@ pub struct PlanReport {
     pub left_behind: Vec<String>,
 }
 
+/// What a guest says of itself when it has booted.
+pub(super) struct Ready {
+    pub release: String,
+    /// Modules that could not be loaded, and why.
+    pub not_loaded: Vec<String>,
+}
+
 /// Why a guest could not go on. The VM has been ended.
 #[derive(Debug)]
 pub enum Failure {
@@ -136,10 +143,10 @@ impl Guest {
         })
     }
 
-    /// Waits until the guest's init is ready for orders; returns the kernel's release.
-    pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<String, Failure> {
+    /// Waits until the guest's init is ready for orders.
+    pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<Ready, Failure> {
         match self.next_news(limit)? {
-            News::Ready { version: plan::VERSION, release } => Ok(release),
+            News::Ready { version: plan::VERSION, release, not_loaded } => Ok(Ready { release, not_loaded }),
             news => Err(self.died(&format!("the guest's init is not of this xtask: it said {news:?}"))),
         }
     }
@@ -165,8 +172,7 @@ impl Guest {
         File::open("/dev/urandom")
             .and_then(|mut random| random.read_exact(&mut seed))
             .map_err(|error| Failure::Caller(error.into()))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.order(&Order::Wake { now, seed })?;
+        self.order(&Order::Wake { now: now(), seed })?;
         match self.next_news(AWAKE)? {
             News::Awake { release } => Ok(release),
             news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
@@ -210,7 +216,7 @@ impl Guest {
         mut audience: impl FnMut(Happening<'_>) -> Result<()>,
     ) -> Result<PlanReport, Failure> {
         let mut report = PlanReport::default();
-        self.order(&Order::Run(plan.clone()))?;
+        self.order(&Order::Run { plan: plan.clone(), now: now() })?;
         // The first step starts at once.
         let mut deadline = Some(Instant::now() + GRACE);
         loop {
@@ -342,6 +348,11 @@ impl Guest {
     fn end(&mut self) {
         self.qemu = None;
     }
+}
+
+/// The time of day, since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The way in for what the user types, and for changes of the terminal's size.

@@ -22,7 +22,7 @@ mod shared_memory;
 mod snapshot;
 mod start;
 
-pub use accel::{Accel, KvmState, kvm_state};
+pub use accel::{Accel, KvmState, OVERRIDE, kvm_state};
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
 pub use start::{HeadStart, How, Interrupted, Started, head_start, last_words, start, time_to_end};
 
@@ -35,6 +35,8 @@ pub struct Machine {
     pub qemu: PathBuf,
     /// A bzImage or an uncompressed vmlinux.
     pub kernel: PathBuf,
+    /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
+    pub modules: Option<PathBuf>,
     pub memory_mib: u32,
 }
 

@@ -240,7 +240,8 @@ mod tests {
     use super::*;
 
     fn shown(accel: Accel, origin: Origin<'_>) -> String {
-        let machine = Machine { qemu: "qemu".into(), kernel: "kernels/6.12/vmlinux".into(), memory_mib: 256 };
+        let kernel = "kernels/6.12/vmlinux".into();
+        let machine = Machine { qemu: "qemu".into(), kernel, modules: None, memory_mib: 256 };
         let inherited = Inherited { console: 3, plans: 4, monitor: 5, memory: Some(6), origin: 7 };
         let arguments = arguments(&machine, accel, origin, &inherited);
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();

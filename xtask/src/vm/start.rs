@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use plan::Source;
 
 use super::accel::{self, Accel, KvmState};
-use super::guest::{Death, Failure, Guest};
+use super::guest::{Death, Failure, Guest, Ready};
 use super::qemu::{Origin, Qemu};
 use super::shared_memory::SharedMemory;
-use super::snapshot::Snapshot;
+use super::snapshot::{Sealed, Snapshot};
 use super::{Machine, Programs};
-use crate::image;
+use crate::image::{self, Modules};
 use crate::problem::{Exit, Problem};
 
 /// Under emulation one boot in some hundreds dies early, before any program of ours runs.
@@ -90,7 +90,7 @@ impl HeadStart {
 
 /// Resumes, or boots and saves. `None`: snapshots do not work here.
 fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Option<Started>, Failure> {
-    let initramfs = image::initramfs(None).map_err(Failure::Caller)?;
+    let initramfs = initramfs(machine, None, notes).map_err(Failure::Caller)?;
     let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
         notes.push(format!(
@@ -122,22 +122,35 @@ fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Optio
     Ok(Some(started))
 }
 
+fn initramfs(machine: &Machine, programs: Option<&[u8]>, notes: &mut Vec<String>) -> anyhow::Result<Vec<u8>> {
+    let modules = Modules::find(machine.modules.as_deref())?;
+    modules.notes.iter().for_each(|note| note_once(notes, note.clone()));
+    image::initramfs(&modules, programs)
+}
+
+fn note_once(notes: &mut Vec<String>, note: String) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
 /// `None` when there is no snapshot that works.
 fn resume_with(
     machine: &Machine,
     snapshot: &Snapshot,
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
-    let file = match snapshot.open() {
-        Ok(Some(file)) => file,
+    let sealed = match snapshot.open() {
+        Ok(Some(sealed)) => sealed,
         Ok(None) => return Ok(None),
         Err(error) => {
-            notes.push(format!("the snapshot was dropped: {error:#}"));
+            // What cannot be cleared away is met twice.
+            note_once(notes, format!("{error:#}"));
             return Ok(None);
         }
     };
     let begin = Instant::now();
-    match resume(machine, &file) {
+    match resume_checked(machine, &sealed) {
         Ok((guest, release)) => {
             let ready = begin.elapsed();
             snapshot.praise();
@@ -157,6 +170,21 @@ fn resume_with(
     }
 }
 
+/// Resumes while the snapshot is read a second time, on another core: what a damaged guest says must not count.
+fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| sealed.check());
+        let resumed = resume(machine, sealed.file());
+        let checked = check.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
+        match (resumed, checked) {
+            (Err(interrupted @ Failure::Interrupted(_)), _) => Err(interrupted),
+            // Damage is also the likeliest reason of a resume that failed.
+            (_, Err(damage)) => Err(Failure::Caller(damage)),
+            (resumed, Ok(())) => resumed,
+        }
+    })
+}
+
 fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
     let memory = SharedMemory::create().map_err(Failure::Caller)?;
     let (qemu, lines) =
@@ -174,14 +202,18 @@ fn boot_with_retries(
     programs: Option<&[u8]>,
     notes: &mut Vec<String>,
 ) -> Result<Started, Failure> {
-    let initramfs = image::initramfs(programs).map_err(Failure::Caller)?;
+    let initramfs = initramfs(machine, programs, notes).map_err(Failure::Caller)?;
     let mut kvm_failed = None;
     let mut failed = 0;
     loop {
         let accel = state.accel();
         let begin = Instant::now();
         match boot(machine, accel, &initramfs, programs.is_none()) {
-            Ok((guest, release)) => {
+            Ok((guest, ready)) => {
+                notes.extend(
+                    ready.not_loaded.iter().map(|why| format!("a module could not be loaded: {why}")),
+                );
+                let release = ready.release;
                 // Only now it is KVM's fault, and not the kernel's.
                 kvm_failed.iter().for_each(|why: &String| accel::remember_failure(why));
                 let (how, ready) = (How::Booted, begin.elapsed());
@@ -219,13 +251,13 @@ fn boot(
     accel: Accel,
     initramfs: &[u8],
     shares_memory: bool,
-) -> Result<(Guest, String), Failure> {
+) -> Result<(Guest, Ready), Failure> {
     let memory = if shares_memory { Some(SharedMemory::create().map_err(Failure::Caller)?) } else { None };
     let (qemu, lines) =
         Qemu::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref()).map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
-    let release = guest.wait_until_ready(boot_limit(accel))?;
-    Ok((guest, release))
+    let ready = guest.wait_until_ready(boot_limit(accel))?;
+    Ok((guest, ready))
 }
 
 /// Many times what a boot takes, so that a busy machine does not look broken.

@@ -1,12 +1,10 @@
-//! What a resumed guest has wrong: it believes in the time of its snapshot, and its random numbers would repeat
-//! those of every other guest that was resumed from it.
+//! Random numbers of its own for a resumed guest: without them it would repeat those of every other guest that was
+//! resumed from the same snapshot.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rustix::time::{ClockId, Timespec, clock_settime};
 
 /// From `linux/random.h`.
 const RNDADDENTROPY: libc::Ioctl = 0x4008_5203;
@@ -23,14 +21,12 @@ struct Entropy {
     bytes: [u8; SEED],
 }
 
-/// Sets the clock to the host's, and mixes `seed` into the random numbers.
-pub fn wake(now: Duration, seed: &[u8]) -> Result<()> {
-    let time = Timespec { tv_sec: now.as_secs().try_into()?, tv_nsec: now.subsec_nanos().into() };
-    clock_settime(ClockId::Realtime, time).context("cannot set the clock")?;
-    reseed(seed).context("cannot seed the random numbers")
+/// Mixes `seed` into the random numbers.
+pub fn reseed(seed: &[u8]) -> Result<()> {
+    mix_in(seed).context("cannot seed the random numbers")
 }
 
-fn reseed(seed: &[u8]) -> Result<()> {
+fn mix_in(seed: &[u8]) -> Result<()> {
     let bytes: [u8; SEED] = seed.try_into().context("the seed has another length")?;
     let entropy = Entropy { bits: 8 * SEED as i32, size: SEED as i32, bytes };
     let device = File::options().write(true).open("/dev/urandom")?;

@@ -1,0 +1,54 @@
+//! The time of day. The host knows it: a resumed guest believes in the time of its snapshot.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
+
+/// Less is no sign of a program: between the two readings the whole VM may have to wait for a core.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// Sets the clock to the host's.
+pub fn set(now: Duration) -> Result<()> {
+    let time = Timespec { tv_sec: now.as_secs().try_into()?, tv_nsec: now.subsec_nanos().into() };
+    clock_settime(ClockId::Realtime, time).context("cannot set the clock")
+}
+
+/// How the clock stands to the one that nobody can set.
+#[derive(Clone, Copy)]
+pub struct Clock {
+    ahead: Duration,
+}
+
+impl Clock {
+    pub fn read() -> Self {
+        let ahead = time_of(ClockId::Realtime).saturating_sub(time_of(ClockId::Monotonic));
+        Self { ahead }
+    }
+
+    /// What a program did to it since, if it did.
+    pub fn change_since(self, before: Self) -> Option<String> {
+        let seconds = self.ahead.as_secs_f64() - before.ahead.as_secs_f64();
+        (seconds.abs() > TOLERANCE.as_secs_f64()).then(|| format!("clock (moved by {seconds:.0} s)"))
+    }
+}
+
+fn time_of(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_set_clock_has_changed() {
+        let before = Clock::read();
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(Clock::read().change_since(before), None);
+        let later = Clock { ahead: before.ahead + Duration::from_secs(3600) };
+        assert_eq!(later.change_since(before).as_deref(), Some("clock (moved by 3600 s)"));
+        assert_eq!(before.change_since(later).as_deref(), Some("clock (moved by -3600 s)"));
+    }
+}
