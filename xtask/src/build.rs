@@ -41,6 +41,20 @@ pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
     }
 }
 
+/// Builds a program of the course's own that runs in guests; returns it.
+pub fn tool(package: &str) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--package", package]).env("CARGO_TARGET_DIR", target_folder()?);
+    match run(command)? {
+        Ended::Well => Ok(target_folder()?.join("debug").join(package)),
+        Ended::Badly => {
+            Err(Problem::machine(format!("the {package} does not build; cargo's messages are above"))
+                .help("cargo xtask doctor")
+                .into())
+        }
+    }
+}
+
 /// Builds the guest's init as one static file; returns it.
 pub fn guest_init() -> Result<PathBuf> {
     let target = target_folder()?.join("guest");

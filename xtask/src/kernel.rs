@@ -45,6 +45,12 @@ impl Kernel {
     }
 }
 
+/// Whether a kernel of the matrix is older than another one.
+pub fn is_older(kernel: &str, other: &str) -> bool {
+    let place = |name| MATRIX.iter().position(|known| *known == name);
+    place(kernel) < place(other)
+}
+
 /// The release of this machine's own kernel, which runs xtask.
 pub fn running() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()

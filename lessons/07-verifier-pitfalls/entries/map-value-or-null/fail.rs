@@ -1,0 +1,27 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    macros::{kprobe, map},
+    maps::HashMap,
+    programs::ProbeContext,
+};
+
+#[map]
+static COUNTERS: HashMap<u32, u64> = HashMap::with_max_entries(16, 0);
+
+#[kprobe(function = "do_nanosleep")]
+pub fn map_value_or_null(_ctx: ProbeContext) -> u32 {
+    // SAFETY: it is wrong, and the verifier sees it: the lookup may have found nothing.
+    unsafe { *COUNTERS.get_ptr_mut(&0u32).unwrap_unchecked() += 1 };
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

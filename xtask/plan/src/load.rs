@@ -1,0 +1,42 @@
+//! What the loader says about the programs of an object file: a line of JSON for each.
+
+use serde::{Deserialize, Serialize};
+
+/// What became of one program.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Load {
+    /// The file's name, as the loader was given it.
+    pub object: String,
+    /// The function's name; empty when the whole object failed.
+    pub program: String,
+    /// Where in the object it lies; it tells what the program attaches to.
+    pub section: String,
+    pub result: LoadResult,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadResult {
+    Accepted(Accepted),
+    /// The verifier said no.
+    Rejected {
+        /// The kernel's error number, as text.
+        error: String,
+        log: String,
+    },
+    /// It did not get as far as the verifier, or the verifier said nothing.
+    Failed {
+        why: String,
+    },
+}
+
+/// What the kernel tells about a program that it loaded. `None`: this kernel does not tell.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Accepted {
+    /// Instructions after the verifier rewrote it.
+    pub instructions: Option<u32>,
+    /// Bytes of machine code.
+    pub machine_code: Option<u32>,
+    /// Instructions that the verifier followed.
+    pub processed: Option<u32>,
+}

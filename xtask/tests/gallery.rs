@@ -1,0 +1,151 @@
+//! Every program of the gallery, on every kernel: rejected or accepted as its entry says, with the very log.
+//!
+//! One VM a kernel loads all programs. To accept new logs, look at them after
+//! `INSTA_UPDATE=always cargo test -p xtask --test gallery -- --ignored`.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+use std::process::Command;
+
+use plan::load::LoadResult;
+use xtask::entry::{self, Entry, Language, Stage, Twin};
+use xtask::gallery::{self, Shown};
+use xtask::setup::{self, Need};
+use xtask::vm::{self, Failure};
+use xtask::{demo, loader, workspace};
+
+fn gallery_on(kernel: &str) {
+    setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
+    let entries = entry::entries().unwrap();
+    let entries: Vec<&Entry> = entries.iter().collect();
+    let programs = loader::programs(&gallery::objects().unwrap()).unwrap();
+    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
+    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
+    let shown = gallery::load_all(&mut started.guest, &entries).map_err(Failure::into_error).unwrap();
+
+    let wrong: Vec<String> = shown.iter().filter_map(|shown| wrong(shown, kernel)).collect();
+    assert!(wrong.is_empty(), "Linux {kernel}:\n{}", wrong.join("\n"));
+    let mut text = format!("Linux {}\n{}", started.release, toolchain());
+    for shown in &shown {
+        text += &record(shown);
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(entry::lesson().unwrap().folder.join("logs"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (pattern, constant) in VOLATILE {
+        settings.add_filter(pattern, constant);
+    }
+    settings.bind(|| insta::assert_snapshot!(kernel, text));
+}
+
+/// What is another number at each load.
+const VOLATILE: [(&str, &str); 3] = [
+    ("0xffff[0-9a-f]{12}", "0xffff..."),
+    ("verification time [0-9]+ usec", "verification time N usec"),
+    (r"map_ptr\(id=[0-9]+", "map_ptr(id=N"),
+];
+
+/// Where a program did not do what its entry says.
+fn wrong(shown: &Shown, kernel: &str) -> Option<String> {
+    let Shown { entry, twin, language, load } = shown;
+    let (should, why) = entry.should_load(*twin, *language, kernel);
+    let what = format!("{}: the {} program in {}", entry.name, twin.name(), language.name());
+    match (&load.result, should) {
+        (LoadResult::Accepted(_), true) => None,
+        (LoadResult::Accepted(_), false) => Some(format!("{what} was accepted")),
+        (LoadResult::Rejected { log, .. }, true) => Some(format!(
+            "{what} was rejected, although {}:\n{log}",
+            why.unwrap_or("nothing is wrong with it")
+        )),
+        (LoadResult::Rejected { .. }, false) => None,
+        (LoadResult::Failed { .. }, false)
+            if entry.about.fails_at == Stage::Open && *twin == Twin::Failing =>
+        {
+            None
+        }
+        // On a kernel without the feature it need not come as far as the verifier.
+        (LoadResult::Failed { .. }, false) if *twin == Twin::Fixed => None,
+        (LoadResult::Failed { why }, _) => Some(format!("{what} did not reach the verifier: {why}")),
+    }
+}
+
+fn record(shown: &Shown) -> String {
+    let Shown { entry, twin, language, load } = shown;
+    let head = format!("\n=== {} · {} · {}\n", entry.name, language.name(), twin.name());
+    head + &match &load.result {
+        LoadResult::Accepted(accepted) => {
+            format!("accepted: {} instructions\n", accepted.instructions.unwrap_or_default())
+        }
+        LoadResult::Rejected { error, log } => format!("rejected: {error}\n{}\n", shortened(log)),
+        LoadResult::Failed { why } => format!("failed: {why}\n"),
+    }
+}
+
+/// A log that nobody would read to its end keeps its ends.
+fn shortened(log: &str) -> String {
+    const KEPT: usize = 60;
+    let lines: Vec<&str> = log.lines().map(str::trim_end).collect();
+    if lines.len() <= 2 * KEPT {
+        return lines.join("\n");
+    }
+    let (head, tail) = (&lines[..KEPT], &lines[lines.len() - KEPT..]);
+    format!("{}\n[{} lines left out]\n{}", head.join("\n"), lines.len() - 2 * KEPT, tail.join("\n"))
+}
+
+/// Another compiler makes other programs, and so other logs.
+fn toolchain() -> String {
+    let version = |program: &std::path::Path| {
+        let output = Command::new(program).arg("--version").output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
+    };
+    let tools = workspace::root().join(".cache/bin");
+    format!(
+        "{}\n{}\n{}\n",
+        version(std::path::Path::new("rustc")),
+        version(&tools.join("bpf-linker")),
+        version(&tools.join("clang")),
+    )
+}
+
+/// Each language's sources are there for the test that reads them.
+#[test]
+fn every_program_has_a_source() {
+    for entry in entry::entries().unwrap() {
+        for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {
+            for twin in Twin::ALL {
+                assert!(entry.source(twin, language).is_file(), "{} {language:?} {twin:?}", entry.name);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_5_10() {
+    gallery_on("5.10");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_1() {
+    gallery_on("6.1");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_12() {
+    gallery_on("6.12");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_18() {
+    gallery_on("6.18");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_7_3() {
+    gallery_on("7.3");
+}
