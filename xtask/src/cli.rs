@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::catalog::Implementation;
 use crate::problem::Exit;
 use crate::setup::SetupOptions;
-use crate::{bench, doctor, list, run, setup, shell, test};
+use crate::verify::Verify;
+use crate::{bench, doctor, list, run, setup, shell, test, verify};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -42,6 +43,9 @@ enum Command {
         #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
         implementation: One,
     },
+    /// Loads any eBPF object file on every kernel: accepted or rejected, and why
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// Says what this machine has and lacks, with the fix for each
     Doctor {
         /// Print JSON
@@ -133,6 +137,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::List { json }) => list::run(json),
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
+        Some(Command::Verify(options)) => verify::run(&options),
         Some(Command::Doctor { json }) => doctor::run(json),
         Some(Command::Setup(options)) => setup::run(&options).map(|()| Exit::Done),
         Some(Command::Bench { kernel, json }) => bench::run(&kernel, json),
@@ -163,6 +168,14 @@ Examples:
   cargo xtask run 01 --impl both --kernel all   both implementations on all five kernels
   cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel of your own
   cargo xtask run 01 -- --help                  what the lesson's program can do";
+
+const VERIFY_EXAMPLES: &str = "\
+Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.
+Exit code 0: every program was accepted on every kernel. 1: not all were.
+Examples:
+  cargo xtask verify program.bpf.o                 on all five kernels
+  cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
+  cargo xtask verify program.bpf.o --json          a line for each program on each kernel";
 
 const SHELL_HELP: &str = "\
 `exit` or Ctrl-D ends the VM; Ctrl-] ends it at once.

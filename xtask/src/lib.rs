@@ -10,6 +10,9 @@
 //!   image       what goes into a guest
 //!   vm          a kernel in QEMU that runs plans
 //!   host        lessons without a VM
+//!   entry       what is in the gallery of verifier errors
+//!   loader      object files for a guest, and what the verifier made of them
+//!   parallel    the same on several kernels
 //!   row, stage  what several kernels give, as one tidy output
 //!   screen      what people see
 //! ```
@@ -29,6 +32,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod list;
 pub mod loader;
+pub mod parallel;
 pub mod problem;
 pub mod row;
 pub mod run;
@@ -38,5 +42,6 @@ pub mod setup;
 pub mod shell;
 pub mod stage;
 pub mod test;
+pub mod verify;
 pub mod vm;
 pub mod workspace;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use crate::stage::{Piece, Stage};
 use crate::vm::{
     self, Accel, Death, Failure, Happening, HeadStart, How, Interrupted, Programs, Started, Stream,
 };
-use crate::{build, host, setup};
+use crate::{build, host, parallel, setup};
 
 pub fn run(options: &Run) -> Result<Exit> {
     let lessons = catalog::lessons()?;
@@ -103,43 +102,14 @@ fn run_on_kernels(
     let head_start = Mutex::new(head_start);
     let performance =
         Performance { lesson, script: Script::of_run(lesson, options), programs, head_start, options };
-    let (stage, next) = (Stage::new(kernels.len()), AtomicUsize::new(0));
-    let work = || -> Result<Vec<(usize, Vec<Row>)>> {
-        let mut done = Vec::new();
-        loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
-            let Some(kernel) = kernels.get(part) else { return Ok(done) };
-            let rows = performance.on(kernel, &|piece| stage.show(part, piece));
-            let rows = rows.or_else(|error| performance.not_started(kernel, error, kernels.len()));
-            if rows.is_err() {
-                // The user, or a full disk, wants no more of them.
-                next.store(kernels.len(), Ordering::Relaxed);
-            }
-            stage.end(part)?;
-            done.push((part, rows?));
-        }
-    };
-    let jobs = options.jobs.unwrap_or_else(side_by_side).clamp(1, kernels.len().max(1));
-    let results: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join()).collect()
-    });
-    let mut rows = Vec::new();
-    for result in results {
-        rows.extend(result.map_err(|_| anyhow::anyhow!("a thread that ran a VM panicked"))??);
-    }
-    rows.sort_by_key(|(part, _)| *part);
-    Ok(rows.into_iter().flat_map(|(_, rows)| rows).collect())
-}
-
-/// One VM keeps one core busy, and takes its memory and about as much for QEMU.
-fn side_by_side() -> usize {
-    const EACH_KIB: usize = 600 << 10;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = available.and_then(|text| text.trim().trim_end_matches(" kB").parse::<usize>().ok());
-    kib.map_or(cores, |kib| cores.min(kib / EACH_KIB)).max(1)
+    let stage = Stage::new(kernels.len());
+    let rows = parallel::on_each(kernels, options.jobs, |part, kernel| {
+        let rows = performance.on(kernel, &|piece| stage.show(part, piece));
+        let rows = rows.or_else(|error| performance.not_started(kernel, error, kernels.len()));
+        stage.end(part)?;
+        rows
+    })?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// What is to be run, the same on every kernel.
