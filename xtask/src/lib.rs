@@ -10,6 +10,7 @@
 //!   image       what goes into a guest
 //!   vm          a kernel in QEMU that runs plans
 //!   host        lessons without a VM
+//!   explain     a verifier log as an explanation; the reading is done by the crate verifier-log
 //!   row, stage  what several kernels give, as one tidy output
 //!   screen      what people see
 //! ```
@@ -20,6 +21,7 @@ pub mod catalog;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 pub mod foreground;
 pub mod host;
 pub mod image;
