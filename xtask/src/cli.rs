@@ -1,5 +1,7 @@
 //! The grammar of the command line, and nothing else. Each command lives in a module of its own.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -7,7 +9,7 @@ use crate::catalog::Implementation;
 use crate::problem::Exit;
 use crate::setup::SetupOptions;
 use crate::verify::Verify;
-use crate::{bench, doctor, list, run, setup, shell, test, verify};
+use crate::{bench, doctor, explain, list, run, setup, shell, test, verify};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -46,6 +48,9 @@ enum Command {
     /// Loads any eBPF object file on every kernel: accepted or rejected, and why
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Reads a verifier log from anywhere: names the error, its cause, and the fix
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(Explain),
     /// Says what this machine has and lacks, with the fix for each
     Doctor {
         /// Print JSON
@@ -98,6 +103,19 @@ pub struct Run {
     pub args: Vec<String>,
 }
 
+#[derive(Debug, Parser)]
+pub struct Explain {
+    /// A file with the log, in whatever text it was copied with; `-` is standard input
+    #[arg(value_name = "FILE", required_unless_present = "code")]
+    pub file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Explain a class of errors without a log; `all` lists the classes
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub code: Option<String>,
+}
+
 /// The implementations to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Which {
@@ -138,6 +156,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
         Some(Command::Verify(options)) => verify::run(&options),
+        Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Doctor { json }) => doctor::run(json),
         Some(Command::Setup(options)) => setup::run(&options).map(|()| Exit::Done),
         Some(Command::Bench { kernel, json }) => bench::run(&kernel, json),
@@ -181,6 +200,38 @@ const SHELL_HELP: &str = "\
 `exit` or Ctrl-D ends the VM; Ctrl-] ends it at once.
 Without a terminal, the commands come from standard input:
   echo 'bpftool feature' | cargo xtask shell";
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  cargo xtask explain load.log                what a loader printed, saved to a file
+  my-loader 2>&1 | cargo xtask explain -      straight from the loader
+  cargo xtask explain --code scalar-deref     a class of errors, without a log
+
+The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON, have time stamps
+and colours, be cut, or be one of several. The program that was rejected comes first.
+
+Exit codes:
+  0  explained
+  1  a log without a rejection, a rejection with an unknown message, or no log at all
+  2  the file is not there, or no class has this name
+
+JSON (fields may be added, none is taken away or changes its meaning while `version` is 1):
+  version    1
+  verdict    explained, unknown, no-rejection or no-log: that of the first program
+  programs   the rejected ones first; each with
+    verdict    as above
+    name       the program's, or null
+    class      slug, title, rule, fix_c, fix_rust; null if not explained
+    messages   the decisive line first: line (its number in the input) and text
+    insn       the refused instruction: pc, opcode, text; or null
+    source     text, file and line of its source; or null
+    register   the number of the register that the message names, or null
+    finding    known: sentences about what the verifier knew; missing: what it lacked, or null
+    diagnosis  of Linux 7.3: category, problem, reason, suggestion; or null
+    processed  instructions that the verifier went through, or null
+    errno      the system call's error number, or null
+    truncated  true if a part of the log is missing
+    gallery    the entry of the gallery, or null";
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@
 //!   entry       what is in the gallery of verifier errors
 //!   loader      object files for a guest, and what the verifier made of them
 //!   parallel    the same on several kernels
+//!   explain     a verifier log as an explanation; the reading is done by the crate verifier-log
 //!   row, stage  what several kernels give, as one tidy output
 //!   screen      what people see
 //! ```
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod entry;
+pub mod explain;
 pub mod foreground;
 pub mod gallery;
 pub mod host;

@@ -1,0 +1,214 @@
+//! `explain`: a verifier log as an explanation.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use verifier_log::{Class, Program, Report, Verdict, class, clean};
+
+use crate::cli::Explain;
+use crate::problem::{Exit, Problem};
+use crate::screen;
+use crate::workspace;
+
+pub fn run(options: &Explain) -> Result<Exit> {
+    if let Some(name) = &options.code {
+        return code(name, options.json);
+    }
+    let file = options.file.as_deref().unwrap_or(Path::new("-"));
+    let report = verifier_log::explain(&read(file)?);
+    let text = if options.json { as_json(&report)? } else { as_text(&report) };
+    screen::verdict(text.as_bytes())?;
+    Ok(if report.verdict == Verdict::Explained { Exit::Done } else { Exit::NotYet })
+}
+
+/// Twice of what any kernel's log can be; more would fill the memory.
+const LARGEST: u64 = 512 * 1024 * 1024;
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let mut log = Vec::new();
+    let size = if file == Path::new("-") {
+        if io::stdin().is_terminal() {
+            screen::note("paste the log, then press Ctrl-D on a line of its own");
+        }
+        io::stdin().lock().take(LARGEST).read_to_end(&mut log).context("cannot read standard input")?
+    } else {
+        let open = File::open(file).and_then(|file| file.take(LARGEST).read_to_end(&mut log));
+        open.map_err(|error| unreadable(file, &error))?
+    };
+    if size as u64 == LARGEST {
+        return Err(Problem::usage("the log is larger than 512 MB")
+            .help("its end is what counts: tail -c 100M FILE | cargo xtask explain -")
+            .into());
+    }
+    Ok(log)
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Problem {
+    let name = clean(file.as_os_str().as_encoded_bytes(), false).into_owned();
+    Problem::usage(format!("cannot read '{name}': {error}"))
+        .help("a log from standard input: cargo xtask explain -")
+        .help("a class of errors without a log: cargo xtask explain --code all")
+}
+
+/// A class by its name.
+fn code(name: &str, json: bool) -> Result<Exit> {
+    let text = match (name, class::find(name)) {
+        ("all", _) if json => pretty(&json!({"version": 1, "classes": class::all().collect::<Vec<_>>()}))?,
+        ("all", _) => class::all().map(|class| format!("{:<28} {}\n", class.slug, class.title)).collect(),
+        (_, Some(class)) if json => pretty(&json!({"version": 1, "class": class}))?,
+        (_, Some(class)) => format!("{}: {}\n{}", class.slug, class.title, advice(class)),
+        (_, None) => return Err(no_class(name).into()),
+    };
+    screen::answer(text.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn no_class(name: &str) -> Problem {
+    let nearest = class::all().map(|class| (strsim::jaro_winkler(class.slug, name), class.slug));
+    let nearest = nearest.max_by(|one, other| one.0.total_cmp(&other.0)).filter(|(score, _)| *score > 0.8);
+    let problem = Problem::usage(format!("no class of errors is called '{name}'"));
+    let problem = match nearest {
+        Some((_, slug)) => problem.help(format!("a similar one exists: cargo xtask explain --code {slug}")),
+        None => problem,
+    };
+    problem.help("all classes: cargo xtask explain --code all")
+}
+
+fn as_json(report: &Report) -> Result<String> {
+    let programs = report.programs.iter().map(program_as_json).collect::<Result<Vec<_>>>()?;
+    pretty(&json!({"version": 1, "verdict": report.verdict, "programs": programs}))
+}
+
+fn program_as_json(program: &Program) -> Result<Value> {
+    let mut value = serde_json::to_value(program).context("failed to write JSON")?;
+    value["gallery"] = json!(program.class.map(|class| class.slug).filter(|slug| has_entry(slug)));
+    Ok(value)
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value).context("failed to write JSON")? + "\n")
+}
+
+/// Whether the gallery of verifier errors has an entry about this class.
+fn has_entry(slug: &str) -> bool {
+    workspace::root().join("lessons/07-verifier-pitfalls/entries").join(slug).is_dir()
+}
+
+fn as_text(report: &Report) -> String {
+    match report.verdict {
+        Verdict::NoLog => NO_LOG.to_owned(),
+        Verdict::NoRejection => no_rejection(&report.programs),
+        Verdict::Explained | Verdict::Unknown => rejections(&report.programs),
+    }
+}
+
+fn rejections(programs: &[Program]) -> String {
+    let (rejected, others): (Vec<_>, Vec<_>) =
+        programs.iter().partition(|program| program.verdict != Verdict::NoRejection);
+    let mut text = rejected.iter().map(|program| rejection(program)).collect::<Vec<_>>().join(SEPARATOR);
+    if !others.is_empty() {
+        text += &format!("\nlogs without a rejection, in the same text: {}\n", others.len());
+    }
+    text
+}
+
+fn rejection(program: &Program) -> String {
+    let lines = program.messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>();
+    let headline = if lines.is_empty() {
+        "the verifier's log ends without an error".to_owned()
+    } else {
+        lines.join("\n")
+    };
+    let advice = program.class.map_or_else(|| UNKNOWN.to_owned(), advice);
+    format!("{headline}\n\n{}{}{advice}", facts(program), knowledge(program))
+}
+
+/// What the log says about the place.
+fn facts(program: &Program) -> String {
+    let source = program.source.as_ref().map(|source| match (&source.file, source.line) {
+        (Some(file), Some(line)) => format!("{}   {file}:{line}", source.text),
+        _ => source.text.clone(),
+    });
+    let facts = [
+        ("class", program.class.map(|class| format!("{}: {}", class.slug, class.title))),
+        ("program", program.name.clone()),
+        ("instruction", program.insn.as_ref().map(|insn| format!("{}: {}", insn.pc, insn.text))),
+        ("source", source.filter(|text| !text.is_empty())),
+        ("in the log", program.messages.first().map(|message| format!("line {}", message.line))),
+        ("cut", program.truncated.then(|| "a part of the log is missing".to_owned())),
+    ];
+    let lines = facts.into_iter().filter_map(|(name, fact)| Some(format!("{name:<13} {}\n", fact?)));
+    lines.collect()
+}
+
+fn knowledge(program: &Program) -> String {
+    let mut text = String::new();
+    if !program.finding.known.is_empty() {
+        text += &section("what the verifier knew", &program.finding.known.join("\n"));
+    }
+    if let Some(missing) = &program.finding.missing {
+        text += &section("what was missing", missing);
+    }
+    if let Some(diagnosis) = &program.diagnosis {
+        let words = [diagnosis.reason.as_str(), diagnosis.suggestion.as_str()].join("\n");
+        text += &section("what the kernel itself says", words.trim());
+    }
+    text
+}
+
+fn advice(class: &Class) -> String {
+    let mut text = section("the rule", class.rule)
+        + &section("fix in C", class.fix_c)
+        + &section("fix in Rust", class.fix_rust);
+    if has_entry(class.slug) {
+        text += &format!("\ngallery: cargo xtask gallery {}\n", class.slug);
+    }
+    text
+}
+
+/// Wide enough for a line of code, and narrow enough to read.
+const WIDTH: usize = 96;
+
+fn section(title: &str, text: &str) -> String {
+    let options =
+        textwrap::Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ").break_words(false);
+    format!("\n{title}\n{}\n", textwrap::fill(text, options))
+}
+
+fn no_rejection(programs: &[Program]) -> String {
+    let mut text = String::from("no rejection: the verifier's log ends without an error\n\n");
+    for program in programs {
+        let name = program.name.as_deref().unwrap_or("a program");
+        let count = program
+            .processed
+            .map_or("its end is missing".to_owned(), |count| format!("{count} instructions processed"));
+        text += &format!("  {name}: {count}\n");
+    }
+    text + NO_REJECTION
+}
+
+const SEPARATOR: &str =
+    "\n--------------------------------------------------------------------------------\n\n";
+
+const UNKNOWN: &str = "
+this message is not known here, so there is no explanation that would surely be right
+  It is the line that the log ends with. Its words in the kernel's source (kernel/bpf/verifier.c) say more.
+";
+
+const NO_REJECTION: &str = "
+If loading failed all the same, the log may be cut before its error, or the reason is not the verifier's: see what the
+loader says about the system call's error.
+";
+
+const NO_LOG: &str = "no verifier log: nothing in this text looks like one
+
+A log has lines like these; loaders print it when a program is rejected:
+  12: (69) r1 = *(u16 *)(r1 +12)
+  R1 invalid mem access 'scalar'
+  processed 13 insns (limit 1000000) ...
+With libbpf, set a print function; with aya, print the whole error: `{:?}` of an anyhow error, or `LoadError`'s
+`verifier_log`; with cilium/ebpf, `%+v` of the VerifierError.
+";

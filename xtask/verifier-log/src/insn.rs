@@ -1,0 +1,284 @@
+//! An instruction as the log shows it: `12: (69) r1 = *(u16 *)(r1 +12)`.
+
+/// One of the instructions that the verifier went through.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Insn {
+    /// Its number in the program.
+    pub pc: u32,
+    /// The first byte of its code.
+    pub opcode: u8,
+    /// `r1 = *(u16 *)(r1 +12)`
+    pub text: String,
+}
+
+/// Finds an instruction in a line: where it begins, itself, and where its text ends.
+pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
+    line.match_indices(": (").find_map(|(colon, _)| {
+        let start = colon - line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
+        let pc = line[start..colon].parse().ok()?;
+        let opcode = line.get(colon + 3..colon + 5)?;
+        let rest = line.get(colon + 5..)?.strip_prefix(") ")?;
+        let opcode = u8::from_str_radix(opcode, 16).ok()?;
+        let length = text_length(rest);
+        let text = rest[..length].trim_end().to_owned();
+        Some((start, Insn { pc, opcode, text }, line.len() - rest.len() + length))
+    })
+}
+
+/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, or before the error
+/// that a loader put behind it with a colon.
+fn text_length(text: &str) -> usize {
+    text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len())
+}
+
+/// A register, by its number.
+pub type Register = u8;
+
+/// The second operand of an instruction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Operand {
+    Register(Register),
+    Number(i64),
+}
+
+/// Memory that an instruction reads or writes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    pub base: Register,
+    pub offset: i64,
+    pub bytes: u8,
+}
+
+/// What an instruction does, as far as the way of a value goes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// `r1 = r2`, `w1 = 5`
+    Move {
+        to: Register,
+        from: Operand,
+    },
+    /// `r1 += r2`; also `r1 = -r1`, without an operand
+    Change {
+        to: Register,
+        operator: String,
+        by: Option<Operand>,
+    },
+    /// `r1 = *(u32 *)(r6 +0)`
+    Load {
+        to: Register,
+        place: Place,
+    },
+    /// `*(u64 *)(r10 -8) = r1`
+    Store {
+        place: Place,
+        from: Operand,
+    },
+    /// `r1 = 0xffff8881...`, `r1 = map[id:5]`, and all else that sets a register to what is no number
+    Set {
+        to: Register,
+    },
+    /// `call bpf_map_lookup_elem#1`
+    Helper {
+        name: String,
+    },
+    /// `call pc+5`: a function of the program
+    Function,
+    Compare {
+        left: Register,
+        operator: String,
+        right: Option<Operand>,
+    },
+    Exit,
+    Other,
+}
+
+impl Insn {
+    pub fn action(&self) -> Action {
+        parse(&self.text).unwrap_or(Action::Other)
+    }
+}
+
+impl Action {
+    /// The register that has another value afterwards.
+    pub fn sets(&self) -> Option<Register> {
+        match self {
+            Self::Move { to, .. } | Self::Change { to, .. } | Self::Load { to, .. } | Self::Set { to } => {
+                Some(*to)
+            }
+            Self::Helper { .. } | Self::Function => Some(0),
+            _ => None,
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<Action> {
+    if let Some(called) = text.strip_prefix("call ") {
+        return Some(call(called));
+    }
+    if let Some(condition) = text.strip_prefix("if ") {
+        return comparison(condition);
+    }
+    if text == "exit" {
+        return Some(Action::Exit);
+    }
+    let (left, right) = text.split_once(" = ").or_else(|| changed(text))?;
+    if left.starts_with('*') {
+        return Some(Action::Store { place: place(left)?, from: operand(right)? });
+    }
+    let (target, operator) = left.split_once(' ').unwrap_or((left, "="));
+    let to = register(target)?;
+    Some(match (operator, operand(right), place(right)) {
+        ("=", Some(from), _) => Action::Move { to, from },
+        ("=", _, Some(place)) if right.starts_with('*') => Action::Load { to, place },
+        ("=", ..) if right.starts_with("map") || right.starts_with("0x") => Action::Set { to },
+        ("=", ..) => conversion(to, right),
+        (_, by, _) => Action::Change { to, operator: operator.to_owned(), by },
+    })
+}
+
+/// `r1 += r2` as (`r1 +=`, `r2`).
+fn changed(text: &str) -> Option<(&str, &str)> {
+    let at = text.find("= ")?;
+    Some((&text[..=at], &text[at + 2..]))
+}
+
+fn call(called: &str) -> Action {
+    if called.starts_with("pc") {
+        return Action::Function;
+    }
+    Action::Helper { name: called.split('#').next().unwrap_or(called).to_owned() }
+}
+
+fn comparison(condition: &str) -> Option<Action> {
+    let mut words = condition.split(' ');
+    let left = register(words.next()?)?;
+    let operator = words.next()?.to_owned();
+    Some(Action::Compare { left, operator, right: words.next().and_then(operand) })
+}
+
+/// `r1 = -r1`, `r1 = be16 r1`, `r2 = (s8)r1`, `r1 = atomic64_fetch_add(...)`: a new value made of an old one, or one
+/// that nothing is known of.
+fn conversion(to: Register, right: &str) -> Action {
+    let from = right.rsplit([' ', ')', '-']).next().and_then(register);
+    let is_conversion = right.starts_with(['-', '('])
+        || right.starts_with("be")
+        || right.starts_with("le")
+        || right.starts_with("bswap");
+    match from {
+        Some(from) if is_conversion && from != to => Action::Move { to, from: Operand::Register(from) },
+        Some(_) if is_conversion => Action::Change { to, operator: right.to_owned(), by: None },
+        _ => Action::Set { to },
+    }
+}
+
+/// `r7`, `w7`; the log counts to `r11`.
+pub fn register(text: &str) -> Option<Register> {
+    let number = text.strip_prefix(['r', 'w', 'R'])?;
+    number.parse().ok().filter(|&number| number <= 11 && text.len() <= 3)
+}
+
+fn operand(text: &str) -> Option<Operand> {
+    register(text).map(Operand::Register).or_else(|| number(text).map(Operand::Number))
+}
+
+/// Decimal or hexadecimal; addresses of the kernel are no numbers that mean something.
+pub fn number(text: &str) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let value = match digits.strip_prefix("0x") {
+        Some(hex) if hex.len() <= 8 => i64::from_str_radix(hex, 16).ok()?,
+        Some(_) => return None,
+        None => digits.parse().ok()?,
+    };
+    Some(sign * value)
+}
+
+/// `*(u32 *)(r6 +16)`
+fn place(text: &str) -> Option<Place> {
+    let (size, rest) = text.strip_prefix("*(")?.split_once(" *)(")?;
+    let bits: u8 = size.get(1..)?.parse().ok()?;
+    let (base, offset) = rest.split(')').next()?.split_once(' ')?;
+    Some(Place {
+        base: register(base)?,
+        offset: offset.trim_start_matches('+').parse().ok()?,
+        bytes: bits / 8,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(text: &str) -> Action {
+        Insn { pc: 0, opcode: 0, text: text.into() }.action()
+    }
+
+    #[test]
+    fn an_instruction_is_found_behind_any_prefix() {
+        let (start, insn, end) =
+            find("> libbpf: 12: (69) r1 = *(u16 *)(r1 +12)          ; R1_w=scalar()").unwrap();
+        assert_eq!((start, insn.pc, insn.opcode), (10, 12, 0x69));
+        assert_eq!(insn.text, "r1 = *(u16 *)(r1 +12)");
+        assert_eq!(end, 50);
+    }
+
+    #[test]
+    fn an_error_behind_it_is_not_its_text() {
+        let line =
+            "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'map_value_or_null'";
+        assert_eq!(find(line).unwrap().1.text, "r9 = *(u32 *)(r1 +0)");
+    }
+
+    #[test]
+    fn what_is_no_instruction_is_none() {
+        for line in
+            ["", ": (", "12: (zz) r1", "12: (6", "12: (69)r1", "x: (69) r1", "99999999999: (69) r1", ": (é"]
+        {
+            assert_eq!(find(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn moves_and_changes() {
+        use Operand::{Number, Register};
+        assert_eq!(action("r1 = r10"), Action::Move { to: 1, from: Register(10) });
+        assert_eq!(action("w1 = -5"), Action::Move { to: 1, from: Number(-5) });
+        assert_eq!(
+            action("r1 s>>= 32"),
+            Action::Change { to: 1, operator: "s>>=".into(), by: Some(Number(32)) }
+        );
+        assert_eq!(
+            action("r1 += r2"),
+            Action::Change { to: 1, operator: "+=".into(), by: Some(Register(2)) }
+        );
+        assert_eq!(action("r1 = (s8)r2"), Action::Move { to: 1, from: Register(2) });
+        assert_eq!(action("r1 = -r1"), Action::Change { to: 1, operator: "-r1".into(), by: None });
+        assert_eq!(action("r1 = 0xffff8881234567ab"), Action::Set { to: 1 });
+        assert_eq!(action("r1 = map[id:5]"), Action::Set { to: 1 });
+    }
+
+    #[test]
+    fn memory() {
+        let place = Place { base: 10, offset: -8, bytes: 8 };
+        assert_eq!(action("r1 = *(u64 *)(r10 -8)"), Action::Load { to: 1, place });
+        assert_eq!(action("*(u64 *)(r10 -8) = r3"), Action::Store { place, from: Operand::Register(3) });
+        assert_eq!(action("*(u64 *)(r10 -8) = 0"), Action::Store { place, from: Operand::Number(0) });
+        assert_eq!(action("lock *(u64 *)(r1 +0) += r2"), Action::Other);
+        assert_eq!(action("r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)"), Action::Set { to: 1 });
+    }
+
+    #[test]
+    fn calls_and_jumps() {
+        assert_eq!(
+            action("call bpf_map_lookup_elem#1"),
+            Action::Helper { name: "bpf_map_lookup_elem".into() }
+        );
+        assert_eq!(action("call pc+12"), Action::Function);
+        assert_eq!(action("exit"), Action::Exit);
+        let right = Some(Operand::Number(0));
+        assert_eq!(
+            action("if r0 == 0x0 goto pc+2"),
+            Action::Compare { left: 0, operator: "==".into(), right }
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! What a single line of a log is.
+
+use std::borrow::Cow;
+
+use crate::insn::{self, Insn};
+use crate::lines::RawLine;
+use crate::state;
+use crate::table::{Found, Table};
+use crate::text;
+
+/// A line, sorted. The text borrows from the input where nothing had to be cleaned.
+#[derive(Debug)]
+pub struct Line<'a> {
+    pub number: usize,
+    pub text: Cow<'a, str>,
+    pub kind: Kind,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Blank,
+    /// An instruction; what is behind it (a state, an error) begins at `rest`.
+    Insn {
+        insn: Insn,
+        rest: usize,
+    },
+    /// The registers at this point begin at `start`. `branch` of `from 12 to 15: R0=...`.
+    State {
+        start: usize,
+        branch: Option<u32>,
+    },
+    /// `; return sk->port; @ prog.c:12`, from `start` on.
+    Source {
+        start: usize,
+    },
+    /// `processed 12 insns (limit 1000000) ...`
+    Summary {
+        processed: u64,
+        /// Where it begins: Linux 6.18 ends some messages without a new line.
+        start: usize,
+    },
+    /// `Verification failed: Memory Safety: Access outside bounds`: the report of Linux 7.3 begins.
+    Report {
+        start: usize,
+    },
+    /// A loader begins to repeat a log.
+    Begin,
+    /// A loader has repeated the log.
+    End,
+    /// One or several known messages.
+    Messages(Vec<Found>),
+    Other,
+}
+
+/// A cheap look at the bytes of a line that is nothing but an instruction: a log is made of such lines.
+pub fn plain_insn(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = &bytes[digits..];
+    let is_insn = rest.starts_with(b": (") && rest.get(5..7) == Some(b") ");
+    // An error may stand behind it, after a colon.
+    if !is_insn || rest[2..].windows(2).any(|pair| pair == b": ") {
+        return None;
+    }
+    str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
+}
+
+impl<'a> Line<'a> {
+    pub fn read(raw: &RawLine<'a>) -> Self {
+        let text = text::clean(raw.bytes, raw.escaped);
+        let kind = kind(&text);
+        Self { number: raw.number, text, kind }
+    }
+}
+
+fn kind(text: &str) -> Kind {
+    let trimmed = text.trim_start_matches(is_quotation);
+    if trimmed.is_empty() {
+        return Kind::Blank;
+    }
+    if let Some((_, insn, rest)) = insn::find(text) {
+        return Kind::Insn { insn, rest };
+    }
+    marker(text)
+        .or_else(|| summary(text))
+        .or_else(|| source(text))
+        .or_else(|| state(text))
+        .or_else(|| messages(text))
+        .unwrap_or(Kind::Other)
+}
+
+/// How mail and terminals set off what they quote.
+fn is_quotation(character: char) -> bool {
+    matches!(character, ' ' | '>' | '|' | '`' | '"' | '\'')
+}
+
+fn marker(text: &str) -> Option<Kind> {
+    if let Some(start) = text.find("Verification failed: ") {
+        return Some(Kind::Report { start });
+    }
+    if text.contains("BEGIN PROG LOAD LOG") || text.contains("-- BEGIN DUMP LOG") {
+        return Some(Kind::Begin);
+    }
+    if text.contains("END PROG LOAD LOG") || text.contains("-- END LOG --") {
+        return Some(Kind::End);
+    }
+    None
+}
+
+fn summary(text: &str) -> Option<Kind> {
+    let start = text.find("processed ")?;
+    let (number, rest) = text[start + 10..].split_once(' ')?;
+    let is_summary =
+        rest.starts_with("insns (limit") || (rest.starts_with("insns") && is_at_word(text, start));
+    is_summary.then_some(Kind::Summary { processed: number.parse().ok()?, start })
+}
+
+fn source(text: &str) -> Option<Kind> {
+    let start = if text.starts_with(';') { 0 } else { text.find(" ; ")? + 1 };
+    Some(Kind::Source { start })
+}
+
+fn state(text: &str) -> Option<Kind> {
+    let branch = branch(text);
+    let start = text
+        .match_indices(['R', 'f'])
+        .map(|(at, _)| at)
+        .find(|&at| is_at_word(text, at) && state::starts(&text[at..]));
+    match (start, branch) {
+        (Some(start), _) => Some(Kind::State { start, branch }),
+        // `from 12 to 15: safe`
+        (None, Some(_)) => Some(Kind::State { start: text.len(), branch }),
+        (None, None) => is_frame_heading(text).then(|| Kind::State { start: text.len(), branch: None }),
+    }
+}
+
+/// The instruction that the verifier comes from: 12 in `from 12 to 15: R0=...`.
+fn branch(text: &str) -> Option<u32> {
+    let at = text.find("from ").filter(|&at| is_at_word(text, at))?;
+    let (from, rest) = text[at + 5..].split_once(" to ")?;
+    let to = rest.split([':', ' ']).next()?;
+    to.parse::<u32>().ok()?;
+    from.parse().ok()
+}
+
+/// Between a call and the function's own lines, and where a path ends that need not be walked again (`12: safe`).
+fn is_frame_heading(text: &str) -> bool {
+    let text = text.trim();
+    matches!(text, "caller:" | "callee:" | "returning from callee:" | "cur state:" | "old state:")
+        || text.starts_with("to caller at ")
+        || text.strip_suffix(": safe").is_some_and(|pc| pc.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn messages(text: &str) -> Option<Kind> {
+    let found = Table::get().all_in(text);
+    (!found.is_empty()).then_some(Kind::Messages(found))
+}
+
+fn is_at_word(text: &str, at: usize) -> bool {
+    text[..at]
+        .chars()
+        .next_back()
+        .is_none_or(|before| matches!(before, ' ' | '"' | '`' | ':' | '=' | '>' | '\''))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of(text: &str) -> String {
+        format!("{:?}", kind(text)).split([' ', '(', '{']).next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn lines_of_every_kind() {
+        for (text, expected) in [
+            ("", "Blank"),
+            ("> ", "Blank"),
+            ("0: (bf) r6 = r1", "Insn"),
+            ("libbpf: 12: (69) r1 = *(u16 *)(r1 +12)", "Insn"),
+            ("0: R1=ctx() R10=fp0", "State"),
+            (" R0_w=inv(id=0) R10=fp0", "State"),
+            ("from 12 to 15: R0=0 R10=fp0", "State"),
+            ("from 12 to 15: safe", "State"),
+            ("returning from callee:", "State"),
+            ("; return sk->port; @ prog.c:12", "Source"),
+            ("stderr F ; int x;", "Source"),
+            ("processed 12 insns (limit 1000000) max_states_per_insn 0", "Summary"),
+            ("libbpf: prog 'x': -- BEGIN PROG LOAD LOG --", "Begin"),
+            ("-- END PROG LOAD LOG --", "End"),
+            ("Verification failed: Memory Safety: Access outside bounds", "Report"),
+            ("R2 !read_ok", "Messages"),
+            ("hello", "Other"),
+            ("it was processed today", "Other"),
+            ("I come from Oslo to Rome", "Other"),
+        ] {
+            assert_eq!(kind_of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plain_instruction_is_known_without_reading_it() {
+        assert_eq!(plain_insn(b"12: (bf) r6 = r1 ; R6_w=ctx()"), Some(12));
+        assert_eq!(plain_insn(b"12: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'inv'"), None);
+        assert_eq!(plain_insn(b"libbpf: 12: (bf) r6 = r1"), None);
+        assert_eq!(plain_insn(b""), None);
+        assert_eq!(plain_insn(b"99999999999: (bf) r6 = r1"), None);
+    }
+}

@@ -1,0 +1,342 @@
+//! One pass over the whole input: which logs are in it, where each begins, and which lines may say why it ends.
+//!
+//! ```text
+//!   libbpf: prog 'x': BPF program load failed     name and errno of the program
+//!   -- BEGIN PROG LOAD LOG --                      a log begins
+//!   0: R1=ctx() R10=fp0                            (so it does with its first line, without a heading)
+//!   R1 type=ctx expected=fp                        not the end: instructions follow
+//!   0: (bf) r6 = r1
+//!   R2 !read_ok                                    the end: nothing but this comes after the last instruction
+//!   processed 1 insns                              the log ends
+//! ```
+//!
+//! Nothing but the lines after the last instruction is kept, so a log of any size takes little memory.
+
+use crate::line::{Kind, Line, plain_insn};
+use crate::lines::{Lines, Position, RawLine};
+use crate::outcome::{self, Outcome};
+use crate::table::{Found, Table};
+use crate::template::Role;
+
+/// One program's log.
+#[derive(Debug, Default)]
+pub struct Log {
+    pub name: Option<String>,
+    /// Where its first line is; `None` where only messages were found.
+    pub begin: Option<Position>,
+    /// Offset behind its last line.
+    pub end: usize,
+    /// How many instructions its lines show.
+    pub insns: u64,
+    /// How many instructions the verifier says it went through.
+    pub processed: Option<u64>,
+    /// What comes after the last instruction.
+    pub last: Vec<Said>,
+    pub report: Vec<String>,
+    pub outcome: Option<Outcome>,
+    /// The log itself says that a part of it is missing.
+    pub truncated: bool,
+    /// Line in the input of the last instruction.
+    pub last_insn: Option<usize>,
+    in_global_function: bool,
+    checks_functions: bool,
+    after_blank: bool,
+    is_over: bool,
+}
+
+/// A line that may say why a program was rejected.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub line: usize,
+    pub text: String,
+    /// Empty: no known message.
+    pub found: Vec<Found>,
+}
+
+/// What the input holds.
+#[derive(Debug, Default)]
+pub struct Scan {
+    pub logs: Vec<Log>,
+    /// Messages that stand outside of any log.
+    pub outside: Vec<Said>,
+}
+
+/// Enough for the messages at the end of a log; more are a text that only looks like one.
+const MOST_SAID: usize = 64;
+/// A report of Linux 7.3 has some dozens of lines.
+const LONGEST_REPORT: usize = 400;
+/// What a text can be expected to hold; the rest is left out.
+const MOST_LOGS: usize = 1000;
+
+pub fn scan(input: &[u8]) -> Scan {
+    let mut scanner = Scanner::default();
+    let mut lines = Lines::new(input);
+    loop {
+        let position = lines.position();
+        let Some(raw) = lines.next() else { break };
+        scanner.take(&raw, position);
+    }
+    scanner.finish()
+}
+
+#[derive(Debug, Default)]
+struct Scanner {
+    scan: Scan,
+    open: Option<Log>,
+    /// What the loader said last, for the log that comes next.
+    heading: outcome::Heading,
+    in_report: bool,
+    branched: bool,
+}
+
+impl Scanner {
+    fn take(&mut self, raw: &RawLine<'_>, position: Position) {
+        if let (Some(pc), false) = (plain_insn(raw.bytes), self.in_report) {
+            return self.insn(pc, raw.number, position, raw.start + raw.bytes.len());
+        }
+        let line = Line::read(raw);
+        let end = raw.start + raw.bytes.len();
+        match &line.kind {
+            Kind::Begin => self.begin(&line, position),
+            Kind::End => self.close(),
+            Kind::Summary { processed, start } => {
+                self.before_summary(&line, *start, end);
+                self.summary(*processed, end);
+            }
+            Kind::Report { start } => self.report(&line, *start),
+            _ if self.in_report => self.report_line(&line),
+            Kind::Insn { insn, rest } => {
+                self.insn(insn.pc, line.number, position, end);
+                self.behind_insn(&line, *rest);
+            }
+            Kind::State { branch, .. } => self.state(branch.is_some(), position, end),
+            Kind::Source { .. } => self.touch(end),
+            Kind::Messages(found) => self.messages(&line, found.clone(), end),
+            Kind::Blank => self.blank(),
+            Kind::Other => self.other(&line, end),
+        }
+    }
+
+    fn begin(&mut self, line: &Line<'_>, position: Position) {
+        self.close();
+        self.in_report = false;
+        self.heading.read(&line.text);
+        self.start(position);
+    }
+
+    fn start(&mut self, position: Position) -> &mut Log {
+        let heading = std::mem::take(&mut self.heading);
+        let log =
+            Log { begin: Some(position), name: heading.name, outcome: heading.outcome, ..Log::default() };
+        self.open.insert(log)
+    }
+
+    /// The log that a line belongs to which only logs have.
+    fn ensure(&mut self, position: Position) -> &mut Log {
+        match self.open.take() {
+            Some(log) if !log.is_over => self.open.insert(log),
+            Some(log) => {
+                self.keep(log);
+                self.start(position)
+            }
+            None => self.start(position),
+        }
+    }
+
+    fn insn(&mut self, pc: u32, number: usize, position: Position, end: usize) {
+        let starts_anew =
+            self.open.as_ref().is_some_and(|log| pc == 0 && log.insns > 0 && !log.checks_functions);
+        if starts_anew && !self.branched {
+            self.close();
+        }
+        self.branched = false;
+        let log = self.ensure(position);
+        log.insns += 1;
+        log.last.clear();
+        log.end = end;
+        log.after_blank = false;
+        log.last_insn = Some(number);
+    }
+
+    /// cilium/ebpf puts the error into the instruction's line.
+    fn behind_insn(&mut self, line: &Line<'_>, rest: usize) {
+        let Some(behind) = line.text.get(rest..).filter(|behind| behind.starts_with(": ")) else { return };
+        let found = Table::get().all_in(behind);
+        if let Some(log) = self.open.as_mut().filter(|_| !found.is_empty()) {
+            log.last.push(Said { line: line.number, text: behind.to_owned(), found });
+            log.is_over = true;
+        }
+    }
+
+    fn state(&mut self, branched: bool, position: Position, end: usize) {
+        self.branched = branched;
+        let log = self.ensure(position);
+        log.end = end;
+        log.after_blank = false;
+    }
+
+    fn touch(&mut self, end: usize) {
+        if let Some(log) = self.open.as_mut().filter(|log| !log.is_over) {
+            log.end = end;
+        }
+    }
+
+    fn messages(&mut self, line: &Line<'_>, found: Vec<Found>, end: usize) {
+        self.heading.read(&line.text);
+        self.said(Said { line: line.number, text: line.text.to_string(), found }, end);
+    }
+
+    fn said(&mut self, said: Said, end: usize) {
+        let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else { return self.outside(said) };
+        log.notice_function(&said.text);
+        log.truncated |= said.text.contains("(truncated");
+        log.end = end;
+        if !said.found.iter().any(|found| found.from_kernel) {
+            self.outside(said);
+        } else if log.last.len() < MOST_SAID {
+            log.last.push(said);
+        }
+    }
+
+    fn outside(&mut self, said: Said) {
+        self.name_last();
+        if said.found.iter().any(|found| found.role() != Role::Noise)
+            && self.scan.outside.len() < 4 * MOST_SAID
+        {
+            self.scan.outside.push(said);
+        }
+    }
+
+    fn blank(&mut self) {
+        if let Some(log) = self.open.as_mut() {
+            log.after_blank = true;
+            // Kernels up to 5.x print empty lines, but none after the error.
+            log.is_over |= log.last.iter().any(Said::is_error);
+        }
+    }
+
+    fn other(&mut self, line: &Line<'_>, end: usize) {
+        self.heading.read(&line.text);
+        self.name_last();
+        let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else { return };
+        log.truncated |= line.text.contains("(truncated");
+        if !log.after_blank && log.last.len() < MOST_SAID && !is_loaders(&line.text) {
+            log.last.push(Said { line: line.number, text: line.text.trim().to_owned(), found: Vec::new() });
+            log.end = end;
+        }
+    }
+
+    /// A loader says after the log which program it was and how it ended.
+    fn name_last(&mut self) {
+        let last = match self.open.as_mut() {
+            Some(log) if log.is_over => Some(log),
+            Some(_) => None,
+            None => self.scan.logs.last_mut(),
+        };
+        if let Some(log) = last.filter(|log| log.name.is_none() || log.name == self.heading.name) {
+            log.name = log.name.take().or_else(|| self.heading.name.clone());
+            log.outcome = log.outcome.or(self.heading.outcome);
+        }
+    }
+
+    fn before_summary(&mut self, line: &Line<'_>, start: usize, end: usize) {
+        let before = &line.text[..start];
+        let found = Table::get().all_in(before);
+        if found.iter().any(|found| found.from_kernel) {
+            self.said(Said { line: line.number, text: before.to_owned(), found }, end);
+        }
+    }
+
+    fn summary(&mut self, processed: u64, end: usize) {
+        self.in_report = false;
+        let has_open = self.open.as_ref().is_some_and(|log| log.processed.is_none());
+        if !has_open {
+            self.close();
+            let heading = std::mem::take(&mut self.heading);
+            let last = self.errors_before(end);
+            self.open = Some(Log { name: heading.name, outcome: heading.outcome, last, ..Log::default() });
+        }
+        if let Some(log) = self.open.as_mut() {
+            log.processed = Some(processed);
+            log.end = end;
+            log.is_over = true;
+        }
+    }
+
+    /// A log without a single instruction: the messages just before its summary are its own.
+    fn errors_before(&mut self, _end: usize) -> Vec<Said> {
+        let is_kernels = |said: &Said| said.found.iter().any(|found| found.from_kernel);
+        let last = self.scan.outside.iter().rposition(|said| !is_kernels(said)).map_or(0, |at| at + 1);
+        self.scan.outside.split_off(last)
+    }
+
+    fn report(&mut self, line: &Line<'_>, start: usize) {
+        self.in_report = true;
+        if self.open.is_none() {
+            self.open = Some(Log { is_over: true, ..Log::default() });
+        }
+        if let Some(log) = self.open.as_mut() {
+            log.is_over = true;
+            log.report.push(line.text[start..].to_owned());
+        }
+    }
+
+    fn report_line(&mut self, line: &Line<'_>) {
+        if let Some(log) = self.open.as_mut().filter(|log| log.report.len() < LONGEST_REPORT) {
+            log.report.push(line.text.to_string());
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(log) = self.open.take() {
+            self.keep(log);
+        }
+        self.in_report = false;
+    }
+
+    fn keep(&mut self, log: Log) {
+        if self.scan.logs.len() < MOST_LOGS {
+            self.scan.logs.push(log);
+        }
+    }
+
+    fn finish(mut self) -> Scan {
+        self.name_last();
+        self.close();
+        self.scan
+    }
+}
+
+impl Log {
+    /// Messages that someone wrote down without the rest.
+    pub fn quoted(last: Vec<Said>) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// The verifier checks a function on its own when this log ends, not the main program.
+    pub fn is_in_global_function(&self) -> bool {
+        self.in_global_function
+    }
+
+    /// In a log with several functions of one program, instruction 0 may come late.
+    fn notice_function(&mut self, text: &str) {
+        let begins = text.contains("Validating ");
+        self.checks_functions |= begins || text.contains("Func#");
+        self.in_global_function = (self.in_global_function || begins) && !text.contains("Func#");
+    }
+}
+
+impl Said {
+    pub fn is_error(&self) -> bool {
+        self.found.iter().any(|found| matches!(found.role(), Role::Error | Role::Detail | Role::Unexplained))
+    }
+}
+
+/// What loaders say around a log is no message of the verifier.
+fn is_loaders(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with("libbpf: ")
+        || text.starts_with("Error: ")
+        || text.starts_with("```")
+        || text.starts_with("--")
+}

@@ -1,0 +1,182 @@
+//! A message as the kernel's source has it: `invalid access to map value, value_size=%d off=%d size=%d`.
+
+/// What a message is good for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The reason of a rejection.
+    Error,
+    /// `~`: a second line that says more about the error beside it.
+    Detail,
+    /// `?`: printed for programs that load as well; the reason only where nothing else is.
+    Decoy,
+    /// No error at all.
+    Noise,
+    /// An error, and the table knows that nobody has explained it yet.
+    Unexplained,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Literal(String),
+    /// `%d`: digits, also hexadecimal, with or without sign.
+    Number,
+    /// `%s` and `%c`: anything, as little as fits.
+    Text,
+    /// `%r`: how the kernel names what is passed: `R1`, `arg#0`, `*(R11-8)`.
+    Register,
+}
+
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// Name of the class in the table's heading.
+    pub class: &'static str,
+    pub role: Role,
+    parts: Vec<Part>,
+}
+
+impl Template {
+    pub fn parse(class: &'static str, line: &str) -> Self {
+        let (role, format) = match (class, line.get(..2)) {
+            ("noise", _) => (Role::Noise, line),
+            ("unknown", _) => (Role::Unexplained, line),
+            (_, Some("~ ")) => (Role::Detail, &line[2..]),
+            (_, Some("? ")) => (Role::Decoy, &line[2..]),
+            _ => (Role::Error, line),
+        };
+        Self { class, role, parts: parts(format) }
+    }
+
+    /// Whether `text` begins with this message; if so, how long it is.
+    pub fn length_in(&self, text: &str) -> Option<usize> {
+        fits(&self.parts, text).map(|rest| text.len() - rest.len())
+    }
+
+    /// The more of a message is fixed, the surer a match.
+    pub fn weight(&self) -> usize {
+        let literal = |part: &Part| if let Part::Literal(text) = part { text.len() } else { 0 };
+        self.parts.iter().map(literal).sum()
+    }
+
+    /// A template that begins with a register is looked up by what comes after.
+    pub fn is_about_register(&self) -> bool {
+        matches!(self.parts.first(), Some(Part::Register))
+    }
+
+    /// The first fixed text.
+    pub fn first_literal(&self) -> &str {
+        let literal = self.parts.iter().find_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            _ => None,
+        });
+        literal.unwrap_or_default()
+    }
+}
+
+fn parts(format: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut rest = format;
+    while let Some(at) = rest.find('%') {
+        let part = match rest.as_bytes().get(at + 1) {
+            Some(b'd') => Part::Number,
+            Some(b's' | b'c') => Part::Text,
+            Some(b'r') => Part::Register,
+            _ => break,
+        };
+        if at > 0 {
+            parts.push(Part::Literal(rest[..at].to_owned()));
+        }
+        parts.push(part);
+        rest = &rest[at + 2..];
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Literal(rest.to_owned()));
+    }
+    parts
+}
+
+/// What is left of `text` behind all parts.
+fn fits<'a>(parts: &[Part], text: &'a str) -> Option<&'a str> {
+    let Some((part, others)) = parts.split_first() else {
+        return Some(text);
+    };
+    match part {
+        Part::Literal(literal) => fits(others, text.strip_prefix(literal.as_str())?),
+        Part::Number => fits(others, &text[number_length(text)?..]),
+        Part::Register => fits(others, &text[register_length(text)?..]),
+        Part::Text => fits_after_text(others, text),
+    }
+}
+
+fn fits_after_text<'a>(parts: &[Part], text: &'a str) -> Option<&'a str> {
+    let Some(Part::Literal(literal)) = parts.first() else {
+        // At the end of a message, or before a number: all that is left, or a word.
+        return if parts.is_empty() {
+            Some("")
+        } else {
+            fits(parts, text.trim_start_matches(char::is_alphabetic))
+        };
+    };
+    // More tries cost time on hostile input and find nothing in real messages.
+    const TRIES: usize = 8;
+    text.match_indices(literal.as_str()).take(TRIES).find_map(|(at, _)| fits(parts, &text[at..]))
+}
+
+fn number_length(text: &str) -> Option<usize> {
+    let signed = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = signed.strip_prefix("0x").unwrap_or(signed);
+    let count = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
+    (count > 0).then(|| text.len() - digits.len() + count)
+}
+
+/// How long the name of a register or an argument is that `text` begins with.
+pub fn register_length(text: &str) -> Option<usize> {
+    if let Some(slot) = text.strip_prefix("*(R11") {
+        return slot.find(')').filter(|&end| end < 8).map(|end| 5 + end + 1);
+    }
+    let name = ["R", "arg#", "arg #", "arg"].into_iter().find(|name| text.starts_with(name))?;
+    let digits = text[name.len()..].bytes().take_while(u8::is_ascii_digit).count();
+    (1..=2).contains(&digits).then_some(name.len() + digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn length(format: &str, text: &str) -> Option<usize> {
+        Template::parse("any", format).length_in(text)
+    }
+
+    #[test]
+    fn literals_numbers_and_text() {
+        let format = "invalid access to map value, value_size=%d off=%d size=%d";
+        assert_eq!(
+            length(format, "invalid access to map value, value_size=8 off=-1 size=4 (2 line(s))"),
+            Some(55)
+        );
+        assert_eq!(length(format, "invalid access to map value, value_size= off=-1 size=4"), None);
+        assert_eq!(length("invalid%s read from stack %r off", "invalid read from stack R4 off"), Some(30));
+        assert_eq!(
+            length("invalid%s read from stack %r off", "invalid indirect read from stack R4 off"),
+            Some(39)
+        );
+        assert_eq!(length("unknown func %s#%d", "unknown func bpf_x#5 y"), Some(20));
+        assert_eq!(length("%r type=%s expected=%s", "R1 type=fp expected=pkt"), Some(23));
+    }
+
+    #[test]
+    fn registers_and_arguments() {
+        assert_eq!(register_length("R10 off"), Some(3));
+        assert_eq!(register_length("*(R11-8) must"), Some(8));
+        assert_eq!(register_length("arg#0 expected"), Some(5));
+        assert_eq!(register_length("arg2 is"), Some(4));
+        for text in ["R ", "R100", "args", "*(R11", "", "*(R11é"] {
+            assert_eq!(register_length(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_fits_as_little_as_it_can_but_fits() {
+        assert_eq!(length("a %s b%d", "a x b y b7"), Some(10));
+        assert_eq!(length("%s", "all"), Some(3));
+    }
+}
