@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Implementation;
+use crate::gallery::Gallery;
 use crate::problem::Exit;
 use crate::setup::SetupOptions;
 use crate::verify::Verify;
-use crate::{bench, doctor, explain, list, run, setup, shell, test, verify};
+use crate::{bench, doctor, explain, gallery, list, run, setup, shell, test, verify};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
         implementation: One,
     },
+    /// Shows errors of the verifier: a program that it rejects, and a fixed twin that it accepts
+    Gallery(Gallery),
     /// Loads any eBPF object file on every kernel: accepted or rejected, and why
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
@@ -155,6 +158,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::List { json }) => list::run(json),
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
+        Some(Command::Gallery(options)) => gallery::run(&options),
         Some(Command::Verify(options)) => verify::run(&options),
         Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Doctor { json }) => doctor::run(json),

@@ -148,6 +148,11 @@ impl Entry {
         format!("{}-{}.{}.o", self.name, twin.name(), language.name())
     }
 
+    /// The names of all of its object files.
+    pub fn objects(&self) -> impl Iterator<Item = String> {
+        Language::ALL.into_iter().flat_map(|language| Twin::ALL.map(|twin| self.object(twin, language)))
+    }
+
     /// Whether this kernel should accept the program, and why where that is not plain.
     pub fn should_load(&self, twin: Twin, language: Language, kernel: &str) -> (bool, Option<&str>) {
         match twin {

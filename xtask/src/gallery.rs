@@ -8,10 +8,117 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use plan::load::{Load, LoadResult};
 
-use crate::entry::{self, Entry, Language, Stage, Twin};
+use crate::cli::Which;
+use crate::entry::{self, About, Entry, Language, Stage, Twin};
+use crate::kernel::{DEFAULT, Kernel};
 use crate::loader::{self, Batch, Library};
-use crate::vm::{Failure, Guest};
-use crate::{build, workspace};
+use crate::problem::Exit;
+use crate::screen::{self, Mark};
+use crate::selection::Selection;
+use crate::vm::{self, Failure, Guest, Programs};
+use crate::{build, demo, parallel, setup, verify, workspace};
+
+#[derive(clap::Parser, Debug)]
+pub struct Gallery {
+    /// An entry; without one, all of them are listed
+    pub entry: Option<String>,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    pub kernel: String,
+    /// aya (the programs in Rust), libbpf (those in C), or both
+    #[arg(long = "impl", value_name = "IMPL", default_value = "both")]
+    pub implementation: Which,
+    /// Show the verifier's whole log
+    #[arg(long)]
+    pub log: bool,
+}
+
+pub fn run(options: &Gallery) -> Result<Exit> {
+    let entries = entry::entries()?;
+    let Some(name) = &options.entry else { return list(&entries) };
+    let entry = entry::find(&entries, name)?;
+    let selection = Selection::parse(&options.kernel)?;
+    setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
+    let kernels = selection.kernels()?;
+    let mut objects = objects()?;
+    objects.retain(|object, _| entry.objects().any(|own| own == *object));
+    let programs = loader::programs(&objects)?;
+    let found = parallel::on_each(&kernels, None, |_, kernel| on(kernel, &programs, entry))?;
+    screen::answer(about(entry).as_bytes())?;
+    let mut surprises = Vec::new();
+    for (kernel, shown) in kernels.iter().zip(&found) {
+        let wanted: Vec<&Shown> = shown.iter().filter(|shown| options.wants(shown.language)).collect();
+        screen::answer(on_kernel(kernel, &wanted, options.log).as_bytes())?;
+        surprises.extend(wanted.iter().filter_map(|shown| shown.surprise(&kernel.name)));
+    }
+    surprises.iter().for_each(|surprise| screen::say(Mark::Bad, surprise));
+    Ok(if surprises.is_empty() { Exit::Done } else { Exit::NotYet })
+}
+
+impl Gallery {
+    fn wants(&self, language: Language) -> bool {
+        match self.implementation {
+            Which::Aya => language == Language::Rust,
+            Which::Libbpf => language == Language::C,
+            Which::Both => true,
+        }
+    }
+}
+
+fn list(entries: &[Entry]) -> Result<Exit> {
+    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let text: String =
+        entries.iter().map(|entry| format!("{:<width$}  {}\n", entry.name, entry.about.title)).collect();
+    screen::answer(text.as_bytes())?;
+    if let Some(entry) = entries.first() {
+        screen::note(&format!("next: cargo xtask gallery {}", entry.name));
+    }
+    Ok(Exit::Done)
+}
+
+fn on<'a>(kernel: &Kernel, programs: &Programs, entry: &'a Entry) -> Result<Vec<Shown<'a>>> {
+    let mut started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
+    load_all(&mut started.guest, &[entry]).map_err(Failure::into_error)
+}
+
+fn about(entry: &Entry) -> String {
+    let About { title, knew, missing, rule, c, rust, note, .. } = &entry.about;
+    let parts = [("knew", knew), ("missing", missing), ("rule", rule), ("in C", c), ("in Rust", rust)];
+    let mut text = format!("{}: {title}\n", entry.name);
+    for (name, part) in parts.into_iter().chain(note.as_ref().map(|note| ("note", note))) {
+        text += &paragraph(name, part);
+    }
+    for language in Language::ALL {
+        if let Some(why) = entry.none_in(language) {
+            text += &paragraph(&format!("no {}", language.name()), why);
+        }
+    }
+    text
+}
+
+/// A text beside its name, in lines that fit a terminal.
+fn paragraph(name: &str, text: &str) -> String {
+    let options = textwrap::Options::new(100).initial_indent("").subsequent_indent("            ");
+    format!("  {name:<9} {}\n", textwrap::fill(text, options))
+}
+
+fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
+    let mut text = format!("\nLinux {}\n", kernel.release);
+    for Shown { twin, language, load, .. } in shown {
+        let (mark, what) = match &load.result {
+            LoadResult::Accepted(_) => (Mark::Good, "accepted".to_owned()),
+            LoadResult::Rejected { error, log } => {
+                (Mark::Bad, format!("rejected  {}", verify::reason(error, log).0))
+            }
+            LoadResult::Failed { why } => (Mark::Bad, format!("failed    {why}")),
+        };
+        text += &format!("  {} {:<5} {:<6} {what}\n", mark.symbol(), language.name(), twin.name());
+        if let (LoadResult::Rejected { log, .. }, true) = (&load.result, with_log) {
+            log.lines().for_each(|line| text += &format!("      | {line}\n"));
+        }
+    }
+    text
+}
 
 /// Under emulation the slowest entries, those that make the verifier follow a million instructions, take half a minute
 /// each.
@@ -50,8 +157,35 @@ pub struct Shown<'a> {
     pub load: Load,
 }
 
+impl Shown<'_> {
+    /// Where the program did not do what its entry says.
+    pub fn surprise(&self, kernel: &str) -> Option<String> {
+        let Self { entry, twin, language, load } = self;
+        let (should, why) = entry.should_load(*twin, *language, kernel);
+        let what = format!("{} on {kernel}: the {} program in {}", entry.name, twin.name(), language.name());
+        match &load.result {
+            LoadResult::Accepted(_) if should => None,
+            LoadResult::Accepted(_) => Some(format!("{what} was accepted")),
+            LoadResult::Rejected { .. } if should => {
+                let why = why.map(|why| format!(", although {why}")).unwrap_or_default();
+                Some(format!("{what} was rejected{why}"))
+            }
+            LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
+                let (text, class) = verify::reason(error, log);
+                let class = class.map_or("no known class", |class| class.slug);
+                (class != entry.class()).then(|| format!("{what} was rejected for {class}: {text}"))
+            }
+            // On a kernel without the feature a twin need not come as far as the verifier.
+            LoadResult::Rejected { .. } => None,
+            LoadResult::Failed { .. } if !should && *twin == Twin::Fixed => None,
+            LoadResult::Failed { .. } if !should && entry.about.fails_at == Stage::Open => None,
+            LoadResult::Failed { why } => Some(format!("{what} did not reach the verifier: {why}")),
+        }
+    }
+}
+
 /// Loads all programs of these entries that a kernel can be asked about.
-pub fn load_all<'a>(guest: &mut Guest, entries: &'a [&'a Entry]) -> Result<Vec<Shown<'a>>, Failure> {
+pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Shown<'a>>, Failure> {
     let mut wanted = BTreeMap::new();
     for entry in entries {
         for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {

@@ -8,6 +8,7 @@ use object::{Architecture, Object as _};
 use plan::Outcome;
 use plan::load::{Accepted, Load, LoadResult};
 use serde_json::json;
+use verifier_log::Class;
 
 use crate::kernel::Kernel;
 use crate::loader::{self, Answer, Batch, Library};
@@ -147,6 +148,7 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     screen::say(Mark::Bad, &format!("not accepted: {bad} of {}", count(verdicts.len(), "load")));
+    screen::note("  a class of errors in full: cargo xtask explain --code NAME");
     Ok(Exit::NotYet)
 }
 
@@ -183,7 +185,11 @@ fn as_text(verdicts: &[Verdict], objects: &BTreeMap<String, Vec<u8>>, with_log: 
 fn line(verdict: &Verdict, with_log: bool) -> String {
     let (mark, what) = match &verdict.load.result {
         LoadResult::Accepted(accepted) => (Mark::Good, format!("accepted  {}", sizes(accepted))),
-        LoadResult::Rejected { error, log } => (Mark::Bad, format!("rejected  {}", reason(error, log))),
+        LoadResult::Rejected { error, log } => {
+            let (text, class) = reason(error, log);
+            let class = class.map(|class| format!("\n{:19} {}: {}", "", class.slug, class.title));
+            (Mark::Bad, format!("rejected  {text}{}", class.unwrap_or_default()))
+        }
         LoadResult::Failed { why } => {
             (Mark::Bad, format!("failed    {}", why.replace('\n', "\n                   ")))
         }
@@ -204,15 +210,13 @@ fn sizes(accepted: &Accepted) -> String {
     known.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The decisive line of the log.
-fn reason(error: &str, log: &str) -> String {
-    let end = log.lines().position(|line| line.starts_with("Verification failed:"));
-    let lines: Vec<&str> = log.lines().take(end.unwrap_or(usize::MAX)).collect();
-    let decisive = lines.iter().rev().find(|line| {
-        !["processed ", "verification time ", "stack depth "].iter().any(|start| line.starts_with(start))
-            && !line.trim().is_empty()
-    });
-    decisive.map_or_else(|| error.to_owned(), |line| (*line).to_owned())
+/// The decisive line of the log, and the class of error that it tells of.
+pub fn reason(error: &str, log: &str) -> (String, Option<&'static Class>) {
+    let report = verifier_log::explain(log.as_bytes());
+    let program = report.programs.first();
+    let said = program.map(|program| program.messages.iter().map(|message| message.text.as_str()));
+    let text = said.map(|lines| lines.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty());
+    (text.unwrap_or_else(|| error.to_owned()), program.and_then(|program| program.class))
 }
 
 fn as_json(verdicts: &[Verdict]) -> Result<String> {
@@ -233,7 +237,9 @@ fn as_json(verdicts: &[Verdict]) -> Result<String> {
                 "processed": accepted.processed,
             }),
             LoadResult::Rejected { error, log } => {
-                json!({ "verdict": "rejected", "error": error, "reason": reason(error, log), "log": log })
+                let (reason, class) = reason(error, log);
+                let class = class.map(|class| class.slug);
+                json!({ "verdict": "rejected", "error": error, "reason": reason, "class": class, "log": log })
             }
             LoadResult::Failed { why } => json!({ "verdict": "failed", "error": why }),
         };

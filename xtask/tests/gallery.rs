@@ -8,7 +8,7 @@
 use std::process::Command;
 
 use plan::load::LoadResult;
-use xtask::entry::{self, Entry, Language, Stage, Twin};
+use xtask::entry::{self, Entry, Language, Twin};
 use xtask::gallery::{self, Shown};
 use xtask::setup::{self, Need};
 use xtask::vm::{self, Failure};
@@ -23,8 +23,8 @@ fn gallery_on(kernel: &str) {
     let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
     let shown = gallery::load_all(&mut started.guest, &entries).map_err(Failure::into_error).unwrap();
 
-    let wrong: Vec<String> = shown.iter().filter_map(|shown| wrong(shown, kernel)).collect();
-    assert!(wrong.is_empty(), "Linux {kernel}:\n{}", wrong.join("\n"));
+    let surprises: Vec<String> = shown.iter().filter_map(|shown| surprise(shown, kernel)).collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
     let mut text = format!("Linux {}\n{}", started.release, toolchain());
     for shown in &shown {
         text += &record(shown);
@@ -46,27 +46,12 @@ const VOLATILE: [(&str, &str); 3] = [
     (r"map_ptr\(id=[0-9]+", "map_ptr(id=N"),
 ];
 
-/// Where a program did not do what its entry says.
-fn wrong(shown: &Shown, kernel: &str) -> Option<String> {
-    let Shown { entry, twin, language, load } = shown;
-    let (should, why) = entry.should_load(*twin, *language, kernel);
-    let what = format!("{}: the {} program in {}", entry.name, twin.name(), language.name());
-    match (&load.result, should) {
-        (LoadResult::Accepted(_), true) => None,
-        (LoadResult::Accepted(_), false) => Some(format!("{what} was accepted")),
-        (LoadResult::Rejected { log, .. }, true) => Some(format!(
-            "{what} was rejected, although {}:\n{log}",
-            why.unwrap_or("nothing is wrong with it")
-        )),
-        (LoadResult::Rejected { .. }, false) => None,
-        (LoadResult::Failed { .. }, false)
-            if entry.about.fails_at == Stage::Open && *twin == Twin::Failing =>
-        {
-            None
-        }
-        // On a kernel without the feature it need not come as far as the verifier.
-        (LoadResult::Failed { .. }, false) if *twin == Twin::Fixed => None,
-        (LoadResult::Failed { why }, _) => Some(format!("{what} did not reach the verifier: {why}")),
+/// With the log, for whoever has to mend it.
+fn surprise(shown: &Shown, kernel: &str) -> Option<String> {
+    let surprise = shown.surprise(kernel)?;
+    match &shown.load.result {
+        LoadResult::Rejected { log, .. } => Some(format!("{surprise}\n{}", shortened(log))),
+        _ => Some(surprise),
     }
 }
 

@@ -129,7 +129,7 @@ fn state(text: &str) -> Option<Kind> {
         (Some(start), _) => Some(Kind::State { start, branch }),
         // `from 12 to 15: safe`
         (None, Some(_)) => Some(Kind::State { start: text.len(), branch }),
-        (None, None) => is_frame_heading(text).then(|| Kind::State { start: text.len(), branch: None }),
+        (None, None) => is_frame_heading(text).then_some(Kind::State { start: text.len(), branch: None }),
     }
 }
 
