@@ -2,6 +2,9 @@
  * /sys/kernel/btf/vmlinux format c` writes all of them, which is the everyday way. */
 #pragma once
 
+/* Tells bpf_tracing.h that registers have the names that the kernel gives them. */
+#define __VMLINUX_H__
+
 typedef unsigned char __u8;
 typedef unsigned short __u16;
 typedef unsigned int __u32;

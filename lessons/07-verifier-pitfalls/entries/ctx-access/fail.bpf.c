@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define TC_ACT_OK 0
+#define PACKET_HOST 0
+
+SEC("tc")
+int ctx_access(struct __sk_buff *skb)
+{
+	/* The frame shall be taken as one for this host. But this field is there to be read only. */
+	skb->pkt_type = PACKET_HOST;
+	return TC_ACT_OK;
+}

@@ -1,0 +1,23 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{bindings::TC_ACT_OK, macros::classifier, programs::TcContext};
+
+const PACKET_HOST: u32 = 0;
+
+#[classifier]
+pub fn ctx_access(ctx: TcContext) -> i32 {
+    // SAFETY: it is wrong, and the verifier sees it: the frame shall be taken as one for this host, but this
+    // field is there to be read only.
+    unsafe { (*ctx.skb.skb).pkt_type = PACKET_HOST };
+    TC_ACT_OK
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

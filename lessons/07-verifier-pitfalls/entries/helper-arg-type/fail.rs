@@ -1,0 +1,32 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns,
+    macros::{kprobe, map},
+    maps::HashMap,
+    programs::ProbeContext,
+};
+
+#[map]
+static STARTED: HashMap<u64, u64> = HashMap::with_max_entries(1024, 0);
+
+#[kprobe(function = "do_nanosleep")]
+pub fn helper_arg_type(ctx: ProbeContext) -> u32 {
+    // SAFETY: it only reads a clock.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let Some(sleeper) = ctx.arg::<*const u64>(0) else { return 0 };
+    // SAFETY: it is wrong, and the verifier sees it: this address is the key, not the place of a key.
+    let key = unsafe { &*sleeper };
+    let _ = STARTED.insert(key, now, 0);
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

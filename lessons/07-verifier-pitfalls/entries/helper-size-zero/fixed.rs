@@ -1,0 +1,36 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::TC_ACT_OK,
+    macros::{classifier, map},
+    maps::RingBuf,
+    programs::TcContext,
+};
+
+/// Length of the header.
+const ETHERNET: u32 = 14;
+
+#[map]
+static HEADS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+#[classifier]
+pub fn helper_size_zero(ctx: TcContext) -> i32 {
+    let mut head = [0; 64];
+    if ctx.len() < ETHERNET {
+        return TC_ACT_OK;
+    }
+    if ctx.load_bytes(0, &mut head).is_ok() {
+        let _ = HEADS.output::<[u8]>(head.as_slice(), 0);
+    }
+    TC_ACT_OK
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

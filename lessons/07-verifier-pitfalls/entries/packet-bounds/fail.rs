@@ -1,0 +1,38 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    macros::xdp,
+    programs::XdpContext,
+};
+
+/// Length of the header.
+const ETHERNET: usize = 14;
+/// Place in the header of IPv4.
+const PROTOCOL: usize = 9;
+const ICMP: u8 = 1;
+
+#[xdp]
+pub fn packet_bounds(ctx: XdpContext) -> u32 {
+    // This leaves room for the first header only, and the protocol is in the second.
+    if ctx.data() + ETHERNET > ctx.data_end() {
+        return XDP_PASS;
+    }
+    // SAFETY: the packet is at least as long as its first header, and this is the end of that.
+    if unsafe { *((ctx.data() + 12) as *const [u8; 2]) } != [0x08, 0x00] {
+        return XDP_PASS; // not IPv4
+    }
+    // SAFETY: it is wrong, and the verifier sees it: the packet may end before this byte.
+    let protocol = unsafe { *((ctx.data() + ETHERNET + PROTOCOL) as *const u8) };
+    if protocol == ICMP { XDP_DROP } else { XDP_PASS }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

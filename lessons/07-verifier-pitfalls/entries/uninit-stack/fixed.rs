@@ -1,0 +1,40 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::TC_ACT_OK,
+    helpers::generated::bpf_ktime_get_ns,
+    macros::{classifier, map},
+    maps::HashMap,
+    programs::TcContext,
+};
+
+#[repr(C)]
+struct Key {
+    /// To this host, to all, to another.
+    kind: u8,
+    unused: u8,
+    protocol: u16,
+}
+
+#[map]
+static LAST: HashMap<Key, u64> = HashMap::with_max_entries(1024, 0);
+
+#[classifier]
+pub fn uninit_stack(ctx: TcContext) -> i32 {
+    // SAFETY: the context is the kernel's own.
+    let skb = unsafe { &*ctx.skb.skb };
+    let key = Key { kind: skb.pkt_type as u8, unused: 0, protocol: skb.protocol as u16 };
+    // SAFETY: it only reads a clock.
+    let _ = LAST.insert(key, unsafe { bpf_ktime_get_ns() }, 0);
+    TC_ACT_OK
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
