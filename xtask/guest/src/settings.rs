@@ -34,7 +34,7 @@ const LEFT_OUT: [&str; 10] = [
 ];
 
 /// Not `buffer_size_kb`: the kernel enlarges it when tracing is first used.
-const SWITCHES: [&str; 12] = [
+const SWITCHES: [&str; 11] = [
     "current_tracer",
     "set_event_pid",
     "set_ftrace_filter",
@@ -43,7 +43,6 @@ const SWITCHES: [&str; 12] = [
     "set_graph_function",
     "synthetic_events",
     "trace_clock",
-    "trace_options",
     "tracing_cpumask",
     "tracing_on",
     "tracing_thresh",
