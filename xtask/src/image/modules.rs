@@ -16,7 +16,7 @@ use super::{Archive, read};
 
 /// What the kernels of the matrix have as modules only, and lessons about the network need: a pair of interfaces, and
 /// for tc the queueing discipline `clsact` with its filter for eBPF programs. All three together take 0.4 MB at most.
-const WANTED: [&str; 3] = ["veth", "sch_ingress", "cls_bpf"];
+pub const WANTED: [&str; 3] = ["veth", "sch_ingress", "cls_bpf"];
 
 /// Modules of a kernel, unpacked, in the order in which they can be loaded.
 #[derive(Default)]
