@@ -75,10 +75,9 @@ fn find_below(folder: &Path, files: &mut Vec<(String, PathBuf)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let Some(name) = name(&path) else { continue };
-        if path.is_dir() {
-            find_below(&path, files);
-        } else if value(&path).is_some() {
-            files.push((format!("sysctl {name}"), path));
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => find_below(&path, files),
+            _ => files.push((format!("sysctl {name}"), path)),
         }
     }
 }

@@ -104,7 +104,7 @@ fn start_by_snapshot(
 }
 
 fn initramfs(machine: &Machine, programs: Option<&[u8]>, notes: &mut Vec<String>) -> anyhow::Result<Vec<u8>> {
-    let modules = Modules::find(machine.modules.as_deref())?;
+    let modules = Modules::find(machine.modules.as_deref());
     notes.extend(modules.notes.iter().cloned());
     image::initramfs(&modules, programs)
 }
