@@ -62,7 +62,7 @@ int exec_tracepoint(void *record)
 	// __data_loc: the low half says where in the record the text lies, the high half how long it is.
 	bpf_probe_read_kernel(&data_loc, sizeof(data_loc), record + payload_filename);
 	bpf_probe_read_kernel_str(event->filename, sizeof(event->filename), record + (data_loc & 0xffff));
-	// The record has no more. Helpers know the process that runs; none of them knows its parent.
+	// The record has no more. Helpers tell about the process that runs, but not who its parent is.
 	event->ppid = UNKNOWN;
 	event->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));

@@ -48,7 +48,7 @@ fn load(settings: &Settings) -> Result<Ebpf> {
             .override_global("CRED_UID", &structs.cred_uid, true)
             .override_global("BPRM_FILENAME", &structs.bprm_filename, true);
     }
-    loader.load(object).with_context(|| format!("load the maps, with {} bytes of buffer", settings.buffer))
+    loader.load(object).map_err(|error| settings.not_loaded(error.into()))
 }
 // ANCHOR_END: load
 

@@ -75,8 +75,8 @@ raw         No record: the program gets what the kernel's code hands to the even
 ";
 
 const TYPED: &str = "
-btf         The same three, but the verifier knows their types from BTF: plain loads are enough, and a wrong
-            one is refused before the program runs.
+btf         The same three, but the verifier knows their types from BTF: plain loads are enough, and a load
+            from where no such field is gets refused before the program runs.
 ";
 
 pub const MISSED: &str = "
@@ -84,4 +84,4 @@ pub const MISSED: &str = "
 attempts that fail, watch the tracepoint sys_enter_execve.";
 
 pub const AGREED: &str =
-    "All three saw the same. A parent only raw and btf can tell: it is in the struct, not in the record.";
+    "They all saw the same. A parent only raw and btf can tell: it is in the struct, not in the record.";

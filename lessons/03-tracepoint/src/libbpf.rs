@@ -56,7 +56,7 @@ fn load<'a>(storage: &'a mut MaybeUninit<OpenObject>, settings: &Settings) -> Re
     open.progs.exec_tracepoint.set_autoload(wanted(Way::Tracepoint));
     open.progs.exec_raw.set_autoload(wanted(Way::Raw));
     open.progs.exec_btf.set_autoload(wanted(Way::Btf));
-    open.load().with_context(|| format!("load the programs, with {} bytes of buffer", settings.buffer))
+    open.load().map_err(|error| settings.not_loaded(error.into()))
 }
 // ANCHOR_END: load
 

@@ -21,7 +21,7 @@ use common::Implementation;
 use common::machine::{self, Need};
 
 use session::{Session, View};
-use settings::Settings;
+use settings::{Settings, USUAL_BUFFER};
 use way::Choice;
 
 /// Shows every program that is executed on this machine: when, by whom, and from which file.
@@ -47,7 +47,7 @@ struct Cli {
     #[arg(long)]
     json: bool,
     /// Size of the ring buffer in bytes: a power of two from 4096 on
-    #[arg(long, value_name = "BYTES", default_value = "262144", value_parser = buffer)]
+    #[arg(long, value_name = "BYTES", default_value_t = USUAL_BUFFER, value_parser = buffer)]
     buffer: u32,
     /// Execute a few programs, show what each of the three ways saw of them, and stop
     #[arg(long)]

@@ -78,6 +78,10 @@ impl<'a> Session<'a> {
 
     pub fn attached(&mut self) -> Result<()> {
         let ways: Vec<_> = self.settings.ways.iter().map(Way::to_string).collect();
+        if self.view.json {
+            // Whoever reads this may wait for it: from here on nothing is missed.
+            say(&json!({"type": "attached", "event": EVENT, "ways": ways}).to_string())?;
+        }
         self.explain(&format!("attached  to {EVENT} as {}", ways.join(", ")))?;
         let Some(demo) = &mut self.demo else { return self.follow() };
         demo.programs = demo::execute()?;
@@ -113,7 +117,7 @@ impl<'a> Session<'a> {
             let summary = json!({"type": "summary", "received": received, "shown": shown, "lost": counts});
             return say(&summary.to_string());
         }
-        say(&format!("\nseen      {shown} events; {sum} lost because the ring buffer was full"))?;
+        say(&format!("\nseen      {shown} events, {sum} lost"))?;
         if sum > 0 {
             say(&format!("help      --buffer {} holds more", u64::from(self.settings.buffer) * 4))?;
         }

@@ -1,11 +1,15 @@
 //! What a run watches with, as far as this machine can.
 
+use anyhow::Error;
 use common::btf::Kernel;
 use common::{Implementation, NotReady, machine};
 
 use crate::format::Format;
 use crate::offsets::{Payload, Structs};
 use crate::way::{Choice, EVENT, Way};
+
+/// Holds some 800 executions, in bytes.
+pub const USUAL_BUFFER: u32 = 256 * 1024;
 
 #[derive(Debug)]
 pub struct Settings {
@@ -35,6 +39,16 @@ impl Settings {
             return Err(advice(way, problem));
         }
         Ok(settings)
+    }
+
+    /// What to say when the kernel does not take the maps and programs.
+    pub fn not_loaded(&self, error: Error) -> Error {
+        let Self { buffer, .. } = self;
+        let problem = NotReady::new(format!("load the programs, with a ring buffer of {buffer} bytes"));
+        match *buffer > USUAL_BUFFER {
+            true => error.context(problem.help(format!("--buffer {USUAL_BUFFER} is the usual size"))),
+            false => error.context("load the programs"),
+        }
     }
 
     fn add(&mut self, way: Way, implementation: Implementation) -> Result<(), NotReady> {
