@@ -65,11 +65,11 @@ impl Settings {
 }
 
 fn advice(way: Way, problem: NotReady) -> NotReady {
-    match way {
-        Way::Raw | Way::Btf if !machine::has_btf() => {
-            problem.help("--impl aya --way tracepoint needs no BTF")
-        }
-        Way::Tracepoint if machine::tracefs().is_err() => problem.help("--way btf needs no tracefs"),
-        _ => problem,
+    if way == Way::Tracepoint && machine::tracefs().is_err() {
+        return problem.help("--way btf needs no tracefs");
     }
+    if !machine::has_btf() {
+        return problem.help("--impl aya --way tracepoint needs no BTF");
+    }
+    problem
 }
