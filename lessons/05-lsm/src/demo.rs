@@ -56,24 +56,31 @@ impl Stage {
 
     /// The policy denies; a process that is not covered comes by.
     fn deny(&self) -> Result<()> {
+        say("\nThe witness is a second program on the hook for opening, and stands behind the policy.")?;
         let deeds = "notes,open,exec,link,rename,child,orphan,wait";
         let mut show = self.start(&["--deny", "secret", "--witness"], deeds)?;
         show.print_until_ready()?;
         let result = File::open(self.folder.path().join(PLAN));
         result.with_context(|| format!("open {PLAN}, in a process that is not covered"))?;
         say(&format!("  demo     open    {PLAN:<20} done: this process does not descend from COMMAND"))?;
-        self.finish(show)
+        self.finish(show)?;
+        say("The kernel stops at the first program that denies: the witness was not asked.")
     }
 
     fn audit(&self) -> Result<()> {
+        say(
+            "\nAn audit denies nothing. The hook for opening sees executions as well.",
+        )?;
         let mut show = self.start(&["--deny", "secret", "--witness", "--audit"], "open,exec,wait")?;
         show.print_until_ready()?;
-        self.finish(show)
+        self.finish(show)?;
+        say("Nobody had denied, so the witness was asked too: each program is told the verdict so far.")
     }
 
     // ANCHOR: killed
     /// Who is denied may open the file again as soon as the process is gone that holds the policy's links.
     fn kill(&self) -> Result<()> {
+        say("\nA policy lasts as long as the process that holds its links, which are file descriptors.")?;
         // What COMMAND leaves becomes our child, so that we see its end.
         set_child_subreaper(Some(rustix::process::getpid())).context("adopt orphans")?;
         let mut show = self.start(&["--deny", "secret"], "leave-child,wait")?;
@@ -81,7 +88,7 @@ impl Stage {
         show.print_line()?;
         show.print_line()?;
         show.lsm.kill().context("kill lsm")?;
-        say("\nlsm is killed: kill -KILL")?;
+        say("  demo     kills lsm with SIGKILL")?;
         show.print_rest()?;
         let (mut killed, mut well) = (0, 0);
         loop {
@@ -95,13 +102,13 @@ impl Stage {
             }
         }
         ensure!((killed, well) == (2, 1), "kill lsm: {killed} processes were killed, {well} ended well");
-        say("killed    lsm, and COMMAND with it: the kernel killed it when its parent was gone")?;
-        say("open      COMMAND's child lives on, and no policy holds for it any more")
+        say("killed    lsm, and COMMAND with it: it had asked to die with its parent")?;
+        say("open      COMMAND's child lived on, and the file is open to it again")
     }
     // ANCHOR_END: killed
 
     fn start(&self, options: &[&str], deeds: &str) -> Result<Show> {
-        say(&format!("\n$ lsm {} -- COMMAND", options.join(" ")))?;
+        say(&format!("$ lsm {} -- COMMAND", options.join(" ")))?;
         let mut lsm = Command::new(&self.program);
         lsm.current_dir(self.folder.path());
         lsm.args(["--impl", &self.implementation]).args(options).args(["--output", REPORTS, "--"]);
