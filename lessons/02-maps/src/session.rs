@@ -1,0 +1,187 @@
+//! What happens between attaching and the end, and all that is printed.
+
+use std::cmp::Reverse;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use common::Stop;
+use serde_json::{Value, json};
+
+use crate::change::Change;
+use crate::demo::Demo;
+use crate::monitor::Monitor;
+use crate::own_map;
+use crate::records::LEVELS;
+use crate::screen::Screen;
+use crate::settings::Settings;
+use crate::summary::{Counters, Process, Recent};
+
+/// How long to sleep at most before looking at the signals again.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// The demo's changes are there at once; this is for a machine that is very busy.
+const DEMO_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many lines of each table, and of the demo's storm, people see.
+const FEW: usize = 3;
+
+pub struct Session {
+    pub changes: Receiver<Change>,
+    pub stop: Stop,
+    pub screen: Screen,
+    /// List the maps in the end.
+    pub maps: bool,
+}
+
+impl Session {
+    pub fn run(mut self, settings: &Settings, mut monitor: impl Monitor, demo: Option<Demo>) -> Result<()> {
+        self.begin(settings)?;
+        let mut received = match &demo {
+            Some(demo) => self.play(&mut monitor, demo)?,
+            None => self.follow(&mut monitor)?,
+        };
+        // First nothing new comes, then the rest is read: that is how the sum can be right.
+        monitor.detach();
+        monitor.wait(Duration::ZERO)?;
+        received += if demo.is_some() { self.show_few()? } else { self.show_all()? };
+        self.sum_up(settings, &mut monitor, received)
+    }
+
+    fn begin(&self, settings: &Settings) -> Result<()> {
+        let watched = settings.watched;
+        self.screen.tell(&format!(
+            "watching  inode {} on device {}",
+            watched.inode,
+            watched.device_name()
+        ))?;
+        let names: Vec<_> = settings.hooks.iter().map(|hook| hook.function).collect();
+        self.screen.tell(&format!("attached  kprobes on {}", names.join(", ")))
+    }
+
+    fn follow(&mut self, monitor: &mut impl Monitor) -> Result<u64> {
+        self.screen.tell("\nnow change something there in another terminal; Ctrl-C ends this")?;
+        let mut received = 0;
+        while !self.stop.is_set() {
+            monitor.wait(WAIT)?;
+            received += self.show_all()?;
+        }
+        Ok(received)
+    }
+
+    fn play(&mut self, monitor: &mut impl Monitor, demo: &Demo) -> Result<u64> {
+        self.screen.tell("\none change of each kind; the program puts each path together from its names:")?;
+        let mut received = self.expect(monitor, demo.one_of_each()?)?;
+
+        monitor.pause(true)?;
+        self.screen
+            .tell("\npaused, by writing 1 to a global of the running program; hidden.txt comes now")?;
+        demo.make("hidden.txt")?;
+        monitor.pause(false)?;
+        self.screen.tell("goes on, and two other processes make a file each:")?;
+        received += self.expect(monitor, demo.two_processes()?)?;
+
+        self.screen.tell(&format!("\n{} changes while nobody reads the ring buffer", demo.storm))?;
+        demo.make_and_remove()?;
+        Ok(received)
+    }
+
+    /// Shows so many changes. Not one more: the next part of the demo is to begin after them.
+    fn expect(&mut self, monitor: &mut impl Monitor, expected: u64) -> Result<u64> {
+        let deadline = Instant::now() + DEMO_LIMIT;
+        let mut received = 0;
+        while received < expected && !self.stop.is_set() {
+            monitor.wait(WAIT)?;
+            received += self.show_all()?;
+            if Instant::now() > deadline {
+                bail!("wait for the demo's changes: {received} of {expected} came in {DEMO_LIMIT:?}");
+            }
+        }
+        Ok(received)
+    }
+
+    /// Shows what has come, and says how much that is.
+    fn show_all(&self) -> Result<u64> {
+        let mut shown = 0;
+        for change in self.changes.try_iter() {
+            self.screen.show(&change)?;
+            shown += 1;
+        }
+        Ok(shown)
+    }
+
+    /// What is left of the demo's storm: people need not see all of it.
+    fn show_few(&self) -> Result<u64> {
+        let changes: Vec<_> = self.changes.try_iter().collect();
+        let few = if self.screen.is_for_people() { FEW } else { changes.len() };
+        for change in changes.iter().take(few) {
+            self.screen.show(change)?;
+        }
+        Ok(changes.len() as u64)
+    }
+
+    fn sum_up(&self, settings: &Settings, monitor: &mut impl Monitor, received: u64) -> Result<()> {
+        let counters = monitor.counters()?;
+        let mut processes = monitor.processes()?;
+        processes.sort_by_key(|process| (Reverse(process.changes), process.pid));
+        let mut recent = monitor.recent()?;
+        recent.sort_by_key(|name| Reverse(name.last));
+
+        let tell = |line: &str| self.screen.tell(line);
+        let Counters { changes, lost, uncounted, too_deep } = counters;
+        tell(&format!(
+            "\nring buffer, {} bytes: {changes} changes = {received} received + {lost} lost",
+            settings.buffer
+        ))?;
+        tell(&format!("hash map, room for {} processes; changes by each:", settings.processes))?;
+        for process in processes.iter().take(FEW) {
+            tell(&format!("  {}", process.line()))?;
+        }
+        if uncounted > 0 {
+            tell(&format!("  by others, for whom there was no room: {uncounted}"))?;
+        }
+        tell("LRU hash map, never full because the oldest name goes; changes of the last names:")?;
+        for name in recent.iter().take(FEW) {
+            tell(&format!("  {}", name.line()))?;
+        }
+        if too_deep > 0 {
+            tell(&format!(
+                "not known: {too_deep} changes more than {LEVELS} folders deep, here or elsewhere"
+            ))?;
+        }
+        if self.maps {
+            self.list_maps(settings, monitor)?;
+        }
+        let rows = |rows: Vec<Value>| Value::Array(rows);
+        self.screen.object(&json!({
+            "type": "summary",
+            "counters": counters.json(received),
+            "processes": rows(processes.iter().map(Process::json).collect()),
+            "recent": rows(recent.iter().map(Recent::json).collect()),
+        }))?;
+        counters.check(received)
+    }
+
+    fn list_maps(&self, settings: &Settings, monitor: &mut impl Monitor) -> Result<()> {
+        self.screen.tell("\nthe maps of this program, as the kernel lists them:")?;
+        for line in own_map::table(&monitor.maps()?)? {
+            self.screen.tell(&format!("  {line}"))?;
+        }
+        self.screen.tell(
+            "each global variable is an array with one element. The Rust program has one more, .rodata:",
+        )?;
+        self.screen.tell(
+            "where the fields of the kernel's structs lie. The C program has that in its instructions.",
+        )?;
+        let found = monitor.watched()?;
+        ensure!(found == settings.watched, "read the directory out of its map: it is {found:?}");
+        self.screen.tell(&format!(
+            "read out of .rodata.watched: inode {} on device {}",
+            found.inode,
+            found.device_name()
+        ))?;
+        ensure!(monitor.watched_is_frozen()?, "write to .rodata.watched: the kernel should have refused");
+        self.screen
+            .tell("written to it: refused (EPERM). It is frozen, so the verifier may take it for a constant")
+    }
+}
