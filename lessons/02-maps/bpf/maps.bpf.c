@@ -183,8 +183,9 @@ static int changed(enum kind kind, struct dentry *dentry)
 	bpf_get_current_comm(process, sizeof(process));
 	if (!is_wanted(process) || BPF_CORE_READ(dentry, d_sb, s_dev) != watched.device)
 		return 0;
-	// Of 4 KiB, where a stack has 512 bytes. Nobody disturbs us in it: each CPU has its own, and runs one kprobe
-	// program at a time, to its end.
+	// Of 4 KiB. On the stack, which has 512 bytes, this does not even compile: "Looks like the BPF stack limit is
+	// exceeded. Please move large on stack variables into BPF per-cpu array map." Nobody disturbs us in this array:
+	// each CPU has its own, and runs one kprobe program at a time, to its end.
 	change = bpf_map_lookup_elem(&scratch, &first);
 	if (!change)
 		return 0;

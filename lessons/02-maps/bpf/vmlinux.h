@@ -48,7 +48,7 @@ struct qstr {
 	const unsigned char *name;
 };
 
-/* Since Linux 6.17? d_name lies in a nameless union; that makes no difference to its name. */
+/* In Linux 6.12 d_name lies here, in 6.18 in a nameless union: libbpf finds it in either. */
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;

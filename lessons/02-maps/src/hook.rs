@@ -38,6 +38,13 @@ pub const HOOKS: [Hook; 8] = [
     Hook { kind: Change::Rename, program: "on_rename", function: "security_inode_rename" },
 ];
 
+impl Hook {
+    /// What is special about the function's name: `create`.
+    pub fn name(&self) -> &'static str {
+        self.function.trim_start_matches("security_inode_")
+    }
+}
+
 /// The hooks for these kinds of change; all, where none is named.
 pub fn of(kinds: &[Change]) -> Vec<&'static Hook> {
     HOOKS.iter().filter(|hook| kinds.is_empty() || kinds.contains(&hook.kind)).collect()

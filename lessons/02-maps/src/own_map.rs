@@ -15,13 +15,13 @@ pub struct OwnMap {
 
 /// What each map is there for, in the order in which they are shown.
 const ROLES: [(&str, &str); 8] = [
-    (".rodata.watched", "the directory: a global variable that user space sets"),
-    (".rodata.process", "the filter by name: another one"),
-    (".data.paused", "the switch: a global variable that user space changes"),
-    (".data.counters", "the counters: a global variable that the program changes"),
-    ("changes", "the way of each change to user space"),
-    ("processes", "how much each process changed"),
-    ("recent", "the names that changed last"),
+    (".rodata.watched", "a global, set before loading"),
+    (".rodata.process", "a global, set before loading"),
+    (".data.paused", "a global, set at any time"),
+    (".data.counters", "a global that the program sets"),
+    ("changes", "changes on their way to user space"),
+    ("processes", "changes by each process"),
+    ("recent", "names that changed last"),
     ("scratch", "where paths are put together"),
 ];
 
@@ -44,7 +44,7 @@ impl OwnMap {
         match (self.key_size, self.value_size) {
             (0, 0) => format!("{} bytes", self.max_entries),
             (4, value) if self.kind().ends_with("array") => format!("{} x {value} bytes", self.max_entries),
-            (key, value) => format!("{} x {key} + {value} bytes", self.max_entries),
+            (key, value) => format!("{} x ({key} + {value}) bytes", self.max_entries),
         }
     }
 
@@ -70,7 +70,7 @@ pub fn table(maps: &[OwnMap]) -> Result<Vec<String>> {
         .map(|(name, role)| {
             let map = maps.iter().find(|map| map.name == *name);
             let map = map.with_context(|| format!("list the maps: {name} is missing"))?;
-            Ok(format!("id={:<6}  {name:<15}  {:<13}  {:<20}  {role}", map.id, map.kind(), map.size()))
+            Ok(format!("id={:<6}  {name:<15}  {:<13}  {:<23}  {role}", map.id, map.kind(), map.size()))
         })
         .collect()
 }

@@ -1,30 +1,24 @@
 //! What happens between attaching and the end, and all that is printed.
 
-use std::cmp::Reverse;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use common::Stop;
-use serde_json::{Value, json};
 
 use crate::change::Change;
 use crate::demo::Demo;
 use crate::monitor::Monitor;
-use crate::own_map;
-use crate::records::LEVELS;
+use crate::own_map::{self, OwnMap};
 use crate::screen::Screen;
 use crate::settings::Settings;
-use crate::summary::{Counters, Process, Recent};
+use crate::summary::{FEW, Summary};
 
 /// How long to sleep at most before looking at the signals again.
 const WAIT: Duration = Duration::from_millis(200);
 
 /// The demo's changes are there at once; this is for a machine that is very busy.
 const DEMO_LIMIT: Duration = Duration::from_secs(10);
-
-/// How many lines of each table, and of the demo's storm, people see.
-const FEW: usize = 3;
 
 pub struct Session {
     pub changes: Receiver<Change>,
@@ -55,8 +49,8 @@ impl Session {
             watched.inode,
             watched.device_name()
         ))?;
-        let names: Vec<_> = settings.hooks.iter().map(|hook| hook.function).collect();
-        self.screen.tell(&format!("attached  kprobes on {}", names.join(", ")))
+        let names: Vec<_> = settings.hooks.iter().map(|hook| hook.name()).collect();
+        self.screen.tell(&format!("attached  kprobes to security_inode_*: {}", names.join(", ")))
     }
 
     fn follow(&mut self, monitor: &mut impl Monitor) -> Result<u64> {
@@ -70,18 +64,22 @@ impl Session {
     }
 
     fn play(&mut self, monitor: &mut impl Monitor, demo: &Demo) -> Result<u64> {
-        self.screen.tell("\none change of each kind; the program puts each path together from its names:")?;
+        self.screen.tell("\nchanges of each kind. The program writes each path into a per-CPU array: its stack has only 512 bytes.")?;
         let mut received = self.expect(monitor, demo.one_of_each()?)?;
 
         monitor.pause(true)?;
-        self.screen
-            .tell("\npaused, by writing 1 to a global of the running program; hidden.txt comes now")?;
+        self.screen.tell(
+            "\npaused    by writing 1 to a global of the running program. hidden.txt is made now, unseen.",
+        )?;
         demo.make("hidden.txt")?;
         monitor.pause(false)?;
-        self.screen.tell("goes on, and two other processes make a file each:")?;
+        self.screen.tell("goes on   Two other processes make a file each:")?;
         received += self.expect(monitor, demo.two_processes()?)?;
 
-        self.screen.tell(&format!("\n{} changes while nobody reads the ring buffer", demo.storm))?;
+        self.screen.tell(&format!(
+            "\nstorm     {} changes while nobody reads the ring buffer. The first that came through:",
+            demo.storm
+        ))?;
         demo.make_and_remove()?;
         Ok(received)
     }
@@ -121,67 +119,38 @@ impl Session {
     }
 
     fn sum_up(&self, settings: &Settings, monitor: &mut impl Monitor, received: u64) -> Result<()> {
-        let counters = monitor.counters()?;
-        let mut processes = monitor.processes()?;
-        processes.sort_by_key(|process| (Reverse(process.changes), process.pid));
-        let mut recent = monitor.recent()?;
-        recent.sort_by_key(|name| Reverse(name.last));
-
-        let tell = |line: &str| self.screen.tell(line);
-        let Counters { changes, lost, uncounted, too_deep } = counters;
-        tell(&format!(
-            "\nring buffer, {} bytes: {changes} changes = {received} received + {lost} lost",
-            settings.buffer
-        ))?;
-        tell(&format!("hash map, room for {} processes; changes by each:", settings.processes))?;
-        for process in processes.iter().take(FEW) {
-            tell(&format!("  {}", process.line()))?;
+        let summary = Summary::read(monitor, received)?;
+        for line in summary.lines(settings) {
+            self.screen.tell(&line)?;
         }
-        if uncounted > 0 {
-            tell(&format!("  by others, for whom there was no room: {uncounted}"))?;
-        }
-        tell("LRU hash map, never full because the oldest name goes; changes of the last names:")?;
-        for name in recent.iter().take(FEW) {
-            tell(&format!("  {}", name.line()))?;
-        }
-        if too_deep > 0 {
-            tell(&format!(
-                "not known: {too_deep} changes more than {LEVELS} folders deep, here or elsewhere"
-            ))?;
-        }
-        if self.maps {
-            self.list_maps(settings, monitor)?;
-        }
-        let rows = |rows: Vec<Value>| Value::Array(rows);
-        self.screen.object(&json!({
-            "type": "summary",
-            "counters": counters.json(received),
-            "processes": rows(processes.iter().map(Process::json).collect()),
-            "recent": rows(recent.iter().map(Recent::json).collect()),
-        }))?;
-        counters.check(received)
+        let maps = if self.maps { self.list_maps(settings, monitor)? } else { Vec::new() };
+        self.screen.object(&summary.json(&maps))?;
+        summary.counters.check(received)
     }
 
-    fn list_maps(&self, settings: &Settings, monitor: &mut impl Monitor) -> Result<()> {
+    fn list_maps(&self, settings: &Settings, monitor: &mut impl Monitor) -> Result<Vec<OwnMap>> {
+        let maps = monitor.maps()?;
         self.screen.tell("\nthe maps of this program, as the kernel lists them:")?;
-        for line in own_map::table(&monitor.maps()?)? {
+        for line in own_map::table(&maps)? {
             self.screen.tell(&format!("  {line}"))?;
         }
         self.screen.tell(
-            "each global variable is an array with one element. The Rust program has one more, .rodata:",
+            "each global variable is an array of one element. The Rust program has one more, .rodata: where",
         )?;
         self.screen.tell(
-            "where the fields of the kernel's structs lie. The C program has that in its instructions.",
+            "the fields of the kernel's structs lie. The C program has those numbers in its instructions.",
         )?;
         let found = monitor.watched()?;
         ensure!(found == settings.watched, "read the directory out of its map: it is {found:?}");
         self.screen.tell(&format!(
-            "read out of .rodata.watched: inode {} on device {}",
+            "read      .rodata.watched: inode {} on device {}, the directory",
             found.inode,
             found.device_name()
         ))?;
         ensure!(monitor.watched_is_frozen()?, "write to .rodata.watched: the kernel should have refused");
-        self.screen
-            .tell("written to it: refused (EPERM). It is frozen, so the verifier may take it for a constant")
+        self.screen.tell(
+            "written   .rodata.watched: refused (EPERM). It is frozen, so the verifier can rely on its value",
+        )?;
+        Ok(maps)
     }
 }

@@ -1,5 +1,6 @@
 //! What the maps hold in the end.
 
+use std::cmp::Reverse;
 use std::mem::offset_of;
 
 use anyhow::{Result, ensure};
@@ -7,7 +8,22 @@ use common::text;
 use serde_json::{Value, json};
 
 use crate::change::process_name;
-use crate::records;
+use crate::monitor::Monitor;
+use crate::own_map::OwnMap;
+use crate::records::{self, LEVELS};
+use crate::settings::Settings;
+
+/// How many lines of a long list people see.
+pub const FEW: usize = 3;
+
+pub struct Summary {
+    pub counters: Counters,
+    received: u64,
+    /// The busiest first.
+    processes: Vec<Process>,
+    /// The last first.
+    recent: Vec<Recent>,
+}
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Counters {
@@ -27,6 +43,53 @@ pub struct Recent {
     pub name: String,
     pub changes: u64,
     pub last: u64,
+}
+
+impl Summary {
+    pub fn read(monitor: &impl Monitor, received: u64) -> Result<Self> {
+        let mut processes = monitor.processes()?;
+        processes.sort_by_key(|process| (Reverse(process.changes), process.pid));
+        let mut recent = monitor.recent()?;
+        recent.sort_by_key(|name| Reverse(name.last));
+        Ok(Self { counters: monitor.counters()?, received, processes, recent })
+    }
+
+    pub fn lines(&self, settings: &Settings) -> Vec<String> {
+        let Counters { changes, lost, uncounted, too_deep } = self.counters;
+        let mut lines = vec![
+            format!(
+                "\nring buffer, {} bytes: {changes} changes = {} received + {lost} lost",
+                settings.buffer, self.received
+            ),
+            format!("hash map, room for {} processes; changes by each:", settings.processes),
+        ];
+        lines.extend(self.processes.iter().take(FEW).map(|process| format!("  {}", process.line())));
+        if uncounted > 0 {
+            lines.push(format!("  by others, for whom there was no room: {uncounted}"));
+        }
+        lines.push("LRU hash map, never full: the name that was not used for longest goes; changes of the last names:".into());
+        lines.extend(self.recent.iter().take(FEW).map(|name| format!("  {}", name.line())));
+        if too_deep > 0 {
+            lines.push(format!(
+                "unknown: {too_deep} changes more than {LEVELS} folders deep, here or elsewhere"
+            ));
+        }
+        lines
+    }
+
+    pub fn json(&self, maps: &[OwnMap]) -> Value {
+        let processes: Vec<_> = self.processes.iter().map(Process::json).collect();
+        let recent: Vec<_> = self.recent.iter().map(Recent::json).collect();
+        let maps: Vec<_> = maps.iter().map(OwnMap::json).collect();
+        json!({
+            "type": "summary",
+            "received": self.received,
+            "counters": self.counters.json(),
+            "processes": processes,
+            "recent": recent,
+            "maps": maps,
+        })
+    }
 }
 
 impl Counters {
@@ -50,10 +113,9 @@ impl Counters {
         Ok(())
     }
 
-    pub fn json(&self, received: u64) -> Value {
+    fn json(&self) -> Value {
         json!({
             "changes": self.changes,
-            "received": received,
             "lost": self.lost,
             "uncounted": self.uncounted,
             "too_deep": self.too_deep,
@@ -70,11 +132,11 @@ impl Process {
         }
     }
 
-    pub fn line(&self) -> String {
+    fn line(&self) -> String {
         format!("{:<15}  pid={:<8}  {}", self.name, self.pid, self.changes)
     }
 
-    pub fn json(&self) -> Value {
+    fn json(&self) -> Value {
         json!({ "pid": self.pid, "process": self.name, "changes": self.changes })
     }
 }
@@ -88,11 +150,11 @@ impl Recent {
         }
     }
 
-    pub fn line(&self) -> String {
+    fn line(&self) -> String {
         format!("{:<15}  {}", self.name, self.changes)
     }
 
-    pub fn json(&self) -> Value {
+    fn json(&self) -> Value {
         json!({ "name": self.name, "changes": self.changes })
     }
 }

@@ -5,7 +5,7 @@
 
 use aya_ebpf::{
     Global,
-    helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_str_bytes},
+    helpers::{bpf_probe_read_kernel, generated::bpf_probe_read_kernel_str},
 };
 
 // ANCHOR: offsets
@@ -48,8 +48,10 @@ impl Dentry {
 
     /// Copies the name with its zero byte, and says how many bytes that are.
     pub fn copy_name(self, space: &mut [u8]) -> Option<usize> {
-        let name = read(self.0, &DENTRY_NAME)?;
+        let name: *const u8 = read(self.0, &DENTRY_NAME)?;
         // SAFETY: the helper checks the address; the verifier checks the space.
-        unsafe { bpf_probe_read_kernel_str_bytes(name, space).ok().map(|name| name.len() + 1) }
+        let length =
+            unsafe { bpf_probe_read_kernel_str(space.as_mut_ptr().cast(), space.len() as u32, name.cast()) };
+        usize::try_from(length).ok()
     }
 }

@@ -12,7 +12,7 @@ mod dentry;
 mod records;
 
 use core::arch::asm;
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::AtomicU64;
 
@@ -21,15 +21,15 @@ use aya_ebpf::{
     bindings::BPF_NOEXIST,
     btf_maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
     helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_probe_read_kernel_str_bytes,
-        bpf_ringbuf_output,
+        bpf_get_current_pid_tgid, bpf_ktime_get_ns,
+        generated::{bpf_get_current_comm, bpf_probe_read_kernel_str, bpf_ringbuf_output},
     },
     macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
 use dentry::Dentry;
-use records::{Change, Counters, KEY_SIZE, Kind, LEVELS, NAME_SIZE, Process, Recent, Watched};
+use records::{Change, Counters, KEY_SIZE, Kind, LEVELS, NAME_SIZE, Process, ProcessName, Recent, Watched};
 
 // ANCHOR: globals
 /// Read-only here: user space fills it in before the program is loaded.
@@ -41,7 +41,7 @@ static WATCHED: Global<Watched> = Global::new(Watched { inode: 0, device: 0 });
 /// removes the comparison from the program.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".rodata.process")]
-static ONLY_PROCESS: Global<[u64; 2]> = Global::new([0; 2]);
+static ONLY_PROCESS: Global<ProcessName> = Global::new([0; 2]);
 
 /// User space writes this one while the program runs. `load` reads it anew each time.
 #[unsafe(no_mangle)]
@@ -129,12 +129,13 @@ fn changed(kind: Kind, dentry: Option<*const u8>) -> u32 {
 
 // ANCHOR: scratch
 fn report(kind: Kind, dentry: Dentry) -> Option<()> {
-    let process = bpf_get_current_comm().ok()?;
-    if !is_wanted(&process) || u64::from(dentry.device()?) != WATCHED.load().device {
+    let process = process_name();
+    if !is_wanted(process) || u64::from(dentry.device()?) != WATCHED.load().device {
         return None;
     }
-    // Of 4 KiB, where a stack has 512 bytes. Nobody disturbs us in it: each CPU has its own, and runs one kprobe
-    // program at a time, to its end.
+    // Of 4 KiB. On the stack, which has 512 bytes, this does not even compile: "Looks like the BPF stack limit is
+    // exceeded. Please move large on stack variables into BPF per-cpu array map." Nobody disturbs us in this array:
+    // each CPU has its own, and runs one kprobe program at a time, to its end.
     // SAFETY: the pointer leads to one whole `Change`, and this is the only reference to it.
     let change = unsafe { &mut *SCRATCH.get_ptr_mut(0)? };
     let length = collect_names(dentry, &mut change.names)?;
@@ -147,10 +148,18 @@ fn report(kind: Kind, dentry: Dentry) -> Option<()> {
 }
 // ANCHOR_END: scratch
 
-fn is_wanted(process: &[u8; 16]) -> bool {
+fn process_name() -> ProcessName {
+    let mut name = MaybeUninit::<ProcessName>::uninit();
+    // SAFETY: the helper fills all of the 16 bytes that it is given.
+    unsafe {
+        bpf_get_current_comm(name.as_mut_ptr().cast(), size_of::<ProcessName>() as u32);
+        name.assume_init()
+    }
+}
+
+fn is_wanted(process: ProcessName) -> bool {
     let only = ONLY_PROCESS.load();
-    // SAFETY: both are 16 bytes, and any bytes are numbers.
-    only == [0; 2] || only == unsafe { core::mem::transmute::<[u8; 16], [u64; 2]>(*process) }
+    only == [0; 2] || only == process
 }
 
 // ANCHOR: walk
@@ -196,9 +205,9 @@ fn send(change: &Change, length: usize) {
 fn count_process(change: &Change) {
     let new = Process { changes: AtomicU64::new(0), process: change.process };
     // Fails where the process has an entry, which is right, and where the table is full.
-    let _ = PROCESSES.insert(change.pid, new, BPF_NOEXIST.into());
+    let _ = PROCESSES.insert(change.pid, &new, BPF_NOEXIST.into());
     match PROCESSES.get_ptr_mut(change.pid) {
-        // SAFETY: the entry stays ours until the program ends.
+        // SAFETY: nobody removes entries.
         Some(process) => add(unsafe { &(*process).changes }),
         None => add(&COUNTERS.uncounted),
     }
@@ -207,13 +216,19 @@ fn count_process(change: &Change) {
 
 // ANCHOR: lru
 fn remember_name(change: &Change) -> Option<()> {
-    let mut name = [0; KEY_SIZE];
+    let mut bytes = [0; KEY_SIZE];
     // SAFETY: the helper checks the address, and the verifier the buffer.
-    unsafe { bpf_probe_read_kernel_str_bytes(change.names.as_ptr(), &mut name).ok()? };
-    // Never full: the name that nobody used for longest makes room.
-    let _ = RECENT.insert(name, Recent { changes: AtomicU64::new(0), last: 0 }, BPF_NOEXIST.into());
+    unsafe {
+        bpf_probe_read_kernel_str((&raw mut bytes).cast(), KEY_SIZE as u32, change.names.as_ptr().cast())
+    };
+    // By reference: by value, each call would copy the 64 bytes one by one.
+    let name = &bytes;
+    let new = Recent { changes: AtomicU64::new(0), last: 0 };
+    // Never full: the name that was not used for longest makes room.
+    let _ = RECENT.insert(name, new, BPF_NOEXIST.into());
     let recent = RECENT.get_ptr_mut(name)?;
-    // SAFETY: as above; two CPUs may write the time at once, and either is right.
+    // SAFETY: an entry that is thrown out meanwhile is only used again, never freed; a number may be lost then.
+    // Two CPUs may write the time at once, and either is right.
     unsafe {
         add(&(*recent).changes);
         (*recent).last = bpf_ktime_get_ns();

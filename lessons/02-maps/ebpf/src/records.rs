@@ -12,6 +12,9 @@ pub const LEVELS: usize = 16;
 /// How much of a name the table of recent names keeps.
 pub const KEY_SIZE: usize = 64;
 
+/// The 16 bytes of a process's name. As two numbers they are compared in two instructions.
+pub type ProcessName = [u64; 2];
+
 /// The directory that is watched. Inode numbers count anew on each device.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +43,7 @@ pub enum Kind {
 pub struct Change {
     pub kind: u32,
     pub pid: u32,
-    pub process: [u8; 16],
+    pub process: ProcessName,
     /// From the name itself upwards: `file\0folder\0`. Only the part that is used travels.
     pub names: [u8; LEVELS * NAME_SIZE],
 }
@@ -49,7 +52,7 @@ pub struct Change {
 #[repr(C)]
 pub struct Process {
     pub changes: AtomicU64,
-    pub process: [u8; 16],
+    pub process: ProcessName,
 }
 
 /// What happened to one name.
