@@ -49,7 +49,7 @@ struct Cli {
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
     /// Change names in a folder of its own, show what was seen and what the maps hold, and stop
-    #[arg(long, conflicts_with = "directory")]
+    #[arg(long, conflicts_with_all = ["directory", "kinds", "process"])]
     demo: bool,
     /// Show one kind of change; may be given several times
     #[arg(long = "kind", value_enum, value_name = "KIND")]

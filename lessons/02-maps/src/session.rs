@@ -12,10 +12,13 @@ use crate::monitor::Monitor;
 use crate::own_map::{self, OwnMap};
 use crate::screen::Screen;
 use crate::settings::Settings;
-use crate::summary::{FEW, Summary};
+use crate::summary::Summary;
 
 /// How long to sleep at most before looking at the signals again.
 const WAIT: Duration = Duration::from_millis(200);
+
+/// How many changes of the demo's storm people see.
+const FEW: usize = 3;
 
 /// The demo's changes are there at once; this is for a machine that is very busy.
 const DEMO_LIMIT: Duration = Duration::from_secs(10);
@@ -43,13 +46,9 @@ impl Session {
     }
 
     fn begin(&self, settings: &Settings) -> Result<()> {
-        let watched = settings.watched;
-        self.screen.tell(&format!(
-            "watching  inode {} on device {}",
-            watched.inode,
-            watched.device_name()
-        ))?;
+        let (inode, device) = (settings.watched.inode, settings.watched.device_name());
         let names: Vec<_> = settings.hooks.iter().map(|hook| hook.name()).collect();
+        self.screen.tell(&format!("watching  inode {inode} on device {device}{SET_BEFORE}"))?;
         self.screen.tell(&format!("attached  kprobes to security_inode_*: {}", names.join(", ")))
     }
 
@@ -64,22 +63,17 @@ impl Session {
     }
 
     fn play(&mut self, monitor: &mut impl Monitor, demo: &Demo) -> Result<u64> {
-        self.screen.tell("\nchanges of each kind. The program writes each path into a per-CPU array: its stack has only 512 bytes.")?;
+        self.screen.tell(ONE_OF_EACH)?;
         let mut received = self.expect(monitor, demo.one_of_each()?)?;
 
         monitor.pause(true)?;
-        self.screen.tell(
-            "\npaused    by writing 1 to a global of the running program. hidden.txt is made now, unseen.",
-        )?;
+        self.screen.tell(PAUSED)?;
         demo.make("hidden.txt")?;
         monitor.pause(false)?;
-        self.screen.tell("goes on   Two other processes make a file each:")?;
+        self.screen.tell(GOES_ON)?;
         received += self.expect(monitor, demo.two_processes()?)?;
 
-        self.screen.tell(&format!(
-            "\nstorm     {} changes while nobody reads the ring buffer. The first that came through:",
-            demo.storm
-        ))?;
+        self.screen.tell(&format!("\nstorm     {} changes{STORM}", demo.storm))?;
         demo.make_and_remove()?;
         Ok(received)
     }
@@ -134,12 +128,7 @@ impl Session {
         for line in own_map::table(&maps)? {
             self.screen.tell(&format!("  {line}"))?;
         }
-        self.screen.tell(
-            "each global variable is an array of one element. The Rust program has one more, .rodata: where",
-        )?;
-        self.screen.tell(
-            "the fields of the kernel's structs lie. The C program has those numbers in its instructions.",
-        )?;
+        self.screen.tell(GLOBALS)?;
         let found = monitor.watched()?;
         ensure!(found == settings.watched, "read the directory out of its map: it is {found:?}");
         self.screen.tell(&format!(
@@ -148,9 +137,27 @@ impl Session {
             found.device_name()
         ))?;
         ensure!(monitor.watched_is_frozen()?, "write to .rodata.watched: the kernel should have refused");
-        self.screen.tell(
-            "written   .rodata.watched: refused (EPERM). It is frozen, so the verifier can rely on its value",
-        )?;
+        self.screen.tell(FROZEN)?;
         Ok(maps)
     }
 }
+
+const SET_BEFORE: &str = ", which the program got as a global variable before it was loaded";
+
+const ONE_OF_EACH: &str = "
+changes below it, of each kind, and one next to it, which is not shown. The program puts each path together
+in a per-CPU array, because its stack has only 512 bytes:";
+
+const PAUSED: &str = "
+paused    by writing 1 to a global variable of the running program. hidden.txt is made now, unseen.";
+
+const GOES_ON: &str = "goes on   Two other processes make a file each:";
+
+const STORM: &str = " while nobody reads the ring buffer. The first that came through:";
+
+const GLOBALS: &str = "\
+each global variable is an array of one element. The Rust program has one more, .rodata: where the fields of
+the kernel's structs lie. The C program has those numbers in its instructions.";
+
+const FROZEN: &str = "\
+written   .rodata.watched: refused (EPERM). It is frozen, so the verifier can rely on its value.";

@@ -13,8 +13,8 @@ use crate::own_map::OwnMap;
 use crate::records::{self, LEVELS};
 use crate::settings::Settings;
 
-/// How many lines of a long list people see.
-pub const FEW: usize = 3;
+/// How many lines of a table people see.
+const ROWS: usize = 5;
 
 pub struct Summary {
     pub counters: Counters,
@@ -63,12 +63,12 @@ impl Summary {
             ),
             format!("hash map, room for {} processes; changes by each:", settings.processes),
         ];
-        lines.extend(self.processes.iter().take(FEW).map(|process| format!("  {}", process.line())));
+        lines.extend(self.processes.iter().take(ROWS).map(|process| format!("  {}", process.line())));
         if uncounted > 0 {
             lines.push(format!("  by others, for whom there was no room: {uncounted}"));
         }
         lines.push("LRU hash map, never full: the name that was not used for longest goes; changes of the last names:".into());
-        lines.extend(self.recent.iter().take(FEW).map(|name| format!("  {}", name.line())));
+        lines.extend(self.recent.iter().take(ROWS).map(|name| format!("  {}", name.line())));
         if too_deep > 0 {
             lines.push(format!(
                 "unknown: {too_deep} changes more than {LEVELS} folders deep, here or elsewhere"
