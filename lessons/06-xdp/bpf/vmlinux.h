@@ -26,9 +26,9 @@ enum {
 };
 
 enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
-	BPF_MAP_TYPE_DEVMAP_HASH = 25,
 };
 
 enum {
@@ -52,11 +52,6 @@ struct __sk_buff {
 	__u32 before[19];
 	__u32 data;
 	__u32 data_end;
-};
-
-struct bpf_devmap_val {
-	__u32 ifindex;
-	__u32 program;
 };
 
 struct ethhdr {

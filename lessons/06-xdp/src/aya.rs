@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use aya::maps::lpm_trie::Key;
-use aya::maps::{DevMapHash, LpmTrie, Map, MapData, PerCpuArray};
+use aya::maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray};
 use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsact};
 use aya::programs::xdp::{XdpLink, XdpMode};
 use aya::programs::{SchedClassifier, TestRun as _, Xdp};
@@ -20,7 +20,7 @@ pub struct Aya {
     ebpf: Ebpf,
     rules_v4: LpmTrie<MapData, [u8; 4], u32>,
     rules_v6: LpmTrie<MapData, [u8; 16], u32>,
-    redirects: DevMapHash<MapData>,
+    redirects: HashMap<MapData, u32, u32>,
     frames: PerCpuArray<MapData, Counter>,
     egress_drops: PerCpuArray<MapData, u64>,
     links: Vec<XdpLink>,
@@ -116,7 +116,7 @@ impl Firewall for Aya {
     }
 
     fn redirect(&mut self, port: u16, to: &Interface) -> Result<()> {
-        Ok(self.redirects.insert(port.into(), to.index, None, 0)?)
+        Ok(self.redirects.insert(u32::from(port), to.index, 0)?)
     }
     // ANCHOR_END: rules
 

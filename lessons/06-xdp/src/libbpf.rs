@@ -93,9 +93,7 @@ impl Firewall for Libbpf<'_> {
     }
 
     fn redirect(&mut self, port: u16, to: &Interface) -> Result<()> {
-        // struct bpf_devmap_val: the interface, and no second program for it.
-        let value = [to.index.to_ne_bytes(), [0; 4]].concat();
-        let key = u32::from(port).to_ne_bytes();
+        let (key, value) = (u32::from(port).to_ne_bytes(), to.index.to_ne_bytes());
         Ok(self.skeleton.maps.redirects.update(&key, &value, MapFlags::ANY)?)
     }
     // ANCHOR_END: rules
