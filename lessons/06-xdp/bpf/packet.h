@@ -150,8 +150,8 @@ static __always_inline enum kind parse(void *data, void *end, struct packet *pac
 	struct vlan_hdr *tag;
 	__be16 proto;
 
-	/* Keeps from the compiler that left and end say the same. It would drop one of the two checks in take(), and the
-	 * one that it keeps is not the one that the verifier understands.
+	/* Keeps from the compiler that left and end say the same. If it sees that, as rustc does, it drops one of the two
+	 * checks in take(), and the one that it keeps is not the one that the verifier understands.
 	 */
 	barrier_var(cursor.left);
 	ethernet = take(&cursor, sizeof(*ethernet));

@@ -21,7 +21,7 @@ pub const MAX_RULES: u32 = ENTRIES[2];
 /// Senders that take turns: their ways through the tree of prefixes differ in length.
 const SENDERS: u32 = 16;
 const ROUNDS: usize = 5;
-/// A run of the kernel's own clock is measured in whole nanoseconds, on the average of many.
+/// How long the kernel runs a program between two looks at its clock; it gives the average in whole nanoseconds.
 const BATCH: Duration = Duration::from_millis(5);
 
 /// A frame of 64 bytes ends with four of checksum, which no program sees.
@@ -89,15 +89,39 @@ fn small_frame(from: Ipv4Addr) -> Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Prefixes of 20 to 32 bits, spread over half of all addresses, no two alike.
+/// Addresses and, each fourth, networks of 256, spread over half of all addresses. No two are alike: an odd factor
+/// gives different numbers for different numbers, in as many bits as there are.
 fn blocked(number: u32) -> Result<Ipv4Net> {
-    // An odd factor: different numbers give different addresses. The lowest twelve bits are the host's at most.
-    let address = number.wrapping_mul(0x9e37_79b1) & 0x7fff_ffff;
-    let length = if number.is_multiple_of(4) { 24 } else { 32 };
-    Ok(Ipv4Net::new(Ipv4Addr::from_bits(address), length).context("make a prefix")?.trunc())
+    let spread = number.wrapping_mul(0x9e37_79b1) & 0x7fff_ffff;
+    let (address, length) =
+        if number.is_multiple_of(4) { (spread << 8 & 0x7fff_ffff, 24) } else { (spread, 32) };
+    Ipv4Net::new(Ipv4Addr::from_bits(address), length).context("make a prefix")
 }
 
 /// `SENDERS` numbers, evenly spread below `entries`.
 fn spread(number: u32, entries: u32) -> u32 {
     (u64::from(number) * u64::from(entries) / u64::from(SENDERS)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_prefixes_as_entries() {
+        let prefixes: BTreeSet<_> =
+            (0..MAX_RULES).map(|number| blocked(number).expect("a prefix").trunc()).collect();
+        assert_eq!(prefixes.len(), MAX_RULES as usize);
+        // Those that pass come from above all of them.
+        assert!(prefixes.iter().all(|prefix| prefix.broadcast() < Ipv4Addr::from_bits(0x8000_0000)));
+    }
+
+    #[test]
+    fn senders_are_spread_over_all_entries() {
+        let numbers: Vec<_> = (0..SENDERS).map(|number| spread(number, 1_000)).collect();
+        assert_eq!((numbers[0], numbers[15]), (0, 937));
+        assert!((0..SENDERS).all(|number| spread(number, 1) == 0));
+    }
 }

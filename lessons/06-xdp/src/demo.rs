@@ -51,7 +51,8 @@ pub fn run(firewall: &mut dyn Firewall, mode: Mode, output: Output) -> Result<()
     output.event(
         &format!("\nthe counters of all CPUs, added up\n{}", demo.counted.table()),
         &json!({ "event": "summary", "counters": demo.counted.json() }),
-    )
+    )?;
+    output.prose("\nend       the namespace goes with this process, and takes interfaces and programs along")
 }
 
 impl Demo<'_> {

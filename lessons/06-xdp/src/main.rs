@@ -36,7 +36,8 @@ use output::Output;
 use rules::Action;
 use watch::Watch;
 
-const NEEDS: [Need; 2] = [Need::Root, Need::Btf];
+/// No BTF: what lies on the wire is the same on every kernel.
+const NEEDS: [Need; 1] = [Need::Root];
 
 /// A firewall that sees each frame that comes in, before the kernel's network stack does.
 ///

@@ -26,10 +26,9 @@ const SHORTEST: usize = 14;
 
 pub fn run(firewall: &mut dyn Firewall, output: Output) -> Result<()> {
     prepare(firewall)?;
-    output.prose(&format!(
-        "rules     {} drop, {ALLOWED} pass; pings are answered; UDP port {REDIRECTED} is redirected",
-        BLOCKED.join(" and ")
-    ))?;
+    let blocked = BLOCKED.join(" and ");
+    output.prose(&format!("rules     {blocked} drop, {ALLOWED} pass"))?;
+    output.prose(&format!("besides   pings are answered, and UDP port {REDIRECTED} is redirected"))?;
     output.prose(&format!("\n  {:52} {:>5} {:9} counted as", "frame", "bytes", "verdict"))?;
     for case in cases::all()? {
         judge(firewall, &case).with_context(|| case.name.to_owned())?;

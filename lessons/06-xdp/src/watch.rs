@@ -1,7 +1,7 @@
 //! The firewall on an interface of yours, until Ctrl-C.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -73,13 +73,12 @@ impl List {
     /// Looks whether the file has changed. A file that cannot be read leaves the rules as they are.
     fn look(&mut self, firewall: &mut dyn Firewall, watch: &Watch, output: Output) -> Result<()> {
         let Some(path) = &watch.list else { return Ok(()) };
-        let changed = path.metadata().and_then(|facts| facts.modified()).ok();
-        if changed == self.changed {
+        if modified(path) == self.changed {
             return Ok(());
         }
         if let Err(error) = self.set(firewall, watch, output) {
-            self.changed = changed;
-            eprintln!("warning: {error:#}; the rules stay as they are");
+            // When standard error has gone, the firewall stays.
+            let _ = writeln!(io::stderr(), "warning: {error:#}; what is in the kernel stays");
         }
         Ok(())
     }
@@ -88,7 +87,7 @@ impl List {
         let mut wanted = Rules::new();
         if let Some(path) = &watch.list {
             // Asked before reading: a change while we read is seen the next time.
-            self.changed = path.metadata().and_then(|facts| facts.modified()).ok();
+            self.changed = modified(path);
             wanted = rules::read(path)?;
         }
         wanted.extend(&watch.rules);
@@ -106,6 +105,10 @@ impl List {
     }
 }
 
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|facts| facts.modified()).ok()
+}
+
 /// The counters on the screen: on a terminal always in the same place.
 struct Table {
     output: Output,
@@ -115,7 +118,7 @@ struct Table {
 
 impl Table {
     fn show(&mut self, counters: &Counters) -> Result<()> {
-        if *counters == self.shown {
+        if counters.frames() == self.shown.frames() {
             return Ok(());
         }
         if self.output.json {
