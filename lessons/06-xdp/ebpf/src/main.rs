@@ -34,9 +34,9 @@ static ANSWER_PING: Global<u8> = Global::new(0);
 
 /// A prefix of addresses, and the verdict for what comes from there. The longest prefix that fits is found.
 #[map]
-static RULES_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(1024, 0);
+static RULES_V4: LpmTrie<[u16; 2], u32> = LpmTrie::with_max_entries(1024, 0);
 #[map]
-static RULES_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(1024, 0);
+static RULES_V6: LpmTrie<[u16; 8], u32> = LpmTrie::with_max_entries(1024, 0);
 
 /// A UDP port, and the interface that its datagrams leave by. A devmap is made for this, and quicker; but Linux 5.10
 /// refuses aya's, which have room for a second program, in generic mode.
@@ -106,7 +106,7 @@ fn destination_rule(packet: &Packet<'_>) -> Option<u32> {
 // ANCHOR: redirect
 #[inline(always)]
 fn redirection(packet: &Packet<'_>) -> Option<u32> {
-    let port = u16::from_be_bytes(packet.udp.as_ref()?.destination);
+    let port = u16::from_be(packet.udp.as_ref()?.destination);
     // SAFETY: an entry that user space replaces at this moment gives the old number or the new one.
     unsafe { REDIRECTS.get(u32::from(port)) }.copied()
 }
@@ -117,7 +117,7 @@ fn redirection(packet: &Packet<'_>) -> Option<u32> {
 #[inline(always)]
 fn answer(packet: &mut Packet<'_>) -> Option<()> {
     let (ethernet, icmp) = (packet.ethernet.as_mut()?, packet.icmp.as_mut()?);
-    if ANSWER_PING.load() == 0 || icmp.code != 0 || ethernet.destination[0] & 1 != 0 {
+    if ANSWER_PING.load() == 0 || icmp.code != 0 || u16::from_be(ethernet.destination[0]) & 0x0100 != 0 {
         return None;
     }
     match (&mut packet.v4, &mut packet.v6) {
@@ -141,11 +141,11 @@ fn answer(packet: &mut Packet<'_>) -> Option<()> {
 #[inline(always)]
 fn set_kind(icmp: &mut Icmp, old: u8, new: u8) {
     icmp.kind = new;
-    let sum = !u16::from_be_bytes(icmp.checksum);
+    let sum = !u16::from_be(icmp.checksum);
     let sum = u32::from(sum) + u32::from(!(u16::from(old) << 8)) + (u32::from(new) << 8);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
-    icmp.checksum = (!(sum as u16)).to_be_bytes();
+    icmp.checksum = (!(sum as u16)).to_be();
 }
 // ANCHOR_END: answer
 

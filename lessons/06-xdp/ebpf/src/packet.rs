@@ -40,8 +40,8 @@ impl Cursor {
     fn take<'a, T>(&mut self) -> Option<&'a mut T> {
         let header = self.at as *mut T;
         self.skip(size_of::<T>())?;
-        // SAFETY: `skip` saw that the header lies inside the frame; any bytes make a header, at any address; and
-        // nobody else has these bytes, because the cursor has gone on.
+        // SAFETY: `skip` saw that the header lies inside the frame; any bytes make a header, and its address is even;
+        // and nobody else has these bytes, because the cursor has gone on.
         Some(unsafe { &mut *header })
     }
 
@@ -83,11 +83,11 @@ pub fn parse<'a>(data: usize, end: usize, packet: &mut Packet<'a>) -> Option<Kin
 #[inline(always)]
 fn ethertype<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<u16> {
     let ethernet: &'a mut Ethernet = cursor.take()?;
-    let mut ethertype = u16::from_be_bytes(ethernet.ethertype);
+    let mut ethertype = u16::from_be(ethernet.ethertype);
     packet.ethernet = Some(ethernet);
     for _ in 0..2 {
         if ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ {
-            ethertype = u16::from_be_bytes(cursor.take::<Vlan>()?.ethertype);
+            ethertype = u16::from_be(cursor.take::<Vlan>()?.ethertype);
         }
     }
     Some(ethertype)
@@ -99,7 +99,7 @@ fn ethertype<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<u16> {
 fn ipv4<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
     let ip: &'a mut Ipv4 = cursor.take()?;
     let header = usize::from(ip.version_and_length & 0x0f) * 4;
-    let total = usize::from(u16::from_be_bytes(ip.total_length));
+    let total = usize::from(u16::from_be(ip.total_length));
     if ip.version_and_length >> 4 != 4 || header < size_of::<Ipv4>() || total < header {
         return None;
     }
@@ -108,7 +108,7 @@ fn ipv4<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
     cursor.skip(header - size_of::<Ipv4>())?;
 
     // Without the flag "don't fragment": is there an offset, or more to come?
-    let fragment = u16::from_be_bytes(ip.fragment) & 0x3fff != 0;
+    let fragment = u16::from_be(ip.fragment) & 0x3fff != 0;
     let protocol = ip.protocol;
     packet.v4 = Some(ip);
     if fragment {
@@ -125,7 +125,7 @@ fn ipv6<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
     if ip.version >> 4 != 6 {
         return None;
     }
-    cursor.limit(usize::from(u16::from_be_bytes(ip.payload_length)))?;
+    cursor.limit(usize::from(u16::from_be(ip.payload_length)))?;
     let mut next = ip.next_header;
     packet.v6 = Some(ip);
     for _ in 0..EXTENSIONS {
@@ -155,7 +155,7 @@ fn transport<'a>(cursor: &mut Cursor, protocol: u8, packet: &mut Packet<'a>) -> 
         }
         UDP => {
             let udp: &'a mut Udp = cursor.take()?;
-            let length = usize::from(u16::from_be_bytes(udp.length));
+            let length = usize::from(u16::from_be(udp.length));
             packet.udp = Some(udp);
             (size_of::<Udp>()..=left).contains(&length).then_some(Kind::Udp)
         }
