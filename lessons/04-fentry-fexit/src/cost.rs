@@ -4,63 +4,105 @@ use std::fs::{self, File};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use common::say;
+use anyhow::{Context as _, Result, bail, ensure};
+use common::{Implementation, say};
 use libbpf_rs::libbpf_sys::{BPF_STATS_RUN_TIME, bpf_enable_stats};
 use serde_json::json;
 
-use crate::tracer::{self, Tracer, Way};
+use crate::tracer::{self, Settings, Tracer, Way};
 
 /// Odd, so that the median is a value that was measured.
-const ROUNDS: usize = 5;
-const CALLS: u32 = 200;
+const ROUNDS: usize = 3;
+/// Many short ones in each round: what disturbs the machine hits a few, and the median leaves those out.
+const BURSTS: usize = 15;
+const CALLS: u32 = 30;
 /// A call that does little, so that what is added can be seen.
 const FILE: &str = "/proc/missing";
 
-pub fn measure(tracer: &mut dyn Tracer, ways: &[Way], as_json: bool) -> Result<()> {
-    let (bare, watched) = in_turn(tracer, ways)?;
-    let accounts = ways.iter().map(|&way| account(tracer, way)).collect::<Result<Vec<_>>>()?;
-    if as_json {
-        return say_json(ways, bare, &watched, &accounts);
-    }
-    say(&format!("cost       of one call that opens {FILE}, which is not there;"))?;
-    say(&format!(
-        "           medians of {ROUNDS} rounds of {CALLS} calls, taken in turn; no event is sent\n"
-    ))?;
-    say("attached                 one call    added   of it in the programs")?;
-    say(&format!("nothing                  {:>8.2}{}", 1.0, nanos(bare)))?;
-    for ((way, time), own) in ways.iter().zip(&watched).zip(&accounts) {
-        let added = time.as_secs_f64() - bare.as_secs_f64();
-        let [whole, added, own] =
-            [time.as_secs_f64(), added, own.as_secs_f64()].map(|time| time / bare.as_secs_f64());
-        say(&format!("{:<24} {whole:>8.2} {added:>8.2} {own:>8.2}{}", way.pair(), nanos(*time)))?;
-    }
-    say(
-        "\nIn units of the call with nothing attached. The last column is the kernel's own account of the time",
-    )?;
-    say(
-        "inside the two programs (BPF_ENABLE_STATS, counted apart); the rest is the way into them and out again.",
-    )
+/// What one call took in each round.
+struct Times {
+    bare: Vec<Duration>,
+    ways: Vec<OfWay>,
 }
 
-/// Whatever else the machine does, it does to all of them.
-fn in_turn(tracer: &mut dyn Tracer, ways: &[Way]) -> Result<(Duration, Vec<Duration>)> {
-    let mut bare = Vec::new();
-    let mut watched = vec![Vec::new(); ways.len()];
+struct OfWay {
+    way: Way,
+    watched: Vec<Duration>,
+    /// Of that, inside the programs.
+    own: Vec<Duration>,
+}
+
+pub fn measure(implementation: Implementation, settings: &Settings, as_json: bool) -> Result<()> {
+    let of_way = |&way: &Way| OfWay { way, watched: Vec::new(), own: Vec::new() };
+    let mut times = Times { bare: Vec::new(), ways: settings.ways.iter().map(of_way).collect() };
     for _ in 0..ROUNDS {
-        bare.push(one_call());
-        for (&way, times) in ways.iter().zip(&mut watched) {
-            tracer::attach(tracer, way)?;
-            times.push(one_call());
-            tracer.detach(way);
-        }
+        // Linux 5.10 attaches a fentry program once and never again, so each round loads new ones.
+        tracer::with(implementation, settings, |tracer| times.round(tracer))?;
     }
-    Ok((median(bare), watched.into_iter().map(median).collect()))
+    if as_json { times.say_json() } else { times.say() }
 }
 
-fn one_call() -> Duration {
+impl Times {
+    /// Each in turn: whatever else the machine does, it does to all of them.
+    fn round(&mut self, tracer: &mut dyn Tracer) -> Result<()> {
+        self.bare.extend(bursts());
+        for OfWay { way, watched, own } in &mut self.ways {
+            tracer::attach(tracer, *way)?;
+            watched.extend(bursts());
+            own.extend(own_times(tracer, *way)?);
+            tracer.detach(*way);
+        }
+        Ok(())
+    }
+
+    fn say(&self) -> Result<()> {
+        let bare = median(&self.bare);
+        say(&format!("cost       of one call that opens {FILE}, which is not there;"))?;
+        say(&format!(
+            "           medians of {} bursts of {CALLS} calls, in {ROUNDS} rounds; no event is sent\n",
+            ROUNDS * BURSTS
+        ))?;
+        say("attached                 one call    added   of it in the programs")?;
+        say(&format!("nothing                  {:>8.2}{}", 1.0, nanos(bare)))?;
+        for OfWay { way, watched, own } in &self.ways {
+            let (watched, own) = (median(watched), median(own));
+            let [whole, own] = [watched, own].map(|time| time.as_secs_f64() / bare.as_secs_f64());
+            let added = whole - 1.0;
+            say(&format!("{:<24} {whole:>8.2} {added:>8.2} {own:>8.2}{}", way.pair(), nanos(watched)))?;
+        }
+        say(
+            "\nIn units of the call with nothing attached. The last column is the kernel's own account of the time",
+        )?;
+        say(
+            "inside the two programs (BPF_ENABLE_STATS, counted apart); the rest is the way into them and out again.",
+        )
+    }
+
+    fn say_json(&self) -> Result<()> {
+        let bare = median(&self.bare);
+        let of_way = |OfWay { way, watched, own }: &OfWay| {
+            let (watched, own) = (median(watched), median(own));
+            json!({
+                "way": way.pair(), "one_call_ns": nanoseconds(watched), "programs_ns": nanoseconds(own),
+                "ratio": watched.as_secs_f64() / bare.as_secs_f64(),
+            })
+        };
+        let ways: Vec<_> = self.ways.iter().map(of_way).collect();
+        let line = json!({
+            "event": "cost", "emulated": is_emulated(), "bare_ns": nanoseconds(bare), "ways": ways,
+        });
+        say(&line.to_string())
+    }
+}
+
+/// What one call took in each burst.
+fn bursts() -> Vec<Duration> {
     // The first calls after patching the function find cold caches.
-    (0..CALLS / 10).for_each(|_| open());
+    burst();
+    (0..BURSTS).map(|_| burst()).collect()
+}
+
+fn burst() -> Duration {
     let begin = Instant::now();
     (0..CALLS).for_each(|_| open());
     begin.elapsed() / CALLS
@@ -70,29 +112,29 @@ fn open() {
     let _ = File::open(FILE);
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
     times.sort();
     times[times.len() / 2]
 }
 
-/// The kernel's own account of what both programs of a way take for one call; a median, too. It reads the clock twice
-/// a run, so it is not kept while the calls are measured.
-fn account(tracer: &mut dyn Tracer, way: Way) -> Result<Duration> {
+/// The kernel's own account of what both programs take for one call. It reads the clock twice a run, so it is not
+/// kept while the calls are measured.
+fn own_times(tracer: &dyn Tracer, way: Way) -> Result<Vec<Duration>> {
     let accounting = keep_account()?;
-    tracer::attach(tracer, way)?;
-    one_call();
-    let times = (0..ROUNDS).map(|_| {
+    burst();
+    let mut times = Vec::new();
+    for _ in 0..BURSTS {
         let before = tracer.run_time(way)?;
-        one_call();
+        burst();
         let after = tracer.run_time(way)?;
-        let calls = (after.runs - before.runs) / 2;
-        ensure!(calls >= u64::from(CALLS), "measure {}: it saw {calls} of {CALLS} calls", way.pair());
-        Ok(Duration::from_nanos((after.time - before.time).as_nanos() as u64 / calls))
-    });
-    let times = times.collect::<Result<Vec<_>>>()?;
-    tracer.detach(way);
+        // Two programs a call.
+        let runs = u32::try_from(after.runs - before.runs).context("count the programs' runs")?;
+        ensure!(runs >= 2 * CALLS, "measure {}: they ran {runs} times in {CALLS} calls", way.pair());
+        times.push((after.time - before.time) / (runs / 2));
+    }
     drop(accounting);
-    Ok(median(times))
+    Ok(times)
 }
 
 /// For as long as this is open; the kernel closes it with the process, however that ends.
@@ -106,17 +148,8 @@ fn keep_account() -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn say_json(ways: &[Way], bare: Duration, watched: &[Duration], accounts: &[Duration]) -> Result<()> {
-    let of_way = |((way, time), own): ((&Way, &Duration), &Duration)| {
-        json!({
-            "way": way.pair(), "one_call_ns": time.as_nanos() as u64,
-            "ratio": time.as_secs_f64() / bare.as_secs_f64(),
-            "programs_ns": own.as_nanos() as u64,
-        })
-    };
-    let ways: Vec<_> = ways.iter().zip(watched).zip(accounts).map(of_way).collect();
-    say(&json!({"event": "cost", "emulated": is_emulated(), "bare_ns": bare.as_nanos() as u64, "ways": ways})
-        .to_string())
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// An emulated CPU's nanoseconds mean nothing.

@@ -104,9 +104,7 @@ impl tracer::Tracer for Tracer<'_> {
     // ANCHOR: events
     fn events(&mut self, wait: Duration) -> Result<Vec<Event>> {
         match self.events.poll(wait) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => {
-                return Err(error).context("wait for events");
-            }
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error).context("wait for events"),
             _ => self.arrived.take().into_iter().collect(),
         }
     }

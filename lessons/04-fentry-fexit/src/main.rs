@@ -13,14 +13,13 @@ mod row;
 mod tracer;
 mod watch;
 
-use std::mem::MaybeUninit;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
 use common::btf::Kernel;
 use common::machine::{self, Need};
-use common::{Implementation, Stop, say};
+use common::{Stop, say};
 
 use cli::Cli;
 use demo::Demo;
@@ -44,20 +43,14 @@ fn run(cli: &Cli) -> Result<()> {
     }
     let settings = cli.settings(&kernel)?;
     drop(kernel);
-    let stop = Stop::catch()?;
-    let mut storage = MaybeUninit::uninit();
-    match cli.implementation {
-        Implementation::Aya => work(cli, &mut aya::Tracer::load(&settings)?, stop, &prototype),
-        Implementation::Libbpf => {
-            work(cli, &mut libbpf::Tracer::load(&mut storage, &settings)?, stop, &prototype)
-        }
+    if cli.cost {
+        return cost::measure(cli.implementation, &settings, cli.json);
     }
+    let stop = Stop::catch()?;
+    tracer::with(cli.implementation, &settings, |tracer| watch(cli, tracer, stop, &prototype))
 }
 
-fn work(cli: &Cli, tracer: &mut dyn Tracer, stop: Stop, prototype: &str) -> Result<()> {
-    if cli.cost {
-        return cost::measure(tracer, &cli.ways(), cli.json);
-    }
+fn watch(cli: &Cli, tracer: &mut dyn Tracer, stop: Stop, prototype: &str) -> Result<()> {
     let demo = if cli.demo { Some(Demo::prepare()?) } else { None };
     if !cli.json {
         say(&format!("function   {prototype}"))?;

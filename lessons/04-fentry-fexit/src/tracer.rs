@@ -1,13 +1,15 @@
 //! What each implementation can do. `aya.rs` and `libbpf.rs` do it; everything else in this lesson is common to both.
 
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use common::NotReady;
+use common::{Implementation, NotReady};
 
 use crate::event::{Event, FEXIT, KRETPROBE, ROWS, Totals};
 use crate::function::FUNCTION;
+use crate::{aya, libbpf};
 
 /// A pair of programs: one at the entry, one at the exit of the function.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -87,6 +89,18 @@ pub trait Tracer {
     fn run_time(&self, way: Way) -> Result<RunTime>;
 }
 
+/// Loads the programs of one implementation for as long as this work goes on.
+pub fn with<T>(
+    implementation: Implementation,
+    settings: &Settings,
+    work: impl FnOnce(&mut dyn Tracer) -> Result<T>,
+) -> Result<T> {
+    match implementation {
+        Implementation::Aya => work(&mut aya::Tracer::load(settings)?),
+        Implementation::Libbpf => work(&mut libbpf::Tracer::load(&mut MaybeUninit::uninit(), settings)?),
+    }
+}
+
 /// Fails for a function that the kernel keeps to itself (notrace), or that another tracer has taken.
 pub fn attach(tracer: &mut dyn Tracer, way: Way) -> Result<()> {
     tracer.attach(way).map_err(|error| {
@@ -99,12 +113,12 @@ pub fn attach(tracer: &mut dyn Tracer, way: Way) -> Result<()> {
 }
 
 // SAFETY: integers and arrays of them, without padding: any bytes are a value. A test counts them.
-unsafe impl aya::Pod for Event {}
+unsafe impl ::aya::Pod for Event {}
 // SAFETY: as above.
-unsafe impl aya::Pod for Totals {}
+unsafe impl ::aya::Pod for Totals {}
 
 /// The struct that these bytes of the kernel side are.
-pub fn decode<T: aya::Pod>(bytes: &[u8]) -> Result<T> {
+pub fn decode<T: ::aya::Pod>(bytes: &[u8]) -> Result<T> {
     let bytes =
         bytes.get(..size_of::<T>()).context("decode a message of the kernel side: it is too short")?;
     // SAFETY: there are enough bytes, and `Pod` says that any will do.

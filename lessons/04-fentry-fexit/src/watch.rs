@@ -53,7 +53,8 @@ impl<'a> Watch<'a> {
 
     pub fn demo(&mut self, demo: Demo) -> Result<()> {
         self.remark("demo       opens a file, makes calls that fail, and waits for a pipe's other end;")?;
-        self.remark("           the maps have room for one call, and the pipe's occupies it for a while\n")?;
+        self.remark("           the maps have room for one call, and the pipe's occupies it for a while;")?;
+        self.remark("           both ways see each call, and kretprobe's times include fentry and fexit\n")?;
         self.seen.limit = SLOWEST_OF_DEMO;
         demo.run()?;
         // Every call has ended, so every program has run: what there is to see is in the ring buffer.

@@ -29,6 +29,8 @@ unsafe impl ::aya::Pod for Seen {}
 
 pub fn show(implementation: Implementation, kernel: &Kernel, prototype: &str) -> Result<()> {
     say(&format!("function   {prototype}"))?;
+    say("           the arguments and the result are plain values: no program needs an offset for them;")?;
+    say("           struct open_how belongs to the interface with programs, and never changes")?;
     let state = name_of_state(kernel);
     let offsets = Offsets {
         pid: process::id(),
