@@ -31,8 +31,8 @@ unsafe impl Pod for Counter {}
 
 // ANCHOR: load
 pub fn load(settings: &Settings) -> Result<Aya> {
-    // Until Linux 5.10, maps count as locked memory, of which even root has little. libbpf raises the limit by itself.
-    // Where that is not allowed, it is tried without.
+    // Up to Linux 5.10 maps count as locked memory, of which even root has little; libbpf raises the limit by
+    // itself. Where that is not allowed, it is tried without.
     let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
     let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xdp-ebpf"));
     let mut ebpf = EbpfLoader::new()

@@ -68,7 +68,10 @@ impl Counters {
     }
 
     pub fn json(&self) -> Value {
-        let row = |Row { kind, verdict, counter }| json!({ "kind": kind, "verdict": verdict, "frames": counter.frames, "bytes": counter.bytes });
+        let row = |row: Row| {
+            let Counter { frames, bytes } = row.counter;
+            json!({ "kind": row.kind, "verdict": row.verdict, "frames": frames, "bytes": bytes })
+        };
         self.rows().map(row).collect()
     }
 }

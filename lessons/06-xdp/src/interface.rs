@@ -84,9 +84,9 @@ impl Interface {
     }
 }
 
-/// Linux before 5.18 says that a name is too long in another way.
+/// A name that is too long to be one gets an error of its own: ERANGE.
 fn is_unknown_name(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ERANGE | libc::EINVAL))
+    matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ERANGE))
 }
 
 fn missing(name: &str) -> NotReady {

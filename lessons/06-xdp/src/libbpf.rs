@@ -116,11 +116,12 @@ impl Firewall for Libbpf<'_> {
     // ANCHOR: test-run
     fn test_run(&self, frame: &[u8], repeat: u32) -> Result<Judged> {
         let mut after = vec![0; frame.len()];
-        let mut input = ProgramInput::default();
-        input.data_in = Some(frame);
-        input.data_out = Some(&mut after);
-        input.repeat = repeat;
-        let output = self.skeleton.progs.firewall.test_run(input)?;
+        let output = self.skeleton.progs.firewall.test_run(ProgramInput {
+            data_in: Some(frame),
+            data_out: Some(&mut after),
+            repeat,
+            ..ProgramInput::default()
+        })?;
         let (verdict, duration) = (output.return_value, output.duration);
         Ok(Judged { verdict, frame: after, duration })
     }

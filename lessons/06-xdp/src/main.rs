@@ -39,6 +39,9 @@ use watch::Watch;
 /// No BTF: what lies on the wire is the same on every kernel.
 const NEEDS: [Need; 1] = [Need::Root];
 
+/// What has rules and numbers of its own.
+const NOT_GUARDING: [&str; 3] = ["demo", "self_test", "bench"];
+
 /// A firewall that sees each frame that comes in, before the kernel's network stack does.
 ///
 /// It drops what comes from addresses that you block, can answer pings itself and send UDP ports out by another
@@ -65,28 +68,30 @@ struct Cli {
     #[arg(long)]
     bench: bool,
     /// Who runs the program
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["self_test", "bench"])]
     mode: Mode,
     /// Drop what comes from these addresses; can be given more than once
-    #[arg(long, value_name = "CIDR", value_parser = rules::prefix, requires = "interface")]
+    #[arg(long, value_name = "CIDR", value_parser = rules::prefix, conflicts_with_all = NOT_GUARDING)]
     block: Vec<IpNet>,
     /// An exception from a shorter --block; can be given more than once
-    #[arg(long, value_name = "CIDR", value_parser = rules::prefix, requires = "interface")]
+    #[arg(long, value_name = "CIDR", value_parser = rules::prefix, conflicts_with_all = NOT_GUARDING)]
     allow: Vec<IpNet>,
     /// A file with a CIDR a line, `allow` before exceptions; it is read again when it changes
-    #[arg(long, value_name = "FILE", requires = "interface")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_GUARDING)]
     list: Option<PathBuf>,
     /// Answer pings, so that the kernel never sees them
-    #[arg(long, requires = "interface")]
+    #[arg(long, conflicts_with_all = NOT_GUARDING)]
     answer_ping: bool,
     /// Send what comes for a UDP port out by another interface; can be given more than once
-    #[arg(long, value_name = "PORT:NAME", value_parser = redirection, requires = "interface")]
+    #[arg(long, value_name = "PORT:NAME", value_parser = redirection, conflicts_with_all = NOT_GUARDING)]
     redirect: Vec<(u16, String)>,
     /// Room for so many prefixes, for IPv4 and for IPv6 each
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000_000), default_value_t = 1024)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1024, conflicts_with_all = NOT_GUARDING)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     max_rules: u32,
     /// Show the counters every so many seconds, if they have changed
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600), default_value_t = 1)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, conflicts_with_all = NOT_GUARDING)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
     /// One JSON object a line
     #[arg(long)]
@@ -165,6 +170,9 @@ mod tests {
             "xdp",
             "xdp --demo --bench",
             "xdp --demo --block 10.0.0.0/8",
+            "xdp --demo --answer-ping",
+            "xdp --self-test --mode generic",
+            "xdp --bench --max-rules 5",
             "xdp -i eth0 --block 10.0.0.0/33",
             "xdp -i eth0 --block 10.1.2.3/8",
             "xdp -i eth0 --redirect 8000",
