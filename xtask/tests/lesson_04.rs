@@ -60,9 +60,10 @@ fn in_a_storm_every_event_is_received_or_counted_as_lost() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn nothing_stays_attached_however_it_ends() {
     let mut started = start();
-    // At any moment of loading and attaching, and while it runs: the emulated VM takes about a second to get there.
-    for signal in ["INT", "TERM", "KILL"] {
-        for wait in ["0.05", "0.4", "0.8", "3"] {
+    // At any moment of loading and attaching, and while it runs: an emulated VM takes one second or two to get there.
+    // No INT: a shell's background job ignores that until the lesson has its own handler.
+    for signal in ["TERM", "KILL"] {
+        for wait in ["0.1", "0.5", "1", "3"] {
             let line = format!(
                 "LESSON --way fentry --way kprobe >/tmp/out 2>&1 & busybox sleep {wait}; kill -{signal} $!; wait $!; busybox rm -f /tmp/out"
             );

@@ -66,6 +66,11 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Whether it goes on until a signal comes, after the demo or without one.
+    pub fn follows(&self) -> bool {
+        self.follow || !(self.demo || self.storm.is_some() || self.cost || self.offsets)
+    }
+
     pub fn ways(&self) -> Vec<Way> {
         match &self.ways[..] {
             [] if self.demo || self.cost => Way::ALL.to_vec(),
@@ -74,22 +79,35 @@ impl Cli {
         }
     }
 
+    /// For the calls of other processes.
     pub fn settings(&self, kernel: &Kernel) -> Result<Settings, NotReady> {
-        // What this process does itself is all that its demo should show; --follow goes on with every process.
-        let own = (self.demo && !self.follow) || self.cost;
-        let storm = self.storm.map(|_| comm(STORM).unwrap_or_default());
         Ok(Settings {
             ways: self.ways(),
-            pid: if own { process::id() } else { self.pid.unwrap_or(0) },
-            comm: storm.or(self.comm).unwrap_or_default(),
-            // Nothing takes that long: what is measured is everything but the sending.
-            slower_than: if self.cost { Duration::MAX } else { self.slower_than.unwrap_or_default() },
+            pid: self.pid.unwrap_or(0),
+            comm: self.comm.unwrap_or_default(),
+            slower_than: self.slower_than.unwrap_or_default(),
             failed: self.failed,
-            in_flight: self.in_flight.unwrap_or(if self.demo { IN_FLIGHT_OF_DEMO } else { IN_FLIGHT }),
+            in_flight: self.in_flight.unwrap_or(IN_FLIGHT),
             ring_buffer: self.ring_buffer,
             real_parent: kernel.offset("task_struct", "real_parent")?,
             tgid: kernel.offset("task_struct", "tgid")?,
         })
+    }
+
+    /// For calls that this process makes itself.
+    pub fn settings_of_own(&self, others: &Settings) -> Settings {
+        let mut own = Settings { pid: process::id(), ..others.clone() };
+        if self.demo {
+            own.in_flight = self.in_flight.unwrap_or(IN_FLIGHT_OF_DEMO);
+        }
+        if self.storm.is_some() {
+            own.comm = comm(STORM).unwrap_or_default();
+        }
+        if self.cost {
+            // Nothing takes that long: what is measured is everything but the sending.
+            own.slower_than = Duration::MAX;
+        }
+        own
     }
 }
 

@@ -43,28 +43,38 @@ fn run(cli: &Cli) -> Result<()> {
     }
     let settings = cli.settings(&kernel)?;
     drop(kernel);
+    let own = cli.settings_of_own(&settings);
     if cli.cost {
-        return cost::measure(cli.implementation, &settings, cli.json);
+        return cost::measure(cli.implementation, &own, cli.json);
     }
     let stop = Stop::catch()?;
-    tracer::with(cli.implementation, &settings, |tracer| watch(cli, tracer, stop, &prototype))
-}
-
-fn watch(cli: &Cli, tracer: &mut dyn Tracer, stop: Stop, prototype: &str) -> Result<()> {
-    let demo = if cli.demo { Some(Demo::prepare()?) } else { None };
     if !cli.json {
         say(&format!("function   {prototype}"))?;
     }
-    let mut watch = Watch::attach(tracer, cli.ways(), cli.json, stop)?;
-    let follow = cli.follow || !(cli.demo || cli.storm.is_some());
+    if cli.demo || cli.storm.is_some() {
+        tracer::with(cli.implementation, &own, |tracer| work(cli, tracer, &stop))?;
+    }
+    if cli.follows() && !stop.is_set() {
+        return tracer::with(cli.implementation, &settings, |tracer| follow(cli, tracer, &stop));
+    }
+    Ok(())
+}
+
+/// Watches calls that this process makes itself.
+fn work(cli: &Cli, tracer: &mut dyn Tracer, stop: &Stop) -> Result<()> {
+    let demo = if cli.demo { Some(Demo::prepare()?) } else { None };
+    let mut watch = Watch::attach(tracer, cli.ways(), cli.json)?;
     if let Some(demo) = demo {
         watch.demo(demo)?;
     }
     if let Some(calls) = cli.storm {
-        watch.storm(calls)?;
+        watch.storm(calls, stop)?;
     }
-    if follow {
-        watch.follow()?;
-    }
+    watch.end()
+}
+
+fn follow(cli: &Cli, tracer: &mut dyn Tracer, stop: &Stop) -> Result<()> {
+    let mut watch = Watch::attach(tracer, cli.ways(), cli.json)?;
+    watch.follow(stop)?;
     watch.end()
 }

@@ -96,9 +96,23 @@ pub fn with<T>(
     work: impl FnOnce(&mut dyn Tracer) -> Result<T>,
 ) -> Result<T> {
     match implementation {
-        Implementation::Aya => work(&mut aya::Tracer::load(settings)?),
-        Implementation::Libbpf => work(&mut libbpf::Tracer::load(&mut MaybeUninit::uninit(), settings)?),
+        Implementation::Aya => work(&mut allowed(aya::Tracer::load(settings))?),
+        Implementation::Libbpf => {
+            work(&mut allowed(libbpf::Tracer::load(&mut MaybeUninit::uninit(), settings))?)
+        }
     }
+}
+
+/// The kernel's policy or a container may forbid tracing to root as well: EPERM, where the verifier says EACCES.
+pub fn allowed<T>(loaded: Result<T>) -> Result<T> {
+    loaded.map_err(|error| match format!("{error:#}") {
+        text if text.contains("(os error 1)") => {
+            NotReady::new("load a tracing program: this machine does not let root do that (EPERM)")
+                .help("cargo xtask run fentry-fexit runs the lesson in a virtual machine")
+                .into()
+        }
+        _ => error,
+    })
 }
 
 /// Fails for a function that the kernel keeps to itself (notrace), or that another tracer has taken.
@@ -165,6 +179,13 @@ mod tests {
         let event: Event = decode(&bytes).expect("there are enough");
         assert_eq!((event.took, event.result), (1_000, -2));
         assert!(decode::<Event>(&bytes[1..]).is_err());
+    }
+
+    #[test]
+    fn what_is_forbidden_is_not_what_the_verifier_refuses() {
+        let of = |number| allowed::<()>(Err(std::io::Error::from_raw_os_error(number).into()));
+        assert!(of(1).is_err_and(|error| error.is::<NotReady>()));
+        assert!(of(13).is_err_and(|error| !error.is::<NotReady>()));
     }
 
     #[test]

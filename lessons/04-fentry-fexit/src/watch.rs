@@ -22,10 +22,9 @@ const SLOWEST: usize = 3;
 const SLOWEST_OF_DEMO: usize = 1;
 
 pub struct Watch<'a> {
-    pub tracer: &'a mut dyn Tracer,
-    pub ways: Vec<Way>,
-    pub json: bool,
-    pub stop: Stop,
+    tracer: &'a mut dyn Tracer,
+    ways: Vec<Way>,
+    json: bool,
     seen: Seen,
 }
 
@@ -39,12 +38,12 @@ struct Seen {
 }
 
 impl<'a> Watch<'a> {
-    pub fn attach(tracer: &'a mut dyn Tracer, ways: Vec<Way>, json: bool, stop: Stop) -> Result<Self> {
+    pub fn attach(tracer: &'a mut dyn Tracer, ways: Vec<Way>, json: bool) -> Result<Self> {
         // To attach kprobes, both libraries open files in /sys: fentry, which comes last, need not see that.
         for &way in ways.iter().rev() {
             tracer::attach(tracer, way)?;
         }
-        let mut watch = Self { tracer, ways, json, stop, seen: Seen::default() };
+        let mut watch = Self { tracer, ways, json, seen: Seen::default() };
         watch.seen.limit = SLOWEST;
         let pairs: Vec<_> = watch.ways.iter().map(|way| way.pair()).collect();
         watch.remark(&format!("attached   {}, to {FUNCTION}", pairs.join(", ")))?;
@@ -63,26 +62,17 @@ impl<'a> Watch<'a> {
     }
 
     /// Until a signal comes.
-    pub fn follow(&mut self) -> Result<()> {
+    pub fn follow(&mut self, stop: &Stop) -> Result<()> {
         self.remark("now open a file in another terminal; Ctrl-C ends this\n")?;
-        while !self.stop.is_set() {
+        while !stop.is_set() {
             let events = self.tracer.events(WAIT)?;
             self.show(&events)?;
         }
         Ok(())
     }
 
-    /// Lets a thread make calls as fast as it can, and shows only the sum.
-    pub fn storm(&mut self, calls: u64) -> Result<()> {
-        let begin = Instant::now();
-        let thread = crate::demo::storm(calls)?;
-        while !thread.is_finished() {
-            let events = self.tracer.events(Duration::from_millis(1))?;
-            self.seen.add(&events);
-        }
-        let events = self.tracer.events(NOW)?;
-        self.seen.add(&events);
-        self.remark(&format!("storm      {calls} calls in {:.1?}\n", begin.elapsed()))?;
+    /// Every call must have been counted, and every event received or counted as lost.
+    fn check_storm(&self, calls: u64) -> Result<()> {
         for &way in &self.ways {
             let totals = self.tracer.totals(way)?;
             let (exit, received) = (way.exit(), self.seen.received[way.index() as usize]);
@@ -94,6 +84,24 @@ impl<'a> Watch<'a> {
             );
         }
         Ok(())
+    }
+
+    /// Lets a thread make calls as fast as it can, and shows only the sum.
+    pub fn storm(&mut self, calls: u64, stop: &Stop) -> Result<()> {
+        let begin = Instant::now();
+        let thread = crate::demo::storm(calls)?;
+        while !thread.is_finished() {
+            let events = self.tracer.events(Duration::from_millis(1))?;
+            self.seen.add(&events);
+            if stop.is_set() {
+                // The thread ends with the process; what it has done so far is summed up.
+                return Ok(());
+            }
+        }
+        let events = self.tracer.events(NOW)?;
+        self.seen.add(&events);
+        self.remark(&format!("storm      {calls} calls in {:.1?}\n", begin.elapsed()))?;
+        self.check_storm(calls)
     }
 
     /// The totals are read after the last program has run.

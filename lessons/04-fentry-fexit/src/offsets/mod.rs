@@ -13,7 +13,7 @@ use common::btf::Kernel;
 use common::{Implementation, NotReady, machine, say};
 use rustix::process::getppid;
 
-use crate::function;
+use crate::{function, tracer};
 use seen::{BAKED_REAL_PARENT, BAKED_TGID, Seen};
 
 /// What the programs are told before they are loaded.
@@ -40,8 +40,8 @@ pub fn show(implementation: Implementation, kernel: &Kernel, prototype: &str) ->
     };
     show_fields(kernel, &offsets, state)?;
     let seen = match implementation {
-        Implementation::Aya => aya::read(&offsets)?,
-        Implementation::Libbpf => libbpf::read(&mut MaybeUninit::uninit(), &offsets)?,
+        Implementation::Aya => tracer::allowed(aya::read(&offsets))?,
+        Implementation::Libbpf => tracer::allowed(libbpf::read(&mut MaybeUninit::uninit(), &offsets))?,
     };
     show_ladder(&seen, state)
 }
