@@ -57,6 +57,16 @@ impl Script {
         script
     }
 
+    /// All that loads the lesson's programs, observed.
+    pub fn of_bench(lesson: &Lesson, implementation: Implementation) -> Self {
+        let mut script = Self::of_demo(lesson, &[implementation], |place| place == Place::Kernel);
+        if !lesson.about.load.is_empty() {
+            script.add(implementation, step(lesson, implementation, &lesson.about.load));
+        }
+        script.plan.steps.iter_mut().for_each(|step| step.observe = true);
+        script
+    }
+
     /// What `run` is asked to do on a kernel.
     pub fn of_run(lesson: &Lesson, options: &Run) -> Self {
         let implementations = options.implementation.implementations();
@@ -93,6 +103,7 @@ fn step(lesson: &Lesson, implementation: Implementation, arguments: &[String]) -
         seconds: Some(lesson.about.seconds),
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
+        observe: false,
     }
 }
 
