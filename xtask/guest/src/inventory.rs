@@ -32,9 +32,10 @@ const FOLDERS: [(&str, &str); 4] = [
 ];
 
 /// Files with a line for each thing.
-const LISTS: [(&str, &str); 4] = [
+const LISTS: [(&str, &str); 5] = [
     ("kprobe", "/sys/kernel/tracing/kprobe_events"),
     ("uprobe", "/sys/kernel/tracing/uprobe_events"),
+    ("tracing option", "/sys/kernel/tracing/trace_options"),
     ("traced event", "/sys/kernel/tracing/set_event"),
     ("module", "/proc/modules"),
 ];

@@ -139,7 +139,7 @@ struct Sizes {
 
 impl Sizes {
     fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
-        let base = image::initramfs(&Modules::find(machine.modules.as_deref())?, None)?.len();
+        let base = image::initramfs(&Modules::find(machine.modules.as_deref()), None)?.len();
         Ok(Self { base, overlay: demo::programs(&[program])?.len() })
     }
 }

@@ -90,8 +90,7 @@ impl HeadStart {
 
 /// Resumes, or boots and saves. `None`: snapshots do not work here.
 fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Option<Started>, Failure> {
-    let initramfs = initramfs(machine, None, notes).map_err(Failure::Caller)?;
-    let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
+    let snapshot = image::init().and_then(|init| Snapshot::of(machine, &init)).map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
         notes.push(format!(
             "no snapshot: resuming from {} has failed again and again",
@@ -123,15 +122,9 @@ fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Optio
 }
 
 fn initramfs(machine: &Machine, programs: Option<&[u8]>, notes: &mut Vec<String>) -> anyhow::Result<Vec<u8>> {
-    let modules = Modules::find(machine.modules.as_deref())?;
-    modules.notes.iter().for_each(|note| note_once(notes, note.clone()));
+    let modules = Modules::find(machine.modules.as_deref());
+    notes.extend(modules.notes.iter().cloned());
     image::initramfs(&modules, programs)
-}
-
-fn note_once(notes: &mut Vec<String>, note: String) {
-    if !notes.contains(&note) {
-        notes.push(note);
-    }
 }
 
 /// `None` when there is no snapshot that works.
@@ -144,8 +137,11 @@ fn resume_with(
         Ok(Some(sealed)) => sealed,
         Ok(None) => return Ok(None),
         Err(error) => {
+            let note = format!("{error:#}");
             // What cannot be cleared away is met twice.
-            note_once(notes, format!("{error:#}"));
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
             return Ok(None);
         }
     };
