@@ -40,9 +40,6 @@ pub struct About {
     /// Time limit of each step of the demo.
     pub seconds: u64,
     pub demo: Vec<Demo>,
-    /// Arguments by which its programs run often, for `bench`: the time of a few runs says little.
-    #[serde(default)]
-    pub load: Vec<String>,
     /// Arguments by which the program measures itself, for `bench`: then it takes `--json` too, and prints an object a
     /// case, with `ns_per_run` and whatever names the case.
     #[serde(default)]

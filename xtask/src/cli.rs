@@ -99,7 +99,7 @@ pub struct Bench {
     #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
     pub kernel: String,
     /// How often each implementation runs, in turn
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: u16,
     /// Print JSON, a line a program
     #[arg(long)]
@@ -190,9 +190,14 @@ Examples:
   cargo xtask run 01 -- --help                  what the lesson's program can do";
 
 const BENCH_HELP: &str = "\
-Each implementation runs its demo in a VM while the kernel counts. Programs of the same name stand side by side; what a
-library loads only to try the kernel is left out: programs without BTF, and libbpf's det_arg_ctx. With KVM times are
-shown; an emulated CPU's time means nothing by itself, so that only its ratio is shown.
+Each implementation runs its demo in a VM, in turn. Programs of the same name stand side by side; what a library loads
+only to try the kernel is left out: programs without BTF, and libbpf's det_arg_ctx. The figures:
+  instructions  of the bytecode, after verification
+  machine code  what the JIT compiler makes of it
+  verified      instructions that the verifier followed, on all paths together (Linux 5.16 and later)
+  executed      machine instructions of a run, with all that the program calls: an emulated CPU has no time that
+                would mean something, but it can count; the way into and out of the program counts too
+Lessons that can measure themselves do so on this machine's own kernel, if it lets you.
 
 Examples:
   cargo xtask bench                   all lessons on the default kernel

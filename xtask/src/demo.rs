@@ -10,7 +10,7 @@ use crate::cli::Run;
 use crate::image::{self, Archive};
 use crate::kernel::Kernel;
 use crate::setup::{Need, qemu};
-use crate::vm::{Machine, Programs};
+use crate::vm::{Clock, Machine, Programs};
 
 /// What a VM needs, besides a kernel.
 pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
@@ -54,16 +54,6 @@ impl Script {
             let step = step(lesson, implementation, arguments);
             script.add(implementation, Step { seconds: None, output_limit: None, ..step });
         }
-        script
-    }
-
-    /// All that loads the lesson's programs, observed.
-    pub fn of_bench(lesson: &Lesson, implementation: Implementation) -> Self {
-        let mut script = Self::of_demo(lesson, &[implementation], |place| place == Place::Kernel);
-        if !lesson.about.load.is_empty() {
-            script.add(implementation, step(lesson, implementation, &lesson.about.load));
-        }
-        script.plan.steps.iter_mut().for_each(|step| step.observe = true);
         script
     }
 
@@ -136,7 +126,7 @@ pub fn archive(programs: &[&Path]) -> Result<Archive> {
 pub fn machine(kernel: &Kernel) -> Result<Machine> {
     let qemu = qemu::find().context("QEMU has gone")?;
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
-    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB })
+    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB, clock: Clock::Host })
 }
 
 #[cfg(test)]

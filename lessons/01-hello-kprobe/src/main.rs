@@ -34,9 +34,6 @@ struct Cli {
     /// Go on after the demo, until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// Remove a file that does not exist, this many times, and stop: the programs run often enough to be measured
-    #[arg(long, value_name = "N", conflicts_with_all = ["demo", "follow"])]
-    storm: Option<u32>,
 }
 
 fn main() -> ExitCode {
@@ -46,8 +43,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
     let hook = symbol::find()?;
-    let follow = cli.follow || !(cli.demo || cli.storm.is_some());
-    let mut session = Session::start(hook, cli.demo, follow, cli.storm)?;
+    let mut session = Session::start(hook, cli.demo, cli.follow || !cli.demo)?;
     match cli.implementation {
         Implementation::Aya => aya::run(hook.function, &mut session),
         Implementation::Libbpf => libbpf::run(hook.function, &mut session),

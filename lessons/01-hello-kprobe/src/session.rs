@@ -20,15 +20,10 @@ pub const WAIT: Duration = Duration::from_millis(200);
 /// The demo's messages are there at once; this is for a machine that is very busy.
 const DEMO_LIMIT: Duration = Duration::from_secs(10);
 
-/// Removals whose messages fit into the ring buffer: with a full one the programs would have less to do.
-const STORM_PART: u32 = 100;
-
 pub struct Session {
     function: &'static str,
     demo: bool,
     follow: bool,
-    /// Removals that are still to be made.
-    storm: Option<u32>,
     lines: (Sender, Receiver<String>),
     /// Open until the demo is over: nobody reads it after that.
     trace: Option<Trace>,
@@ -41,14 +36,13 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn start(hook: &Hook, demo: bool, follow: bool, storm: Option<u32>) -> Result<Self> {
+    pub fn start(hook: &Hook, demo: bool, follow: bool) -> Result<Self> {
         let stop = Stop::catch()?;
         say(&format!("symbol    {} is in this kernel ({})", hook.function, hook.kernels))?;
         Ok(Self {
             function: hook.function,
             demo,
             follow,
-            storm,
             lines: mpsc::channel(),
             trace: if demo { Some(Trace::open()?) } else { None },
             stop,
@@ -65,9 +59,6 @@ impl Session {
 
     pub fn attached(&mut self) -> Result<()> {
         say(&format!("attached  kprobe and kretprobe on {}", self.function))?;
-        if self.storm.is_some() {
-            return Ok(());
-        }
         if !self.demo {
             return self.follow();
         }
@@ -85,9 +76,7 @@ impl Session {
             if self.demo && !line.starts_with(&own) {
                 continue;
             }
-            if self.storm.is_none() {
-                say(&format!("  {}", message::explained(&line)))?;
-            }
+            say(&format!("  {}", message::explained(&line)))?;
             self.removals += usize::from(line.contains(" exit ret="));
             self.failed += usize::from(line.contains(" exit ret=-"));
             if self.demo {
@@ -99,15 +88,7 @@ impl Session {
         } else if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             bail!("wait for the demo's messages: {} of {MESSAGES} came in {DEMO_LIMIT:?}", self.seen.len());
         }
-        Ok((self.demo || self.follow || self.storm()?) && !self.stop.is_set())
-    }
-
-    /// Makes a part of the storm, and says whether there was one to make.
-    fn storm(&mut self) -> Result<bool> {
-        let part = self.storm.unwrap_or(0).min(STORM_PART);
-        self.storm = self.storm.map(|left| left - part);
-        demo::remove_missing(part)?;
-        Ok(part > 0)
+        Ok((self.demo || self.follow) && !self.stop.is_set())
     }
 
     pub fn detached(&self) -> Result<()> {

@@ -12,7 +12,7 @@ use super::median;
 use super::programs::in_turn;
 use crate::catalog::{Implementation, Lesson};
 use crate::foreground::Foreground;
-use crate::vm::{Accel, Interrupted};
+use crate::vm::Interrupted;
 use crate::{demo, kernel, screen};
 
 /// The figure; whatever else an object has names its case.
@@ -22,29 +22,25 @@ const FIGURE: &str = "ns_per_run";
 const NO_NAMES: [&str; 2] = ["impl", "packets_per_second"];
 
 /// Where it was measured.
-pub struct Place {
-    pub release: String,
-    /// `None`: this machine's own kernel.
-    pub accel: Option<Accel>,
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place<'a> {
+    /// On this machine's own kernel.
+    Here,
+    /// In an emulated VM with a kernel of this release. Its nanoseconds mean nothing; their ratio does.
+    Vm(&'a str),
 }
 
-impl Place {
-    pub fn here() -> Self {
-        Self { release: kernel::running(), accel: None }
+impl Place<'_> {
+    fn release(self) -> String {
+        match self {
+            Place::Here => kernel::running(),
+            Place::Vm(release) => release.to_owned(),
+        }
     }
 
-    /// An emulated CPU's nanoseconds mean nothing.
-    fn time_means_something(&self) -> bool {
-        self.accel != Some(Accel::Tcg)
-    }
-
-    fn words(&self) -> String {
-        let how = match self.accel {
-            None => "this machine's own kernel",
-            Some(Accel::Kvm) => "in a VM with KVM",
-            Some(Accel::Tcg) => "emulated",
-        };
-        format!("Linux {}, {how}", self.release)
+    /// The times as far as they mean something here.
+    fn shown(self, nanoseconds: [Option<f64>; 2]) -> [Option<f64>; 2] {
+        nanoseconds.map(|value| value.filter(|_| self == Place::Here))
     }
 }
 
@@ -129,19 +125,20 @@ pub fn run_here(lesson: &Lesson, program: &Path, implementation: Implementation)
     }
 }
 
-pub fn show(lesson: &str, place: &Place, cases: &[Case], json: bool) -> Result<()> {
+pub fn show(lesson: &str, place: Place<'_>, cases: &[Case], json: bool) -> Result<()> {
     let text = if json { as_json(lesson, place, cases)? } else { as_text(lesson, place, cases) };
     Ok(screen::answer(text.as_bytes())?)
 }
 
-fn as_text(lesson: &str, place: &Place, cases: &[Case]) -> String {
-    let mut text = format!("\n{lesson}, measured by itself: {}\n", place.words());
+fn as_text(lesson: &str, place: Place<'_>, cases: &[Case]) -> String {
+    let whose = if place == Place::Here { "this machine's own kernel" } else { "in a VM: ratios only" };
+    let mut text = format!("\n{lesson}, measured by itself on Linux {}, {whose}\n", place.release());
     text += &format!(
         "  {:<40} {:>12} {:>12} {:>12} {:>12}  aya/libbpf\n",
         "case", "aya", "libbpf", "aya", "libbpf"
     );
     for case in cases {
-        let [aya, libbpf] = case.nanoseconds.map(|value| value.filter(|_| place.time_means_something()));
+        let [aya, libbpf] = place.shown(case.nanoseconds);
         let time = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1} ns"));
         let pace =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.2} M/s", 1e3 / value));
@@ -158,14 +155,14 @@ fn as_text(lesson: &str, place: &Place, cases: &[Case]) -> String {
     text
 }
 
-fn as_json(lesson: &str, place: &Place, cases: &[Case]) -> Result<String> {
+fn as_json(lesson: &str, place: Place<'_>, cases: &[Case]) -> Result<String> {
     let mut text = String::new();
     for case in cases {
-        let [aya, libbpf] = case.nanoseconds.map(|value| value.filter(|_| place.time_means_something()));
+        let [aya, libbpf] = place.shown(case.nanoseconds);
         let line = json!({
             "lesson": lesson,
-            "kernel": place.release,
-            "accelerator": place.accel.map(Accel::name),
+            "kernel": place.release(),
+            "here": place == Place::Here,
             "case": case.names,
             "aya": { FIGURE: aya },
             "libbpf": { FIGURE: libbpf },
@@ -196,16 +193,16 @@ mod tests {
 
     #[test]
     fn cases_are_told_apart_by_whatever_names_them() {
-        let here = Place { release: "6.18.1".to_owned(), accel: None };
-        insta::assert_snapshot!(as_text("06-xdp", &here, &measured()));
+        let text = as_text("06-xdp", Place::Here, &measured());
+        insta::assert_snapshot!(text.replace(&kernel::running(), "(the running kernel)"));
     }
 
     #[test]
     fn an_emulated_cpus_time_is_a_ratio_only() {
-        let emulated = Place { release: "6.12.1".to_owned(), accel: Some(Accel::Tcg) };
-        let text = as_text("06-xdp", &emulated, &measured());
+        let emulated = Place::Vm("6.12.1");
+        let text = as_text("06-xdp", emulated, &measured());
         assert!(!text.contains(" ns") && text.contains("1.15"), "{text}");
-        assert!(as_json("06-xdp", &emulated, &measured()).unwrap().contains(r#""aya":{"ns_per_run":null}"#));
+        assert!(as_json("06-xdp", emulated, &measured()).unwrap().contains(r#""aya":{"ns_per_run":null}"#));
     }
 
     #[test]

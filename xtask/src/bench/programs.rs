@@ -16,7 +16,7 @@ use crate::kernel::Kernel;
 use crate::problem::{Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
-use crate::vm::{self, Failure, Guest, Happening, Interrupted, PlanReport, Stream};
+use crate::vm::{self, Clock, Failure, Guest, Happening, Interrupted, Machine, PlanReport, Stream};
 use crate::{build, setup};
 
 /// The measurement of one lesson.
@@ -63,26 +63,25 @@ impl Measurement<'_> {
         let name = self.lesson.full_name();
         screen::progress(&format!("{name} on Linux {}: {} rounds", kernel.release, self.rounds));
         let programs = demo::programs(&[self.program])?;
-        let mut started = vm::start(&demo::machine(kernel)?, &programs).map_err(Failure::into_error)?;
-        let accel = started.accel;
+        let machine = Machine { clock: Clock::Instructions, ..demo::machine(kernel)? };
+        let mut started = vm::start(&machine, &programs).map_err(Failure::into_error)?;
         let pairs = cost::pairs(&in_turn(self.rounds, |implementation| {
             self.round(&mut started.guest, implementation, kernel)
         })?);
-        let heading = table::Heading { lesson: &name, release: &started.release, accel, rounds: self.rounds };
+        let heading = table::Heading { lesson: &name, release: &started.release, rounds: self.rounds };
         let text =
             if self.json { table::as_json(&heading, &pairs)? } else { table::as_text(&heading, &pairs) };
         screen::answer(text.as_bytes())?;
         if measured_here || self.lesson.about.bench.is_empty() {
             return Ok(());
         }
-        let place = Place { release: started.release.clone(), accel: Some(accel) };
         let arguments = own::arguments(self.lesson);
         let cases = own::measure(self.rounds, |implementation| {
             let script = Script::of_arguments(self.lesson, &[implementation], &arguments);
             let (_, printed) = self.perform(&mut started.guest, script, kernel)?;
             Ok(printed)
         })?;
-        own::show(&name, &place, &cases, self.json)
+        own::show(&name, Place::Vm(&started.release), &cases, self.json)
     }
 
     /// Measures on this machine's own kernel, where time means something. Returns whether it could.
@@ -94,7 +93,7 @@ impl Measurement<'_> {
         match own::measure(self.rounds, |implementation| {
             own::run_here(self.lesson, self.program, implementation)
         }) {
-            Ok(cases) => own::show(&name, &Place::here(), &cases, self.json).map(|()| true),
+            Ok(cases) => own::show(&name, Place::Here, &cases, self.json).map(|()| true),
             Err(error) if error.is::<Interrupted>() => Err(error),
             Err(error) => {
                 screen::progress(&format!(
@@ -106,7 +105,9 @@ impl Measurement<'_> {
     }
 
     fn round(&self, guest: &mut Guest, implementation: Implementation, kernel: &Kernel) -> Result<Vec<Cost>> {
-        let script = Script::of_bench(self.lesson, implementation);
+        let on_a_kernel = |place| place == catalog::Place::Kernel;
+        let mut script = Script::of_demo(self.lesson, &[implementation], on_a_kernel);
+        script.plan.steps.iter_mut().for_each(|step| step.observe = true);
         let (report, _) = self.perform(guest, script, kernel)?;
         Ok(cost::of_round(&observed(report)?))
     }

@@ -3,14 +3,12 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::cost::{AIM, Cost, FIGURES, Figures, Pair, TIME, is_above_aim};
-use crate::vm::Accel;
+use super::cost::{AIM, Cost, FIGURES, Figures, Pair, is_above_aim};
 
 /// What a table is about.
 pub struct Heading<'a> {
     pub lesson: &'a str,
     pub release: &'a str,
-    pub accel: Accel,
     pub rounds: u16,
 }
 
@@ -56,33 +54,19 @@ fn kind(number: u32) -> &'static str {
 }
 
 pub fn as_text(heading: &Heading<'_>, pairs: &[Pair]) -> String {
-    let Heading { lesson, release, accel, rounds } = heading;
-    let how = match accel {
-        Accel::Kvm => "with KVM",
-        Accel::Tcg => "emulated",
-    };
-    let mut text = format!("\n{lesson} on Linux {release}, {how}; medians of {rounds}\n");
-    text += &line([
-        "program",
-        "type",
-        "by",
-        "instructions",
-        "machine code",
-        "verified",
-        "time a run",
-        "runs, range",
-    ]);
+    let Heading { lesson, release, rounds } = heading;
+    let mut text = format!("\n{lesson} on Linux {release}, medians of {rounds}\n");
+    text += &line(["program", "type", "by", "instructions", "machine code", "verified", "executed", "runs"]);
     for pair in pairs {
-        let mut first = [pair.program.as_str(), kind(pair.kind)];
-        for (name, cost) in [("aya", &pair.aya), ("libbpf", &pair.libbpf)] {
+        let mut names = [pair.program.as_str(), kind(pair.kind)];
+        for (by, cost) in [("aya", &pair.aya), ("libbpf", &pair.libbpf)] {
             if let Some(cost) = cost {
-                text += &cost_line(first, name, cost, *accel);
-                first = ["", ""];
+                text += &cost_line(std::mem::take(&mut names), by, cost);
             }
         }
         if pair.aya.is_some() && pair.libbpf.is_some() {
-            let [instructions, code, verified, time] = pair.ratios.map(ratio);
-            text += &line(["", "", "aya/libbpf", &instructions, &code, &verified, &time, &range(pair)]);
+            let [instructions, code, verified, executed] = pair.ratios.map(ratio);
+            text += &line(["", "", "aya/libbpf", &instructions, &code, &verified, &executed, ""]);
         }
     }
     if pairs.iter().any(|pair| pair.ratios.into_iter().flatten().any(is_above_aim)) {
@@ -91,45 +75,24 @@ pub fn as_text(heading: &Heading<'_>, pairs: &[Pair]) -> String {
     text
 }
 
-fn range(pair: &Pair) -> String {
-    pair.time_range.map_or(String::new(), |(least, greatest)| format!("{least:.2}-{greatest:.2}"))
+fn cost_line([program, kind]: [&str; 2], by: &str, cost: &Cost) -> String {
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
+    let [instructions, code, verified, executed] = cost.figures.map(number);
+    let runs = cost.runs.to_string();
+    line([program, kind, by, &instructions, &format!("{code} B"), &verified, &executed, &runs])
 }
 
-fn cost_line([program, kind]: [&str; 2], by: &str, cost: &Cost, accel: Accel) -> String {
-    let [instructions, code, verified, time] = shown(cost.figures, accel);
-    let number =
-        |value: Option<f64>, unit: &str| value.map_or("-".to_owned(), |value| format!("{value:.0}{unit}"));
-    line([
-        program,
-        kind,
-        by,
-        &number(instructions, ""),
-        &number(code, " B"),
-        &number(verified, ""),
-        &number(time, " ns"),
-        &cost.runs.to_string(),
-    ])
-}
-
-fn line([program, kind, by, instructions, code, verified, time, runs]: [&str; 8]) -> String {
+fn line([program, kind, by, instructions, code, verified, executed, runs]: [&str; 8]) -> String {
     // A mark stands behind its number, where no digit would.
     let number = |text: &str| if text.ends_with('!') { text.to_owned() } else { format!("{text}  ") };
     let text = format!(
-        "  {program:<15} {kind:<14} {by:<10} {:>14} {:>12} {:>10} {:>12} {runs:>11}",
+        "  {program:<15} {kind:<14} {by:<10} {:>14} {:>14} {:>10} {:>10} {runs:>8}",
         number(instructions),
         number(code),
         number(verified),
-        number(time)
+        number(executed)
     );
     text.trim_end().to_owned() + "\n"
-}
-
-/// An emulated CPU's nanoseconds mean nothing; their ratio does.
-fn shown(mut figures: Figures, accel: Accel) -> Figures {
-    if accel == Accel::Tcg {
-        figures[TIME] = None;
-    }
-    figures
 }
 
 /// A ratio with its mark.
@@ -144,33 +107,30 @@ pub fn ratio(value: Option<f64>) -> String {
 pub fn as_json(heading: &Heading<'_>, pairs: &[Pair]) -> Result<String> {
     let mut text = String::new();
     for pair in pairs {
-        let cost = |cost: &Option<Cost>| {
-            cost.as_ref().map(|cost| {
-                let mut object = object(shown(cost.figures, heading.accel));
-                object.insert("runs".to_owned(), cost.runs.into());
-                object
-            })
-        };
         let above = FIGURES.into_iter().zip(pair.ratios).filter(|(_, ratio)| ratio.is_some_and(is_above_aim));
-        let line = json!({
+        let object = json!({
             "lesson": heading.lesson,
             "kernel": heading.release,
-            "accelerator": heading.accel.name(),
             "rounds": heading.rounds,
             "program": pair.program,
             "type": kind(pair.kind),
-            "aya": cost(&pair.aya),
-            "libbpf": cost(&pair.libbpf),
-            "ratio": object(pair.ratios),
-            "time_ratio_range": pair.time_range,
+            "aya": pair.aya.as_ref().map(cost_object),
+            "libbpf": pair.libbpf.as_ref().map(cost_object),
+            "ratio": figures_object(pair.ratios),
             "above_aim": above.map(|(name, _)| name).collect::<Vec<_>>(),
         });
-        text += &(serde_json::to_string(&line)? + "\n");
+        text += &(serde_json::to_string(&object)? + "\n");
     }
     Ok(text)
 }
 
-fn object(figures: Figures) -> Map<String, Value> {
+fn cost_object(cost: &Cost) -> Map<String, Value> {
+    let mut object = figures_object(cost.figures);
+    object.insert("runs".to_owned(), cost.runs.into());
+    object
+}
+
+fn figures_object(figures: Figures) -> Map<String, Value> {
     FIGURES.into_iter().zip(figures).map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
@@ -180,35 +140,32 @@ mod tests {
     use crate::bench::cost::{self, tests::program};
 
     fn pairs() -> Vec<Pair> {
-        let round = |enter: u32, time: u64, alone: &str| {
-            vec![cost::of_round(&[program("hello_enter", enter, 2000, time), program(alone, 9, 0, 0)])]
+        let round = |enter: u32, executed: u64, alone: &str| {
+            vec![cost::of_round(&[program("hello_enter", enter, 2, executed * 8), program(alone, 9, 0, 0)])]
         };
-        cost::pairs(&[round(66, 6_000_000, "only_in_rust"), round(57, 3_000_000, "only_in_c")])
+        cost::pairs(&[round(66, 900, "only_in_rust"), round(57, 450, "only_in_c")])
     }
 
-    fn heading(accel: Accel) -> Heading<'static> {
-        Heading { lesson: "01-hello-kprobe", release: "6.12.1", accel, rounds: 5 }
-    }
+    const HEADING: Heading<'_> = Heading { lesson: "01-hello-kprobe", release: "6.12.1", rounds: 3 };
 
     #[test]
     fn both_implementations_stand_side_by_side() {
-        insta::assert_snapshot!(as_text(&heading(Accel::Kvm), &pairs()));
+        insta::assert_snapshot!(as_text(&HEADING, &pairs()));
     }
 
     #[test]
-    fn an_emulated_cpus_time_is_a_ratio_only() {
-        let text = as_text(&heading(Accel::Tcg), &pairs());
-        assert!(!text.contains(" ns") && text.contains("2.00 !"), "{text}");
-        let json = as_json(&heading(Accel::Tcg), &pairs()).unwrap();
-        let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
-        assert_eq!(first["aya"]["nanoseconds_per_run"], Value::Null);
-        assert_eq!(first["ratio"]["nanoseconds_per_run"], 2.0);
-        assert_eq!(json.lines().count(), 3);
+    fn json_has_an_object_a_program() {
+        let json = as_json(&HEADING, &pairs()).unwrap();
+        let objects: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects[0]["ratio"]["executed_per_run"], 2.0);
+        assert_eq!(objects[0]["above_aim"].as_array().unwrap().len(), 4);
+        assert_eq!(objects[1]["libbpf"], Value::Null);
+        assert_eq!(objects.len(), 3);
     }
 
     #[test]
     fn tables_fit_into_110_columns() {
-        let longest = as_text(&heading(Accel::Kvm), &pairs()).lines().map(str::len).max();
+        let longest = as_text(&HEADING, &pairs()).lines().map(str::len).max();
         assert!(longest <= Some(110), "{longest:?}");
     }
 }
