@@ -68,9 +68,7 @@ impl Stage {
     }
 
     fn audit(&self) -> Result<()> {
-        say(
-            "\nAn audit denies nothing. The hook for opening sees executions as well.",
-        )?;
+        say("\nAn audit denies nothing. The hook for opening sees executions as well.")?;
         let mut show = self.start(&["--deny", "secret", "--witness", "--audit"], "open,exec,wait")?;
         show.print_until_ready()?;
         self.finish(show)?;

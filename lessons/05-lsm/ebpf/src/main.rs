@@ -63,8 +63,8 @@ static INODE_NUMBER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static SUPER_DEVICE: Global<u32> = Global::new(0);
 
-/// A field of one of the kernel's structs. The verifier knows the type behind `address`, and the constant in `offset`,
-/// so it checks this access like one in C: an offset that does not fit is refused when the program is loaded.
+/// A field of one of the kernel's structs. The verifier knows the type behind `address`, and the constant in `offset`:
+/// it checks this access like one in C, and refuses most wrong offsets, where `bpf_probe_read_kernel` reads garbage.
 fn field<T: Copy>(address: u64, offset: &Global<u32>) -> T {
     // SAFETY: the verifier has checked the access; should the page be missing, the kernel reads zeros.
     unsafe { *((address + u64::from(offset.load())) as *const T) }
@@ -150,6 +150,7 @@ fn verdict(action: u32, dentry: u64) -> i32 {
         return 0;
     }
     report(action, dentry, steps);
+    // The verifier knows AUDIT, and so what is returned: a denial is a number from -4095 to -1.
     if AUDIT.load() != 0 { 0 } else { -EPERM }
 }
 // ANCHOR_END: verdict
