@@ -10,6 +10,7 @@
 //!   image       what goes into a guest
 //!   vm          a kernel in QEMU that runs plans
 //!   host        lessons without a VM
+//!   bench       what programs cost
 //!   row, stage  what several kernels give, as one tidy output
 //!   screen      what people see
 //! ```

@@ -12,7 +12,7 @@ use super::guest::{Death, Failure, Guest, Ready};
 use super::qemu::{Origin, Qemu};
 use super::shared_memory::SharedMemory;
 use super::snapshot::{Sealed, Snapshot};
-use super::{Machine, Programs};
+use super::{Clock, Machine, Programs};
 use crate::image::{self, Modules};
 use crate::problem::{Exit, Problem};
 
@@ -59,7 +59,8 @@ pub fn head_start(machine: &Machine) -> Result<HeadStart, Failure> {
     let mut head = HeadStart { started: None, notes: Vec::new() };
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
     let emulated = accel::kvm_state().map_err(Failure::Caller)?.accel() == Accel::Tcg;
-    if !emulated || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
+    let counts = machine.clock == Clock::Instructions;
+    if !emulated || counts || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
         return Ok(head);
     }
     match start_by_snapshot(machine, &mut head.notes) {
@@ -80,7 +81,10 @@ impl HeadStart {
             started.guest.load(programs)?;
             return Ok(Started { notes, ..started });
         }
-        let state = accel::kvm_state().map_err(Failure::Caller)?;
+        let state = match machine.clock {
+            Clock::Host => accel::kvm_state().map_err(Failure::Caller)?,
+            Clock::Instructions => KvmState::Forced(Accel::Tcg),
+        };
         let mut started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
         started.guest.wake()?;
         started.guest.unpack(Source::Boot)?;
