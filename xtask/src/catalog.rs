@@ -40,6 +40,10 @@ pub struct About {
     /// Time limit of each step of the demo.
     pub seconds: u64,
     pub demo: Vec<Demo>,
+    /// Arguments by which the program measures itself, for `bench`: then it takes `--json` too, and prints an object a
+    /// case, with `ns_per_run` and whatever names the case.
+    #[serde(default)]
+    pub bench: Vec<String>,
     /// Patterns in the output that differ from run to run, and what stands for them in a transcript.
     #[serde(default)]
     pub volatile: Vec<(String, String)>,

@@ -62,15 +62,9 @@ enum Command {
     },
     /// Installs all that the course needs; `run` and `test` do it by themselves
     Setup(SetupOptions),
-    /// Measures what a run costs beyond the boot of its kernel
-    Bench {
-        /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
-        #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
-        kernel: String,
-        /// Print JSON, a line a kernel
-        #[arg(long)]
-        json: bool,
-    },
+    /// Measures what the lessons' programs cost, in Rust and in C side by side
+    #[command(after_help = BENCH_HELP)]
+    Bench(Bench),
     /// Runs everything that CI runs, or the steps that are named
     Test {
         /// Steps to run, in this order; without any, all of them
@@ -119,6 +113,37 @@ pub struct Explain {
     pub code: Option<String>,
 }
 
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_help_heading = "Other measurements")]
+pub struct Bench {
+    #[command(subcommand)]
+    pub part: Option<Part>,
+    /// A lesson; without one, all
+    pub lesson: Option<String>,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
+    #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
+    pub kernel: String,
+    /// How often each implementation runs, in turn
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+    /// Print JSON, a line a program
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Part {
+    /// What `run` costs beyond the boot of its kernel
+    Run {
+        /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
+        #[arg(long, value_name = "KERNEL", default_value = crate::kernel::DEFAULT)]
+        kernel: String,
+        /// Print JSON, a line a kernel
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// The implementations to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Which {
@@ -163,7 +188,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Doctor { json }) => doctor::run(json),
         Some(Command::Setup(options)) => setup::run(&options).map(|()| Exit::Done),
-        Some(Command::Bench { kernel, json }) => bench::run(&kernel, json),
+        Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Test { steps }) => test::run(&steps),
     }
 }
@@ -199,6 +224,21 @@ Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
   cargo xtask verify program.bpf.o --json          a line for each program on each kernel";
+
+const BENCH_HELP: &str = "\
+Each implementation runs its demo in a VM, in turn. Programs of the same name stand side by side; what a library loads
+only to try the kernel is left out: programs without BTF, and libbpf's det_arg_ctx. The figures:
+  instructions  of the bytecode, after verification
+  machine code  what the JIT compiler makes of it
+  verified      instructions that the verifier followed, on all paths together (Linux 5.16 and later)
+  executed      machine instructions of a run, with all that the program calls: an emulated CPU has no time that
+                would mean something, but it can count; the way into and out of the program counts too
+Lessons that can measure themselves do so on this machine's own kernel, if it lets you.
+
+Examples:
+  cargo xtask bench                   all lessons on the default kernel
+  cargo xtask bench 01 --kernel all   one lesson on all kernels
+  cargo xtask bench run               what `cargo xtask run` costs beyond the boot of its kernel";
 
 const SHELL_HELP: &str = "\
 `exit` or Ctrl-D ends the VM; Ctrl-] ends it at once.

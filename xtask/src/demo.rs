@@ -10,7 +10,7 @@ use crate::cli::Run;
 use crate::image::{self, Archive};
 use crate::kernel::Kernel;
 use crate::setup::{Need, qemu};
-use crate::vm::{Machine, Programs};
+use crate::vm::{Clock, Machine, Programs};
 
 /// What a VM needs, besides a kernel.
 pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
@@ -93,6 +93,7 @@ fn step(lesson: &Lesson, implementation: Implementation, arguments: &[String]) -
         seconds: Some(lesson.about.seconds),
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
+        observe: false,
     }
 }
 
@@ -125,7 +126,7 @@ pub fn archive(programs: &[&Path]) -> Result<Archive> {
 pub fn machine(kernel: &Kernel) -> Result<Machine> {
     let qemu = qemu::find().context("QEMU has gone")?;
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
-    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB })
+    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB, clock: Clock::Host })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //!   loader      object files for a guest, and what the verifier made of them
 //!   parallel    the same on several kernels
 //!   explain     a verifier log as an explanation; the reading is done by the crate verifier-log
+//!   bench       what programs cost
 //!   row, stage  what several kernels give, as one tidy output
 //!   screen      what people see
 //! ```

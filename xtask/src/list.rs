@@ -26,19 +26,20 @@ pub fn welcome() -> Result<Exit> {
 }
 
 fn as_table(lessons: &[Lesson]) -> String {
-    let mut table = String::from("    lesson         aya  libbpf  from   hooks                    maps\n");
+    let mut table = String::from("    lesson         aya  libbpf  from\n");
     for lesson in lessons {
         let about = &lesson.about;
         table += &format!(
-            "{}  {:<14} {:<4} {:<7} {:<6} {:<24} {}\n    {}\n",
+            "{}  {:<14} {:<4} {:<7} {:<6} {}\n{:35}hooks: {}; maps: {}\n",
             lesson.number,
             lesson.name,
             has(lesson, "aya"),
             has(lesson, "libbpf"),
             about.oldest_kernel,
-            or_dash(&about.hooks),
-            or_dash(&about.maps),
-            about.title
+            about.title,
+            "",
+            or_none(&about.hooks),
+            or_none(&about.maps),
         );
     }
     table
@@ -49,8 +50,8 @@ fn has(lesson: &Lesson, implementation: &str) -> &'static str {
     if there { screen::Mark::Good.symbol() } else { "-" }
 }
 
-fn or_dash(names: &[String]) -> String {
-    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn as_json(lessons: &[Lesson]) -> Result<String> {

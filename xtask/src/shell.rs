@@ -94,6 +94,7 @@ fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
         seconds: None,
         output_limit: None,
         terminal,
+        observe: false,
     }
 }
 

@@ -100,7 +100,7 @@ fn no_plan_can_change_the_programs() {
 }
 
 /// Each kind of thing that can outlive a plan: how it is made, how it is named, how it is taken away.
-const LEAVINGS: [(&str, &str, &str); 6] = [
+const LEAVINGS: [(&str, &str, &str); 20] = [
     (
         "mkdir /sys/kernel/tracing/instances/left",
         "trace instance left",
@@ -118,8 +118,77 @@ const LEAVINGS: [(&str, &str, &str); 6] = [
     ),
     ("mkdir /sys/fs/cgroup/left", "control group left", "rmdir /sys/fs/cgroup/left"),
     ("echo x > /dev/left", "device left", "rm /dev/left"),
-    // The kernels of the matrix make no other interface without a module.
-    ("ip link set lo name left", "network interface left", "ip link set left name lo"),
+    ("hostname left", "sysctl kernel/hostname ((none) before, left now)", "hostname '(none)'"),
+    (
+        "echo left > /proc/sys/kernel/domainname",
+        "sysctl kernel/domainname ((none) before, left now)",
+        "echo '(none)' > /proc/sys/kernel/domainname",
+    ),
+    (
+        "echo 1 > /proc/sys/kernel/bpf_stats_enabled",
+        "sysctl kernel/bpf_stats_enabled (0 before, 1 now)",
+        "echo 0 > /proc/sys/kernel/bpf_stats_enabled",
+    ),
+    (
+        "echo 7 > /proc/sys/vm/swappiness",
+        "sysctl vm/swappiness (60 before, 7 now)",
+        "echo 60 > /proc/sys/vm/swappiness",
+    ),
+    (
+        "echo 1 > /proc/sys/net/ipv4/conf/all/log_martians",
+        "sysctl net/ipv4/conf/all/log_martians (0 before, 1 now)",
+        "echo 0 > /proc/sys/net/ipv4/conf/all/log_martians",
+    ),
+    (
+        "echo 0 > /sys/kernel/tracing/tracing_on",
+        "tracing's tracing_on (1 before, 0 now)",
+        "echo 1 > /sys/kernel/tracing/tracing_on",
+    ),
+    (
+        "echo do_exit > /sys/kernel/tracing/set_ftrace_filter",
+        "tracing's set_ftrace_filter (#### all functions enabled #### before, do_exit now)",
+        "echo > /sys/kernel/tracing/set_ftrace_filter",
+    ),
+    (
+        "echo function > /sys/kernel/tracing/current_tracer",
+        "tracing's current_tracer (nop before, function now)",
+        "echo nop > /sys/kernel/tracing/current_tracer",
+    ),
+    (
+        "echo sched:sched_process_exec > /sys/kernel/tracing/set_event",
+        "traced event sched:sched_process_exec",
+        "echo > /sys/kernel/tracing/set_event",
+    ),
+    (
+        "echo noprint-parent > /sys/kernel/tracing/trace_options",
+        "tracing option noprint-parent",
+        "echo print-parent > /sys/kernel/tracing/trace_options",
+    ),
+    (
+        "mount -t tmpfs left /sys/kernel/security",
+        "mount /sys/kernel/security (2 before, 3 now)",
+        "umount /sys/kernel/security",
+    ),
+    // Its device leaves the list of names too.
+    ("mv /dev/fuse /dev/gone", "no device fuse any more", "mv /dev/gone /dev/fuse"),
+    ("ip link add left type veth", "network interface left", "ip link del left"),
+    (
+        "ip rule add to 192.0.2.1 table 77",
+        "routing rule 32765 for table 77",
+        "ip rule del to 192.0.2.1 table 77",
+    ),
+    ("ip addr add 192.0.2.9/32 dev lo", "address 192.0.2.9/32 on lo", "ip addr del 192.0.2.9/32 dev lo"),
+];
+
+/// The pinned map under its own kind, the moved device, the other end of the pair, an address's route, and the options
+/// that tracers have of their own.
+const COMING_ALONG: [&str; 6] = [
+    "map ",
+    "device gone",
+    "network interface veth0",
+    "route to 192.0.2.9/32",
+    "tracing option nofunc",
+    "no tracing option ",
 ];
 
 #[test]
@@ -130,12 +199,83 @@ fn what_a_plan_leaves_behind_is_named() {
     for (_, name, _) in LEAVINGS {
         assert!(report.left_behind.iter().any(|thing| thing == name), "{name}: {:#?}", report.left_behind);
     }
-    // The pinned map is named under its own kind too.
-    let of_maps = report.left_behind.iter().filter(|thing| thing.starts_with("map ")).count();
-    assert_eq!((of_maps, report.left_behind.len()), (1, LEAVINGS.len() + 1), "{:#?}", report.left_behind);
+    let known = |thing: &&String| LEAVINGS.iter().any(|(_, name, _)| name == thing);
+    let comes_along = |thing: &&String| COMING_ALONG.iter().any(|start| thing.starts_with(start));
+    let others: Vec<_> =
+        report.left_behind.iter().filter(|thing| !known(thing) && !comes_along(thing)).collect();
+    assert_eq!(others, [""; 0]);
 
     let (report, _) = run_lines(&mut started, &LEAVINGS.map(|(.., remove)| remove));
     assert_eq!(report.left_behind, [""; 0], "all was taken away");
+}
+
+/// What an interface keeps when it is set down again: its address, and its queueing discipline.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn an_interface_that_was_there_before_is_looked_at() {
+    let mut started = start_with_tools("6.12");
+    let (report, _) = run_lines(&mut started, &["ip link set lo up mtu 1400"]);
+    for name in [
+        "network interface lo (down, mtu 65536 before, up, mtu 1400 now)",
+        "address 127.0.0.1/8 on lo",
+        "queueing discipline noqueue on lo",
+        "route to 127.0.0.0/8 on lo in table 255",
+    ] {
+        assert!(report.left_behind.iter().any(|thing| thing == name), "{name}: {:#?}", report.left_behind);
+    }
+}
+
+/// Lessons do these in their own network namespace, which goes with them.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn every_kernel_has_a_pair_of_interfaces_and_tc_and_a_clean_lesson() {
+    for kernel in MATRIX {
+        let mut started = start_with_lesson(kernel);
+        let pair = "unshare -n sh -ec 'ip link add left type veth; ip link | grep -c @'";
+        let modules = "cut -d' ' -f1 /proc/modules | sort | tr '\n' ' '";
+        let steps = vec![lesson("aya"), lesson("libbpf"), shell(pair), shell(modules)];
+        let (report, printed) = run_steps(&mut started, steps);
+        assert_eq!(report.left_behind, [""; 0], "{kernel}");
+        assert_eq!(
+            (printed[2].as_str(), printed[3].as_str()),
+            ("2\n", "cls_bpf sch_ingress veth "),
+            "{kernel}"
+        );
+    }
+}
+
+/// The host's clock may be set while a VM is up, and a plan may set the guest's.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_clock_that_a_plan_has_set_is_named_and_right_again_in_the_next() {
+    let mut started = start_with_tools("6.12");
+    let (report, _) = run_lines(&mut started, &["date -s @2000000000"]);
+    let moved = |thing: &String| thing.starts_with("clock (moved by ");
+    assert_eq!(report.left_behind.len(), 1, "{:#?}", report.left_behind);
+    assert!(report.left_behind.iter().all(moved), "{:#?}", report.left_behind);
+    assert_right_clock(&mut started);
+}
+
+/// The same for a run as for a host whose clock was set back: now is before the time of the snapshot.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_guest_from_the_future_knows_the_time() {
+    let kernel = OwnKernel::copy_of("6.12");
+    // From here on it is 2035 for the guest, until it is told.
+    let qemu = kernel.qemu("qemu -rtc base=2035-01-01 \"$@\"");
+    let mut machine = demo::machine(&xtask::kernel::Kernel::from_file(&kernel.image()).unwrap()).unwrap();
+    machine.qemu = qemu;
+    let mut archive = Archive::default();
+    image::add_tools(&mut archive).unwrap();
+    let programs = archive.finish().unwrap();
+    for how in [How::Booted, How::Resumed] {
+        let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
+        assert!(started.how == how || started.accel == Accel::Kvm, "{:?}", started.notes);
+        assert_right_clock(&mut started);
+        let (report, printed) = run_lines(&mut started, &["cat /sys/class/rtc/rtc0/since_epoch", "true"]);
+        assert!(printed[0].trim().parse::<u64>().unwrap() > 2_000_000_000, "it is not 2035: {}", printed[0]);
+        assert_eq!(report.left_behind, [""; 0]);
+    }
 }
 
 #[test]
@@ -162,9 +302,14 @@ fn assert_quick(started: &Started) {
 
 fn assert_right_clock(started: &mut Started) {
     let before = now();
-    let (_, printed) = run_lines(started, &["date +%s"]);
-    let guest: f64 = printed[0].trim().parse().unwrap();
-    assert!(before - 2.0 <= guest && guest <= now() + 2.0, "guest {guest}, host {before} to {}", now());
+    // `date` of busybox knows whole seconds only.
+    let (_, printed) = run_lines(started, &["touch /tmp/now; date -u +%s; stat -c %y /tmp/now"]);
+    let (seconds, time) = printed[0].trim().split_once('\n').unwrap();
+    let fraction = time.split(['.', ' ']).nth(2).unwrap();
+    let guest: f64 = format!("{seconds}.{fraction}").parse().unwrap();
+    // The second may have changed between the two.
+    let right = [guest - 1.0, guest].iter().any(|guest| before - 1.0 <= *guest && *guest <= now() + 1.0);
+    assert!(right, "guest {guest}, host {before} to {}", now());
 }
 
 fn now() -> f64 {
@@ -226,17 +371,22 @@ impl OwnKernel {
         run
     }
 
-    /// The same with a script in QEMU's place, where `qemu` goes on to the real one.
+    /// The same with a script in QEMU's place.
     fn run_with(&self, script: &str) -> Run {
+        let mut run = self.run();
+        run.command.env("XTASK_QEMU", self.qemu(script));
+        run
+    }
+
+    /// A script in QEMU's place, in which `qemu` goes on to the real one.
+    fn qemu(&self, script: &str) -> PathBuf {
         let script = format!("#!/bin/sh\nqemu() {{ exec qemu-system-x86_64 \"$@\"; }}\n{script}\n");
         let path = self.folder.join("fake/qemu-system-x86_64");
         // A script that stays as it is keeps its snapshot.
         if fs::read_to_string(&path).ok().as_ref() != Some(&script) {
             fake_qemu(path.parent().unwrap(), &script);
         }
-        let mut run = self.run();
-        run.command.env("XTASK_QEMU", path);
-        run
+        path
     }
 
     /// This kernel's files among the snapshots, locks left out.
@@ -309,7 +459,7 @@ fn assert_says(said: &str, why: &str) {
 type Fault = (&'static str, fn(&Path), &'static str);
 
 /// What may become of a snapshot, and what a run then says. Each is planted where a good one was.
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 9] = [
     ("cut short", cut_short, "cut short"),
     (
         "open to all",
@@ -317,7 +467,9 @@ const FAULTS: [Fault; 7] = [
         "by others",
     ),
     ("of another user", give_away, "by others"),
-    ("a folder", replace_by_folder, "the snapshot was dropped"),
+    ("a folder", replace_by_folder, "is not a file"),
+    ("a pipe", replace_by_pipe, "is not a file"),
+    ("with one bit flipped", flip_one_bit, "bytes are not those that were written"),
     ("garbage", fill_with_garbage, "the snapshot was dropped"),
     ("of another kernel", replace_by_another_kernels, "the snapshot was dropped"),
     ("known to be bad", mark_as_bad, "has failed again and again"),
@@ -336,7 +488,22 @@ fn give_away(path: &Path) {
 
 fn replace_by_folder(path: &Path) {
     fs::remove_file(path).unwrap();
-    fs::create_dir(path).unwrap();
+    fs::create_dir_all(path.join("with/something/in/it")).unwrap();
+}
+
+/// Whoever opens one waits for a writer.
+fn replace_by_pipe(path: &Path) {
+    fs::remove_file(path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+/// In the middle, which is some page of the guest's memory.
+fn flip_one_bit(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(path, bytes).unwrap();
 }
 
 /// The seal, at the end, stays right.
@@ -378,6 +545,10 @@ fn a_snapshot_that_does_not_work_costs_a_boot_and_is_told() {
             let said = worked(kernel.run(), How::Booted);
             assert_says(&said, why);
             assert_says(&said, "on Linux 6.1.");
+            if !said.contains("again and again") {
+                worked(kernel.run(), How::Resumed);
+                kernel.snapshot();
+            }
         });
         if tried.is_err() {
             wrong.push(name);
@@ -394,6 +565,45 @@ fn a_snapshot_that_was_cut_short_is_made_anew() {
     worked(kernel.run(), How::Booted);
     let data = kernel.snapshot().metadata().unwrap();
     assert_eq!((data.mode() & 0o777, data.uid()), (0o600, rustix::process::geteuid().as_raw()));
+    worked(kernel.run(), How::Resumed);
+}
+
+/// A clock that was set back, or a file that was copied here with its time.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_snapshot_from_the_future_is_as_good() {
+    let kernel = OwnKernel::with_snapshot("6.1");
+    let snapshot = File::options().write(true).open(kernel.snapshot()).unwrap();
+    snapshot.set_modified(SystemTime::now() + Duration::from_secs(10 * 365 * 86400)).unwrap();
+    worked(kernel.run(), How::Resumed);
+    // A kernel that was replaced is noticed whichever way its time moved.
+    let image = File::options().write(true).open(kernel.image()).unwrap();
+    image.set_modified(UNIX_EPOCH + Duration::from_secs(86400)).unwrap();
+    worked(kernel.run(), How::Booted);
+    worked(kernel.run(), How::Resumed);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn what_cannot_be_cleared_away_costs_a_boot_and_is_told() {
+    let kernel = OwnKernel::with_snapshot("6.1");
+    let path = kernel.snapshot();
+    remove(&path);
+    fs::create_dir(&path).unwrap();
+    let mount = |arguments: &[&str]| {
+        let done = std::process::Command::new(arguments[0]).args(&arguments[1..]).arg(&path).status();
+        done.is_ok_and(|status| status.success())
+    };
+    // Not even root can remove a folder that something is mounted on; others cannot set it up.
+    if !mount(&["mount", "-t", "tmpfs", "none"]) {
+        return;
+    }
+    let said = std::panic::catch_unwind(|| worked(kernel.run(), How::Booted));
+    assert!(mount(&["umount"]));
+    let said = said.unwrap();
+    assert_says(&said, "cannot clear");
+    assert_says(&said, "the snapshot could not be made");
+    worked(kernel.run(), How::Booted);
     worked(kernel.run(), How::Resumed);
 }
 

@@ -24,6 +24,11 @@ impl Kernel {
         Ok(Self { types: types.map_err(|error| NotReady::new(format!("read the kernel's BTF: {error:#}")))? })
     }
 
+    /// All types, for a lesson about BTF itself.
+    pub fn types(&self) -> &Btf<'static> {
+        &self.types
+    }
+
     /// In bytes. A path leads through structs inside structs, as in `offset("file", "f_path.dentry")`; behind a
     /// pointer begins another struct, with offsets of its own.
     pub fn offset(&self, name: &str, path: &str) -> Result<u32, NotReady> {

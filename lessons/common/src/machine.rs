@@ -61,7 +61,7 @@ impl Need {
             Self::Kprobes => {
                 NotReady::new("attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)")
             }
-            Self::Tracefs => NotReady::new("find trace_pipe: tracefs is not mounted")
+            Self::Tracefs => NotReady::new("look into tracefs: it is not mounted")
                 .help("mount -t tracefs tracefs /sys/kernel/tracing"),
             Self::Jit => NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
                 .help("sysctl net.core.bpf_jit_enable=1"),

@@ -8,14 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::bpf::{self, Command};
 use crate::settings::Settings;
 use crate::{network, programs};
 
 /// The kernel frees programs and links a moment after their last user has gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Kinds of objects that have ids, and the command of bpf(2) that steps through them.
-const OBJECTS: [(&str, u32); 4] = [("program", 11), ("map", 12), ("BTF object", 23), ("link", 31)];
+/// Kinds of objects that have ids, and the command that steps through them.
+const OBJECTS: [(&str, Command); 4] = [
+    ("program", Command::NextProgram),
+    ("map", Command::NextMap),
+    ("BTF object", Command::NextBtf),
+    ("link", Command::NextLink),
+];
 
 /// Folders whose entries are things of the kernel's.
 const FOLDERS: [(&str, &str); 4] = [
@@ -26,9 +32,10 @@ const FOLDERS: [(&str, &str); 4] = [
 ];
 
 /// Files with a line for each thing.
-const LISTS: [(&str, &str); 4] = [
+const LISTS: [(&str, &str); 5] = [
     ("kprobe", "/sys/kernel/tracing/kprobe_events"),
     ("uprobe", "/sys/kernel/tracing/uprobe_events"),
+    ("tracing option", "/sys/kernel/tracing/trace_options"),
     ("traced event", "/sys/kernel/tracing/set_event"),
     ("module", "/proc/modules"),
 ];
@@ -107,7 +114,7 @@ fn state(settings: &Settings) -> Result<State> {
     }
     let mut add = |name| count(&mut state, name);
     for (kind, command) in OBJECTS {
-        ids(command).into_iter().for_each(|id| add(format!("{kind} {id}")));
+        bpf::ids(command).into_iter().for_each(|id| add(format!("{kind} {id}")));
     }
     for (kind, folder) in FOLDERS {
         names_in(folder)?.into_iter().for_each(|name| add(format!("{kind} {name}")));
@@ -124,26 +131,6 @@ fn state(settings: &Settings) -> Result<State> {
 fn count(state: &mut State, name: String) {
     let times = state.get(&name).and_then(|times| times.parse::<u32>().ok()).unwrap_or(0);
     state.insert(name, (times + 1).to_string());
-}
-
-/// `union bpf_attr`, as far as BPF_*_GET_NEXT_ID uses it.
-#[repr(C)]
-struct NextId {
-    start: u32,
-    next: u32,
-    flags: u32,
-}
-
-fn ids(command: u32) -> Vec<u32> {
-    let mut ids = Vec::new();
-    let mut request = NextId { start: 0, next: 0, flags: 0 };
-    // SAFETY: bpf(2) reads and writes a structure of the size that is given. It fails after the last id, or when the
-    // kernel does not know the command.
-    while unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut request, size_of::<NextId>()) } == 0 {
-        ids.push(request.next);
-        request.start = request.next;
-    }
-    ids
 }
 
 fn names_in(folder: &str) -> Result<Vec<String>> {

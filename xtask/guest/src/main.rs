@@ -9,6 +9,8 @@
 //!   shared      the memory that the host writes programs into
 //!   programs    the root that steps run in: read-only, with fresh folders for each plan
 //!   step        one program with its limits
+//!   observer    which eBPF programs a step loads, and what they cost
+//!   bpf         bpf(2), as far as init itself uses it
 //!   inventory   what is in the kernel, before and after a plan
 //!   settings    how the kernel is set: a part of the inventory
 //!   network     interfaces and what hangs on them: another part
@@ -17,6 +19,7 @@
 //! It is a program of its own and not a shell script because success must be something it *says*: a guest whose
 //! kernel panics ends QEMU with exit status 0.
 
+mod bpf;
 mod channel;
 mod clock;
 mod entropy;
@@ -25,6 +28,7 @@ mod kernel_log;
 mod modules;
 mod mounts;
 mod network;
+mod observer;
 mod programs;
 mod settings;
 mod shared;
@@ -40,6 +44,7 @@ use crate::channel::{Channel, Message};
 use crate::clock::Clock;
 use crate::inventory::Inventory;
 use crate::kernel_log::KernelLog;
+use crate::observer::Observer;
 use crate::programs::FreshFolders;
 
 fn main() {
@@ -108,7 +113,12 @@ fn run(
     let clock = Clock::read();
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send(&News::Started(index))?;
+        let observer = step.observe.then(Observer::start);
         let (outcome, duration) = step::run(step, channel, inbox)?;
+        if let Some(observer) = observer {
+            let observed = observer.and_then(Observer::finish).map_err(|error| format!("{error:#}"));
+            channel.send(&News::Observed(observed))?;
+        }
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         channel.send(&News::Ended { step: index, outcome, micros })?;
     }

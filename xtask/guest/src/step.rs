@@ -19,7 +19,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::channel::{Channel, Message};
-use crate::programs;
+use crate::{observer, programs};
 
 const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/bin"), ("HOME", "/root"), ("LANG", "C.UTF-8")];
 
@@ -58,6 +58,9 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
     let mut command = Command::new(&step.program);
     command.args(&step.args).env_clear().envs(ENVIRONMENT).envs(step.env.iter().cloned());
     programs::enter(&mut command);
+    if step.observe {
+        observer::keep_on_one_cpu(&mut command);
+    }
     let printed = Arc::new(AtomicU64::new(0));
     let mut readers = Vec::new();
     let mut read = |kind, from| readers.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));

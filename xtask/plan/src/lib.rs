@@ -10,6 +10,7 @@
 //!    | Order::Run         ->                  |  a plan; its clock is set first
 //!    |                    <- Started(step 0)  |
 //!    |                    <- output bytes     |
+//!    |                    <- Observed         |  what it loaded, if the step asks for that
 //!    |                    <- Ended(step 0)    |  ... and so on for each step
 //!    |                    <- Finished         |  ready for another plan
 //! ```
@@ -27,7 +28,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -50,6 +51,9 @@ pub struct Step {
     pub output_limit: Option<u64>,
     /// Give the program a terminal of this size instead of pipes.
     pub terminal: Option<Size>,
+    /// Watch which eBPF programs it loads, and what they cost: [`News::Observed`].
+    #[serde(default)]
+    pub observe: bool,
 }
 
 /// A terminal's size in characters.
@@ -75,6 +79,8 @@ pub enum News {
     Unpacked,
     /// The step with this index has been started.
     Started(usize),
+    /// What the step that is about to end has loaded into the kernel, or why that is not known.
+    Observed(Result<Observed, String>),
     /// The step has ended and left nothing running.
     Ended { step: usize, outcome: Outcome, micros: u64 },
     /// Lines of the kernel's log that no healthy run leaves: warnings with a trace, oopses.
@@ -83,6 +89,34 @@ pub enum News {
     LeftBehind(Vec<String>),
     /// All steps of the plan have ended.
     Finished,
+}
+
+/// eBPF programs that were loaded while a step ran.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Observed {
+    /// In the order in which they were loaded.
+    pub programs: Vec<Program>,
+    /// How many had no BTF: what a library loads only to see whether the kernel takes it. They are not kept.
+    pub without_btf: usize,
+    /// How many were gone before they could be looked at.
+    pub missed: usize,
+}
+
+/// What the kernel tells of a program.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Program {
+    /// At most 15 bytes: the kernel keeps no more.
+    pub name: String,
+    /// `BPF_PROG_TYPE_*`
+    pub kind: u32,
+    /// Bytes of the bytecode as the kernel runs it: 8 an instruction.
+    pub translated_bytes: u32,
+    /// Zero where the JIT compiler is off.
+    pub jited_bytes: u32,
+    /// How many instructions the verifier followed, on all paths together. Told by Linux 5.16 and later.
+    pub verified: Option<u32>,
+    pub runs: u64,
+    pub nanoseconds: u64,
 }
 
 /// How a step ended.

@@ -22,14 +22,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 pub use archive::Archive;
-pub use modules::Modules;
+pub use init::get as init;
+pub use modules::{Modules, WANTED as MODULES};
 
 use crate::setup;
 
 /// The initial file system: the guest's init, modules, and the programs if they come with the boot.
 pub fn initramfs(modules: &Modules, programs: Option<&[u8]>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    archive.file("init", 0o755, &init::get()?)?;
+    archive.file("init", 0o755, &init()?)?;
     modules.put_into(&mut archive)?;
     if let Some(programs) = programs {
         archive.file(plan::BOOT_ARCHIVE.trim_start_matches('/'), 0o600, programs)?;

@@ -193,7 +193,7 @@ pub fn run(options: &SetupOptions) -> Result<()> {
 
 /// The first build fetches crates; after this one no run has to.
 fn build_everything() -> Result<()> {
-    image::initramfs(&image::Modules::default(), None)?;
+    image::init()?;
     let lessons = catalog::lessons()?;
     screen::progress(&format!("building the lessons, {} in all", lessons.len()));
     for lesson in &lessons {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use plan::frame::{Decoder, Frame, Kind, encode, encode_message};
-use plan::{News, Order, Outcome, Plan, Size, Source};
+use plan::{News, Observed, Order, Outcome, Plan, Size, Source};
 use signal_hook::consts::SIGINT;
 
 use super::console::Console;
@@ -77,6 +77,8 @@ pub struct StepReport {
     pub outcome: Outcome,
     /// Measured in the guest.
     pub duration: Duration,
+    /// Of a step with [`plan::Step::observe`]: what it loaded, or why that is not known.
+    pub observed: Option<Result<Observed, String>>,
 }
 
 #[derive(Debug, Default)]
@@ -217,6 +219,7 @@ impl Guest {
     ) -> Result<PlanReport, Failure> {
         let mut report = PlanReport::default();
         self.order(&Order::Run { plan: plan.clone(), now: now() })?;
+        let mut observed = None;
         // The first step starts at once.
         let mut deadline = Some(Instant::now() + GRACE);
         loop {
@@ -228,9 +231,14 @@ impl Guest {
                     audience(Happening::Started(index))
                 }
                 Some(Event::Output(stream, bytes)) => audience(Happening::Output(stream, &bytes)),
+                Some(Event::News(News::Observed(programs))) => {
+                    observed = Some(programs);
+                    Ok(())
+                }
                 Some(Event::News(News::Ended { step, outcome, micros })) => {
                     deadline = Some(Instant::now() + GRACE);
-                    let ended = StepReport { outcome, duration: Duration::from_micros(micros) };
+                    let duration = Duration::from_micros(micros);
+                    let ended = StepReport { outcome, duration, observed: observed.take() };
                     let told = audience(Happening::Ended(step, &ended));
                     report.steps.push(ended);
                     // The steps that follow are not wanted any more.

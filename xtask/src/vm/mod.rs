@@ -24,6 +24,7 @@ mod start;
 
 pub use accel::{Accel, KvmState, OVERRIDE, kvm_state};
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
+pub use qemu::NANOSECONDS;
 pub use start::{HeadStart, How, Interrupted, Started, head_start, last_words, start, time_to_end};
 
 use std::path::PathBuf;
@@ -38,6 +39,17 @@ pub struct Machine {
     /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
     pub modules: Option<PathBuf>,
     pub memory_mib: u32,
+    pub clock: Clock,
+}
+
+/// What time is in a VM.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Clock {
+    /// The host's: it goes on while the VM waits for a core.
+    Host,
+    /// The instructions that the VM has executed, [`NANOSECONDS`] each, and the host's while all its CPUs sleep: what is
+    /// measured does not depend on what else the host does. Such a VM is always emulated, and has no snapshot.
+    Instructions,
 }
 
 /// Programs for a guest, as a cpio archive.

@@ -16,7 +16,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use super::shared_memory::SharedMemory;
-use super::{Accel, Machine};
+use super::{Accel, Clock, Machine};
 use crate::problem::Problem;
 
 /// Kernel parameters, and why each is there.
@@ -36,6 +36,10 @@ const KERNEL_PARAMETERS: [&str; 8] = [
     // their next ticks: 0.15 s for a kprobe and a kretprobe.
     "rcupdate.rcu_expedited=1",
 ];
+
+/// How long an instruction takes with [`Clock::Instructions`], a power of two: near what emulating it takes, so that a
+/// time limit means about what it says. With 1 ns Linux 6.12 did not come as far as init within 30 s.
+pub const NANOSECONDS: u64 = 4;
 
 /// A running QEMU. Dropping it ends it.
 pub struct Qemu {
@@ -207,6 +211,9 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     // No floppy, no keyboard controller, no disks: each costs boot time.
     add("-machine", "q35,i8042=off,sata=off,smbus=off");
     add("-accel", accel.argument());
+    if machine.clock == Clock::Instructions {
+        add("-icount", &format!("shift={}", NANOSECONDS.trailing_zeros()));
+    }
     add("-cpu", accel.cpu());
     add("-smp", "2");
     add("-m", &format!("{}M", machine.memory_mib));
@@ -240,8 +247,12 @@ mod tests {
     use super::*;
 
     fn shown(accel: Accel, origin: Origin<'_>) -> String {
+        shown_with(Clock::Host, accel, origin)
+    }
+
+    fn shown_with(clock: Clock, accel: Accel, origin: Origin<'_>) -> String {
         let kernel = "kernels/6.12/vmlinux".into();
-        let machine = Machine { qemu: "qemu".into(), kernel, modules: None, memory_mib: 256 };
+        let machine = Machine { qemu: "qemu".into(), kernel, modules: None, memory_mib: 256, clock };
         let inherited = Inherited { console: 3, plans: 4, monitor: 5, memory: Some(6), origin: 7 };
         let arguments = arguments(&machine, accel, origin, &inherited);
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
@@ -260,6 +271,14 @@ mod tests {
             (shown(Accel::Tcg, Origin::Boot(b"")), shown(Accel::Tcg, Origin::Snapshot(&file)));
         let hardware = boot.split("\n-kernel").next().unwrap();
         assert_eq!(resume, format!("{hardware}\n-incoming\nfd:7"));
+    }
+
+    #[test]
+    fn a_clock_of_instructions_is_4_ns_each() {
+        assert!(
+            shown_with(Clock::Instructions, Accel::Tcg, Origin::Boot(b"")).contains("-icount\nshift=2\n")
+        );
+        assert!(!shown(Accel::Tcg, Origin::Boot(b"")).contains("-icount"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{Accel, Machine, qemu};
-use crate::workspace;
+use crate::{image, workspace};
 
 /// Of the file and its seal; another one is another file.
 const FORMAT: u32 = 2;
@@ -43,15 +43,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The snapshot of this machine with this initial file system.
-    pub fn of(machine: &Machine, initramfs: &[u8]) -> Result<Self> {
+    /// The snapshot of this machine with this init.
+    pub fn of(machine: &Machine, init: &[u8]) -> Result<Self> {
         let mut key = DefaultHasher::new();
-        for file in [&machine.kernel, &machine.qemu] {
+        // Modules need not be read: they come with their kernel.
+        for file in [&machine.kernel, &machine.qemu].into_iter().chain(&machine.modules) {
             let data = fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?;
             (file, data.len(), data.mtime(), data.mtime_nsec()).hash(&mut key);
         }
         qemu::fingerprint(machine, Accel::Tcg).hash(&mut key);
-        key.write(initramfs);
+        image::MODULES.hash(&mut key);
+        key.write(init);
         let name = machine.kernel.file_name().unwrap_or_default().to_string_lossy();
         // Kernels of the matrix are all called vmlinux: their folders tell them apart.
         let folder = machine.kernel.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();

@@ -12,7 +12,7 @@ use super::guest::{Death, Failure, Guest, Ready};
 use super::qemu::{Origin, Qemu};
 use super::shared_memory::SharedMemory;
 use super::snapshot::{Sealed, Snapshot};
-use super::{Machine, Programs};
+use super::{Clock, Machine, Programs};
 use crate::image::{self, Modules};
 use crate::problem::{Exit, Problem};
 
@@ -59,7 +59,8 @@ pub fn head_start(machine: &Machine) -> Result<HeadStart, Failure> {
     let mut head = HeadStart { started: None, notes: Vec::new() };
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
     let emulated = accel::kvm_state().map_err(Failure::Caller)?.accel() == Accel::Tcg;
-    if !emulated || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
+    let counts = machine.clock == Clock::Instructions;
+    if !emulated || counts || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
         return Ok(head);
     }
     match start_by_snapshot(machine, &mut head.notes) {
@@ -80,7 +81,10 @@ impl HeadStart {
             started.guest.load(programs)?;
             return Ok(Started { notes, ..started });
         }
-        let state = accel::kvm_state().map_err(Failure::Caller)?;
+        let state = match machine.clock {
+            Clock::Host => accel::kvm_state().map_err(Failure::Caller)?,
+            Clock::Instructions => KvmState::Forced(Accel::Tcg),
+        };
         let mut started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
         started.guest.wake()?;
         started.guest.unpack(Source::Boot)?;
@@ -90,8 +94,7 @@ impl HeadStart {
 
 /// Resumes, or boots and saves. `None`: snapshots do not work here.
 fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Option<Started>, Failure> {
-    let initramfs = initramfs(machine, None, notes).map_err(Failure::Caller)?;
-    let snapshot = Snapshot::of(machine, &initramfs).map_err(Failure::Caller)?;
+    let snapshot = image::init().and_then(|init| Snapshot::of(machine, &init)).map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
         notes.push(format!(
             "no snapshot: resuming from {} has failed again and again",
@@ -123,15 +126,9 @@ fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Optio
 }
 
 fn initramfs(machine: &Machine, programs: Option<&[u8]>, notes: &mut Vec<String>) -> anyhow::Result<Vec<u8>> {
-    let modules = Modules::find(machine.modules.as_deref())?;
-    modules.notes.iter().for_each(|note| note_once(notes, note.clone()));
+    let modules = Modules::find(machine.modules.as_deref());
+    notes.extend(modules.notes.iter().cloned());
     image::initramfs(&modules, programs)
-}
-
-fn note_once(notes: &mut Vec<String>, note: String) {
-    if !notes.contains(&note) {
-        notes.push(note);
-    }
 }
 
 /// `None` when there is no snapshot that works.
@@ -144,8 +141,11 @@ fn resume_with(
         Ok(Some(sealed)) => sealed,
         Ok(None) => return Ok(None),
         Err(error) => {
+            let note = format!("{error:#}");
             // What cannot be cleared away is met twice.
-            note_once(notes, format!("{error:#}"));
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
             return Ok(None);
         }
     };

@@ -103,6 +103,7 @@ pub fn shell(line: &str) -> Step {
         seconds: Some(20),
         output_limit: Some(1 << 20),
         terminal: None,
+        observe: false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `bench`: what a run costs beyond the boot of its kernel.
+//! `bench run`: what a run costs beyond the boot of its kernel.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use plan::{Plan, Step};
 use serde_json::json;
 
+use super::median;
 use crate::catalog::{self, Implementation};
 use crate::demo::{self, Script};
 use crate::image::{self, Archive, Modules};
@@ -17,7 +18,6 @@ use crate::selection::Selection;
 use crate::vm::{self, Accel, Failure, Machine};
 use crate::{build, setup, workspace};
 
-/// Odd, so that the median is a value that was measured.
 const ROUNDS: usize = 9;
 
 /// The lesson that is measured.
@@ -62,7 +62,7 @@ fn alternate(machine: &Machine, accel: Accel, kernel: &str) -> Result<(Duration,
             wholes.push(whole);
         }
     }
-    Ok((median(floors), median(wholes)))
+    both_medians(floors, wholes)
 }
 
 /// The command as a user types it, less cargo's own start.
@@ -102,7 +102,11 @@ fn another_step(
     };
     let lessons = (0..ROUNDS).map(|_| time(&lesson)).collect::<Result<Vec<_>>>()?;
     let nothings = (0..ROUNDS).map(|_| time(&nothing)).collect::<Result<Vec<_>>>()?;
-    Ok((median(lessons), median(nothings)))
+    both_medians(lessons, nothings)
+}
+
+fn both_medians(one: Vec<Duration>, other: Vec<Duration>) -> Result<(Duration, Duration)> {
+    median(one).zip(median(other)).context("nothing was measured")
 }
 
 /// An initial file system whose init does nothing but end the VM.
@@ -135,14 +139,9 @@ struct Sizes {
 
 impl Sizes {
     fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
-        let base = image::initramfs(&Modules::find(machine.modules.as_deref())?, None)?.len();
+        let base = image::initramfs(&Modules::find(machine.modules.as_deref()), None)?.len();
         Ok(Self { base, overlay: demo::programs(&[program])?.len() })
     }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn as_text(

@@ -1,0 +1,198 @@
+//! Runs the demos of both implementations in turn, in one VM, and gathers what their programs cost.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use plan::{Outcome, Program};
+use signal_hook::consts::SIGINT;
+
+use super::cost::{self, Cost};
+use super::own::{self, Place};
+use super::table;
+use crate::catalog::{self, Implementation, Lesson};
+use crate::cli::Bench;
+use crate::demo::{self, Script};
+use crate::kernel::Kernel;
+use crate::problem::{Exit, Problem};
+use crate::screen::{self, Mark};
+use crate::selection::Selection;
+use crate::vm::{self, Clock, Failure, Guest, Happening, Interrupted, Machine, PlanReport, Stream};
+use crate::{build, setup};
+
+/// The measurement of one lesson.
+struct Measurement<'a> {
+    lesson: &'a Lesson,
+    program: &'a Path,
+    rounds: u16,
+    json: bool,
+}
+
+pub fn run(options: &Bench) -> Result<Exit> {
+    let lessons = catalog::lessons()?;
+    let wanted = options.lesson.as_deref().map(|name| catalog::find(&lessons, name)).transpose()?;
+    let selection = Selection::parse(&options.kernel)?;
+    setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
+    let kernels = selection.kernels()?;
+    let mut exit = Exit::Done;
+    for lesson in wanted.map_or(lessons.iter().collect(), |lesson| vec![lesson]) {
+        let program = build::lesson(lesson)?;
+        let (rounds, json) = (options.rounds, options.json);
+        let measured = Measurement { lesson, program: &program, rounds, json }.on_kernels(&kernels)?;
+        exit = if exit == Exit::Done { measured } else { exit };
+    }
+    Ok(exit)
+}
+
+impl Measurement<'_> {
+    /// A lesson that fails on one kernel may be measured on the next one.
+    fn on_kernels(&self, kernels: &[Kernel]) -> Result<Exit> {
+        let measured_here = self.own_here()?;
+        let mut exit = Exit::Done;
+        for kernel in kernels {
+            if let Err(error) = self.on(kernel, measured_here) {
+                let problem = error.downcast::<Problem>()?;
+                screen::say(Mark::Bad, &problem.to_string());
+                problem.help_lines().iter().for_each(|line| screen::note(&format!("  {line}")));
+                exit = problem.exit();
+            }
+        }
+        Ok(exit)
+    }
+
+    fn on(&self, kernel: &Kernel, measured_here: bool) -> Result<()> {
+        let name = self.lesson.full_name();
+        screen::progress(&format!("{name} on Linux {}: {} rounds", kernel.release, self.rounds));
+        let programs = demo::programs(&[self.program])?;
+        let machine = Machine { clock: Clock::Instructions, ..demo::machine(kernel)? };
+        let mut started = vm::start(&machine, &programs).map_err(Failure::into_error)?;
+        let pairs = cost::pairs(&in_turn(self.rounds, |implementation| {
+            self.round(&mut started.guest, implementation, kernel)
+        })?);
+        let heading = table::Heading { lesson: &name, release: &started.release, rounds: self.rounds };
+        let text =
+            if self.json { table::as_json(&heading, &pairs)? } else { table::as_text(&heading, &pairs) };
+        screen::answer(text.as_bytes())?;
+        if measured_here || self.lesson.about.bench.is_empty() {
+            return Ok(());
+        }
+        let arguments = own::arguments(self.lesson);
+        let cases = own::measure(self.rounds, |implementation| {
+            let script = Script::of_arguments(self.lesson, &[implementation], &arguments);
+            let (_, printed) = self.perform(&mut started.guest, script, kernel)?;
+            Ok(printed)
+        })?;
+        own::show(&name, Place::Vm(&started.release), &cases, self.json)
+    }
+
+    /// Measures on this machine's own kernel, where time means something. Returns whether it could.
+    fn own_here(&self) -> Result<bool> {
+        if self.lesson.about.bench.is_empty() {
+            return Ok(false);
+        }
+        let name = self.lesson.full_name();
+        match own::measure(self.rounds, |implementation| {
+            own::run_here(self.lesson, self.program, implementation)
+        }) {
+            Ok(cases) => own::show(&name, Place::Here, &cases, self.json).map(|()| true),
+            Err(error) if error.is::<Interrupted>() => Err(error),
+            Err(error) => {
+                screen::progress(&format!(
+                    "{name} cannot be measured on this machine's own kernel: {error:#}"
+                ));
+                Ok(false)
+            }
+        }
+    }
+
+    fn round(&self, guest: &mut Guest, implementation: Implementation, kernel: &Kernel) -> Result<Vec<Cost>> {
+        let on_a_kernel = |place| place == catalog::Place::Kernel;
+        let mut script = Script::of_demo(self.lesson, &[implementation], on_a_kernel);
+        script.plan.steps.iter_mut().for_each(|step| step.observe = true);
+        let (report, _) = self.perform(guest, script, kernel)?;
+        Ok(cost::of_round(&observed(report)?))
+    }
+
+    /// Runs a script that must succeed; returns also what it printed.
+    fn perform(&self, guest: &mut Guest, script: Script, kernel: &Kernel) -> Result<(PlanReport, Vec<u8>)> {
+        let mut printed = Vec::new();
+        let report = guest.run(&script.plan, |happening| {
+            if let Happening::Output(Stream::Stdout, bytes) = happening {
+                printed.extend_from_slice(bytes);
+            }
+            Ok(())
+        });
+        let report = report.map_err(Failure::into_error)?;
+        if guest.was_asked_to_stop() {
+            return Err(Interrupted(SIGINT).into());
+        }
+        match fault(&report) {
+            None => Ok((report, printed)),
+            Some((exit, why)) => {
+                let (name, implementation) = (self.lesson.full_name(), script.implementations[0]);
+                let what = format!("{name} with {implementation} on {}: {why}", kernel.name);
+                let help = format!("cargo xtask run {} --impl {implementation}", self.lesson.number);
+                Err(Problem::new(exit, what).help(help).into())
+            }
+        }
+    }
+}
+
+fn fault(report: &PlanReport) -> Option<(Exit, String)> {
+    let failed = report.steps.iter().map(|step| &step.outcome).find(|outcome| !outcome.succeeded());
+    match failed {
+        Some(Outcome::Exited(3)) => Some((Exit::MachineNotReady, "this kernel cannot run it".to_owned())),
+        Some(outcome) => Some((Exit::NotYet, format!("a step did not succeed ({outcome:?})"))),
+        None if !report.left_behind.is_empty() => {
+            Some((Exit::NotYet, format!("it left behind: {}", report.left_behind.join(", "))))
+        }
+        None => None,
+    }
+}
+
+/// What all steps loaded.
+fn observed(report: PlanReport) -> Result<Vec<Program>> {
+    let mut programs = Vec::new();
+    for step in report.steps {
+        let observed = step.observed.unwrap_or_else(|| Err("the guest says nothing about it".to_owned()));
+        let observed = observed.map_err(|why| anyhow!("cannot observe what is loaded: {why}"))?;
+        if observed.missed > 0 {
+            screen::progress(&format!(
+                "{} programs were gone before they could be looked at",
+                observed.missed
+            ));
+        }
+        programs.extend(observed.programs);
+    }
+    Ok(programs)
+}
+
+/// What each implementation gives, round by round. Each goes first as often as the other, so that whatever else the
+/// machine does, it does to both.
+pub(super) fn in_turn<T>(
+    rounds: u16,
+    mut perform: impl FnMut(Implementation) -> Result<T>,
+) -> Result<[Vec<T>; 2]> {
+    let mut results = [Vec::new(), Vec::new()];
+    for round in 0..usize::from(rounds) {
+        for turn in [round % 2, 1 - round % 2] {
+            results[turn].push(perform(Implementation::ALL[turn])?);
+        }
+    }
+    Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_implementation_goes_first_in_its_turn() {
+        let mut order = Vec::new();
+        let results = in_turn(3, |implementation| {
+            order.push(implementation.to_string());
+            Ok(implementation)
+        });
+        assert_eq!(order, ["aya", "libbpf", "libbpf", "aya", "aya", "libbpf"]);
+        assert_eq!(results.unwrap(), [vec![Implementation::Aya; 3], vec![Implementation::Libbpf; 3]]);
+    }
+}
