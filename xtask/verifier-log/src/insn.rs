@@ -17,6 +17,10 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
     line.match_indices(": (").find_map(|(colon, _)| {
         let start = colon - line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
         let pc = line[start..colon].parse().ok()?;
+        // `regs=4 stack=0 before 20: (bf) r2 = r1`: the verifier looks back, it does not go on.
+        if line[..start].ends_with("before ") {
+            return None;
+        }
         let opcode = line.get(colon + 3..colon + 5)?;
         let rest = line.get(colon + 5..)?.strip_prefix(") ")?;
         let opcode = u8::from_str_radix(opcode, 16).ok()?;

@@ -94,6 +94,9 @@ fn is_quotation(character: char) -> bool {
 }
 
 fn marker(text: &str) -> Option<Kind> {
+    if !text.contains("LOG -") && !text.contains("Verif") {
+        return None;
+    }
     if let Some(start) = text.find("Verification failed: ") {
         return Some(Kind::Report { start });
     }

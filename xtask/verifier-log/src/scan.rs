@@ -67,6 +67,7 @@ const MOST_SAID: usize = 64;
 const LONGEST_REPORT: usize = 400;
 /// What a text can be expected to hold; the rest is left out.
 const MOST_LOGS: usize = 1000;
+const MOST_CLEAN: usize = 500;
 
 pub fn scan(input: &[u8]) -> Scan {
     let mut scanner = Scanner::default();
@@ -93,6 +94,11 @@ impl Scanner {
     fn take(&mut self, raw: &RawLine<'_>, position: Position) {
         if let (Some(pc), false) = (plain_insn(raw.bytes), self.in_report) {
             return self.insn(pc, raw.number, position, raw.start + raw.bytes.len());
+        }
+        match raw.bytes.first() {
+            None if !self.in_report => return self.blank(),
+            Some(b';') if !self.in_report => return self.touch(raw.start + raw.bytes.len()),
+            _ => {}
         }
         let line = Line::read(raw);
         let end = raw.start + raw.bytes.len();
@@ -294,8 +300,14 @@ impl Scanner {
         self.in_report = false;
     }
 
+    /// Rejections are worth more than logs of programs that loaded.
     fn keep(&mut self, log: Log) {
-        if self.scan.logs.len() < MOST_LOGS {
+        let most = if log.last.iter().any(|said| said.is_error() || said.found.is_empty()) {
+            MOST_LOGS
+        } else {
+            MOST_CLEAN
+        };
+        if self.scan.logs.len() < most {
             self.scan.logs.push(log);
         }
     }
