@@ -30,10 +30,15 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
     })
 }
 
-/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, or before the error
-/// that a loader put behind it with a colon.
+/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, before the error that
+/// a loader put behind it with a colon, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
 fn text_length(text: &str) -> usize {
-    text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len())
+    let end = text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len());
+    let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if before.ends_with(' ') && before.contains(" goto pc") && text[end..].starts_with(": ") {
+        return before.len();
+    }
+    end
 }
 
 /// A register, by its number.
@@ -231,6 +236,14 @@ mod tests {
         let line =
             "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'map_value_or_null'";
         assert_eq!(find(line).unwrap().1.text, "r9 = *(u32 *)(r1 +0)");
+    }
+
+    #[test]
+    fn the_state_at_the_goal_of_a_jump_is_not_its_text() {
+        let line = "11: (15) if r1 == 0x0 goto pc+3 15: R0=scalar() R1=0";
+        let (_, insn, end) = find(line).unwrap();
+        assert_eq!(insn.text, "if r1 == 0x0 goto pc+3");
+        assert_eq!(&line[end..], "15: R0=scalar() R1=0");
     }
 
     #[test]

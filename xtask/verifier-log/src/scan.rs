@@ -12,7 +12,7 @@
 //!
 //! Nothing but the lines after the last instruction is kept, so a log of any size takes little memory.
 
-use crate::line::{Kind, Line, plain_insn};
+use crate::line::{Kind, Line, is_plain_state, is_plainly_looking_back, plain_insn};
 use crate::lines::{Lines, Position, RawLine};
 use crate::outcome::{self, Outcome};
 use crate::table::{Found, Table};
@@ -98,6 +98,11 @@ impl Scanner {
         match raw.bytes.first() {
             None if !self.in_report => return self.blank(),
             Some(b';') if !self.in_report => return self.touch(raw.start + raw.bytes.len()),
+            _ if self.in_report => {}
+            _ if is_plain_state(raw.bytes) => {
+                return self.state(false, position, raw.start + raw.bytes.len());
+            }
+            _ if is_plainly_looking_back(raw.bytes) => return self.touch(raw.start + raw.bytes.len()),
             _ => {}
         }
         let line = Line::read(raw);
@@ -116,7 +121,7 @@ impl Scanner {
                 self.behind_insn(&line, *rest);
             }
             Kind::State { branch, .. } => self.state(branch.is_some(), position, end),
-            Kind::Source { .. } => self.touch(end),
+            Kind::Source { .. } | Kind::LookingBack => self.touch(end),
             Kind::Messages(found) => self.messages(&line, found.clone(), end),
             Kind::Blank => self.blank(),
             Kind::Other => self.other(&line, end),

@@ -69,11 +69,14 @@ struct Reader {
     source: Option<Source>,
     before: Option<State>,
     came_from: Option<u32>,
+    /// Registers in between are those of an earlier state.
+    looks_back: bool,
 }
 
 impl Reader {
     fn take(&mut self, line: Line<'_>) {
         match line.kind {
+            Kind::LookingBack => self.looks_back = true,
             Kind::Insn { insn, rest } => {
                 self.insn(line.number, insn, line.text.get(rest..).unwrap_or_default())
             }
@@ -91,6 +94,9 @@ impl Reader {
     /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds behind it; below an
     /// access or a call, it is what held before: the line comes out of the check of the memory.
     fn state(&mut self, state: State, is_next: bool) {
+        if self.looks_back && !is_next {
+            return;
+        }
         let last = self.steps.back_mut().filter(|last| !is_next && last.after.is_none());
         match last.filter(|last| !matches!(last.insn.action(), Action::Compare { .. } | Action::Exit)) {
             Some(last) => last.before = Some(state),
@@ -101,6 +107,9 @@ impl Reader {
     fn insn(&mut self, line: usize, insn: Insn, behind: &str) {
         let after = behind.find(';').and_then(|at| state::parse(&behind[at..]));
         let (before, came_from) = (self.before.take(), self.came_from.take());
+        // Without a `;` it is the state at the goal of a jump: `goto pc+3 15: R0=scalar()`.
+        self.before = state::parse(behind).filter(|_| after.is_none());
+        self.looks_back = false;
         // A source line stands before the first of its instructions.
         let source = self.source.clone();
         self.steps.push_back(Step { line, insn, source, before, after, came_from });
