@@ -75,7 +75,7 @@ fn unknown_accelerator() {
 
 #[test]
 fn help_of_every_command() {
-    for command in ["run", "list", "doctor", "setup", "shell", "bench", "test"] {
+    for command in ["run", "list", "explain", "doctor", "setup", "shell", "bench", "test"] {
         let output = Run::new(&[command, "--help"]).output();
         assert!(output.status.success());
         assert!(stdout(&output).contains("Usage: cargo xtask"), "{}", stdout(&output));

@@ -81,6 +81,8 @@ fn trimmed(text: &str) -> &str {
     let text = end.map_or(text, |end| &text[..end]);
     let text = text.rfind(" (").filter(|_| end.is_some()).map_or(text, |open| text[..open].trim_end());
     let text = second_message(text).map_or(text, |at| &text[..at]);
+    // The end of a quotation: `" subsys=datapath-loader`.
+    let text = text.find("\" ").filter(|&at| text[at..].contains('=')).map_or(text, |at| &text[..at]);
     text.trim_end_matches(['"', '`', '\\', ',', ' '])
 }
 
@@ -156,6 +158,7 @@ fn refined(class: &'static str, text: &str, log: &Log) -> &'static str {
             "rcu-or-trusted"
         }
         "helper-not-allowed" => missing_function(text),
+        "kfunc-missing" if text.contains("__bpf_trap") => "bpf-trap-and-pointer-merge",
         "ctx-modified" if !text.contains("ctx") => "modified-pointer",
         "return-range" if text.contains("callback") => "callbacks",
         "sleepable-context" if text.contains("LD_[ABS") => "ld-abs",

@@ -94,9 +94,11 @@ impl Scene<'_> {
     /// The pointer that a load went through.
     fn through(&self, step: usize, base: Register) -> String {
         let state = knowledge(self.steps, step);
-        state
-            .register(base)
-            .map_or(String::new(), |value| format!(" through R{base}, which was {}", words::value(value)))
+        // Newer kernels print the registers that an instruction used, and what branches taught of them.
+        let used =
+            self.steps[step].after.as_ref().filter(|_| self.steps[step].insn.action().sets() != Some(base));
+        let value = used.and_then(|used| used.register(base)).or(state.register(base));
+        value.map_or(String::new(), |value| format!(" through R{base}, which was {}", words::value(value)))
     }
 
     fn memory(&self) -> Finding {

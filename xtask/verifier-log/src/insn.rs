@@ -17,6 +17,10 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
     line.match_indices(": (").find_map(|(colon, _)| {
         let start = colon - line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
         let pc = line[start..colon].parse().ok()?;
+        // `regs=4 stack=0 before 20: (bf) r2 = r1`: the verifier looks back, it does not go on.
+        if line[..start].ends_with("before ") {
+            return None;
+        }
         let opcode = line.get(colon + 3..colon + 5)?;
         let rest = line.get(colon + 5..)?.strip_prefix(") ")?;
         let opcode = u8::from_str_radix(opcode, 16).ok()?;
@@ -26,10 +30,15 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
     })
 }
 
-/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, or before the error
-/// that a loader put behind it with a colon.
+/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, before the error that
+/// a loader put behind it with a colon, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
 fn text_length(text: &str) -> usize {
-    text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len())
+    let end = text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len());
+    let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if before.ends_with(' ') && before.contains(" goto pc") && text[end..].starts_with(": ") {
+        return before.len();
+    }
+    end
 }
 
 /// A register, by its number.
@@ -227,6 +236,14 @@ mod tests {
         let line =
             "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'map_value_or_null'";
         assert_eq!(find(line).unwrap().1.text, "r9 = *(u32 *)(r1 +0)");
+    }
+
+    #[test]
+    fn the_state_at_the_goal_of_a_jump_is_not_its_text() {
+        let line = "11: (15) if r1 == 0x0 goto pc+3 15: R0=scalar() R1=0";
+        let (_, insn, end) = find(line).unwrap();
+        assert_eq!(insn.text, "if r1 == 0x0 goto pc+3");
+        assert_eq!(&line[end..], "15: R0=scalar() R1=0");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Kind {
         insn: Insn,
         rest: usize,
     },
+    /// The verifier looks back to find what a value depends on: `regs=4 stack=0 before 20: (bf) r2 = r1`.
+    LookingBack,
     /// The registers at this point begin at `start`. `branch` of `from 12 to 15: R0=...`.
     State {
         start: usize,
@@ -64,6 +66,20 @@ pub fn plain_insn(bytes: &[u8]) -> Option<u32> {
     str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
 }
 
+/// A cheap look at the bytes of a line that is nothing but registers: ` R0=inv(id=0) ...` or `12: R0=scalar() ...`.
+pub fn is_plain_state(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = bytes[digits..].strip_prefix(b":").unwrap_or(&bytes[digits..]);
+    let Some(name) = rest.strip_prefix(b" R") else { return false };
+    let length = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    length > 0 && matches!(name.get(length), Some(b'=' | b'_'))
+}
+
+/// The same for lines that only very detailed logs have, but those by the million.
+pub fn is_plainly_looking_back(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"mark_precise: ") || bytes.starts_with(b"regs=")
+}
+
 impl<'a> Line<'a> {
     pub fn read(raw: &RawLine<'a>) -> Self {
         let text = text::clean(raw.bytes, raw.escaped);
@@ -76,6 +92,9 @@ fn kind(text: &str) -> Kind {
     let trimmed = text.trim_start_matches(is_quotation);
     if trimmed.is_empty() {
         return Kind::Blank;
+    }
+    if looks_back(text) {
+        return Kind::LookingBack;
     }
     if let Some((_, insn, rest)) = insn::find(text) {
         return Kind::Insn { insn, rest };
@@ -93,7 +112,16 @@ fn is_quotation(character: char) -> bool {
     matches!(character, ' ' | '>' | '|' | '`' | '"' | '\'')
 }
 
+fn looks_back(text: &str) -> bool {
+    text.contains("mark_precise: ")
+        || text.contains("last_idx ")
+        || (text.contains("regs=") && (text.contains(" before ") || text.contains("parent ")))
+}
+
 fn marker(text: &str) -> Option<Kind> {
+    if !text.contains("LOG -") && !text.contains("Verif") {
+        return None;
+    }
     if let Some(start) = text.find("Verification failed: ") {
         return Some(Kind::Report { start });
     }
@@ -177,6 +205,9 @@ mod tests {
             ("> ", "Blank"),
             ("0: (bf) r6 = r1", "Insn"),
             ("libbpf: 12: (69) r1 = *(u16 *)(r1 +12)", "Insn"),
+            ("regs=4 stack=0 before 13: (b7) r2 = 48", "LookingBack"),
+            ("mark_precise: frame0: parent state regs=r8 stack=:  R0=1 R10=fp0", "LookingBack"),
+            ("parent didn't have regs=80 stack=0 marks", "LookingBack"),
             ("0: R1=ctx() R10=fp0", "State"),
             (" R0_w=inv(id=0) R10=fp0", "State"),
             ("from 12 to 15: R0=0 R10=fp0", "State"),
@@ -194,6 +225,17 @@ mod tests {
             ("I come from Oslo to Rome", "Other"),
         ] {
             assert_eq!(kind_of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_states_are_known_without_reading_them() {
+        for text in [" R0=inv(id=0) R10=fp0", "12: R0_w=scalar()", " R10=fp0"] {
+            assert!(is_plain_state(text.as_bytes()), "{text}");
+        }
+        for text in ["R0 !read_ok", "12: (bf) r1 = r2", " R0 !read_ok", "", "12", " R=", "from 1 to 2: R0=1"]
+        {
+            assert!(!is_plain_state(text.as_bytes()), "{text}");
         }
     }
 

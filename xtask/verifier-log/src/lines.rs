@@ -1,5 +1,7 @@
 //! The lines of the input, also where a program wrote them into one line as `\n`.
 
+use memchr::memchr;
+
 /// One line as it lies in the input.
 #[derive(Clone, Copy, Debug)]
 pub struct RawLine<'a> {
@@ -64,7 +66,7 @@ impl<'a> Iterator for Lines<'a> {
         }
         let rest = self.input.get(self.at..).filter(|rest| !rest.is_empty())?;
         self.number += 1;
-        let length = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let length = memchr(b'\n', rest).unwrap_or(rest.len());
         if let Some(slashes) = quoting(&rest[..length]) {
             self.quoted = Some((self.at + length, slashes));
             return self.next();
@@ -85,12 +87,11 @@ pub struct Position {
 
 /// How many backslashes end a line within this one; `None` if it is just a line.
 fn quoting(line: &[u8]) -> Option<usize> {
+    let (start, length) = first_escape(line)?;
     // The source lines in a log hold `\n` of their own: bpf_printk("...\n").
-    let first = line.iter().find(|byte| !byte.is_ascii_whitespace())?;
-    if *first == b';' {
+    if line.trim_ascii_start().starts_with(b";") {
         return None;
     }
-    let (start, length) = first_escape(line)?;
     let slashes = line[start..start + length].iter().filter(|&&byte| byte == b'\\').count();
     // An error quoted with the source that follows is not worth the trouble; a log is.
     Some(slashes)
@@ -99,7 +100,7 @@ fn quoting(line: &[u8]) -> Option<usize> {
 /// The first backslashes that have an `n` behind them: where, and how long with the `n`.
 fn first_escape(line: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
-    while let Some(start) = line[at..].iter().position(|&byte| byte == b'\\').map(|found| at + found) {
+    while let Some(start) = memchr(b'\\', &line[at..]).map(|found| at + found) {
         let slashes = line[start..].iter().take_while(|&&byte| byte == b'\\').count();
         if line.get(start + slashes) == Some(&b'n') {
             return Some((start, slashes + 1));

@@ -13,6 +13,10 @@ pub struct Heading {
 impl Heading {
     /// Takes from a line what it says.
     pub fn read(&mut self, line: &str) {
+        // All of it stands in lines about programs or loading.
+        if !line.contains("rog") && !line.contains("oad") {
+            return;
+        }
         if let Some(name) = name(line) {
             if self.name.as_deref() != Some(name) {
                 self.outcome = None;

@@ -161,7 +161,12 @@ impl Program {
         let texts =
             |program: &Self| program.messages.iter().map(|message| message.text.clone()).collect::<Vec<_>>();
         let same_name = self.name == other.name || self.name.is_none() || other.name.is_none();
-        same_name && self.verdict == other.verdict && self.insn == other.insn && texts(self) == texts(other)
+        let is_rejection = self.verdict != Verdict::NoRejection;
+        is_rejection
+            && same_name
+            && self.verdict == other.verdict
+            && self.insn == other.insn
+            && texts(self) == texts(other)
     }
 
     pub(crate) fn log(&self) -> Option<&Log> {

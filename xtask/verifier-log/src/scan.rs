@@ -12,7 +12,7 @@
 //!
 //! Nothing but the lines after the last instruction is kept, so a log of any size takes little memory.
 
-use crate::line::{Kind, Line, plain_insn};
+use crate::line::{Kind, Line, is_plain_state, is_plainly_looking_back, plain_insn};
 use crate::lines::{Lines, Position, RawLine};
 use crate::outcome::{self, Outcome};
 use crate::table::{Found, Table};
@@ -67,6 +67,7 @@ const MOST_SAID: usize = 64;
 const LONGEST_REPORT: usize = 400;
 /// What a text can be expected to hold; the rest is left out.
 const MOST_LOGS: usize = 1000;
+const MOST_CLEAN: usize = 500;
 
 pub fn scan(input: &[u8]) -> Scan {
     let mut scanner = Scanner::default();
@@ -94,6 +95,16 @@ impl Scanner {
         if let (Some(pc), false) = (plain_insn(raw.bytes), self.in_report) {
             return self.insn(pc, raw.number, position, raw.start + raw.bytes.len());
         }
+        match raw.bytes.first() {
+            None if !self.in_report => return self.blank(),
+            Some(b';') if !self.in_report => return self.touch(raw.start + raw.bytes.len()),
+            _ if self.in_report => {}
+            _ if is_plain_state(raw.bytes) => {
+                return self.state(false, position, raw.start + raw.bytes.len());
+            }
+            _ if is_plainly_looking_back(raw.bytes) => return self.touch(raw.start + raw.bytes.len()),
+            _ => {}
+        }
         let line = Line::read(raw);
         let end = raw.start + raw.bytes.len();
         match &line.kind {
@@ -110,7 +121,7 @@ impl Scanner {
                 self.behind_insn(&line, *rest);
             }
             Kind::State { branch, .. } => self.state(branch.is_some(), position, end),
-            Kind::Source { .. } => self.touch(end),
+            Kind::Source { .. } | Kind::LookingBack => self.touch(end),
             Kind::Messages(found) => self.messages(&line, found.clone(), end),
             Kind::Blank => self.blank(),
             Kind::Other => self.other(&line, end),
@@ -294,8 +305,14 @@ impl Scanner {
         self.in_report = false;
     }
 
+    /// Rejections are worth more than logs of programs that loaded.
     fn keep(&mut self, log: Log) {
-        if self.scan.logs.len() < MOST_LOGS {
+        let most = if log.last.iter().any(|said| said.is_error() || said.found.is_empty()) {
+            MOST_LOGS
+        } else {
+            MOST_CLEAN
+        };
+        if self.scan.logs.len() < most {
             self.scan.logs.push(log);
         }
     }

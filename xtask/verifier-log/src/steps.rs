@@ -69,30 +69,57 @@ struct Reader {
     source: Option<Source>,
     before: Option<State>,
     came_from: Option<u32>,
+    /// Registers in between are those of an earlier state.
+    looks_back: bool,
 }
 
 impl Reader {
     fn take(&mut self, line: Line<'_>) {
         match line.kind {
+            Kind::LookingBack => self.looks_back = true,
             Kind::Insn { insn, rest } => {
                 self.insn(line.number, insn, line.text.get(rest..).unwrap_or_default())
             }
             Kind::State { start, branch } => {
                 self.came_from = branch.or(self.came_from);
-                self.before = state::parse(&line.text[start..]).or(self.before.take());
+                if let Some(state) = state::parse(&line.text[start..]) {
+                    self.state(state, branch.is_some() || has_number(&line.text[..start]));
+                }
             }
             Kind::Source { start } => self.source = Some(Source::parse(&line.text[start..])),
             _ => {}
         }
     }
 
+    /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds behind it; below an
+    /// access or a call, it is what held before: the line comes out of the check of the memory.
+    fn state(&mut self, state: State, is_next: bool) {
+        if self.looks_back && !is_next {
+            return;
+        }
+        let last = self.steps.back_mut().filter(|last| !is_next && last.after.is_none());
+        match last.filter(|last| !matches!(last.insn.action(), Action::Compare { .. } | Action::Exit)) {
+            Some(last) => last.before = Some(state),
+            None => self.before = Some(state),
+        }
+    }
+
     fn insn(&mut self, line: usize, insn: Insn, behind: &str) {
         let after = behind.find(';').and_then(|at| state::parse(&behind[at..]));
         let (before, came_from) = (self.before.take(), self.came_from.take());
+        // Without a `;` it is the state at the goal of a jump: `goto pc+3 15: R0=scalar()`.
+        self.before = state::parse(behind).filter(|_| after.is_none());
+        self.looks_back = false;
         // A source line stands before the first of its instructions.
         let source = self.source.clone();
         self.steps.push_back(Step { line, insn, source, before, after, came_from });
     }
+}
+
+/// `12: R0=...` is the state before instruction 12.
+fn has_number(prefix: &str) -> bool {
+    let prefix = prefix.trim_end().strip_suffix(':');
+    prefix.is_some_and(|prefix| prefix.ends_with(|letter: char| letter.is_ascii_digit()))
 }
 
 /// The step that the verifier took before this one on the same path.
@@ -194,6 +221,17 @@ mod tests {
         assert_eq!(known.register(3).unwrap().bounds.as_constant(), Some(0));
         let known = knowledge(&steps, 5);
         assert_eq!(known.register(2), None, "a call clears it");
+    }
+
+    #[test]
+    fn old_kernels_print_what_held_before_an_access_below_it() {
+        let steps = read(
+            "0: (15) if r7 == 0x0 goto pc+9\n R0=inv0 R7=map_value(id=0,off=0,ks=4,vs=56,imm=0) R10=fp0\n\
+             1: (85) call bpf_probe_read_user_str#114\n R0=map_value(id=0,off=0,ks=4,vs=56,imm=0) R10=fp0\n\
+             2: (bf) r2 = r0\n3: (95) exit\nprocessed 3 insns (limit 1)",
+        );
+        assert_eq!(knowledge(&steps, 1).register(0).unwrap().kind, "map_value");
+        assert_eq!(knowledge(&steps, 3).register(2), None, "what the call returned is not printed");
     }
 
     #[test]

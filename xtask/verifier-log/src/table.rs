@@ -40,17 +40,28 @@ pub struct Table {
     plain: HashMap<[u8; KEY], Vec<Entry>>,
     /// By what comes behind the register that the template begins with.
     register: HashMap<[u8; KEY], Vec<Entry>>,
+    /// The first two bytes of all messages: most words of a text begin with others.
+    beginnings: Vec<bool>,
 }
 
 impl Table {
     pub fn get() -> &'static Self {
         static TABLE: OnceLock<Table> = OnceLock::new();
         TABLE.get_or_init(|| {
-            let mut table = Self { plain: HashMap::new(), register: HashMap::new() };
+            let mut table = Self::empty();
             table.add(include_str!("kernel.templates"), true);
             table.add(include_str!("outside.templates"), false);
             table
         })
+    }
+
+    fn empty() -> Self {
+        let mut beginnings = vec![false; 1 << 16];
+        // Registers and arguments: R1, *(R11-8), arg#0.
+        beginnings[usize::from(u16::from_be_bytes(*b"*("))] = true;
+        beginnings[usize::from(u16::from_be_bytes(*b"ar"))] = true;
+        (b'0'..=b'9').for_each(|digit| beginnings[usize::from(u16::from_be_bytes([b'R', digit]))] = true);
+        Self { plain: HashMap::new(), register: HashMap::new(), beginnings }
     }
 
     fn add(&mut self, list: &'static str, from_kernel: bool) {
@@ -58,6 +69,7 @@ impl Table {
             let template = Template::parse(class, line);
             let map = if template.is_about_register() { &mut self.register } else { &mut self.plain };
             if let Some(key) = key(template.first_literal().as_bytes()) {
+                self.beginnings[beginning(&key)] |= !template.is_about_register();
                 map.entry(key).or_default().push(Entry { template, from_kernel });
             }
         }
@@ -76,7 +88,9 @@ impl Table {
 
     /// The surest message that begins here.
     fn at(&'static self, line: &str, start: usize) -> Option<Found> {
-        let text = line.get(start..)?;
+        let text = line
+            .get(start..)
+            .filter(|text| text.len() >= KEY && self.beginnings[beginning(text.as_bytes())])?;
         let plain = key(text.as_bytes()).and_then(|key| self.plain.get(&key));
         let register = register_length(text)
             .and_then(|length| key(&text.as_bytes()[length..]))
@@ -122,6 +136,11 @@ fn entries(list: &'static str) -> impl Iterator<Item = (&'static str, &'static s
 pub fn classes() -> impl Iterator<Item = &'static str> {
     let lists = [include_str!("kernel.templates"), include_str!("outside.templates")];
     lists.into_iter().flat_map(entries).map(|(class, _)| class)
+}
+
+/// The first two bytes as an index.
+fn beginning(text: &[u8]) -> usize {
+    text.first_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)))
 }
 
 fn key(text: &[u8]) -> Option<[u8; KEY]> {

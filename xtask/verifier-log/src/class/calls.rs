@@ -30,7 +30,8 @@ pub const CLASSES: &[Class] = &[
         title: "this map type does not fit this helper",
         rule: "The number is the map type's in enum bpf_map_type: 1 hash, 2 array, 3 prog_array, 4 perf_event_array, 27 ring \
                buffer. Each helper works on certain types: bpf_perf_event_output on perf event arrays, bpf_ringbuf_* on \
-               ring buffers, bpf_tail_call on program arrays, redirect helpers on their device maps.",
+               ring buffers, bpf_tail_call on program arrays (up to Linux 6.12 the message for a tail call is \"kernel subsystem \
+               misconfigured verifier\"), redirect helpers on their device maps.",
         fix_c: "Change the map's type, or the helper: bpf_ringbuf_output() for a ring buffer.",
         fix_rust: "Declare the map with the type that is used: `PerfEventArray`, `RingBuf`, `ProgramArray`.",
     },
@@ -121,7 +122,7 @@ pub const CLASSES: &[Class] = &[
         slug: "kfunc-missing",
         title: "the running kernel has no such kernel function or variable",
         rule: "The program refers to a kernel symbol by its BTF, and this kernel does not have it, has it in a module that is \
-               not loaded, or has another kind of symbol of that name.",
+               not loaded, or has it with another prototype.",
         fix_c: "Declare it `__ksym __weak`, and call it only behind `if (bpf_ksym_exists(f))`; load the module; give a \
                 fallback for older kernels.",
         fix_rust: "rustc emits no such references; they come from C objects that are linked in.",

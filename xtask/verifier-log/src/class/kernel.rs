@@ -18,7 +18,9 @@ pub const CLASSES: &[Class] = &[
         slug: "resource-limits",
         title: "the program is larger than a limit of the kernel",
         rule: "A program may have 64 maps, 256 functions of its own, 256 different kfuncs, 1,000,000 instructions (4096 without \
-               CAP_BPF and before 5.2). The kernel often says just E2BIG, \"argument list too long\".",
+               CAP_BPF and before 5.2), and a jump reaches 32,767 instructions, also after the verifier has put in more of \
+               them (\"cannot be patched due to 16-bit range\"). The kernel often says just E2BIG, \"argument list too \
+               long\".",
         fix_c: "Join maps (constants and globals of one object share one), split the program into tail calls, load with \
                 CAP_BPF.",
         fix_rust: "The same. Each `static` that ends in a section of its own is a map.",
