@@ -148,6 +148,11 @@ impl Entry {
         format!("{}-{}.{}.o", self.name, twin.name(), language.name())
     }
 
+    /// As [`objects`](crate::gallery) names what was said of a failing program that does not build.
+    pub fn words(&self, language: Language) -> String {
+        format!("{}-{}.{}.txt", self.name, Twin::Failing.name(), language.name())
+    }
+
     /// Whether this kernel should accept the program, and why where that is not plain.
     pub fn should_load(&self, twin: Twin, language: Language, kernel: &str) -> (bool, Option<&str>) {
         match twin {
