@@ -4,21 +4,24 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-static __noinline int pass(struct xdp_md *ctx)
+__noinline int pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;
 }
 
-static __noinline int drop(struct xdp_md *ctx)
+__noinline int drop(struct xdp_md *ctx)
 {
 	return XDP_DROP;
 }
 
+/* Neither is `static`: the table needs their symbols. */
 static int (*const actions[])(struct xdp_md *) = { pass, drop };
 
 SEC("xdp")
 int unknown_opcode(struct xdp_md *ctx)
 {
 	/* Which function it is, is known at run time only. */
-	return actions[ctx->rx_queue_index & 1](ctx);
+	int (*action)(struct xdp_md *) = actions[ctx->rx_queue_index & 1];
+
+	return action(ctx);
 }

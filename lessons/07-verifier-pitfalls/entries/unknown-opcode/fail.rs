@@ -22,13 +22,14 @@ impl Policy for Drop {
     }
 }
 
+static POLICIES: [&(dyn Policy + Sync); 2] = [&Pass, &Drop];
+
 #[xdp]
 pub fn unknown_opcode(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel gives a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     // Which `action` it is, is known at run time only.
-    let policy: &dyn Policy = if queue % 2 == 0 { &Pass } else { &Drop };
-    policy.action(&ctx)
+    POLICIES[queue as usize % 2].action(&ctx)
 }
 
 #[panic_handler]

@@ -4,12 +4,12 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-static __noinline int pass(struct xdp_md *ctx)
+__noinline int pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;
 }
 
-static __noinline int drop(struct xdp_md *ctx)
+__noinline int drop(struct xdp_md *ctx)
 {
 	return XDP_DROP;
 }
