@@ -153,6 +153,11 @@ impl Entry {
         Language::ALL.into_iter().flat_map(|language| Twin::ALL.map(|twin| self.object(twin, language)))
     }
 
+    /// As [`objects`](crate::gallery) names what was said of a failing program that does not build.
+    pub fn words(&self, language: Language) -> String {
+        format!("{}-{}.{}.txt", self.name, Twin::Failing.name(), language.name())
+    }
+
     /// Whether this kernel should accept the program, and why where that is not plain.
     pub fn should_load(&self, twin: Twin, language: Language, kernel: &str) -> (bool, Option<&str>) {
         match twin {

@@ -148,6 +148,28 @@ fn written_by(program: &Path, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>
         .collect()
 }
 
+/// What a compiler or linker said of a program that does not build.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    pub entry: &'a Entry,
+    pub language: Language,
+    pub said: &'a str,
+}
+
+/// The failing programs that do not build: what was said of them lies among the objects.
+pub fn refused<'a>(entries: &'a [Entry], objects: &'a BTreeMap<String, Vec<u8>>) -> Result<Vec<Refused<'a>>> {
+    let mut refused = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.about.fails_at == Stage::Build) {
+        for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {
+            let name = entry.words(language);
+            let said = objects.get(&name).with_context(|| format!("the build kept no {name}"))?;
+            let said = str::from_utf8(said).with_context(|| format!("{name} is not text"))?;
+            refused.push(Refused { entry, language, said });
+        }
+    }
+    Ok(refused)
+}
+
 /// What became of one program of one entry.
 #[derive(Debug)]
 pub struct Shown<'a> {

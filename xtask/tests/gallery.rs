@@ -9,7 +9,7 @@ use std::process::Command;
 
 use plan::load::LoadResult;
 use xtask::entry::{self, Entry, Language, Twin};
-use xtask::gallery::{self, Shown};
+use xtask::gallery::{self, Refused, Shown};
 use xtask::setup::{self, Need};
 use xtask::vm::{self, Failure};
 use xtask::{demo, loader, workspace};
@@ -29,14 +29,18 @@ fn gallery_on(kernel: &str) {
     for shown in &shown {
         text += &record(shown);
     }
+    settings(&VOLATILE).bind(|| insta::assert_snapshot!(kernel, text));
+}
+
+fn settings(volatile: &[(&str, &str)]) -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(entry::lesson().unwrap().folder.join("logs"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    for (pattern, constant) in VOLATILE {
-        settings.add_filter(pattern, constant);
+    for (pattern, constant) in volatile {
+        settings.add_filter(pattern, *constant);
     }
-    settings.bind(|| insta::assert_snapshot!(kernel, text));
+    settings
 }
 
 /// What is another number at each load.
@@ -45,6 +49,40 @@ const VOLATILE: [(&str, &str); 3] = [
     ("verification time [0-9]+ usec", "verification time N usec"),
     (r"map_ptr\(id=[0-9]+", "map_ptr(id=N"),
 ];
+
+/// Programs that never come to a kernel: the words of clang, rustc and bpf-linker.
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn before_any_kernel() {
+    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    let entries = entry::entries().unwrap();
+    let objects = gallery::objects().unwrap();
+    let mut text = toolchain();
+    for Refused { entry, language, said } in gallery::refused(&entries, &objects).unwrap() {
+        text +=
+            &format!("\n=== {} · {} · fail\ndoes not build\n{}\n", entry.name, language.name(), words(said));
+    }
+    settings(&OF_THIS_MACHINE).bind(|| insta::assert_snapshot!("build", text));
+}
+
+/// Where things lie on this machine, and what is made from that.
+const OF_THIS_MACHINE: [(&str, &str); 2] =
+    [(r"/[^ ]*/rustlib/src/rust/", ""), ("_RNv(Cs[0-9A-Za-z]+_|Nt)?", "_RNv..._")];
+
+/// Each line once: clang says the same of each instruction that is concerned. And not rustc's call of the linker, which
+/// is a list of files of this machine.
+fn words(said: &str) -> String {
+    let root = format!("{}/", workspace::root().display());
+    let mut kept: Vec<String> = Vec::new();
+    for line in said.lines().map(|line| line.replace(&root, "")) {
+        let line = line.trim_end();
+        let call = line.starts_with("  = note:  \"") || line.contains("some arguments are omitted");
+        if !line.is_empty() && !call && !kept.iter().any(|other| other == line) {
+            kept.push(line.to_owned());
+        }
+    }
+    kept.join("\n")
+}
 
 /// With the log, for whoever has to mend it.
 fn surprise(shown: &Shown, kernel: &str) -> Option<String> {

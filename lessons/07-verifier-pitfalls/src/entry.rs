@@ -18,6 +18,8 @@ pub struct Entry {
 /// Object files. `None`: this program cannot be written in that language, or does not build; the gallery says why.
 pub struct Twins {
     pub failing: Option<&'static [u8]>,
+    /// What the compiler or the linker said of a failing program that does not build.
+    pub refused: Option<&'static str>,
     pub fixed: Option<&'static [u8]>,
 }
 
@@ -39,15 +41,20 @@ pub fn list() -> Result<()> {
     ENTRIES.iter().try_for_each(|entry| say(&format!("{:width$}  {}", entry.name, entry.title)))
 }
 
-/// Writes `ENTRY-fail.c.o`, `ENTRY-fixed.rust.o` and the like.
+/// Writes `ENTRY-fail.c.o`, `ENTRY-fixed.rust.o` and the like, and `ENTRY-fail.c.txt` for what does not build.
 pub fn write_objects(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     for entry in ENTRIES {
         for (twins, language) in [(&entry.c, "c"), (&entry.rust, "rust")] {
-            for (object, kind) in [(twins.failing, "fail"), (twins.fixed, "fixed")] {
-                let Some(object) = object else { continue };
-                let path = folder.join(format!("{}-{kind}.{language}.o", entry.name));
-                fs::write(&path, object).with_context(|| format!("write {}", path.display()))?;
+            let files = [
+                (twins.failing, "fail", "o"),
+                (twins.refused.map(str::as_bytes), "fail", "txt"),
+                (twins.fixed, "fixed", "o"),
+            ];
+            for (bytes, kind, extension) in files {
+                let Some(bytes) = bytes else { continue };
+                let path = folder.join(format!("{}-{kind}.{language}.{extension}", entry.name));
+                fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
             }
         }
     }
@@ -62,8 +69,8 @@ mod tests {
     fn every_program_has_its_twin() {
         for entry in ENTRIES {
             for twins in [&entry.c, &entry.rust] {
-                // A failing program that does not build has no object file, but its twin has.
-                assert!(twins.fixed.is_some() || twins.failing.is_none(), "{}", entry.name);
+                let fails = twins.failing.is_some() || twins.refused.is_some();
+                assert_eq!(fails, twins.fixed.is_some(), "{}", entry.name);
             }
         }
     }

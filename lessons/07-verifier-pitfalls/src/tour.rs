@@ -23,20 +23,34 @@ pub fn show(entries: &[&Entry], implementation: Implementation, whole_log: bool)
 }
 
 fn show_one(entry: &Entry, implementation: Implementation, whole_log: bool) -> Result<()> {
-    let (failing, fixed) = match implementation {
-        Implementation::Aya => (aya::failing(entry)?, aya::fixed(entry)?),
-        Implementation::Libbpf => (libbpf::failing(entry)?, libbpf::fixed(entry)?),
-    };
     say(&format!("{}: {}", entry.name, entry.title))?;
-    let Verdict::Rejected(log) = failing else { bail!("the verifier accepted the failing program") };
-    if whole_log {
-        log.lines().try_for_each(|line| say(&format!("  | {}", printable(line.as_bytes()))))?;
+    let (refused, fixed) = match implementation {
+        Implementation::Aya => (entry.rust.refused, aya::fixed(entry)?),
+        Implementation::Libbpf => (entry.c.refused, libbpf::fixed(entry)?),
+    };
+    match refused {
+        Some(words) => {
+            say("  does not build")?;
+            words.lines().try_for_each(|line| say(&format!("  | {}", printable(line.as_bytes()))))?;
+        }
+        None => show_rejected(entry, implementation, whole_log)?,
     }
-    let reason = reason(&log).context("find the verifier's reason in its log")?;
-    say(&format!("  rejected  {}", printable(reason.as_bytes())))?;
     say(&format!("  rule      {}", entry.rule))?;
     if let Verdict::Rejected(log) = fixed {
         bail!("the verifier rejected the fixed program as well:\n{log}");
     }
     say("  fixed     the twin is accepted\n")
+}
+
+fn show_rejected(entry: &Entry, implementation: Implementation, whole_log: bool) -> Result<()> {
+    let failing = match implementation {
+        Implementation::Aya => aya::failing(entry)?,
+        Implementation::Libbpf => libbpf::failing(entry)?,
+    };
+    let Verdict::Rejected(log) = failing else { bail!("the verifier accepted the failing program") };
+    if whole_log {
+        log.lines().try_for_each(|line| say(&format!("  | {}", printable(line.as_bytes()))))?;
+    }
+    let reason = reason(&log).context("find the verifier's reason in its log")?;
+    say(&format!("  rejected  {}", printable(reason.as_bytes())))
 }

@@ -12,7 +12,7 @@ static COUNTERS: HashMap<u32, u64> = HashMap::with_max_entries(16, 0);
 
 #[kprobe(function = "do_nanosleep")]
 pub fn map_value_or_null(_ctx: ProbeContext) -> u32 {
-    if let Some(counter) = COUNTERS.get_ptr_mut(&0u32) {
+    if let Some(counter) = COUNTERS.get_ptr_mut(0u32) {
         // SAFETY: the pointer is not null, and the value lives as long as the map.
         unsafe { *counter += 1 };
     }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} packets SEC(".maps");
+
+SEC("xdp")
+int atomic_result(struct xdp_md *ctx)
+{
+	u32 key = 0;
+	u64 *counter = bpf_map_lookup_elem(&packets, &key);
+	u64 before;
+
+	if (!counter)
+		return XDP_PASS;
+	/* The addition is atomic, and that it should give back the old value as well is too much. */
+	before = __sync_fetch_and_add(counter, 1);
+	return before < 1000 ? XDP_PASS : XDP_DROP;
+}

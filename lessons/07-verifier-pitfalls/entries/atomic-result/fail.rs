@@ -1,0 +1,31 @@
+#![no_std]
+#![no_main]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use aya_ebpf::{
+    bindings::xdp_action,
+    macros::{map, xdp},
+    maps::Array,
+    programs::XdpContext,
+};
+
+#[map]
+static PACKETS: Array<AtomicU64> = Array::with_max_entries(1, 0);
+
+#[xdp]
+pub fn atomic_result(_ctx: XdpContext) -> u32 {
+    let Some(counter) = PACKETS.get(0) else { return xdp_action::XDP_PASS };
+    // Other CPUs count in the same place.
+    let before = counter.fetch_add(1, Ordering::Relaxed);
+    if before < 1000 { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct limits {
+	u32 queues;
+};
+
+const volatile struct limits limits = { .queues = 3 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} next SEC(".maps");
+
+static __noinline int go_on(struct xdp_md *ctx)
+{
+	bpf_tail_call(ctx, &next, 0);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int btf_rejected(struct xdp_md *ctx)
+{
+	return ctx->rx_queue_index < limits.queues ? go_on(ctx) : XDP_DROP;
+}

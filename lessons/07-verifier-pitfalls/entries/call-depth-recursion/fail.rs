@@ -1,0 +1,41 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    macros::{kprobe, map},
+    maps::Array,
+    programs::ProbeContext,
+};
+
+#[repr(C)]
+struct Directory {
+    parent: u32,
+    name: u32,
+}
+
+#[map]
+static DIRECTORIES: Array<Directory> = Array::with_max_entries(64, 0);
+
+/// From the root down: the parents come first, and how many there are is known at run time only.
+fn path_hash(at: u32) -> u32 {
+    match DIRECTORIES.get(at) {
+        Some(directory) if at != 0 => {
+            path_hash(directory.parent).wrapping_mul(31).wrapping_add(directory.name)
+        }
+        _ => 0,
+    }
+}
+
+#[kprobe(function = "do_nanosleep")]
+pub fn call_depth_recursion(_ctx: ProbeContext) -> u32 {
+    path_hash(1)
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} total SEC(".maps");
+
+SEC("kprobe/do_nanosleep")
+int map_write_static(struct pt_regs *ctx)
+{
+	u32 key = 0;
+	u64 *value = bpf_map_lookup_elem(&total, &key);
+
+	if (value)
+		*value = 0;
+	return 0;
+}

@@ -1,0 +1,40 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::xdp_action,
+    macros::{map, xdp},
+    maps::HashMap,
+    programs::XdpContext,
+};
+
+#[repr(C)]
+struct Key {
+    queue: u8,
+    interface: u16,
+}
+
+#[map]
+static COUNTERS: HashMap<Key, u64> = HashMap::with_max_entries(64, 0);
+
+#[xdp]
+pub fn padding_in_key(ctx: XdpContext) -> u32 {
+    // SAFETY: the kernel gives a valid context.
+    let xdp = unsafe { &*ctx.ctx };
+    // The byte between the two fields belongs to the key as well.
+    let key = Key { queue: xdp.rx_queue_index as u8, interface: xdp.ingress_ifindex as u16 };
+    if let Some(counter) = COUNTERS.get_ptr_mut(&key) {
+        // SAFETY: the pointer is not null, and the value lives as long as the map.
+        unsafe { *counter += 1 };
+    }
+    xdp_action::XDP_PASS
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

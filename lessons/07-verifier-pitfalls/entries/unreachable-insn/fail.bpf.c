@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* `naked`: the whole function is this assembly. */
+SEC("xdp")
+int __attribute__((naked)) unreachable_insn(struct xdp_md *ctx)
+{
+	asm volatile("r0 = 2;"
+		     /* Put in while looking for a fault, and forgotten: nothing comes to the rest. */
+		     "exit;"
+		     "r1 = *(u32 *)(r1 + 16);"
+		     "if r1 == 0 goto +1;"
+		     "r0 = 1;"
+		     "exit;");
+}
