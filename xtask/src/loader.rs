@@ -89,6 +89,7 @@ fn step(batch: &Batch) -> Step {
         seconds: Some(batch.seconds),
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
+        observe: false,
     }
 }
 

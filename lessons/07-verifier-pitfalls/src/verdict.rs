@@ -21,7 +21,8 @@ pub fn reason(log: &str) -> Option<&str> {
 
 /// What aya asks for and libbpf does not.
 fn is_statistics(line: &str) -> bool {
-    line.trim().is_empty() || line.starts_with("verification time ") || line.starts_with("stack depth ")
+    line.trim().is_empty()
+        || ["verification time ", "stack depth ", "subprog "].iter().any(|start| line.starts_with(start))
 }
 
 #[cfg(test)]
