@@ -87,6 +87,9 @@ pub struct Position {
 
 /// How many backslashes end a line within this one; `None` if it is just a line.
 fn quoting(line: &[u8]) -> Option<usize> {
+    if line.is_empty() {
+        return None;
+    }
     let (start, length) = first_escape(line)?;
     // The source lines in a log hold `\n` of their own: bpf_printk("...\n").
     if line.trim_ascii_start().starts_with(b";") {
