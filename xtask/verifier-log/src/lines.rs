@@ -125,6 +125,17 @@ fn next_escape(line: &[u8], slashes: usize) -> Option<(usize, usize)> {
     None
 }
 
+impl Position {
+    /// The number of the line before; within a line that holds several, of that line.
+    pub fn line_before(&self) -> usize {
+        self.number
+    }
+
+    pub fn is_quoted(&self) -> bool {
+        self.quoted.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

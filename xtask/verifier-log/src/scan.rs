@@ -152,13 +152,29 @@ impl Scanner {
     /// The log that a line belongs to which only logs have.
     fn ensure(&mut self, position: Position) -> &mut Log {
         match self.open.take() {
-            Some(log) if !log.is_over => self.open.insert(log),
-            Some(log) => {
-                self.keep(log);
-                self.start(position)
-            }
-            None => self.start(position),
+            Some(log) if !log.is_over => return self.open.insert(log),
+            Some(log) => self.keep(log),
+            None => {}
         }
+        let first = self.messages_above(position);
+        let log = self.start(position);
+        log.last = first;
+        log
+    }
+
+    /// Old kernels begin the log of many programs with messages that mean nothing.
+    fn messages_above(&mut self, position: Position) -> Vec<Said> {
+        let outside = &self.scan.outside;
+        let mut line = position.line_before();
+        let mut first = outside.len();
+        while let Some(said) = first.checked_sub(1).and_then(|last| outside.get(last))
+            && said.line == line
+            && said.found.iter().any(|found| found.from_kernel)
+        {
+            first -= 1;
+            line = line.saturating_sub(usize::from(!position.is_quoted()));
+        }
+        self.scan.outside.split_off(first)
     }
 
     fn insn(&mut self, pc: u32, position: Position, end: usize) {
