@@ -87,6 +87,9 @@ pub struct Position {
 
 /// How many backslashes end a line within this one; `None` if it is just a line.
 fn quoting(line: &[u8]) -> Option<usize> {
+    if line.is_empty() {
+        return None;
+    }
     let (start, length) = first_escape(line)?;
     // The source lines in a log hold `\n` of their own: bpf_printk("...\n").
     if line.trim_ascii_start().starts_with(b";") {
@@ -120,6 +123,17 @@ fn next_escape(line: &[u8], slashes: usize) -> Option<(usize, usize)> {
         at += start + length;
     }
     None
+}
+
+impl Position {
+    /// The number of the line before; within a line that holds several, of that line.
+    pub fn line_before(&self) -> usize {
+        self.number
+    }
+
+    pub fn is_quoted(&self) -> bool {
+        self.quoted.is_some()
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::lines::{Lines, Position, RawLine};
 use crate::outcome::{self, Outcome};
 use crate::table::{Found, Table};
 use crate::template::Role;
+use crate::text::is_binary;
 
 /// One program's log.
 #[derive(Debug, Default)]
@@ -36,8 +37,6 @@ pub struct Log {
     pub outcome: Option<Outcome>,
     /// The log itself says that a part of it is missing.
     pub truncated: bool,
-    /// Line in the input of the last instruction.
-    pub last_insn: Option<usize>,
     in_global_function: bool,
     checks_functions: bool,
     after_blank: bool,
@@ -92,39 +91,47 @@ struct Scanner {
 
 impl Scanner {
     fn take(&mut self, raw: &RawLine<'_>, position: Position) {
-        if let (Some(pc), false) = (plain_insn(raw.bytes), self.in_report) {
-            return self.insn(pc, raw.number, position, raw.start + raw.bytes.len());
-        }
-        match raw.bytes.first() {
-            None if !self.in_report => return self.blank(),
-            Some(b';') if !self.in_report => return self.touch(raw.start + raw.bytes.len()),
-            _ if self.in_report => {}
-            _ if is_plain_state(raw.bytes) => {
-                return self.state(false, position, raw.start + raw.bytes.len());
-            }
-            _ if is_plainly_looking_back(raw.bytes) => return self.touch(raw.start + raw.bytes.len()),
-            _ => {}
-        }
-        let line = Line::read(raw);
         let end = raw.start + raw.bytes.len();
+        if self.in_report || !self.take_plain(raw.bytes, position, end) {
+            self.take_any(&Line::read(raw), position, end);
+        }
+    }
+
+    /// Takes the lines that a log has most of, without reading them; false if it is another.
+    fn take_plain(&mut self, bytes: &[u8], position: Position, end: usize) -> bool {
+        if let Some(pc) = plain_insn(bytes) {
+            self.insn(pc, position, end);
+        } else if is_plain_state(bytes) {
+            self.state(false, position, end);
+        } else if bytes.starts_with(b";") || is_plainly_looking_back(bytes) {
+            self.touch(end);
+        } else if bytes.is_empty() || is_binary(bytes) {
+            self.blank();
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn take_any(&mut self, line: &Line<'_>, position: Position, end: usize) {
         match &line.kind {
-            Kind::Begin => self.begin(&line, position),
+            Kind::Begin => self.begin(line, position),
             Kind::End => self.close(),
             Kind::Summary { processed, start } => {
-                self.before_summary(&line, *start, end);
+                self.before_summary(line, *start, end);
                 self.summary(*processed, end);
             }
-            Kind::Report { start } => self.report(&line, *start),
-            _ if self.in_report => self.report_line(&line),
+            Kind::Report { start } => self.report(line, *start),
+            _ if self.in_report => self.report_line(line),
             Kind::Insn { insn, rest } => {
-                self.insn(insn.pc, line.number, position, end);
-                self.behind_insn(&line, *rest);
+                self.insn(insn.pc, position, end);
+                self.behind_insn(line, *rest);
             }
             Kind::State { branch, .. } => self.state(branch.is_some(), position, end),
             Kind::Source { .. } | Kind::LookingBack => self.touch(end),
-            Kind::Messages(found) => self.messages(&line, found.clone(), end),
+            Kind::Messages(found) => self.messages(line, found.clone(), end),
             Kind::Blank => self.blank(),
-            Kind::Other => self.other(&line, end),
+            Kind::Other => self.other(line, end),
         }
     }
 
@@ -145,16 +152,32 @@ impl Scanner {
     /// The log that a line belongs to which only logs have.
     fn ensure(&mut self, position: Position) -> &mut Log {
         match self.open.take() {
-            Some(log) if !log.is_over => self.open.insert(log),
-            Some(log) => {
-                self.keep(log);
-                self.start(position)
-            }
-            None => self.start(position),
+            Some(log) if !log.is_over => return self.open.insert(log),
+            Some(log) => self.keep(log),
+            None => {}
         }
+        let first = self.messages_above(position);
+        let log = self.start(position);
+        log.last = first;
+        log
     }
 
-    fn insn(&mut self, pc: u32, number: usize, position: Position, end: usize) {
+    /// Old kernels begin the log of many programs with messages that mean nothing.
+    fn messages_above(&mut self, position: Position) -> Vec<Said> {
+        let outside = &self.scan.outside;
+        let mut line = position.line_before();
+        let mut first = outside.len();
+        while let Some(said) = first.checked_sub(1).and_then(|last| outside.get(last))
+            && said.line == line
+            && said.found.iter().any(|found| found.from_kernel)
+        {
+            first -= 1;
+            line = line.saturating_sub(usize::from(!position.is_quoted()));
+        }
+        self.scan.outside.split_off(first)
+    }
+
+    fn insn(&mut self, pc: u32, position: Position, end: usize) {
         let starts_anew =
             self.open.as_ref().is_some_and(|log| pc == 0 && log.insns > 0 && !log.checks_functions);
         if starts_anew && !self.branched {
@@ -166,7 +189,6 @@ impl Scanner {
         log.last.clear();
         log.end = end;
         log.after_blank = false;
-        log.last_insn = Some(number);
     }
 
     /// cilium/ebpf puts the error into the instruction's line.
@@ -264,7 +286,7 @@ impl Scanner {
         if !has_open {
             self.close();
             let heading = std::mem::take(&mut self.heading);
-            let last = self.errors_before(end);
+            let last = self.errors_before();
             self.open = Some(Log { name: heading.name, outcome: heading.outcome, last, ..Log::default() });
         }
         if let Some(log) = self.open.as_mut() {
@@ -275,7 +297,7 @@ impl Scanner {
     }
 
     /// A log without a single instruction: the messages just before its summary are its own.
-    fn errors_before(&mut self, _end: usize) -> Vec<Said> {
+    fn errors_before(&mut self) -> Vec<Said> {
         let is_kernels = |said: &Said| said.found.iter().any(|found| found.from_kernel);
         let last = self.scan.outside.iter().rposition(|said| !is_kernels(said)).map_or(0, |at| at + 1);
         self.scan.outside.split_off(last)

@@ -6,6 +6,14 @@ use std::borrow::Cow;
 /// The kernel's own lines have at most a few kilobytes. What is longer is no line of a log, and is cut.
 const LONGEST: usize = 16 * 1024;
 
+/// Whether this is no text at all. A log that was copied badly may have a few control characters.
+pub fn is_binary(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(128)];
+    let is_strange = |byte: &&u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\x1b');
+    let strange = start.iter().filter(is_strange).count();
+    strange >= 3 && strange > start.len() / 16
+}
+
 /// The bytes of one line as text. `escaped`: it comes out of a quoted string, where `\"` means a quotation mark.
 pub fn clean(bytes: &[u8], escaped: bool) -> Cow<'_, str> {
     let bytes = &bytes[..bytes.len().min(LONGEST)];
@@ -145,6 +153,15 @@ mod tests {
         assert_eq!(clean(b"R1 invalid mem access &#39;scalar&#39;", false), "R1 invalid mem access 'scalar'");
         assert_eq!(clean("R1 invalid mem access ‘inv’".as_bytes(), false), "R1 invalid mem access 'inv'");
         assert_eq!(clean(b"if (a &amp;&amp; b &lt; c)", false), "if (a && b < c)");
+    }
+
+    #[test]
+    fn what_is_no_text_is_known() {
+        assert!(is_binary(&[0; 100]));
+        assert!(is_binary(b"\x7fELF\x02\x01\x01\0\0\0\0"));
+        for text in ["", "R1 !read_ok", "\x1b[31mR1\x1b[0m !read_ok\r", "R1\x07 \x08!read_ok", "값\t값"] {
+            assert!(!is_binary(text.as_bytes()), "{text:?}");
+        }
     }
 
     #[test]

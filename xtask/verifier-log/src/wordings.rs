@@ -469,11 +469,19 @@ fn every_wording_in_a_quoted_string_behind_a_time_stamp() {
 
 #[test]
 fn decoys_before_the_instructions_are_none() {
+    let begin = "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n";
     for decoy in DECOYS {
-        let accepted = format!("{decoy}\n0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\n{END}");
-        assert_eq!(explain(accepted.as_bytes()).verdict, Verdict::NoRejection, "{decoy}");
-        let rejected = format!("{decoy}\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\n{END}");
-        assert_eq!(class(&rejected), Some("uninit-reg"), "{decoy}");
+        for before in ["", begin, "Verifier output: "] {
+            let accepted = format!("{before}{decoy}\n0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\n");
+            // Also where the end is missing.
+            for end in [END, ""] {
+                let report = explain(format!("{accepted}{end}").as_bytes());
+                assert_eq!(report.verdict, Verdict::NoRejection, "{before}{decoy}");
+            }
+            let rejected =
+                format!("{before}{decoy}\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\n{END}");
+            assert_eq!(class(&rejected), Some("uninit-reg"), "{decoy}");
+        }
     }
 }
 
