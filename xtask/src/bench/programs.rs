@@ -1,9 +1,10 @@
 //! Runs the demos of both implementations in turn, in one VM, and gathers what their programs cost.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use plan::{Outcome, Program};
+use plan::Program;
 use signal_hook::consts::SIGINT;
 
 use super::cost::{self, Cost};
@@ -14,6 +15,7 @@ use crate::cli::Bench;
 use crate::demo::{self, Script};
 use crate::kernel::Kernel;
 use crate::problem::{Exit, Problem};
+use crate::row::{Failed, Row};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::vm::{self, Clock, Failure, Guest, Happening, Interrupted, Machine, PlanReport, Stream};
@@ -52,7 +54,7 @@ impl Measurement<'_> {
             if let Err(error) = self.on(kernel, measured_here) {
                 let problem = error.downcast::<Problem>()?;
                 screen::say(Mark::Bad, &problem.to_string());
-                problem.help_lines().iter().for_each(|line| screen::note(&format!("  {line}")));
+                problem.help_lines().iter().for_each(|line| screen::note(&format!("  help: {line}")));
                 exit = problem.exit();
             }
         }
@@ -61,7 +63,7 @@ impl Measurement<'_> {
 
     fn on(&self, kernel: &Kernel, measured_here: bool) -> Result<()> {
         let name = self.lesson.full_name();
-        screen::progress(&format!("{name} on Linux {}: {} rounds", kernel.release, self.rounds));
+        screen::progress(&format!("{name} on Linux {}: rounds: {}", kernel.release, self.rounds));
         let programs = demo::programs(&[self.program])?;
         let machine = Machine { clock: Clock::Instructions, ..demo::machine(kernel)? };
         let mut started = vm::start(&machine, &programs).map_err(Failure::into_error)?;
@@ -125,27 +127,18 @@ impl Measurement<'_> {
         if guest.was_asked_to_stop() {
             return Err(Interrupted(SIGINT).into());
         }
-        match fault(&report) {
-            None => Ok((report, printed)),
-            Some((exit, why)) => {
-                let (name, implementation) = (self.lesson.full_name(), script.implementations[0]);
-                let what = format!("{name} with {implementation} on {}: {why}", kernel.name);
-                let help = format!("cargo xtask run {} --impl {implementation}", self.lesson.number);
-                Err(Problem::new(exit, what).help(help).into())
-            }
+        let mut row = Row::new(&kernel.name, script.implementations[0], Duration::ZERO);
+        report.steps.iter().for_each(|step| row.step_ended(&step.outcome, step.duration));
+        if !report.left_behind.is_empty() {
+            row.fail(format!("it left behind: {}", report.left_behind.join(", ")), Exit::NotYet);
         }
+        row.failure.take().map_or(Ok((report, printed)), |failed| Err(self.problem(&row, failed).into()))
     }
-}
 
-fn fault(report: &PlanReport) -> Option<(Exit, String)> {
-    let failed = report.steps.iter().map(|step| &step.outcome).find(|outcome| !outcome.succeeded());
-    match failed {
-        Some(Outcome::Exited(3)) => Some((Exit::MachineNotReady, "this kernel cannot run it".to_owned())),
-        Some(outcome) => Some((Exit::NotYet, format!("a step did not succeed ({outcome:?})"))),
-        None if !report.left_behind.is_empty() => {
-            Some((Exit::NotYet, format!("it left behind: {}", report.left_behind.join(", "))))
-        }
-        None => None,
+    fn problem(&self, Row { kernel, implementation, .. }: &Row, Failed { why, exit }: Failed) -> Problem {
+        let Lesson { number, .. } = self.lesson;
+        Problem::new(exit, format!("{} with {implementation} on {kernel}: {why}", self.lesson.full_name()))
+            .help(format!("cargo xtask run {number} --impl {implementation} --kernel {kernel}"))
     }
 }
 

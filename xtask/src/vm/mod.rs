@@ -48,7 +48,7 @@ pub enum Clock {
     /// The host's: it goes on while the VM waits for a core.
     Host,
     /// The instructions that the VM has executed, [`NANOSECONDS`] each, and the host's while all its CPUs sleep: what is
-    /// measured does not depend on what else the host does. Such a VM is always emulated, and has no snapshot.
+    /// measured does not depend on what else the host does. Such a VM is always emulated, has one CPU and no snapshot.
     Instructions,
 }
 

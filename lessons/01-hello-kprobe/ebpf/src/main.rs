@@ -1,6 +1,10 @@
 //! Kernel side: says what goes into the function that removes a file, and what comes out of it.
 //!
 //! Each message goes two ways: through aya-log, and into the kernel's trace buffer (`trace_pipe`).
+//!
+//! aya-log is convenient, and dear: 481 of the 523 instructions of `hello_enter` are its `info!`, which copies each part
+//! of a message behind a check of its own. With a ring buffer, as in the C program and in lesson 02, it has 51, and its
+//! twin in C 55 (counted with llvm-objdump). `cargo xtask bench 01` compares them as they are.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,8 @@
 //! The end of a call, the same for both ways: count it, and send an event.
+//!
+//! What Rust costs here (`cargo xtask bench 04`): 1.8 times the instructions of the twin in C, because arrays of bytes
+//! are copied byte by byte: 75 of the instructions of `report` load or store a single byte, in C it is one (counted with
+//! llvm-objdump). Most calls are filtered out before that, so a run executes as many as in C.
 
 use core::hint::black_box;
 

@@ -1,5 +1,9 @@
 //! Kernel side: a policy. Processes that descend from the policy's command may not open what lies under one
 //! directory, and may not carry it out of there.
+//!
+//! What Rust costs here (`cargo xtask bench 05`): twice the instructions of the twin in C. The offsets are loaded from
+//! global variables, which takes two instructions each, where CO-RE writes a constant; and an array of bytes, as `comm`
+//! is, is copied byte by byte. In a run, the walk up the directories outweighs both: 1.0 to 1.2 times what C executes.
 
 #![no_std]
 #![no_main]
