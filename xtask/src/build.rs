@@ -73,7 +73,7 @@ pub fn guest_init() -> Result<PathBuf> {
 }
 
 /// The target folder that this program lies in, so that `CARGO_TARGET_DIR` and cargo's settings are respected.
-fn target_folder() -> Result<PathBuf> {
+pub fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe().context("cannot find this program's own path")?;
     // target/debug/xtask, or target/debug/deps/some-test
     let profile = program.ancestors().find(|path| path.ends_with("debug") || path.ends_with("release"));

@@ -76,7 +76,7 @@ pub enum Place {
 }
 
 /// The library that drives a lesson's programs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Implementation {
     Aya,

@@ -6,11 +6,14 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Implementation;
+use crate::check::Check;
 use crate::gallery::Gallery;
+use crate::hint::Hint;
 use crate::problem::Exit;
 use crate::setup::SetupOptions;
+use crate::solution::{Reset, Solution};
 use crate::verify::Verify;
-use crate::{bench, doctor, explain, gallery, list, run, setup, shell, test, verify};
+use crate::{bench, check, doctor, explain, gallery, hint, list, run, setup, shell, solution, test, verify};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -46,6 +49,15 @@ enum Command {
         #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
         implementation: One,
     },
+    /// Builds your answer to an exercise, loads it, drives it, judges it
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
+    /// Gives a hint for an exercise: one more each time, three in all
+    Hint(Hint),
+    /// Shows the course's answer to an exercise; asks first while it is not done
+    Solution(Solution),
+    /// Puts an exercise back to its starter; a copy of your answer is kept
+    Reset(Reset),
     /// Shows errors of the verifier: a program that it rejects, and a fixed twin that it accepts
     Gallery(Gallery),
     /// Loads any eBPF object file on every kernel: accepted or rejected, and why
@@ -103,7 +115,7 @@ pub struct Run {
 #[derive(Debug, Parser)]
 pub struct Explain {
     /// A file with the log, in whatever text it was copied with; `-` is standard input
-    #[arg(value_name = "FILE", required_unless_present = "code")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["code", "last"])]
     pub file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -111,6 +123,9 @@ pub struct Explain {
     /// Explain a class of errors without a log; `all` lists the classes
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub code: Option<String>,
+    /// The log of the last answer to an exercise that the verifier rejected
+    #[arg(long, conflicts_with_all = ["file", "code"])]
+    pub last: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -183,6 +198,10 @@ pub fn run() -> Result<Exit> {
         Some(Command::List { json }) => list::run(json),
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
+        Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Hint(options)) => hint::run(&options),
+        Some(Command::Solution(options)) => solution::run(&options),
+        Some(Command::Reset(options)) => solution::reset(&options),
         Some(Command::Gallery(options)) => gallery::run(&options),
         Some(Command::Verify(options)) => verify::run(&options),
         Some(Command::Explain(options)) => explain::run(&options),
@@ -216,6 +235,14 @@ Examples:
   cargo xtask run 01 --impl both --kernel all   both implementations on all five kernels
   cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel of your own
   cargo xtask run 01 -- --help                  what the lesson's program can do";
+
+const CHECK_HELP: &str = "\
+The judge lies outside of what you edit: it loads your program in a VM, gives it something to see, and looks at its maps.
+What it does is another at each run.
+Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
+JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
+\"kernel\" (null if it needs none), \"passed\" and \"checks\"; a check has \"check\" (its name), \"verdict\" (passed, failed,
+rejected, not run), \"why\", \"log\" (the verifier's, if it rejected) and \"seconds\". Fields may be added.";
 
 const VERIFY_EXAMPLES: &str = "\
 Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.

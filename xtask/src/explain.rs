@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use verifier_log::{Class, Program, Report, Verdict, class, clean};
 
 use crate::cli::Explain;
+use crate::check;
 use crate::problem::{Exit, Problem};
 use crate::screen;
 use crate::workspace;
@@ -17,7 +18,13 @@ pub fn run(options: &Explain) -> Result<Exit> {
     if let Some(name) = &options.code {
         return code(name, options.json);
     }
-    let file = options.file.as_deref().unwrap_or(Path::new("-"));
+    let last = check::last_log();
+    let file = if options.last { &last } else { options.file.as_deref().unwrap_or(Path::new("-")) };
+    if options.last && !last.exists() {
+        return Err(Problem::usage("no answer to an exercise was rejected yet")
+            .help("a log of another program: cargo xtask explain FILE")
+            .into());
+    }
     let report = verifier_log::explain(&read(file)?);
     let text = if options.json { as_json(&report)? } else { as_text(&report) };
     screen::verdict(text.as_bytes())?;

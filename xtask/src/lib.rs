@@ -10,6 +10,7 @@
 //!   image       what goes into a guest
 //!   vm          a kernel in QEMU that runs plans
 //!   host        lessons without a VM
+//!   exercises/  what learners solve: building, judging, progress; the commands check, hint, solution
 //!   entry       what is in the gallery of verifier errors
 //!   loader      object files for a guest, and what the verifier made of them
 //!   parallel    the same on several kernels
@@ -22,13 +23,16 @@
 pub mod bench;
 pub mod build;
 pub mod catalog;
+pub mod check;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod entry;
+pub mod exercises;
 pub mod explain;
 pub mod foreground;
 pub mod gallery;
+pub mod hint;
 pub mod host;
 pub mod image;
 pub mod interrupt;
@@ -43,6 +47,7 @@ pub mod screen;
 pub mod selection;
 pub mod setup;
 pub mod shell;
+pub mod solution;
 pub mod stage;
 pub mod test;
 pub mod verify;

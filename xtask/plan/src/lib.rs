@@ -21,6 +21,7 @@
 //! a serial line of its own, so kernel messages and a program's output never mix with the conversation.
 
 pub mod frame;
+pub mod judge;
 pub mod load;
 
 use std::time::Duration;

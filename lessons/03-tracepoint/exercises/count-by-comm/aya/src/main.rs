@@ -1,0 +1,32 @@
+//! Counts how often each program is executed, by its name.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::bpf_get_current_comm,
+    macros::{map, tracepoint},
+    maps::HashMap,
+    programs::TracePointContext,
+};
+
+/// The name of a program, and how often it was executed.
+#[map]
+static COUNTS: HashMap<[u8; 16], u64> = HashMap::with_max_entries(1024, 0);
+
+#[tracepoint]
+pub fn count_exec(_ctx: TracePointContext) -> u32 {
+    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    // TODO: count this execution in COUNTS, under `comm`.
+    let _ = comm;
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

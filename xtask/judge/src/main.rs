@@ -1,0 +1,55 @@
+//! Judges answers to exercises. The learner's programs are all that it takes from the learner.
+//!
+//! ```text
+//!   exercise   what a lesson's judges are made of: programs, hooks, checks
+//!   hook       where a program is attached, and how it is loaded
+//!   answer     the learner's object file, loaded; its maps by name
+//!   command    the learner's program that runs without a kernel's help
+//!   work       what they do for the programs to see
+//!   lessons/   the judges themselves, a file for each lesson
+//! ```
+//!
+//! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no kernel, on the learner's
+//! machine. It reads an object file with aya, whatever language that was written in: both answers meet the same judge.
+
+mod answer;
+mod command;
+mod exercise;
+mod hook;
+mod lessons;
+mod work;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use plan::judge::Said;
+
+/// Judges an answer to an exercise and prints a line of JSON for each check.
+#[derive(Parser)]
+struct Cli {
+    /// Such as 03/count-by-comm
+    exercise: String,
+    /// The object file, or the program
+    answer: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match lessons::find(&cli.exercise).and_then(|exercise| exercise.judge(&cli.answer, &mut say)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(said: &Said) -> Result<()> {
+    let mut line = serde_json::to_string(said)?;
+    line.push('\n');
+    io::stdout().write_all(line.as_bytes()).context("print")?;
+    io::stdout().flush().context("print")
+}

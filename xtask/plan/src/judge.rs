@@ -1,0 +1,21 @@
+//! What the judge says about an answer to an exercise: a line of JSON each.
+
+use serde::{Deserialize, Serialize};
+
+/// First the names of all checks, then what became of them, in their order, up to the first that did not pass.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    Checks(Vec<String>),
+    Passed,
+    /// With what was seen, and what should have been.
+    Failed {
+        why: String,
+    },
+    /// The verifier said no.
+    Rejected {
+        program: String,
+        error: String,
+        log: String,
+    },
+}

@@ -1,0 +1,347 @@
+//! `check`: builds the learner's answer, loads it, drives it, judges it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use serde_json::{Value, json};
+
+use crate::catalog::{Implementation, Place};
+use crate::cli::One;
+use crate::exercises::build::{self, Built, shown};
+use crate::exercises::judging::{self, Candidate, Checked, Verdict, failed};
+use crate::exercises::progress::Progress;
+use crate::exercises::{self, Exercise, Variant};
+use crate::kernel::{DEFAULT, Kernel};
+use crate::problem::{Exit, Problem};
+use crate::screen::{self, Mark};
+use crate::selection::Selection;
+use crate::vm::{self, Failure, HeadStart};
+use crate::{demo, parallel, setup, workspace};
+
+#[derive(clap::Parser, Debug)]
+pub struct Check {
+    /// An exercise: 03/count-by-comm, or count-by-comm; without one, the first that is not done
+    #[arg(conflicts_with = "all")]
+    pub exercise: Option<String>,
+    /// Every exercise; makes the record of what is done anew
+    #[arg(long)]
+    pub all: bool,
+    /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
+    #[arg(long = "impl", value_name = "IMPL")]
+    pub implementation: Option<One>,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    pub kernel: String,
+    /// With --all: go on after an answer that is not right
+    #[arg(long, requires = "all")]
+    pub keep_going: bool,
+    /// Print JSON; implies --keep-going
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was found out about one answer on one kernel.
+pub struct Report {
+    pub exercise: Exercise,
+    pub implementation: Implementation,
+    /// Where: a kernel, or this machine.
+    pub place: String,
+    pub checks: Vec<Checked>,
+}
+
+pub fn run(options: &Check) -> Result<Exit> {
+    let exercises = exercises::exercises()?;
+    let progress = Progress::read()?;
+    let wanted: Vec<&Exercise> = if options.all {
+        exercises.iter().collect()
+    } else {
+        match &options.exercise {
+            Some(name) => vec![exercises::find(&exercises, name)?],
+            None => vec![progress.pending(&exercises).ok_or_else(all_done)?],
+        }
+    };
+    let selection = Selection::parse(&options.kernel)?;
+    let mut reports = Vec::new();
+    for exercise in wanted {
+        let of_exercise = reports_of(exercise, options, &selection)?;
+        let right = of_exercise.iter().all(Report::passed);
+        reports.extend(of_exercise);
+        if !right && options.all && !options.keep_going && !options.json {
+            break;
+        }
+    }
+    if options.json {
+        screen::answer(as_json(&reports)?.as_bytes())?;
+    }
+    conclude(&exercises, &reports, options)
+}
+
+fn all_done() -> Problem {
+    Problem::new(Exit::Done, "every exercise is done").help("again, all of them: cargo xtask check --all")
+}
+
+/// On each kernel, shown as it is found out, and taken down.
+fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Result<Vec<Report>> {
+    let implementation = language(exercise, options)?;
+    if !options.json {
+        let at = if exercise.about.place == Place::Here { "this machine" } else { options.kernel.as_str() };
+        screen::say(Mark::Note, &format!("checking {}: {implementation}, {}", exercise.name, linux(at)));
+    }
+    let reports = judged(exercise, implementation, selection)?;
+    if !options.json {
+        for report in &reports {
+            screen::answer(report.as_text(reports.len() > 1).as_bytes())?;
+        }
+    }
+    reports.iter().try_for_each(keep_log)?;
+    let done = reports.iter().all(Report::passed);
+    Progress::change(|progress| progress.set_done(exercise, implementation, done))?;
+    Ok(reports)
+}
+
+fn linux(place: &str) -> String {
+    if place.starts_with(|first: char| first.is_ascii_digit()) { format!("Linux {place} (VM)") } else { place.to_owned() }
+}
+
+fn language(exercise: &Exercise, options: &Check) -> Result<Implementation> {
+    let asked = options.implementation.map(Implementation::from);
+    match asked.or_else(|| exercise.begun_in()) {
+        Some(implementation) if exercise.about.starter.contains_key(&implementation) => Ok(implementation),
+        Some(_) if options.all => exercise.begun_in().ok_or_else(|| anyhow!("{} has no language", exercise.name)),
+        _ => {
+            let why = exercise.about.one_language.as_deref().unwrap_or_default();
+            Err(Problem::usage(format!("{} has one language only: {why}", exercise.name))
+                .help(format!("cargo xtask check {}", exercise.name))
+                .into())
+        }
+    }
+}
+
+/// Builds the answer and lets the judge look at it.
+pub fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selection) -> Result<Vec<Report>> {
+    let report = |place: &str, checks| Report {
+        exercise: exercise.clone(),
+        implementation,
+        place: place.to_owned(),
+        checks,
+    };
+    setup::ensure(&build::needs(exercise, implementation))?;
+    if exercise.about.place == Place::Here {
+        let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
+        let judge = judging::judge()?;
+        let checks = with_build(built, took, |file| judging::here(&judge, &candidate(exercise, file)))?;
+        return Ok(vec![report("this machine", checks)]);
+    }
+    setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
+    let kernels: Vec<Kernel> = selection.kernels()?.into_iter().filter(|kernel| can_run(exercise, kernel)).collect();
+    if kernels.is_empty() {
+        let since = exercise.about.since.as_deref().unwrap_or_default();
+        return Err(Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
+            .help(format!("cargo xtask check {} --kernel {since}", exercise.name))
+            .into());
+    }
+    let judge = judging::judge()?;
+    // A single VM gets ready while the compiler works.
+    let ahead = if let [kernel] = &kernels[..] { Some(kernel) } else { None };
+    let (built, took, head_start) = build_and_start(exercise, implementation, ahead)?;
+    let head_start = std::sync::Mutex::new(head_start);
+    parallel::on_each(&kernels, None, |_, kernel| {
+        let checks = with_build(built.clone(), took, |file| {
+            let head_start = head_start.lock().map_err(|_| anyhow!("a thread panicked"))?.take();
+            on(kernel, &judge, &candidate(exercise, file), head_start)
+        })?;
+        Ok(report(&kernel.name, checks))
+    })
+}
+
+/// A kernel of the learner's own is taken as new enough.
+fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
+    !crate::kernel::MATRIX.contains(&kernel.name.as_str()) || exercise.kernels().any(|name| name == kernel.name)
+}
+
+fn candidate(exercise: &Exercise, file: PathBuf) -> Candidate<'_> {
+    Candidate { exercise, name: "answer".to_owned(), file }
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let begin = Instant::now();
+    work().map(|done| (done, begin.elapsed()))
+}
+
+fn build_and_start(
+    exercise: &Exercise,
+    implementation: Implementation,
+    kernel: Option<&Kernel>,
+) -> Result<(Built, Duration, Option<HeadStart>)> {
+    let build = || timed(|| build::build(exercise, implementation, Variant::Answer));
+    let Some(kernel) = kernel else { return build().map(|(built, took)| (built, took, None)) };
+    let machine = demo::machine(kernel)?;
+    let (built, head_start) = thread::scope(|scope| {
+        let build = scope.spawn(build);
+        // Here and not in the other thread: a VM ends with the thread that started it.
+        let head_start = vm::head_start(&machine);
+        (build.join(), head_start)
+    });
+    let (built, took) = built.map_err(|_| anyhow!("the thread that ran the compiler panicked"))??;
+    Ok((built, took, Some(head_start.map_err(Failure::into_error)?)))
+}
+
+/// Building is the first check.
+fn with_build(
+    built: Built,
+    took: Duration,
+    judge: impl FnOnce(PathBuf) -> Result<Vec<Checked>>,
+) -> Result<Vec<Checked>> {
+    let name = "builds".to_owned();
+    match built {
+        Ok(file) => {
+            let mut checks = vec![Checked { name, verdict: Verdict::Passed, took }];
+            checks.extend(judge(file)?);
+            Ok(checks)
+        }
+        Err(why) => Ok(vec![Checked { name, verdict: Verdict::Failed { why }, took }]),
+    }
+}
+
+fn on(kernel: &Kernel, judge: &std::path::Path, candidate: &Candidate, head_start: Option<HeadStart>) -> Result<Vec<Checked>> {
+    let machine = demo::machine(kernel)?;
+    let candidates = std::slice::from_ref(candidate);
+    let programs = judging::programs(judge, candidates)?;
+    let head_start = head_start.map_or_else(|| vm::head_start(&machine), Ok);
+    let started = head_start.and_then(|head_start| head_start.finish(&machine, &programs));
+    let mut started = started.map_err(Failure::into_error)?;
+    match judging::in_guest(&mut started.guest, candidates) {
+        Ok(mut judged) => Ok(judged.pop().unwrap_or_default()),
+        Err(Failure::Died(death)) if death.qemu_failed.is_none() => {
+            Ok(vec![failed("the kernel survives it", death.to_string())])
+        }
+        Err(failure) => Err(failure.into_error()),
+    }
+}
+
+impl Report {
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(|check| matches!(check.verdict, Verdict::Passed))
+    }
+
+    fn count(&self) -> usize {
+        self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Passed)).count()
+    }
+
+    pub fn as_text(&self, with_place: bool) -> String {
+        let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+        let mut text = if with_place { format!("  {}\n", linux(&self.place)) } else { String::new() };
+        for Checked { name, verdict, took } in &self.checks {
+            let time = screen::seconds(*took);
+            text += &match verdict {
+                Verdict::Passed => format!("  {} {name:<width$}  {time}\n", Mark::Good.symbol()),
+                Verdict::NotRun => format!("  - {name:<width$}  not run\n"),
+                Verdict::Failed { why } => {
+                    format!("  {} {name:<width$}  {time}\n{}", Mark::Bad.symbol(), indented(why))
+                }
+                Verdict::Rejected { error, log, .. } => {
+                    format!("  {} {name:<width$}  {time}\n{}", Mark::Bad.symbol(), self.rejection(error, log))
+                }
+            };
+        }
+        if !self.passed() {
+            text += &format!("not yet: {} of {} checks passed\n", self.count(), self.checks.len());
+        }
+        text
+    }
+
+    /// The decisive line, and the line of the learner's that it is about.
+    fn rejection(&self, error: &str, log: &str) -> String {
+        let report = verifier_log::explain(log.as_bytes());
+        let program = report.programs.first();
+        let lines = program.map(|program| program.messages.iter().map(|message| message.text.as_str()));
+        let lines = lines.map(|lines| lines.collect::<Vec<_>>().join("\n")).filter(|lines| !lines.is_empty());
+        let mut text = indented(lines.as_deref().unwrap_or(error));
+        let line = program.and_then(|program| program.source.as_ref()).and_then(|source| source.line);
+        if let Some(line) = line {
+            let source = self.exercise.source(Variant::Answer, self.implementation);
+            text += &format!("       --> {}:{line}\n", shown(&source));
+        }
+        text
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("      {line}").trim_end().to_owned() + "\n").collect()
+}
+
+/// For `explain --last`.
+pub fn last_log() -> PathBuf {
+    workspace::own_cache().join("last-rejection.log")
+}
+
+fn keep_log(report: &Report) -> Result<()> {
+    for check in &report.checks {
+        if let Verdict::Rejected { log, .. } = &check.verdict {
+            let path = last_log();
+            fs::write(&path, log).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn conclude(exercises: &[Exercise], reports: &[Report], options: &Check) -> Result<Exit> {
+    let progress = Progress::read()?;
+    let Some(wrong) = reports.iter().find(|report| !report.passed()) else {
+        let next = progress.pending(exercises);
+        if !options.json {
+            screen::say(Mark::Good, &format!("right: {}", count(reports)));
+            screen::note(&next.map_or_else(
+                || "every exercise is done".to_owned(),
+                |next| format!("next: cargo xtask check {}    ({})", next.name, next.about.title),
+            ));
+        }
+        return Ok(Exit::Done);
+    };
+    if !options.json {
+        let name = &wrong.exercise.name;
+        if wrong.checks.iter().any(|check| matches!(check.verdict, Verdict::Rejected { .. })) {
+            screen::note("  why:   cargo xtask explain --last");
+        }
+        screen::note(&format!("  task:  {}", shown(&wrong.exercise.folder.join("README.md"))));
+        screen::note(&format!("  edit:  {}", shown(&wrong.exercise.source(Variant::Answer, wrong.implementation))));
+        let seen = progress.hints(&wrong.exercise);
+        screen::note(&format!("  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"));
+    }
+    Ok(Exit::NotYet)
+}
+
+fn count(reports: &[Report]) -> String {
+    let right = reports.iter().filter(|report| report.passed()).count();
+    format!("{right} of {}", reports.len())
+}
+
+/// The form is told in `check --help`.
+fn as_json(reports: &[Report]) -> Result<String> {
+    let exercises: Vec<Value> = reports.iter().map(report_as_json).collect();
+    let done = reports.iter().filter(|report| report.passed()).count();
+    let all = json!({ "version": 1, "passed": done, "of": reports.len(), "exercises": exercises });
+    Ok(serde_json::to_string_pretty(&all)? + "\n")
+}
+
+fn report_as_json(report: &Report) -> Value {
+    let check = |Checked { name, verdict, took }: &Checked| {
+        let (verdict, why, log) = match verdict {
+            Verdict::Passed => ("passed", None, None),
+            Verdict::NotRun => ("not run", None, None),
+            Verdict::Failed { why } => ("failed", Some(why), None),
+            Verdict::Rejected { error, log, .. } => ("rejected", Some(error), Some(log)),
+        };
+        json!({ "check": name, "verdict": verdict, "why": why, "log": log, "seconds": took.as_secs_f64() })
+    };
+    json!({
+        "exercise": report.exercise.name,
+        "implementation": report.implementation,
+        "kernel": (report.exercise.about.place == Place::Kernel).then_some(&report.place),
+        "passed": report.passed(),
+        "checks": report.checks.iter().map(check).collect::<Vec<_>>(),
+    })
+}

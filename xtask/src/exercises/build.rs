@@ -1,0 +1,162 @@
+//! Builds the programs of an exercise.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::{Exercise, Variant};
+use crate::catalog::{Implementation, Place};
+use crate::foreground::Foreground;
+use crate::problem::Problem;
+use crate::setup::Need;
+use crate::vm::Interrupted;
+use crate::{build, workspace};
+
+/// A program, or what the compiler said about it.
+pub type Built = Result<PathBuf, String>;
+
+/// What it takes to build an answer.
+pub fn needs(exercise: &Exercise, implementation: Implementation) -> Vec<Need> {
+    match (exercise.about.place, implementation) {
+        (Place::Here, _) => Vec::new(),
+        (Place::Kernel, Implementation::Aya) => vec![Need::RustSrc, Need::BpfLinker],
+        (Place::Kernel, Implementation::Libbpf) => vec![Need::Clang],
+    }
+}
+
+pub fn build(exercise: &Exercise, implementation: Implementation, variant: Variant) -> Result<Built> {
+    let source = exercise.source(variant, implementation);
+    if !source.is_file() {
+        return Err(Problem::usage(format!("{} has gone", shown(&source)))
+            .help(format!("cargo xtask reset {}    (brings the starter back)", exercise.name))
+            .into());
+    }
+    match (exercise.about.place, implementation) {
+        (Place::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
+        (Place::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
+        (Place::Kernel, Implementation::Libbpf) => {
+            let mut clang = Command::new(clang());
+            clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall"]);
+            // The lesson's exercises share a vmlinux.h.
+            clang.arg("-I").arg(exercise.folder.with_file_name("")).arg("-I").arg(headers()?);
+            c(clang.arg("-c"), &source, exercise, variant)
+        }
+        (Place::Here, Implementation::Libbpf) => {
+            let mut cc = Command::new("cc");
+            c(cc.args(["-O1", "-g", "-Wall", "-Wextra"]), &source, exercise, variant)
+        }
+    }
+}
+
+/// As people name a file of the course.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(build::target_folder()?.join("exercises"))
+}
+
+fn clang() -> PathBuf {
+    let chosen = std::env::var_os("CLANG").filter(|clang| !clang.is_empty());
+    chosen.map_or_else(|| workspace::own_cache().join("bin/clang"), PathBuf::from)
+}
+
+/// The name of the binary in the answer's crate.
+fn binary(exercise: &Exercise, variant: Variant) -> String {
+    let package = exercise.package();
+    match variant {
+        Variant::Answer => package,
+        Variant::Starter => format!("{package}-starter"),
+        Variant::Solution => format!("{package}-solution"),
+    }
+}
+
+/// As aya-build builds the lessons' programs, so that what they have in common is compiled once.
+fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
+    const TARGET: &str = "bpfel-unknown-none";
+    let binary = binary(exercise, variant);
+    let mut cargo = build::cargo();
+    cargo
+        .args(["build", "--package", &exercise.package(), "--bin", &binary, "--release", "--quiet"])
+        .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
+        .arg(folder()?)
+        .env("CARGO_BUILD_BUILD_DIR", build::target_folder()?.join("ebpf"))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
+    let program = folder()?.join(TARGET).join("release").join(binary);
+    Ok(said_by(cargo)?.map(|()| program))
+}
+
+fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
+    let binary = binary(exercise, variant);
+    let mut cargo = build::cargo();
+    cargo
+        .args(["build", "--package", &exercise.package(), "--bin", &binary, "--quiet", "--target-dir"])
+        .arg(folder()?);
+    let program = folder()?.join("debug").join(binary);
+    Ok(said_by(cargo)?.map(|()| program))
+}
+
+fn c(compiler: &mut Command, source: &Path, exercise: &Exercise, variant: Variant) -> Result<Built> {
+    let folder = folder()?.join("c");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let output = folder.join(binary(exercise, variant));
+    // Two checks at once must not see half of a file.
+    let work = folder.join(format!("{}.{}", binary(exercise, variant), std::process::id()));
+    let source = source.strip_prefix(workspace::root()).unwrap_or(source);
+    let mut command = Command::new(compiler.get_program());
+    command.args(compiler.get_args()).arg(source).arg("-o").arg(&work).current_dir(workspace::root());
+    let built = said_by(command)?;
+    if built.is_ok() {
+        fs::rename(&work, &output).with_context(|| format!("cannot write {}", output.display()))?;
+    }
+    Ok(built.map(|()| output))
+}
+
+/// What a compiler that failed said.
+fn said_by(mut command: Command) -> Result<Result<(), String>> {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut compiler = Foreground::start(command)?;
+    let mut said = Vec::new();
+    if let Some(mut stderr) = compiler.child.stderr.take() {
+        stderr.read_to_end(&mut said).context("cannot read what the compiler says")?;
+    }
+    match compiler.wait()? {
+        (_, Some(signal)) => Err(Interrupted(signal).into()),
+        (status, None) if status.success() => Ok(Ok(())),
+        _ => Ok(Err(String::from_utf8_lossy(&said).trim_end().to_owned())),
+    }
+}
+
+/// The folder with libbpf's headers, which come with the crate libbpf-sys. They are copied, so that an editor finds them
+/// under a path that is the same in every checkout.
+pub fn headers() -> Result<PathBuf> {
+    let folder = workspace::own_cache().join("include");
+    let complete = folder.join("bpf/.complete");
+    if !complete.exists() {
+        let from = libbpf_sources()?;
+        let to = folder.join("bpf");
+        fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+        for file in ["bpf_core_read.h", "bpf_endian.h", "bpf_helper_defs.h", "bpf_helpers.h", "bpf_tracing.h"] {
+            fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot copy {file}"))?;
+        }
+        fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;
+    }
+    Ok(folder)
+}
+
+fn libbpf_sources() -> Result<PathBuf> {
+    let mut cargo = build::cargo();
+    cargo.args(["metadata", "--format-version=1", "--quiet"]).stderr(Stdio::inherit());
+    let output = cargo.output().context("cannot start cargo")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cannot understand cargo metadata")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    let libbpf = packages.iter().find(|package| package["name"] == "libbpf-sys");
+    let manifest = libbpf.and_then(|package| package["manifest_path"].as_str()).context("find libbpf-sys")?;
+    Ok(Path::new(manifest).with_file_name("libbpf").join("src"))
+}

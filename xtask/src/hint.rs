@@ -1,0 +1,51 @@
+//! `hint`: one more each time, three in all.
+
+use anyhow::Result;
+
+use crate::exercises::progress::Progress;
+use crate::exercises::{self, Exercise};
+use crate::problem::{Exit, Problem};
+use crate::screen;
+
+#[derive(clap::Parser, Debug)]
+pub struct Hint {
+    /// An exercise; without one, the first that is not done
+    pub exercise: Option<String>,
+    /// All three at once
+    #[arg(long)]
+    pub all: bool,
+}
+
+pub fn run(options: &Hint) -> Result<Exit> {
+    let exercises = exercises::exercises()?;
+    let progress = Progress::read()?;
+    let exercise = chosen(&exercises, options.exercise.as_deref(), &progress)?;
+    let hints = &exercise.about.hints;
+    let seen = if options.all { hints.len() } else { (progress.hints(exercise) + 1).min(hints.len()) };
+    let begin = if options.all { 0 } else { seen - 1 };
+    let text: String = hints[begin..seen]
+        .iter()
+        .enumerate()
+        .map(|(index, hint)| format!("{} of {}: {}\n", begin + index + 1, hints.len(), textwrap::fill(hint, 100)))
+        .collect();
+    screen::answer(text.as_bytes())?;
+    Progress::change(|progress| progress.set_hints(exercise, seen.max(progress.hints(exercise))))?;
+    screen::note(&if seen < hints.len() {
+        format!("one more: cargo xtask hint {}", exercise.name)
+    } else {
+        format!("that was the last; an answer: cargo xtask solution {}", exercise.name)
+    });
+    Ok(Exit::Done)
+}
+
+/// The exercise that was named, or the first that is not done.
+pub fn chosen<'a>(exercises: &'a [Exercise], name: Option<&str>, progress: &Progress) -> Result<&'a Exercise> {
+    match name {
+        Some(name) => exercises::find(exercises, name),
+        None => progress.pending(exercises).ok_or_else(|| {
+            Problem::usage("every exercise is done: name the one that you mean")
+                .help("all exercises: cargo xtask list")
+                .into()
+        }),
+    }
+}
