@@ -202,14 +202,14 @@ impl Shown<'_> {
                 let why = why.map(|why| format!(", although {why}")).unwrap_or_default();
                 Some(format!("{what} was rejected{why}"))
             }
+            // A kernel that lacks what the entry is about may have any reason.
+            _ if !should && entry.lacking(kernel).is_some() => None,
             LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
                 let (text, class) = verify::reason(error, log);
                 let class = class.map_or("no known class", |class| class.slug);
-                (class != entry.class()).then(|| format!("{what} was rejected for {class}: {text}"))
+                (class != entry.class(kernel)).then(|| format!("{what} was rejected for {class}: {text}"))
             }
-            // On a kernel without the feature a twin need not come as far as the verifier.
             LoadResult::Rejected { .. } => None,
-            LoadResult::Failed { .. } if !should && *twin == Twin::Fixed => None,
             LoadResult::Failed { .. } if !should && entry.about.fails_at == Stage::Open => None,
             LoadResult::Failed { why } => Some(format!("{what} did not reach the verifier: {why}")),
         }
