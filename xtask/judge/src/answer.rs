@@ -15,14 +15,20 @@ use crate::hook::Hook;
 /// Not yet given to the verifier.
 pub struct Opened {
     ebpf: Ebpf,
-    btf: Btf,
+    /// Reading it takes a third of a second in an emulated guest: only where it is needed.
+    btf: Option<Btf>,
     programs: &'static [(&'static str, Hook)],
 }
 
 impl Opened {
-    pub fn open(path: &Path, programs: &'static [(&'static str, Hook)], globals: Vec<Global>) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        programs: &'static [(&'static str, Hook)],
+        globals: Vec<Global>,
+    ) -> Result<Self> {
         let object = fs::read(path).with_context(|| format!("read {}", path.display()))?;
-        let btf = Btf::from_sys_fs().context("read the kernel's BTF")?;
+        let typed = programs.iter().any(|(_, hook)| hook.has_types());
+        let btf = typed.then(Btf::from_sys_fs).transpose().context("read the kernel's BTF")?;
         let mut loader = EbpfLoader::new();
         for Global { name, bytes } in &globals {
             loader.override_global(name, bytes.as_slice(), true);
@@ -41,7 +47,7 @@ impl Opened {
     pub fn load(&mut self) -> Result<(), Said> {
         for (name, hook) in self.programs {
             let Some(program) = self.ebpf.program_mut(name) else { continue };
-            hook.load(program, &self.btf).map_err(|error| refused(name, *hook, &error))?;
+            hook.load(program, self.btf.as_ref()).map_err(|error| refused(name, *hook, &error))?;
         }
         Ok(())
     }
@@ -117,9 +123,11 @@ impl Answer {
         while let Some(record) = ring.next() {
             let length = record.len();
             let record = record.first_chunk().filter(|_| length == SIZE);
-            records.push(*record.with_context(|| {
-                format!("a record in {name} has {length} bytes, and should have {SIZE}")
-            })?);
+            records.push(
+                *record.with_context(|| {
+                    format!("a record in {name} has {length} bytes, and should have {SIZE}")
+                })?,
+            );
         }
         Ok(records)
     }
@@ -127,7 +135,8 @@ impl Answer {
     /// Runs an XDP, tc or socket program on a frame.
     pub fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
         let mut out = vec![0; frame.len() + 256];
-        let options = TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
         let program = self.ebpf.program_mut(name).with_context(|| format!("find {name}"))?;
         let result = match program {
             Program::Xdp(program) => program.test_run(options),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use plan::judge::Said;
+use plan::judge::{ACCEPTED, ATTACHED, Said};
 
 use crate::answer::{Answer, Opened};
 use crate::command::Command;
@@ -45,10 +45,6 @@ pub struct Check<A> {
 
 /// Receives what the judge says.
 pub type Say<'a> = &'a mut dyn FnMut(&Said) -> Result<()>;
-
-/// The checks that come before an exercise's own.
-pub const ACCEPTED: &str = "the verifier accepts it";
-pub const ATTACHED: &str = "it can be attached";
 
 impl Exercise {
     pub fn judge(&self, answer: &Path, say: Say<'_>) -> Result<()> {

@@ -1,8 +1,8 @@
 //! Where programs are attached.
 
 use anyhow::{Context as _, Result, bail};
-use aya::Btf;
 use aya::programs::{Program, ProgramError};
+use aya::{Btf, BtfError};
 
 /// A place in the kernel, named as the kernel names it.
 #[derive(Clone, Copy, Debug)]
@@ -27,16 +27,22 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// Whether the kernel's types say what the program gets.
+    pub fn has_types(self) -> bool {
+        matches!(self, Self::BtfTracepoint(_) | Self::FEntry(_) | Self::FExit(_) | Self::Lsm(_))
+    }
+
     /// Gives the program to the verifier.
-    pub fn load(self, program: &mut Program, btf: &Btf) -> Result<(), ProgramError> {
+    pub fn load(self, program: &mut Program, btf: Option<&Btf>) -> Result<(), ProgramError> {
+        let btf = || btf.ok_or(ProgramError::Btf(BtfError::InvalidHeader));
         match (self, program) {
             (Self::KProbe(_) | Self::KRetProbe(_), Program::KProbe(program)) => program.load(),
             (Self::Tracepoint(..), Program::TracePoint(program)) => program.load(),
             (Self::RawTracepoint(_), Program::RawTracePoint(program)) => program.load(),
-            (Self::BtfTracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
-            (Self::FEntry(name), Program::FEntry(program)) => program.load(name, btf),
-            (Self::FExit(name), Program::FExit(program)) => program.load(name, btf),
-            (Self::Lsm(name), Program::Lsm(program)) => program.load(name, btf),
+            (Self::BtfTracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf()?),
+            (Self::FEntry(name), Program::FEntry(program)) => program.load(name, btf()?),
+            (Self::FExit(name), Program::FExit(program)) => program.load(name, btf()?),
+            (Self::Lsm(name), Program::Lsm(program)) => program.load(name, btf()?),
             (Self::Xdp, Program::Xdp(program)) => program.load(),
             (Self::Classifier, Program::SchedClassifier(program)) => program.load(),
             (Self::SocketFilter, Program::SocketFilter(program)) => program.load(),

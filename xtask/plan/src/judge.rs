@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The checks of every program for the kernel, before an exercise's own.
+pub const ACCEPTED: &str = "the verifier accepts it";
+pub const ATTACHED: &str = "it can be attached";
+
 /// First the names of all checks, then what became of them, in their order, up to the first that did not pass.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -86,7 +86,10 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         .arg(folder()?)
         .env("CARGO_BUILD_BUILD_DIR", build::target_folder()?.join("ebpf"))
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
+        );
     let program = folder()?.join(TARGET).join("release").join(binary);
     Ok(said_by(cargo)?.map(|()| program))
 }
@@ -109,6 +112,10 @@ fn c(compiler: &mut Command, source: &Path, exercise: &Exercise, variant: Varian
     let work = folder.join(format!("{}.{}", binary(exercise, variant), std::process::id()));
     let source = source.strip_prefix(workspace::root()).unwrap_or(source);
     let mut command = Command::new(compiler.get_program());
+    if variant == Variant::Solution {
+        // What the course shows has no warnings.
+        command.arg("-Werror");
+    }
     command.args(compiler.get_args()).arg(source).arg("-o").arg(&work).current_dir(workspace::root());
     let built = said_by(command)?;
     if built.is_ok() {
@@ -141,7 +148,8 @@ pub fn headers() -> Result<PathBuf> {
         let from = libbpf_sources()?;
         let to = folder.join("bpf");
         fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
-        for file in ["bpf_core_read.h", "bpf_endian.h", "bpf_helper_defs.h", "bpf_helpers.h", "bpf_tracing.h"] {
+        for file in ["bpf_core_read.h", "bpf_endian.h", "bpf_helper_defs.h", "bpf_helpers.h", "bpf_tracing.h"]
+        {
             fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot copy {file}"))?;
         }
         fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use plan::judge::Said;
+pub use plan::judge::{ACCEPTED, ATTACHED};
 use plan::{Outcome, Plan, Step};
 
 use super::Exercise;
@@ -170,7 +171,9 @@ impl Minutes {
     }
 
     fn decide(&mut self, verdict: Verdict) -> Result<()> {
-        let Some(check) = self.checks.get_mut(self.decided) else { bail!("the judge says more than it said") };
+        let Some(check) = self.checks.get_mut(self.decided) else {
+            bail!("the judge says more than it said")
+        };
         check.verdict = verdict;
         check.took = self.since.elapsed();
         self.since = Instant::now();
