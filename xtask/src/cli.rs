@@ -10,10 +10,13 @@ use crate::check::Check;
 use crate::gallery::Gallery;
 use crate::hint::Hint;
 use crate::problem::Exit;
+use crate::scaffold::New;
 use crate::setup::SetupOptions;
 use crate::solution::{Reset, Solution};
 use crate::verify::Verify;
-use crate::{bench, check, doctor, explain, gallery, hint, list, run, setup, shell, solution, test, verify};
+use crate::{
+    bench, check, doctor, explain, gallery, hint, list, run, scaffold, setup, shell, solution, test, verify,
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -30,12 +33,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists the lessons
-    List {
-        /// Print JSON, one object a lesson
-        #[arg(long)]
-        json: bool,
-    },
+    /// Lists the lessons and their exercises
+    List(List),
     /// Builds what is missing, runs a lesson with its demo, shows its output
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
@@ -58,6 +57,9 @@ enum Command {
     Solution(Solution),
     /// Puts an exercise back to its starter; a copy of your answer is kept
     Reset(Reset),
+    /// Makes the files of a new exercise, for those who write the course
+    #[command(subcommand)]
+    New(New),
     /// Shows errors of the verifier: a program that it rejects, and a fixed twin that it accepts
     Gallery(Gallery),
     /// Loads any eBPF object file on every kernel: accepted or rejected, and why
@@ -83,6 +85,19 @@ enum Command {
         #[arg(value_name = "STEP")]
         steps: Vec<test::Step>,
     },
+}
+
+#[derive(Debug, Parser)]
+pub struct List {
+    /// Only the exercises that are not done
+    #[arg(long, conflicts_with_all = ["done", "json"])]
+    pub pending: bool,
+    /// Only the exercises that are done
+    #[arg(long, conflicts_with = "json")]
+    pub done: bool,
+    /// Print JSON, one object a lesson
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -195,13 +210,14 @@ impl From<One> for Implementation {
 pub fn run() -> Result<Exit> {
     match Arguments::parse().command {
         None => list::welcome(),
-        Some(Command::List { json }) => list::run(json),
+        Some(Command::List(options)) => list::run(&options),
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Hint(options)) => hint::run(&options),
         Some(Command::Solution(options)) => solution::run(&options),
         Some(Command::Reset(options)) => solution::reset(&options),
+        Some(Command::New(what)) => scaffold::run(&what),
         Some(Command::Gallery(options)) => gallery::run(&options),
         Some(Command::Verify(options)) => verify::run(&options),
         Some(Command::Explain(options)) => explain::run(&options),

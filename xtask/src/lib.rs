@@ -43,6 +43,7 @@ pub mod parallel;
 pub mod problem;
 pub mod row;
 pub mod run;
+pub mod scaffold;
 pub mod screen;
 pub mod selection;
 pub mod setup;

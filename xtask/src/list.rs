@@ -4,45 +4,119 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::catalog::{self, Implementation, Lesson};
+use crate::cli::List;
+use crate::exercises::progress::Progress;
+use crate::exercises::{self, Exercise};
 use crate::problem::Exit;
 use crate::screen;
 
-pub fn run(json: bool) -> Result<Exit> {
-    let lessons = catalog::lessons()?;
-    let text = if json { as_json(&lessons)? } else { as_table(&lessons) };
-    screen::answer(text.as_bytes())?;
-    if !json && let Some(first) = lessons.first() {
-        screen::note(&format!("next: cargo xtask run {}", first.number));
+pub fn run(options: &List) -> Result<Exit> {
+    let course = Course::read()?;
+    if options.json {
+        screen::answer(as_json(&course)?.as_bytes())?;
+        return Ok(Exit::Done);
     }
+    let wanted = |exercise: &Exercise| match (options.pending, options.done) {
+        (true, _) => !course.progress.is_done(exercise),
+        (_, true) => course.progress.is_done(exercise),
+        _ => false,
+    };
+    let named: Vec<&Exercise> = course.exercises.iter().filter(|exercise| wanted(exercise)).collect();
+    if options.pending || options.done {
+        screen::answer(exercises_as_table(&named).as_bytes())?;
+    } else {
+        screen::answer(as_table(&course).as_bytes())?;
+    }
+    screen::note(&next(&course));
     Ok(Exit::Done)
 }
 
 /// `cargo xtask` without a command.
 pub fn welcome() -> Result<Exit> {
-    let lessons = catalog::lessons()?;
-    screen::answer(as_table(&lessons).as_bytes())?;
+    let course = Course::read()?;
+    screen::answer(as_table(&course).as_bytes())?;
     screen::answer(WELCOME.as_bytes())?;
+    screen::note(&next(&course));
     Ok(Exit::Done)
 }
 
-fn as_table(lessons: &[Lesson]) -> String {
-    let mut table = String::from("    lesson         aya  libbpf  from\n");
-    for lesson in lessons {
+/// All there is to learn, and how far the learner has come.
+struct Course {
+    lessons: Vec<Lesson>,
+    exercises: Vec<Exercise>,
+    progress: Progress,
+}
+
+impl Course {
+    fn read() -> Result<Self> {
+        Ok(Self {
+            lessons: catalog::lessons()?,
+            exercises: exercises::exercises()?,
+            progress: Progress::read()?,
+        })
+    }
+
+    fn of<'a>(&'a self, lesson: &'a Lesson) -> impl Iterator<Item = &'a Exercise> {
+        self.exercises.iter().filter(|exercise| exercise.lesson() == lesson.number)
+    }
+
+    /// `1/3  pending: count-by-comm`
+    fn state(&self, lesson: &Lesson) -> String {
+        let all = self.of(lesson).count();
+        let pending: Vec<&str> = self
+            .of(lesson)
+            .filter(|exercise| !self.progress.is_done(exercise))
+            .map(Exercise::short_name)
+            .collect();
+        match pending[..] {
+            _ if all == 0 => "-".to_owned(),
+            [] => format!("{all}/{all}  done"),
+            [..] => format!("{}/{all}  pending: {}", all - pending.len(), pending.join(", ")),
+        }
+    }
+}
+
+fn next(course: &Course) -> String {
+    match course.progress.pending(&course.exercises) {
+        Some(exercise) => format!("next: cargo xtask check {}    ({})", exercise.name, exercise.about.title),
+        None => "every exercise is done; next: cargo xtask shell".to_owned(),
+    }
+}
+
+fn exercises_as_table(exercises: &[&Exercise]) -> String {
+    let width = exercises.iter().map(|exercise| exercise.name.len()).max().unwrap_or(0);
+    exercises
+        .iter()
+        .map(|exercise| format!("{:<width$}  {}\n", exercise.name, exercise.about.title))
+        .collect()
+}
+
+fn as_table(course: &Course) -> String {
+    let mut table = String::from("    lesson             aya  libbpf  from\n");
+    for lesson in &course.lessons {
         let about = &lesson.about;
         table += &format!(
-            "{}  {:<14} {:<4} {:<7} {:<6} {}\n{:35}hooks: {}; maps: {}\n",
+            "{}  {:<18} {:<4} {:<7} {:<6} {}\n",
             lesson.number,
             lesson.name,
             has(lesson, "aya"),
             has(lesson, "libbpf"),
             about.oldest_kernel,
             about.title,
-            "",
-            or_none(&about.hooks),
-            or_none(&about.maps),
         );
+        let (hooks, maps) = (or_none(&about.hooks), or_none(&about.maps));
+        table +=
+            &format!("{:4}hooks: {hooks}; maps: {maps}\n{:4}exercises: {}\n", "", "", course.state(lesson));
     }
-    table
+    let (done, all) = course.progress.count(&course.exercises);
+    table + &bar(done, all)
+}
+
+/// `[#########---------------------] 5/21 done`
+fn bar(done: usize, all: usize) -> String {
+    const WIDTH: usize = 30;
+    let filled = (done * WIDTH).checked_div(all).unwrap_or(0);
+    format!("[{}{}] {done}/{all} done\n", "#".repeat(filled), "-".repeat(WIDTH - filled))
 }
 
 fn has(lesson: &Lesson, implementation: &str) -> &'static str {
@@ -54,8 +128,17 @@ fn or_none(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn as_json(lessons: &[Lesson]) -> Result<String> {
-    let list: Vec<_> = lessons
+fn as_json(course: &Course) -> Result<String> {
+    let exercise = |exercise: &Exercise| {
+        json!({
+            "name": exercise.name,
+            "title": exercise.about.title,
+            "implementations": exercise.implementations().collect::<Vec<_>>(),
+            "done": course.progress.is_done(exercise),
+        })
+    };
+    let list: Vec<_> = course
+        .lessons
         .iter()
         .map(|lesson| {
             json!({
@@ -67,6 +150,7 @@ fn as_json(lessons: &[Lesson]) -> Result<String> {
                 "oldest_kernel": lesson.about.oldest_kernel,
                 "why": lesson.about.why,
                 "implementations": Implementation::ALL,
+                "exercises": course.of(lesson).map(exercise).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -76,6 +160,7 @@ fn as_json(lessons: &[Lesson]) -> Result<String> {
 const WELCOME: &str = "
   cargo xtask run 00      a first look; the first part needs neither root nor a VM
   cargo xtask run 01      a real program in a real kernel
+  cargo xtask check       the first exercise that is not done
   cargo xtask doctor      what this machine has and lacks
   cargo xtask --help      all commands
 ";

@@ -7,8 +7,9 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::build;
-use crate::catalog;
+use crate::catalog::{self, Implementation, Place};
 use crate::demo;
+use crate::exercises;
 use crate::foreground::Foreground;
 use crate::kernel::MATRIX;
 use crate::problem::Exit;
@@ -74,8 +75,18 @@ fn prepare(steps: &[Step]) -> Result<()> {
 fn commands(step: Step) -> Result<Vec<Command>> {
     Ok(match step {
         Step::Fmt => vec![cargo(&["fmt", "--all", "--check"])],
-        Step::Clippy => vec![cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"])],
-        Step::ClippyEbpf => catalog::lessons()?.iter().map(|lesson| clippy_ebpf(&lesson.name)).collect(),
+        Step::Clippy => {
+            let solutions = clippy_solutions(Place::Here)?;
+            vec![cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"]), solutions]
+        }
+        Step::ClippyEbpf => {
+            let mut commands: Vec<Command> =
+                catalog::lessons()?.iter().map(|lesson| clippy_ebpf(&lesson.name)).collect();
+            let mut solutions = clippy_solutions(Place::Kernel)?;
+            solutions.env("RUSTC_BOOTSTRAP", "1");
+            commands.push(solutions);
+            commands
+        }
         Step::Unit => vec![cargo(&["test", "--no-fail-fast"])],
         // One VM keeps one core busy.
         Step::Vm => {
@@ -107,6 +118,23 @@ fn clippy_ebpf(lesson: &str) -> Command {
         cargo(&[&["clippy", "--package", &package], &target[..], &["--", "--deny", "warnings"]].concat());
     command.env("RUSTC_BOOTSTRAP", "1");
     command
+}
+
+/// The answers that the course shows; what learners begin with may have warnings.
+fn clippy_solutions(place: Place) -> Result<Command> {
+    let mut arguments = vec!["clippy".to_owned()];
+    for exercise in exercises::exercises()? {
+        if exercise.about.place == place && exercise.implementations().any(|it| it == Implementation::Aya) {
+            let package = exercise.package();
+            let solution = format!("{package}-solution");
+            arguments.extend(["--package".into(), package, "--bin".into(), solution]);
+        }
+    }
+    if place == Place::Kernel {
+        arguments.extend(["--target", "bpfel-unknown-none", "-Z", "build-std=core"].map(String::from));
+    }
+    arguments.extend(["--", "--deny", "warnings"].map(String::from));
+    Ok(cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {

@@ -123,6 +123,11 @@ impl Progress {
         self.hints.insert(exercise.name.clone(), number);
     }
 
+    /// How many are done, of how many.
+    pub fn count(&self, exercises: &[Exercise]) -> (usize, usize) {
+        (exercises.iter().filter(|exercise| self.is_done(exercise)).count(), exercises.len())
+    }
+
     /// The first exercise that is not done.
     pub fn pending<'a>(&self, exercises: &'a [Exercise]) -> Option<&'a Exercise> {
         exercises.iter().find(|exercise| !self.is_done(exercise))

@@ -1,0 +1,81 @@
+//! `new`: the files that every exercise has.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::catalog;
+use crate::exercises;
+use crate::exercises::build::shown;
+use crate::problem::{Exit, Problem};
+use crate::screen;
+
+#[derive(clap::Subcommand, Debug)]
+pub enum New {
+    /// An exercise: 03/count-by-comm
+    Exercise {
+        /// Lesson and name; the name has small letters, digits and hyphens
+        name: String,
+    },
+}
+
+pub fn run(New::Exercise { name }: &New) -> Result<Exit> {
+    let wrong = |why: &str| {
+        Problem::usage(format!("'{name}' cannot be the name of an exercise: {why}"))
+            .help("a name has a lesson and a word or a few: cargo xtask new exercise 03/count-by-comm")
+    };
+    let (number, short) = name.split_once('/').ok_or_else(|| wrong("it names no lesson"))?;
+    let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if short.is_empty() || !short.chars().all(allowed) {
+        return Err(wrong("it takes small letters, digits and hyphens").into());
+    }
+    let lessons = catalog::lessons()?;
+    let lesson = catalog::find(&lessons, number)?;
+    let folder = lesson.folder.join("exercises").join(short);
+    if folder.exists() {
+        return Err(wrong("there is one of that name").into());
+    }
+    let order = exercises::exercises()?.iter().filter(|other| other.lesson() == lesson.number).count() + 1;
+    let fill = |text: &str| {
+        text.replace("NUMBER", &lesson.number)
+            .replace("SHORT", short)
+            .replace("IDENT", &short.replace('-', "_"))
+            .replace("ORDER", &order.to_string())
+    };
+    for (path, text) in FILES {
+        let path = folder.join(path);
+        let parent = path.parent().context("a file lies in a folder")?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        fs::write(&path, fill(text)).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let header = folder.with_file_name("vmlinux.h");
+    if !header.exists() {
+        fs::write(&header, HEADER).with_context(|| format!("cannot write {}", header.display()))?;
+    }
+    screen::say(screen::Mark::Good, &format!("made: {}", shown(&folder)));
+    screen::note(
+        "next: write its judge in xtask/judge/src/lessons, then its solution; CONTRIBUTING.md says how",
+    );
+    Ok(Exit::Done)
+}
+
+const FILES: [(&str, &str); 10] = [
+    ("exercise.toml", ABOUT),
+    ("README.md", TASK),
+    ("aya/Cargo.toml", MANIFEST),
+    ("aya/src/main.rs", RUST),
+    ("starter/main.rs", RUST),
+    ("solution/main.rs", RUST),
+    ("libbpf/main.bpf.c", C),
+    ("libbpf/compile_flags.txt", FLAGS),
+    ("starter/main.bpf.c", C),
+    ("solution/main.bpf.c", C),
+];
+
+const ABOUT: &str = include_str!("scaffold/exercise.toml");
+const TASK: &str = include_str!("scaffold/README.md");
+const MANIFEST: &str = include_str!("scaffold/Cargo.toml.in");
+const RUST: &str = include_str!("scaffold/main.rs.in");
+const C: &str = include_str!("scaffold/main.bpf.c");
+const FLAGS: &str = include_str!("scaffold/compile_flags.txt");
+const HEADER: &str = include_str!("scaffold/vmlinux.h");
