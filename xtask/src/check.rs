@@ -1,7 +1,7 @@
 //! `check`: builds the learner's answer, loads it, drives it, judges it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -96,10 +96,16 @@ fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Re
             screen::answer(report.as_text(reports.len() > 1).as_bytes())?;
         }
     }
-    reports.iter().try_for_each(keep_log)?;
-    let done = reports.iter().all(Report::passed);
-    Progress::change(|progress| progress.set_done(exercise, implementation, done))?;
+    take_down(&reports)?;
     Ok(reports)
+}
+
+/// Keeps what was found out about one answer: whether it is right, and the verifier's log.
+pub fn take_down(reports: &[Report]) -> Result<()> {
+    reports.iter().try_for_each(keep_log)?;
+    let Some(Report { exercise, implementation, .. }) = reports.first() else { return Ok(()) };
+    let done = reports.iter().all(Report::passed);
+    Progress::change(|progress| progress.set_done(exercise, *implementation, done))
 }
 
 fn linux(place: &str) -> String {
@@ -127,45 +133,52 @@ fn language(exercise: &Exercise, options: &Check) -> Result<Implementation> {
 }
 
 /// Builds the answer and lets the judge look at it.
-pub fn judged(
-    exercise: &Exercise,
-    implementation: Implementation,
-    selection: &Selection,
-) -> Result<Vec<Report>> {
-    let report = |place: &str, checks| Report {
-        exercise: exercise.clone(),
-        implementation,
-        place: place.to_owned(),
-        checks,
-    };
-    setup::ensure(&build::needs(exercise, implementation))?;
+fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selection) -> Result<Vec<Report>> {
     if exercise.about.place == Place::Here {
-        let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
-        let judge = judging::judge()?;
-        let checks = with_build(built, took, |file| judging::here(&judge, &candidate(exercise, file)))?;
-        return Ok(vec![report("this machine", checks)]);
+        return judged_here(exercise, implementation).map(|report| vec![report]);
     }
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
     let kernels: Vec<Kernel> =
         selection.kernels()?.into_iter().filter(|kernel| can_run(exercise, kernel)).collect();
-    if kernels.is_empty() {
-        let since = exercise.about.since.as_deref().unwrap_or_default();
-        return Err(Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
-            .help(format!("cargo xtask check {} --kernel {since}", exercise.name))
-            .into());
+    match &kernels[..] {
+        [] => {
+            let since = exercise.about.since.as_deref().unwrap_or_default();
+            Err(Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
+                .help(format!("cargo xtask check {} --kernel {since}", exercise.name))
+                .into())
+        }
+        [kernel] => judged_on(exercise, implementation, kernel, None).map(|report| vec![report]),
+        several => {
+            let judge = judging::judge()?;
+            let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
+            parallel::on_each(several, None, |_, kernel| {
+                let checks =
+                    with_build(built.clone(), took, |file| on(kernel, &judge, exercise, file, None))?;
+                Ok(Report::new(exercise, implementation, &kernel.name, checks))
+            })
+        }
     }
+}
+
+/// A program that needs no kernel of its own.
+pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
     let judge = judging::judge()?;
-    // A single VM gets ready while the compiler works.
-    let ahead = if let [kernel] = &kernels[..] { Some(kernel) } else { None };
-    let (built, took, head_start) = build_and_start(exercise, implementation, ahead)?;
-    let head_start = std::sync::Mutex::new(head_start);
-    parallel::on_each(&kernels, None, |_, kernel| {
-        let checks = with_build(built.clone(), took, |file| {
-            let head_start = head_start.lock().map_err(|_| anyhow!("a thread panicked"))?.take();
-            on(kernel, &judge, &candidate(exercise, file), head_start)
-        })?;
-        Ok(report(&kernel.name, checks))
-    })
+    let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
+    let checks = with_build(built, took, |file| judging::here(&judge, &candidate(exercise, file)))?;
+    Ok(Report::new(exercise, implementation, "this machine", checks))
+}
+
+/// On one kernel, whose VM gets ready while the compiler works, or is ready already.
+pub fn judged_on(
+    exercise: &Exercise,
+    implementation: Implementation,
+    kernel: &Kernel,
+    ahead: Option<HeadStart>,
+) -> Result<Report> {
+    let judge = judging::judge()?;
+    let (built, took, ahead) = build_and_start(exercise, implementation, kernel, ahead)?;
+    let checks = with_build(built, took, |file| on(kernel, &judge, exercise, file, Some(ahead)))?;
+    Ok(Report::new(exercise, implementation, &kernel.name, checks))
 }
 
 /// A kernel of the learner's own is taken as new enough.
@@ -186,19 +199,18 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
 fn build_and_start(
     exercise: &Exercise,
     implementation: Implementation,
-    kernel: Option<&Kernel>,
-) -> Result<(Built, Duration, Option<HeadStart>)> {
-    let build = || timed(|| build::build(exercise, implementation, Variant::Answer));
-    let Some(kernel) = kernel else { return build().map(|(built, took)| (built, took, None)) };
+    kernel: &Kernel,
+    ahead: Option<HeadStart>,
+) -> Result<(Built, Duration, HeadStart)> {
     let machine = demo::machine(kernel)?;
-    let (built, head_start) = thread::scope(|scope| {
-        let build = scope.spawn(build);
+    let (built, ahead) = thread::scope(|scope| {
+        let build = scope.spawn(|| timed(|| build::build(exercise, implementation, Variant::Answer)));
         // Here and not in the other thread: a VM ends with the thread that started it.
-        let head_start = vm::head_start(&machine);
-        (build.join(), head_start)
+        let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok);
+        (build.join(), ahead)
     });
     let (built, took) = built.map_err(|_| anyhow!("the thread that ran the compiler panicked"))??;
-    Ok((built, took, Some(head_start.map_err(Failure::into_error)?)))
+    Ok((built, took, ahead.map_err(Failure::into_error)?))
 }
 
 /// Building is the first check.
@@ -220,15 +232,16 @@ fn with_build(
 
 fn on(
     kernel: &Kernel,
-    judge: &std::path::Path,
-    candidate: &Candidate,
-    head_start: Option<HeadStart>,
+    judge: &Path,
+    exercise: &Exercise,
+    file: PathBuf,
+    ahead: Option<HeadStart>,
 ) -> Result<Vec<Checked>> {
     let machine = demo::machine(kernel)?;
-    let candidates = std::slice::from_ref(candidate);
+    let candidates = &[candidate(exercise, file)];
     let programs = judging::programs(judge, candidates)?;
-    let head_start = head_start.map_or_else(|| vm::head_start(&machine), Ok);
-    let started = head_start.and_then(|head_start| head_start.finish(&machine, &programs));
+    let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok);
+    let started = ahead.and_then(|ahead| ahead.finish(&machine, &programs));
     let mut started = started.map_err(Failure::into_error)?;
     match judging::in_guest(&mut started.guest, candidates) {
         Ok(mut judged) => Ok(judged.pop().unwrap_or_default()),
@@ -240,6 +253,10 @@ fn on(
 }
 
 impl Report {
+    fn new(exercise: &Exercise, implementation: Implementation, place: &str, checks: Vec<Checked>) -> Self {
+        Self { exercise: exercise.clone(), implementation, place: place.to_owned(), checks }
+    }
+
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| matches!(check.verdict, Verdict::Passed))
     }

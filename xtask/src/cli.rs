@@ -14,8 +14,10 @@ use crate::scaffold::New;
 use crate::setup::SetupOptions;
 use crate::solution::{Reset, Solution};
 use crate::verify::Verify;
+use crate::watch::Watch;
 use crate::{
     bench, check, doctor, explain, gallery, hint, list, run, scaffold, setup, shell, solution, test, verify,
+    watch,
 };
 
 #[derive(Debug, Parser)]
@@ -51,6 +53,9 @@ enum Command {
     /// Builds your answer to an exercise, loads it, drives it, judges it
     #[command(after_help = CHECK_HELP)]
     Check(Check),
+    /// Checks your answer whenever you save it
+    #[command(after_help = WATCH_HELP)]
+    Watch(Watch),
     /// Gives a hint for an exercise: one more each time, three in all
     Hint(Hint),
     /// Shows the course's answer to an exercise; asks first while it is not done
@@ -214,6 +219,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::Run(options)) => run::run(&options),
         Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
         Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Watch(options)) => watch::run(&options),
         Some(Command::Hint(options)) => hint::run(&options),
         Some(Command::Solution(options)) => solution::run(&options),
         Some(Command::Reset(options)) => solution::reset(&options),
@@ -259,6 +265,10 @@ Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --a
 JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
 \"kernel\" (null if it needs none), \"passed\" and \"checks\"; a check has \"check\" (its name), \"verdict\" (passed, failed,
 rejected, not run), \"why\", \"log\" (the verifier's, if it rejected) and \"seconds\". Fields may be added.";
+
+const WATCH_HELP: &str = "\
+Keys: h a hint, r check again, n the next exercise, x back to the starter (a copy is kept), l list, q quit, ? all keys.
+Nothing advances by itself. Without a terminal there are no keys: it watches until it is ended.";
 
 const VERIFY_EXAMPLES: &str = "\
 Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.

@@ -53,4 +53,5 @@ pub mod stage;
 pub mod test;
 pub mod verify;
 pub mod vm;
+pub mod watch;
 pub mod workspace;

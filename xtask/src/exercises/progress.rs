@@ -22,6 +22,9 @@ use crate::workspace;
 
 const FILE: &str = ".progress";
 
+/// Another folder for it, such as one that survives a fresh clone.
+const FOLDER: &str = "XTASK_PROGRESS";
+
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Progress {
     /// Exercise and language.
@@ -33,7 +36,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn read() -> Result<Self> {
-        Self::read_from(&workspace::root().join(FILE))
+        Self::read_from(&path())
     }
 
     fn read_from(path: &Path) -> Result<Self> {
@@ -48,7 +51,7 @@ impl Progress {
 
     /// Changes it, while no other xtask does.
     pub fn change(how: impl FnOnce(&mut Self)) -> Result<()> {
-        Self::change_at(workspace::root(), how)
+        Self::change_at(&folder(), how)
     }
 
     fn change_at(folder: &Path, how: impl FnOnce(&mut Self)) -> Result<()> {
@@ -136,7 +139,13 @@ impl Progress {
 
 /// The file, for those who ask where it is.
 pub fn path() -> PathBuf {
-    workspace::root().join(FILE)
+    folder().join(FILE)
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os(FOLDER)
+        .filter(|it| !it.is_empty())
+        .map_or_else(|| workspace::root().to_owned(), PathBuf::from)
 }
 
 #[cfg(test)]

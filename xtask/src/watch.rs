@@ -1,0 +1,291 @@
+//! `watch`: checks an answer whenever it is saved.
+//!
+//! The VM is ready before the save: while the learner thinks, the next guest has been resumed, and waits for a program.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use notify::{Config, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use crate::catalog::{Implementation, Place};
+use crate::check::{self, Report};
+use crate::cli::One;
+use crate::exercises::build::shown;
+use crate::exercises::progress::Progress;
+use crate::exercises::{self, Exercise, Variant};
+use crate::hint::{self, Hint, chosen};
+use crate::kernel::{DEFAULT, Kernel};
+use crate::problem::{Exit, Problem};
+use crate::screen::{self, Mark};
+use crate::selection::Selection;
+use crate::vm::{self, Failure, HeadStart, Interrupted};
+use crate::{demo, interrupt, list, setup, solution};
+
+#[derive(clap::Parser, Debug)]
+pub struct Watch {
+    /// An exercise; without one, the first that is not done
+    pub exercise: Option<String>,
+    /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
+    #[arg(long = "impl", value_name = "IMPL")]
+    pub implementation: Option<One>,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    pub kernel: String,
+    /// Look at the files twice a second, where saves are not noticed: on WSL, network file systems, in some containers
+    #[arg(long)]
+    pub poll: bool,
+}
+
+enum Event {
+    Changed,
+    Key(u8),
+    Signal(i32),
+    /// The files cannot be watched any more, and why.
+    Blind(String),
+}
+
+pub fn run(options: &Watch) -> Result<Exit> {
+    let exercises = exercises::exercises()?;
+    let first = chosen(&exercises, options.exercise.as_deref(), &Progress::read()?)?;
+    // Wrong before anything is built.
+    let selection = Selection::parse(&options.kernel)?;
+    if options.kernel == "all" {
+        return Err(Problem::usage("watch takes one kernel").help("cargo xtask check --kernel all").into());
+    }
+    let (sender, events) = mpsc::channel();
+    let signals = sender.clone();
+    let _listening = interrupt::listen(move |signal| {
+        // The other end has gone only when the program ends.
+        let _ = signals.send(Event::Signal(signal));
+    });
+    let _keys = Keys::listen(sender.clone())?;
+    let mut watching = Watching { options, selection, sender, events, ahead: None };
+    let mut exercise = first;
+    while let Some(name) = watching.exercise(exercise)? {
+        exercise = exercises::find(&exercises, &name)?;
+    }
+    Ok(Exit::Done)
+}
+
+struct Watching<'a> {
+    options: &'a Watch,
+    selection: Selection,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+    /// A guest that waits for a program.
+    ahead: Option<HeadStart>,
+}
+
+impl Watching<'_> {
+    /// Watches one exercise. Returns the name of the next that the learner wants, if there is one.
+    fn exercise(&mut self, exercise: &Exercise) -> Result<Option<String>> {
+        let _watcher = watcher(exercise, self.options.poll, self.sender.clone())?;
+        screen::note(&format!("task: {}", shown(&exercise.folder.join("README.md"))));
+        self.check(exercise)?;
+        let mut seen = contents(exercise);
+        loop {
+            match self.events.recv().context("cannot wait for a save")? {
+                Event::Signal(signal) => return Err(Interrupted(signal).into()),
+                Event::Blind(why) => {
+                    return Err(Problem::machine(format!("cannot watch the files any more: {why}"))
+                        .help("cargo xtask watch --poll")
+                        .into());
+                }
+                Event::Changed => {
+                    self.settle();
+                    // Editors and compilers touch files without changing them.
+                    let now = contents(exercise);
+                    if now != seen {
+                        seen = now;
+                        self.check(exercise)?;
+                    }
+                }
+                Event::Key(b'q' | 4) => return Ok(None),
+                Event::Key(b'r') => self.check(exercise)?,
+                Event::Key(b'n') => return Ok(Some(next(exercise)?)),
+                Event::Key(key) => tell(key, exercise)?,
+            }
+        }
+    }
+
+    /// An editor saves in several steps: wait for the last of them.
+    fn settle(&self) {
+        const QUIET: Duration = Duration::from_millis(20);
+        while let Ok(Event::Changed) = self.events.recv_timeout(QUIET) {}
+    }
+
+    fn check(&mut self, exercise: &Exercise) -> Result<()> {
+        let begin = Instant::now();
+        let asked = self.options.implementation.map(Implementation::from);
+        let implementation =
+            asked.or_else(|| exercise.begun_in()).context("it can be solved in no language")?;
+        screen::say(Mark::Note, &format!("checking {}: {implementation}", exercise.name));
+        match self.judge(exercise, implementation) {
+            Ok(report) => self.show(&report, begin.elapsed())?,
+            // A deleted answer, for one: it may come back.
+            Err(error) if error.is::<Problem>() => {
+                screen::say(Mark::Bad, &format!("{error:#}"));
+                error
+                    .downcast_ref::<Problem>()
+                    .iter()
+                    .flat_map(|it| it.help_lines())
+                    .for_each(|line| screen::note(line));
+            }
+            Err(error) => return Err(error),
+        }
+        if exercise.about.place == Place::Kernel {
+            // Ready before the next save.
+            self.ahead = Some(vm::head_start(&demo::machine(&self.kernel()?)?).map_err(Failure::into_error)?);
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, exercise: &Exercise, implementation: Implementation) -> Result<Report> {
+        match exercise.about.place {
+            Place::Here => check::judged_here(exercise, implementation),
+            Place::Kernel => {
+                let kernel = self.kernel()?;
+                check::judged_on(exercise, implementation, &kernel, self.ahead.take())
+            }
+        }
+    }
+
+    /// What needs no kernel is not made to wait for one.
+    fn kernel(&self) -> Result<Kernel> {
+        setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &self.selection.needs()].concat())?;
+        self.selection.kernels()?.pop().context("no kernel was chosen")
+    }
+
+    fn show(&self, report: &Report, took: Duration) -> Result<()> {
+        screen::answer(report.as_text(false).as_bytes())?;
+        check::take_down(std::slice::from_ref(report))?;
+        let verdict =
+            format!("{} in {}", if report.passed() { "right" } else { "not yet" }, screen::seconds(took));
+        screen::say(if report.passed() { Mark::Good } else { Mark::Bad }, &verdict);
+        screen::note(if report.passed() { AFTER_RIGHT } else { AFTER_WRONG });
+        Ok(())
+    }
+}
+
+const AFTER_RIGHT: &str = "n next exercise · l list · q quit · ? keys";
+const AFTER_WRONG: &str = "save the file to check again · h hint · q quit · ? keys";
+
+const KEYS: &str = "\
+h  a hint                 r  check again
+s  see the solution       n  the next exercise that is not done
+x  back to the starter    l  list
+q  quit                   ?  these keys";
+
+/// What needs no check.
+fn tell(key: u8, exercise: &Exercise) -> Result<()> {
+    let name = Some(exercise.name.clone());
+    match key {
+        b'h' => hint::run(&Hint { exercise: name, all: false }).map(drop),
+        b'l' => list::run(&crate::cli::List { pending: false, done: false, json: false }).map(drop),
+        b's' => {
+            screen::note(&format!("in another terminal: cargo xtask solution {}", exercise.name));
+            Ok(())
+        }
+        b'x' => {
+            let reset = solution::Reset { exercise: name, all: false, yes: true };
+            solution::reset(&reset).map(drop)
+        }
+        b'?' => {
+            screen::note(KEYS);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first that is not done after this one, or of all.
+fn next(exercise: &Exercise) -> Result<String> {
+    let exercises = exercises::exercises()?;
+    let progress = Progress::read()?;
+    let after = exercises.iter().skip_while(|other| other.name != exercise.name).skip(1);
+    let next = after.chain(&exercises).find(|other| !progress.is_done(other));
+    Ok(next.map_or_else(|| exercise.name.clone(), |next| next.name.clone()))
+}
+
+fn answers(exercise: &Exercise) -> impl Iterator<Item = PathBuf> {
+    exercise.implementations().map(|implementation| exercise.source(Variant::Answer, implementation))
+}
+
+fn contents(exercise: &Exercise) -> Vec<Option<Vec<u8>>> {
+    answers(exercise).map(|path| fs::read(path).ok()).collect()
+}
+
+/// Watches the folders of the answers: many editors replace a file instead of writing to it.
+fn watcher(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box<dyn Watcher>> {
+    let tell = move |happened: notify::Result<notify::Event>| {
+        let event = match happened {
+            Ok(_) => Event::Changed,
+            Err(error) => Event::Blind(error.to_string()),
+        };
+        // The other end has gone only when the program ends.
+        let _ = sender.send(event);
+    };
+    let mut watcher: Box<dyn Watcher> = if poll {
+        let config =
+            Config::default().with_poll_interval(Duration::from_millis(500)).with_compare_contents(true);
+        Box::new(PollWatcher::new(tell, config).context("cannot watch files")?)
+    } else {
+        Box::new(RecommendedWatcher::new(tell, Config::default()).context("cannot watch files")?)
+    };
+    for path in answers(exercise) {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|error| {
+            Problem::machine(format!("cannot watch {}: {error}", shown(folder)))
+                .help("cargo xtask watch --poll")
+        })?;
+    }
+    Ok(watcher)
+}
+
+/// Keys arrive one by one, without Enter, and are not shown. Ctrl-C stays what it is.
+struct Keys {
+    before: Option<Termios>,
+}
+
+impl Keys {
+    /// Without a terminal there are no keys, and a standard input that has ended is no reason to end.
+    fn listen(sender: Sender<Event>) -> Result<Self> {
+        if !io::stdin().is_terminal() {
+            return Ok(Self { before: None });
+        }
+        let before = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
+        let mut without_lines = before.clone();
+        without_lines.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        tcsetattr(stdin(), OptionalActions::Now, &without_lines).context("cannot set the terminal")?;
+        let read = move || {
+            let mut key = [0];
+            while let Ok(1) = io::stdin().lock().read(&mut key) {
+                if sender.send(Event::Key(key[0])).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("keys".to_owned()).spawn(read).context("cannot read keys")?;
+        Ok(Self { before: Some(before) })
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // A terminal that has gone needs no settings.
+            let _ = tcsetattr(stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+fn stdin() -> BorrowedFd<'static> {
+    rustix::stdio::stdin()
+}
