@@ -88,10 +88,13 @@ impl Watching<'_> {
     fn exercise(&mut self, exercise: &Exercise) -> Result<Option<String>> {
         let _watcher = watcher(exercise, self.options.poll, self.sender.clone())?;
         screen::note(&format!("task: {}", shown(&exercise.folder.join("README.md"))));
-        self.check(exercise)?;
+        // Read first: a save during a check is checked as well.
         let mut seen = contents(exercise);
+        self.check(exercise)?;
+        let mut waiting = None;
         loop {
-            match self.events.recv().context("cannot wait for a save")? {
+            let event = waiting.take().map_or_else(|| self.events.recv(), Ok);
+            match event.context("cannot wait for a save")? {
                 Event::Signal(signal) => return Err(Interrupted(signal).into()),
                 Event::Blind(why) => {
                     return Err(Problem::machine(format!("cannot watch the files any more: {why}"))
@@ -99,7 +102,7 @@ impl Watching<'_> {
                         .into());
                 }
                 Event::Changed => {
-                    self.settle();
+                    waiting = self.settle();
                     // Editors and compilers touch files without changing them.
                     let now = contents(exercise);
                     if now != seen {
@@ -115,10 +118,16 @@ impl Watching<'_> {
         }
     }
 
-    /// An editor saves in several steps: wait for the last of them.
-    fn settle(&self) {
+    /// An editor saves in several steps: waits for the last of them. Returns what came next, if that was no save.
+    fn settle(&self) -> Option<Event> {
         const QUIET: Duration = Duration::from_millis(20);
-        while let Ok(Event::Changed) = self.events.recv_timeout(QUIET) {}
+        loop {
+            match self.events.recv_timeout(QUIET) {
+                Ok(Event::Changed) => {}
+                Ok(event) => return Some(event),
+                Err(_) => return None,
+            }
+        }
     }
 
     fn check(&mut self, exercise: &Exercise) -> Result<()> {
@@ -226,6 +235,8 @@ fn contents(exercise: &Exercise) -> Vec<Option<Vec<u8>>> {
 fn watcher(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box<dyn Watcher>> {
     let tell = move |happened: notify::Result<notify::Event>| {
         let event = match happened {
+            // This program reads the files itself.
+            Ok(event) if event.kind.is_access() => return,
             Ok(_) => Event::Changed,
             Err(error) => Event::Blind(error.to_string()),
         };

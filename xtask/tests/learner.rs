@@ -1,0 +1,311 @@
+//! The way of a learner: from the first check to done, with all that can go wrong on it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use common::{Run, stderr, stdout};
+use rustix::process::{Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::tcgetattr;
+use xtask::catalog::Implementation;
+use xtask::exercises::{self, Exercise, Variant};
+use xtask::workspace;
+
+/// A learner with a record of progress of his own. The answers in the checkout are put back at the end.
+struct Learner {
+    exercise: Exercise,
+    progress: tempfile::TempDir,
+    before: Vec<(PathBuf, Vec<u8>)>,
+    kept: Vec<PathBuf>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Learner {
+    fn at(name: &str) -> Self {
+        // There is only one answer of each exercise in a checkout.
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let exercises = exercises::exercises().unwrap();
+        let exercise = exercises::find(&exercises, name).unwrap().clone();
+        let path = |implementation| exercise.source(Variant::Answer, implementation);
+        let before = exercise.implementations().map(path).map(|path| (path.clone(), fs::read(path).unwrap()));
+        let before = before.collect();
+        let learner = Self {
+            exercise,
+            progress: tempfile::tempdir().unwrap(),
+            before,
+            kept: Vec::new(),
+            _alone: alone,
+        };
+        for implementation in Implementation::ALL {
+            learner.write(implementation, &learner.text(Variant::Starter, implementation));
+        }
+        learner
+    }
+
+    fn text(&self, variant: Variant, implementation: Implementation) -> Vec<u8> {
+        fs::read(self.exercise.source(variant, implementation)).unwrap()
+    }
+
+    fn write(&self, implementation: Implementation, text: &[u8]) {
+        fs::write(self.exercise.source(Variant::Answer, implementation), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let mut run = Run::new(arguments);
+        run.command.env("XTASK_PROGRESS", self.progress.path()).stdin(Stdio::null());
+        run
+    }
+
+    /// Types a command about the exercise: its exit code, and all that it said.
+    fn types(&mut self, command: &str, flags: &[&str]) -> (i32, String) {
+        let name = self.exercise.name.clone();
+        let mut run = self.run(&[&[command, name.as_str()], flags].concat());
+        let output: Output = run.output();
+        assert_eq!(run.left_behind(), [""; 0]);
+        let kept = stderr(&output);
+        let kept = kept.lines().filter_map(|line| line.strip_prefix("your answer is kept: "));
+        self.kept.extend(kept.map(|path| workspace::root().join(path)));
+        (output.status.code().unwrap(), stdout(&output) + &stderr(&output))
+    }
+
+    fn progress(&self) -> String {
+        fs::read_to_string(self.progress.path().join(".progress")).unwrap_or_default()
+    }
+}
+
+impl Drop for Learner {
+    fn drop(&mut self) {
+        for (path, text) in &self.before {
+            fs::write(path, text).unwrap();
+        }
+        for path in &self.kept {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn from_the_starter_to_done_and_back() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let (code, said) = learner.types("check", &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("not yet: 3 of 5 checks passed"), "{said}");
+    assert!(said.contains("COUNTS has no entry for it"), "{said}");
+    assert!(said.contains("cargo xtask hint 03/count-by-comm    (0 of 3 seen)"), "{said}");
+
+    for number in ["1 of 3", "2 of 3", "3 of 3", "3 of 3"] {
+        let (code, said) = learner.types("hint", &[]);
+        assert!(code == 0 && said.starts_with(number), "{said}");
+    }
+    // Nobody is there to be asked.
+    let (code, said) = learner.types("solution", &[]);
+    assert!(code == 2 && said.contains("--yes"), "{said}");
+    let (code, said) = learner.types("solution", &["--diff", "--yes"]);
+    assert!(code == 0 && said.contains("\n+    match COUNTS"), "{said}");
+
+    for implementation in ["aya", "libbpf"] {
+        let (code, said) = learner.types("solution", &["--apply", "--yes", "--impl", implementation]);
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = learner.types("check", &["--impl", implementation]);
+        assert_eq!(code, 0, "{said}");
+    }
+    assert_eq!(
+        learner.progress(),
+        "done 03/count-by-comm aya\ndone 03/count-by-comm libbpf\nhints 03/count-by-comm 3\n"
+    );
+
+    let (code, said) = learner.types("reset", &[]);
+    assert!(code == 2 && said.contains("A copy is kept"), "{said}");
+    let (code, said) = learner.types("reset", &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!learner.exercise.is_begun(Implementation::Aya));
+    let kept = learner.kept.last().unwrap();
+    assert_eq!(fs::read(kept).unwrap(), learner.text(Variant::Solution, Implementation::Libbpf));
+    assert_eq!(learner.progress(), "hints 03/count-by-comm 3\n");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn what_the_verifier_rejects_is_explained() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let solution = learner.text(Variant::Solution, Implementation::Libbpf);
+    let without_check = String::from_utf8(solution).unwrap().replace("if (count)\n", "if (1)\n");
+    learner.write(Implementation::Libbpf, without_check.as_bytes());
+    let output = learner.run(&["check", "03/count-by-comm", "--json"]).output();
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["exercises"][0]["checks"][1]["verdict"], "rejected");
+    assert_eq!(report["passed"], 0);
+
+    let (code, said) = learner.types("check", &[]);
+    assert_eq!(code, 1);
+    assert!(said.contains("R0 invalid mem access 'map_value_or_null'"), "{said}");
+    assert!(said.contains("--> lessons/03-tracepoint/exercises/count-by-comm/libbpf/main.bpf.c:"), "{said}");
+    let output = learner.run(&["explain", "--last"]).output();
+    assert!(output.status.success() && stdout(&output).contains("map-value-or-null"), "{}", stdout(&output));
+}
+
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn what_does_not_build_or_is_gone() {
+    let mut learner = Learner::at("03/count-by-comm");
+    learner.write(Implementation::Aya, b"fn main() { \xff\xfe }");
+    let (code, said) = learner.types("check", &[]);
+    assert!(code == 1 && said.contains("UTF-8") && said.contains("not yet: 0 of 1"), "{said}");
+
+    fs::remove_file(learner.exercise.source(Variant::Answer, Implementation::Aya)).unwrap();
+    let (code, said) = learner.types("check", &[]);
+    assert!(code == 2 && said.contains("aya/src/main.rs has gone"), "{said}");
+    assert!(said.contains("cargo xtask reset 03/count-by-comm"), "{said}");
+    let (code, said) = learner.types("reset", &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!learner.exercise.is_begun(Implementation::Aya));
+}
+
+#[test]
+fn names_and_flags_that_make_no_sense() {
+    let refused = |arguments: &[&str]| {
+        let output = Run::new(arguments).output();
+        assert_eq!(stdout(&output), "");
+        format!("{}exit code {}", stderr(&output), output.status.code().unwrap())
+    };
+    insta::assert_snapshot!(
+        [
+            &["check", "03/count-by-com"][..],
+            &["hint", "nothing"],
+            &["check", "03/count-by-comm", "--all"],
+            &["watch", "--kernel", "all", "03/count-by-comm"],
+            &["new", "exercise", "nothing"],
+        ]
+        .map(refused)
+        .join("\n")
+    );
+}
+
+#[test]
+fn progress_that_cannot_be_written_costs_nothing() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let name = learner.exercise.name.clone();
+    let output = Run::new(&["hint", &name]).command.env("XTASK_PROGRESS", "/sys").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("1 of 3"), "the hint itself was given");
+    assert!(stderr(&output).contains("cannot write /sys/.progress"), "{}", stderr(&output));
+    // What a crash left in the middle of a line.
+    fs::write(learner.progress.path().join(".progress"), "hints 03/count-by-comm 2\ndone 03/cou").unwrap();
+    let (code, said) = learner.types("hint", &[]);
+    assert!(code == 0 && said.starts_with("3 of 3"), "{said}");
+    assert!(learner.progress().contains("done 03/cou\n"));
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn ctrl_c_in_the_middle_of_a_check() {
+    let learner = Learner::at("03/count-by-comm");
+    let mut run = learner.run(&["check", "03/count-by-comm"]);
+    let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    run.wait_for_qemu();
+    kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(run.left_behind(), [""; 0]);
+    assert_eq!(learner.progress(), "");
+    run.command = Command::new("true");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn two_checks_at_once() {
+    let mut learner = Learner::at("03/count-by-comm");
+    for implementation in Implementation::ALL {
+        learner.write(implementation, &learner.text(Variant::Solution, implementation));
+    }
+    let mut children = ["aya", "libbpf"].map(|implementation| {
+        let mut run = learner.run(&["check", "03/count-by-comm", "--impl", implementation]);
+        run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(learner.progress(), "done 03/count-by-comm aya\ndone 03/count-by-comm libbpf\n");
+    learner.kept.clear();
+}
+
+/// On a real terminal, key by key.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_person_watches() {
+    let learner = Learner::at("03/count-by-comm");
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let before = tcgetattr(&theirs).unwrap();
+    let mut run = learner.run(&["watch", "03/count-by-comm"]);
+    let end = |end: &std::os::fd::OwnedFd| end.try_clone().unwrap();
+    run.command.stdin(end(&theirs)).stdout(end(&theirs)).stderr(end(&theirs));
+    let mut child = run.command.spawn().unwrap();
+    run.command = Command::new("true");
+    let mut terminal = fs::File::from(ours);
+
+    wait_for(&mut terminal, "not yet in");
+    learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
+    let said = wait_for(&mut terminal, "right in");
+    assert!(said.contains("counts each program on its own"), "{said}");
+    // What is written again unchanged is no save.
+    learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
+    terminal.write_all(b"h").unwrap();
+    let said = wait_for(&mut terminal, "1 of 3: ");
+    assert!(!said.contains("checking"), "{said}");
+    terminal.write_all(b"?").unwrap();
+    wait_for(&mut terminal, "q  quit");
+    terminal.write_all(b"q").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(
+        format!("{:?}", tcgetattr(&theirs).unwrap()),
+        format!("{before:?}"),
+        "the terminal is as it was"
+    );
+    assert_eq!(run.left_behind(), [""; 0]);
+    assert_eq!(learner.progress(), "done 03/count-by-comm aya\nhints 03/count-by-comm 1\n");
+}
+
+/// Without a terminal: a save is noticed, the end of the input is not taken for a key, and SIGTERM ends it.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_script_watches() {
+    let learner = Learner::at("03/count-by-comm");
+    for flags in [&[][..], &["--poll"]] {
+        learner.write(Implementation::Libbpf, &learner.text(Variant::Starter, Implementation::Libbpf));
+        let mut run = learner.run(&[&["watch", "03/count-by-comm", "--impl", "libbpf"], flags].concat());
+        let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        run.command = Command::new("true");
+        let mut stderr = child.stderr.take().unwrap();
+        wait_for(&mut stderr, "not yet in");
+        learner.write(Implementation::Libbpf, &learner.text(Variant::Solution, Implementation::Libbpf));
+        wait_for(&mut stderr, "right in");
+        kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(run.left_behind(), [""; 0]);
+    }
+}
+
+fn wait_for(from: &mut impl std::io::Read, text: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let mut screen = String::new();
+    let mut buffer = [0; 1024];
+    while !screen.contains(text) {
+        assert!(Instant::now() < deadline, "{text} never came: {screen}");
+        let length = from.read(&mut buffer).unwrap();
+        assert!(length > 0, "it ended before {text}: {screen}");
+        screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    screen
+}
