@@ -38,6 +38,8 @@ pub enum Kind {
     /// `processed 12 insns (limit 1000000) ...`
     Summary {
         processed: u64,
+        /// The verifier gave up: that is more than it goes through.
+        exceeded: bool,
         /// Where it begins: Linux 6.18 ends some messages without a new line.
         start: usize,
     },
@@ -139,8 +141,15 @@ fn summary(text: &str) -> Option<Kind> {
     let (number, rest) = text[start + 10..].split_once(' ')?;
     let is_summary =
         rest.starts_with("insns (limit") || (rest.starts_with("insns") && is_at_word(text, start));
-    is_summary.then_some(Kind::Summary { processed: number.parse().ok()?, start })
+    let processed = number.parse().ok().filter(|_| is_summary)?;
+    let limit =
+        rest.split_once("(limit ").and_then(|(_, limit)| limit.split(')').next()?.parse::<u64>().ok());
+    let exceeded = limit.map_or(EARLIER_LIMITS.contains(&processed), |limit| processed > limit);
+    Some(Kind::Summary { processed, exceeded, start })
 }
+
+/// Where kernels up to 5.1 stopped; they do not say their limit.
+const EARLIER_LIMITS: [u64; 4] = [65_537, 98_305, 131_073, 1_000_001];
 
 fn source(text: &str) -> Option<Kind> {
     let start = if text.starts_with(';') { 0 } else { text.find(" ; ")? + 1 };

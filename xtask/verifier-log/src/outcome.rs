@@ -48,7 +48,15 @@ fn name(line: &str) -> Option<&str> {
 }
 
 /// The errors that say something beyond the log.
-const ERRORS: [(&str, Outcome); 13] = [
+const ERRORS: [(&str, Outcome); 21] = [
+    ("failed: -EACCES", 13),
+    ("failed: -EINVAL", 22),
+    ("failed: -EPERM", 1),
+    ("failed: -E2BIG", 7),
+    ("failed: -ENOSPC", 28),
+    ("failed: -ENOMEM", 12),
+    ("failed: -EFAULT", 14),
+    ("failed: -ENOTSUPP", 524),
     ("ermission denied", 13),
     ("nvalid argument", 22),
     ("peration not permitted", 1),
@@ -107,6 +115,7 @@ mod tests {
         assert_eq!(heading(&["libbpf: prog 'a': failed to load: -22"]), (Some("a".into()), Some(22)));
         assert_eq!(heading(&["prog 'a': BPF program load failed: unknown error (-524)"]).1, None);
         assert_eq!(heading(&["prog 'a': BPF program load failed: Unknown error 524"]).1, Some(524));
+        assert_eq!(heading(&["libbpf: prog 'a': BPF program load failed: -E2BIG"]).1, Some(7));
         assert_eq!(heading(&["the path has No such file or directory"]).1, None, "not about loading");
         assert_eq!(heading(&["prog 'a': failed to load: -22", "prog 'b': x"]), (Some("b".into()), None));
     }

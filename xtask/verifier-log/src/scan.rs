@@ -12,6 +12,7 @@
 //!
 //! Nothing but the lines after the last instruction is kept, so a log of any size takes little memory.
 
+use crate::decide::Message;
 use crate::line::{Kind, Line, is_plain_state, is_plainly_looking_back, plain_insn};
 use crate::lines::{Lines, Position, RawLine};
 use crate::outcome::{self, Outcome};
@@ -31,6 +32,8 @@ pub struct Log {
     pub insns: u64,
     /// How many instructions the verifier says it went through.
     pub processed: Option<u64>,
+    /// The summary, where it says that the verifier gave up.
+    pub exceeded: Option<Message>,
     /// What comes after the last instruction.
     pub last: Vec<Said>,
     pub report: Vec<String>,
@@ -117,9 +120,12 @@ impl Scanner {
         match &line.kind {
             Kind::Begin => self.begin(line, position),
             Kind::End => self.close(),
-            Kind::Summary { processed, start } => {
+            Kind::Summary { processed, exceeded, start } => {
                 self.before_summary(line, *start, end);
                 self.summary(*processed, end);
+                if let Some(log) = self.open.as_mut().filter(|_| *exceeded) {
+                    log.exceeded = Some(Message { line: line.number, text: line.text[*start..].to_owned() });
+                }
             }
             Kind::Report { start } => self.report(line, *start),
             _ if self.in_report => self.report_line(line),
@@ -374,8 +380,17 @@ impl Said {
 /// What loaders say around a log is no message of the verifier.
 fn is_loaders(text: &str) -> bool {
     let text = text.trim_start();
-    text.starts_with("libbpf: ")
-        || text.starts_with("Error: ")
-        || text.starts_with("```")
-        || text.starts_with("--")
+    const BEGINNINGS: [&str; 10] = [
+        "libbpf: ",
+        "Error: ",
+        "ERROR: ",
+        "Error loading",
+        "Exception: ",
+        "Traceback ",
+        "Caused by",
+        "thread '",
+        "```",
+        "--",
+    ];
+    BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }

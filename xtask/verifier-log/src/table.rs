@@ -147,13 +147,12 @@ fn key(text: &[u8]) -> Option<[u8; KEY]> {
     text.first_chunk().copied()
 }
 
-/// Where a message may begin: at a word, also one in brackets or quotation marks.
+/// Where a message may begin: at a word, also one behind a bracket, a quotation mark, the `+` of a patch.
 fn word_starts(line: &str) -> impl Iterator<Item = usize> {
     let bytes = line.as_bytes();
     (0..bytes.len()).filter(move |&at| {
         let before = at.checked_sub(1).map_or(b' ', |before| bytes[before]);
-        bytes[at] != b' '
-            && matches!(before, b' ' | b'"' | b'`' | b'=' | b'(' | b'[' | b'|' | b':' | b'>' | b'\'')
+        bytes[at] != b' ' && !before.is_ascii_alphanumeric() && before != b'_'
     })
 }
 
@@ -182,6 +181,10 @@ mod tests {
             "> > ",
             "msg=\"",
             "Nov 22 06:31:59 host x[1]: ",
+            "+",
+            "// ",
+            "报错：",
+            "<b>",
         ] {
             assert_eq!(classes_in(&format!("{prefix}R2 !read_ok")), ["uninit-reg"], "{prefix}");
         }
@@ -197,9 +200,19 @@ mod tests {
     }
 
     #[test]
+    fn people_write_down_messages_without_the_register() {
+        assert_eq!(
+            classes_in(" * pointer arithmetic on map_value_or_null prohibited\")"),
+            ["ptr-arith-prohibited"]
+        );
+        assert_eq!(classes_in("`R5 unbounded memory access`"), ["unbounded-access"]);
+        assert_eq!(classes_in("// invalid indirect read from stack R3 off"), ["uninit-stack"]);
+    }
+
+    #[test]
     fn words_are_whole() {
         assert_eq!(classes_in("R2 !read_okay"), [""; 0]);
-        assert_eq!(classes_in("xR2 !read_ok"), [""; 0]);
+        assert_eq!(classes_in("xR2 tried to subtract pointer from scalar"), [""; 0]);
         assert_eq!(classes_in("an unreachable insnXYZ"), [""; 0]);
     }
 
