@@ -31,9 +31,13 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
 }
 
 /// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, before the error that
-/// a loader put behind it with a colon, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
+/// someone put behind it, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
 fn text_length(text: &str) -> usize {
-    let end = text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len());
+    let end = [text.find([';', '\\', '"']), text.find(": "), text.find(" R")]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(text.len());
     let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
     if before.ends_with(' ') && before.contains(" goto pc") && text[end..].starts_with(": ") {
         return before.len();

@@ -11,7 +11,7 @@
 //!   steps      the instructions with what was known (insn, state, bounds);  trail  where a value comes from
 //!   finding    what can be said of this very rejection;  words  in plain English
 //!   diagnosis  the report of Linux 7.3
-//!   outside    errors around the logs
+//!   outside    errors around the logs;  prose  messages in running text
 //!   report     all together
 //! ```
 //!
@@ -37,6 +37,7 @@ mod line;
 mod lines;
 mod outcome;
 mod outside;
+mod prose;
 mod report;
 mod scan;
 mod state;

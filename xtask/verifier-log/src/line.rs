@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memmem};
+
 use crate::insn::{self, Insn};
 use crate::lines::RawLine;
 use crate::state;
@@ -61,8 +63,12 @@ pub fn plain_insn(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let rest = &bytes[digits..];
     let is_insn = rest.starts_with(b": (") && rest.get(5..7) == Some(b") ");
-    // An error may stand behind it, after a colon.
-    if !is_insn || rest[2..].windows(2).any(|pair| pair == b": ") {
+    // An error may stand behind it, after a colon, or without one where no comment follows.
+    let comment = memchr(b';', rest).unwrap_or(rest.len());
+    if !is_insn
+        || memmem::find(&rest[2..], b": ").is_some()
+        || memmem::find(&rest[..comment], b" R").is_some()
+    {
         return None;
     }
     str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
@@ -252,6 +258,7 @@ mod tests {
     fn a_plain_instruction_is_known_without_reading_it() {
         assert_eq!(plain_insn(b"12: (bf) r6 = r1 ; R6_w=ctx()"), Some(12));
         assert_eq!(plain_insn(b"12: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'inv'"), None);
+        assert_eq!(plain_insn(b"12: (85) call bpf_x#4 R2 min value is negative"), None);
         assert_eq!(plain_insn(b"libbpf: 12: (bf) r6 = r1"), None);
         assert_eq!(plain_insn(b""), None);
         assert_eq!(plain_insn(b"99999999999: (bf) r6 = r1"), None);

@@ -197,9 +197,9 @@ impl Scanner {
         log.after_blank = false;
     }
 
-    /// cilium/ebpf puts the error into the instruction's line.
+    /// cilium/ebpf, and people who quote, put the error into the instruction's line.
     fn behind_insn(&mut self, line: &Line<'_>, rest: usize) {
-        let Some(behind) = line.text.get(rest..).filter(|behind| behind.starts_with(": ")) else { return };
+        let Some(behind) = line.text.get(rest..).filter(|behind| !behind.is_empty()) else { return };
         let found = Table::get().all_in(behind);
         if let Some(log) = self.open.as_mut().filter(|_| !found.is_empty()) {
             log.last.push(Said { line: line.number, text: behind.to_owned(), found });
