@@ -1,5 +1,7 @@
 //! An instruction as the log shows it: `12: (69) r1 = *(u16 *)(r1 +12)`.
 
+use crate::needle::Needle;
+
 /// One of the instructions that the verifier went through.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -14,6 +16,8 @@ pub struct Insn {
 
 /// Finds an instruction in a line: where it begins, itself, and where its text ends.
 pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
+    static COLON: Needle = Needle::new(": (");
+    COLON.find(line.as_bytes())?;
     line.match_indices(": (").find_map(|(colon, _)| {
         let start = colon - line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
         let pc = line[start..colon].parse().ok()?;

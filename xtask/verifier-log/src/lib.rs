@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   text       undoes what terminals, JSON and web pages did to a line
+//!   needle     a text that is looked for in every line
 //!   lines      the lines of the input, also those within a quoted string
 //!   template   one message of the kernel;  table  all of them (kernel.templates, outside.templates)
 //!   line       what a line is: instruction, state, source, message...
@@ -35,6 +36,7 @@ mod finding;
 mod insn;
 mod line;
 mod lines;
+mod needle;
 mod outcome;
 mod outside;
 mod prose;

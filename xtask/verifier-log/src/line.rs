@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2_iter, memmem};
 
 use crate::insn::{self, Insn};
 use crate::lines::RawLine;
+use crate::needle::Needle;
 use crate::state;
 use crate::table::{Found, Table};
 use crate::text;
@@ -121,13 +122,15 @@ fn is_quotation(character: char) -> bool {
 }
 
 fn looks_back(text: &str) -> bool {
-    text.contains("mark_precise: ")
-        || text.contains("last_idx ")
-        || (text.contains("regs=") && (text.contains(" before ") || text.contains("parent ")))
+    static MARKS: [Needle; 2] = [Needle::new("mark_precise: "), Needle::new("last_idx ")];
+    static REGISTERS: Needle = Needle::new("regs=");
+    MARKS.iter().any(|mark| mark.is_in(text))
+        || (REGISTERS.is_in(text) && (text.contains(" before ") || text.contains("parent ")))
 }
 
 fn marker(text: &str) -> Option<Kind> {
-    if !text.contains("LOG -") && !text.contains("Verif") {
+    static WORDS: [Needle; 2] = [Needle::new("LOG -"), Needle::new("Verif")];
+    if !WORDS.iter().any(|word| word.is_in(text)) {
         return None;
     }
     if let Some(start) = text.find("Verification failed: ") {
@@ -143,7 +146,8 @@ fn marker(text: &str) -> Option<Kind> {
 }
 
 fn summary(text: &str) -> Option<Kind> {
-    let start = text.find("processed ")?;
+    static WORD: Needle = Needle::new("processed ");
+    let start = WORD.find(text.as_bytes())?;
     let (number, rest) = text[start + 10..].split_once(' ')?;
     let is_summary =
         rest.starts_with("insns (limit") || (rest.starts_with("insns") && is_at_word(text, start));
@@ -158,15 +162,14 @@ fn summary(text: &str) -> Option<Kind> {
 const EARLIER_LIMITS: [u64; 4] = [65_537, 98_305, 131_073, 1_000_001];
 
 fn source(text: &str) -> Option<Kind> {
-    let start = if text.starts_with(';') { 0 } else { text.find(" ; ")? + 1 };
+    static BEHIND_PREFIX: Needle = Needle::new(" ; ");
+    let start = if text.starts_with(';') { 0 } else { BEHIND_PREFIX.find(text.as_bytes())? + 1 };
     Some(Kind::Source { start })
 }
 
 fn state(text: &str) -> Option<Kind> {
     let branch = branch(text);
-    let start = text
-        .match_indices(['R', 'f'])
-        .map(|(at, _)| at)
+    let start = memchr2_iter(b'R', b'f', text.as_bytes())
         .find(|&at| is_at_word(text, at) && state::starts(&text[at..]));
     match (start, branch) {
         (Some(start), _) => Some(Kind::State { start, branch }),
@@ -178,7 +181,8 @@ fn state(text: &str) -> Option<Kind> {
 
 /// The instruction that the verifier comes from: 12 in `from 12 to 15: R0=...`.
 fn branch(text: &str) -> Option<u32> {
-    let at = text.find("from ").filter(|&at| is_at_word(text, at))?;
+    static WORD: Needle = Needle::new("from ");
+    let at = WORD.find(text.as_bytes()).filter(|&at| is_at_word(text, at))?;
     let (from, rest) = text[at + 5..].split_once(" to ")?;
     let to = rest.split([':', ' ']).next()?;
     to.parse::<u32>().ok()?;

@@ -15,6 +15,7 @@
 use crate::decide::Message;
 use crate::line::{Kind, Line, is_plain_state, is_plainly_looking_back, plain_insn};
 use crate::lines::{Lines, Position, RawLine};
+use crate::needle::Needle;
 use crate::outcome::{self, Outcome};
 use crate::table::{Found, Table};
 use crate::template::Role;
@@ -258,7 +259,8 @@ impl Scanner {
         self.heading.read(&line.text);
         self.name_last();
         let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else { return };
-        log.truncated |= line.text.contains("(truncated");
+        static CUT: Needle = Needle::new("(truncated");
+        log.truncated |= CUT.is_in(&line.text);
         if !log.after_blank && log.last.len() < MOST_SAID && !is_loaders(&line.text) {
             log.last.push(Said { line: line.number, text: line.text.trim().to_owned(), found: Vec::new() });
             log.end = end;

@@ -79,11 +79,18 @@ impl Table {
     pub fn all_in(&'static self, line: &str) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
         for start in word_starts(line) {
-            if found.last().is_none_or(|before| may_follow(before, line, start)) {
+            if self.is_beginning(line, start)
+                && found.last().is_none_or(|before| may_follow(before, line, start))
+            {
                 found.extend(self.at(line, start));
             }
         }
         found
+    }
+
+    /// A quick look at two letters.
+    fn is_beginning(&self, line: &str, start: usize) -> bool {
+        self.beginnings[beginning(&line.as_bytes()[start..])]
     }
 
     /// The message that a text breaks off in; `None` if several would do that mean different things.
@@ -101,9 +108,7 @@ impl Table {
 
     /// The surest message that begins here.
     fn at(&'static self, line: &str, start: usize) -> Option<Found> {
-        let text = line
-            .get(start..)
-            .filter(|text| text.len() >= KEY && self.beginnings[beginning(text.as_bytes())])?;
+        let text = line.get(start..).filter(|text| text.len() >= KEY)?;
         self.entries(text)
             .filter_map(|entry| entry.template.length_in(text).map(|length| (entry, length)))
             .filter(|(_, length)| ends_well(text, *length))

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
+use crate::needle::Needle;
 
 /// The kernel's own lines have at most a few kilobytes. What is longer is no line of a log, and is cut.
 const LONGEST: usize = 16 * 1024;
@@ -85,7 +85,8 @@ fn without_entities(text: &str) -> Cow<'_, str> {
 
 /// Mail may write `=` as `=3D`, and other bytes in the same way. A log has an `=` in every line that matters.
 fn is_mail_coded(bytes: &[u8]) -> bool {
-    memmem::find(bytes, b"=3D").is_some()
+    static CODE: Needle = Needle::new("=3D");
+    CODE.find(bytes).is_some()
 }
 
 fn without_mail_codes(text: &str) -> Cow<'_, str> {
