@@ -67,16 +67,28 @@ impl Hit<'_> {
 /// The message as it is shown: from its first word on, without what a loader put before and behind it.
 fn whole<'a>(hit: &'a Hit<'_>) -> &'a str {
     let before = &hit.said.text[..hit.found.start];
+    if let Some(quoted) = before.chars().next_back().and_then(|quote| within(hit.text(), quote)) {
+        return quoted;
+    }
     // `func()` of "func() is not a global function", `BPF_EXIT instruction in main prog` of "... cannot be used".
     let is_subject = !before.contains(": ") && before.len() < 80 && !hit.found.template.is_about_register();
-    let subject = if is_subject { before.trim_start_matches(['>', '|', ' ', '"', '`']) } else { "" };
+    let margin = |letter: char| !letter.is_alphanumeric() && letter != '(';
+    let subject = if is_subject { before.trim_start_matches(margin) } else { "" };
     let cut = hit.said.text.len() - hit.found.start + subject.len();
     let text = hit.said.text.get(hit.said.text.len() - cut..).unwrap_or_default();
     trimmed(text)
 }
 
+/// A message in quotation marks ends with them, if it has none of its own.
+fn within(text: &str, quote: char) -> Option<&str> {
+    let is_mark = matches!(quote, '"' | '`');
+    text.split_once(quote).filter(|_| is_mark).map(|(quoted, _)| quoted)
+}
+
 /// Without cilium's "(12 line(s) omitted)" and what ends a quotation, and without a second message.
 fn trimmed(text: &str) -> &str {
+    // The end of an element in a web page.
+    let text = text.split_once("</").map_or(text, |(text, _)| text);
     let end = [" (truncated", " line(s) omitted"].iter().filter_map(|tail| text.find(tail)).min();
     let text = end.map_or(text, |end| &text[..end]);
     let text = text.rfind(" (").filter(|_| end.is_some()).map_or(text, |open| text[..open].trim_end());
@@ -292,6 +304,20 @@ mod tests {
         assert_eq!(class("invalid func 2001000000"), "missing-map");
         assert_eq!(class("R1 invalid mem access 'rcu_ptr_or_null_'"), "map-value-or-null");
         assert_eq!(class("R1 invalid mem access 'map_ptr'"), "pointer-deref");
+    }
+
+    #[test]
+    fn what_stands_around_a_message_is_left_out() {
+        for line in [
+            "+R2 !read_ok",
+            "<b>R2 !read_ok</b>",
+            "it says \"R2 !read_ok\" and nothing else",
+            "- `R2 !read_ok` again",
+        ] {
+            assert_eq!(lines(&format!("0: (95) exit\n{line}\nprocessed 1 insns")), ["R2 !read_ok"], "{line}");
+        }
+        let patch = "0: (95) exit\n+  dereference of modified ctx ptr R3 off=8 disallowed\nprocessed 1 insns";
+        assert_eq!(lines(patch), ["dereference of modified ctx ptr R3 off=8 disallowed"]);
     }
 
     #[test]
