@@ -223,7 +223,15 @@ Exit code 0: every program was accepted on every kernel. 1: not all were.
 Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
-  cargo xtask verify program.bpf.o --json          a line for each program on each kernel";
+  cargo xtask verify program.bpf.o --json          a line for each program on each kernel
+JSON: one object a line, with \"object\", \"program\" and \"section\" (both empty if it is about the whole object), \"kernel\"
+(5.10), \"release\" (5.10.223-...) and \"verdict\", which is one of
+  accepted  \"instructions\", \"machine_code_bytes\", \"processed\" (instructions that the verifier followed, with all paths);
+            null where the kernel does not tell
+  rejected  \"error\" (the kernel's error number, as text), \"reason\" (the decisive line), \"class\" (for cargo xtask explain
+            --code; null if unknown), \"log\"
+  failed    \"error\": it did not come as far as the verifier, or took too long
+Fields may be added; none goes or changes its meaning.";
 
 const BENCH_HELP: &str = "\
 Each implementation runs its demo in a VM, in turn. Programs of the same name stand side by side; what a library loads

@@ -30,6 +30,9 @@ pub struct About {
     pub rank: Option<u32>,
     /// The class of error, where its name is not the entry's own.
     pub class: Option<String>,
+    /// Kernels that take it for an error of another class.
+    #[serde(default)]
+    pub class_on: BTreeMap<String, String>,
     /// What the verifier knew.
     pub knew: String,
     /// What it could not prove.
@@ -127,8 +130,9 @@ impl Twin {
 }
 
 impl Entry {
-    pub fn class(&self) -> &str {
-        self.about.class.as_deref().unwrap_or(&self.name)
+    /// What the error is called on this kernel.
+    pub fn class(&self, kernel: &str) -> &str {
+        self.about.class_on.get(kernel).or(self.about.class.as_ref()).unwrap_or(&self.name)
     }
 
     pub fn source(&self, twin: Twin, language: Language) -> PathBuf {
@@ -158,12 +162,17 @@ impl Entry {
         format!("{}-{}.{}.txt", self.name, Twin::Failing.name(), language.name())
     }
 
+    /// Since when there is what the entry is about, if this kernel is older.
+    pub fn lacking(&self, kernel: &str) -> Option<&Since> {
+        self.about.since.as_ref().filter(|since| kernel::is_older(kernel, &since.kernel))
+    }
+
     /// Whether this kernel should accept the program, and why where that is not plain.
     pub fn should_load(&self, twin: Twin, language: Language, kernel: &str) -> (bool, Option<&str>) {
         match twin {
-            Twin::Fixed => match &self.about.since {
-                Some(since) if kernel::is_older(kernel, &since.kernel) => (false, Some(&since.why)),
-                _ => (true, None),
+            Twin::Fixed => match self.lacking(kernel) {
+                Some(since) => (false, Some(&since.why)),
+                None => (true, None),
             },
             Twin::Failing => {
                 let own = match language {

@@ -97,7 +97,8 @@ fn has_entry(slug: &str) -> bool {
     workspace::root().join("lessons/07-verifier-pitfalls/entries").join(slug).is_dir()
 }
 
-fn as_text(report: &Report) -> String {
+/// For people.
+pub fn as_text(report: &Report) -> String {
     match report.verdict {
         Verdict::NoLog => NO_LOG.to_owned(),
         Verdict::NoRejection => no_rejection(&report.programs),

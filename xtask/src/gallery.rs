@@ -85,6 +85,8 @@ fn about(entry: &Entry) -> String {
     let About { title, knew, missing, rule, c, rust, note, .. } = &entry.about;
     let parts = [("knew", knew), ("missing", missing), ("rule", rule), ("in C", c), ("in Rust", rust)];
     let mut text = format!("{}: {title}\n", entry.name);
+    let folder = entry.folder.strip_prefix(workspace::root()).unwrap_or(&entry.folder);
+    text += &paragraph("in", &folder.display().to_string());
     for (name, part) in parts.into_iter().chain(note.as_ref().map(|note| ("note", note))) {
         text += &paragraph(name, part);
     }
@@ -115,9 +117,17 @@ fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
         text += &format!("  {} {:<5} {:<6} {what}\n", mark.symbol(), language.name(), twin.name());
         if let (LoadResult::Rejected { log, .. }, true) = (&load.result, with_log) {
             log.lines().for_each(|line| text += &format!("      | {line}\n"));
+        } else if let LoadResult::Rejected { log, .. } = &load.result {
+            report(log).for_each(|line| text += &(format!("      | {line}").trim_end().to_owned() + "\n"));
         }
     }
     text
+}
+
+/// What Linux has to say since 7.3, below the line that older kernels stop at.
+fn report(log: &str) -> impl Iterator<Item = &str> {
+    let lines = log.lines().skip_while(|line| !line.starts_with("Verification failed:"));
+    lines.take_while(|line| !["verification time ", "processed "].iter().any(|end| line.starts_with(end)))
 }
 
 /// Under emulation the slowest entries, those that make the verifier follow a million instructions, take half a minute
@@ -192,14 +202,14 @@ impl Shown<'_> {
                 let why = why.map(|why| format!(", although {why}")).unwrap_or_default();
                 Some(format!("{what} was rejected{why}"))
             }
+            // A kernel that lacks what the entry is about may have any reason.
+            _ if !should && entry.lacking(kernel).is_some() => None,
             LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
                 let (text, class) = verify::reason(error, log);
                 let class = class.map_or("no known class", |class| class.slug);
-                (class != entry.class()).then(|| format!("{what} was rejected for {class}: {text}"))
+                (class != entry.class(kernel)).then(|| format!("{what} was rejected for {class}: {text}"))
             }
-            // On a kernel without the feature a twin need not come as far as the verifier.
             LoadResult::Rejected { .. } => None,
-            LoadResult::Failed { .. } if !should && *twin == Twin::Fixed => None,
             LoadResult::Failed { .. } if !should && entry.about.fails_at == Stage::Open => None,
             LoadResult::Failed { why } => Some(format!("{what} did not reach the verifier: {why}")),
         }

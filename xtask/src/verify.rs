@@ -1,6 +1,5 @@
 //! `verify`: what the verifier of each kernel makes of any object file.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -16,11 +15,7 @@ use crate::problem::{Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::vm::{self, Failure};
-use crate::{demo, parallel, setup};
-
-/// Seconds for all programs of one object on one kernel. The largest that the verifier follows to its limit takes a
-/// quarter of a minute under emulation.
-const SECONDS: u64 = 120;
+use crate::{demo, explain, parallel, setup};
 
 #[derive(clap::Parser, Debug)]
 pub struct Verify {
@@ -33,6 +28,10 @@ pub struct Verify {
     /// How many VMs run side by side; without it, as many as cores and memory allow
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// Seconds that one object may take on one kernel; a program that the verifier follows to its limit of a million
+    /// instructions takes half a minute without KVM
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
     /// Show the verifier's whole log of what was rejected
     #[arg(long)]
     pub log: bool,
@@ -43,18 +42,21 @@ pub struct Verify {
 
 pub fn run(options: &Verify) -> Result<Exit> {
     let selection = Selection::parse(&options.kernel)?;
-    let objects = read(&options.objects)?;
+    let objects = options.objects.iter().enumerate().map(Object::read).collect::<Result<Vec<_>, _>>()?;
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
     let kernels = selection.kernels()?;
-    let programs = loader::programs(&objects)?;
-    screen::progress(&format!("{} on {}", count(objects.len(), "object"), count(kernels.len(), "kernel")));
-    let found = parallel::on_each(&kernels, options.jobs, |_, kernel| on(kernel, &programs, &objects))?;
+    let files = objects.iter().map(|object| (object.name.clone(), object.bytes.clone())).collect();
+    let work = Work { programs: loader::programs(&files)?, objects, seconds: options.seconds };
+    let what = count(work.objects.len(), "object");
+    screen::progress(&format!("{what} on {}", count(kernels.len(), "kernel")));
+    let found = parallel::on_each(&kernels, options.jobs, |_, kernel| work.on(kernel))?;
     let verdicts: Vec<Verdict> = found.into_iter().flatten().collect();
-    if options.json {
-        screen::answer(as_json(&verdicts)?.as_bytes())?;
+    let answer = if options.json {
+        as_json(&verdicts)?
     } else {
-        screen::answer(as_text(&verdicts, &objects, options.log).as_bytes())?;
-    }
+        as_text(&verdicts, &work.objects, options.log) + &explanations(&verdicts)
+    };
+    screen::answer(answer.as_bytes())?;
     conclude(&verdicts)
 }
 
@@ -63,21 +65,33 @@ pub fn run(options: &Verify) -> Result<Exit> {
 struct Verdict {
     kernel: String,
     release: String,
+    /// Its object is named as the user did.
     load: Load,
 }
 
-/// Reads the files under the names that they have in the guest: two may be called the same.
-fn read(paths: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut objects = BTreeMap::new();
-    for path in paths {
+struct Object {
+    /// As the user named it.
+    path: String,
+    /// In the guest. Files of two folders may be called the same.
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Object {
+    fn read((number, path): (usize, &PathBuf)) -> Result<Self, Problem> {
         let bytes = std::fs::read(path).map_err(|error| {
             Problem::usage(format!("cannot read {}: {error}", path.display()))
                 .help("cargo xtask verify takes object files: the .o that clang or cargo wrote")
         })?;
         check(path, &bytes)?;
-        objects.insert(path.display().to_string().trim_start_matches(['/', '.']).replace("../", ""), bytes);
+        Ok(Self { path: path.display().to_string(), name: format!("{number}.o"), bytes })
     }
-    Ok(objects)
+
+    /// A verdict on the whole of it.
+    fn failed(&self, why: String) -> Load {
+        let (program, section) = (String::new(), String::new());
+        Load { object: self.path.clone(), program, section, result: LoadResult::Failed { why } }
+    }
 }
 
 /// What need not wait for a VM to be said.
@@ -93,51 +107,74 @@ fn check(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     }
 }
 
-fn on(kernel: &Kernel, programs: &vm::Programs, objects: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Verdict>> {
-    let mut started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
-    let mut verdicts = Vec::new();
-    for name in objects.keys() {
+/// What is to be done on each kernel.
+struct Work {
+    programs: vm::Programs,
+    objects: Vec<Object>,
+    seconds: u64,
+}
+
+impl Work {
+    /// What goes wrong here is a verdict: those of the other kernels, and of the other objects, must stand.
+    fn on(&self, kernel: &Kernel) -> Result<Vec<Verdict>> {
+        let machine = demo::machine(kernel)?;
+        let mut started = None;
+        let mut loads = Vec::new();
+        for object in &self.objects {
+            match self.load(&machine, &mut started, object) {
+                Ok(more) => loads.extend(more),
+                Err(Failure::Died(death)) => {
+                    // The next object gets a new guest.
+                    started = None;
+                    loads.push(object.failed(format!("the guest did not survive it: {death}")));
+                }
+                Err(Failure::NotBooted(death)) if death.qemu_failed.is_none() => {
+                    loads.push(object.failed(format!("this kernel did not boot: {death}")));
+                }
+                Err(failure) => return Err(failure.into_error()),
+            }
+        }
+        let verdict = |load| Verdict { kernel: kernel.name.clone(), release: kernel.release.clone(), load };
+        Ok(loads.into_iter().map(verdict).collect())
+    }
+
+    fn load(
+        &self,
+        machine: &vm::Machine,
+        started: &mut Option<vm::Started>,
+        object: &Object,
+    ) -> Result<Vec<Load>, Failure> {
+        let started = match started {
+            Some(started) => started,
+            none => none.insert(vm::start(machine, &self.programs)?),
+        };
         let batch = Batch {
             library: Library::Auto,
             without_perfmon: false,
-            seconds: SECONDS,
-            objects: vec![name.clone()],
+            seconds: self.seconds,
+            objects: vec![object.name.clone()],
         };
-        let loads = match loader::run(&mut started.guest, &[batch]) {
-            Ok(answers) => answers.into_iter().flat_map(|answer| loads(name, answer)).collect(),
-            Err(Failure::Died(death)) => {
-                // This guest is gone; the next object gets a new one.
-                started = vm::start(&demo::machine(kernel)?, programs).map_err(Failure::into_error)?;
-                vec![failed(name, format!("the kernel did not survive it: {death}"))]
-            }
-            Err(failure) => return Err(failure.into_error()),
-        };
-        let (kernel, release) = (&kernel.name, &started.release);
-        verdicts.extend(loads.into_iter().map(|load| Verdict {
-            kernel: kernel.clone(),
-            release: release.clone(),
-            load,
-        }));
+        let answers = loader::run(&mut started.guest, &[batch])?;
+        Ok(answers.into_iter().flat_map(|answer| self.loads(object, answer)).collect())
     }
-    Ok(verdicts)
-}
 
-/// What the loader said, and what it could not say any more.
-fn loads(object: &str, answer: Answer) -> Vec<Load> {
-    let mut loads = answer.loads;
-    let why = match answer.step.outcome {
-        Outcome::Exited(0) => return loads,
-        Outcome::TimedOut => format!("the loader was ended after {SECONDS} s"),
-        Outcome::Killed(signal) => format!("signal {signal} ended the loader"),
-        outcome => format!("the loader failed: {outcome:?} {}", answer.said),
-    };
-    loads.push(failed(object, why));
-    loads
-}
-
-fn failed(object: &str, why: String) -> Load {
-    let (program, section) = (String::new(), String::new());
-    Load { object: object.to_owned(), program, section, result: LoadResult::Failed { why } }
+    /// What the loader said, and what it could not say any more.
+    fn loads(&self, object: &Object, answer: Answer) -> Vec<Load> {
+        let mut loads = answer.loads;
+        for load in &mut loads {
+            load.object.clone_from(&object.path);
+        }
+        let why = match answer.step.outcome {
+            Outcome::Exited(0) => return loads,
+            Outcome::TimedOut => {
+                format!("it took more than {} s, and was ended (--seconds allows more)", self.seconds)
+            }
+            Outcome::Killed(signal) => format!("signal {signal} ended the loader"),
+            outcome => format!("the loader failed: {outcome:?} {}", answer.said),
+        };
+        loads.push(object.failed(why));
+        loads
+    }
 }
 
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
@@ -148,7 +185,6 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     screen::say(Mark::Bad, &format!("not accepted: {bad} of {}", count(verdicts.len(), "load")));
-    screen::note("  a class of errors in full: cargo xtask explain --code NAME");
     Ok(Exit::NotYet)
 }
 
@@ -157,12 +193,12 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// By object and program, with a line for each kernel.
-fn as_text(verdicts: &[Verdict], objects: &BTreeMap<String, Vec<u8>>, with_log: bool) -> String {
+fn as_text(verdicts: &[Verdict], objects: &[Object], with_log: bool) -> String {
     let mut text = String::new();
-    for object in objects.keys() {
-        text += &format!("{object}\n");
+    for Object { path, .. } in objects {
+        text += &format!("{path}\n");
         let of_object: Vec<&Verdict> =
-            verdicts.iter().filter(|verdict| verdict.load.object == *object).collect();
+            verdicts.iter().filter(|verdict| verdict.load.object == *path).collect();
         let mut programs: Vec<(&str, &str)> = Vec::new();
         for verdict in &of_object {
             let program = (verdict.load.program.as_str(), verdict.load.section.as_str());
@@ -199,6 +235,32 @@ fn line(verdict: &Verdict, with_log: bool) -> String {
         log.lines().for_each(|line| text += &format!("            | {line}\n"));
     }
     text
+}
+
+/// Why programs were rejected: once for each class of error that a program met, in the words of the oldest of the kernels
+/// that told it.
+fn explanations(verdicts: &[Verdict]) -> String {
+    let mut told: Vec<(&Load, Option<&str>, Vec<&str>)> = Vec::new();
+    for Verdict { kernel, load, .. } in verdicts {
+        let LoadResult::Rejected { error, log } = &load.result else { continue };
+        let class = reason(error, log).1.map(|class| class.slug);
+        let same = told.iter_mut().find(|(other, other_class, _)| {
+            (&other.object, &other.program, *other_class) == (&load.object, &load.program, class)
+        });
+        match same {
+            Some((.., kernels)) => kernels.push(kernel),
+            None => told.push((load, class, vec![kernel])),
+        }
+    }
+    let explanation = |(load, _, kernels): (&Load, Option<&str>, Vec<&str>)| {
+        let LoadResult::Rejected { log, .. } = &load.result else { return String::new() };
+        let heading =
+            format!("{}: {} is rejected on Linux {}", load.object, load.program, kernels.join(", "));
+        let explained = explain::as_text(&verifier_log::explain(log.as_bytes()));
+        let indented = explained.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n");
+        format!("\n{heading}:\n\n{}", indented.collect::<String>())
+    };
+    told.into_iter().map(explanation).collect()
 }
 
 fn sizes(accepted: &Accepted) -> String {
@@ -274,8 +336,17 @@ mod tests {
 
     #[test]
     fn the_table_goes_by_object_and_program() {
-        let objects = BTreeMap::from([("a.o".to_owned(), Vec::new())]);
+        let objects = [Object { path: "a.o".into(), name: "0.o".into(), bytes: Vec::new() }];
         insta::assert_snapshot!(as_text(&verdicts(), &objects, true));
+    }
+
+    #[test]
+    fn each_reason_is_explained_once() {
+        let mut verdicts = verdicts();
+        let mut again = verdicts[1].clone();
+        again.kernel = "6.1".into();
+        verdicts.push(again);
+        insta::assert_snapshot!(explanations(&verdicts));
     }
 
     #[test]

@@ -4,20 +4,12 @@ use anyhow::{Context as _, Result, bail};
 use aya::EbpfLoader;
 use aya::programs::{Program, ProgramError};
 
-use crate::entry::Entry;
 use crate::verdict::Verdict;
 
-pub fn failing(entry: &Entry) -> Result<Verdict> {
-    load(entry.rust.failing.context("find the failing program: it has none in Rust")?)
-}
-
-pub fn fixed(entry: &Entry) -> Result<Verdict> {
-    load(entry.rust.fixed.context("find the fixed program: it has none in Rust")?)
-}
-
 // ANCHOR: load
-fn load(object: &[u8]) -> Result<Verdict> {
-    let mut ebpf = EbpfLoader::new().load(object).context("open the program")?;
+pub fn load(loader: &mut EbpfLoader<'_>, object: Option<&[u8]>) -> Result<Verdict> {
+    let object = object.context("find the program: this entry has none in Rust")?;
+    let mut ebpf = loader.load(object).context("open the program")?;
     let (name, program) = ebpf.programs_mut().next().context("find a program in the object file")?;
     let loaded = match program {
         Program::KProbe(program) => program.load(),

@@ -5,22 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use libbpf_rs::{ObjectBuilder, PrintLevel, set_print};
 
-use crate::entry::Entry;
 use crate::verdict::Verdict;
-
-pub fn failing(entry: &Entry) -> Result<Verdict> {
-    load(entry.c.failing.context("find the failing program: it has none in C")?)
-}
-
-pub fn fixed(entry: &Entry) -> Result<Verdict> {
-    load(entry.c.fixed.context("find the fixed program: it has none in C")?)
-}
 
 /// What libbpf prints. Its print function gets nothing but the text, so the text must lie where all can reach it.
 static PRINTED: Mutex<String> = Mutex::new(String::new());
 
 // ANCHOR: load
-fn load(object: &[u8]) -> Result<Verdict> {
+pub fn load(object: Option<&[u8]>) -> Result<Verdict> {
+    let object = object.context("find the program: this entry has none in C")?;
     PRINTED.lock().unwrap_or_else(PoisonError::into_inner).clear();
     set_print(Some((PrintLevel::Warn, |_, text| {
         PRINTED.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);

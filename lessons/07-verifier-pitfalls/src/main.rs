@@ -16,28 +16,25 @@ use common::machine::{self, Need};
 
 /// Loads programs that the verifier rejects, shows its reason, then loads their fixed twins.
 ///
-/// Needs root. `cargo xtask gallery` has all of the entries, and every program of each kernel.
+/// Needs root. This is a tour through the errors that people meet first; `cargo xtask gallery` has all entries.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
     /// Which programs: those in Rust, loaded by aya, or those in C, loaded by libbpf-rs
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
-    /// The tour through the errors that people meet first
-    #[arg(long, conflicts_with_all = ["entries", "list", "objects"])]
+    /// The tour, which is all that there is to show
+    #[arg(long, conflicts_with_all = ["list", "objects"])]
     demo: bool,
     /// Show the verifier's whole log
     #[arg(long)]
     log: bool,
-    /// List the entries; needs no root
-    #[arg(long, conflicts_with_all = ["entries", "objects"])]
+    /// List the entries of the gallery; needs no root
+    #[arg(long, conflicts_with = "objects")]
     list: bool,
     /// Write the object files of all entries into this folder, to look at them with other tools; needs no root
-    #[arg(long, value_name = "FOLDER", conflicts_with = "entries")]
+    #[arg(long, value_name = "FOLDER")]
     objects: Option<PathBuf>,
-    /// Names of entries
-    #[arg(value_name = "ENTRY")]
-    entries: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -51,7 +48,6 @@ fn run(cli: &Cli) -> Result<()> {
     if let Some(folder) = &cli.objects {
         return entry::write_objects(folder);
     }
-    let entries = if cli.entries.is_empty() { tour::entries()? } else { entry::find(&cli.entries)? };
     machine::check(env!("CARGO_PKG_NAME"), &[Need::Root, Need::Btf])?;
-    tour::show(&entries, cli.implementation, cli.log)
+    tour::show(cli.implementation, cli.log)
 }

@@ -6,23 +6,31 @@ pub enum Verdict {
     Rejected(String),
 }
 
-/// The verifier's reason: the line before its summary. Since Linux 7.3 a report for people follows, and the reason is
-/// the line before that.
-pub fn reason(log: &str) -> Option<&str> {
-    // ANCHOR: reason
+/// The verifier's reason, of one or two lines: what comes after the last instruction that it followed, and before its
+/// summary. Since Linux 7.3 a report for people lies between the reason and the summary.
+// ANCHOR: reason
+pub fn reason(log: &str) -> Option<Vec<&str>> {
     let lines: Vec<&str> = log.lines().collect();
     let end = lines
         .iter()
         .position(|line| line.starts_with("Verification failed:"))
         .or_else(|| lines.iter().rposition(|line| line.starts_with("processed ")))?;
-    lines[..end].iter().rev().find(|line| !is_statistics(line)).copied()
-    // ANCHOR_END: reason
+    let begin = lines[..end].iter().rposition(|line| is_instruction(line)).map_or(0, |at| at + 1);
+    let reason: Vec<&str> = lines[begin..end].iter().filter(|line| !is_detail(line)).copied().collect();
+    (!reason.is_empty()).then_some(reason)
+}
+// ANCHOR_END: reason
+
+/// Such as `12: (79) r1 = *(u64 *)(r0 +0)`.
+fn is_instruction(line: &str) -> bool {
+    line.split_once(": (").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
 }
 
-/// What aya asks for and libbpf does not.
-fn is_statistics(line: &str) -> bool {
-    line.trim().is_empty()
-        || ["verification time ", "stack depth ", "subprog "].iter().any(|start| line.starts_with(start))
+/// The registers below an instruction (up to Linux 5.17, after a space), and the statistics that aya asks for and
+/// libbpf does not.
+fn is_detail(line: &str) -> bool {
+    line.is_empty()
+        || [" ", "verification time ", "stack depth ", "subprog "].iter().any(|start| line.starts_with(start))
 }
 
 #[cfg(test)]
@@ -33,14 +41,23 @@ mod tests {
     fn the_reason_comes_before_the_summary() {
         let log = "0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'scalar'\n\
             verification time 58 usec\nstack depth 8\nprocessed 3 insns (limit 1000000)\n";
-        assert_eq!(reason(log), Some("R0 invalid mem access 'scalar'"));
+        assert_eq!(reason(log).unwrap(), ["R0 invalid mem access 'scalar'"]);
+    }
+
+    #[test]
+    fn a_reason_may_have_two_lines() {
+        let log = "3: (71) r0 = *(u8 *)(r1 +23)\n R1_w=pkt(id=0,off=0,r=14,imm=0)\n\
+            invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)\nR1 offset is outside of the packet\n\
+            processed 4 insns (limit 1000000)\n";
+        let [access, place] = reason(log).unwrap()[..] else { panic!("not two lines") };
+        assert!(access.starts_with("invalid access") && place.ends_with("of the packet"));
     }
 
     #[test]
     fn the_report_of_linux_7_3_is_left_out() {
         let log = "R0 invalid mem access 'scalar'\n\nVerification failed: Register Type Safety: x\n\
             Reason:\n  R0 is a number\nprocessed 3 insns (limit 1000000)\n";
-        assert_eq!(reason(log), Some("R0 invalid mem access 'scalar'"));
+        assert_eq!(reason(log).unwrap(), ["R0 invalid mem access 'scalar'"]);
     }
 
     #[test]

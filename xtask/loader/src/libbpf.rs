@@ -55,7 +55,8 @@ pub fn load(object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
 
 fn open(object: &ObjectFile) -> Result<OpenObject, Error> {
     messages().clear();
-    ObjectBuilder::default().open_memory(&object.bytes)
+    // Its maps of global variables are called after it; libbpf would take an address.
+    ObjectBuilder::default().name("object")?.open_memory(&object.bytes)
 }
 
 fn load_one(object: &ObjectFile, name: &str) -> Result<LoadResult> {

@@ -1,0 +1,37 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::{TC_ACT_OK, TC_ACT_SHOT},
+    macros::{classifier, map},
+    maps::Array,
+    programs::TcContext,
+};
+
+const FLOWS: usize = 256 * 1024;
+const QUOTA: u64 = 1 << 30;
+
+/// Written by user space, from its own statistics.
+#[repr(C)]
+struct Table {
+    bytes: [u64; FLOWS],
+}
+
+#[map]
+static BY_FLOW: Array<Table> = Array::with_max_entries(1, 0);
+
+#[classifier]
+pub fn complexity_insns(_ctx: TcContext) -> i32 {
+    let Some(table) = BY_FLOW.get(0) else { return TC_ACT_OK };
+    // It ends, but only after a quarter of a million rounds.
+    if table.bytes.iter().sum::<u64>() > QUOTA { TC_ACT_SHOT } else { TC_ACT_OK }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,20 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{bpf_printk, macros::kprobe, programs::ProbeContext};
+
+#[kprobe(function = "do_nanosleep")]
+pub fn gpl(_ctx: ProbeContext) -> u32 {
+    // SAFETY: the text has no place for a value.
+    unsafe { bpf_printk!(c"going to sleep") };
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";

@@ -1,0 +1,35 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::xdp_action::XDP_PASS,
+    macros::{map, xdp},
+    maps::RingBuf,
+    programs::XdpContext,
+};
+
+/// Length of the header.
+const ETHERNET: usize = 14;
+
+#[map]
+static HEADERS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+#[xdp]
+pub fn helper_packet_arg(ctx: XdpContext) -> u32 {
+    if ctx.data() + ETHERNET > ctx.data_end() {
+        return XDP_PASS;
+    }
+    // SAFETY: the packet is at least this long.
+    let header = unsafe { *(ctx.data() as *const [u8; ETHERNET]) };
+    let _ = HEADERS.output::<[u8; ETHERNET]>(&header, 0);
+    XDP_PASS
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,40 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::{
+        BPF_F_RDONLY_PROG,
+        xdp_action::{XDP_DROP, XDP_PASS},
+    },
+    macros::{map, xdp},
+    maps::HashMap,
+    programs::XdpContext,
+};
+
+/// How many packets each queue may still take. User space fills it up every second.
+#[map]
+static QUOTA: HashMap<u32, u64> = HashMap::with_max_entries(64, BPF_F_RDONLY_PROG);
+
+#[xdp]
+pub fn map_readonly_write(ctx: XdpContext) -> u32 {
+    // SAFETY: the context is the kernel's own.
+    let queue = unsafe { (*ctx.ctx).rx_queue_index };
+    let Some(left) = QUOTA.get_ptr_mut(queue) else { return XDP_DROP };
+    // SAFETY: the value lives as long as the map. But the map's flag says that the program only reads from it.
+    unsafe {
+        if *left == 0 {
+            return XDP_DROP;
+        }
+        *left -= 1;
+    }
+    XDP_PASS
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,41 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
+    macros::{kprobe, map},
+    maps::RingBuf,
+    programs::ProbeContext,
+};
+
+#[repr(C)]
+struct Sleep {
+    began: u64,
+    process: u32,
+}
+
+#[map]
+static SLEEPS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+#[kprobe(function = "do_nanosleep")]
+pub fn mem_bounds(_ctx: ProbeContext) -> u32 {
+    // The size of a pointer, not of what it points to.
+    let Some(mut bytes) = SLEEPS.reserve_bytes(size_of::<*mut Sleep>(), 0) else { return 0 };
+    let sleep = bytes.as_mut_ptr().cast::<Sleep>();
+    // SAFETY: it is wrong, and the verifier sees it: no room was reserved for the second field.
+    unsafe {
+        (*sleep).began = bpf_ktime_get_ns();
+        (*sleep).process = (bpf_get_current_pid_tgid() >> 32) as u32;
+    }
+    bytes.submit(0);
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

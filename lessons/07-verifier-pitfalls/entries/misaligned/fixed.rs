@@ -1,0 +1,37 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+    macros::{kprobe, map},
+    maps::RingBuf,
+    programs::ProbeContext,
+};
+
+#[map]
+static MESSAGES: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+#[kprobe(function = "do_nanosleep")]
+pub fn misaligned(_ctx: ProbeContext) -> u32 {
+    // SAFETY: it only reads a clock.
+    let time = unsafe { bpf_ktime_get_ns() };
+    // Process, time and CPU, one right after the other.
+    let mut message = [0u32; 4];
+    message[0] = (bpf_get_current_pid_tgid() >> 32) as u32;
+    // SAFETY: there are 8 bytes behind the first field, and they may lie anywhere.
+    unsafe { message.as_mut_ptr().add(1).cast::<u64>().write_unaligned(time) };
+    // SAFETY: it only tells which CPU this is.
+    message[3] = unsafe { bpf_get_smp_processor_id() };
+    let _ = MESSAGES.output::<[u32; 4]>(&message, 0);
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

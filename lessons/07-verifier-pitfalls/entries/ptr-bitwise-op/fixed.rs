@@ -1,0 +1,34 @@
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::xdp_action,
+    macros::{map, xdp},
+    maps::Array,
+    programs::XdpContext,
+};
+
+/// A byte with the length of a name, the name, padding, and at an offset that 4 divides, what to do.
+type Rule = [u8; 512];
+
+#[map]
+static RULES: Array<Rule> = Array::with_max_entries(1, 0);
+
+#[xdp]
+pub fn ptr_bitwise_op(_ctx: XdpContext) -> u32 {
+    let Some(rule) = RULES.get_ptr(0) else { return xdp_action::XDP_PASS };
+    let rule = rule.cast::<u8>();
+    // SAFETY: the value is 512 bytes long.
+    let length = usize::from(unsafe { *rule });
+    // SAFETY: at most 256 bytes behind the start.
+    u32::from(unsafe { *rule.add((1 + length + 3) & !3) })
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

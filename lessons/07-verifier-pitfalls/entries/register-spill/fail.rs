@@ -1,0 +1,32 @@
+#![no_std]
+#![no_main]
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns,
+    macros::{fentry, map},
+    maps::LruHashMap,
+    programs::FEntryContext,
+};
+
+#[map]
+static STARTED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
+
+#[fentry(function = "tcp_connect")]
+pub fn register_spill(ctx: FEntryContext) -> i32 {
+    let sk: *const c_void = ctx.arg(0);
+    // Half of the address is kept.
+    // SAFETY: it only reads a clock.
+    let _ = STARTED.insert(sk as u32, unsafe { bpf_ktime_get_ns() }, 0);
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
