@@ -155,14 +155,14 @@ impl Scene<'_> {
         };
         let size_in_words = words::bytes(size);
         let mut known =
-            vec![format!("The access needs {size_in_words} at offset {offset} from {base}; {proof}.")];
+            vec![format!("The access needs {size_in_words} at offset {offset} behind {base}; {proof}.")];
         known.extend(self.reason.register.and_then(|register| self.added(register)).unwrap_or_default());
-        let missing = self.comparison(base, offset, size);
+        let missing = self.comparison(offset, size);
         Finding::new(known, Some(missing))
     }
 
     /// What would have proved an access to the packet.
-    fn comparison(&self, base: &str, offset: i64, size: i64) -> String {
+    fn comparison(&self, offset: i64, size: i64) -> String {
         // Where the number that was added can be more, comparisons prove nothing (MAX_PACKET_OFF).
         const MOST: u64 = 0xffff;
         if self.named().is_some_and(|(_, value)| value.bounds.umax > MOST) {
@@ -175,7 +175,9 @@ impl Scene<'_> {
                 .to_owned();
         }
         let needed = offset.saturating_add(size);
-        format!("a comparison of {base} plus {needed} with data_end before the access")
+        format!(
+            "a comparison of data_end with a pointer that leads at least {needed} bytes behind the same place"
+        )
     }
 
     fn null(&self) -> Finding {
@@ -297,7 +299,7 @@ impl Access {
 fn base(id: Option<i64>) -> &'static str {
     match id {
         Some(0) => "the start of the packet",
-        Some(_) => "this very pointer (where a number was added last)",
+        Some(_) => "the last number that was added to this pointer",
         None => "this very pointer",
     }
 }
