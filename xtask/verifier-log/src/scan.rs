@@ -396,3 +396,25 @@ fn is_loaders(text: &str) -> bool {
     ];
     BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::scan;
+
+    /// How many instructions each log of a text has.
+    fn logs(text: &str) -> Vec<u64> {
+        scan(text.as_bytes()).logs.iter().map(|log| log.insns).collect()
+    }
+
+    #[test]
+    fn a_log_begins_at_instruction_0() {
+        assert_eq!(logs("0: (b7) r0 = 0\n1: (95) exit\n0: (b7) r0 = 0\n1: (95) exit"), [2, 2]);
+    }
+
+    #[test]
+    fn a_loop_leads_back_to_instruction_0() {
+        let round = "0: (b7) r0 = 0\n1: (55) if r1 != 0x0 goto pc-2\nfrom 1 to 0: R0=0 R1=ctx() R10=fp0\n";
+        assert_eq!(logs(&format!("{round}{round}0: (95) exit")), [5]);
+        assert_eq!(logs(&format!("{round}Func#1 is safe for any args\n0: (95) exit")), [3]);
+    }
+}
