@@ -200,7 +200,12 @@ impl Scanner {
 
     /// cilium/ebpf, and people who quote, put the error into the instruction's line.
     fn behind_insn(&mut self, line: &Line<'_>, rest: usize) {
-        let Some(behind) = line.text.get(rest..).filter(|behind| !behind.is_empty()) else { return };
+        static COLON: Needle = Needle::new(": ");
+        let behind = line.text.get(rest..).unwrap_or_default();
+        let is_comment = behind.trim_start().starts_with(';');
+        if behind.is_empty() || (is_comment && !COLON.is_in(behind)) {
+            return;
+        }
         let found = Table::get().all_in(behind);
         if let Some(log) = self.open.as_mut().filter(|_| !found.is_empty()) {
             log.last.push(Said { line: line.number, text: behind.to_owned(), found });
