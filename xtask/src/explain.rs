@@ -10,9 +10,9 @@ use verifier_log::{Class, Program, Report, Verdict, class, clean};
 
 use crate::check;
 use crate::cli::Explain;
+use crate::entry;
 use crate::problem::{Exit, Problem};
 use crate::screen;
-use crate::workspace;
 
 pub fn run(options: &Explain) -> Result<Exit> {
     if let Some(name) = &options.code {
@@ -91,7 +91,7 @@ fn as_json(report: &Report) -> Result<String> {
 
 fn program_as_json(program: &Program) -> Result<Value> {
     let mut value = serde_json::to_value(program).context("failed to write JSON")?;
-    value["gallery"] = json!(program.class.map(|class| class.slug).filter(|slug| has_entry(slug)));
+    value["gallery"] = json!(program.class.and_then(|class| entry_of(class.slug)));
     Ok(value)
 }
 
@@ -99,9 +99,12 @@ fn pretty(value: &Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).context("failed to write JSON")? + "\n")
 }
 
-/// Whether the gallery of verifier errors has an entry about this class.
-fn has_entry(slug: &str) -> bool {
-    workspace::root().join("lessons/07-verifier-pitfalls/entries").join(slug).is_dir()
+/// The gallery's entry about this class: the one of its name, or else one that says it belongs there.
+fn entry_of(slug: &str) -> Option<String> {
+    let entries = entry::entries().ok()?;
+    let named = entries.iter().find(|entry| entry.name == slug);
+    let belonging = || entries.iter().find(|entry| entry.about.class.as_deref() == Some(slug));
+    named.or_else(belonging).map(|entry| entry.name.clone())
 }
 
 /// For people.
@@ -171,8 +174,8 @@ fn advice(class: &Class) -> String {
     let mut text = section("the rule", class.rule)
         + &section("fix in C", class.fix_c)
         + &section("fix in Rust", class.fix_rust);
-    if has_entry(class.slug) {
-        text += &format!("\ngallery: cargo xtask gallery {}\n", class.slug);
+    if let Some(entry) = entry_of(class.slug) {
+        text += &format!("\ngallery: cargo xtask gallery {entry}\n");
     }
     text
 }

@@ -173,3 +173,35 @@ fn all_classes() {
     assert_eq!(output.status.code(), Some(0));
     insta::assert_snapshot!(stdout(&output));
 }
+
+#[test]
+fn the_gallery_is_named_where_it_has_an_entry() {
+    for (class, entry) in [
+        ("scalar-deref", Some("scalar-deref")),
+        ("relocation-failed", Some("relocation-fails")),
+        ("object-not-bpf", None),
+    ] {
+        let output = Run::new(&["explain", "--code", class]).output();
+        let text = stdout(&output);
+        let named = text.lines().find_map(|line| line.strip_prefix("gallery: cargo xtask gallery "));
+        assert_eq!(named, entry, "{text}");
+    }
+}
+
+/// An entry about a class that `explain` does not know would never be named.
+#[test]
+fn the_gallery_and_explain_use_the_same_names() {
+    let entries = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../lessons/07-verifier-pitfalls/entries");
+    let mut count = 0;
+    for entry in fs::read_dir(entries).unwrap() {
+        let entry = entry.unwrap();
+        let about: toml::Table =
+            toml::from_str(&fs::read_to_string(entry.path().join("entry.toml")).unwrap()).unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let class = about.get("class").map_or(name.as_str(), |class| class.as_str().unwrap());
+        let output = Run::new(&["explain", "--code", class]).output();
+        assert_eq!(output.status.code(), Some(0), "entry {name}, class {class}: {}", stderr(&output));
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
+}

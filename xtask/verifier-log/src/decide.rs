@@ -36,7 +36,7 @@ pub fn reason(log: &Log) -> Option<Reason> {
             detail.or(known.iter().find(|other| other.said.line != main.said.line)),
         )),
         (None, Some(detail)) => Some(explained(log, &details, detail, None)),
-        (None, None) => decoy(log).or_else(|| unknown(log)),
+        (None, None) => exceeded(log).or_else(|| decoy(log)).or_else(|| unknown(log)),
     }
 }
 
@@ -67,16 +67,28 @@ impl Hit<'_> {
 /// The message as it is shown: from its first word on, without what a loader put before and behind it.
 fn whole<'a>(hit: &'a Hit<'_>) -> &'a str {
     let before = &hit.said.text[..hit.found.start];
+    if let Some(quoted) = before.chars().next_back().and_then(|quote| within(hit.text(), quote)) {
+        return quoted;
+    }
     // `func()` of "func() is not a global function", `BPF_EXIT instruction in main prog` of "... cannot be used".
     let is_subject = !before.contains(": ") && before.len() < 80 && !hit.found.template.is_about_register();
-    let subject = if is_subject { before.trim_start_matches(['>', '|', ' ', '"', '`']) } else { "" };
+    let margin = |letter: char| !letter.is_alphanumeric() && letter != '(';
+    let subject = if is_subject { before.trim_start_matches(margin) } else { "" };
     let cut = hit.said.text.len() - hit.found.start + subject.len();
     let text = hit.said.text.get(hit.said.text.len() - cut..).unwrap_or_default();
     trimmed(text)
 }
 
+/// A message in quotation marks ends with them, if it has none of its own.
+fn within(text: &str, quote: char) -> Option<&str> {
+    let is_mark = matches!(quote, '"' | '`');
+    text.split_once(quote).filter(|_| is_mark).map(|(quoted, _)| quoted)
+}
+
 /// Without cilium's "(12 line(s) omitted)" and what ends a quotation, and without a second message.
 fn trimmed(text: &str) -> &str {
+    // The end of an element in a web page.
+    let text = text.split_once("</").map_or(text, |(text, _)| text);
     let end = [" (truncated", " line(s) omitted"].iter().filter_map(|tail| text.find(tail)).min();
     let text = end.map_or(text, |end| &text[..end]);
     let text = text.rfind(" (").filter(|_| end.is_some()).map_or(text, |open| text[..open].trim_end());
@@ -108,6 +120,12 @@ fn explained(log: &Log, all: &[Hit<'_>], main: &Hit<'_>, other: Option<&Hit<'_>>
     let class = refined(main.found.template.class, main.text(), log);
     let class = (main.found.role() != Role::Unexplained).then_some(class);
     Reason { class, lines, register }
+}
+
+/// Where the message is missing, the count tells that the program was too much.
+fn exceeded(log: &Log) -> Option<Reason> {
+    let lines = vec![log.exceeded.clone()?];
+    Some(Reason { class: Some("complexity-insns"), lines, register: None })
 }
 
 /// What is printed for good programs too is the reason only where the verifier got no further.
@@ -197,7 +215,7 @@ fn dereferenced(text: &str, log: &Log) -> &'static str {
 
 /// libbpf marks what it could not find with numbers that no helper has.
 fn missing_function(text: &str) -> &'static str {
-    let number = text.rsplit('#').next().and_then(leading_number).unwrap_or_default();
+    let number = text.rsplit(['#', ' ']).next().and_then(leading_number).unwrap_or_default();
     match number {
         195_896_080 => "core-relo",
         2_001_000_000..=2_001_999_999 => "missing-map",
@@ -223,16 +241,17 @@ mod tests {
 
     #[test]
     fn the_line_after_the_last_instruction_decides() {
-        let log = "R1 type=ctx expected=fp\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1)";
+        let log = "R1 type=ctx expected=fp\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)";
         assert_eq!(class(log), Some("uninit-reg"));
-        let accepted = "R1 type=ctx expected=fp\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1)";
+        let accepted =
+            "R1 type=ctx expected=fp\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)";
         assert_eq!(class(accepted), None);
     }
 
     #[test]
     fn two_lines_are_one_error() {
         let log = "8: (71) r0 = *(u8 *)(r1 +23)\ninvalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)\n\
-                   R1 offset is outside of the packet\nprocessed 9 insns (limit 1)";
+                   R1 offset is outside of the packet\nprocessed 9 insns (limit 1000000)";
         assert_eq!(class(log), Some("packet-bounds"));
         assert_eq!(lines(log).len(), 2);
         let log = "5: (85) call pc+2\nR1 type=ctx expected=fp\nCaller passes invalid args into func#1\nprocessed 5 insns";
@@ -251,15 +270,29 @@ mod tests {
     #[test]
     fn a_decoy_decides_only_where_nothing_follows() {
         let decoy = "arg#0 reference type('FWD pt_regs') size cannot be determined: -22\n";
-        assert_eq!(class(&format!("{decoy}processed 0 insns (limit 1)")), Some("global-func-arg"));
-        assert_eq!(class(&format!("{decoy}processed 7 insns (limit 1)")), None);
-        assert_eq!(class(&format!("{decoy}0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1)")), None);
+        assert_eq!(class(&format!("{decoy}processed 0 insns (limit 1000000)")), Some("global-func-arg"));
+        assert_eq!(class(&format!("{decoy}processed 7 insns (limit 1000000)")), None);
+        assert_eq!(
+            class(&format!("{decoy}0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)")),
+            None
+        );
+    }
+
+    #[test]
+    fn a_count_above_the_limit_is_a_reason() {
+        let summary = "processed 1000001 insns (limit 1000000) max_states_per_insn 9";
+        assert_eq!(class(summary), Some("complexity-insns"));
+        assert_eq!(class(&format!("0: (95) exit\n{summary}")), Some("complexity-insns"));
+        assert_eq!(class(&format!("0: (95) exit\nR0 !read_ok\n{summary}")), Some("uninit-reg"));
+        assert_eq!(class("processed 131073 insns, stack depth 0"), Some("complexity-insns"), "Linux 4.19");
+        assert_eq!(class("0: (95) exit\nprocessed 1000000 insns (limit 1000000)"), None);
     }
 
     #[test]
     fn numbers_tell_the_class() {
-        let class =
-            |message: &str| class(&format!("0: (95) exit\n{message}\nprocessed 1 insns (limit 1)")).unwrap();
+        let class = |message: &str| {
+            class(&format!("0: (95) exit\n{message}\nprocessed 1 insns (limit 1000000)")).unwrap()
+        };
         assert_eq!(class("invalid read from stack R10 off=-32 size=8"), "uninit-stack");
         assert_eq!(class("invalid read from stack R10 off=-520 size=8"), "stack-bounds");
         assert_eq!(class("invalid write to stack R10 off=-520 size=8"), "stack-bounds");
@@ -268,13 +301,28 @@ mod tests {
         assert_eq!(class("invalid func unknown#195896080"), "core-relo");
         assert_eq!(class("invalid func unknown#2002000001"), "kfunc-missing");
         assert_eq!(class("invalid func unknown#211"), "helper-not-allowed");
+        assert_eq!(class("invalid func 2001000000"), "missing-map");
         assert_eq!(class("R1 invalid mem access 'rcu_ptr_or_null_'"), "map-value-or-null");
         assert_eq!(class("R1 invalid mem access 'map_ptr'"), "pointer-deref");
     }
 
     #[test]
+    fn what_stands_around_a_message_is_left_out() {
+        for line in [
+            "+R2 !read_ok",
+            "<b>R2 !read_ok</b>",
+            "it says \"R2 !read_ok\" and nothing else",
+            "- `R2 !read_ok` again",
+        ] {
+            assert_eq!(lines(&format!("0: (95) exit\n{line}\nprocessed 1 insns")), ["R2 !read_ok"], "{line}");
+        }
+        let patch = "0: (95) exit\n+  dereference of modified ctx ptr R3 off=8 disallowed\nprocessed 1 insns";
+        assert_eq!(lines(patch), ["dereference of modified ctx ptr R3 off=8 disallowed"]);
+    }
+
+    #[test]
     fn a_message_of_a_kernel_to_come_is_unknown() {
-        let log = "0: (95) exit\nthe moon is in the wrong phase\nprocessed 1 insns (limit 1)";
+        let log = "0: (95) exit\nthe moon is in the wrong phase\nprocessed 1 insns (limit 1000000)";
         assert_eq!(class(log), None);
         assert_eq!(lines(log), ["the moon is in the wrong phase"]);
     }

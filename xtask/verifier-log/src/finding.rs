@@ -108,6 +108,9 @@ impl Scene<'_> {
             finding.known.push(access.words());
             let most = self.named().map(|(_, value)| value.bounds.umax);
             finding.missing = access.missing(most);
+        } else if let Some((register, value)) = self.named() {
+            let limit = if value.bounds.smin < 0 { "lower limit of 0" } else { "upper limit" };
+            finding.missing = Some(format!("a {limit} for the number that was added to R{register}"));
         }
         finding
             .known
@@ -145,19 +148,36 @@ impl Scene<'_> {
         let after = |name: &str| number_after(text, name);
         let (Some(offset), Some(size)) = (after("off="), after("size=")) else { return self.register() };
         let proved = after("r=").unwrap_or(0);
-        let mut known = vec![format!(
-            "The access needs {size} byte(s) from offset {offset} of this pointer on; {}.",
-            if proved == 0 {
-                "none were proved to be there".to_owned()
-            } else {
-                format!("{proved} were proved to be there")
-            }
-        )];
+        let base = base(after("id="));
+        let proof = match proved {
+            0 => "nothing was proved to be there".to_owned(),
+            _ => format!("only the first {} were proved to be there", words::bytes(proved)),
+        };
+        let size_in_words = words::bytes(size);
+        let mut known =
+            vec![format!("The access needs {size_in_words} at offset {offset} behind {base}; {proof}.")];
         known.extend(self.reason.register.and_then(|register| self.added(register)).unwrap_or_default());
-        let needed = offset.saturating_add(size);
-        let missing =
-            format!("a comparison of this very pointer plus {needed} with data_end before the access");
+        let missing = self.comparison(offset, size);
         Finding::new(known, Some(missing))
+    }
+
+    /// What would have proved an access to the packet.
+    fn comparison(&self, offset: i64, size: i64) -> String {
+        // Where the number that was added can be more, comparisons prove nothing (MAX_PACKET_OFF).
+        const MOST: u64 = 0xffff;
+        if self.named().is_some_and(|(_, value)| value.bounds.umax > MOST) {
+            return format!(
+                "a limit of at most {MOST} for the number that is added, before the comparison with data_end"
+            );
+        }
+        if offset < 0 {
+            return "a pointer that is not behind the access: what lies in front of a checked pointer is not proved"
+                .to_owned();
+        }
+        let needed = offset.saturating_add(size);
+        format!(
+            "a comparison of data_end with a pointer that leads at least {needed} bytes behind the same place"
+        )
     }
 
     fn null(&self) -> Finding {
@@ -258,8 +278,9 @@ impl Access {
             );
         }
         let end = offset.saturating_add(*size);
+        let size = words::bytes(*size);
         format!(
-            "In the worst case the access of {size} byte(s) begins at offset {offset} and ends at {end}, of {area} bytes."
+            "In the worst case the access of {size} begins at offset {offset} and ends at {end}, of {area} bytes."
         )
     }
 
@@ -274,17 +295,40 @@ impl Access {
     }
 }
 
+/// What the offsets in a packet are counted from: pointers with the same `id` have the same number added.
+fn base(id: Option<i64>) -> &'static str {
+    match id {
+        Some(0) => "the start of the packet",
+        Some(_) => "the last number that was added to this pointer",
+        None => "this very pointer",
+    }
+}
+
+/// Where an access lies that is not within the 512 bytes of the stack.
+fn beside_stack(offset: i64, size: Option<i64>) -> String {
+    let beyond = offset.saturating_add(size.unwrap_or(0));
+    match (offset, size) {
+        (..-512, _) => {
+            let below = words::bytes(offset.saturating_neg());
+            format!("The access begins {below} below the top of the stack, which is only 512 bytes deep.")
+        }
+        (..0, Some(size)) if beyond > 0 => format!(
+            "The access begins {} below the top of the stack and is {} long: {} of it would lie above the stack.",
+            words::bytes(-offset),
+            words::bytes(size),
+            words::bytes(beyond)
+        ),
+        (0.., _) => format!("The access begins {} above the top of the stack.", words::bytes(offset)),
+        _ => format!("The access begins {} below the top of the stack.", words::bytes(-offset)),
+    }
+}
+
 /// What a message tells by itself.
 fn from_message(reason: &Reason) -> Finding {
     let Some(text) = reason.lines.first().map(|line| line.text.as_str()) else { return Finding::default() };
     let after = |name: &str| number_after(text, name);
     let known = match reason.class.unwrap_or_default() {
-        "stack-bounds" => after("off=").map(|offset| match -offset {
-            below if below > 512 => {
-                format!("The access is {below} bytes below the top of the stack, which has 512.")
-            }
-            _ => format!("The access begins at offset {offset} from the top of the stack, beyond its end."),
-        }),
+        "stack-bounds" => after("off=").map(|offset| beside_stack(offset, after("size="))),
         "stack-limit" => after("calls is ")
             .or(after("is "))
             .map(|bytes| format!("This call chain needs {bytes} bytes of stack; there are 512.")),

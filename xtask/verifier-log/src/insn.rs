@@ -1,5 +1,7 @@
 //! An instruction as the log shows it: `12: (69) r1 = *(u16 *)(r1 +12)`.
 
+use crate::needle::Needle;
+
 /// One of the instructions that the verifier went through.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -14,6 +16,8 @@ pub struct Insn {
 
 /// Finds an instruction in a line: where it begins, itself, and where its text ends.
 pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
+    static COLON: Needle = Needle::new(": (");
+    COLON.find(line.as_bytes())?;
     line.match_indices(": (").find_map(|(colon, _)| {
         let start = colon - line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
         let pc = line[start..colon].parse().ok()?;
@@ -31,9 +35,13 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
 }
 
 /// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, before the error that
-/// a loader put behind it with a colon, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
+/// someone put behind it, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
 fn text_length(text: &str) -> usize {
-    let end = text.find([';', '\\', '"']).into_iter().chain(text.find(": ")).min().unwrap_or(text.len());
+    let end = [text.find([';', '\\', '"']), text.find(": "), text.find(" R")]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(text.len());
     let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
     if before.ends_with(' ') && before.contains(" goto pc") && text[end..].starts_with(": ") {
         return before.len();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   text       undoes what terminals, JSON and web pages did to a line
+//!   needle     a text that is looked for in every line
 //!   lines      the lines of the input, also those within a quoted string
 //!   template   one message of the kernel;  table  all of them (kernel.templates, outside.templates)
 //!   line       what a line is: instruction, state, source, message...
@@ -11,7 +12,7 @@
 //!   steps      the instructions with what was known (insn, state, bounds);  trail  where a value comes from
 //!   finding    what can be said of this very rejection;  words  in plain English
 //!   diagnosis  the report of Linux 7.3
-//!   outside    errors around the logs
+//!   outside    errors around the logs;  prose  messages in running text
 //!   report     all together
 //! ```
 //!
@@ -35,8 +36,10 @@ mod finding;
 mod insn;
 mod line;
 mod lines;
+mod needle;
 mod outcome;
 mod outside;
+mod prose;
 mod report;
 mod scan;
 mod state;

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2_iter, memmem};
+
 use crate::insn::{self, Insn};
 use crate::lines::RawLine;
+use crate::needle::Needle;
 use crate::state;
 use crate::table::{Found, Table};
 use crate::text;
@@ -38,6 +41,8 @@ pub enum Kind {
     /// `processed 12 insns (limit 1000000) ...`
     Summary {
         processed: u64,
+        /// The verifier gave up: that is more than it goes through.
+        exceeded: bool,
         /// Where it begins: Linux 6.18 ends some messages without a new line.
         start: usize,
     },
@@ -59,8 +64,12 @@ pub fn plain_insn(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let rest = &bytes[digits..];
     let is_insn = rest.starts_with(b": (") && rest.get(5..7) == Some(b") ");
-    // An error may stand behind it, after a colon.
-    if !is_insn || rest[2..].windows(2).any(|pair| pair == b": ") {
+    // An error may stand behind it, after a colon, or without one where no comment follows.
+    let comment = memchr(b';', rest).unwrap_or(rest.len());
+    if !is_insn
+        || memmem::find(&rest[2..], b": ").is_some()
+        || memmem::find(&rest[..comment], b" R").is_some()
+    {
         return None;
     }
     str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
@@ -113,13 +122,15 @@ fn is_quotation(character: char) -> bool {
 }
 
 fn looks_back(text: &str) -> bool {
-    text.contains("mark_precise: ")
-        || text.contains("last_idx ")
-        || (text.contains("regs=") && (text.contains(" before ") || text.contains("parent ")))
+    static MARKS: [Needle; 2] = [Needle::new("mark_precise: "), Needle::new("last_idx ")];
+    static REGISTERS: Needle = Needle::new("regs=");
+    MARKS.iter().any(|mark| mark.is_in(text))
+        || (REGISTERS.is_in(text) && (text.contains(" before ") || text.contains("parent ")))
 }
 
 fn marker(text: &str) -> Option<Kind> {
-    if !text.contains("LOG -") && !text.contains("Verif") {
+    static WORDS: [Needle; 2] = [Needle::new("LOG -"), Needle::new("Verif")];
+    if !WORDS.iter().any(|word| word.is_in(text)) {
         return None;
     }
     if let Some(start) = text.find("Verification failed: ") {
@@ -135,23 +146,30 @@ fn marker(text: &str) -> Option<Kind> {
 }
 
 fn summary(text: &str) -> Option<Kind> {
-    let start = text.find("processed ")?;
+    static WORD: Needle = Needle::new("processed ");
+    let start = WORD.find(text.as_bytes())?;
     let (number, rest) = text[start + 10..].split_once(' ')?;
     let is_summary =
         rest.starts_with("insns (limit") || (rest.starts_with("insns") && is_at_word(text, start));
-    is_summary.then_some(Kind::Summary { processed: number.parse().ok()?, start })
+    let processed = number.parse().ok().filter(|_| is_summary)?;
+    let limit =
+        rest.split_once("(limit ").and_then(|(_, limit)| limit.split(')').next()?.parse::<u64>().ok());
+    let exceeded = limit.map_or(EARLIER_LIMITS.contains(&processed), |limit| processed > limit);
+    Some(Kind::Summary { processed, exceeded, start })
 }
 
+/// Where kernels up to 5.1 stopped; they do not say their limit.
+const EARLIER_LIMITS: [u64; 4] = [65_537, 98_305, 131_073, 1_000_001];
+
 fn source(text: &str) -> Option<Kind> {
-    let start = if text.starts_with(';') { 0 } else { text.find(" ; ")? + 1 };
+    static BEHIND_PREFIX: Needle = Needle::new(" ; ");
+    let start = if text.starts_with(';') { 0 } else { BEHIND_PREFIX.find(text.as_bytes())? + 1 };
     Some(Kind::Source { start })
 }
 
 fn state(text: &str) -> Option<Kind> {
     let branch = branch(text);
-    let start = text
-        .match_indices(['R', 'f'])
-        .map(|(at, _)| at)
+    let start = memchr2_iter(b'R', b'f', text.as_bytes())
         .find(|&at| is_at_word(text, at) && state::starts(&text[at..]));
     match (start, branch) {
         (Some(start), _) => Some(Kind::State { start, branch }),
@@ -163,7 +181,8 @@ fn state(text: &str) -> Option<Kind> {
 
 /// The instruction that the verifier comes from: 12 in `from 12 to 15: R0=...`.
 fn branch(text: &str) -> Option<u32> {
-    let at = text.find("from ").filter(|&at| is_at_word(text, at))?;
+    static WORD: Needle = Needle::new("from ");
+    let at = WORD.find(text.as_bytes()).filter(|&at| is_at_word(text, at))?;
     let (from, rest) = text[at + 5..].split_once(" to ")?;
     let to = rest.split([':', ' ']).next()?;
     to.parse::<u32>().ok()?;
@@ -243,6 +262,7 @@ mod tests {
     fn a_plain_instruction_is_known_without_reading_it() {
         assert_eq!(plain_insn(b"12: (bf) r6 = r1 ; R6_w=ctx()"), Some(12));
         assert_eq!(plain_insn(b"12: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'inv'"), None);
+        assert_eq!(plain_insn(b"12: (85) call bpf_x#4 R2 min value is negative"), None);
         assert_eq!(plain_insn(b"libbpf: 12: (bf) r6 = r1"), None);
         assert_eq!(plain_insn(b""), None);
         assert_eq!(plain_insn(b"99999999999: (bf) r6 = r1"), None);

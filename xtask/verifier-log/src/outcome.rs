@@ -1,5 +1,7 @@
 //! What loaders write above and below a log: the program's name, and the error of the system call.
 
+use crate::needle::Needle;
+
 /// How the system call ended, as a number of errno.
 pub type Outcome = i32;
 
@@ -14,7 +16,8 @@ impl Heading {
     /// Takes from a line what it says.
     pub fn read(&mut self, line: &str) {
         // All of it stands in lines about programs or loading.
-        if !line.contains("rog") && !line.contains("oad") {
+        static WORDS: [Needle; 2] = [Needle::new("rog"), Needle::new("oad")];
+        if !WORDS.iter().any(|word| word.is_in(line)) {
             return;
         }
         if let Some(name) = name(line) {
@@ -28,19 +31,19 @@ impl Heading {
 }
 
 /// What comes before a program's name, and what ends the name.
-const NAMES: [(&str, char); 7] = [
-    ("prog '", '\''),
-    ("failed to load program '", '\''),
-    ("Failed to load BPF program b'", '\''),
-    ("Failed to load BPF program ", ':'),
-    ("Error loading BPF program for ", '.'),
-    ("Error loading program: ", ' '),
-    ("program ", ':'),
+static NAMES: [(Needle, char); 7] = [
+    (Needle::new("prog '"), '\''),
+    (Needle::new("failed to load program '"), '\''),
+    (Needle::new("Failed to load BPF program b'"), '\''),
+    (Needle::new("Failed to load BPF program "), ':'),
+    (Needle::new("Error loading BPF program for "), '.'),
+    (Needle::new("Error loading program: "), ' '),
+    (Needle::new("program "), ':'),
 ];
 
 fn name(line: &str) -> Option<&str> {
-    let (start, end) =
-        NAMES.iter().find_map(|(before, end)| Some((line.find(before)? + before.len(), end)))?;
+    let behind = |(before, end): &'static (Needle, char)| Some((before.end(line)?, end));
+    let (start, end) = NAMES.iter().find_map(behind)?;
     let name = &line[start..];
     let name = &name[..name.find(*end)?];
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-' | '/');
@@ -48,29 +51,38 @@ fn name(line: &str) -> Option<&str> {
 }
 
 /// The errors that say something beyond the log.
-const ERRORS: [(&str, Outcome); 13] = [
-    ("ermission denied", 13),
-    ("nvalid argument", 22),
-    ("peration not permitted", 1),
-    ("rgument list too long", 7),
-    ("o space left on device", 28),
-    ("annot allocate memory", 12),
-    ("nknown error 524", 524),
-    ("nknown error -524", 524),
-    ("os error 524", 524),
-    ("peration not supported", 95),
-    ("o such file or directory", 2),
-    ("ad address", 14),
-    ("ad file descriptor", 9),
+static ERRORS: [(Needle, Outcome); 21] = [
+    (Needle::new("failed: -EACCES"), 13),
+    (Needle::new("failed: -EINVAL"), 22),
+    (Needle::new("failed: -EPERM"), 1),
+    (Needle::new("failed: -E2BIG"), 7),
+    (Needle::new("failed: -ENOSPC"), 28),
+    (Needle::new("failed: -ENOMEM"), 12),
+    (Needle::new("failed: -EFAULT"), 14),
+    (Needle::new("failed: -ENOTSUPP"), 524),
+    (Needle::new("ermission denied"), 13),
+    (Needle::new("nvalid argument"), 22),
+    (Needle::new("peration not permitted"), 1),
+    (Needle::new("rgument list too long"), 7),
+    (Needle::new("o space left on device"), 28),
+    (Needle::new("annot allocate memory"), 12),
+    (Needle::new("nknown error 524"), 524),
+    (Needle::new("nknown error -524"), 524),
+    (Needle::new("os error 524"), 524),
+    (Needle::new("peration not supported"), 95),
+    (Needle::new("o such file or directory"), 2),
+    (Needle::new("ad address"), 14),
+    (Needle::new("ad file descriptor"), 9),
 ];
 
 fn outcome(line: &str) -> Option<Outcome> {
-    let is_about_loading = line.contains("load") || line.contains("LOAD") || line.contains("Load");
-    if !is_about_loading {
+    static LOADING: [Needle; 3] = [Needle::new("load"), Needle::new("LOAD"), Needle::new("Load")];
+    static FAILED: Needle = Needle::new("failed to load: -");
+    if !LOADING.iter().any(|word| word.is_in(line)) {
         return None;
     }
-    let number = line.split("failed to load: -").nth(1).and_then(leading_number);
-    number.or_else(|| ERRORS.iter().find(|(text, _)| line.contains(text)).map(|(_, errno)| *errno))
+    let number = FAILED.end(line).and_then(|end| leading_number(&line[end..]));
+    number.or_else(|| ERRORS.iter().find(|(text, _)| text.is_in(line)).map(|(_, errno)| *errno))
 }
 
 fn leading_number(text: &str) -> Option<i32> {
@@ -107,6 +119,7 @@ mod tests {
         assert_eq!(heading(&["libbpf: prog 'a': failed to load: -22"]), (Some("a".into()), Some(22)));
         assert_eq!(heading(&["prog 'a': BPF program load failed: unknown error (-524)"]).1, None);
         assert_eq!(heading(&["prog 'a': BPF program load failed: Unknown error 524"]).1, Some(524));
+        assert_eq!(heading(&["libbpf: prog 'a': BPF program load failed: -E2BIG"]).1, Some(7));
         assert_eq!(heading(&["the path has No such file or directory"]).1, None, "not about loading");
         assert_eq!(heading(&["prog 'a': failed to load: -22", "prog 'b': x"]), (Some("b".into()), None));
     }

@@ -2,44 +2,65 @@
 
 use crate::class;
 use crate::decide::Message;
+use crate::prose;
 use crate::report::{Program, Verdict};
 use crate::scan::{Log, Said};
+use crate::table::Found;
 use crate::template::Role;
 
 /// Looks for an answer outside of the logs, where the logs have none.
-pub fn complete(programs: &mut Vec<Program>, outside: &[Said]) {
+pub fn complete(programs: &mut Vec<Program>, outside: &[Said], input: &[u8]) {
     if programs.iter().any(|program| program.verdict == Verdict::Unknown) {
         return;
     }
     // A quoted message counts where there is no log, or one whose end is missing.
     let ended = programs.iter().any(|program| program.processed.is_some());
-    let quoted = || quoted(outside).filter(|_| !ended);
-    if let Some(program) = around(outside, Role::Error).or_else(quoted) {
+    let about_bpf = !programs.is_empty() || prose::is_about_bpf(input);
+    let loaders = |role| around(outside, role, about_bpf);
+    let quoted = || quoted(outside, about_bpf).filter(|_| !ended);
+    let is_prose = programs.is_empty();
+    let written = || prose::message(input).filter(|_| is_prose).and_then(|said| of_said(vec![said]));
+    if let Some(program) = loaders(Role::Error).or_else(quoted).or_else(written) {
         programs.push(program);
     } else if let Some(program) = programs.iter_mut().find(|program| refused_by(program).is_some()) {
         program.class = refused_by(program).and_then(class::find);
         program.verdict = Verdict::Explained;
-    } else if let Some(program) = around(outside, Role::Decoy).filter(|_| programs.is_empty()) {
+    } else if let Some(program) = loaders(Role::Decoy).filter(|_| programs.is_empty()) {
         programs.push(program);
     }
 }
 
 /// The first error of a compiler, a linker or a loader: the others are its consequences.
-fn around(outside: &[Said], role: Role) -> Option<Program> {
+fn around(outside: &[Said], role: Role, about_bpf: bool) -> Option<Program> {
     outside.iter().find_map(|said| {
-        let found = said.found.iter().find(|found| !found.from_kernel && found.role() == role)?;
+        let is_sure = |found: &&Found| match role {
+            Role::Decoy => about_bpf && is_about_loading(&said.text),
+            _ => about_bpf || prose::is_unmistakable(found),
+        };
+        let is_loaders = |found: &&Found| !found.from_kernel && found.role() == role;
+        let found = said.found.iter().find(|found| is_loaders(found) && is_sure(found))?;
         let text =
             said.text.get(found.start..).unwrap_or_default().trim_end_matches(['"', '`', '\\']).to_owned();
         Some(Program::of_message(found.template.class, Message { line: said.line, text }))
     })
 }
 
+/// Any program can run out of space, or lack a permission.
+fn is_about_loading(line: &str) -> bool {
+    const WORDS: [&str; 9] = ["bpf", "BPF", "rog", "oad", "LOAD", "map ", "erifier", "emlock", "MEMLOCK"];
+    WORDS.iter().any(|word| line.contains(word))
+}
+
 /// A message of the verifier that someone wrote down without its log, with the line that belongs to it.
-fn quoted(outside: &[Said]) -> Option<Program> {
+fn quoted(outside: &[Said], about_bpf: bool) -> Option<Program> {
     let is_kernels = |said: &&Said| said.is_error() && said.found.iter().any(|found| found.from_kernel);
-    let first = outside.iter().position(|said| is_kernels(&said))?;
+    let is_sure = |found: &Found| about_bpf || prose::is_unmistakable(found);
+    let first = outside.iter().position(|said| is_kernels(&said) && said.found.iter().any(is_sure))?;
     let together = |said: &&Said| said.line <= outside[first].line + 1;
-    let last = outside[first..].iter().take_while(together).cloned().collect();
+    of_said(outside[first..].iter().take_while(together).cloned().collect())
+}
+
+fn of_said(last: Vec<Said>) -> Option<Program> {
     let program = Program::of_log(&[], Log::quoted(last));
     (program.verdict == Verdict::Explained).then_some(program)
 }
@@ -56,5 +77,38 @@ fn refused_by(program: &Program) -> Option<&'static str> {
         Some(22 | 13 | 7) if program.processed.is_some() => Some("clean-log-error"),
         Some(1) if program.log().is_none_or(|log| log.insns == 0) => Some("no-permission"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{Verdict, explain};
+
+    fn class(text: &str) -> Option<&'static str> {
+        explain(text.as_bytes()).programs.first()?.class.map(|class| class.slug)
+    }
+
+    #[test]
+    fn other_programs_fail_too() {
+        for text in [
+            "error: failed to open file `uv.toml`: Permission denied (os error 13)",
+            "abort: error flushing command output: No space left on device (os error 28)",
+            "wax: unknown opcode 17 in event_created_child, ignoring",
+            "main.o: undefined reference to `main'",
+            "sudo: Operation not permitted",
+        ] {
+            assert_eq!(explain(text.as_bytes()).verdict, Verdict::NoLog, "{text}");
+        }
+        assert_eq!(class("bpf(BPF_PROG_LOAD): No space left on device"), Some("log-truncated"));
+        assert_eq!(class("unknown opcode 8d\nfailed to load the BPF program"), Some("unknown-opcode"));
+    }
+
+    #[test]
+    fn a_message_alone_is_enough() {
+        assert_eq!(class("R2 !read_ok"), Some("uninit-reg"));
+        let gpl = "cannot call GPL-restricted function from non-GPL compatible program";
+        assert_eq!(class(gpl), Some("gpl"));
+        let mail = "program of this\ntype cannot use helper bpf_x#46";
+        assert_eq!(class(mail), Some("helper-not-allowed"));
     }
 }

@@ -82,7 +82,7 @@ pub fn explain(input: &[u8]) -> Report {
         }
     }
     if !programs.iter().any(|program| program.verdict == Verdict::Explained) {
-        outside::complete(&mut programs, &scan.outside);
+        outside::complete(&mut programs, &scan.outside, input);
     }
     programs.sort_by_key(|program| program.verdict);
     let verdict = programs.first().map_or(Verdict::NoLog, |program| program.verdict);

@@ -12,8 +12,10 @@
 //!
 //! Nothing but the lines after the last instruction is kept, so a log of any size takes little memory.
 
+use crate::decide::Message;
 use crate::line::{Kind, Line, is_plain_state, is_plainly_looking_back, plain_insn};
 use crate::lines::{Lines, Position, RawLine};
+use crate::needle::Needle;
 use crate::outcome::{self, Outcome};
 use crate::table::{Found, Table};
 use crate::template::Role;
@@ -31,6 +33,8 @@ pub struct Log {
     pub insns: u64,
     /// How many instructions the verifier says it went through.
     pub processed: Option<u64>,
+    /// The summary, where it says that the verifier gave up.
+    pub exceeded: Option<Message>,
     /// What comes after the last instruction.
     pub last: Vec<Said>,
     pub report: Vec<String>,
@@ -117,9 +121,12 @@ impl Scanner {
         match &line.kind {
             Kind::Begin => self.begin(line, position),
             Kind::End => self.close(),
-            Kind::Summary { processed, start } => {
+            Kind::Summary { processed, exceeded, start } => {
                 self.before_summary(line, *start, end);
                 self.summary(*processed, end);
+                if let Some(log) = self.open.as_mut().filter(|_| *exceeded) {
+                    log.exceeded = Some(Message { line: line.number, text: line.text[*start..].to_owned() });
+                }
             }
             Kind::Report { start } => self.report(line, *start),
             _ if self.in_report => self.report_line(line),
@@ -191,9 +198,14 @@ impl Scanner {
         log.after_blank = false;
     }
 
-    /// cilium/ebpf puts the error into the instruction's line.
+    /// cilium/ebpf, and people who quote, put the error into the instruction's line.
     fn behind_insn(&mut self, line: &Line<'_>, rest: usize) {
-        let Some(behind) = line.text.get(rest..).filter(|behind| behind.starts_with(": ")) else { return };
+        static COLON: Needle = Needle::new(": ");
+        let behind = line.text.get(rest..).unwrap_or_default();
+        let is_comment = behind.trim_start().starts_with(';');
+        if behind.is_empty() || (is_comment && !COLON.is_in(behind)) {
+            return;
+        }
         let found = Table::get().all_in(behind);
         if let Some(log) = self.open.as_mut().filter(|_| !found.is_empty()) {
             log.last.push(Said { line: line.number, text: behind.to_owned(), found });
@@ -252,7 +264,8 @@ impl Scanner {
         self.heading.read(&line.text);
         self.name_last();
         let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else { return };
-        log.truncated |= line.text.contains("(truncated");
+        static CUT: Needle = Needle::new("(truncated");
+        log.truncated |= CUT.is_in(&line.text);
         if !log.after_blank && log.last.len() < MOST_SAID && !is_loaders(&line.text) {
             log.last.push(Said { line: line.number, text: line.text.trim().to_owned(), found: Vec::new() });
             log.end = end;
@@ -374,8 +387,39 @@ impl Said {
 /// What loaders say around a log is no message of the verifier.
 fn is_loaders(text: &str) -> bool {
     let text = text.trim_start();
-    text.starts_with("libbpf: ")
-        || text.starts_with("Error: ")
-        || text.starts_with("```")
-        || text.starts_with("--")
+    const BEGINNINGS: [&str; 10] = [
+        "libbpf: ",
+        "Error: ",
+        "ERROR: ",
+        "Error loading",
+        "Exception: ",
+        "Traceback ",
+        "Caused by",
+        "thread '",
+        "```",
+        "--",
+    ];
+    BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scan;
+
+    /// How many instructions each log of a text has.
+    fn logs(text: &str) -> Vec<u64> {
+        scan(text.as_bytes()).logs.iter().map(|log| log.insns).collect()
+    }
+
+    #[test]
+    fn a_log_begins_at_instruction_0() {
+        assert_eq!(logs("0: (b7) r0 = 0\n1: (95) exit\n0: (b7) r0 = 0\n1: (95) exit"), [2, 2]);
+    }
+
+    #[test]
+    fn a_loop_leads_back_to_instruction_0() {
+        let round = "0: (b7) r0 = 0\n1: (55) if r1 != 0x0 goto pc-2\nfrom 1 to 0: R0=0 R1=ctx() R10=fp0\n";
+        assert_eq!(logs(&format!("{round}{round}0: (95) exit")), [5]);
+        assert_eq!(logs(&format!("{round}Func#1 is safe for any args\n0: (95) exit")), [3]);
+    }
 }

@@ -79,24 +79,37 @@ impl Table {
     pub fn all_in(&'static self, line: &str) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
         for start in word_starts(line) {
-            if found.last().is_none_or(|before| may_follow(before, line, start)) {
+            if self.is_beginning(line, start)
+                && found.last().is_none_or(|before| may_follow(before, line, start))
+            {
                 found.extend(self.at(line, start));
             }
         }
         found
     }
 
+    /// A quick look at two letters.
+    fn is_beginning(&self, line: &str, start: usize) -> bool {
+        self.beginnings[beginning(&line.as_bytes()[start..])]
+    }
+
+    /// The message that a text breaks off in; `None` if several would do that mean different things.
+    pub fn broken_off(&'static self, text: &str) -> Option<(&'static Template, usize)> {
+        let known =
+            self.entries(text).filter(|entry| entry.from_kernel && entry.template.role == Role::Error);
+        let broken = known.map(|entry| (&entry.template, entry.template.broken_off(text)));
+        let broken: Vec<_> = broken.filter(|(_, (_, fixed))| *fixed >= LEAST_BROKEN).collect();
+        let (template, (length, most)) = *broken.iter().max_by_key(|(_, (_, fixed))| fixed)?;
+        let is_same = |(other, (_, fixed)): &(&Template, (usize, usize))| {
+            *fixed < most || other.class == template.class
+        };
+        broken.iter().all(is_same).then_some((template, length))
+    }
+
     /// The surest message that begins here.
     fn at(&'static self, line: &str, start: usize) -> Option<Found> {
-        let text = line
-            .get(start..)
-            .filter(|text| text.len() >= KEY && self.beginnings[beginning(text.as_bytes())])?;
-        let plain = key(text.as_bytes()).and_then(|key| self.plain.get(&key));
-        let register = register_length(text)
-            .and_then(|length| key(&text.as_bytes()[length..]))
-            .and_then(|key| self.register.get(&key));
-        let entries = plain.into_iter().chain(register).flatten();
-        entries
+        let text = line.get(start..).filter(|text| text.len() >= KEY)?;
+        self.entries(text)
             .filter_map(|entry| entry.template.length_in(text).map(|length| (entry, length)))
             .filter(|(_, length)| ends_well(text, *length))
             .max_by_key(|(entry, _)| (entry.template.weight(), entry.from_kernel))
@@ -108,6 +121,20 @@ impl Table {
             })
     }
 }
+
+impl Table {
+    /// The messages that may begin a text.
+    fn entries(&'static self, text: &str) -> impl Iterator<Item = &'static Entry> {
+        let plain = key(text.as_bytes()).and_then(|key| self.plain.get(&key));
+        let register = register_length(text)
+            .and_then(|length| key(&text.as_bytes()[length..]))
+            .and_then(|key| self.register.get(&key));
+        plain.into_iter().chain(register).flatten()
+    }
+}
+
+/// So much of the fixed text must be there, or it could be plain English.
+const LEAST_BROKEN: usize = 21;
 
 /// A message that ends with any text takes all that is left of the line, also a second message that a loader put
 /// behind it with a colon.
@@ -147,13 +174,12 @@ fn key(text: &[u8]) -> Option<[u8; KEY]> {
     text.first_chunk().copied()
 }
 
-/// Where a message may begin: at a word, also one in brackets or quotation marks.
-fn word_starts(line: &str) -> impl Iterator<Item = usize> {
+/// Where a message may begin: at a word, also one behind a bracket, a quotation mark, the `+` of a patch.
+pub fn word_starts(line: &str) -> impl Iterator<Item = usize> {
     let bytes = line.as_bytes();
     (0..bytes.len()).filter(move |&at| {
         let before = at.checked_sub(1).map_or(b' ', |before| bytes[before]);
-        bytes[at] != b' '
-            && matches!(before, b' ' | b'"' | b'`' | b'=' | b'(' | b'[' | b'|' | b':' | b'>' | b'\'')
+        bytes[at] != b' ' && !before.is_ascii_alphanumeric() && before != b'_' && line.is_char_boundary(at)
     })
 }
 
@@ -182,6 +208,10 @@ mod tests {
             "> > ",
             "msg=\"",
             "Nov 22 06:31:59 host x[1]: ",
+            "+",
+            "// ",
+            "报错：",
+            "<b>",
         ] {
             assert_eq!(classes_in(&format!("{prefix}R2 !read_ok")), ["uninit-reg"], "{prefix}");
         }
@@ -197,9 +227,17 @@ mod tests {
     }
 
     #[test]
+    fn people_write_down_messages_without_the_register() {
+        assert_eq!(
+            classes_in(" * pointer arithmetic on map_value_or_null prohibited\")"),
+            ["ptr-arith-prohibited"]
+        );
+    }
+
+    #[test]
     fn words_are_whole() {
         assert_eq!(classes_in("R2 !read_okay"), [""; 0]);
-        assert_eq!(classes_in("xR2 !read_ok"), [""; 0]);
+        assert_eq!(classes_in("xR2 tried to subtract pointer from scalar"), [""; 0]);
         assert_eq!(classes_in("an unreachable insnXYZ"), [""; 0]);
     }
 

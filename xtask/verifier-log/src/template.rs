@@ -51,6 +51,30 @@ impl Template {
         fits(&self.parts, text).map(|rest| text.len() - rest.len())
     }
 
+    /// How much of `text` is the beginning of this message, where it breaks off at the end of a word, and how much of
+    /// that is fixed.
+    pub fn broken_off(&self, text: &str) -> (usize, usize) {
+        let (mut rest, mut fixed) = (text, 0);
+        for (at, part) in self.parts.iter().enumerate() {
+            let length = match part {
+                Part::Literal(literal) => common_length(literal, rest),
+                Part::Number => number_length(rest).unwrap_or(0),
+                Part::Register => register_length(rest).unwrap_or(0),
+                Part::Text => text_length(self.parts.get(at + 1), rest),
+            };
+            rest = &rest[length..];
+            let is_literal = matches!(part, Part::Literal(_));
+            fixed += if is_literal { length } else { 0 };
+            if length == 0 || matches!(part, Part::Literal(literal) if literal.len() != length) {
+                break;
+            }
+        }
+        let fits = &text[..text.len() - rest.len()];
+        let is_within_word = rest.starts_with(char::is_alphanumeric) && fits.ends_with(char::is_alphanumeric);
+        let whole = if is_within_word { fits.rfind(' ').unwrap_or(0) } else { fits.trim_end().len() };
+        (whole, fixed.saturating_sub(fits.len() - whole))
+    }
+
     /// The more of a message is fixed, the surer a match.
     pub fn weight(&self) -> usize {
         let literal = |part: &Part| if let Part::Literal(text) = part { text.len() } else { 0 };
@@ -92,6 +116,21 @@ fn parts(format: &str) -> Vec<Part> {
         parts.push(Part::Literal(rest.to_owned()));
     }
     parts
+}
+
+/// How long any text is that comes before a literal, of which the first word counts.
+fn text_length(next: Option<&Part>, rest: &str) -> usize {
+    let Some(Part::Literal(next)) = next else { return 0 };
+    const LONGEST: usize = 40;
+    let word = next.split_whitespace().next();
+    word.and_then(|word| rest.find(word)).filter(|&length| length <= LONGEST).unwrap_or(0)
+}
+
+/// How long the common beginning of two texts is.
+fn common_length(one: &str, other: &str) -> usize {
+    let differ = |(a, b): ((usize, char), char)| if a.1 == b { None } else { Some(a.0) };
+    let shorter = one.len().min(other.len());
+    one.char_indices().zip(other.chars()).find_map(differ).unwrap_or(shorter)
 }
 
 /// What is left of `text` behind all parts.
@@ -161,6 +200,18 @@ mod tests {
         );
         assert_eq!(length("unknown func %s#%d", "unknown func bpf_x#5 y"), Some(20));
         assert_eq!(length("%r type=%s expected=%s", "R1 type=fp expected=pkt"), Some(23));
+    }
+
+    #[test]
+    fn a_message_may_break_off() {
+        let broken = |format: &str, text: &str| Template::parse("any", format).broken_off(text);
+        let format = "invalid access to map value, value_size=%d off=%d";
+        assert_eq!(broken(format, "invalid access to map value\""), (27, 27));
+        assert_eq!(broken(format, "invalid access to mapped files"), (17, 17));
+        assert_eq!(broken(format, "invalid access to map value, value_size=4 of"), (44, 43));
+        assert_eq!(broken(format, "something else"), (0, 0));
+        assert_eq!(broken("%r unbounded memory access, make sure", "R5 unbounded memory access é"), (26, 24));
+        assert_eq!(broken("misaligned %saccess off %s", "misaligned stack access off é"), (27, 21));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::needle::Needle;
+
 /// The kernel's own lines have at most a few kilobytes. What is longer is no line of a log, and is cut.
 const LONGEST: usize = 16 * 1024;
 
@@ -18,6 +20,7 @@ pub fn is_binary(bytes: &[u8]) -> bool {
 pub fn clean(bytes: &[u8], escaped: bool) -> Cow<'_, str> {
     let bytes = &bytes[..bytes.len().min(LONGEST)];
     if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'&'))
+        && !is_mail_coded(bytes)
         && let Ok(text) = str::from_utf8(bytes)
     {
         return Cow::Borrowed(text.trim_end());
@@ -25,6 +28,7 @@ pub fn clean(bytes: &[u8], escaped: bool) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
     let text = if escaped { unescape(&text) } else { text.into_owned() };
     let text = without_entities(&text);
+    let text = without_mail_codes(&text);
     let text = without_colours(&text);
     Cow::Owned(text.chars().filter_map(plain).collect::<String>().trim_end().to_owned())
 }
@@ -79,6 +83,28 @@ fn without_entities(text: &str) -> Cow<'_, str> {
     Cow::Owned(NAMES.iter().fold(text.to_owned(), |text, (name, character)| text.replace(name, character)))
 }
 
+/// Mail may write `=` as `=3D`, and other bytes in the same way. A log has an `=` in every line that matters.
+fn is_mail_coded(bytes: &[u8]) -> bool {
+    static CODE: Needle = Needle::new("=3D");
+    CODE.find(bytes).is_some()
+}
+
+fn without_mail_codes(text: &str) -> Cow<'_, str> {
+    if !is_mail_coded(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('=') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        let code = rest.get(at + 1..at + 3).and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(code.unwrap_or(b'='));
+        rest = &rest[at + if code.is_some() { 3 } else { 1 }..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Takes out the sequences that colour a terminal or move its cursor.
 fn without_colours(text: &str) -> Cow<'_, str> {
     if !text.contains('\x1b') {
@@ -125,6 +151,15 @@ mod tests {
     fn plain_text_stays_as_it_is() {
         assert!(matches!(clean(b"R1 !read_ok  ", false), Cow::Borrowed("R1 !read_ok")));
         assert_eq!(clean("; // 값".as_bytes(), false), "; // 값");
+    }
+
+    #[test]
+    fn mail_is_decoded() {
+        let line = b"> R2_w=3Dpkt(id=3D5)=C2=A0; R3=3D1";
+        assert_eq!(clean(line, false), "> R2_w=pkt(id=5) ; R3=1");
+        assert_eq!(clean(b"off=20 size=8", false), "off=20 size=8", "no mail");
+        assert_eq!(clean(b"off=3D14 a=", false), "off=14 a=");
+        assert!(!clean(b"=3D=1B[31m", false).contains('\x1b'));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub fn value(value: &Value) -> String {
     }
     let offset = offset(value);
     match value.kind.as_str() {
-        "fp" => format!("a pointer to the stack, {} bytes below its top{}", -value.offset, variable(value)),
+        "fp" => format!("a pointer to the stack, {} below its top{}", bytes(-value.offset), variable(value)),
         "map_value" => format!("a pointer into a value of {}{offset}", map(value)),
         "map_value_or_null" => format!("a pointer to a value of {}, or NULL", map(value)),
         "map_ptr" => format!("the address of {}, not of a value in it", map(value)),
@@ -53,6 +53,11 @@ fn number(value: &Value) -> String {
 fn map(value: &Value) -> String {
     let name = value.map.as_ref().map_or("a map".to_owned(), |name| format!("the map `{name}`"));
     name + &value.value_size.map_or(String::new(), |size| format!(" ({size} bytes each)"))
+}
+
+/// `1 byte`, `4 bytes`
+pub fn bytes(count: i64) -> String {
+    format!("{count} {}", if count == 1 { "byte" } else { "bytes" })
 }
 
 fn size(bytes: Option<u64>) -> String {

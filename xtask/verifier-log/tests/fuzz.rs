@@ -72,7 +72,7 @@ fn random(rng: &mut Rng) -> Vec<u8> {
 
 /// The letters that logs are made of, in any order.
 fn words(rng: &mut Rng) -> Vec<u8> {
-    const PIECES: [&str; 28] = [
+    const PIECES: [&str; 32] = [
         "R1",
         "=",
         "scalar(",
@@ -101,6 +101,10 @@ fn words(rng: &mut Rng) -> Vec<u8> {
         " size=",
         "\u{1b}[",
         "é",
+        "=3D",
+        "// ",
+        "invalid access to map value",
+        " insns (limit 5)",
     ];
     let pieces: Vec<_> = (0..rng.usize(..60)).map(|_| PIECES[rng.usize(..PIECES.len())]).collect();
     pieces.concat().into_bytes()

@@ -1,0 +1,29 @@
+//! A text that is looked for in every line: to prepare the search once is much of its cost.
+
+use std::sync::OnceLock;
+
+use memchr::memmem::Finder;
+
+pub struct Needle {
+    text: &'static str,
+    finder: OnceLock<Finder<'static>>,
+}
+
+impl Needle {
+    pub const fn new(text: &'static str) -> Self {
+        Self { text, finder: OnceLock::new() }
+    }
+
+    pub fn find(&self, line: &[u8]) -> Option<usize> {
+        self.finder.get_or_init(|| Finder::new(self.text)).find(line)
+    }
+
+    /// Where the text that comes behind it begins.
+    pub fn end(&self, line: &str) -> Option<usize> {
+        self.find(line.as_bytes()).map(|start| start + self.text.len())
+    }
+
+    pub fn is_in(&self, line: &str) -> bool {
+        self.find(line.as_bytes()).is_some()
+    }
+}
