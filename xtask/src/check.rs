@@ -131,7 +131,7 @@ pub fn judged(exercise: &Exercise, implementation: Implementation, selection: &S
     setup::ensure(&build::needs(exercise, implementation))?;
     if exercise.about.place == Place::Here {
         let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
-        let judge = judging::judge()?;
+        let judge = judging::judge_here()?;
         let checks = with_build(built, took, |file| judging::here(&judge, &candidate(exercise, file)))?;
         return Ok(vec![report("this machine", checks)]);
     }
