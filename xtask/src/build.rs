@@ -43,15 +43,25 @@ pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
 
 /// Builds a program of the course's own that runs in guests; returns it.
 pub fn tool(package: &str) -> Result<PathBuf> {
+    program(package, package, &[])
+}
+
+/// Builds the judge of exercises that need no kernel: without aya and libbpf, so that it is there soon.
+pub fn judge_here() -> Result<PathBuf> {
+    program("judge", "judge-here", &["--no-default-features"])
+}
+
+fn program(package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", package]).env("CARGO_TARGET_DIR", target_folder()?);
+    command
+        .args(["build", "--package", package, "--bin", name])
+        .args(features)
+        .env("CARGO_TARGET_DIR", target_folder()?);
     match run(command)? {
-        Ended::Well => Ok(target_folder()?.join("debug").join(package)),
-        Ended::Badly => {
-            Err(Problem::machine(format!("the {package} does not build; cargo's messages are above"))
-                .help("cargo xtask doctor")
-                .into())
-        }
+        Ended::Well => Ok(target_folder()?.join("debug").join(name)),
+        Ended::Badly => Err(Problem::machine(format!("{name} does not build; cargo's messages are above"))
+            .help("cargo xtask doctor")
+            .into()),
     }
 }
 

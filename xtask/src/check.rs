@@ -162,8 +162,8 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
 
 /// A program that needs no kernel of its own.
 pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
-    let judge = judging::judge()?;
     let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
+    let judge = judging::judge_here()?;
     let checks = with_build(built, took, |file| judging::here(&judge, &candidate(exercise, file)))?;
     Ok(Report::new(exercise, implementation, "this machine", checks))
 }

@@ -39,7 +39,7 @@ pub fn build(exercise: &Exercise, implementation: Implementation, variant: Varia
         (Place::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
         (Place::Kernel, Implementation::Libbpf) => {
             let mut clang = Command::new(clang());
-            clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall"]);
+            clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall", "-D__TARGET_ARCH_x86"]);
             // The lesson's exercises share a vmlinux.h.
             clang.arg("-I").arg(exercise.folder.with_file_name("")).arg("-I").arg(headers()?);
             c(clang.arg("-c"), &source, exercise, variant)

@@ -66,9 +66,14 @@ pub fn programs(judge: &Path, candidates: &[Candidate]) -> Result<Programs> {
     archive.finish()
 }
 
-/// The judge itself.
+/// The judge itself, for guests.
 pub fn judge() -> Result<PathBuf> {
     build::tool("judge")
+}
+
+/// The judge for this machine.
+pub fn judge_here() -> Result<PathBuf> {
+    build::judge_here()
 }
 
 /// Judges the candidates one after the other in one guest.

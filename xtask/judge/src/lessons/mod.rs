@@ -1,12 +1,13 @@
 //! The judges, a file for each lesson.
 
+mod hello_kprobe;
 mod tracepoint;
 
 use anyhow::{Context as _, Result};
 
 use crate::exercise::Exercise;
 
-const LESSONS: [&[Exercise]; 1] = [tracepoint::EXERCISES];
+const LESSONS: [&[Exercise]; 2] = [hello_kprobe::EXERCISES, tracepoint::EXERCISES];
 
 pub fn find(name: &str) -> Result<&'static Exercise> {
     let mut exercises = LESSONS.iter().copied().flatten();

@@ -1,22 +1,37 @@
 //! Judges answers to exercises. The learner's programs are all that it takes from the learner.
 //!
 //! ```text
-//!   exercise   what a lesson's judges are made of: programs, hooks, checks
+//!   exercise   what a lesson's judges are made of: checks
+//!   kernel     what else one for the kernel is made of: programs, hooks, global variables
 //!   hook       where a program is attached, and how it is loaded
 //!   answer     the learner's object file, loaded; its maps by name
 //!   command    the learner's program that runs without a kernel's help
 //!   work       what they do for the programs to see
 //!   lessons/   the judges themselves, a file for each lesson
+//!   intro      the judges of lesson 00, which need no kernel
+//!   bytecode   instructions, written and run by those
 //! ```
 //!
 //! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no kernel, on the learner's
 //! machine. It reads an object file with aya, whatever language that was written in: both answers meet the same judge.
+//!
+//! Whoever has just cloned the course has no VM yet, and no libelf to build libbpf with. So there are two programs:
+//! `judge`, for the guest, and `judge-here`, which is built without the feature `kernel` in a few seconds.
 
-mod answer;
+mod bytecode;
 mod command;
 mod exercise;
+pub mod intro;
+
+#[cfg(feature = "kernel")]
+mod answer;
+#[cfg(feature = "kernel")]
 mod hook;
-mod lessons;
+#[cfg(feature = "kernel")]
+mod kernel;
+#[cfg(feature = "kernel")]
+pub mod lessons;
+#[cfg(feature = "kernel")]
 mod work;
 
 use std::io::{self, Write as _};
@@ -27,6 +42,8 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use plan::judge::Said;
 
+pub use exercise::Exercise;
+
 /// Judges an answer to an exercise and prints a line of JSON for each check.
 #[derive(Parser)]
 struct Cli {
@@ -36,9 +53,10 @@ struct Cli {
     answer: PathBuf,
 }
 
-fn main() -> ExitCode {
+/// All that both programs do; they differ in the exercises that they know.
+pub fn run(find: fn(&str) -> Result<&'static Exercise>) -> ExitCode {
     let cli = Cli::parse();
-    match lessons::find(&cli.exercise).and_then(|exercise| exercise.judge(&cli.answer, &mut say)) {
+    match find(&cli.exercise).and_then(|exercise| exercise.judge(&cli.answer, &mut say)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Says what is in eBPF instructions: reads one a line, as eight bytes in hexadecimal.
+#include <stdint.h>
+#include <stdio.h>
+
+static int read_bytes(const char *line, uint8_t b[8])
+{
+	return sscanf(line, "%hhx %hhx %hhx %hhx %hhx %hhx %hhx %hhx",
+		      &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]) == 8;
+}
+
+static void decode(const uint8_t b[8])
+{
+	uint8_t code = b[0];
+	uint8_t dst = b[1] & 0x0f;
+	uint8_t src = b[1] >> 4;
+	int16_t off = (int16_t)(b[2] | b[3] << 8);
+	int32_t imm = (int32_t)(b[4] | b[5] << 8 | b[6] << 16 | (uint32_t)b[7] << 24);
+
+	printf("code=0x%02x dst=%d src=%d off=%d imm=%d\n", code, dst, src, off, imm);
+}
+
+int main(void)
+{
+	char line[256];
+	uint8_t bytes[8];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (read_bytes(line, bytes))
+			decode(bytes);
+		else
+			puts("these are not eight bytes");
+	}
+	return 0;
+}

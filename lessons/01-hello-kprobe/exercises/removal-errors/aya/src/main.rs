@@ -1,0 +1,70 @@
+//! Which programs fail to remove files, with which error, and which file was the last?
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::bpf_get_current_comm,
+    macros::{kprobe, kretprobe, map},
+    maps::HashMap,
+    programs::{ProbeContext, RetProbeContext},
+};
+
+#[repr(C)]
+struct Reason {
+    program: [u8; 16],
+    error: i32,
+}
+
+#[repr(C)]
+struct Failures {
+    count: u64,
+    last: [u8; 64],
+}
+
+#[map]
+static FAILURES: HashMap<Reason, Failures> = HashMap::with_max_entries(1024, 0);
+
+/// The files that are being removed at this moment, each by the thread that does it.
+#[map]
+static NAMES: HashMap<u64, [u8; 64]> = HashMap::with_max_entries(1024, 0);
+
+#[kprobe]
+pub fn unlink_enter(_ctx: ProbeContext) -> u32 {
+    // TODO: put the name of the file into NAMES, for `unlink_exit` to find it.
+    0
+}
+
+#[kretprobe]
+pub fn unlink_exit(ctx: RetProbeContext) -> u32 {
+    let ret: i32 = ctx.ret();
+    if ret < 0 {
+        // TODO: which error, and which file? Take the name out of NAMES, also where the removal worked.
+        count(0, &[0; 64]);
+    }
+    0
+}
+
+fn count(error: i32, name: &[u8; 64]) {
+    let Ok(program) = bpf_get_current_comm() else { return };
+    let reason = Reason { program, error };
+    match FAILURES.get_ptr_mut(&reason) {
+        // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
+        Some(failures) => unsafe {
+            (*failures).count += 1;
+            (*failures).last = *name;
+        },
+        None => {
+            let _ = FAILURES.insert(&reason, Failures { count: 1, last: *name }, 0);
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// Which programs fail to remove files, with which error, and which file was the last?
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct reason {
+	char program[16];
+	__s32 error;
+};
+
+struct name {
+	char bytes[64];
+};
+
+struct failures {
+	__u64 count;
+	struct name last;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct reason);
+	__type(value, struct failures);
+} FAILURES SEC(".maps");
+
+/* The files that are being removed at this moment, each by the thread that does it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct name);
+} NAMES SEC(".maps");
+
+SEC("kprobe")
+int BPF_KPROBE(unlink_enter, int dirfd, struct filename *filename)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct name name = {};
+
+	bpf_probe_read_kernel_str(name.bytes, sizeof(name.bytes), BPF_CORE_READ(filename, name));
+	bpf_map_update_elem(&NAMES, &id, &name, BPF_ANY);
+	return 0;
+}
+
+static void count(int error, struct name *name)
+{
+	struct reason reason = { .error = error };
+	struct failures first = { .count = 1, .last = *name }, *failures;
+
+	bpf_get_current_comm(reason.program, sizeof(reason.program));
+	failures = bpf_map_lookup_elem(&FAILURES, &reason);
+	if (failures) {
+		failures->count++;
+		failures->last = *name;
+	} else {
+		bpf_map_update_elem(&FAILURES, &reason, &first, BPF_ANY);
+	}
+}
+
+SEC("kretprobe")
+int BPF_KRETPROBE(unlink_exit, int ret)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct name *name = bpf_map_lookup_elem(&NAMES, &id);
+
+	if (name) {
+		if (ret < 0)
+			count(-ret, name);
+		bpf_map_delete_elem(&NAMES, &id);
+	}
+	return 0;
+}

@@ -1,0 +1,94 @@
+//! Which programs fail to remove files, with which error, and which file was the last?
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel,
+        bpf_probe_read_kernel_str_bytes,
+    },
+    macros::{kprobe, kretprobe, map},
+    maps::HashMap,
+    programs::{ProbeContext, RetProbeContext},
+};
+
+#[repr(C)]
+struct Reason {
+    program: [u8; 16],
+    error: i32,
+}
+
+#[repr(C)]
+struct Failures {
+    count: u64,
+    last: [u8; 64],
+}
+
+/// Only its first member, which is the first on Linux 5.10 to 7.3: see lesson 01.
+#[repr(C)]
+struct Filename {
+    name: *const u8,
+}
+
+#[map]
+static FAILURES: HashMap<Reason, Failures> = HashMap::with_max_entries(1024, 0);
+
+/// The files that are being removed at this moment, each by the thread that does it.
+#[map]
+static NAMES: HashMap<u64, [u8; 64]> = HashMap::with_max_entries(1024, 0);
+
+#[kprobe]
+pub fn unlink_enter(ctx: ProbeContext) -> u32 {
+    let _ = remember(&ctx);
+    0
+}
+
+fn remember(ctx: &ProbeContext) -> Option<()> {
+    let filename: *const Filename = ctx.arg(1)?;
+    let mut name = [0; 64];
+    // SAFETY: the helpers check each address, and fail when it cannot be read; the verifier checks the buffer.
+    unsafe {
+        let from = bpf_probe_read_kernel(&raw const (*filename).name).ok()?;
+        bpf_probe_read_kernel_str_bytes(from, &mut name).ok()?;
+    }
+    NAMES.insert(bpf_get_current_pid_tgid(), name, 0).ok()
+}
+
+#[kretprobe]
+pub fn unlink_exit(ctx: RetProbeContext) -> u32 {
+    let id = bpf_get_current_pid_tgid();
+    // SAFETY: only this thread changes its entry.
+    if let Some(name) = unsafe { NAMES.get(id) } {
+        let ret: i32 = ctx.ret();
+        if ret < 0 {
+            count(-ret, name);
+        }
+        let _ = NAMES.remove(id);
+    }
+    0
+}
+
+fn count(error: i32, name: &[u8; 64]) {
+    let Ok(program) = bpf_get_current_comm() else { return };
+    let reason = Reason { program, error };
+    match FAILURES.get_ptr_mut(&reason) {
+        // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
+        Some(failures) => unsafe {
+            (*failures).count += 1;
+            (*failures).last = *name;
+        },
+        None => {
+            let _ = FAILURES.insert(&reason, Failures { count: 1, last: *name }, 0);
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
