@@ -294,9 +294,11 @@ impl Report {
         let lines = program.map(|program| program.messages.iter().map(|message| message.text.as_str()));
         let lines = lines.map(|lines| lines.collect::<Vec<_>>().join("\n")).filter(|lines| !lines.is_empty());
         let mut text = indented(lines.as_deref().unwrap_or(error));
-        let line = program.and_then(|program| program.source.as_ref()).and_then(|source| source.line);
-        if let Some(line) = line {
-            let source = self.exercise.source(Variant::Answer, self.implementation);
+        let source = self.exercise.source(Variant::Answer, self.implementation);
+        // What a library's function does, inlined, has a line in another file.
+        let own = |at: &&verifier_log::Source| at.file.as_deref().is_some_and(|file| source.ends_with(file));
+        let at = program.and_then(|program| program.source.as_ref()).filter(own);
+        if let Some(line) = at.and_then(|at| at.line) {
             text += &format!("       --> {}:{line}\n", shown(&source));
         }
         text

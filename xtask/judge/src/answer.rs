@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
+use anyhow::{Context as _, Result, anyhow, bail};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, RingBuf};
 use aya::programs::{Program, ProgramError, TestRun, TestRunOptions};
 use aya::{Btf, Ebpf, EbpfLoader, Pod};
 use plan::judge::Said;
@@ -71,7 +71,7 @@ fn refused(name: &str, hook: Hook, error: &ProgramError) -> Said {
         ProgramError::UnexpectedProgramType => {
             Said::Failed { why: format!("{name} should be a {} program, and is another", hook.kind()) }
         }
-        other => Said::Failed { why: format!("{name}: {:#}", anyhow::anyhow!(other.to_string())) },
+        other => Said::Failed { why: format!("{name}: {:#}", anyhow!(other.to_string())) },
     }
 }
 
@@ -117,17 +117,21 @@ impl Answer {
 
     /// The records that wait in a ring buffer, of the size that the exercise tells.
     pub fn records<const SIZE: usize>(&mut self, name: &str) -> Result<Vec<[u8; SIZE]>> {
+        let of_right_size = |record: Vec<u8>| {
+            <[u8; SIZE]>::try_from(record).map_err(|record| {
+                anyhow!("a record in {name} has {} bytes, and should have {SIZE}", record.len())
+            })
+        };
+        self.records_of_any_size(name)?.into_iter().map(of_right_size).collect()
+    }
+
+    /// The records that wait in a ring buffer, where each is as long as what it tells.
+    pub fn records_of_any_size(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
         let map = self.map_mut(name)?;
         let mut ring = RingBuf::try_from(map).with_context(|| wrong(name, "a ring buffer", String::new()))?;
         let mut records = Vec::new();
         while let Some(record) = ring.next() {
-            let length = record.len();
-            let record = record.first_chunk().filter(|_| length == SIZE);
-            records.push(
-                *record.with_context(|| {
-                    format!("a record in {name} has {length} bytes, and should have {SIZE}")
-                })?,
-            );
+            records.push(record.to_vec());
         }
         Ok(records)
     }
@@ -162,6 +166,19 @@ impl Answer {
         let there: Vec<&str> = self.ebpf.maps().map(|(name, _)| name).collect();
         format!("there is no map called {name}; there is: {}", or_none(&there))
     }
+}
+
+/// What all CPUs together have in their values of one entry.
+pub fn summed<const N: usize>(values: &PerCpuValues<[u64; N]>) -> [u64; N] {
+    std::array::from_fn(|index| values.iter().map(|value| value[index]).sum())
+}
+
+/// The 16 bytes that the kernel keeps of a program's name.
+pub fn comm(name: &str) -> [u8; 16] {
+    let mut comm = [0; 16];
+    let length = name.len().min(15);
+    comm[..length].copy_from_slice(&name.as_bytes()[..length]);
+    comm
 }
 
 fn size<V>() -> String {

@@ -6,6 +6,8 @@
 //!   hook       where a program is attached, and how it is loaded
 //!   answer     the learner's object file, loaded; its maps by name
 //!   command    the learner's program that runs without a kernel's help
+//!   format     where a field lies in the record of a tracepoint
+//!   frame      frames, and what packet programs do with them
 //!   work       what they do for the programs to see
 //!   lessons/   the judges themselves, a file for each lesson
 //!   intro      the judges of lesson 00, which need no kernel
@@ -25,6 +27,10 @@ pub mod intro;
 
 #[cfg(feature = "kernel")]
 mod answer;
+#[cfg(feature = "kernel")]
+mod format;
+#[cfg(feature = "kernel")]
+mod frame;
 #[cfg(feature = "kernel")]
 mod hook;
 #[cfg(feature = "kernel")]

@@ -1,12 +1,16 @@
 //! What judges do for the programs to see. Names and numbers are others at each run.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::iter;
-use std::path::Path;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use rustix::thread::{CpuSet, Pid, sched_setaffinity};
 
 /// Every dynamic program comes with it, and the VM has no other programs. It is small, and ends at once.
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -18,14 +22,92 @@ pub fn name() -> String {
 
 /// Executes a program of this name, this many times, one after the other.
 pub fn execute_as(name: &str, times: u64) -> Result<()> {
-    let path = Path::new("/tmp").join(name);
-    fs::copy(LOADER, &path).with_context(|| format!("make {}", path.display()))?;
+    let program = Program::new(&Path::new("/tmp").join(name))?;
     for _ in 0..times {
-        let mut command = Command::new(&path);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().with_context(|| format!("execute {}", path.display()))?;
+        program.execute(Command::new(&program.path))?;
     }
-    fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
+    Ok(())
+}
+
+/// A program that ends at once. Its file goes when this is dropped.
+pub struct Program {
+    pub path: PathBuf,
+}
+
+impl Program {
+    pub fn new(path: &Path) -> Result<Self> {
+        fs::copy(LOADER, path).with_context(|| format!("make {}", path.display()))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Returns the id of the process, which has ended.
+    pub fn execute_by(&self, uid: u32) -> Result<u32> {
+        let mut command = Command::new(&self.path);
+        command.uid(uid);
+        self.execute(command)
+    }
+
+    fn execute(&self, mut command: Command) -> Result<u32> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn();
+        let mut child = child.with_context(|| format!("execute {}", self.path.display()))?;
+        child.wait().with_context(|| format!("wait for {}", self.path.display()))?;
+        Ok(child.id())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Works in a thread that has the name of a program, on this CPU.
+pub fn as_program<T: Send>(name: &str, cpu: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let on_cpu = || {
+            move_to(cpu, None)?;
+            work()
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, on_cpu);
+        join(thread.context("start a thread")?)
+    })
+}
+
+pub fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().map_err(|_| anyhow!("a thread of the judge panicked"))?
+}
+
+/// Lets a thread, or the one that calls, run on this CPU only.
+pub fn move_to(cpu: usize, thread: Option<Pid>) -> Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu);
+    sched_setaffinity(thread, &cpus).with_context(|| format!("move a thread to CPU {cpu}"))
+}
+
+/// Returns when this thread of the judge sleeps in a system call.
+pub fn wait_for_sleep(thread: Pid) -> Result<()> {
+    let path = task(thread).join("stat");
+    let sleeps = || fs::read_to_string(&path).is_ok_and(|stat| stat.contains(") S "));
+    wait_until(sleeps).context("wait for a thread to sleep")
+}
+
+/// Returns when the kernel has forgotten this thread of the judge: joined is not yet gone.
+pub fn wait_for_end(thread: Pid) -> Result<()> {
+    wait_until(|| !task(thread).exists()).context("wait for the end of a thread")
+}
+
+fn task(thread: Pid) -> PathBuf {
+    Path::new("/proc/self/task").join(thread.as_raw_nonzero().to_string())
+}
+
+fn wait_until(holds: impl Fn() -> bool) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !holds() {
+        ensure!(Instant::now() < deadline, "it took more than 5 s");
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Does this in a thread of its own, with a name of at most 15 bytes: to the kernel, a thread has a name as a program
@@ -42,4 +124,40 @@ pub fn as_thread<T: Send + 'static>(
 /// Of the thread that asks.
 pub fn thread_id() -> u32 {
     rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// Does this in a thread of its own, and says which one that was.
+pub fn in_a_thread(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<u32> {
+    let thread = thread::spawn(|| work().map(|()| thread_id()));
+    thread.join().map_err(|_| anyhow!("a thread panicked"))?
+}
+
+/// Makes files, and removes each.
+pub fn remove_files(times: u64) -> Result<()> {
+    for _ in 0..times {
+        let path = Path::new("/tmp").join(name());
+        fs::write(&path, "").with_context(|| format!("make {}", path.display()))?;
+        fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes folders, and removes each.
+pub fn remove_folders(times: u64) -> Result<()> {
+    for _ in 0..times {
+        let path = Path::new("/tmp").join(name());
+        fs::create_dir(&path).with_context(|| format!("make {}", path.display()))?;
+        fs::remove_dir(&path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes each of these to a file, with one call each.
+pub fn write_to_file(texts: &[Vec<u8>]) -> Result<()> {
+    let path = Path::new("/tmp").join(name());
+    let mut file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
+    for text in texts {
+        file.write_all(text).with_context(|| format!("write to {}", path.display()))?;
+    }
+    fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
 }

@@ -16,7 +16,7 @@ struct {
 SEC("tracepoint/sched/sched_process_exec")
 int count_exec(void *ctx)
 {
-	char comm[16];
+	char comm[16] = {};
 
 	if (bpf_get_current_comm(comm, sizeof(comm)))
 		return 0;

@@ -1,0 +1,107 @@
+//! Adds up the bytes of UDP datagrams in IPv4, by the port that they are for.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::xdp_action::XDP_PASS,
+    macros::{map, xdp},
+    maps::HashMap,
+    programs::XdpContext,
+};
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_VLAN: u16 = 0x8100;
+const UDP: u8 = 17;
+
+#[repr(C)]
+struct Ethernet {
+    macs: [u16; 6],
+    ethertype: u16,
+}
+
+#[repr(C)]
+struct Vlan {
+    tag: u16,
+    ethertype: u16,
+}
+
+#[repr(C)]
+struct Ipv4 {
+    /// In 32-bit words: the lower half of the byte.
+    version_and_length: u8,
+    service: u8,
+    total_length: u16,
+    id_and_fragment: [u16; 2],
+    ttl: u8,
+    protocol: u8,
+    checksum: u16,
+    addresses: [u16; 4],
+}
+
+#[repr(C)]
+struct Udp {
+    source: u16,
+    destination: u16,
+    length: u16,
+    checksum: u16,
+}
+
+/// A port, and the bytes that went there: of the whole packets, with the IPv4 header.
+#[map]
+static BYTES: HashMap<u16, u64> = HashMap::with_max_entries(65536, 0);
+
+#[xdp]
+pub fn add_up(ctx: XdpContext) -> u32 {
+    if let Some((port, bytes)) = datagram(ctx.data(), ctx.data_end()) {
+        add(port, bytes.into());
+    }
+    XDP_PASS
+}
+
+/// The port that a datagram is for, and its length.
+#[inline(always)]
+fn datagram(data: usize, end: usize) -> Option<(u16, u16)> {
+    let mut next = data + size_of::<Ethernet>();
+    let mut ethertype = header::<Ethernet>(data, end)?.ethertype;
+    // A tag of a virtual network may come first.
+    if ethertype == ETHERTYPE_VLAN {
+        ethertype = header::<Vlan>(next, end)?.ethertype;
+        next += size_of::<Vlan>();
+    }
+    if ethertype != ETHERTYPE_IPV4.to_be() {
+        return None;
+    }
+    let ip = header::<Ipv4>(next, end)?;
+    if ip.protocol != UDP {
+        return None;
+    }
+    let udp = header::<Udp>(next + usize::from(ip.version_and_length & 0x0f) * 4, end)?;
+    Some((u16::from_be(udp.destination), u16::from_be(ip.total_length)))
+}
+
+#[inline(always)]
+fn header<'a, T>(at: usize, end: usize) -> Option<&'a T> {
+    // SAFETY: the header lies inside the frame, and any bytes make one.
+    (at + size_of::<T>() <= end).then(|| unsafe { &*(at as *const T) })
+}
+
+#[inline(always)]
+fn add(port: u16, bytes: u64) {
+    match BYTES.get_ptr_mut(port) {
+        // SAFETY: the pointer is not null, and the value stays valid while the program runs.
+        Some(sum) => unsafe { *sum += bytes },
+        None => {
+            let _ = BYTES.insert(port, bytes, 0);
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,36 @@
+//! Counts the files that each thread removes.
+// TODO: the verifier rejects this program. What it should do is right; make it load.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::bpf_get_current_pid_tgid,
+    macros::{kprobe, map},
+    maps::HashMap,
+    programs::ProbeContext,
+};
+
+/// The id of a thread, and how many files it has removed.
+#[map]
+static REMOVED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
+
+#[kprobe]
+pub fn count_removals(_ctx: ProbeContext) -> u32 {
+    let thread = bpf_get_current_pid_tgid() as u32;
+    // A thread that was not seen before begins with 0.
+    let _ = REMOVED.insert(thread, 0, BPF_NOEXIST.into());
+    // SAFETY: its entry is there, now at the latest.
+    unsafe { *REMOVED.get_ptr_mut(thread).unwrap_unchecked() += 1 };
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

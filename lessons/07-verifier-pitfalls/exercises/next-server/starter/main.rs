@@ -1,0 +1,71 @@
+//! Chooses one of eight servers for each frame, by its source address; of those that are up.
+// TODO: the verifier rejects this program. What it should do is right; make it load.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    macros::{map, xdp},
+    maps::Array,
+    programs::XdpContext,
+};
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+
+/// The headers of Ethernet and IPv4.
+#[repr(C)]
+struct Headers {
+    macs: [u16; 6],
+    ethertype: u16,
+    before_source: [u16; 6],
+    source: [u8; 4],
+    destination: [u8; 4],
+}
+
+#[repr(C)]
+struct Server {
+    /// 1 or 0; user space says so.
+    up: u64,
+    /// That it was chosen for.
+    frames: u64,
+}
+
+const SERVERS_MAX: u32 = 8;
+
+#[map]
+static SERVERS: Array<Server> = Array::with_max_entries(SERVERS_MAX, 0);
+
+#[xdp]
+pub fn choose(ctx: XdpContext) -> u32 {
+    if ctx.data() + size_of::<Headers>() > ctx.data_end() {
+        return XDP_PASS;
+    }
+    // SAFETY: they lie inside the frame.
+    let headers = unsafe { &*(ctx.data() as *const Headers) };
+    if u16::from_be(headers.ethertype) != ETHERTYPE_IPV4 {
+        return XDP_PASS;
+    }
+    let mut number = u32::from_be_bytes(headers.source) % SERVERS_MAX;
+    // If that one is down, the next takes over; the first comes after the last.
+    while let Some(server) = SERVERS.get_ptr_mut(number) {
+        // SAFETY: the pointer is not null, and the value stays valid while the program runs.
+        unsafe {
+            if (*server).up != 0 {
+                (*server).frames += 1;
+                return XDP_PASS;
+            }
+        }
+        number = (number + 1) % SERVERS_MAX;
+    }
+    XDP_DROP
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,49 @@
+//! Reports who sends which signal to whom.
+// TODO: the verifier rejects this program. What it should do is right; make it load.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    macros::{map, tracepoint},
+    maps::RingBuf,
+    programs::TracePointContext,
+};
+
+/// Where the arguments of kill(2) are; the tracepoint's `format` file says so.
+const TARGET: usize = 16;
+const NUMBER: usize = 24;
+
+#[repr(C)]
+struct Signal {
+    sender: u32,
+    target: i32,
+    number: i32,
+}
+
+#[map]
+static SIGNALS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+#[tracepoint]
+pub fn on_kill(ctx: TracePointContext) -> u32 {
+    // SAFETY: both are inside what this tracepoint gives.
+    let (Ok(target), Ok(number)) = (unsafe { (ctx.read_at(TARGET), ctx.read_at(NUMBER)) }) else { return 0 };
+    let Some(mut signal) = SIGNALS.reserve::<Signal>(0) else { return 0 };
+    signal.write(Signal { sender: (bpf_get_current_pid_tgid() >> 32) as u32, target, number });
+    // Signal 0 is none: it only asks whether the process is there.
+    if number == 0 {
+        return 0;
+    }
+    signal.submit(0);
+    0
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
