@@ -14,7 +14,7 @@ pub struct SharedMemory {
 
 impl SharedMemory {
     /// Enough for all lessons and the tools of a shell. Only what is written takes room.
-    pub const SIZE: usize = 64 << 20;
+    pub const SIZE: usize = 128 << 20;
 
     pub fn create() -> Result<Self> {
         let descriptor =
