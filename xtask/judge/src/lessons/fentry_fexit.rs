@@ -33,7 +33,7 @@ pub const EXERCISES: &[Exercise] = &[
         }),
     },
     Exercise {
-        name: "04/time-asleep",
+        name: "04/two-sleepers",
         judge: Judge::Kernel(Kernel {
             programs: &[
                 ("sleep_enter", Hook::FEntry("do_nanosleep")),

@@ -182,6 +182,8 @@ fn mistakes(answer: &mut Answer) -> Result<()> {
 
 fn not_in_the_table(answer: &mut Answer) -> Result<()> {
     let [denied, let_through, absent] = ports();
+    // What has no port does not have port 0 either.
+    set_verdict(answer, 0, -13)?;
     set_verdict(answer, denied, -13)?;
     set_verdict(answer, let_through, 0)?;
     // The checks before may have left an entry of this port.
@@ -258,6 +260,8 @@ fn denied(answer: &mut Answer) -> Result<()> {
 fn allowed(answer: &mut Answer) -> Result<()> {
     let [own, denied, absent] = ports();
     let attempt = Attempt::new(own);
+    // What has no port does not have port 0 either.
+    set_rule(answer, 0, attempt.uid, DENY)?;
     set_rule(answer, own, attempt.uid, DENY)?;
     set_rule(answer, denied, attempt.uid, DENY)?;
     let _ = answer.hash_mut::<u16, [u32; 2]>("RULES")?.remove(&absent);

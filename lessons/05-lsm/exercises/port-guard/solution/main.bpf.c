@@ -39,15 +39,15 @@ struct {
 	__uint(max_entries, 4096);
 } ATTEMPTS SEC(".maps");
 
-/* The port, or 0 when it is an address of another kind. */
-static __u16 port_of(const void *address)
+/* The port, or -1 when it is an address of another kind. */
+static int port_of(const void *address)
 {
 	struct sockaddr_in in;
 
 	if (bpf_probe_read_kernel(&in, sizeof(in), address))
-		return 0;
+		return -1;
 	if (in.sin_family != AF_INET && in.sin_family != AF_INET6)
-		return 0;
+		return -1;
 	return bpf_ntohs(in.sin_port);
 }
 
@@ -69,13 +69,15 @@ SEC("lsm/socket_bind")
 int BPF_PROG(guard_bind, struct socket *socket, const void *address, int length, int previous)
 {
 	__u32 uid = bpf_get_current_uid_gid();
+	int port = port_of(address);
+	__u16 key = port;
 	struct rule *rule;
-	__u16 port;
 
 	if (previous)
 		return previous;
-	port = port_of(address);
-	rule = bpf_map_lookup_elem(&RULES, &port);
+	if (port < 0)
+		return 0;
+	rule = bpf_map_lookup_elem(&RULES, &key);
 	if (!rule || rule->uid == uid)
 		return 0;
 	if (rule->action == AUDIT) {

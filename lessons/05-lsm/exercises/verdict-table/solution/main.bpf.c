@@ -20,28 +20,30 @@ struct {
 	__type(value, __s64);
 } VERDICTS SEC(".maps");
 
-/* The port, or 0 when it is an address of another kind. */
-static __u16 port_of(const void *address)
+/* The port, or -1 when it is an address of another kind. */
+static int port_of(const void *address)
 {
 	struct sockaddr_in in;
 
 	if (bpf_probe_read_kernel(&in, sizeof(in), address))
-		return 0;
+		return -1;
 	if (in.sin_family != AF_INET && in.sin_family != AF_INET6)
-		return 0;
+		return -1;
 	return bpf_ntohs(in.sin_port);
 }
 
 SEC("lsm/socket_bind")
 int BPF_PROG(on_bind, struct socket *socket, const void *address, int length, int previous)
 {
-	__u16 port;
+	int port = port_of(address);
+	__u16 key = port;
 	__s64 *entry, verdict;
 
 	if (previous)
 		return previous;
-	port = port_of(address);
-	entry = bpf_map_lookup_elem(&VERDICTS, &port);
+	if (port < 0)
+		return 0;
+	entry = bpf_map_lookup_elem(&VERDICTS, &key);
 	if (!entry)
 		return 0;
 	verdict = *entry;
