@@ -46,7 +46,7 @@ pub fn on_bind(ctx: LsmContext) -> i32 {
     let Some(verdict) = VERDICTS.get_ptr(port) else { return 0 };
     // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
     let verdict = unsafe { *verdict };
-    if verdict > 0 || verdict < -MAX_ERRNO {
+    if !(-MAX_ERRNO..=0).contains(&verdict) {
         return -EPERM;
     }
     verdict as i32
