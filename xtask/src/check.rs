@@ -103,14 +103,20 @@ fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Re
 }
 
 fn linux(place: &str) -> String {
-    if place.starts_with(|first: char| first.is_ascii_digit()) { format!("Linux {place} (VM)") } else { place.to_owned() }
+    if place.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("Linux {place} (VM)")
+    } else {
+        place.to_owned()
+    }
 }
 
 fn language(exercise: &Exercise, options: &Check) -> Result<Implementation> {
     let asked = options.implementation.map(Implementation::from);
     match asked.or_else(|| exercise.begun_in()) {
         Some(implementation) if exercise.about.starter.contains_key(&implementation) => Ok(implementation),
-        Some(_) if options.all => exercise.begun_in().ok_or_else(|| anyhow!("{} has no language", exercise.name)),
+        Some(_) if options.all => {
+            exercise.begun_in().ok_or_else(|| anyhow!("{} has no language", exercise.name))
+        }
         _ => {
             let why = exercise.about.one_language.as_deref().unwrap_or_default();
             Err(Problem::usage(format!("{} has one language only: {why}", exercise.name))
@@ -121,7 +127,11 @@ fn language(exercise: &Exercise, options: &Check) -> Result<Implementation> {
 }
 
 /// Builds the answer and lets the judge look at it.
-pub fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selection) -> Result<Vec<Report>> {
+pub fn judged(
+    exercise: &Exercise,
+    implementation: Implementation,
+    selection: &Selection,
+) -> Result<Vec<Report>> {
     let report = |place: &str, checks| Report {
         exercise: exercise.clone(),
         implementation,
@@ -136,7 +146,8 @@ pub fn judged(exercise: &Exercise, implementation: Implementation, selection: &S
         return Ok(vec![report("this machine", checks)]);
     }
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
-    let kernels: Vec<Kernel> = selection.kernels()?.into_iter().filter(|kernel| can_run(exercise, kernel)).collect();
+    let kernels: Vec<Kernel> =
+        selection.kernels()?.into_iter().filter(|kernel| can_run(exercise, kernel)).collect();
     if kernels.is_empty() {
         let since = exercise.about.since.as_deref().unwrap_or_default();
         return Err(Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
@@ -159,7 +170,8 @@ pub fn judged(exercise: &Exercise, implementation: Implementation, selection: &S
 
 /// A kernel of the learner's own is taken as new enough.
 fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
-    !crate::kernel::MATRIX.contains(&kernel.name.as_str()) || exercise.kernels().any(|name| name == kernel.name)
+    !crate::kernel::MATRIX.contains(&kernel.name.as_str())
+        || exercise.kernels().any(|name| name == kernel.name)
 }
 
 fn candidate(exercise: &Exercise, file: PathBuf) -> Candidate<'_> {
@@ -206,7 +218,12 @@ fn with_build(
     }
 }
 
-fn on(kernel: &Kernel, judge: &std::path::Path, candidate: &Candidate, head_start: Option<HeadStart>) -> Result<Vec<Checked>> {
+fn on(
+    kernel: &Kernel,
+    judge: &std::path::Path,
+    candidate: &Candidate,
+    head_start: Option<HeadStart>,
+) -> Result<Vec<Checked>> {
     let machine = demo::machine(kernel)?;
     let candidates = std::slice::from_ref(candidate);
     let programs = judging::programs(judge, candidates)?;
@@ -307,7 +324,10 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &Check) -> Resu
             screen::note("  why:   cargo xtask explain --last");
         }
         screen::note(&format!("  task:  {}", shown(&wrong.exercise.folder.join("README.md"))));
-        screen::note(&format!("  edit:  {}", shown(&wrong.exercise.source(Variant::Answer, wrong.implementation))));
+        screen::note(&format!(
+            "  edit:  {}",
+            shown(&wrong.exercise.source(Variant::Answer, wrong.implementation))
+        ));
         let seen = progress.hints(&wrong.exercise);
         screen::note(&format!("  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"));
     }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use verifier_log::{Class, Program, Report, Verdict, class, clean};
 
-use crate::cli::Explain;
 use crate::check;
+use crate::cli::Explain;
 use crate::problem::{Exit, Problem};
 use crate::screen;
 use crate::workspace;

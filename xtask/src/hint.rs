@@ -26,7 +26,9 @@ pub fn run(options: &Hint) -> Result<Exit> {
     let text: String = hints[begin..seen]
         .iter()
         .enumerate()
-        .map(|(index, hint)| format!("{} of {}: {}\n", begin + index + 1, hints.len(), textwrap::fill(hint, 100)))
+        .map(|(index, hint)| {
+            format!("{} of {}: {}\n", begin + index + 1, hints.len(), textwrap::fill(hint, 100))
+        })
         .collect();
     screen::answer(text.as_bytes())?;
     Progress::change(|progress| progress.set_hints(exercise, seen.max(progress.hints(exercise))))?;
@@ -39,7 +41,11 @@ pub fn run(options: &Hint) -> Result<Exit> {
 }
 
 /// The exercise that was named, or the first that is not done.
-pub fn chosen<'a>(exercises: &'a [Exercise], name: Option<&str>, progress: &Progress) -> Result<&'a Exercise> {
+pub fn chosen<'a>(
+    exercises: &'a [Exercise],
+    name: Option<&str>,
+    progress: &Progress,
+) -> Result<&'a Exercise> {
     match name {
         Some(name) => exercises::find(exercises, name),
         None => progress.pending(exercises).ok_or_else(|| {

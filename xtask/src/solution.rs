@@ -53,7 +53,8 @@ pub fn run(options: &Solution) -> Result<Exit> {
     let progress = Progress::read()?;
     let exercise = chosen(&exercises, options.exercise.as_deref(), &progress)?;
     let asked = options.implementation.map(Implementation::from);
-    let implementation = asked.or_else(|| exercise.begun_in()).filter(|it| exercise.about.starter.contains_key(it));
+    let implementation =
+        asked.or_else(|| exercise.begun_in()).filter(|it| exercise.about.starter.contains_key(it));
     let Some(implementation) = implementation else {
         let why = exercise.about.one_language.as_deref().unwrap_or_default();
         return Err(Problem::usage(format!("{} has one language only: {why}", exercise.name))
@@ -89,20 +90,27 @@ pub fn reset(options: &Reset) -> Result<Exit> {
     };
     let begun: Vec<_> = wanted
         .iter()
-        .flat_map(|exercise| exercise.implementations().map(move |implementation| (*exercise, implementation)))
+        .flat_map(|exercise| {
+            exercise.implementations().map(move |implementation| (*exercise, implementation))
+        })
         .filter(|(exercise, implementation)| exercise.is_begun(*implementation))
         .collect();
     if begun.is_empty() {
         screen::note("nothing to reset: the answers are the starters");
     } else if !options.yes {
-        agree(&format!("Put {} back to the starter? A copy is kept.", files(begun.len())), "leave it as it is")?;
+        agree(
+            &format!("Put {} back to the starter? A copy is kept.", files(begun.len())),
+            "leave it as it is",
+        )?;
     }
     for (exercise, implementation) in &begun {
         put(exercise, *implementation, &read(exercise.source(Variant::Starter, *implementation))?)?;
     }
     Progress::change(|progress| {
         for exercise in &wanted {
-            exercise.implementations().for_each(|implementation| progress.set_done(exercise, implementation, false));
+            exercise
+                .implementations()
+                .for_each(|implementation| progress.set_done(exercise, implementation, false));
         }
     })?;
     Ok(Exit::Done)
@@ -121,7 +129,8 @@ fn put(exercise: &Exercise, implementation: Implementation, text: &str) -> Resul
     }
     let folder = path.parent().context("an answer lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let work = tempfile::NamedTempFile::new_in(folder).with_context(|| format!("cannot write in {}", folder.display()))?;
+    let work = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write in {}", folder.display()))?;
     fs::write(work.path(), text).with_context(|| format!("cannot write {}", path.display()))?;
     work.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
     screen::note(&format!("written: {}", shown(&path)));
@@ -149,7 +158,9 @@ fn read(path: PathBuf) -> Result<String> {
 /// Asks a person. Where there is none, the flag decides.
 fn agree(question: &str, instead: &str) -> Result<()> {
     let declined = |what: &str| {
-        Problem::usage(what.to_owned()).help("--yes does it without a question").help(format!("instead: {instead}"))
+        Problem::usage(what.to_owned())
+            .help("--yes does it without a question")
+            .help(format!("instead: {instead}"))
     };
     if !screen::is_interactive() {
         return Err(declined(&format!("nobody is here to be asked: {question}")).into());

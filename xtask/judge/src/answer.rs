@@ -21,7 +21,11 @@ pub struct Opened {
 }
 
 impl Opened {
-    pub fn open(path: &Path, programs: &'static [(&'static str, Hook)], globals: Vec<Global>) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        programs: &'static [(&'static str, Hook)],
+        globals: Vec<Global>,
+    ) -> Result<Self> {
         let object = fs::read(path).with_context(|| format!("read {}", path.display()))?;
         let btf = Btf::from_sys_fs().context("read the kernel's BTF")?;
         let mut loader = EbpfLoader::new();
@@ -120,9 +124,11 @@ impl Answer {
         while let Some(record) = ring.next() {
             let length = record.len();
             let record = record.first_chunk().filter(|_| length == SIZE);
-            records.push(*record.with_context(|| {
-                format!("a record in {name} has {length} bytes, and should have {SIZE}")
-            })?);
+            records.push(
+                *record.with_context(|| {
+                    format!("a record in {name} has {length} bytes, and should have {SIZE}")
+                })?,
+            );
         }
         Ok(records)
     }
@@ -130,7 +136,8 @@ impl Answer {
     /// Runs an XDP, tc or socket program on a frame.
     pub fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
         let mut out = vec![0; frame.len() + 256];
-        let options = TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
         let program = self.ebpf.program_mut(name).with_context(|| format!("find {name}"))?;
         let result = match program {
             Program::Xdp(program) => program.test_run(options),

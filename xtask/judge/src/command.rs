@@ -45,12 +45,13 @@ impl Command {
             child.kill().context("end it")?;
             child.wait().context("wait for its end")?;
         }
-        let text = reader.join().map_err(|_| anyhow::anyhow!("read what it prints"))?.context("read what it prints")?;
+        let text = reader
+            .join()
+            .map_err(|_| anyhow::anyhow!("read what it prints"))?
+            .context("read what it prints")?;
         writer.join().map_err(|_| anyhow::anyhow!("write its input"))?;
         match status? {
-            status if status.success() => {
-                String::from_utf8(text).context("what it prints is not UTF-8")
-            }
+            status if status.success() => String::from_utf8(text).context("what it prints is not UTF-8"),
             status => bail!("it ended with {status}"),
         }
     }

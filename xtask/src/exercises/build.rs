@@ -86,7 +86,10 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         .arg(folder()?)
         .env("CARGO_BUILD_BUILD_DIR", build::target_folder()?.join("ebpf"))
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
+        );
     let program = folder()?.join(TARGET).join("release").join(binary);
     Ok(said_by(cargo)?.map(|()| program))
 }
@@ -141,7 +144,8 @@ pub fn headers() -> Result<PathBuf> {
         let from = libbpf_sources()?;
         let to = folder.join("bpf");
         fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
-        for file in ["bpf_core_read.h", "bpf_endian.h", "bpf_helper_defs.h", "bpf_helpers.h", "bpf_tracing.h"] {
+        for file in ["bpf_core_read.h", "bpf_endian.h", "bpf_helper_defs.h", "bpf_helpers.h", "bpf_tracing.h"]
+        {
             fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot copy {file}"))?;
         }
         fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;

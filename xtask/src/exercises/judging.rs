@@ -170,7 +170,9 @@ impl Minutes {
     }
 
     fn decide(&mut self, verdict: Verdict) -> Result<()> {
-        let Some(check) = self.checks.get_mut(self.decided) else { bail!("the judge says more than it said") };
+        let Some(check) = self.checks.get_mut(self.decided) else {
+            bail!("the judge says more than it said")
+        };
         check.verdict = verdict;
         check.took = self.since.elapsed();
         self.since = Instant::now();

@@ -97,7 +97,11 @@ impl Exercise {
             toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
         ensure!(!about.starter.is_empty(), "{}: it can be solved in no language", path.display());
         let both = about.starter.len() == Implementation::ALL.len();
-        ensure!(both == about.one_language.is_none(), "{}: one-language says why there is one", path.display());
+        ensure!(
+            both == about.one_language.is_none(),
+            "{}: one-language says why there is one",
+            path.display()
+        );
         let name = format!("{}/{}", lesson.number, folder.file_name().unwrap_or_default().to_string_lossy());
         Ok(Self { name, folder, about })
     }
@@ -152,7 +156,9 @@ impl Exercise {
 
     /// The language that the learner works in: the one with an answer, or else the first.
     pub fn begun_in(&self) -> Option<Implementation> {
-        self.implementations().find(|implementation| self.is_begun(*implementation)).or(self.implementations().next())
+        self.implementations()
+            .find(|implementation| self.is_begun(*implementation))
+            .or(self.implementations().next())
     }
 }
 

@@ -41,8 +41,8 @@ fn counted(answer: &Answer, name: &str, times: u64) -> Result<()> {
     key[..shown].copy_from_slice(&name.as_bytes()[..shown]);
     let name = &name[..shown];
     let count = counts.get(&key, 0).ok();
-    let count =
-        count.with_context(|| format!("{name} was executed {times} times, and COUNTS has no entry for it"))?;
+    let count = count
+        .with_context(|| format!("{name} was executed {times} times, and COUNTS has no entry for it"))?;
     ensure!(count == times, "{name} was executed {times} times, and COUNTS says {count}");
     Ok(())
 }
