@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, RingBuf};
 use aya::programs::{Program, ProgramError, TestRun, TestRunOptions};
+use aya::util::nr_cpus;
 use aya::{Btf, Ebpf, EbpfLoader, Pod};
 use plan::judge::Said;
 
@@ -102,6 +103,8 @@ impl Answer {
 
     pub fn per_cpu_hash<K: Pod, V: Pod>(&self, name: &str) -> Result<PerCpuHashMap<&MapData, K, V>> {
         let sizes = format!("keys of {} bytes and {}", std::mem::size_of::<K>(), size::<V>());
+        // aya asks a file, once: now, and not while a judge counts what it opens.
+        nr_cpus().map_err(|(_, error)| error).context("count the CPUs")?;
         PerCpuHashMap::try_from(self.map(name)?).with_context(|| wrong(name, "a per-CPU hash", sizes))
     }
 

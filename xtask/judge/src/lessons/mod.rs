@@ -1,6 +1,8 @@
 //! The judges, a file for each lesson.
 
+mod fentry_fexit;
 mod hello_kprobe;
+mod lsm;
 mod maps;
 mod tracepoint;
 mod verifier_pitfalls;
@@ -10,10 +12,12 @@ use anyhow::{Context as _, Result};
 
 use crate::exercise::Exercise;
 
-const LESSONS: [&[Exercise]; 5] = [
+const LESSONS: [&[Exercise]; 7] = [
     hello_kprobe::EXERCISES,
     maps::EXERCISES,
     tracepoint::EXERCISES,
+    fentry_fexit::EXERCISES,
+    lsm::EXERCISES,
     xdp::EXERCISES,
     verifier_pitfalls::EXERCISES,
 ];
