@@ -63,9 +63,8 @@ pub const EXERCISES: &[Exercise] = &[
 
 fn other_modes(_: &mut Answer) -> Result<()> {
     let scratch = Scratch::file(1)?;
-    for _ in 0..5 {
-        // With the sticky bit, now and then.
-        let mode = 0o400 | fastrand::u32(0..0o2000);
+    for sticky in [0, 0, 0, 0o1000] {
+        let mode = sticky | 0o400 | fastrand::u32(0..0o1000);
         change_mode(&scratch.path, mode)
             .with_context(|| format!("chmod {mode:o} should have been let through"))?;
         let found = mode_of(&scratch.path)?;
@@ -175,7 +174,7 @@ fn mistakes(answer: &mut Answer) -> Result<()> {
         set_verdict(answer, port, verdict)?;
         let result = bind(ANYWHERE[0], port);
         is_denied(result, Errno::PERM)
-            .with_context(|| format!("bind port {port}, with {verdict} in the table,"))?;
+            .with_context(|| format!("bind port {port} with {verdict} in the table"))?;
     }
     Ok(())
 }
@@ -242,7 +241,7 @@ fn set_rule(answer: &mut Answer, port: u16, uid: u32, action: u32) -> Result<()>
 fn is_refused(attempt: &Attempt, address: IpAddr) -> Result<()> {
     let Attempt { uid, port, .. } = attempt;
     is_denied(attempt.make(address)?, Errno::ACCESS)
-        .with_context(|| format!("port {port} belongs to another user; user {uid}, at {address},"))
+        .with_context(|| format!("port {port} belongs to another user; user {uid} binds it, of {address}"))
 }
 
 fn denied(answer: &mut Answer) -> Result<()> {
