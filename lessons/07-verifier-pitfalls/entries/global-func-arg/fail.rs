@@ -10,7 +10,7 @@ use aya_ebpf::{
 // Exported, it is checked as if anyone could call it, and its argument pointed to a byte that can be read.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn is_absolute(path: *const u8) -> bool {
+extern "C" fn is_absolute(path: *const u8) -> bool {
     // SAFETY: the helper checks the address.
     let first = unsafe { bpf_probe_read_user(path) };
     first == Ok(b'/')

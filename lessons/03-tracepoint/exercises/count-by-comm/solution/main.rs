@@ -17,7 +17,7 @@ static COUNTS: HashMap<[u8; 16], u64> = HashMap::with_max_entries(1024, 0);
 #[tracepoint]
 pub fn count_exec(_ctx: TracePointContext) -> u32 {
     let Ok(comm) = bpf_get_current_comm() else { return 0 };
-    match COUNTS.get_ptr_mut(&comm) {
+    match COUNTS.get_ptr_mut(comm) {
         // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
         Some(count) => unsafe { *count += 1 },
         None => {
