@@ -154,7 +154,7 @@ impl Case {
             (_, None) if checks.is_empty() => Some(format!("{what}: the judge said nothing")),
             (Should::FailAt(_), None) => Some(format!("{what}: the starter is right already")),
             (Should::FailAt(starter), Some(check)) => {
-                let as_stated = check.name == starter.fails_at && told(check).contains(&starter.message);
+                let as_stated = check.name == starter.fails_at && said(check).contains(&starter.message);
                 (!as_stated).then(|| format!("{what}: the starter should fail otherwise: {}", told(check)))
             }
             (Should::NotPass(value), None) => Some(format!("{what}: `return {value}` is taken as right")),
@@ -172,13 +172,17 @@ impl Case {
     }
 }
 
-fn told(check: &Checked) -> String {
-    let why = match &check.verdict {
+fn said(check: &Checked) -> &str {
+    match &check.verdict {
         Verdict::Passed | Verdict::NotRun => "",
         Verdict::Failed { why } => why,
         Verdict::Rejected { log, .. } => log,
-    };
-    let lines: Vec<&str> = why.lines().collect();
+    }
+}
+
+/// With the end of a long log.
+fn told(check: &Checked) -> String {
+    let lines: Vec<&str> = said(check).lines().collect();
     format!("{}: {}", check.name, lines[lines.len().saturating_sub(30)..].join("\n"))
 }
 
