@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -118,18 +117,9 @@ fn linux(place: &str) -> String {
 
 fn language(exercise: &Exercise, options: &Check) -> Result<Implementation> {
     let asked = options.implementation.map(Implementation::from);
-    match asked.or_else(|| exercise.begun_in()) {
-        Some(implementation) if exercise.about.starter.contains_key(&implementation) => Ok(implementation),
-        Some(_) if options.all => {
-            exercise.begun_in().ok_or_else(|| anyhow!("{} has no language", exercise.name))
-        }
-        _ => {
-            let why = exercise.about.one_language.as_deref().unwrap_or_default();
-            Err(Problem::usage(format!("{} has one language only: {why}", exercise.name))
-                .help(format!("cargo xtask check {}", exercise.name))
-                .into())
-        }
-    }
+    // Among all, one that has another language only is taken in that.
+    let asked = asked.filter(|asked| !options.all || exercise.about.starter.contains_key(asked));
+    exercise.language(asked)
 }
 
 /// Builds the answer and lets the judge look at it.
@@ -147,7 +137,10 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
                 .help(format!("cargo xtask check {} --kernel {since}", exercise.name))
                 .into())
         }
-        [kernel] => judged_on(exercise, implementation, kernel, None).map(|report| vec![report]),
+        [kernel] => {
+            let report = judged_on(exercise, implementation, kernel, &judging::judge()?, None)?;
+            Ok(vec![report])
+        }
         several => {
             let judge = judging::judge()?;
             let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
@@ -173,11 +166,15 @@ pub fn judged_on(
     exercise: &Exercise,
     implementation: Implementation,
     kernel: &Kernel,
+    judge: &Path,
     ahead: Option<HeadStart>,
 ) -> Result<Report> {
-    let judge = judging::judge()?;
-    let (built, took, ahead) = build_and_start(exercise, implementation, kernel, ahead)?;
-    let checks = with_build(built, took, |file| on(kernel, &judge, exercise, file, Some(ahead)))?;
+    let build = || timed(|| build::build(exercise, implementation, Variant::Answer));
+    let ((built, took), ahead) = match ahead {
+        Some(ahead) => (build()?, ahead),
+        None => vm::head_start_beside(&demo::machine(kernel)?, build)?,
+    };
+    let checks = with_build(built, took, |file| on(kernel, judge, exercise, file, Some(ahead)))?;
     Ok(Report::new(exercise, implementation, &kernel.name, checks))
 }
 
@@ -194,23 +191,6 @@ fn candidate(exercise: &Exercise, file: PathBuf) -> Candidate<'_> {
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     let begin = Instant::now();
     work().map(|done| (done, begin.elapsed()))
-}
-
-fn build_and_start(
-    exercise: &Exercise,
-    implementation: Implementation,
-    kernel: &Kernel,
-    ahead: Option<HeadStart>,
-) -> Result<(Built, Duration, HeadStart)> {
-    let machine = demo::machine(kernel)?;
-    let (built, ahead) = thread::scope(|scope| {
-        let build = scope.spawn(|| timed(|| build::build(exercise, implementation, Variant::Answer)));
-        // Here and not in the other thread: a VM ends with the thread that started it.
-        let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok);
-        (build.join(), ahead)
-    });
-    let (built, took) = built.map_err(|_| anyhow!("the thread that ran the compiler panicked"))??;
-    Ok((built, took, ahead.map_err(Failure::into_error)?))
 }
 
 /// Building is the first check.
@@ -291,9 +271,8 @@ impl Report {
     fn rejection(&self, error: &str, log: &str) -> String {
         let report = verifier_log::explain(log.as_bytes());
         let program = report.programs.first();
-        let lines = program.map(|program| program.messages.iter().map(|message| message.text.as_str()));
-        let lines = lines.map(|lines| lines.collect::<Vec<_>>().join("\n")).filter(|lines| !lines.is_empty());
-        let mut text = indented(lines.as_deref().unwrap_or(error));
+        let message = program.and_then(|program| program.message());
+        let mut text = indented(message.as_deref().unwrap_or(error));
         let source = self.exercise.source(Variant::Answer, self.implementation);
         // What a library's function does, inlined, has a line in another file.
         let own = |at: &&verifier_log::Source| at.file.as_deref().is_some_and(|file| source.ends_with(file));
@@ -330,10 +309,7 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &Check) -> Resu
         let next = progress.pending(exercises);
         if !options.json {
             screen::say(Mark::Good, &format!("right: {}", count(reports)));
-            screen::note(&next.map_or_else(
-                || "every exercise is done".to_owned(),
-                |next| format!("next: cargo xtask check {}    ({})", next.name, next.about.title),
-            ));
+            screen::note(&next.map_or_else(|| "every exercise is done".to_owned(), Exercise::invitation));
         }
         return Ok(Exit::Done);
     };

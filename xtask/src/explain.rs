@@ -127,12 +127,7 @@ fn rejections(programs: &[Program]) -> String {
 }
 
 fn rejection(program: &Program) -> String {
-    let lines = program.messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>();
-    let headline = if lines.is_empty() {
-        "the verifier's log ends without an error".to_owned()
-    } else {
-        lines.join("\n")
-    };
+    let headline = program.message().unwrap_or_else(|| "the verifier's log ends without an error".to_owned());
     let advice = program.class.map_or_else(|| UNKNOWN.to_owned(), advice);
     format!("{headline}\n\n{}{}{advice}", facts(program), knowledge(program))
 }

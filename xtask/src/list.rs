@@ -78,7 +78,7 @@ impl Course {
 
 fn next(course: &Course) -> String {
     match course.progress.pending(&course.exercises) {
-        Some(exercise) => format!("next: cargo xtask check {}    ({})", exercise.name, exercise.about.title),
+        Some(exercise) => exercise.invitation(),
         None => "every exercise is done; next: cargo xtask shell".to_owned(),
     }
 }

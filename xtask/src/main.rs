@@ -1,12 +1,11 @@
-//! The one place that prints errors and picks the exit code.
+//! The one place where errors end a command, and the exit code is picked.
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use xtask::cli;
 use xtask::interrupt;
-use xtask::problem::{Exit, Problem};
-use xtask::screen;
+use xtask::problem::{self, Exit, Problem};
 use xtask::vm::Interrupted;
 
 fn main() -> ExitCode {
@@ -24,12 +23,8 @@ fn report(error: &anyhow::Error) -> Exit {
         // Whoever read our output has seen enough.
         return Exit::Done;
     }
-    screen::note(&format!("\x1b[1;31merror\x1b[0m: {error:#}"));
-    let problem = error.downcast_ref::<Problem>();
-    for line in problem.map_or(&[][..], Problem::help_lines) {
-        screen::note(&format!("  \x1b[1mhelp\x1b[0m: {line}"));
-    }
-    problem.map_or(Exit::MachineNotReady, Problem::exit)
+    problem::show(error);
+    error.downcast_ref().map_or(Exit::MachineNotReady, Problem::exit)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

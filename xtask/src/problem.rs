@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::screen;
+
 /// The exit codes of every command, also in `--help`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
@@ -50,6 +52,14 @@ impl Problem {
 
     pub fn help_lines(&self) -> &[String] {
         &self.help
+    }
+}
+
+/// Shows an error, with what to do about it where that is known.
+pub fn show(error: &anyhow::Error) {
+    screen::note(&format!("\x1b[1;31merror\x1b[0m: {error:#}"));
+    for line in error.downcast_ref().map_or(&[][..], Problem::help_lines) {
+        screen::note(&format!("  \x1b[1mhelp\x1b[0m: {line}"));
     }
 }
 

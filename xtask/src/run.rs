@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -79,15 +78,8 @@ fn build_and_start(lesson: &Lesson, kernels: &[Kernel]) -> Result<(PathBuf, Dura
         let (program, time) = build()?;
         return Ok((program, time, None));
     };
-    let machine = demo::machine(kernel)?;
-    let (built, head_start) = thread::scope(|scope| {
-        let build = scope.spawn(build);
-        // Here and not in the other thread: a VM ends with the thread that started it.
-        let head_start = vm::head_start(&machine);
-        (build.join(), head_start)
-    });
-    let (program, time) = built.map_err(|_| anyhow::anyhow!("the thread that ran cargo panicked"))??;
-    Ok((program, time, Some(head_start.map_err(Failure::into_error)?)))
+    let ((program, time), head_start) = vm::head_start_beside(&demo::machine(kernel)?, build)?;
+    Ok((program, time, Some(head_start)))
 }
 
 /// Runs the lesson on these kernels, some side by side. With a head start, there is one kernel.

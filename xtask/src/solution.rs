@@ -52,15 +52,7 @@ pub fn run(options: &Solution) -> Result<Exit> {
     let exercises = exercises::exercises()?;
     let progress = Progress::read()?;
     let exercise = chosen(&exercises, options.exercise.as_deref(), &progress)?;
-    let asked = options.implementation.map(Implementation::from);
-    let implementation =
-        asked.or_else(|| exercise.begun_in()).filter(|it| exercise.about.starter.contains_key(it));
-    let Some(implementation) = implementation else {
-        let why = exercise.about.one_language.as_deref().unwrap_or_default();
-        return Err(Problem::usage(format!("{} has one language only: {why}", exercise.name))
-            .help(format!("cargo xtask solution {}", exercise.name))
-            .into());
-    };
+    let implementation = exercise.language(options.implementation.map(Implementation::from))?;
     if !progress.is_done(exercise) && !options.yes {
         agree(&format!("{} is not done. See its solution?", exercise.name), "cargo xtask hint")?;
     }

@@ -276,8 +276,7 @@ fn sizes(accepted: &Accepted) -> String {
 pub fn reason(error: &str, log: &str) -> (String, Option<&'static Class>) {
     let report = verifier_log::explain(log.as_bytes());
     let program = report.programs.first();
-    let said = program.map(|program| program.messages.iter().map(|message| message.text.as_str()));
-    let text = said.map(|lines| lines.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty());
+    let text = program.and_then(|program| program.message()).map(|text| text.replace('\n', "; "));
     (text.unwrap_or_else(|| error.to_owned()), program.and_then(|program| program.class))
 }
 

@@ -18,11 +18,12 @@ use crate::catalog::{Implementation, Place};
 use crate::check::{self, Report};
 use crate::cli::One;
 use crate::exercises::build::shown;
+use crate::exercises::judging;
 use crate::exercises::progress::Progress;
 use crate::exercises::{self, Exercise, Variant};
 use crate::hint::{self, Hint, chosen};
 use crate::kernel::{DEFAULT, Kernel};
-use crate::problem::{Exit, Problem};
+use crate::problem::{self, Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::vm::{self, Failure, HeadStart, Interrupted};
@@ -66,7 +67,7 @@ pub fn run(options: &Watch) -> Result<Exit> {
         let _ = signals.send(Event::Signal(signal));
     });
     let _keys = Keys::listen(sender.clone())?;
-    let mut watching = Watching { options, selection, sender, events, ahead: None };
+    let mut watching = Watching { options, selection, sender, events, court: None, ahead: None };
     let mut exercise = first;
     while let Some(name) = watching.exercise(exercise)? {
         exercise = exercises::find(&exercises, &name)?;
@@ -79,6 +80,8 @@ struct Watching<'a> {
     selection: Selection,
     sender: Sender<Event>,
     events: Receiver<Event>,
+    /// The kernel, and the judge for its guest: looked for once.
+    court: Option<(Kernel, PathBuf)>,
     /// A guest that waits for a program.
     ahead: Option<HeadStart>,
 }
@@ -133,25 +136,18 @@ impl Watching<'_> {
     fn check(&mut self, exercise: &Exercise) -> Result<()> {
         let begin = Instant::now();
         let asked = self.options.implementation.map(Implementation::from);
-        let implementation =
-            asked.or_else(|| exercise.begun_in()).context("it can be solved in no language")?;
+        let implementation = exercise.language(asked)?;
         screen::say(Mark::Note, &format!("checking {}: {implementation}", exercise.name));
         match self.judge(exercise, implementation) {
             Ok(report) => self.show(&report, begin.elapsed())?,
             // A deleted answer, for one: it may come back.
-            Err(error) if error.is::<Problem>() => {
-                screen::say(Mark::Bad, &format!("{error:#}"));
-                error
-                    .downcast_ref::<Problem>()
-                    .iter()
-                    .flat_map(|it| it.help_lines())
-                    .for_each(|line| screen::note(line));
-            }
+            Err(error) if error.is::<Problem>() => problem::show(&error),
             Err(error) => return Err(error),
         }
         if exercise.about.place == Place::Kernel {
             // Ready before the next save.
-            self.ahead = Some(vm::head_start(&demo::machine(&self.kernel()?)?).map_err(Failure::into_error)?);
+            let machine = demo::machine(&self.court()?.0)?;
+            self.ahead = Some(vm::head_start(&machine).map_err(Failure::into_error)?);
         }
         Ok(())
     }
@@ -160,16 +156,21 @@ impl Watching<'_> {
         match exercise.about.place {
             Place::Here => check::judged_here(exercise, implementation),
             Place::Kernel => {
-                let kernel = self.kernel()?;
-                check::judged_on(exercise, implementation, &kernel, self.ahead.take())
+                let ahead = self.ahead.take();
+                let (kernel, judge) = self.court()?;
+                check::judged_on(exercise, implementation, kernel, judge, ahead)
             }
         }
     }
 
     /// What needs no kernel is not made to wait for one.
-    fn kernel(&self) -> Result<Kernel> {
-        setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &self.selection.needs()].concat())?;
-        self.selection.kernels()?.pop().context("no kernel was chosen")
+    fn court(&mut self) -> Result<&(Kernel, PathBuf)> {
+        if self.court.is_none() {
+            setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &self.selection.needs()].concat())?;
+            let kernel = self.selection.kernels()?.pop().context("no kernel was chosen")?;
+            self.court = Some((kernel, judging::judge()?));
+        }
+        self.court.as_ref().context("it has just been made")
     }
 
     fn show(&self, report: &Report, took: Duration) -> Result<()> {

@@ -9,9 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Run, fake_qemu, stderr, stdout};
+use common::{Run, fake_qemu, stderr, stdout, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
 /// Runs a command that goes wrong: its standard error, with the exit code.
 fn refused(arguments: &[&str]) -> String {
@@ -290,35 +289,22 @@ fn closed_standard_streams_are_no_problem() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_person_types_into_the_shell() {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let (mut terminal, theirs) = common::terminal();
     let mut run = Run::new(&["shell"]);
     run.command.stdin(theirs.try_clone().unwrap()).stdout(theirs).stderr(Stdio::piped());
     let mut child = run.command.spawn().unwrap();
     // Our copies of the terminal's other end would keep it open for ever.
     run.command = std::process::Command::new("true");
-    let mut terminal = std::fs::File::from(ours);
-    let mut screen = String::new();
-    wait_for(&mut terminal, &mut screen, "# ");
+    let screen = wait_for(&mut terminal, "# ");
     assert!(screen.contains("hello-kprobe"), "no greeting: {screen}");
     terminal.write_all(b"sleep 100\n").unwrap();
     std::thread::sleep(Duration::from_millis(500));
     terminal.write_all(b"\x03echo $((6*7))\n").unwrap();
-    wait_for(&mut terminal, &mut screen, "42");
+    wait_for(&mut terminal, "42");
     // More than the shell will read: what comes after its end is lost, and nothing else.
     terminal.write_all(b"exit\nexit\n\n").unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(run.left_behind(), [""; 0]);
-}
-
-fn wait_for(terminal: &mut std::fs::File, screen: &mut String, text: &str) {
-    let mut buffer = [0; 1024];
-    while !screen.contains(text) {
-        let length = terminal.read(&mut buffer).unwrap();
-        screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
 }
 
 #[test]

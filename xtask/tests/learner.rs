@@ -9,11 +9,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use common::{Run, stderr, stdout};
+use common::{Run, stderr, stdout, wait_for};
 use rustix::process::{Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::tcgetattr;
 use xtask::catalog::Implementation;
 use xtask::exercises::{self, Exercise, Variant};
@@ -243,17 +241,13 @@ fn two_checks_at_once() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_person_watches() {
     let learner = Learner::at("03/count-by-comm");
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let (mut terminal, theirs) = common::terminal();
     let before = tcgetattr(&theirs).unwrap();
     let mut run = learner.run(&["watch", "03/count-by-comm"]);
     let end = |end: &std::os::fd::OwnedFd| end.try_clone().unwrap();
     run.command.stdin(end(&theirs)).stdout(end(&theirs)).stderr(end(&theirs));
     let mut child = run.command.spawn().unwrap();
     run.command = Command::new("true");
-    let mut terminal = fs::File::from(ours);
 
     wait_for(&mut terminal, "not yet in");
     learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
@@ -295,17 +289,4 @@ fn a_script_watches() {
         assert!(!child.wait().unwrap().success());
         assert_eq!(run.left_behind(), [""; 0]);
     }
-}
-
-fn wait_for(from: &mut impl std::io::Read, text: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(300);
-    let mut screen = String::new();
-    let mut buffer = [0; 1024];
-    while !screen.contains(text) {
-        assert!(Instant::now() < deadline, "{text} never came: {screen}");
-        let length = from.read(&mut buffer).unwrap();
-        assert!(length > 0, "it ended before {text}: {screen}");
-        screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-    screen
 }

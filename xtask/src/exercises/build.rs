@@ -11,21 +11,12 @@ use super::{Exercise, Variant};
 use crate::catalog::{Implementation, Place};
 use crate::foreground::Foreground;
 use crate::problem::Problem;
-use crate::setup::Need;
+use crate::setup::clang;
 use crate::vm::Interrupted;
 use crate::{build, workspace};
 
 /// A program, or what the compiler said about it.
 pub type Built = Result<PathBuf, String>;
-
-/// What it takes to build an answer.
-pub fn needs(exercise: &Exercise, implementation: Implementation) -> Vec<Need> {
-    match (exercise.about.place, implementation) {
-        (Place::Here, _) => Vec::new(),
-        (Place::Kernel, Implementation::Aya) => vec![Need::RustSrc, Need::BpfLinker],
-        (Place::Kernel, Implementation::Libbpf) => vec![Need::Clang],
-    }
-}
 
 pub fn build(exercise: &Exercise, implementation: Implementation, variant: Variant) -> Result<Built> {
     let source = exercise.source(variant, implementation);
@@ -38,7 +29,7 @@ pub fn build(exercise: &Exercise, implementation: Implementation, variant: Varia
         (Place::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
         (Place::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
         (Place::Kernel, Implementation::Libbpf) => {
-            let mut clang = Command::new(clang());
+            let mut clang = Command::new(clang::program());
             clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall", "-D__TARGET_ARCH_x86"]);
             // The lesson's exercises share a vmlinux.h.
             clang.arg("-I").arg(exercise.folder.with_file_name("")).arg("-I").arg(headers()?);
@@ -58,11 +49,6 @@ pub fn shown(path: &Path) -> String {
 
 fn folder() -> Result<PathBuf> {
     Ok(build::target_folder()?.join("exercises"))
-}
-
-fn clang() -> PathBuf {
-    let chosen = std::env::var_os("CLANG").filter(|clang| !clang.is_empty());
-    chosen.map_or_else(|| workspace::own_cache().join("bin/clang"), PathBuf::from)
 }
 
 /// The name of the binary in the answer's crate.

@@ -154,8 +154,22 @@ impl Exercise {
         read(Variant::Answer) != read(Variant::Starter)
     }
 
-    /// The language that the learner works in: the one with an answer, or else the first.
-    pub fn begun_in(&self) -> Option<Implementation> {
+    /// The language that was asked for, or else the one that the learner works in.
+    pub fn language(&self, asked: Option<Implementation>) -> Result<Implementation> {
+        let language = asked.or_else(|| self.begun_in());
+        let language = language.filter(|language| self.about.starter.contains_key(language));
+        let why = self.about.one_language.as_deref().unwrap_or_default();
+        let problem = || Problem::usage(format!("{} has one language only: {why}", self.name));
+        Ok(language.ok_or_else(|| problem().help("leave --impl out"))?)
+    }
+
+    /// What to type to go on with it.
+    pub fn invitation(&self) -> String {
+        format!("next: cargo xtask check {}    ({})", self.name, self.about.title)
+    }
+
+    /// The language with an answer, or else the first.
+    fn begun_in(&self) -> Option<Implementation> {
         self.implementations()
             .find(|implementation| self.is_begun(*implementation))
             .or(self.implementations().next())

@@ -19,6 +19,11 @@ fn named() -> Option<PathBuf> {
         .filter(|path| !path.as_os_str().is_empty() && *path != links::place(NAME))
 }
 
+/// The clang to call, once [`is_there`] holds.
+pub fn program() -> PathBuf {
+    named().unwrap_or_else(|| links::place(NAME))
+}
+
 pub fn is_there() -> bool {
     match named() {
         Some(path) if path.components().count() > 1 => child::is_executable(&path),

@@ -25,7 +25,9 @@ mod start;
 pub use accel::{Accel, KvmState, OVERRIDE, kvm_state};
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
 pub use qemu::NANOSECONDS;
-pub use start::{HeadStart, How, Interrupted, Started, head_start, last_words, start, time_to_end};
+pub use start::{
+    HeadStart, How, Interrupted, Started, head_start, head_start_beside, last_words, start, time_to_end,
+};
 
 use std::path::PathBuf;
 

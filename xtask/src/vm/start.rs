@@ -73,6 +73,21 @@ pub fn head_start(machine: &Machine) -> Result<HeadStart, Failure> {
     Ok(head)
 }
 
+/// The same, while something else is done.
+pub fn head_start_beside<T: Send>(
+    machine: &Machine,
+    work: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> anyhow::Result<(T, HeadStart)> {
+    let (done, head_start) = std::thread::scope(|scope| {
+        let work = scope.spawn(work);
+        // Here and not in the other thread: a VM ends with the thread that started it.
+        let head_start = head_start(machine);
+        (work.join(), head_start)
+    });
+    let done = done.map_err(|_| anyhow::anyhow!("the thread beside the VM's start panicked"))??;
+    Ok((done, head_start.map_err(Failure::into_error)?))
+}
+
 impl HeadStart {
     /// Gives the guest its programs.
     pub fn finish(self, machine: &Machine, programs: &Programs) -> Result<Started, Failure> {

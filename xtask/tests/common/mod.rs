@@ -2,6 +2,9 @@
 
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use plan::{Plan, Step};
 use rustix::process::Pid;
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use xtask::demo;
 use xtask::image::{self, Archive};
 use xtask::setup::{self, Need};
@@ -85,6 +89,29 @@ pub fn stderr(output: &Output) -> String {
 
 pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Both ends of a real terminal: a person's, and a program's.
+pub fn terminal() -> (File, OwnedFd) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    (ours.into(), theirs)
+}
+
+/// Reads until this text has come; returns all that came.
+pub fn wait_for(from: &mut impl Read, text: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let mut screen = String::new();
+    let mut buffer = [0; 1024];
+    while !screen.contains(text) {
+        assert!(Instant::now() < deadline, "{text} never came: {screen}");
+        let length = from.read(&mut buffer).unwrap();
+        assert!(length > 0, "it ended before {text}: {screen}");
+        screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    screen
 }
 
 /// A VM with busybox in it.

@@ -156,17 +156,21 @@ impl Program {
         Walk { steps, decisive }
     }
 
+    /// The decisive lines as one text, if the log has any.
+    pub fn message(&self) -> Option<String> {
+        let lines: Vec<&str> = self.messages.iter().map(|message| message.text.as_str()).collect();
+        Some(lines.join("\n")).filter(|text| !text.is_empty())
+    }
+
     /// A loader may print a log twice.
     fn says_the_same_as(&self, other: &Self) -> bool {
-        let texts =
-            |program: &Self| program.messages.iter().map(|message| message.text.clone()).collect::<Vec<_>>();
         let same_name = self.name == other.name || self.name.is_none() || other.name.is_none();
         let is_rejection = self.verdict != Verdict::NoRejection;
         is_rejection
             && same_name
             && self.verdict == other.verdict
             && self.insn == other.insn
-            && texts(self) == texts(other)
+            && self.message() == other.message()
     }
 
     pub(crate) fn log(&self) -> Option<&Log> {
