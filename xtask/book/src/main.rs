@@ -11,10 +11,12 @@
 //!       tabs         the same thing in several languages, or on several kernels
 //!   explorer     the reader of verifier logs, compiled to WebAssembly
 //!   check        what mdBook lets pass: sources, then the rendered pages
+//!   browser      tests in a real browser
 //!   serve        the book at a local address, made anew at each save
 //!   po           the texts to translate
 //! ```
 
+mod browser;
 mod capture;
 mod check;
 mod directive;
@@ -63,6 +65,8 @@ enum Command {
     },
     /// Build it, and look for what mdBook lets pass: missing anchors, broken links, code that was typed in
     Check,
+    /// Build it, and read it in a headless Chromium
+    Test,
     /// Write the texts to translate to target/book-po/messages.pot
     Po,
 }
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Build { open } => build(open),
         Command::Serve { open, port } => serve::serve(port, open),
         Command::Check => check::check(),
+        Command::Test => browser::test(),
         Command::Po => po::extract(),
     };
     match done {
