@@ -66,6 +66,7 @@
     list.addEventListener('keydown', event => keys(event, list, group));
     tabs.prepend(list);
     tabs.classList.add('live');
-    show(tabs, remembered(group));
+    // The course's own default kernel.
+    show(tabs, remembered(group) ?? (group === 'kernel' ? 'Linux 6.12' : 'Rust'));
   }
 })();

@@ -238,6 +238,14 @@ pub fn run() -> Result<Exit> {
     }
 }
 
+/// Whether the grammar has these arguments.
+pub fn understands<'a>(arguments: impl Iterator<Item = &'a str>) -> Result<(), clap::Error> {
+    match Arguments::try_parse_from(["cargo xtask"].into_iter().chain(arguments)) {
+        Err(error) if error.use_stderr() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done

@@ -67,13 +67,7 @@ impl Directive {
     /// As Markdown.
     pub fn expanded(&self) -> Result<String> {
         match self {
-            Self::Both(rust, c) => Ok(tabs(
-                Group::Language,
-                &[
-                    ("Rust".to_owned(), html::code(&rust.path), rust.block()?),
-                    ("C".to_owned(), html::code(&c.path), c.block()?),
-                ],
-            )),
+            Self::Both(rust, c) => both(rust, c),
             Self::Code(excerpt) => {
                 let caption = html::code(&excerpt.path);
                 Ok(format!("<p class=\"tab-title\">{caption}</p>\n\n{}", excerpt.block()?))
@@ -103,6 +97,21 @@ impl Directive {
             _ => Vec::new(),
         }
     }
+}
+
+/// The kernel sides are in two languages; the user sides are both in Rust, with two libraries.
+fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
+    let caption = |excerpt: &Excerpt, library: &str| {
+        let library = if c.path.ends_with(".rs") { format!("{library}, ") } else { String::new() };
+        format!("{library}{}", html::code(&excerpt.path))
+    };
+    Ok(tabs(
+        Group::Language,
+        &[
+            ("Rust".to_owned(), caption(rust, "with aya"), rust.block()?),
+            ("C".to_owned(), caption(c, "with libbpf-rs"), c.block()?),
+        ],
+    ))
 }
 
 /// A page with all of its directives expanded.

@@ -1,7 +1,7 @@
 //! What mdBook's pages go through before it renders them.
 
 use anyhow::{Context, Result};
-use mdbook_core::book::{Book, BookItem, Chapter};
+use mdbook_core::book::{Book, BookItem, Chapter, SectionNumber};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 use xtask::entry;
 
@@ -21,8 +21,8 @@ impl Preprocessor for Gallery {
         book.for_each_chapter_mut(|chapter| {
             let is_index = chapter.path.as_ref().is_some_and(|path| path.ends_with("gallery/index.md"));
             if is_index && !added {
-                let parents = [chapter.parent_names.clone(), vec![chapter.name.clone()]].concat();
-                chapter.sub_items = pages.iter().map(|entry| page(entry, &parents)).collect();
+                chapter.sub_items =
+                    (1..).zip(&pages).map(|(number, entry)| page(entry, number, chapter)).collect();
                 added = true;
             }
         });
@@ -30,9 +30,13 @@ impl Preprocessor for Gallery {
     }
 }
 
-fn page(entry: &entry::Entry, parents: &[String]) -> BookItem {
+fn page(entry: &entry::Entry, number: u32, index: &Chapter) -> BookItem {
     let path = format!("{}/{}.md", gallery::FOLDER, entry.name);
-    let mut chapter = Chapter::new(&entry.name, gallery::page(entry), path, parents.to_vec());
+    let parents = [index.parent_names.clone(), vec![index.name.clone()]].concat();
+    let mut chapter = Chapter::new(&entry.name, gallery::page(entry), path, parents);
+    // The side bar folds what has a number below another's.
+    let above = index.number.iter().flat_map(|number| number.iter().copied());
+    chapter.number = Some(SectionNumber::new(above.chain([number]).collect::<Vec<_>>()));
     // It has no file of its own.
     chapter.source_path = None;
     BookItem::Chapter(chapter)

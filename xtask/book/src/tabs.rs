@@ -24,9 +24,9 @@ pub fn tabs(group: Group, panels: &[(String, String, String)]) -> String {
 }
 
 fn panel(name: &str, caption: &str, body: &str) -> String {
-    let title = if caption.is_empty() { name.to_owned() } else { format!("{name}: {caption}") };
     format!(
-        "<div class=\"tab\" data-tab=\"{name}\">\n<p class=\"tab-title\">{title}</p>\n\n{}\n\n</div>\n\n",
+        "<div class=\"tab\" data-tab=\"{name}\">\n<p class=\"tab-title\"><span class=\"tab-name\">{name}</span> \
+         {caption}</p>\n\n{}\n\n</div>\n\n",
         body.trim_end()
     )
 }
