@@ -23,6 +23,9 @@
   skip.textContent = document.documentElement.lang === 'ko' ? '본문으로 건너뛰기' : 'Skip to main content';
   document.body.prepend(skip);
 
+  // The empty corner of a table heads nothing.
+  for (const corner of document.querySelectorAll('main th:empty')) corner.replaceWith(document.createElement('td'));
+
   const reachable = () => {
     for (const block of document.querySelectorAll('main pre > code, main .table-wrapper, main pre')) {
       if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;

@@ -84,7 +84,7 @@ pub fn bench(number: &str) -> Result<String> {
     Ok(format!(
         "| program | in | instructions; machine code | machine instructions a run |\n|---|---|---|---|\n{rows}\n\
          Measured on Linux {kernel} with `cargo xtask bench {number}`. The last column counts all that the program \
-         calls, and the way into and out of it.\n"
+         calls.\n"
     ))
 }
 
