@@ -219,9 +219,12 @@ fn on(
 ) -> Result<Vec<Checked>> {
     let machine = demo::machine(kernel)?;
     let candidates = &[candidate(exercise, file)];
-    let programs = judging::programs(judge, candidates)?;
-    let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok);
-    let started = ahead.and_then(|ahead| ahead.finish(&machine, &programs));
+    let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok).map_err(Failure::into_error)?;
+    let started = if ahead.is_furnished() {
+        ahead.join(&judging::answers(candidates)?)
+    } else {
+        ahead.finish(&machine, &judging::programs(judge, candidates)?)
+    };
     let mut started = started.map_err(Failure::into_error)?;
     match judging::in_guest(&mut started.guest, candidates) {
         Ok(mut judged) => Ok(judged.pop().unwrap_or_default()),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::book::Book;
 use crate::catalog::Implementation;
 use crate::check::Check;
 use crate::gallery::Gallery;
@@ -16,8 +17,8 @@ use crate::solution::{Reset, Solution};
 use crate::verify::Verify;
 use crate::watch::Watch;
 use crate::{
-    bench, check, doctor, explain, gallery, hint, list, run, scaffold, setup, shell, solution, test, verify,
-    watch,
+    bench, book, check, doctor, explain, gallery, hint, list, run, scaffold, setup, shell, solution, test,
+    verify, watch,
 };
 
 #[derive(Debug, Parser)]
@@ -84,6 +85,8 @@ enum Command {
     /// Measures what the lessons' programs cost, in Rust and in C side by side
     #[command(after_help = BENCH_HELP)]
     Bench(Bench),
+    /// Builds the book, serves it, checks it
+    Book(Book),
     /// Runs everything that CI runs, or the steps that are named
     Test {
         /// Steps to run, in this order; without any, all of them
@@ -230,6 +233,7 @@ pub fn run() -> Result<Exit> {
         Some(Command::Doctor { json }) => doctor::run(json),
         Some(Command::Setup(options)) => setup::run(&options).map(|()| Exit::Done),
         Some(Command::Bench(options)) => bench::run(&options),
+        Some(Command::Book(options)) => book::run(&options).map(|never| match never {}),
         Some(Command::Test { steps }) => test::run(&steps),
     }
 }

@@ -16,11 +16,13 @@
 //!   parallel    the same on several kernels
 //!   explain     a verifier log as an explanation; the reading is done by the crate verifier-log
 //!   bench       what programs cost
+//!   book        the book, by a program of its own (xtask/book)
 //!   row, stage  what several kernels give, as one tidy output
 //!   screen      what people see
 //! ```
 
 pub mod bench;
+pub mod book;
 pub mod build;
 pub mod catalog;
 pub mod check;

@@ -28,6 +28,8 @@ pub enum Step {
     ClippyEbpf,
     /// Unit tests and snapshots that need no VM
     Unit,
+    /// The book is whole, and works in a real browser
+    Book,
     /// Every lesson in both implementations on all kernels, and the runner's faults
     Vm,
 }
@@ -69,6 +71,9 @@ fn prepare(steps: &[Step]) -> Result<()> {
         needs.extend(MATRIX.map(|name| Need::Kernel(name.into())));
         needs.push(Need::GuestTools);
     }
+    if steps.contains(&Step::Book) {
+        needs.push(Need::Browser);
+    }
     setup::ensure(&needs)
 }
 
@@ -88,6 +93,7 @@ fn commands(step: Step) -> Result<Vec<Command>> {
             commands
         }
         Step::Unit => vec![cargo(&["test", "--no-fail-fast"])],
+        Step::Book => vec![book("check"), book("test")],
         // One VM keeps one core busy.
         Step::Vm => {
             vec![cargo(&[
@@ -109,6 +115,10 @@ fn cargo(arguments: &[&str]) -> Command {
     // A snapshot that differs is a failure; it is never rewritten here.
     command.args(arguments).env("INSTA_UPDATE", "no");
     command
+}
+
+fn book(what: &str) -> Command {
+    cargo(&["run", "--quiet", "--package", "book", "--", what])
 }
 
 fn clippy_ebpf(lesson: &str) -> Command {

@@ -146,8 +146,11 @@ impl Watching<'_> {
         }
         if exercise.about.place == Place::Kernel {
             // Ready before the next save.
-            let machine = demo::machine(&self.court()?.0)?;
-            self.ahead = Some(vm::head_start(&machine).map_err(Failure::into_error)?);
+            let (kernel, judge) = self.court()?;
+            let (machine, judge) = (demo::machine(kernel)?, judging::programs(judge, &[])?);
+            let mut ahead = vm::head_start(&machine).map_err(Failure::into_error)?;
+            ahead.furnish(&judge).map_err(Failure::into_error)?;
+            self.ahead = Some(ahead);
         }
         Ok(())
     }

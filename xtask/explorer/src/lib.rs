@@ -1,8 +1,8 @@
 //! The parser of verifier logs for web pages, as WebAssembly without imports. `book/theme/explorer.js` calls it.
 //!
 //! ```text
-//! RUSTC_BOOTSTRAP=1 cargo build --package explorer --profile wasm --target wasm32-unknown-unknown -Z build-std=std,panic_abort
-//! target/wasm32-unknown-unknown/wasm/explorer.wasm
+//! RUSTC_BOOTSTRAP=1 cargo build --package explorer --profile explorer --target wasm32-unknown-unknown -Z build-std=std,panic_abort
+//! target/wasm32-unknown-unknown/explorer/explorer.wasm
 //! ```
 //!
 //! The standard library is built from the toolchain's `rust-src`, as it is for eBPF; the linker is the toolchain's own.

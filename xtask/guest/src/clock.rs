@@ -14,6 +14,11 @@ pub fn set(now: Duration) -> Result<()> {
     clock_settime(ClockId::Realtime, time).context("cannot set the clock")
 }
 
+/// Since the boot.
+pub fn uptime() -> Duration {
+    time_of(ClockId::Boottime)
+}
+
 /// How the clock stands to the one that nobody can set.
 #[derive(Clone, Copy)]
 pub struct Clock {

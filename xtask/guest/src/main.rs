@@ -67,7 +67,12 @@ fn serve() -> Result<Infallible> {
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    channel.send(&News::Ready { version: plan::VERSION, release: release.clone(), not_loaded })?;
+    channel.send(&News::Ready {
+        version: plan::VERSION,
+        release: release.clone(),
+        not_loaded,
+        uptime: clock::uptime(),
+    })?;
     loop {
         match next_order(&inbox)? {
             Order::Wake { now, seed } => {
@@ -78,6 +83,10 @@ fn serve() -> Result<Infallible> {
             Order::Unpack(source) => {
                 programs::unpack(source)?;
                 before.renew_mounts()?;
+                channel.send(&News::Unpacked)?;
+            }
+            Order::Add(length) => {
+                programs::add(length)?;
                 channel.send(&News::Unpacked)?;
             }
             Order::Run { plan, now } => {

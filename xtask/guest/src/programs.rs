@@ -44,6 +44,13 @@ pub fn unpack(source: Source) -> Result<()> {
     }
 }
 
+/// Puts more programs beside those that are there.
+pub fn add(length: usize) -> Result<()> {
+    mount_remount(ROOT, MountFlags::empty(), "").with_context(|| format!("cannot make {ROOT} writable"))?;
+    unpack_archive(Shared::map(length)?.bytes())?;
+    protect()
+}
+
 fn replace(archive: &[u8]) -> Result<()> {
     clear()?;
     fs::create_dir_all(ROOT).with_context(|| format!("cannot create {ROOT}"))?;
@@ -59,6 +66,10 @@ fn replace(archive: &[u8]) -> Result<()> {
         mount_bind_recursive(Path::new("/").join(folder), inside(folder))
             .with_context(|| format!("cannot bind {folder}"))?;
     }
+    protect()
+}
+
+fn protect() -> Result<()> {
     mount_remount(ROOT, MountFlags::RDONLY, "").with_context(|| format!("cannot make {ROOT} read-only"))
 }
 

@@ -159,7 +159,9 @@ fn supervise(
                     resize(terminal, size).context("cannot resize the terminal")?;
                 }
             }
-            Ok(Message::Order(order @ (Order::Run { .. } | Order::Unpack(_) | Order::Wake { .. }))) => {
+            Ok(Message::Order(
+                order @ (Order::Run { .. } | Order::Unpack(_) | Order::Add(_) | Order::Wake { .. }),
+            )) => {
                 bail!("the host sent {order:?} while a step was running");
             }
             Ok(Message::Input(bytes)) => {

@@ -7,6 +7,8 @@
 //!    |                    <- Awake            |
 //!    | Order::Unpack      ->                  |  the programs are in the shared memory, or came with the boot
 //!    |                    <- Unpacked         |
+//!    | Order::Add         ->                  |  perhaps: what is to run with them
+//!    |                    <- Unpacked         |
 //!    | Order::Run         ->                  |  a plan; its clock is set first
 //!    |                    <- Started(step 0)  |
 //!    |                    <- output bytes     |
@@ -29,7 +31,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -73,6 +75,8 @@ pub enum News {
         release: String,
         /// Modules that came with the boot and could not be loaded, and why.
         not_loaded: Vec<String>,
+        /// Since the boot, by the guest's clock.
+        uptime: Duration,
     },
     /// The clock is right and the random numbers are new.
     Awake { release: String },
@@ -146,6 +150,8 @@ pub enum Order {
     Wake { now: Duration, seed: Vec<u8> },
     /// Replace the programs.
     Unpack(Source),
+    /// Put more programs beside those that are there: in the shared memory, this many bytes long.
+    Add(usize),
     /// Run a plan. A VM may stay up for long, and the host's clock may be set meanwhile.
     Run { plan: Plan, now: Duration },
     /// Send this signal to the running step.

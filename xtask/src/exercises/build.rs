@@ -61,21 +61,22 @@ fn binary(exercise: &Exercise, variant: Variant) -> String {
     }
 }
 
-/// As aya-build builds the lessons' programs, so that what they have in common is compiled once.
+/// As aya-build builds the lessons' programs, but with no debug information in `core`. bpf-linker reads that at each
+/// build, for a second; and what of `core` is inlined has then the learner's line in the verifier's log.
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     const TARGET: &str = "bpfel-unknown-none";
     let binary = binary(exercise, variant);
     let mut cargo = build::cargo();
     cargo
         .args(["build", "--package", &exercise.package(), "--bin", &binary, "--release", "--quiet"])
-        .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
+        .args(["--target", TARGET, "-Z", "build-std=core"])
+        .args(["--config", "profile.release.package.core.debug=0"])
+        .args(["--config", "profile.release.package.compiler_builtins.debug=0"])
+        .arg("--target-dir")
         .arg(folder()?)
         .env("CARGO_BUILD_BUILD_DIR", build::target_folder()?.join("ebpf"))
         .env("RUSTC_BOOTSTRAP", "1")
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
-        );
+        .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf");
     let program = folder()?.join(TARGET).join("release").join(binary);
     Ok(said_by(cargo)?.map(|()| program))
 }

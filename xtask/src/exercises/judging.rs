@@ -59,11 +59,23 @@ pub struct Candidate<'a> {
 pub fn programs(judge: &Path, candidates: &[Candidate]) -> Result<Programs> {
     let mut archive = Archive::default();
     image::add_program(&mut archive, judge)?;
+    add_candidates(&mut archive, candidates)?;
+    archive.finish()
+}
+
+/// These candidates, for a guest that has the judge.
+pub fn answers(candidates: &[Candidate]) -> Result<Programs> {
+    let mut archive = Archive::default();
+    add_candidates(&mut archive, candidates)?;
+    archive.finish()
+}
+
+fn add_candidates(archive: &mut Archive, candidates: &[Candidate]) -> Result<()> {
     for Candidate { name, file, .. } in candidates {
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         archive.file(Path::new(FOLDER).join(name), 0o644, &bytes)?;
     }
-    archive.finish()
+    Ok(())
 }
 
 /// The judge itself, for guests.

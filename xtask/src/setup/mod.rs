@@ -10,7 +10,7 @@ mod fault;
 pub mod kernels;
 pub(crate) mod linker;
 mod links;
-pub(crate) mod packages;
+pub mod packages;
 pub mod qemu;
 pub(crate) mod record;
 pub(crate) mod rust_src;
@@ -42,6 +42,8 @@ pub enum Need {
     Kernel(String),
     /// busybox and bpftool for the inside of the VM.
     GuestTools,
+    /// Chromium and what drives it: only the tests of the book need it, so that `setup` leaves it out.
+    Browser,
 }
 
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -78,7 +80,7 @@ impl Need {
             Need::RustSrc => rust_src::is_there(),
             Need::BpfLinker => linker::is_there(),
             Need::Clang => clang::is_there(),
-            Need::LibbpfBuild => self.has_parts(),
+            Need::LibbpfBuild | Need::Browser => self.has_parts(),
             Need::Qemu => self.has_parts() && qemu::was_checked(),
             Need::Kernel(name) => kernels::is_there(name),
             Need::GuestTools => tools::is_there(),
@@ -104,6 +106,7 @@ impl Need {
             Need::Clang => &[Part::Clang],
             Need::LibbpfBuild => &[Part::Compiler, Part::Make, Part::PkgConfig, Part::LibElf, Part::Zlib],
             Need::Qemu => &[Part::Qemu, Part::StaticLibc],
+            Need::Browser => &[Part::Chromium, Part::Node, Part::Npm],
             _ => &[],
         }
     }
@@ -116,7 +119,7 @@ impl Need {
             Need::BpfLinker => 350 * MB,
             Need::Kernel(_) => kernels::ROOM,
             Need::GuestTools => 120 * MB,
-            Need::Clang | Need::LibbpfBuild | Need::Qemu => 0,
+            Need::Clang | Need::LibbpfBuild | Need::Qemu | Need::Browser => 0,
         }
     }
 
@@ -129,6 +132,7 @@ impl Need {
             Need::Qemu => "QEMU".to_owned(),
             Need::Kernel(name) => format!("kernel {name}"),
             Need::GuestTools => "VM tools".to_owned(),
+            Need::Browser => "browser".to_owned(),
         }
     }
 
@@ -141,7 +145,7 @@ impl Need {
             }
             Need::Kernel(name) => format!("{}: fetch 20 to 50 MB, keep 65 to 90 MB", kernels::source(name)),
             Need::GuestTools => "busybox and bpftool from Debian trixie: fetch 5 MB, keep 6 MB".to_owned(),
-            Need::Clang | Need::LibbpfBuild | Need::Qemu => {
+            Need::Clang | Need::LibbpfBuild | Need::Qemu | Need::Browser => {
                 let missing: Vec<Part> =
                     self.parts().iter().copied().filter(|part| !part.is_there()).collect();
                 if missing.is_empty() { "look at what is there".to_owned() } else { packages::hint(&missing) }
@@ -157,7 +161,7 @@ impl Need {
             Need::Kernel(name) => kernels::fetch(site, name, update),
             Need::GuestTools => tools::fetch(site),
             Need::Qemu => qemu::check(),
-            Need::LibbpfBuild => Ok(()),
+            Need::LibbpfBuild | Need::Browser => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Packages of the system's: what is missing, what this distribution calls it, and installing it with consent.
 
 use std::io::{Write, stderr, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -24,6 +24,9 @@ pub enum Part {
     Zlib,
     /// The guest's init is linked with it: the guest has no libraries.
     StaticLibc,
+    Chromium,
+    Node,
+    Npm,
 }
 
 impl Part {
@@ -36,6 +39,9 @@ impl Part {
             Part::PkgConfig => child::find("pkg-config").or_else(|| child::find("pkgconf")).is_some(),
             Part::LibElf => Path::new("/usr/include/libelf.h").is_file(),
             Part::Zlib => Path::new("/usr/include/zlib.h").is_file(),
+            Part::Chromium => browser().is_some(),
+            Part::Node => child::find("node").is_some(),
+            Part::Npm => child::find("npm").is_some(),
             Part::StaticLibc => {
                 LIBRARY_FOLDERS.iter().any(|folder| Path::new(folder).join("libc.a").is_file())
             }
@@ -52,8 +58,16 @@ impl Part {
             Part::LibElf => "libelf headers",
             Part::Zlib => "zlib headers",
             Part::StaticLibc => "static C library",
+            Part::Chromium => "Chromium",
+            Part::Node => "Node.js",
+            Part::Npm => "npm",
         }
     }
+}
+
+/// For the tests of the book.
+pub fn browser() -> Option<PathBuf> {
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(child::find)
 }
 
 /// Where distributions keep libraries of x86-64: Debian, Fedora, Arch.
@@ -92,6 +106,10 @@ impl Manager {
             (Manager::Apt, Part::StaticLibc) => &["libc6-dev"],
             (Manager::Dnf, Part::StaticLibc) => &["glibc-static"],
             (Manager::Pacman, Part::StaticLibc) => &["glibc"],
+            (_, Part::Chromium) => &["chromium"],
+            (_, Part::Node) => &["nodejs"],
+            (Manager::Dnf, Part::Npm) => &["nodejs-npm"],
+            (_, Part::Npm) => &["npm"],
         }
     }
 

@@ -95,6 +95,8 @@ pub(super) struct Ready {
     pub release: String,
     /// Modules that could not be loaded, and why.
     pub not_loaded: Vec<String>,
+    /// Since the boot, by the guest's clock.
+    pub uptime: Duration,
 }
 
 /// Why a guest could not go on. The VM has been ended.
@@ -148,7 +150,9 @@ impl Guest {
     /// Waits until the guest's init is ready for orders.
     pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<Ready, Failure> {
         match self.next_news(limit)? {
-            News::Ready { version: plan::VERSION, release, not_loaded } => Ok(Ready { release, not_loaded }),
+            News::Ready { version: plan::VERSION, release, not_loaded, uptime } => {
+                Ok(Ready { release, not_loaded, uptime })
+            }
             news => Err(self.died(&format!("the guest's init is not of this xtask: it said {news:?}"))),
         }
     }
@@ -183,13 +187,27 @@ impl Guest {
 
     /// Gives the guest programs in place of those that it has.
     pub fn load(&mut self, programs: &[u8]) -> Result<(), Failure> {
-        let memory = self.memory.as_ref().context("this VM has no shared memory");
-        memory.and_then(|memory| memory.write(programs)).map_err(Failure::Caller)?;
+        self.share(programs)?;
         self.unpack(Source::SharedMemory(programs.len()))
     }
 
+    /// Gives the guest programs beside those that it has.
+    pub(super) fn add(&mut self, programs: &[u8]) -> Result<(), Failure> {
+        self.share(programs)?;
+        self.order_unpacking(&Order::Add(programs.len()))
+    }
+
     pub(super) fn unpack(&mut self, source: Source) -> Result<(), Failure> {
-        self.order(&Order::Unpack(source))?;
+        self.order_unpacking(&Order::Unpack(source))
+    }
+
+    fn share(&self, programs: &[u8]) -> Result<(), Failure> {
+        let memory = self.memory.as_ref().context("this VM has no shared memory");
+        memory.and_then(|memory| memory.write(programs)).map_err(Failure::Caller)
+    }
+
+    fn order_unpacking(&mut self, order: &Order) -> Result<(), Failure> {
+        self.order(order)?;
         match self.next_news(GRACE)? {
             News::Unpacked => Ok(()),
             news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
@@ -342,7 +360,7 @@ impl Guest {
         self.died(&format!("the guest's kernel crashed: {line}"))
     }
 
-    fn died(&mut self, why: &str) -> Failure {
+    pub(super) fn died(&mut self, why: &str) -> Failure {
         let qemu_failed = self.qemu.as_mut().and_then(Qemu::own_failure);
         self.end();
         // With QEMU gone, the console thread comes to its end and has heard everything.

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use plan::Source;
 
 use super::accel::{self, Accel, KvmState};
@@ -49,6 +50,8 @@ pub fn start(machine: &Machine, programs: &Programs) -> Result<Started, Failure>
 pub struct HeadStart {
     /// `None`: the programs have to come with the boot.
     started: Option<Started>,
+    /// It has programs that others will join.
+    furnished: bool,
     notes: Vec<String>,
 }
 
@@ -56,7 +59,7 @@ pub struct HeadStart {
 ///
 /// The kernel ends QEMU together with the thread that calls this.
 pub fn head_start(machine: &Machine) -> Result<HeadStart, Failure> {
-    let mut head = HeadStart { started: None, notes: Vec::new() };
+    let mut head = HeadStart { started: None, furnished: false, notes: Vec::new() };
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
     let emulated = accel::kvm_state().map_err(Failure::Caller)?.accel() == Accel::Tcg;
     let counts = machine.clock == Clock::Instructions;
@@ -89,6 +92,27 @@ pub fn head_start_beside<T: Send>(
 }
 
 impl HeadStart {
+    /// Gives the guest the programs that are there already, if it can take some now and others later.
+    pub fn furnish(&mut self, programs: &Programs) -> Result<(), Failure> {
+        if let Some(started) = self.started.as_mut().filter(|_| SharedMemory::holds(programs)) {
+            started.guest.load(programs)?;
+            self.furnished = true;
+        }
+        Ok(())
+    }
+
+    pub fn is_furnished(&self) -> bool {
+        self.furnished
+    }
+
+    /// Gives a furnished guest the other programs.
+    pub fn join(self, programs: &Programs) -> Result<Started, Failure> {
+        let started = self.started.filter(|_| self.furnished && SharedMemory::holds(programs));
+        let mut started = started.context("no guest waits for these programs").map_err(Failure::Caller)?;
+        started.guest.add(programs)?;
+        Ok(Started { notes: self.notes, ..started })
+    }
+
     /// Gives the guest its programs.
     pub fn finish(self, machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
         let mut notes = self.notes;
@@ -271,8 +295,24 @@ fn boot(
     let (qemu, lines) =
         Qemu::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref()).map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
+    let begin = Instant::now();
     let ready = guest.wait_until_ready(boot_limit(accel))?;
-    Ok((guest, ready))
+    match wrong_clock(ready.uptime, begin.elapsed()) {
+        Some(why) => Err(guest.died(&why)),
+        None => Ok((guest, ready)),
+    }
+}
+
+/// A guest that was kept waiting while it measured the speed of its clock has it run several times too fast: limits
+/// expire early, and a snapshot would carry the fault to every later run.
+fn wrong_clock(uptime: Duration, since_start: Duration) -> Option<String> {
+    (uptime > since_start.mul_f64(1.2) + Duration::from_millis(500)).then(|| {
+        format!(
+            "the guest's clock is wrong: by it the boot took {:.1} s, and not {:.1} s",
+            uptime.as_secs_f64(),
+            since_start.as_secs_f64()
+        )
+    })
 }
 
 /// Many times what a boot takes, so that a busy machine does not look broken.
@@ -339,3 +379,17 @@ impl std::fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_runs_ahead_is_wrong() {
+        let seconds = Duration::from_secs_f64;
+        assert_eq!(wrong_clock(seconds(2.5), seconds(3.0)), None);
+        assert_eq!(wrong_clock(seconds(3.2), seconds(3.0)), None, "two readings");
+        let why = wrong_clock(seconds(20.0), seconds(3.0)).unwrap();
+        assert_eq!(why, "the guest's clock is wrong: by it the boot took 20.0 s, and not 3.0 s");
+    }
+}

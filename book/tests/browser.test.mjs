@@ -1,0 +1,162 @@
+// The book in a real browser. `cargo xtask book test` builds it, and starts this with BOOK (its folder) and BROWSER.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { after, before, test } from 'node:test';
+import puppeteer from 'puppeteer-core';
+
+const BOOK = process.env.BOOK;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const DESK = { width: 1280, height: 900 };
+const PHONE = { width: 360, height: 740 };
+const THEMES = ['light', 'rust', 'coal', 'navy', 'ayu'];
+
+// One of each kind.
+const CHAPTER = 'lessons/01-hello-kprobe.html';
+const ENTRY = 'gallery/map-value-or-null.html';
+const SAMPLES = ['start.html', CHAPTER, 'lessons/06-xdp.html', ENTRY, 'gallery/index.html', 'explorer.html'];
+
+const pages = readdirSync(BOOK, { recursive: true })
+  .filter(name => name.endsWith('.html') && !['print.html', 'toc.html', '404.html'].includes(name))
+  .sort();
+
+let browser;
+let page;
+const complaints = [];
+
+before(async () => {
+  browser = await puppeteer.launch({
+    executablePath: process.env.BROWSER,
+    headless: true,
+    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      '--disable-gpu', '--force-prefers-reduced-motion'],
+  });
+  page = await fresh();
+});
+
+after(() => browser?.close());
+
+/** A page whose errors are kept. */
+async function fresh() {
+  const page = await browser.newPage();
+  await page.setViewport(DESK);
+  page.on('console', message => message.type() === 'error' && complaints.push(`${page.url()}: ${message.text()}`));
+  page.on('pageerror', error => complaints.push(`${page.url()}: ${error}`));
+  page.on('requestfailed', request => complaints.push(`${page.url()}: cannot load ${request.url()}`));
+  return page;
+}
+
+const address = name => pathToFileURL(join(BOOK, name)).href;
+const open = name => page.goto(address(name), { waitUntil: 'load' });
+
+async function violations() {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+  return found.violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target} ${node.failureSummary}`));
+}
+
+async function choose(theme) {
+  await page.evaluate(name => localStorage.setItem('mdbook-theme', name), theme);
+}
+
+test('every page: no console error, no accessibility violation, nothing wider than a phone', { timeout: 900_000 }, async () => {
+  assert.ok(pages.length > 60, `only ${pages.length} pages`);
+  const faults = [];
+  for (const name of pages) {
+    await page.setViewport(DESK);
+    await open(name);
+    faults.push(...(await violations()).map(fault => `${name}: ${fault}`));
+    await page.setViewport(PHONE);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (width > PHONE.width) faults.push(`${name}: ${width} pixels wide on a phone`);
+  }
+  await page.setViewport(DESK);
+  assert.deepEqual([...faults, ...complaints], []);
+});
+
+test('every theme is readable', { timeout: 300_000 }, async () => {
+  const faults = [];
+  for (const theme of THEMES) {
+    for (const name of SAMPLES) {
+      await open(name);
+      await choose(theme);
+      await open(name);
+      assert.ok(await page.evaluate(theme => document.documentElement.classList.contains(theme), theme));
+      faults.push(...(await violations()).map(fault => `${theme}, ${name}: ${fault}`));
+    }
+  }
+  await choose('light');
+  assert.deepEqual(faults, []);
+});
+
+test('a reader switches the theme', async () => {
+  await open(CHAPTER);
+  await page.click('#mdbook-theme-toggle');
+  await page.click('#mdbook-theme-navy');
+  assert.equal(await page.evaluate(() => document.documentElement.classList.contains('navy')), true);
+  await page.click('#mdbook-theme-toggle');
+  await page.click('#mdbook-theme-light');
+});
+
+test('search finds the page of an error by its text', async () => {
+  await open('start.html');
+  await page.keyboard.press('s');
+  await page.waitForSelector('#mdbook-searchbar', { visible: true });
+  await page.type('#mdbook-searchbar', 'map_value_or_null');
+  await page.waitForSelector('#mdbook-searchresults a');
+  const found = await page.$$eval('#mdbook-searchresults a', links => links.map(link => link.href));
+  assert.ok(found.some(link => link.includes('gallery/')), found.join('\n'));
+});
+
+const shown = (page, selector) =>
+  page.$$eval(selector, panels => panels.filter(panel => panel.checkVisibility()).map(panel => panel.dataset.tab));
+
+test('a language that was chosen stays chosen on other pages', async () => {
+  await open(CHAPTER);
+  const [button] = await page.$$('.tabs[data-group=language] [role=tab][data-tab=C]');
+  await button.click();
+  const panels = await shown(page, '.tabs[data-group=language] > .tab');
+  assert.ok(panels.length > 0 && panels.every(name => name === 'C'), panels.join());
+  await open('lessons/02-maps.html');
+  const others = await shown(page, '.tabs[data-group=language] > .tab');
+  assert.ok(others.length > 0 && others.every(name => name === 'C'), others.join());
+  await page.evaluate(() => localStorage.setItem('tab-language', 'Rust'));
+});
+
+test('tabs are worked with the keyboard', async () => {
+  await open(ENTRY);
+  const selected = () => page.$eval('.tabs[data-group=kernel] [role=tab][aria-selected=true]', tab => tab.dataset.tab);
+  await page.focus('.tabs[data-group=kernel] [role=tab][aria-selected=true]');
+  const first = await selected();
+  await page.keyboard.press('ArrowRight');
+  assert.notEqual(await selected(), first);
+  assert.ok(page.url().endsWith(ENTRY), 'the arrow key turned the page');
+});
+
+test('without JavaScript both languages and all kernels show', async () => {
+  const plain = await browser.newPage();
+  await plain.setJavaScriptEnabled(false);
+  await plain.goto(address(ENTRY));
+  const text = await plain.$eval('main', main => main.innerText);
+  for (const word of ['fail.rs', 'fail.bpf.c', 'Linux 5.10', 'Linux 7.3']) assert.ok(text.includes(word), word);
+  await plain.close();
+});
+
+test('the keyboard leads past the menus', async () => {
+  await open(CHAPTER);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip-link');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => location.hash), '#mdbook-content');
+});
+
+test('the whole book prints, with both languages', async () => {
+  await open('print.html');
+  await page.emulateMediaType('print');
+  const panels = await shown(page, '.tabs[data-group=language] > .tab');
+  await page.emulateMediaType('screen');
+  assert.ok(panels.includes('Rust') && panels.includes('C'));
+});

@@ -1,0 +1,39 @@
+//! The book in a headless Chromium: `book/tests`.
+
+use std::process::Command;
+
+use anyhow::Result;
+use xtask::foreground::Foreground;
+use xtask::problem::{Exit, Problem};
+use xtask::setup::{self, Need, packages};
+
+use crate::render;
+
+pub fn test() -> Result<Exit> {
+    setup::ensure(&[Need::Browser])?;
+    let book = render::build()?;
+    let folder = render::source().join("tests");
+    let mut install = Command::new("npm");
+    install
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(&folder);
+    if !succeeds(install)? {
+        return Err(Problem::machine("npm could not install what the tests of the book need")
+            .help("is there a network? then again: cargo xtask book test")
+            .into());
+    }
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec", "browser.test.mjs"]).current_dir(&folder).env("BOOK", book);
+    if let Some(browser) = packages::browser() {
+        node.env("BROWSER", browser);
+    }
+    if succeeds(node)? {
+        return Ok(Exit::Done);
+    }
+    Err(Problem::new(Exit::NotYet, "the book failed in the browser").help("cargo xtask book test").into())
+}
+
+fn succeeds(command: Command) -> Result<bool> {
+    let (status, _) = Foreground::start(command)?.wait()?;
+    Ok(status.success())
+}

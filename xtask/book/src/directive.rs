@@ -1,0 +1,153 @@
+//! Lines like `{{#both A:anchor B:anchor}}`: what the book takes from the repository. CONTRIBUTING.md lists them.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
+use xtask::entry::Language;
+use xtask::workspace;
+
+use crate::capture::Capture;
+use crate::excerpt::Excerpt;
+use crate::tabs::{Group, tabs};
+use crate::{gallery, html, table};
+
+/// What comes in from elsewhere.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Directive {
+    Both(Excerpt, Excerpt),
+    Code(Excerpt),
+    Output(Capture),
+    Needs(String),
+    Exercises(String),
+    Bench(String),
+    Picture { name: String, says: String },
+    Failing(String),
+    Logs(String),
+    Log { entry: String, language: String, kernel: String },
+    Fixed(String),
+    GalleryByMessage,
+    GalleryByTopic,
+}
+
+/// The directive in this line, if it is one.
+pub fn parse(line: &str) -> Result<Option<Directive>> {
+    let Some(inside) = line.trim().strip_prefix("{{#").and_then(|rest| rest.strip_suffix("}}")) else {
+        ensure!(!line.contains("{{#"), "a directive stands alone on its line: {line}");
+        return Ok(None);
+    };
+    let (name, rest) = inside.split_once(' ').unwrap_or((inside, ""));
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    Ok(Some(match (name, &words[..]) {
+        ("both", [rust, c]) => Directive::Both(Excerpt::parse(rust), Excerpt::parse(c)),
+        ("code", [code]) => Directive::Code(Excerpt::parse(code)),
+        ("output", [_, ..]) => Directive::Output(Capture::parse(rest)?),
+        ("needs", [lesson]) => Directive::Needs((*lesson).to_owned()),
+        ("exercises", [lesson]) => Directive::Exercises((*lesson).to_owned()),
+        ("bench", [lesson]) => Directive::Bench((*lesson).to_owned()),
+        ("picture", [name, ..]) => {
+            let says =
+                rest.split('"').nth(1).with_context(|| format!("{name}: what does the picture say?"))?;
+            Directive::Picture { name: (*name).to_owned(), says: says.to_owned() }
+        }
+        ("failing", [entry]) => Directive::Failing((*entry).to_owned()),
+        ("logs", [entry]) => Directive::Logs((*entry).to_owned()),
+        ("log", [entry, language, kernel]) => Directive::Log {
+            entry: (*entry).to_owned(),
+            language: (*language).to_owned(),
+            kernel: (*kernel).to_owned(),
+        },
+        ("fixed", [entry]) => Directive::Fixed((*entry).to_owned()),
+        ("gallery-by-message", []) => Directive::GalleryByMessage,
+        ("gallery-by-topic", []) => Directive::GalleryByTopic,
+        _ => bail!("no directive looks like {line}"),
+    }))
+}
+
+impl Directive {
+    /// As Markdown.
+    pub fn expanded(&self) -> Result<String> {
+        match self {
+            Self::Both(rust, c) => Ok(tabs(
+                Group::Language,
+                &[
+                    ("Rust".to_owned(), html::code(&rust.path), rust.block()?),
+                    ("C".to_owned(), html::code(&c.path), c.block()?),
+                ],
+            )),
+            Self::Code(excerpt) => {
+                let caption = html::code(&excerpt.path);
+                Ok(format!("<p class=\"tab-title\">{caption}</p>\n\n{}", excerpt.block()?))
+            }
+            Self::Output(capture) => capture.block(),
+            Self::Needs(lesson) => table::needs(lesson),
+            Self::Exercises(lesson) => table::exercises(lesson),
+            Self::Bench(lesson) => table::bench(lesson),
+            Self::Picture { name, says } => picture(name, says),
+            Self::Failing(entry) => gallery::failing(entry),
+            Self::Logs(entry) => gallery::logs(entry),
+            Self::Log { entry, language, kernel } => {
+                let spoken = Language::ALL.into_iter().find(|known| known.name() == language);
+                gallery::log(entry, spoken.with_context(|| format!("{language} is not c or rust"))?, kernel)
+            }
+            Self::Fixed(entry) => gallery::fixed(entry),
+            Self::GalleryByMessage => gallery::by_message(),
+            Self::GalleryByTopic => gallery::by_topic(),
+        }
+    }
+
+    /// The excerpts of code in it.
+    pub fn excerpts(&self) -> Vec<&Excerpt> {
+        match self {
+            Self::Both(rust, c) => vec![rust, c],
+            Self::Code(excerpt) => vec![excerpt],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A page with all of its directives expanded.
+pub fn expand(text: &str) -> Result<String> {
+    let mut page = String::new();
+    for line in text.lines() {
+        match parse(line)? {
+            Some(directive) => page += &directive.expanded()?,
+            None => page += line,
+        }
+        page.push('\n');
+    }
+    Ok(page)
+}
+
+/// Part of the page, so that it takes the theme's colours.
+fn picture(name: &str, says: &str) -> Result<String> {
+    let path = format!("book/src/pictures/{name}.svg");
+    let svg =
+        fs::read_to_string(workspace::root().join(&path)).with_context(|| format!("cannot read {path}"))?;
+    let begin = svg.find("<svg ").with_context(|| format!("{path} is no SVG"))?;
+    let drawn = svg[begin..].replacen("<svg ", &format!("<svg aria-label=\"{}\" ", html::escaped(says)), 1);
+    // A blank line would end it.
+    let drawn: String =
+        drawn.lines().filter(|line| !line.trim().is_empty()).map(|line| line.to_owned() + "\n").collect();
+    Ok(format!("<figure class=\"picture\">\n{drawn}</figure>\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directive_has_all_its_parts_or_is_an_error() {
+        assert_eq!(parse("text").unwrap(), None);
+        assert_eq!(parse("{{#needs 01}}").unwrap(), Some(Directive::Needs("01".into())));
+        for wrong in ["{{#needs}}", "{{#neds 01}}", "{{#both a:b}}", "see {{#needs 01}}", "{{#picture a}}"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tables_come_from_the_lessons() {
+        let table = expand("{{#needs 01}}\n{{#exercises 01}}").unwrap();
+        assert!(table.contains("| **Hooks** | kprobe, kretprobe |"), "{table}");
+        assert_eq!(table.matches("| `01/").count(), 3);
+    }
+}

@@ -1,0 +1,279 @@
+//! The pages of the gallery, one for each entry, and the entries by what the verifier says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::{Context, Result};
+use similar::{ChangeTag, TextDiff};
+use xtask::entry::{self, Entry, Language, Stage, Twin};
+use xtask::kernel::MATRIX;
+
+use crate::excerpt::fenced;
+use crate::html;
+use crate::recorded;
+use crate::tabs::{Group, tabs};
+
+pub const SKIP: &str = "<!-- i18n:skip -->";
+
+/// Where the pages are, seen from the book's source.
+pub const FOLDER: &str = "gallery";
+
+/// The page of an entry. Its programs and logs come in by directives, so that it can be translated.
+pub fn page(entry: &Entry) -> String {
+    let Entry { name, about, .. } = entry;
+    let section = |id: &str, heading: &str| format!("\n## {heading} {{#{name}-{id}}}\n\n");
+    let mut page = format!("# {} {{#{name}}}\n\n", capitalised(&about.title));
+    page += &paragraph(about.note.as_deref().unwrap_or_default());
+    page += &section("fails", "The program that fails");
+    page += &format!("{SKIP}\n\n{{{{#failing {name}}}}}\n");
+    page += &section(
+        "says",
+        if about.fails_at == Stage::Build { "What the compiler says" } else { "What the verifier says" },
+    );
+    page += &format!("{SKIP}\n\n{{{{#logs {name}}}}}\n");
+    page += &section("why", "Why");
+    page += &format!("- **What it knew:** {}\n- **What it lacked:** {}\n", about.knew, about.missing);
+    page += &format!("- **The rule:** {}\n", about.rule);
+    page += &section("fix", "The fix");
+    page += &format!("- **In C:** {}\n- **In Rust:** {}\n\n", about.c, about.rust);
+    page += &format!("{SKIP}\n\n{{{{#fixed {name}}}}}\n");
+    page += &differences(entry);
+    page += &section("run", "Run it");
+    page += &format!("{SKIP}\n\n```console\n$ cargo xtask gallery {name} --kernel all\n```\n");
+    page
+}
+
+/// Kernels that differ, and why.
+fn differences(entry: &Entry) -> String {
+    let about = &entry.about;
+    let mut lines = Vec::new();
+    let mut accepted = |programs: &str, kernels: &BTreeMap<String, String>| {
+        lines.extend(
+            kernels.iter().map(|(kernel, why)| format!("- Linux {kernel} accepts {programs}: {why}\n")),
+        );
+    };
+    accepted("the failing programs", &about.accepted);
+    accepted("the failing program in C", &about.accepted_c);
+    accepted("the failing program in Rust", &about.accepted_rust);
+    lines.extend(
+        about.class_on.iter().map(|(kernel, class)| format!("- Linux {kernel} reports it as `{class}`.\n")),
+    );
+    lines.extend(
+        about.since.iter().map(|since| format!("- The twin needs Linux {}: {}\n", since.kernel, since.why)),
+    );
+    if about.without_perfmon {
+        lines.push(
+            "- It is loaded without `CAP_PERFMON`: with root's rights the verifier lets it pass.\n"
+                .to_owned(),
+        );
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\n## Where kernels differ {{#{}-kernels}}\n\n{}", entry.name, lines.concat())
+}
+
+fn paragraph(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{text}\n") }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Languages that the entry has programs in; Rust first, as everywhere in the book.
+fn languages(entry: &Entry) -> impl Iterator<Item = Language> {
+    [Language::Rust, Language::C].into_iter().filter(|language| entry.none_in(*language).is_none())
+}
+
+fn in_words(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "Rust",
+        Language::C => "C",
+    }
+}
+
+fn by_language(entry: &Entry, body: impl Fn(Language) -> Result<(String, String)>) -> Result<String> {
+    let panels = languages(entry).map(|language| {
+        let (caption, body) = body(language)?;
+        Ok((in_words(language).to_owned(), caption, body))
+    });
+    let mut shown = tabs(Group::Language, &panels.collect::<Result<Vec<_>>>()?);
+    for language in Language::ALL {
+        if let Some(why) = entry.none_in(language) {
+            let _ = write!(shown, "\nThere is no program in {}: {why}\n", in_words(language));
+        }
+    }
+    Ok(shown)
+}
+
+fn find(name: &str) -> Result<Entry> {
+    let mut entries = entry::entries()?;
+    entry::find(&entries, name)?;
+    let index = entries.iter().position(|entry| entry.name == name);
+    Ok(entries.swap_remove(index.context("it has just been there")?))
+}
+
+/// `{{#failing NAME}}`
+pub fn failing(name: &str) -> Result<String> {
+    let entry = find(name)?;
+    by_language(&entry, |language| {
+        let code = source(&entry, Twin::Failing, language)?;
+        Ok((html::code(&file(Twin::Failing, language)), fenced(highlighting(language), &code)))
+    })
+}
+
+/// `{{#fixed NAME}}`: the twin as a whole, with what is other than in the failing program.
+pub fn fixed(name: &str) -> Result<String> {
+    let entry = find(name)?;
+    by_language(&entry, |language| {
+        let (before, after) =
+            (source(&entry, Twin::Failing, language)?, source(&entry, Twin::Fixed, language)?);
+        Ok((html::code(&file(Twin::Fixed, language)), fenced("diff", &marked(&before, &after))))
+    })
+}
+
+/// All lines of both, with a mark before those that only one of them has.
+fn marked(before: &str, after: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let lines = diff.iter_all_changes().map(|change| {
+        let mark = match change.tag() {
+            ChangeTag::Equal => ' ',
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+        };
+        format!("{mark}{}\n", change.value().trim_end_matches('\n'))
+    });
+    lines.collect()
+}
+
+/// `{{#logs NAME}}`
+pub fn logs(name: &str) -> Result<String> {
+    let entry = find(name)?;
+    by_language(&entry, |language| {
+        if let Some(said) = recorded::of_building(name, language)? {
+            return Ok((String::new(), fenced("text", recorded::log(said))));
+        }
+        let panels = MATRIX.iter().rev().map(|kernel| {
+            let said = recorded::of_failing(name, language, kernel)?;
+            Ok((format!("Linux {kernel}"), String::new(), log_block(&entry, kernel, said)))
+        });
+        Ok((String::new(), tabs(Group::Kernel, &panels.collect::<Result<Vec<_>>>()?)))
+    })
+}
+
+/// `{{#log NAME LANGUAGE KERNEL}}`
+pub fn log(name: &str, language: Language, kernel: &str) -> Result<String> {
+    let entry = find(name)?;
+    let said = recorded::of_failing(name, language, kernel)?;
+    let caption = format!(
+        "<p class=\"tab-title\"><a href=\"../{FOLDER}/{name}.html\">{}</a>, in {}, on Linux {kernel}</p>\n\n",
+        html::escaped(&entry.about.title),
+        in_words(language)
+    );
+    Ok(caption + &log_block(&entry, kernel, said))
+}
+
+/// The explorer finds it by its class.
+fn log_block(entry: &Entry, kernel: &str, said: &str) -> String {
+    let verdict = html::escaped(said.lines().next().unwrap_or_default());
+    let log = html::escaped(recorded::log(said));
+    if log.is_empty() {
+        return format!("<p class=\"verdict\">{verdict}</p>\n");
+    }
+    format!(
+        "<p class=\"verdict\">{verdict}</p>\n\n<div class=\"verifier-log\" data-entry=\"{}\" data-kernel=\"{kernel}\">\n\n\
+         <pre><code class=\"nohighlight\">{log}</code></pre>\n\n</div>\n",
+        entry.name
+    )
+}
+
+fn source(entry: &Entry, twin: Twin, language: Language) -> Result<String> {
+    let path = entry.source(twin, language);
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn file(twin: Twin, language: Language) -> String {
+    format!("{}.{}", twin.name(), language.extension())
+}
+
+fn highlighting(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "rust,ignore",
+        Language::C => "c",
+    }
+}
+
+/// `{{#gallery-by-topic}}`
+pub fn by_topic() -> Result<String> {
+    let entries = entry::entries()?;
+    let line = |entry: &Entry| format!("- [{}]({}.md)\n", capitalised(&entry.about.title), entry.name);
+    Ok(entries.iter().map(line).collect())
+}
+
+/// `{{#gallery-by-message}}`: the decisive lines, from all kernels.
+pub fn by_message() -> Result<String> {
+    let mut pages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in entry::entries()? {
+        for message in messages(&entry)? {
+            pages.entry(message).or_default().insert(entry.name.clone());
+        }
+    }
+    let rows = pages.iter().map(|(message, entries)| {
+        let links = entries.iter().map(|name| format!("<a href=\"{name}.html\">{name}</a>"));
+        let links = links.collect::<Vec<_>>().join("<br>");
+        format!("<tr><td>{}</td><td>{links}</td></tr>\n", html::code(message))
+    });
+    Ok(format!(
+        "<div class=\"table-wrapper\">\n<table class=\"messages\">\n<thead><tr><th>Message</th><th>Page</th></tr></thead>\n\
+         <tbody>\n{}</tbody>\n</table>\n</div>\n",
+        rows.collect::<String>()
+    ))
+}
+
+fn messages(entry: &Entry) -> Result<BTreeSet<String>> {
+    let mut messages = BTreeSet::new();
+    for language in languages(entry) {
+        if let Some(said) = recorded::of_building(&entry.name, language)? {
+            messages
+                .extend(recorded::log(said).lines().find(|line| line.contains("error")).map(str::to_owned));
+            continue;
+        }
+        for kernel in MATRIX {
+            let said = recorded::of_failing(&entry.name, language, kernel)?;
+            let report = verifier_log::explain(recorded::log(said).as_bytes());
+            let message = report.programs.first().and_then(|program| program.message());
+            // What kernels add to it on further lines is not what people search for.
+            messages.extend(message.and_then(|text| text.lines().next().map(str::to_owned)));
+        }
+    }
+    Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twin_shows_what_was_changed() {
+        assert_eq!(marked("a\nb\n", "a\nc\n"), " a\n-b\n+c\n");
+    }
+
+    #[test]
+    fn pages_name_each_part_once() {
+        let entries = entry::entries().unwrap();
+        let page = page(&entries[0]);
+        for directive in ["{{#failing ", "{{#logs ", "{{#fixed "] {
+            assert_eq!(page.matches(directive).count(), 1, "{directive}");
+        }
+    }
+
+    #[test]
+    fn messages_lead_to_their_entries() {
+        let index = by_message().unwrap();
+        assert!(index.contains("map_value_or_null"));
+        assert!(index.contains("href=\"map-value-or-null.html\""));
+    }
+}

@@ -1,0 +1,99 @@
+//! The book: built with mdBook, from pages whose code, output and tables come out of the repository.
+//!
+//! ```text
+//!   render       mdBook, with these two in front of it:
+//!     gallery      a page for each verifier error, and their indexes
+//!     directive    {{#both ...}}, {{#output ...}} and the like, in all pages
+//!       excerpt      code, by anchor
+//!       capture      output that a test has captured
+//!       recorded     verifier logs of the gallery
+//!       table        requirements, exercises, costs
+//!       tabs         the same thing in several languages, or on several kernels
+//!   explorer     the reader of verifier logs, compiled to WebAssembly
+//!   check        what mdBook lets pass: sources, then the rendered pages
+//!   browser      tests in a real browser
+//!   serve        the book at a local address, made anew at each save
+//!   po           the texts to translate
+//! ```
+
+mod browser;
+mod capture;
+mod check;
+mod directive;
+mod excerpt;
+mod explorer;
+mod gallery;
+mod html;
+mod pages;
+mod po;
+mod recorded;
+mod render;
+mod serve;
+mod table;
+mod tabs;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::problem::{self, Exit, Problem};
+
+/// Builds, serves and checks the book.
+#[derive(Parser)]
+#[command(name = "cargo xtask book", bin_name = "cargo xtask book")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build it into target/book
+    Build {
+        /// Show it in the browser
+        #[arg(long)]
+        open: bool,
+    },
+    /// Build it, serve it at a local address, and build it anew at each save
+    Serve {
+        /// Show it in the browser
+        #[arg(long)]
+        open: bool,
+        /// 0: any that is free
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
+    /// Build it, and look for what mdBook lets pass: missing anchors, broken links, code that was typed in
+    Check,
+    /// Build it, and read it in a headless Chromium
+    Test,
+    /// Write the texts to translate to target/book-po/messages.pot
+    Po,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Build { open } => build(open),
+        Command::Serve { open, port } => serve::serve(port, open),
+        Command::Check => check::check(),
+        Command::Test => browser::test(),
+        Command::Po => po::extract(),
+    };
+    match done {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => {
+            problem::show(&error);
+            let exit = error.downcast_ref().map_or(Exit::NotYet, Problem::exit);
+            ExitCode::from(exit as u8)
+        }
+    }
+}
+
+fn build(open: bool) -> Result<Exit> {
+    let book = render::build()?;
+    xtask::screen::answer(format!("{}\n", book.join("index.html").display()).as_bytes())?;
+    if open {
+        serve::open(&book.join("index.html").to_string_lossy())?;
+    }
+    Ok(Exit::Done)
+}

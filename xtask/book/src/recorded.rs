@@ -1,0 +1,99 @@
+//! What the kernels, and the compilers, were seen to say of the gallery's programs: the snapshots in `logs/`.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow};
+use xtask::entry::{self, Language};
+use xtask::kernel::MATRIX;
+use xtask::workspace;
+
+use crate::capture;
+
+/// By kernel (or `build`), entry, language and twin.
+type Key = (String, String, String, String);
+
+/// What was said, from its first line, `rejected: ...` or the like, on.
+static SAID: OnceLock<Result<BTreeMap<Key, String>, String>> = OnceLock::new();
+
+/// What this kernel said of the failing program.
+pub fn of_failing(entry: &str, language: Language, kernel: &str) -> Result<&'static str> {
+    said(kernel, entry, language)?
+        .with_context(|| format!("{kernel} was not seen to say anything of {entry} in {}", language.name()))
+}
+
+/// What the compiler said of a failing program that does not build.
+pub fn of_building(entry: &str, language: Language) -> Result<Option<&'static str>> {
+    said("build", entry, language)
+}
+
+/// The verifier's log without the line that says whether it was rejected.
+pub fn log(said: &str) -> &str {
+    said.split_once('\n').map_or("", |(_, log)| log).trim_end()
+}
+
+fn said(kernel: &str, entry: &str, language: Language) -> Result<Option<&'static str>> {
+    let all = SAID.get_or_init(|| read().map_err(|error| format!("{error:#}")));
+    let all = all.as_ref().map_err(|error| anyhow!("{error}"))?;
+    let key = (kernel.to_owned(), entry.to_owned(), language.name().to_owned(), "fail".to_owned());
+    Ok(all.get(&key).map(String::as_str))
+}
+
+fn read() -> Result<BTreeMap<Key, String>> {
+    let folder = entry::lesson()?.folder.join("logs");
+    let folder = folder.strip_prefix(workspace::root()).unwrap_or(&folder).display().to_string();
+    let mut all = BTreeMap::new();
+    for kernel in MATRIX.into_iter().chain(["build"]) {
+        let text = capture::body(&format!("{folder}/{kernel}.snap"))?;
+        for (heading, said) in sections(&text) {
+            let mut parts = heading.split(" · ").map(str::to_owned);
+            let (Some(entry), Some(language), Some(twin)) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(anyhow!("{kernel}.snap: no entry, language and twin in \"{heading}\""));
+            };
+            all.insert((kernel.to_owned(), entry, language, twin), said.to_owned());
+        }
+    }
+    Ok(all)
+}
+
+/// What stands below each `=== heading`.
+fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let begin = rest.find("\n=== ")? + "\n=== ".len();
+        let (heading, said) = rest[begin..].split_once('\n')?;
+        let end = said.find("\n=== ").unwrap_or(said.len());
+        rest = &said[end..];
+        Some((heading, said[..end].trim_end()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_end_where_the_next_begins() {
+        let text =
+            "versions\n\n=== a · c · fail\nrejected: no\nlog\n\n=== b · c · fixed\naccepted: 3 instructions";
+        let found: Vec<_> = sections(text).collect();
+        assert_eq!(
+            found,
+            [("a · c · fail", "rejected: no\nlog"), ("b · c · fixed", "accepted: 3 instructions")]
+        );
+        assert_eq!(log(found[0].1), "log");
+    }
+
+    #[test]
+    fn every_entry_was_seen_on_every_kernel_that_it_fails_on() {
+        for entry in entry::entries().unwrap() {
+            for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {
+                let seen = match entry.about.fails_at {
+                    entry::Stage::Build => of_building(&entry.name, language).unwrap().is_some(),
+                    _ => MATRIX.iter().all(|kernel| of_failing(&entry.name, language, kernel).is_ok()),
+                };
+                assert!(seen, "{} in {}", entry.name, language.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The book as HTML.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use mdbook_driver::MDBook;
+use xtask::{build, workspace};
+
+use crate::explorer;
+use crate::pages::{Directives, Gallery};
+
+/// Where the book's sources are.
+pub fn source() -> PathBuf {
+    workspace::root().join("book")
+}
+
+/// Builds it; returns its folder.
+pub fn build() -> Result<PathBuf> {
+    let explorer = explorer::script()?;
+    let folder = build::target_folder()?.join("book");
+    let mut book = load()?;
+    book.config.build.build_dir = folder.clone();
+    book.with_preprocessor(Gallery).with_preprocessor(Directives);
+    book.build().map_err(|error| anyhow!("{error:#}"))?;
+    let script = folder.join("verifier-log.js");
+    fs::write(&script, explorer).with_context(|| format!("cannot write {}", script.display()))?;
+    Ok(folder)
+}
+
+/// The pages as they were written.
+pub fn load() -> Result<MDBook> {
+    MDBook::load(source()).map_err(|error| anyhow!("{error:#}"))
+}
