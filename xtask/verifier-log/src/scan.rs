@@ -440,6 +440,16 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_loaders_repeat_is_the_logs_own() {
+        let log = "0: (85) call bpf_skb_load_bytes#26\nunknown func bpf_skb_load_bytes#26\nprocessed 1 insns (limit 1)\n";
+        let scan = scan(log.as_bytes());
+        assert_eq!(
+            (scan.logs.len(), scan.logs[0].insns, scan.logs[0].last.len(), scan.outside.len()),
+            (1, 1, 1, 0)
+        );
+    }
+
+    #[test]
     fn a_loop_leads_back_to_instruction_0() {
         let round = "0: (b7) r0 = 0\n1: (55) if r1 != 0x0 goto pc-2\nfrom 1 to 0: R0=0 R1=ctx() R10=fp0\n";
         assert_eq!(logs(&format!("{round}{round}0: (95) exit")), [5]);
