@@ -1,16 +1,21 @@
 // What mdBook's pages lack for those who use no mouse: a link past the menus, keys for the side bar's switch, and keys
 // for code that scrolls.
 (() => {
+  // The switch is a label, which no key reaches: a button stands in for it.
   const toggle = document.getElementById('mdbook-sidebar-toggle');
   if (toggle) {
-    toggle.setAttribute('role', 'button');
-    toggle.tabIndex = 0;
-    toggle.addEventListener('keydown', event => {
-      if (event.key !== 'Enter' && event.key !== ' ') return;
-      event.preventDefault();
-      toggle.click();
-    });
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = toggle.className;
+    button.title = toggle.title;
+    button.setAttribute('aria-label', toggle.title);
+    button.setAttribute('aria-controls', 'mdbook-sidebar');
+    button.innerHTML = toggle.innerHTML;
+    button.addEventListener('click', () => toggle.click());
+    toggle.hidden = true;
+    toggle.after(button);
   }
+  document.getElementById('mdbook-menu-bar')?.setAttribute('role', 'banner');
 
   const skip = document.createElement('a');
   skip.href = '#mdbook-content';

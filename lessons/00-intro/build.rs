@@ -14,6 +14,7 @@ fn main() -> Result<()> {
     build_c()
 }
 
+// ANCHOR: rust-toolchain
 fn build_rust() -> Result<()> {
     // Inside rustup's cargo this names the toolchain that is running; aya-build would take `nightly` otherwise.
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
@@ -24,7 +25,9 @@ fn build_rust() -> Result<()> {
     };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }
+// ANCHOR_END: rust-toolchain
 
+// ANCHOR: c-toolchain
 fn build_c() -> Result<()> {
     println!("cargo:rerun-if-changed=bpf");
     println!("cargo:rerun-if-env-changed=CLANG");
@@ -38,3 +41,4 @@ fn build_c() -> Result<()> {
         .build_and_generate(out.join("intro.skel.rs"))
         .with_context(|| format!("build {C_SOURCE}"))
 }
+// ANCHOR_END: c-toolchain

@@ -12,7 +12,7 @@ use crate::build;
 #[derive(clap::Parser, Debug)]
 #[command(disable_help_flag = true)]
 pub struct Book {
-    /// build, serve, check or po; `cargo xtask book --help` says more
+    /// build, serve, check, test or po; `cargo xtask book --help` says more
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<OsString>,
 }

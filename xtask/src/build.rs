@@ -1,7 +1,7 @@
 //! Calls cargo: for the lessons and for the guest's init.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -86,9 +86,12 @@ pub fn guest_init() -> Result<PathBuf> {
 pub fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe().context("cannot find this program's own path")?;
     // target/debug/xtask, or target/debug/deps/some-test
+    Ok(target_of(&program).unwrap_or_else(|| workspace::root().join("target")))
+}
+
+fn target_of(program: &Path) -> Option<PathBuf> {
     let profile = program.ancestors().find(|path| path.ends_with("debug") || path.ends_with("release"));
-    let target = profile.and_then(|path| path.parent()).unwrap_or(workspace::root());
-    Ok(target.to_owned())
+    profile?.parent().map(Path::to_owned)
 }
 
 /// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the network.

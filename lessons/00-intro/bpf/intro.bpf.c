@@ -11,4 +11,6 @@ int intro(struct xdp_md *ctx)
 }
 // ANCHOR_END: program
 
+// ANCHOR: licence
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
+// ANCHOR_END: licence

@@ -29,7 +29,6 @@ pub fn load() -> Result<Loaded> {
 }
 // ANCHOR_END: load
 
-// ANCHOR: programs
 pub fn programs() -> Result<Vec<Program>> {
     let tried = [
         ("kprobe", ProgramType::KProbe, true),
@@ -52,6 +51,7 @@ fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Pro
     Ok(Program { name, available, helpers })
 }
 
+// ANCHOR: helpers
 fn helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
     for id in (1..BpfHelper::__BPF_FUNC_MAX_ID as u32).filter(|id| !NOISY_HELPERS.contains(id)) {
@@ -61,9 +61,8 @@ fn helpers(kind: ProgramType) -> Result<usize> {
     }
     Ok(count)
 }
-// ANCHOR_END: programs
+// ANCHOR_END: helpers
 
-// ANCHOR: maps
 pub fn maps() -> Vec<Map> {
     let tried = [
         ("hash", MapType::Hash),
@@ -80,4 +79,3 @@ pub fn maps() -> Vec<Map> {
     ];
     tried.map(|(name, kind)| Map { name, available: is_map_supported(kind).ok() }).into()
 }
-// ANCHOR_END: maps

@@ -47,7 +47,6 @@ pub fn load() -> Result<Loaded> {
 }
 // ANCHOR_END: load
 
-// ANCHOR: programs
 pub fn programs() -> Result<Vec<Program>> {
     let tried = [
         ("kprobe", ProgramType::Kprobe, true),
@@ -70,6 +69,7 @@ fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Pro
     Ok(Program { name, available, helpers })
 }
 
+// ANCHOR: helpers
 fn helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
     for id in (1..__BPF_FUNC_MAX_ID).filter(|id| !NOISY_HELPERS.contains(id)) {
@@ -77,9 +77,8 @@ fn helpers(kind: ProgramType) -> Result<usize> {
     }
     Ok(count)
 }
-// ANCHOR_END: programs
+// ANCHOR_END: helpers
 
-// ANCHOR: maps
 pub fn maps() -> Vec<Map> {
     let tried = [
         ("hash", MapType::Hash),
@@ -96,4 +95,3 @@ pub fn maps() -> Vec<Map> {
     ];
     tried.map(|(name, kind)| Map { name, available: kind.is_supported().ok() }).into()
 }
-// ANCHOR_END: maps

@@ -9,6 +9,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
+// ANCHOR: messages
 // aya-log has no twin in C, so we send what its messages are made of; user space makes the text.
 struct message {
 	__u32 pid;
@@ -21,6 +22,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 128 * 1024);
 } messages SEC(".maps");
+// ANCHOR_END: messages
 
 // ANCHOR: kprobe
 SEC("kprobe")

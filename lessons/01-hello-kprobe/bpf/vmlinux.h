@@ -22,6 +22,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+// ANCHOR: offsets
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /* x86-64: first argument, second argument, return value. */
@@ -34,5 +35,6 @@ struct filename {
 };
 
 #pragma clang attribute pop
+// ANCHOR_END: offsets
 
 #endif

@@ -202,7 +202,6 @@ static int changed(enum kind kind, struct dentry *dentry)
 }
 // ANCHOR_END: scratch
 
-// ANCHOR: hooks
 SEC("kprobe")
 int BPF_KPROBE(on_create, struct inode *dir, struct dentry *dentry)
 {
@@ -239,6 +238,7 @@ int BPF_KPROBE(on_unlink, struct inode *dir, struct dentry *dentry)
 	return changed(UNLINK, dentry);
 }
 
+// ANCHOR: hooks
 SEC("kprobe")
 int BPF_KPROBE(on_rmdir, struct inode *dir, struct dentry *dentry)
 {

@@ -60,7 +60,6 @@ fn load(settings: &Settings) -> Result<Ebpf> {
 }
 // ANCHOR_END: load
 
-// ANCHOR: attach
 fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<KProbeLink> {
     let name = hook.program;
     let program: &mut KProbe =
@@ -69,10 +68,8 @@ fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<KProbeLink> {
     let link = program.attach(hook.function, 0).map_err(|error| hook::not_attached(hook, error.into()))?;
     program.take_link(link).with_context(|| format!("keep {name} attached"))
 }
-// ANCHOR_END: attach
 
 impl Monitor for Aya {
-    // ANCHOR: wait
     fn wait(&mut self, limit: Duration) -> Result<()> {
         let limit = limit.try_into().context("convert the time limit")?;
         match poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], Some(&limit)) {
@@ -86,7 +83,6 @@ impl Monitor for Aya {
         }
         Ok(())
     }
-    // ANCHOR_END: wait
 
     // ANCHOR: pause
     fn pause(&mut self, paused: bool) -> Result<()> {
@@ -121,7 +117,7 @@ impl Monitor for Aya {
     }
     // ANCHOR_END: read
 
-    // ANCHOR: list
+    // ANCHOR: proof
     fn maps(&self) -> Result<Vec<OwnMap>> {
         let mut ids = BTreeSet::new();
         for (name, program) in self.ebpf.programs() {
@@ -133,9 +129,7 @@ impl Monitor for Aya {
         }
         ids.into_iter().map(|id| describe(&MapInfo::from_id(id)?)).collect()
     }
-    // ANCHOR_END: list
 
-    // ANCHOR: frozen
     fn watched(&self) -> Result<Watched> {
         let map = self.ebpf.map(".rodata.watched").context("find the global WATCHED")?;
         let [inode, device] = Array::<_, [u64; 2]>::try_from(map)?.get(&0, 0)?;
@@ -152,7 +146,7 @@ impl Monitor for Aya {
             Err(error) => Err(error).context("write the global WATCHED"),
         }
     }
-    // ANCHOR_END: frozen
+    // ANCHOR_END: proof
 }
 
 fn describe(info: &MapInfo) -> Result<OwnMap> {

@@ -15,7 +15,6 @@ use crate::records::Watched;
 use crate::settings::Settings;
 use crate::summary::{self, Counters, Process, Recent};
 
-// ANCHOR: skeleton
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
@@ -27,7 +26,6 @@ mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/maps.skel.rs"));
 }
 use skeleton::{MapsSkel, MapsSkelBuilder};
-// ANCHOR_END: skeleton
 
 /// A global variable is the first and only element of an array.
 const FIRST: [u8; 4] = 0u32.to_ne_bytes();
@@ -70,7 +68,6 @@ fn load<'storage>(
 }
 // ANCHOR_END: load
 
-// ANCHOR: attach
 fn attach(skeleton: &mut MapsSkel<'_>, hook: &Hook) -> Result<Link> {
     let name = hook.program;
     let mut programs = skeleton.object_mut().progs_mut();
@@ -78,7 +75,6 @@ fn attach(skeleton: &mut MapsSkel<'_>, hook: &Hook) -> Result<Link> {
         programs.find(|program| program.name() == name).with_context(|| format!("find program {name}"))?;
     program.attach_kprobe(false, hook.function).map_err(|error| hook::not_attached(hook, error.into()))
 }
-// ANCHOR_END: attach
 
 fn changes(map: &dyn MapCore, sender: Sender) -> Result<RingBuffer<'static>> {
     let mut builder = RingBufferBuilder::new();
@@ -91,7 +87,6 @@ fn changes(map: &dyn MapCore, sender: Sender) -> Result<RingBuffer<'static>> {
 }
 
 impl Monitor for Libbpf<'_> {
-    // ANCHOR: wait
     fn wait(&mut self, limit: Duration) -> Result<()> {
         match self.changes.poll(limit) {
             // A signal ends the wait: the session looks at it.
@@ -99,7 +94,6 @@ impl Monitor for Libbpf<'_> {
             _ => Ok(()),
         }
     }
-    // ANCHOR_END: wait
 
     // ANCHOR: pause
     fn pause(&mut self, paused: bool) -> Result<()> {
@@ -132,13 +126,11 @@ impl Monitor for Libbpf<'_> {
     }
     // ANCHOR_END: read
 
-    // ANCHOR: list
+    // ANCHOR: proof
     fn maps(&self) -> Result<Vec<OwnMap>> {
         self.skeleton.object().maps().map(|map| describe(&map.info()?)).collect()
     }
-    // ANCHOR_END: list
 
-    // ANCHOR: frozen
     fn watched(&self) -> Result<Watched> {
         let bytes = first(&self.skeleton.maps.rodata_watched)?;
         Ok(Watched { inode: summary::number(&bytes, 0), device: summary::number(&bytes, 8) })
@@ -151,7 +143,7 @@ impl Monitor for Libbpf<'_> {
             Err(error) => Err(error).context("write the global watched"),
         }
     }
-    // ANCHOR_END: frozen
+    // ANCHOR_END: proof
 }
 
 fn first(map: &dyn MapCore) -> Result<Vec<u8>> {

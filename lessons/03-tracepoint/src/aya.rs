@@ -86,7 +86,6 @@ fn attach_one(ebpf: &mut Ebpf, way: Way) -> Result<()> {
 }
 // ANCHOR_END: attach
 
-// ANCHOR: events
 fn receive(events: &mut RingBuf<MapData>, sender: &Sender) {
     while let Some(bytes) = events.next() {
         if let Some(event) = Event::from_bytes(&bytes) {
@@ -100,7 +99,6 @@ fn count_lost(lost: &PerCpuArray<MapData, u64>, way: Way) -> Result<u64> {
     let each_cpu = lost.get(&(way as u32), 0).context("read how many events were lost")?;
     Ok(each_cpu.iter().sum())
 }
-// ANCHOR_END: events
 
 fn wait(events: &RingBuf<MapData>) -> Result<()> {
     let limit = WAIT.try_into().context("convert the time limit")?;

@@ -32,7 +32,6 @@ pub struct Executed {
     from_thread: bool,
 }
 
-// ANCHOR: workload
 /// Returns when all the programs have ended.
 pub fn execute() -> Result<Vec<Executed>> {
     let once = |title, pid, uid| Executed { title, pid, uid, nth: 0, from_thread: false };
@@ -62,7 +61,6 @@ pub fn execute_from_thread(file: PathBuf) -> Result<()> {
         Err(_) => bail!("execute from a thread: it panicked"),
     }
 }
-// ANCHOR_END: workload
 
 fn run(command: &mut Command) -> Result<u32> {
     let program = command.get_program().to_string_lossy().into_owned();

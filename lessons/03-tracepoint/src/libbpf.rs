@@ -13,7 +13,6 @@ use crate::session::{Sender, Session, WAIT};
 use crate::settings::Settings;
 use crate::way::{EVENT, Way};
 
-// ANCHOR: skeleton
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
@@ -25,7 +24,6 @@ mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/tracepoint.skel.rs"));
 }
 use skeleton::{TracepointSkel, TracepointSkelBuilder};
-// ANCHOR_END: skeleton
 
 pub fn run(settings: &Settings, session: &mut Session) -> Result<()> {
     let mut storage = MaybeUninit::uninit();
@@ -80,7 +78,6 @@ fn attach_one(skeleton: &TracepointSkel<'_>, way: Way) -> libbpf_rs::Result<Link
 }
 // ANCHOR_END: attach
 
-// ANCHOR: events
 fn receive(map: &dyn MapCore, sender: Sender) -> Result<RingBuffer<'static>> {
     let mut builder = RingBufferBuilder::new();
     builder.add(map, move |bytes| {
@@ -98,7 +95,6 @@ fn count_lost(lost: &dyn MapCore, way: Way) -> Result<u64> {
     let counts = each_cpu.context("read how many events were lost")?;
     Ok(counts.iter().filter_map(|count| Some(u64::from_ne_bytes(count[..].try_into().ok()?))).sum())
 }
-// ANCHOR_END: events
 
 fn wait(events: &RingBuffer<'_>) -> Result<()> {
     match events.poll(WAIT) {

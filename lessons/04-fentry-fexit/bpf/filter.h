@@ -2,13 +2,11 @@
 #ifndef __FILTER_H__
 #define __FILTER_H__
 
-// ANCHOR: globals
 // Set by the user side before loading. The verifier takes them for constants and drops what they rule out.
 const volatile __u32 pid = 0; // 0: every process
 const volatile char comm[16] = ""; // empty: every command
 const volatile __u64 slower_than = 0; // nanoseconds
 const volatile bool failed = 0;
-// ANCHOR_END: globals
 
 // At the entry and at the exit: calls of this thread.
 static bool wants(void)

@@ -40,7 +40,6 @@ static void no_room(__u32 way)
 		sum->no_room++;
 }
 
-// ANCHOR: report
 static void report(__u32 way, const struct call *call, __s32 result)
 {
 	struct totals *sum = bpf_map_lookup_elem(&totals, &way);
@@ -79,6 +78,5 @@ static void report(__u32 way, const struct call *call, __s32 result)
 	bpf_probe_read_user_str(event->file, sizeof(event->file), call->name);
 	bpf_ringbuf_submit(event, 0);
 }
-// ANCHOR_END: report
 
 #endif

@@ -28,6 +28,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+// ANCHOR: core
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /* x86-64: the first three arguments, and the result. */
@@ -51,5 +52,6 @@ struct task_struct___before_5_14 {
 };
 
 #pragma clang attribute pop
+// ANCHOR_END: core
 
 #endif

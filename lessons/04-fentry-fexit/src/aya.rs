@@ -112,7 +112,6 @@ impl tracer::Tracer for Tracer {
         }
     }
 
-    // ANCHOR: events
     fn events(&mut self, wait: Duration) -> Result<Vec<Event>> {
         let limit = wait.try_into().context("convert the time limit")?;
         match poll(&mut [PollFd::new(&self.events, PollFlags::IN)], Some(&limit)) {
@@ -125,15 +124,12 @@ impl tracer::Tracer for Tracer {
         }
         Ok(events)
     }
-    // ANCHOR_END: events
 
-    // ANCHOR: totals
     fn totals(&self, way: Way) -> Result<Totals> {
         let map = self.ebpf.map("TOTALS").context("find map TOTALS")?;
         let totals: PerCpuArray<_, Totals> = map.try_into()?;
         Ok(tracer::sum(totals.get(&way.index(), 0).context("read map TOTALS")?.iter()))
     }
-    // ANCHOR_END: totals
 
     fn run_time(&self, way: Way) -> Result<RunTime> {
         let mut sum = RunTime::default();

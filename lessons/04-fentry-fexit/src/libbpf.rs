@@ -17,7 +17,6 @@ use crate::event::{Event, Totals};
 use crate::function::FUNCTION;
 use crate::tracer::{self, RunTime, Settings, Way};
 
-// ANCHOR: skeleton
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
@@ -29,7 +28,6 @@ mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/watch.skel.rs"));
 }
 use skeleton::{WatchSkel, WatchSkelBuilder};
-// ANCHOR_END: skeleton
 
 /// The ring buffer hands each message to a closure, which puts it here.
 type Arrived = Rc<RefCell<Vec<Result<Event>>>>;
@@ -101,23 +99,19 @@ impl tracer::Tracer for Tracer<'_> {
         }
     }
 
-    // ANCHOR: events
     fn events(&mut self, wait: Duration) -> Result<Vec<Event>> {
         match self.events.poll(wait) {
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(error).context("wait for events"),
             _ => self.arrived.take().into_iter().collect(),
         }
     }
-    // ANCHOR_END: events
 
-    // ANCHOR: totals
     fn totals(&self, way: Way) -> Result<Totals> {
         let map = &self.skeleton.maps.totals;
         let cpus = map.lookup_percpu(&way.index().to_ne_bytes(), MapFlags::ANY).context("read map totals")?;
         let totals = cpus.iter().flatten().map(|bytes| tracer::decode(bytes)).collect::<Result<Vec<_>>>()?;
         Ok(tracer::sum(&totals))
     }
-    // ANCHOR_END: totals
 
     fn run_time(&self, way: Way) -> Result<RunTime> {
         let programs = &self.skeleton.progs;

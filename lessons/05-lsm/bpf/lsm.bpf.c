@@ -17,7 +17,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 // The verifier walks every step of a loop, and wants to see its end. What lies deeper is denied unseen.
 #define MAX_STEPS 64
 
-// ANCHOR: event
 enum action { OPEN, EXEC, RENAME, LINK };
 enum count { SENT, LOST, ASKED_WITH_ZERO, ASKED_WITH_VERDICT, COUNTS };
 
@@ -30,17 +29,13 @@ struct event {
 	char comm[16];
 	char name[256];
 };
-// ANCHOR_END: event
 
-// ANCHOR: globals
 // User space sets these before it loads; after that they are constants.
 const volatile __u32 policy_pid; // children of this process are covered
 const volatile __u32 audit;
 const volatile __u32 dir_device;
 const volatile __u64 dir_inode;
-// ANCHOR_END: globals
 
-// ANCHOR: maps
 // The key is the address of the task_struct: unlike a process id, it is there before the process can run.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -60,7 +55,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counts SEC(".maps");
-// ANCHOR_END: maps
 
 static bool is_covered(void)
 {
@@ -97,7 +91,6 @@ static __always_inline int steps_to_dir(struct dentry *dentry)
 }
 // ANCHOR_END: walk
 
-// ANCHOR: report
 static __always_inline void report(enum action action, struct dentry *dentry, int steps)
 {
 	count(SENT);
@@ -116,7 +109,6 @@ static __always_inline void report(enum action action, struct dentry *dentry, in
 	bpf_probe_read_kernel_str(event->name, sizeof(event->name), dentry->d_name.name);
 	bpf_ringbuf_submit(event, 0);
 }
-// ANCHOR_END: report
 
 // ANCHOR: verdict
 static __always_inline int verdict(enum action action, struct dentry *dentry)

@@ -66,7 +66,6 @@ fn attach(ebpf: &mut Ebpf, policy: &Policy, btf: &Btf) -> Result<()> {
 }
 // ANCHOR_END: attach
 
-// ANCHOR: events
 fn receive(events: &mut RingBuf<MapData>, session: &mut Session<'_>) -> Result<()> {
     for _ in 0..BATCH {
         let Some(bytes) = events.next() else { break };
@@ -74,7 +73,6 @@ fn receive(events: &mut RingBuf<MapData>, session: &mut Session<'_>) -> Result<(
     }
     Ok(())
 }
-// ANCHOR_END: events
 
 fn counts(ebpf: &Ebpf) -> Result<[u64; COUNTS]> {
     let map: Array<_, u64> = ebpf.map("COUNTS").context("find the map COUNTS")?.try_into()?;

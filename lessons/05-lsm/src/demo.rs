@@ -75,7 +75,6 @@ impl Stage {
         say("Nobody had denied, so the witness was asked too: each program is told the verdict so far.")
     }
 
-    // ANCHOR: killed
     /// Who is denied may open the file again as soon as the process is gone that holds the policy's links.
     fn kill(&self) -> Result<()> {
         say("\nA policy lasts as long as the process that holds its links, which are file descriptors.")?;
@@ -103,7 +102,6 @@ impl Stage {
         say("killed    lsm, and COMMAND with it: it had asked to die with its parent")?;
         say("open      COMMAND's child lived on, and the file is open to it again")
     }
-    // ANCHOR_END: killed
 
     fn start(&self, options: &[&str], deeds: &str) -> Result<Show> {
         say(&format!("$ lsm {} -- COMMAND", options.join(" ")))?;

@@ -13,7 +13,6 @@ use crate::event::COUNTS;
 use crate::policy::{Policy, Program};
 use crate::session::{BATCH, Session};
 
-// ANCHOR: skeleton
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
@@ -25,7 +24,6 @@ mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/lsm.skel.rs"));
 }
 use skeleton::{LsmSkel, LsmSkelBuilder};
-// ANCHOR_END: skeleton
 
 pub fn run(policy: &Policy, session: &mut Session<'_>) -> Result<u8> {
     let mut storage = MaybeUninit::uninit();
@@ -75,7 +73,6 @@ fn attach(skeleton: &mut LsmSkel<'_>, policy: &Policy) -> Result<Vec<Link>> {
 }
 // ANCHOR_END: attach
 
-// ANCHOR: events
 fn events(map: &dyn MapCore, sender: Sender<Vec<u8>>) -> Result<RingBuffer<'static>> {
     let mut builder = RingBufferBuilder::new();
     builder.add(map, move |bytes| {
@@ -90,7 +87,6 @@ fn receive(events: &RingBuffer<'_>, received: &Receiver<Vec<u8>>, session: &mut 
     ensure!(events.consume_raw_n(BATCH) >= 0, "read the ring buffer");
     received.try_iter().try_for_each(|bytes| session.show(&bytes))
 }
-// ANCHOR_END: events
 
 fn counts(skeleton: &LsmSkel<'_>) -> Result<[u64; COUNTS]> {
     let mut counts = [0; COUNTS];

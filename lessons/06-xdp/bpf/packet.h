@@ -52,6 +52,7 @@ static __always_inline void *take(struct cursor *cursor, __u32 size)
 	cursor->left -= size;
 	return header;
 }
+// ANCHOR_END: bounds
 
 /* Believes a length in a header only if the frame has that much. */
 static __always_inline bool limit(struct cursor *cursor, __u32 length)
@@ -61,9 +62,7 @@ static __always_inline bool limit(struct cursor *cursor, __u32 length)
 	cursor->left = length;
 	return true;
 }
-// ANCHOR_END: bounds
 
-// ANCHOR: transport
 static __always_inline enum kind transport(struct cursor *cursor, __u8 protocol, struct packet *packet)
 {
 	__u32 left = cursor->left;
@@ -88,7 +87,6 @@ static __always_inline enum kind transport(struct cursor *cursor, __u8 protocol,
 	}
 	return OTHER;
 }
-// ANCHOR_END: transport
 
 // ANCHOR: ipv4
 static __always_inline enum kind ipv4(struct cursor *cursor, struct packet *packet)
@@ -116,7 +114,6 @@ static __always_inline enum kind ipv4(struct cursor *cursor, struct packet *pack
 }
 // ANCHOR_END: ipv4
 
-// ANCHOR: ipv6
 static __always_inline enum kind ipv6(struct cursor *cursor, struct packet *packet)
 {
 	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
@@ -139,9 +136,7 @@ static __always_inline enum kind ipv6(struct cursor *cursor, struct packet *pack
 	}
 	return transport(cursor, next, packet);
 }
-// ANCHOR_END: ipv6
 
-// ANCHOR: ethernet
 /* What the frame carries; its headers go into packet. */
 static __always_inline enum kind parse(void *data, void *end, struct packet *packet)
 {
@@ -174,4 +169,3 @@ static __always_inline enum kind parse(void *data, void *end, struct packet *pac
 		return ipv6(&cursor, packet);
 	return OTHER;
 }
-// ANCHOR_END: ethernet

@@ -11,10 +11,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define TC_ACT_OK 0
 #define TC_ACT_SHOT 2
 
-// ANCHOR: maps
 /* Whether the firewall answers pings itself. Set before loading, fixed from then on. */
 const volatile __u8 answer_ping = 0;
 
+// ANCHOR: rules
 struct key_v4 {
 	__u32 prefix;
 	__be32 address;
@@ -41,6 +41,7 @@ struct {
 	__type(key, struct key_v6);
 	__type(value, __u32);
 } rules_v6 SEC(".maps");
+// ANCHOR_END: rules
 
 /* A UDP port, and the interface that its datagrams leave by. A devmap is made for this, and quicker; but Linux 5.10
  * refuses aya's, which have room for a second program, in generic mode.
@@ -71,9 +72,8 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } egress_drops SEC(".maps");
-// ANCHOR_END: maps
 
-// ANCHOR: rules
+// ANCHOR: lookup
 static __always_inline __u32 *source_rule(struct packet *packet)
 {
 	if (packet->v4) {
@@ -88,6 +88,7 @@ static __always_inline __u32 *source_rule(struct packet *packet)
 	}
 	return NULL;
 }
+// ANCHOR_END: lookup
 
 static __always_inline __u32 *destination_rule(struct packet *packet)
 {
@@ -103,9 +104,7 @@ static __always_inline __u32 *destination_rule(struct packet *packet)
 	}
 	return NULL;
 }
-// ANCHOR_END: rules
 
-// ANCHOR: redirect
 static __always_inline __u32 *redirection(struct packet *packet)
 {
 	__u32 port;
@@ -115,9 +114,7 @@ static __always_inline __u32 *redirection(struct packet *packet)
 	port = bpf_ntohs(packet->udp->dest);
 	return bpf_map_lookup_elem(&redirects, &port);
 }
-// ANCHOR_END: redirect
 
-// ANCHOR: answer
 #define SWAP(a, b)             \
 	({                     \
 		typeof(a) c = a; \
@@ -140,6 +137,7 @@ static __always_inline void set_type(struct icmphdr *icmp, __u8 old, __u8 new)
 	icmp->checksum = bpf_htons((__u16)~sum);
 }
 
+// ANCHOR: answer
 /* Makes the answer of a ping, in place. Not of one that goes to many: who asks could have a victim flooded. */
 static __always_inline bool answer(struct packet *packet)
 {
@@ -164,7 +162,6 @@ static __always_inline bool answer(struct packet *packet)
 }
 // ANCHOR_END: answer
 
-// ANCHOR: count
 static __always_inline void count(enum kind kind, __u32 verdict, __u64 bytes)
 {
 	__u32 index = kind * VERDICTS + verdict;
@@ -175,7 +172,6 @@ static __always_inline void count(enum kind kind, __u32 verdict, __u64 bytes)
 		counter->bytes += bytes;
 	}
 }
-// ANCHOR_END: count
 
 // ANCHOR: firewall
 static __always_inline __u32 judge(enum kind kind, struct packet *packet)
@@ -202,6 +198,7 @@ int firewall(struct xdp_md *ctx)
 	count(kind, verdict, end - data);
 	return verdict;
 }
+// ANCHOR_END: firewall
 
 /* The pass program of the demo: a veth takes frames that XDP sends only if it has a program itself. */
 SEC("xdp")
@@ -209,7 +206,6 @@ int pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;
 }
-// ANCHOR_END: firewall
 
 // ANCHOR: egress
 /* tc's program sees what goes out, which XDP never does. */

@@ -55,6 +55,7 @@ pub fn load(settings: &Settings) -> Result<Aya> {
         ebpf,
     })
 }
+// ANCHOR_END: load
 
 fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
     ebpf.take_map(name).with_context(|| format!("find map {name}"))
@@ -67,10 +68,8 @@ fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
 fn classifier(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier> {
     Ok(ebpf.program_mut("egress").context("find program egress")?.try_into()?)
 }
-// ANCHOR_END: load
 
 impl Firewall for Aya {
-    // ANCHOR: attach
     fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
         self.link("firewall", interface, mode)
     }
@@ -78,7 +77,6 @@ impl Firewall for Aya {
     fn attach_pass(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
         self.link("pass", interface, mode)
     }
-    // ANCHOR_END: attach
 
     // ANCHOR: egress
     fn attach_egress(&mut self, interface: &Interface) -> Result<()> {
@@ -97,7 +95,7 @@ impl Firewall for Aya {
         self.links.clear();
     }
 
-    // ANCHOR: rules
+    // ANCHOR: set-rule
     fn set_rule(&mut self, prefix: IpNet, action: Action) -> Result<()> {
         let verdict = action.verdict();
         match prefix {
@@ -106,6 +104,7 @@ impl Firewall for Aya {
         }
         Ok(())
     }
+    // ANCHOR_END: set-rule
 
     fn remove_rule(&mut self, prefix: IpNet) -> Result<()> {
         match prefix {
@@ -118,9 +117,7 @@ impl Firewall for Aya {
     fn redirect(&mut self, port: u16, to: &Interface) -> Result<()> {
         Ok(self.redirects.insert(u32::from(port), to.index, 0)?)
     }
-    // ANCHOR_END: rules
 
-    // ANCHOR: counters
     fn frames(&self) -> Result<Counters> {
         Counters::read(|index| Ok(self.frames.get(&index, 0)?.to_vec()))
     }
@@ -128,7 +125,6 @@ impl Firewall for Aya {
     fn egress_drops(&self) -> Result<u64> {
         Ok(self.egress_drops.get(&0, 0)?.iter().sum())
     }
-    // ANCHOR_END: counters
 
     // ANCHOR: test-run
     fn test_run(&self, frame: &[u8], repeat: u32) -> Result<Judged> {

@@ -96,7 +96,6 @@ impl Demo<'_> {
         self.redirected()
     }
 
-    // ANCHOR: ends
     /// A veth takes frames that XDP sends only while its own end of the cable has a program, in native mode: that is
     /// what makes it ready for them.
     fn attach(&mut self, mode: Mode) -> Result<()> {
@@ -107,7 +106,6 @@ impl Demo<'_> {
         }
         Ok(())
     }
-    // ANCHOR_END: ends
 
     fn attach_one(&mut self, mode: Mode, program: &str, interface: &Interface) -> Result<()> {
         let attached = match program {

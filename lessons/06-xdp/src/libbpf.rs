@@ -15,7 +15,6 @@ use crate::firewall::{Firewall, Judged, Mode, Settings};
 use crate::interface::Interface;
 use crate::rules::Action;
 
-// ANCHOR: skeleton
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
@@ -27,7 +26,6 @@ mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/xdp.skel.rs"));
 }
 use skeleton::{XdpSkel, XdpSkelBuilder};
-// ANCHOR_END: skeleton
 
 pub struct Libbpf<'a> {
     skeleton: XdpSkel<'a>,
@@ -47,7 +45,6 @@ pub fn load<'a>(storage: &'a mut MaybeUninit<OpenObject>, settings: &Settings) -
 // ANCHOR_END: load
 
 impl Firewall for Libbpf<'_> {
-    // ANCHOR: attach
     fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
         self.links.push(link(&self.skeleton.progs.firewall, interface, mode)?);
         Ok(())
@@ -57,7 +54,6 @@ impl Firewall for Libbpf<'_> {
         self.links.push(link(&self.skeleton.progs.pass, interface, mode)?);
         Ok(())
     }
-    // ANCHOR_END: attach
 
     // ANCHOR: egress
     fn attach_egress(&mut self, interface: &Interface) -> Result<()> {
@@ -74,7 +70,7 @@ impl Firewall for Libbpf<'_> {
         self.links.clear();
     }
 
-    // ANCHOR: rules
+    // ANCHOR: set-rule
     fn set_rule(&mut self, prefix: IpNet, action: Action) -> Result<()> {
         let (key, verdict) = (key(prefix), action.verdict().to_ne_bytes());
         match prefix {
@@ -83,6 +79,7 @@ impl Firewall for Libbpf<'_> {
         }
         Ok(())
     }
+    // ANCHOR_END: set-rule
 
     fn remove_rule(&mut self, prefix: IpNet) -> Result<()> {
         match prefix {
@@ -96,9 +93,7 @@ impl Firewall for Libbpf<'_> {
         let (key, value) = (u32::from(port).to_ne_bytes(), to.index.to_ne_bytes());
         Ok(self.skeleton.maps.redirects.update(&key, &value, MapFlags::ANY)?)
     }
-    // ANCHOR_END: rules
 
-    // ANCHOR: counters
     fn frames(&self) -> Result<Counters> {
         Counters::read(|index| {
             let cpus = self.skeleton.maps.frames.lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)?;
@@ -111,7 +106,6 @@ impl Firewall for Libbpf<'_> {
         let cpus = self.skeleton.maps.egress_drops.lookup_percpu(&[0; 4], MapFlags::ANY)?;
         Ok(cpus.unwrap_or_default().iter().map(|cpu| word(cpu, 0)).sum())
     }
-    // ANCHOR_END: counters
 
     // ANCHOR: test-run
     fn test_run(&self, frame: &[u8], repeat: u32) -> Result<Judged> {

@@ -47,7 +47,6 @@ pub struct Network {
     pub behind: Interface,
 }
 
-// ANCHOR: namespace
 pub fn create() -> Result<Network> {
     unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace")?;
     no_ipv6().context("switch off IPv6 of the demo's interfaces")?;
@@ -62,7 +61,6 @@ pub fn create() -> Result<Network> {
     add_neighbour(&netlink, &server).context("tell fw0 where the client is")?;
     Ok(Network { client: ready("c0")?, server: ready("fw0")?, exit: ready("fw1")?, behind: ready("b0")? })
 }
-// ANCHOR_END: namespace
 
 /// Else the interfaces would say hello to each other, at times of their own.
 fn no_ipv6() -> io::Result<()> {

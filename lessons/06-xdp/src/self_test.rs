@@ -51,7 +51,6 @@ fn prepare(firewall: &mut dyn Firewall) -> Result<()> {
     firewall.redirect(REDIRECTED, &Interface::find("lo")?).context("set the redirection")
 }
 
-// ANCHOR: judge
 fn judge(firewall: &dyn Firewall, case: &Case) -> Result<()> {
     let before = firewall.frames()?;
     let judged = firewall.test_run(&case.frame, 1).context("run the program")?;
@@ -75,7 +74,6 @@ fn judge(firewall: &dyn Firewall, case: &Case) -> Result<()> {
     }
     Ok(())
 }
-// ANCHOR_END: judge
 
 /// A frame that ends too soon is dropped, wherever it ends.
 fn cut_short(firewall: &dyn Firewall, name: &'static str, frame: &[u8]) -> Result<usize> {

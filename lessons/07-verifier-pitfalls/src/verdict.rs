@@ -8,7 +8,6 @@ pub enum Verdict {
 
 /// The verifier's reason, of one or two lines: what comes after the last instruction that it followed, and before its
 /// summary. Since Linux 7.3 a report for people lies between the reason and the summary.
-// ANCHOR: reason
 pub fn reason(log: &str) -> Option<Vec<&str>> {
     let lines: Vec<&str> = log.lines().collect();
     let end = lines
@@ -19,7 +18,6 @@ pub fn reason(log: &str) -> Option<Vec<&str>> {
     let reason: Vec<&str> = lines[begin..end].iter().filter(|line| !is_detail(line)).copied().collect();
     (!reason.is_empty()).then_some(reason)
 }
-// ANCHOR_END: reason
 
 /// Such as `12: (79) r1 = *(u64 *)(r0 +0)`.
 fn is_instruction(line: &str) -> bool {

@@ -24,7 +24,7 @@ pub fn needs(number: &str) -> Result<String> {
         ("Run it", format!("`cargo xtask run {number}`, or with `--impl libbpf`, `--kernel all`")),
     ];
     Ok(format!(
-        "| | |\n|---|---|\n{}",
+        "| what | which |\n|---|---|\n{}",
         rows.map(|(name, text)| format!("| **{name}** | {text} |\n")).concat()
     ))
 }

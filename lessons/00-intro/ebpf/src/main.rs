@@ -12,11 +12,15 @@ pub fn intro(_ctx: XdpContext) -> u32 {
 }
 // ANCHOR_END: program
 
+// ANCHOR: licence
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+// ANCHOR_END: licence
 
+// ANCHOR: panic
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
+// ANCHOR_END: panic

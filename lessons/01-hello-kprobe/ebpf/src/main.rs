@@ -16,6 +16,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::info;
 
+// ANCHOR: offsets
 /// The start of the kernel's `struct filename`. Rust programs carry no relocations, so this offset is baked in:
 /// it is right only because `name` is the first member on Linux 5.10 to 7.3. Lesson 04 has the way that does
 /// not depend on luck.
@@ -23,6 +24,7 @@ use aya_log_ebpf::info;
 struct Filename {
     name: *const u8,
 }
+// ANCHOR_END: offsets
 
 // ANCHOR: kprobe
 #[kprobe]

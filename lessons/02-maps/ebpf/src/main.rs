@@ -73,7 +73,6 @@ static RECENT: LruHashMap<[u8; KEY_SIZE], Recent, 512> = LruHashMap::new();
 static SCRATCH: PerCpuArray<Change, 1> = PerCpuArray::new();
 // ANCHOR_END: maps
 
-// ANCHOR: hooks
 #[kprobe]
 pub fn on_create(ctx: ProbeContext) -> u32 {
     changed(Kind::Create, ctx.arg(1))
@@ -104,6 +103,7 @@ pub fn on_unlink(ctx: ProbeContext) -> u32 {
     changed(Kind::Unlink, ctx.arg(1))
 }
 
+// ANCHOR: hooks
 #[kprobe]
 pub fn on_rmdir(ctx: ProbeContext) -> u32 {
     changed(Kind::Rmdir, ctx.arg(1))

@@ -1,6 +1,6 @@
 //! Kernel side: tells who executes what, from one event in three ways.
 //!
-//! What Rust costs here (`cargo xtask bench 03`): 1.3 to 1.7 times the instructions of the twin in C. Each offset is
+//! What Rust costs here (`cargo xtask bench 03`): 1.2 to 1.7 times the instructions of the twin in C. Each offset is
 //! loaded from a global variable, which takes two instructions, where CO-RE writes a constant; and each read of the
 //! kernel's memory can fail, which the code below looks at. The instructions that a run executes are as many as in C.
 

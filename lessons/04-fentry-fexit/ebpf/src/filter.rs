@@ -5,7 +5,6 @@ use aya_ebpf::{
     helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
 };
 
-// ANCHOR: globals
 // Set by the user side before loading. The verifier takes them for constants and drops what they rule out.
 /// 0: every process.
 #[unsafe(no_mangle)]
@@ -19,7 +18,6 @@ static COMM: Global<[u64; 2]> = Global::new([0; 2]);
 static SLOWER_THAN: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 static FAILED: Global<u8> = Global::new(0);
-// ANCHOR_END: globals
 
 /// At the entry and at the exit: calls of this thread.
 pub fn wants() -> bool {

@@ -60,7 +60,6 @@ pub fn no_room(way: u32) {
     }
 }
 
-// ANCHOR: report
 pub fn report(way: u32, call: Call, result: i32) {
     let Some(totals) = TOTALS.get_ptr_mut(way) else { return };
     // SAFETY: this helper takes nothing and reads the clock.
@@ -96,7 +95,6 @@ pub fn report(way: u32, call: Call, result: i32) {
         None => totals.lost += 1,
     }
 }
-// ANCHOR_END: report
 
 /// An event is written in its place in the ring buffer: twice on the stack, it would not fit.
 const EMPTY: Event = Event {

@@ -35,7 +35,6 @@ const OUTSIDE: u32 = u32::MAX;
 /// The verifier walks every step of a loop, and wants to see its end. What lies deeper is denied unseen.
 const MAX_STEPS: u32 = 64;
 
-// ANCHOR: globals
 // User space sets these before it loads; after that they are constants.
 /// Children of this process are covered.
 #[unsafe(no_mangle)]
@@ -46,7 +45,6 @@ static AUDIT: Global<u32> = Global::new(0);
 static DIR_DEVICE: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static DIR_INODE: Global<u64> = Global::new(0);
-// ANCHOR_END: globals
 
 // ANCHOR: offsets
 // Where fields of the kernel's structs lie, on the kernel that runs.
@@ -75,7 +73,6 @@ fn field<T: Copy>(address: u64, offset: &Global<u32>) -> T {
 }
 // ANCHOR_END: offsets
 
-// ANCHOR: maps
 /// The key is the address of the `task_struct`: unlike a process id, it is there before the process can run.
 #[btf_map]
 static COVERED: HashMap<u64, u8, 16384> = HashMap::new();
@@ -85,7 +82,6 @@ static EVENTS: RingBuf<Event, { 256 * 1024 }> = RingBuf::new();
 
 #[btf_map(name = "COUNTS")]
 static NUMBERS: Array<u64, COUNTS> = Array::new();
-// ANCHOR_END: maps
 
 fn is_covered() -> bool {
     // SAFETY: the helper takes nothing and always answers.
@@ -122,7 +118,6 @@ fn steps_to_dir(mut dentry: u64) -> u32 {
 }
 // ANCHOR_END: walk
 
-// ANCHOR: report
 fn report(action: u32, dentry: u64, steps: u32) {
     count(SENT);
     let Some(mut entry) = EVENTS.reserve(0) else {
@@ -142,7 +137,6 @@ fn report(action: u32, dentry: u64, steps: u32) {
     }
     entry.submit(0);
 }
-// ANCHOR_END: report
 
 // ANCHOR: verdict
 fn verdict(action: u32, dentry: u64) -> i32 {

@@ -27,16 +27,17 @@ use counting::{COUNTERS, Counter, Kind, VERDICTS};
 use headers::{Icmp, Ipv4};
 use packet::Packet;
 
-// ANCHOR: maps
 /// Whether the firewall answers pings itself. Set before loading, fixed from then on.
 #[unsafe(no_mangle)]
 static ANSWER_PING: Global<u8> = Global::new(0);
 
+// ANCHOR: rules
 /// A prefix of addresses, and the verdict for what comes from there. The longest prefix that fits is found.
 #[map]
 static RULES_V4: LpmTrie<[u16; 2], u32> = LpmTrie::with_max_entries(1024, 0);
 #[map]
 static RULES_V6: LpmTrie<[u16; 8], u32> = LpmTrie::with_max_entries(1024, 0);
+// ANCHOR_END: rules
 
 /// A UDP port, and the interface that its datagrams leave by. A devmap is made for this, and quicker; but Linux 5.10
 /// refuses aya's, which have room for a second program, in generic mode.
@@ -48,7 +49,6 @@ static REDIRECTS: HashMap<u32, u32> = HashMap::with_max_entries(64, 0);
 static FRAMES: PerCpuArray<Counter> = PerCpuArray::with_max_entries(COUNTERS, 0);
 #[map]
 static EGRESS_DROPS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
-// ANCHOR_END: maps
 
 // ANCHOR: firewall
 #[xdp]
@@ -75,15 +75,15 @@ fn judge(kind: Kind, packet: &mut Packet<'_>) -> u32 {
         None => XDP_PASS,
     }
 }
+// ANCHOR_END: firewall
 
 /// The pass program of the demo: a veth takes frames that XDP sends only if it has a program itself.
 #[xdp]
 pub fn pass(_ctx: XdpContext) -> u32 {
     XDP_PASS
 }
-// ANCHOR_END: firewall
 
-// ANCHOR: rules
+// ANCHOR: lookup
 #[inline(always)]
 fn source_rule(packet: &Packet<'_>) -> Option<u32> {
     match (&packet.v4, &packet.v6) {
@@ -92,6 +92,7 @@ fn source_rule(packet: &Packet<'_>) -> Option<u32> {
         _ => None,
     }
 }
+// ANCHOR_END: lookup
 
 #[inline(always)]
 fn destination_rule(packet: &Packet<'_>) -> Option<u32> {
@@ -101,16 +102,13 @@ fn destination_rule(packet: &Packet<'_>) -> Option<u32> {
         _ => None,
     }
 }
-// ANCHOR_END: rules
 
-// ANCHOR: redirect
 #[inline(always)]
 fn redirection(packet: &Packet<'_>) -> Option<u32> {
     let port = u16::from_be(packet.udp.as_ref()?.destination);
     // SAFETY: an entry that user space replaces at this moment gives the old number or the new one.
     unsafe { REDIRECTS.get(u32::from(port)) }.copied()
 }
-// ANCHOR_END: redirect
 
 // ANCHOR: answer
 /// Makes the answer of a ping, in place. Not of one that goes to many: who asks could have a victim flooded.
@@ -135,6 +133,7 @@ fn answer(packet: &mut Packet<'_>) -> Option<()> {
     swap(&mut ethernet.source, &mut ethernet.destination);
     Some(())
 }
+// ANCHOR_END: answer
 
 /// The checksum is a sum of 16-bit words, so that only the difference counts: here, of the word with the kind in its
 /// upper half. Addresses that change places leave their sum as it is.
@@ -147,9 +146,7 @@ fn set_kind(icmp: &mut Icmp, old: u8, new: u8) {
     let sum = (sum & 0xffff) + (sum >> 16);
     icmp.checksum = (!(sum as u16)).to_be();
 }
-// ANCHOR_END: answer
 
-// ANCHOR: count
 #[inline(always)]
 fn count(kind: Kind, verdict: u32, bytes: u64) {
     if let Some(counter) = FRAMES.get_ptr_mut(kind as u32 * VERDICTS + verdict) {
@@ -160,7 +157,6 @@ fn count(kind: Kind, verdict: u32, bytes: u64) {
         }
     }
 }
-// ANCHOR_END: count
 
 // ANCHOR: egress
 /// tc's program sees what goes out, which XDP never does.

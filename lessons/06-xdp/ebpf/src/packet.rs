@@ -54,6 +54,7 @@ impl Cursor {
         self.left -= size;
         Some(())
     }
+    // ANCHOR_END: bounds
 
     /// Believes a length in a header only if the frame has that much.
     #[inline(always)]
@@ -65,7 +66,6 @@ impl Cursor {
         Some(())
     }
 }
-// ANCHOR_END: bounds
 
 /// What the frame carries; its headers go into `packet`. `None`: it is malformed.
 #[inline(always)]
@@ -78,7 +78,6 @@ pub fn parse<'a>(data: usize, end: usize, packet: &mut Packet<'a>) -> Option<Kin
     }
 }
 
-// ANCHOR: ethernet
 /// The Ethernet header and up to two VLAN tags.
 #[inline(always)]
 fn ethertype<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<u16> {
@@ -92,7 +91,6 @@ fn ethertype<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<u16> {
     }
     Some(ethertype)
 }
-// ANCHOR_END: ethernet
 
 // ANCHOR: ipv4
 #[inline(always)]
@@ -118,7 +116,6 @@ fn ipv4<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
 }
 // ANCHOR_END: ipv4
 
-// ANCHOR: ipv6
 #[inline(always)]
 fn ipv6<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
     let ip: &'a mut Ipv6 = cursor.take()?;
@@ -141,9 +138,7 @@ fn ipv6<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
     }
     transport(cursor, next, packet)
 }
-// ANCHOR_END: ipv6
 
-// ANCHOR: transport
 #[inline(always)]
 fn transport<'a>(cursor: &mut Cursor, protocol: u8, packet: &mut Packet<'a>) -> Option<Kind> {
     let left = cursor.left;
@@ -170,4 +165,3 @@ fn transport<'a>(cursor: &mut Cursor, protocol: u8, packet: &mut Packet<'a>) -> 
         _ => Some(Kind::Other),
     }
 }
-// ANCHOR_END: transport
