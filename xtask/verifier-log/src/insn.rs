@@ -35,7 +35,7 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
 }
 
 /// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, before the error that
-/// someone put behind it, or before the place that a jump leads to (`goto pc+3 15: R0=scalar()`).
+/// someone put behind it, or before the place that a jump or a callback leads to (`goto pc+3 15: R0=scalar()`).
 fn text_length(text: &str) -> usize {
     let end = [text.find([';', '\\', '"']), text.find(": "), text.find(" R")]
         .into_iter()
@@ -43,7 +43,8 @@ fn text_length(text: &str) -> usize {
         .min()
         .unwrap_or(text.len());
     let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
-    if before.ends_with(' ') && before.contains(" goto pc") && text[end..].starts_with(": ") {
+    let leads_away = before.contains(" goto pc") || before.starts_with("call ");
+    if before.ends_with(' ') && leads_away && text[end..].starts_with(": ") {
         return before.len();
     }
     end

@@ -10,7 +10,8 @@
 //!   outcome    what the loader says around a log
 //!   decide     which line is the reason, and its class;  class  the explanations
 //!   steps      the instructions with what was known (insn, state, bounds);  trail  where a value comes from
-//!   finding    what can be said of this very rejection;  words  in plain English
+//!   finding    what can be said of this very rejection;  words, meaning  in plain English
+//!   trace      the steps with all that was known at each, to be looked at one by one
 //!   diagnosis  the report of Linux 7.3
 //!   outside    errors around the logs;  prose  messages in running text
 //!   report     all together
@@ -36,6 +37,7 @@ mod finding;
 mod insn;
 mod line;
 mod lines;
+mod meaning;
 mod needle;
 mod outcome;
 mod outside;
@@ -47,6 +49,7 @@ mod steps;
 mod table;
 mod template;
 mod text;
+mod trace;
 mod trail;
 #[cfg(test)]
 mod wordings;
@@ -62,4 +65,5 @@ pub use report::{Program, Report, Verdict, Walk, explain};
 pub use state::{State, Value};
 pub use steps::{Source, Step, knowledge};
 pub use text::clean;
+pub use trace::{Known, MOST_STEPS, Stop, Trace};
 pub use trail::{Hop, trail};

@@ -8,6 +8,7 @@ use crate::insn::Insn;
 use crate::outside;
 use crate::scan::{Log, scan};
 use crate::steps::{Source, Step, steps};
+use crate::trace::{self, Trace};
 
 /// What a text says about the programs in it.
 #[derive(Debug)]
@@ -154,6 +155,15 @@ impl Program {
         let steps = self.log.as_ref().map_or(Vec::new(), |log| steps(input, log, usize::MAX));
         let decisive = steps.iter().rposition(|step| Some(&step.insn) == self.insn.as_ref());
         Walk { steps, decisive }
+    }
+
+    /// The last steps of the program's log with what was known at each, at most [`trace::MOST_STEPS`].
+    pub fn trace(&self, input: &[u8]) -> Trace {
+        let Some(log) = &self.log else { return Trace::default() };
+        let steps = steps(input, log, WINDOW);
+        let decisive = steps.iter().rposition(|step| Some(&step.insn) == self.insn.as_ref());
+        let total = usize::try_from(log.insns).unwrap_or(usize::MAX);
+        trace::trace(&steps, decisive, self.register, total)
     }
 
     /// The decisive lines as one text, if the log has any.

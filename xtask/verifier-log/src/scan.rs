@@ -91,11 +91,16 @@ struct Scanner {
     heading: outcome::Heading,
     in_report: bool,
     branched: bool,
+    /// Where this line is, if it is one of the source.
+    source: Option<Position>,
+    /// The same for the line above: a log may begin with it.
+    source_above: Option<Position>,
 }
 
 impl Scanner {
     fn take(&mut self, raw: &RawLine<'_>, position: Position) {
         let end = raw.start + raw.bytes.len();
+        self.source_above = self.source.take();
         if self.in_report || !self.take_plain(raw.bytes, position, end) {
             self.take_any(&Line::read(raw), position, end);
         }
@@ -107,7 +112,9 @@ impl Scanner {
             self.insn(pc, position, end);
         } else if is_plain_state(bytes) {
             self.state(false, position, end);
-        } else if bytes.starts_with(b";") || is_plainly_looking_back(bytes) {
+        } else if bytes.starts_with(b";") {
+            self.source(position, end);
+        } else if is_plainly_looking_back(bytes) {
             self.touch(end);
         } else if bytes.is_empty() || is_binary(bytes) {
             self.blank();
@@ -135,7 +142,8 @@ impl Scanner {
                 self.behind_insn(line, *rest);
             }
             Kind::State { branch, .. } => self.state(branch.is_some(), position, end),
-            Kind::Source { .. } | Kind::LookingBack => self.touch(end),
+            Kind::Source { .. } => self.source(position, end),
+            Kind::LookingBack => self.touch(end),
             Kind::Messages(found) => self.messages(line, found.clone(), end),
             Kind::Blank => self.blank(),
             Kind::Other => self.other(line, end),
@@ -164,7 +172,7 @@ impl Scanner {
             None => {}
         }
         let first = self.messages_above(position);
-        let log = self.start(position);
+        let log = self.start(self.source_above.unwrap_or(position));
         log.last = first;
         log
     }
@@ -207,7 +215,9 @@ impl Scanner {
             return;
         }
         let found = Table::get().all_in(behind);
-        if let Some(log) = self.open.as_mut().filter(|_| !found.is_empty()) {
+        // In a function, the state begins with `frame1:`.
+        let is_message = found.iter().any(|found| found.role() != Role::Noise);
+        if let Some(log) = self.open.as_mut().filter(|_| is_message) {
             log.last.push(Said { line: line.number, text: behind.to_owned(), found });
             log.is_over = true;
         }
@@ -218,6 +228,12 @@ impl Scanner {
         let log = self.ensure(position);
         log.end = end;
         log.after_blank = false;
+    }
+
+    /// Kernels before 5.16 begin a log with it.
+    fn source(&mut self, position: Position, end: usize) {
+        self.source = Some(position);
+        self.touch(end);
     }
 
     fn touch(&mut self, end: usize) {
@@ -414,6 +430,23 @@ mod tests {
     #[test]
     fn a_log_begins_at_instruction_0() {
         assert_eq!(logs("0: (b7) r0 = 0\n1: (95) exit\n0: (b7) r0 = 0\n1: (95) exit"), [2, 2]);
+    }
+
+    #[test]
+    fn the_state_of_a_function_is_no_end() {
+        let called = "0: (85) call bpf_loop#181 14: frame1: R1=scalar() R10=fp0 cb\n";
+        let inside = "14: (67) r1 <<= 32                    ; frame1: R1_w=scalar() cb\n";
+        assert_eq!(logs(&format!("{called}{inside}15: (95) exit")), [3]);
+    }
+
+    #[test]
+    fn an_error_that_loaders_repeat_is_the_logs_own() {
+        let log = "0: (85) call bpf_skb_load_bytes#26\nunknown func bpf_skb_load_bytes#26\nprocessed 1 insns (limit 1)\n";
+        let scan = scan(log.as_bytes());
+        assert_eq!(
+            (scan.logs.len(), scan.logs[0].insns, scan.logs[0].last.len(), scan.outside.len()),
+            (1, 1, 1, 0)
+        );
     }
 
     #[test]

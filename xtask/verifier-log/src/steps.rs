@@ -92,13 +92,17 @@ impl Reader {
     }
 
     /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds behind it; below an
-    /// access or a call, it is what held before: the line comes out of the check of the memory.
+    /// access or a call, it is what held before: the line comes out of the check of the memory. Below the call of a
+    /// function, all kernels print the caller's, then the function's own.
     fn state(&mut self, state: State, is_next: bool) {
         if self.looks_back && !is_next {
             return;
         }
         let last = self.steps.back_mut().filter(|last| !is_next && last.after.is_none());
-        match last.filter(|last| !matches!(last.insn.action(), Action::Compare { .. } | Action::Exit)) {
+        let goes_on = |last: &Step| {
+            matches!(last.insn.action(), Action::Compare { .. } | Action::Exit | Action::Function)
+        };
+        match last.filter(|last| !goes_on(last)) {
             Some(last) => last.before = Some(state),
             None => self.before = Some(state),
         }
@@ -150,7 +154,7 @@ pub fn knowledge(steps: &[Step], index: usize) -> State {
     state
 }
 
-fn advance(state: &mut State, step: &Step) {
+pub fn advance(state: &mut State, step: &Step) {
     match step.insn.action() {
         Action::Helper { .. } | Action::Function => (0..=5).for_each(|register| state.set(register, None)),
         Action::Move { to, from } => {

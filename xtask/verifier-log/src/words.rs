@@ -11,6 +11,7 @@ pub fn value(value: &Value) -> String {
     }
     let offset = offset(value);
     match value.kind.as_str() {
+        "fp" if value.offset == 0 && offset.is_empty() => "the top of the stack".to_owned(),
         "fp" => format!("a pointer to the stack, {} below its top{}", bytes(-value.offset), variable(value)),
         "map_value" => format!("a pointer into a value of {}{offset}", map(value)),
         "map_value_or_null" => format!("a pointer to a value of {}, or NULL", map(value)),
@@ -22,8 +23,27 @@ pub fn value(value: &Value) -> String {
         "pkt_end" => "the end of the packet".to_owned(),
         "ctx" => format!("the program's context{offset}"),
         "mem" | "ringbuf_mem" | "alloc_mem" => format!("a pointer to memory{}{offset}", size(value.mem_size)),
-        kind => other(kind, &offset),
+        "func" => "the address of a function of the program".to_owned(),
+        kind => outer_stack(kind).unwrap_or_else(|| other(kind, &offset)),
     }
+}
+
+/// `fp[0]-64` in a function: the stack of the one that called it.
+fn outer_stack(kind: &str) -> Option<String> {
+    let below: i64 = kind.strip_prefix("fp[")?.split_once("]-")?.1.parse().ok()?;
+    Some(format!("a pointer to the stack of a function further out, {} below its top", bytes(below)))
+}
+
+/// What a slot of the stack holds: a register that was saved, or eight letters for eight bytes.
+pub fn slot(value: &Value) -> String {
+    const LETTERS: [(char, &str); 3] = [('m', "written"), ('0', "zero"), ('?', "not written")];
+    let is_letters = value.kind.len() == 8 && value.kind.chars().all(|letter| "m0?".contains(letter));
+    if !is_letters {
+        return self::value(value);
+    }
+    let counted = LETTERS.map(|(letter, words)| (value.kind.matches(letter).count(), words));
+    let parts = counted.iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, words)| format!("{} {words}", bytes(*count as i64))).collect::<Vec<_>>().join(", ")
 }
 
 fn other(kind: &str, offset: &str) -> String {

@@ -150,6 +150,8 @@ fn quoted(bytes: &[u8]) -> Vec<u8> {
 fn check(report: &Report, input: &[u8]) {
     for program in &report.programs {
         let walk = program.walk(input);
+        let trace = program.trace(input);
+        assert_eq!(trace.decisive.is_some(), walk.decisive.is_some());
         let sources = walk.steps.iter().filter_map(|step| step.source.as_ref());
         let texts = texts(program).into_iter();
         let texts = texts.chain(walk.steps.iter().map(|step| step.insn.text.as_str()));
