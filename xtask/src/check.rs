@@ -59,7 +59,10 @@ pub fn run(options: &Check) -> Result<Exit> {
     } else {
         match &options.exercise {
             Some(name) => vec![exercises::find(&exercises, name)?],
-            None => vec![progress.pending(&exercises).ok_or_else(all_done)?],
+            None => match progress.pending(&exercises) {
+                Some(exercise) => vec![exercise],
+                None => return Ok(all_done()),
+            },
         }
     };
     let selection = Selection::parse(&options.kernel)?;
@@ -78,8 +81,10 @@ pub fn run(options: &Check) -> Result<Exit> {
     conclude(&exercises, &reports, options)
 }
 
-fn all_done() -> Problem {
-    Problem::new(Exit::Done, "every exercise is done").help("again, all of them: cargo xtask check --all")
+fn all_done() -> Exit {
+    screen::say(Mark::Good, "every exercise is done");
+    screen::note("again, all of them: cargo xtask check --all");
+    Exit::Done
 }
 
 /// On each kernel, shown as it is found out, and taken down.

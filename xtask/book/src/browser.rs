@@ -9,6 +9,9 @@ use xtask::setup::{self, Need, packages};
 
 use crate::render;
 
+/// In `book/tests`.
+const TESTS: [&str; 2] = ["browser.test.mjs", "explorer.test.mjs"];
+
 pub fn test() -> Result<Exit> {
     setup::ensure(&[Need::Browser])?;
     let book = render::build()?;
@@ -23,7 +26,9 @@ pub fn test() -> Result<Exit> {
             .into());
     }
     let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec", "browser.test.mjs"]).current_dir(&folder).env("BOOK", book);
+    // One browser at a time, so that slow machines keep the limits.
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(TESTS);
+    node.current_dir(&folder).env("BOOK", book);
     if let Some(browser) = packages::browser() {
         node.env("BROWSER", browser);
     }

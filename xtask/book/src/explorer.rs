@@ -15,9 +15,6 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The script that gives the page `window.VERIFIER_LOG_WASM`.
 pub fn script() -> Result<String> {
-    if !xtask::workspace::root().join("xtask/explorer").exists() {
-        return Ok(String::new()); // until the explorer is merged
-    }
     // No standard library comes with Rust for this target unless rustup can fetch it: it is built from source.
     setup::ensure(&[Need::RustSrc])?;
     let folder = build::target_folder()?.join("explorer");
