@@ -326,7 +326,7 @@
       element(
         'caption',
         {},
-        (isLast ? 'What the verifier knew when the log ended' : 'What the verifier knows behind it') + frame,
+        (isLast ? 'What the verifier knew when the log ended' : 'What the verifier knows after this instruction') + frame,
       ),
       element(
         'thead',

@@ -24,7 +24,7 @@ struct Explored<'a> {
     trace: Trace,
 }
 
-/// The entries of the gallery that are not called by their class, and those that are: (class, entry).
+/// Which entry of the gallery is about a class: (class, entry). The first one counts.
 const GALLERY: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/gallery.rs"));
 
 /// `{"version":1,"verdict":"explained","programs":[{..., "gallery":"uninit-reg", "trace":{"steps":[...]}}],"left_out":0}`

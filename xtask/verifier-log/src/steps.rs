@@ -239,6 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn a_function_begins_with_its_own_state() {
+        let steps = read(
+            "6: (85) call pc+12\ncaller:\n R6_w=inv(id=0) R10=fp0\ncallee:\n frame1: R1_w=fp-64 R10=fp0\n\
+             19: (15) if r3 == 0x0 goto pc+6\n20: (95) exit\nprocessed 3 insns (limit 1)",
+        );
+        let begin = steps[1].before.as_ref().unwrap();
+        assert_eq!((begin.frame, begin.register(1).unwrap().offset, begin.register(6)), (1, -64, None));
+    }
+
+    #[test]
     fn a_window_keeps_the_end() {
         let log = scan(NEW.as_bytes()).logs.remove(0);
         let steps = steps(NEW.as_bytes(), &log, 60);
