@@ -262,7 +262,7 @@ Environment:
   XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one that apt uses;
                 XTASK_SECURITY_MIRROR likewise for security updates
   XTASK_PROGRESS
-                folder for the record of exercises, and for answers that were put aside, instead of the checkout
+                folder for the record of exercises instead of the checkout
   NO_COLOR      no colours";
 
 const RUN_EXAMPLES: &str = "\
