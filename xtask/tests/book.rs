@@ -1,5 +1,7 @@
 //! Commands that the book and the other texts tell people to type: all are understood, and those that need no VM work.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod common;
 
 use std::collections::BTreeSet;
