@@ -1,19 +1,9 @@
-// The book in a real browser. `cargo xtask book test` builds it, and starts this with BOOK (its folder) and BROWSER.
+// The book in a real browser. `cargo xtask book test` builds it, and starts this.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import puppeteer from 'puppeteer-core';
-
-const BOOK = process.env.BOOK;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const DESK = { width: 1280, height: 900 };
-const PHONE = { width: 360, height: 740 };
-// Those that are offered.
-const THEMES = ['light', 'navy', 'ayu'];
+import { AXE, BOOK, DESK, PHONE, THEMES, address, launch } from './common.mjs';
 
 // One of each kind.
 const CHAPTER = 'lessons/01-hello-kprobe.html';
@@ -29,12 +19,7 @@ let page;
 const complaints = [];
 
 before(async () => {
-  browser = await puppeteer.launch({
-    executablePath: process.env.BROWSER,
-    headless: true,
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      '--disable-gpu', '--force-prefers-reduced-motion'],
-  });
+  browser = await launch();
   page = await fresh();
 });
 
@@ -50,7 +35,6 @@ async function fresh() {
   return page;
 }
 
-const address = name => pathToFileURL(join(BOOK, name)).href;
 const open = name => page.goto(address(name), { waitUntil: 'load' });
 
 async function violations() {

@@ -1,17 +1,10 @@
-// The explorer of verifier logs in a real browser: BOOK is the book's folder, BROWSER the browser.
+// The explorer of verifier logs in a real browser.
 
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { readFileSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { after, before, test } from 'node:test';
-import puppeteer from 'puppeteer-core';
+import { AXE, DESK, PHONE, THEMES, address, launch } from './common.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const KERNELS = ['5.10', '6.1', '6.12', '6.18', '7.3'];
-// Those that are offered.
-const THEMES = ['light', 'navy', 'ayu'];
 const ENTRY = 'gallery/map-value-bounds.html';
 const REJECTED = '0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)\n';
 
@@ -20,19 +13,14 @@ let page;
 const requests = [];
 
 before(async () => {
-  browser = await puppeteer.launch({
-    executablePath: process.env.BROWSER,
-    headless: true,
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      '--disable-gpu', '--force-prefers-reduced-motion'],
-  });
+  browser = await launch();
   page = await browser.newPage();
   page.on('request', request => requests.push(request.url()));
 });
 
 after(() => browser?.close());
 
-const open = name => page.goto(pathToFileURL(join(process.env.BOOK, name)).href, { waitUntil: 'load' });
+const open = name => page.goto(address(name), { waitUntil: 'load' });
 
 /** Opens the first explorer of a kernel; returns its element. */
 async function explorer(kernel) {
@@ -88,7 +76,7 @@ test('the log can be read as text again', async () => {
 });
 
 test('everybody can use it, in all themes, on a phone', async () => {
-  await page.setViewport({ width: 360, height: 740 });
+  await page.setViewport(PHONE);
   const faults = [];
   for (const theme of THEMES) {
     await open('explorer.html');
@@ -101,7 +89,7 @@ test('everybody can use it, in all themes, on a phone', async () => {
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${theme} scrolls`);
   }
   await page.evaluate(() => localStorage.removeItem('mdbook-theme'));
-  await page.setViewport({ width: 1280, height: 900 });
+  await page.setViewport(DESK);
   assert.deepEqual(faults, []);
 });
 

@@ -1,0 +1,24 @@
+// What the tests of the book have in common. BOOK is the book's folder, BROWSER the browser.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import puppeteer from 'puppeteer-core';
+
+export const BOOK = process.env.BOOK;
+export const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+export const DESK = { width: 1280, height: 900 };
+export const PHONE = { width: 360, height: 740 };
+// Those that are offered.
+export const THEMES = ['light', 'navy', 'ayu'];
+
+export const address = name => pathToFileURL(join(BOOK, name)).href;
+
+export const launch = () =>
+  puppeteer.launch({
+    executablePath: process.env.BROWSER,
+    headless: true,
+    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      '--disable-gpu', '--force-prefers-reduced-motion'],
+  });
