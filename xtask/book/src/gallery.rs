@@ -24,7 +24,6 @@ pub fn page(entry: &Entry) -> String {
     let Entry { name, about, .. } = entry;
     let section = |id: &str, heading: &str| format!("\n## {heading} {{#{name}-{id}}}\n\n");
     let mut page = format!("# {} {{#{name}}}\n\n", capitalised(&about.title));
-    page += &paragraph(about.note.as_deref().unwrap_or_default());
     page += &section("fails", "The program that fails");
     page += &format!("{SKIP}\n\n{{{{#failing {name}}}}}\n");
     page += &section(
@@ -35,6 +34,7 @@ pub fn page(entry: &Entry) -> String {
     page += &section("why", "Why");
     page += &format!("- **What it knew:** {}\n- **What it lacked:** {}\n", about.knew, about.missing);
     page += &format!("- **The rule:** {}\n", about.rule);
+    page += &about.note.iter().map(|note| format!("\n{note}\n")).collect::<String>();
     page += &section("fix", "The fix");
     page += &format!("- **In C:** {}\n- **In Rust:** {}\n\n", about.c, about.rust);
     page += &format!("{SKIP}\n\n{{{{#fixed {name}}}}}\n");
@@ -72,10 +72,6 @@ fn differences(entry: &Entry) -> String {
         return String::new();
     }
     format!("\n## Where kernels differ {{#{}-kernels}}\n\n{}", entry.name, lines.concat())
-}
-
-fn paragraph(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("{text}\n") }
 }
 
 fn capitalised(text: &str) -> String {
