@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use notify::{RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Request, Response, Server};
 use xtask::problem::{self, Exit, Problem};
@@ -36,7 +36,7 @@ pub fn serve(port: u16, open_it: bool) -> Result<Exit> {
         Problem::machine(format!("cannot listen on port {port}: {error}"))
             .help("cargo xtask book serve --port 0    (any that is free)")
     })?;
-    let saves = saves()?;
+    let (_watcher, saves) = saves()?;
     let book = render::build()?;
     let address = format!("http://{}/", server.server_addr());
     screen::say(Mark::Good, &format!("the book is at {address}; Ctrl-C ends this"));
@@ -52,7 +52,7 @@ pub fn serve(port: u16, open_it: bool) -> Result<Exit> {
     rebuild(&saves)
 }
 
-fn saves() -> Result<Receiver<()>> {
+fn saves() -> Result<(RecommendedWatcher, Receiver<()>)> {
     let (sender, receiver) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |happened: notify::Result<notify::Event>| {
         if happened.is_ok_and(|event| !event.kind.is_access()) {
@@ -67,9 +67,7 @@ fn saves() -> Result<Receiver<()>> {
             .watch(&folder, RecursiveMode::Recursive)
             .with_context(|| format!("cannot watch {}", folder.display()))?;
     }
-    // For as long as the program runs.
-    std::mem::forget(watcher);
-    Ok(receiver)
+    Ok((watcher, receiver))
 }
 
 fn rebuild(saves: &Receiver<()>) -> Result<Exit> {
