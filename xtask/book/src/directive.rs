@@ -8,6 +8,7 @@ use xtask::workspace;
 
 use crate::capture::Capture;
 use crate::excerpt::Excerpt;
+use crate::gallery::Gallery;
 use crate::tabs::{Group, tabs};
 use crate::{gallery, html, table};
 
@@ -65,7 +66,7 @@ pub fn parse(line: &str) -> Result<Option<Directive>> {
 
 impl Directive {
     /// As Markdown.
-    pub fn expanded(&self) -> Result<String> {
+    pub fn expanded(&self, gallery: &Gallery) -> Result<String> {
         match self {
             Self::Both(rust, c) => both(rust, c),
             Self::Code(excerpt) => {
@@ -77,15 +78,20 @@ impl Directive {
             Self::Exercises(lesson) => table::exercises(lesson),
             Self::Bench(lesson) => table::bench(lesson),
             Self::Picture { name, says } => picture(name, says),
-            Self::Failing(entry) => gallery::failing(entry),
-            Self::Logs(entry) => gallery::logs(entry),
+            Self::Failing(entry) => gallery::failing(gallery, entry),
+            Self::Logs(entry) => gallery::logs(gallery, entry),
             Self::Log { entry, language, kernel } => {
                 let spoken = Language::ALL.into_iter().find(|known| known.name() == language);
-                gallery::log(entry, spoken.with_context(|| format!("{language} is not c or rust"))?, kernel)
+                gallery::log(
+                    gallery,
+                    entry,
+                    spoken.with_context(|| format!("{language} is not c or rust"))?,
+                    kernel,
+                )
             }
-            Self::Fixed(entry) => gallery::fixed(entry),
-            Self::GalleryByMessage => gallery::by_message(),
-            Self::GalleryByTopic => gallery::by_topic(),
+            Self::Fixed(entry) => gallery::fixed(gallery, entry),
+            Self::GalleryByMessage => gallery::by_message(gallery),
+            Self::GalleryByTopic => Ok(gallery::by_topic(gallery)),
         }
     }
 
@@ -115,11 +121,11 @@ fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
 }
 
 /// A page with all of its directives expanded.
-pub fn expand(text: &str) -> Result<String> {
+pub fn expand(text: &str, gallery: &Gallery) -> Result<String> {
     let mut page = String::new();
     for line in text.lines() {
         match parse(line)? {
-            Some(directive) => page += &directive.expanded()?,
+            Some(directive) => page += &directive.expanded(gallery)?,
             None => page += line,
         }
         page.push('\n');
@@ -155,7 +161,7 @@ mod tests {
 
     #[test]
     fn tables_come_from_the_lessons() {
-        let table = expand("{{#needs 01}}\n{{#exercises 01}}").unwrap();
+        let table = expand("{{#needs 01}}\n{{#exercises 01}}", &Gallery::read().unwrap()).unwrap();
         assert!(table.contains("| **Hooks** | kprobe, kretprobe |"), "{table}");
         assert_eq!(table.matches("| `01/").count(), 3);
     }

@@ -11,13 +11,29 @@ use xtask::kernel::MATRIX;
 
 use crate::excerpt::fenced;
 use crate::html;
-use crate::recorded;
+use crate::recorded::{self, Recorded};
 use crate::tabs::{Group, tabs};
 
 pub const SKIP: &str = "<!-- i18n:skip -->";
 
 /// Where the pages are, seen from the book's source.
 pub const FOLDER: &str = "gallery";
+
+/// All that the gallery is made of, read once for a build.
+pub struct Gallery {
+    pub entries: Vec<Entry>,
+    recorded: Recorded,
+}
+
+impl Gallery {
+    pub fn read() -> Result<Self> {
+        Ok(Self { entries: entry::entries()?, recorded: Recorded::read()? })
+    }
+
+    fn find(&self, name: &str) -> Result<&Entry> {
+        Ok(entry::find(&self.entries, name)?)
+    }
+}
 
 /// The page of an entry. Its programs and logs come in by directives, so that it can be translated.
 pub fn page(entry: &Entry) -> String {
@@ -105,28 +121,21 @@ fn by_language(entry: &Entry, body: impl Fn(Language) -> Result<(String, String)
     Ok(shown)
 }
 
-fn find(name: &str) -> Result<Entry> {
-    let mut entries = entry::entries()?;
-    entry::find(&entries, name)?;
-    let index = entries.iter().position(|entry| entry.name == name);
-    Ok(entries.swap_remove(index.context("it has just been there")?))
-}
-
 /// `{{#failing NAME}}`
-pub fn failing(name: &str) -> Result<String> {
-    let entry = find(name)?;
-    by_language(&entry, |language| {
-        let code = source(&entry, Twin::Failing, language)?;
+pub fn failing(gallery: &Gallery, name: &str) -> Result<String> {
+    let entry = gallery.find(name)?;
+    by_language(entry, |language| {
+        let code = source(entry, Twin::Failing, language)?;
         Ok((html::code(&file(Twin::Failing, language)), fenced(highlighting(language), &code)))
     })
 }
 
 /// `{{#fixed NAME}}`: the twin as a whole, with what is other than in the failing program.
-pub fn fixed(name: &str) -> Result<String> {
-    let entry = find(name)?;
-    by_language(&entry, |language| {
+pub fn fixed(gallery: &Gallery, name: &str) -> Result<String> {
+    let entry = gallery.find(name)?;
+    by_language(entry, |language| {
         let (before, after) =
-            (source(&entry, Twin::Failing, language)?, source(&entry, Twin::Fixed, language)?);
+            (source(entry, Twin::Failing, language)?, source(entry, Twin::Fixed, language)?);
         Ok((html::code(&file(Twin::Fixed, language)), fenced("diff", &marked(&before, &after))))
     })
 }
@@ -146,30 +155,30 @@ fn marked(before: &str, after: &str) -> String {
 }
 
 /// `{{#logs NAME}}`
-pub fn logs(name: &str) -> Result<String> {
-    let entry = find(name)?;
-    by_language(&entry, |language| {
-        if let Some(said) = recorded::of_building(name, language)? {
+pub fn logs(gallery: &Gallery, name: &str) -> Result<String> {
+    let entry = gallery.find(name)?;
+    by_language(entry, |language| {
+        if let Some(said) = gallery.recorded.of_building(name, language) {
             return Ok((String::new(), fenced("text", recorded::log(said))));
         }
         let panels = MATRIX.iter().rev().map(|kernel| {
-            let said = recorded::of_failing(name, language, kernel)?;
-            Ok((format!("Linux {kernel}"), String::new(), log_block(&entry, kernel, said)))
+            let said = gallery.recorded.of_failing(name, language, kernel)?;
+            Ok((format!("Linux {kernel}"), String::new(), log_block(entry, kernel, said)))
         });
         Ok((String::new(), tabs(Group::Kernel, &panels.collect::<Result<Vec<_>>>()?)))
     })
 }
 
 /// `{{#log NAME LANGUAGE KERNEL}}`
-pub fn log(name: &str, language: Language, kernel: &str) -> Result<String> {
-    let entry = find(name)?;
-    let said = recorded::of_failing(name, language, kernel)?;
+pub fn log(gallery: &Gallery, name: &str, language: Language, kernel: &str) -> Result<String> {
+    let entry = gallery.find(name)?;
+    let said = gallery.recorded.of_failing(name, language, kernel)?;
     let caption = format!(
         "<p class=\"tab-title\"><a href=\"../{FOLDER}/{name}.html\">{}</a>, in {}, on Linux {kernel}</p>\n\n",
         html::escaped(&entry.about.title),
         in_words(language)
     );
-    Ok(caption + &log_block(&entry, kernel, said))
+    Ok(caption + &log_block(entry, kernel, said))
 }
 
 /// The explorer finds it by its class.
@@ -203,17 +212,16 @@ fn highlighting(language: Language) -> &'static str {
 }
 
 /// `{{#gallery-by-topic}}`
-pub fn by_topic() -> Result<String> {
-    let entries = entry::entries()?;
+pub fn by_topic(gallery: &Gallery) -> String {
     let line = |entry: &Entry| format!("- [{}]({}.md)\n", capitalised(&entry.about.title), entry.name);
-    Ok(entries.iter().map(line).collect())
+    gallery.entries.iter().map(line).collect()
 }
 
 /// `{{#gallery-by-message}}`: the decisive lines, from all kernels.
-pub fn by_message() -> Result<String> {
+pub fn by_message(gallery: &Gallery) -> Result<String> {
     let mut pages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for entry in entry::entries()? {
-        for message in messages(&entry)? {
+    for entry in &gallery.entries {
+        for message in messages(gallery, entry)? {
             pages.entry(message).or_default().insert(entry.name.clone());
         }
     }
@@ -229,16 +237,16 @@ pub fn by_message() -> Result<String> {
     ))
 }
 
-fn messages(entry: &Entry) -> Result<BTreeSet<String>> {
+fn messages(gallery: &Gallery, entry: &Entry) -> Result<BTreeSet<String>> {
     let mut messages = BTreeSet::new();
     for language in languages(entry) {
-        if let Some(said) = recorded::of_building(&entry.name, language)? {
+        if let Some(said) = gallery.recorded.of_building(&entry.name, language) {
             messages
                 .extend(recorded::log(said).lines().find(|line| line.contains("error")).map(str::to_owned));
             continue;
         }
         for kernel in MATRIX {
-            let said = recorded::of_failing(&entry.name, language, kernel)?;
+            let said = gallery.recorded.of_failing(&entry.name, language, kernel)?;
             let report = verifier_log::explain(recorded::log(said).as_bytes());
             let message = report.programs.first().and_then(|program| program.message());
             // What kernels add to it on further lines is not what people search for.
@@ -268,7 +276,7 @@ mod tests {
 
     #[test]
     fn messages_lead_to_their_entries() {
-        let index = by_message().unwrap();
+        let index = by_message(&Gallery::read().unwrap()).unwrap();
         assert!(index.contains("map_value_or_null"));
         assert!(index.contains("href=\"map-value-or-null.html\""));
     }

@@ -1,28 +1,30 @@
 //! What mdBook's pages go through before it renders them.
 
+use std::rc::Rc;
+
 use anyhow::{Context, Result};
 use mdbook_core::book::{Book, BookItem, Chapter, SectionNumber};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
-use xtask::entry;
+use xtask::entry::Entry;
 
-use crate::{directive, gallery};
+use crate::directive;
+use crate::gallery::{self, Gallery};
 
 /// Adds the gallery's pages below its first one.
-pub struct Gallery;
+pub struct GalleryPages(pub Rc<Gallery>);
 
-impl Preprocessor for Gallery {
+impl Preprocessor for GalleryPages {
     fn name(&self) -> &str {
         "gallery"
     }
 
     fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
-        let pages = entry::entries()?;
         let mut added = false;
         book.for_each_chapter_mut(|chapter| {
             let is_index = chapter.path.as_ref().is_some_and(|path| path.ends_with("gallery/index.md"));
             if is_index && !added {
                 chapter.sub_items =
-                    (1..).zip(&pages).map(|(number, entry)| page(entry, number, chapter)).collect();
+                    (1..).zip(&self.0.entries).map(|(number, entry)| page(entry, number, chapter)).collect();
                 added = true;
             }
         });
@@ -30,7 +32,7 @@ impl Preprocessor for Gallery {
     }
 }
 
-fn page(entry: &entry::Entry, number: u32, index: &Chapter) -> BookItem {
+fn page(entry: &Entry, number: u32, index: &Chapter) -> BookItem {
     let path = format!("{}/{}.md", gallery::FOLDER, entry.name);
     let parents = [index.parent_names.clone(), vec![index.name.clone()]].concat();
     let mut chapter = Chapter::new(&entry.name, gallery::page(entry), path, parents);
@@ -43,7 +45,7 @@ fn page(entry: &entry::Entry, number: u32, index: &Chapter) -> BookItem {
 }
 
 /// Expands the directives of all pages.
-pub struct Directives;
+pub struct Directives(pub Rc<Gallery>);
 
 impl Preprocessor for Directives {
     fn name(&self) -> &str {
@@ -52,7 +54,7 @@ impl Preprocessor for Directives {
 
     fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let mut failed = Vec::new();
-        book.for_each_chapter_mut(|chapter| match directive::expand(&chapter.content) {
+        book.for_each_chapter_mut(|chapter| match directive::expand(&chapter.content, &self.0) {
             Ok(expanded) => chapter.content = expanded,
             Err(error) => {
                 let path = chapter.path.clone().unwrap_or_default();

@@ -1,11 +1,14 @@
 //! The texts to translate, for gettext.
 
+use std::rc::Rc;
+
 use anyhow::{Result, anyhow};
 use mdbook_i18n_helpers::renderers::Xgettext;
 use xtask::problem::Exit;
 use xtask::{build, screen};
 
-use crate::pages::Gallery;
+use crate::gallery::Gallery;
+use crate::pages::GalleryPages;
 use crate::render;
 
 /// Directives stay what they are: code, logs and tables are the same in every language.
@@ -14,7 +17,7 @@ pub fn extract() -> Result<Exit> {
     let mut book = render::load()?;
     book.config.build.build_dir = folder.clone();
     book.config.set("output.xgettext.pot-file", "messages.pot").map_err(|error| anyhow!("{error:#}"))?;
-    book.with_preprocessor(Gallery);
+    book.with_preprocessor(GalleryPages(Rc::new(Gallery::read()?)));
     book.execute_build_process(&Xgettext {}).map_err(|error| anyhow!("{error:#}"))?;
     screen::answer(format!("{}\n", folder.join("messages.pot").display()).as_bytes())?;
     Ok(Exit::Done)

@@ -1,9 +1,8 @@
 //! What the kernels, and the compilers, were seen to say of the gallery's programs: the snapshots in `logs/`.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use xtask::entry::{self, Language};
 use xtask::kernel::MATRIX;
 use xtask::workspace;
@@ -14,46 +13,50 @@ use crate::capture;
 type Key = (String, String, String, String);
 
 /// What was said, from its first line, `rejected: ...` or the like, on.
-static SAID: OnceLock<Result<BTreeMap<Key, String>, String>> = OnceLock::new();
-
-/// What this kernel said of the failing program.
-pub fn of_failing(entry: &str, language: Language, kernel: &str) -> Result<&'static str> {
-    said(kernel, entry, language)?
-        .with_context(|| format!("{kernel} was not seen to say anything of {entry} in {}", language.name()))
+pub struct Recorded {
+    said: BTreeMap<Key, String>,
 }
 
-/// What the compiler said of a failing program that does not build.
-pub fn of_building(entry: &str, language: Language) -> Result<Option<&'static str>> {
-    said("build", entry, language)
+impl Recorded {
+    /// What this kernel said of the failing program.
+    pub fn of_failing(&self, entry: &str, language: Language, kernel: &str) -> Result<&str> {
+        self.said(kernel, entry, language).with_context(|| {
+            format!("{kernel} was not seen to say anything of {entry} in {}", language.name())
+        })
+    }
+
+    /// What the compiler said of a failing program that does not build.
+    pub fn of_building(&self, entry: &str, language: Language) -> Option<&str> {
+        self.said("build", entry, language)
+    }
+
+    fn said(&self, kernel: &str, entry: &str, language: Language) -> Option<&str> {
+        let key = (kernel.to_owned(), entry.to_owned(), language.name().to_owned(), "fail".to_owned());
+        self.said.get(&key).map(String::as_str)
+    }
+
+    pub fn read() -> Result<Self> {
+        let folder = entry::lesson()?.folder.join("logs");
+        let folder = folder.strip_prefix(workspace::root()).unwrap_or(&folder).display().to_string();
+        let mut said = BTreeMap::new();
+        for kernel in MATRIX.into_iter().chain(["build"]) {
+            let text = capture::body(&format!("{folder}/{kernel}.snap"))?;
+            for (heading, words) in sections(&text) {
+                let mut parts = heading.split(" · ").map(str::to_owned);
+                let (Some(entry), Some(language), Some(twin)) = (parts.next(), parts.next(), parts.next())
+                else {
+                    bail!("{kernel}.snap: no entry, language and twin in \"{heading}\"");
+                };
+                said.insert((kernel.to_owned(), entry, language, twin), words.to_owned());
+            }
+        }
+        Ok(Self { said })
+    }
 }
 
 /// The verifier's log without the line that says whether it was rejected.
 pub fn log(said: &str) -> &str {
     said.split_once('\n').map_or("", |(_, log)| log).trim_end()
-}
-
-fn said(kernel: &str, entry: &str, language: Language) -> Result<Option<&'static str>> {
-    let all = SAID.get_or_init(|| read().map_err(|error| format!("{error:#}")));
-    let all = all.as_ref().map_err(|error| anyhow!("{error}"))?;
-    let key = (kernel.to_owned(), entry.to_owned(), language.name().to_owned(), "fail".to_owned());
-    Ok(all.get(&key).map(String::as_str))
-}
-
-fn read() -> Result<BTreeMap<Key, String>> {
-    let folder = entry::lesson()?.folder.join("logs");
-    let folder = folder.strip_prefix(workspace::root()).unwrap_or(&folder).display().to_string();
-    let mut all = BTreeMap::new();
-    for kernel in MATRIX.into_iter().chain(["build"]) {
-        let text = capture::body(&format!("{folder}/{kernel}.snap"))?;
-        for (heading, said) in sections(&text) {
-            let mut parts = heading.split(" · ").map(str::to_owned);
-            let (Some(entry), Some(language), Some(twin)) = (parts.next(), parts.next(), parts.next()) else {
-                return Err(anyhow!("{kernel}.snap: no entry, language and twin in \"{heading}\""));
-            };
-            all.insert((kernel.to_owned(), entry, language, twin), said.to_owned());
-        }
-    }
-    Ok(all)
 }
 
 /// What stands below each `=== heading`.
@@ -86,11 +89,14 @@ mod tests {
 
     #[test]
     fn every_entry_was_seen_on_every_kernel_that_it_fails_on() {
+        let recorded = Recorded::read().unwrap();
         for entry in entry::entries().unwrap() {
             for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {
                 let seen = match entry.about.fails_at {
-                    entry::Stage::Build => of_building(&entry.name, language).unwrap().is_some(),
-                    _ => MATRIX.iter().all(|kernel| of_failing(&entry.name, language, kernel).is_ok()),
+                    entry::Stage::Build => recorded.of_building(&entry.name, language).is_some(),
+                    _ => {
+                        MATRIX.iter().all(|kernel| recorded.of_failing(&entry.name, language, kernel).is_ok())
+                    }
                 };
                 assert!(seen, "{} in {}", entry.name, language.name());
             }

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
 use mdbook_driver::MDBook;
 use xtask::{build, workspace};
 
 use crate::explorer;
-use crate::pages::{Directives, Gallery};
+use crate::gallery::Gallery;
+use crate::pages::{Directives, GalleryPages};
 
 /// Where the book's sources are.
 pub fn source() -> PathBuf {
@@ -21,7 +23,8 @@ pub fn build() -> Result<PathBuf> {
     let folder = build::target_folder()?.join("book");
     let mut book = load()?;
     book.config.build.build_dir = folder.clone();
-    book.with_preprocessor(Gallery).with_preprocessor(Directives);
+    let gallery = Rc::new(Gallery::read()?);
+    book.with_preprocessor(GalleryPages(Rc::clone(&gallery))).with_preprocessor(Directives(gallery));
     book.build().map_err(|error| anyhow!("{error:#}"))?;
     let script = folder.join("verifier-log.js");
     fs::write(&script, explorer).with_context(|| format!("cannot write {}", script.display()))?;
