@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { AXE, BOOK, DESK, PHONE, THEMES, address, launch } from './common.mjs';
+import { BOOK, DESK, PHONE, THEMES, address, launch, violations } from './common.mjs';
 
 // One of each kind.
 const CHAPTER = 'lessons/01-hello-kprobe.html';
@@ -37,12 +37,6 @@ async function fresh() {
 
 const open = name => page.goto(address(name), { waitUntil: 'load' });
 
-async function violations() {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'], preload: false }));
-  return found.violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target} ${node.failureSummary}`));
-}
-
 /** Says the first of many. */
 function none(faults) {
   const lines = faults.map(fault => fault.replaceAll(/\s+/g, ' '));
@@ -59,7 +53,7 @@ test('every page: no console error, no accessibility violation, nothing wider th
   for (const name of pages) {
     await page.setViewport(DESK);
     await open(name);
-    faults.push(...(await violations()).map(fault => `${name}: ${fault}`));
+    faults.push(...(await violations(page, 'html')).map(fault => `${name}: ${fault}`));
     await page.setViewport(PHONE);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     if (width > PHONE.width) faults.push(`${name}: ${width} pixels wide on a phone`);
@@ -76,7 +70,7 @@ test('every theme is readable', { timeout: 300_000 }, async () => {
       await choose(theme);
       await open(name);
       assert.ok(await page.evaluate(theme => document.documentElement.classList.contains(theme), theme));
-      faults.push(...(await violations()).map(fault => `${theme}, ${name}: ${fault}`));
+      faults.push(...(await violations(page, 'html')).map(fault => `${theme}, ${name}: ${fault}`));
     }
   }
   await choose('light');

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import puppeteer from 'puppeteer-core';
 
 export const BOOK = process.env.BOOK;
-export const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 export const DESK = { width: 1280, height: 900 };
 export const PHONE = { width: 360, height: 740 };
 // Those that are offered.
@@ -22,3 +22,10 @@ export const launch = () =>
     args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
       '--disable-gpu', '--force-prefers-reduced-motion'],
   });
+
+/** What axe-core finds in a part of the page, a line for each element. */
+export async function violations(page, within) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(within => axe.run(within, { resultTypes: ['violations'], preload: false }), within);
+  return found.violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target} ${node.failureSummary}`));
+}

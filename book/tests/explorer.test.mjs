@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { AXE, DESK, PHONE, THEMES, address, launch } from './common.mjs';
+import { DESK, PHONE, THEMES, address, launch, violations } from './common.mjs';
 
 const KERNELS = ['5.10', '6.1', '6.12', '6.18', '7.3'];
 const ENTRY = 'gallery/map-value-bounds.html';
@@ -76,12 +76,9 @@ test('the log can be read as text again', async () => {
 });
 
 /** Also of a page that is wider than the screen. */
-async function violations(within) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(within => axe.run(within, { resultTypes: ['violations'], preload: false }), within);
+async function faultsOf(within) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-  const faults = found.violations.map(({ id, nodes }) => `${id} ${nodes[0].target} ${nodes[0].failureSummary}`);
-  return wide ? [...faults, 'it scrolls sideways'] : faults;
+  return [...(await violations(page, within)), ...(wide ? ['it scrolls sideways'] : [])];
 }
 
 test('everybody can use it, in all themes, on a phone', async () => {
@@ -92,10 +89,10 @@ test('everybody can use it, in all themes, on a phone', async () => {
     await page.evaluate(theme => localStorage.setItem('mdbook-theme', theme), theme);
     await page.reload({ waitUntil: 'load' });
     await paste(REJECTED);
-    faults.push(...(await violations('#own-log')).map(fault => `${theme}: ${fault}`));
+    faults.push(...(await faultsOf('#own-log')).map(fault => `${theme}: ${fault}`));
     await open(ENTRY);
     await explorer('6.12');
-    faults.push(...(await violations('main')).map(fault => `${theme}, ${ENTRY}: ${fault}`));
+    faults.push(...(await faultsOf('main')).map(fault => `${theme}, ${ENTRY}: ${fault}`));
   }
   await page.evaluate(() => localStorage.removeItem('mdbook-theme'));
   await page.setViewport(DESK);
