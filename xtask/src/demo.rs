@@ -10,7 +10,7 @@ use crate::cli::Run;
 use crate::image::{self, Archive};
 use crate::kernel::Kernel;
 use crate::setup::{Need, qemu};
-use crate::vm::{Clock, Machine, Programs};
+use crate::vm::{Clock, Cmpxchg16b, Machine, Programs};
 
 /// What a VM needs, besides a kernel.
 pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
@@ -125,8 +125,9 @@ pub fn archive(programs: &[&Path]) -> Result<Archive> {
 /// The VM that boots this kernel.
 pub fn machine(kernel: &Kernel) -> Result<Machine> {
     let qemu = qemu::find().context("QEMU has gone")?;
+    let cmpxchg16b = Cmpxchg16b::choose(qemu::checked_version().as_deref(), &kernel.release);
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
-    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB, clock: Clock::Host })
+    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB, clock: Clock::Host, cmpxchg16b })
 }
 
 #[cfg(test)]

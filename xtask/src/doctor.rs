@@ -286,12 +286,7 @@ fn host_lessons() -> Result<Item> {
 
 /// Compares the first two numbers of kernel releases.
 fn is_at_least(release: &str, oldest: &str) -> bool {
-    let key = |text: &str| {
-        let mut numbers =
-            text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
-        (numbers.next(), numbers.next())
-    };
-    key(release) >= key(oldest)
+    kernel::first_numbers(release) >= kernel::first_numbers(oldest)
 }
 
 fn terminal() -> Item {

@@ -51,6 +51,12 @@ pub fn is_older(kernel: &str, other: &str) -> bool {
     place(kernel) < place(other)
 }
 
+/// The first two numbers of a version, for comparing: (6, 18) of "6.18.15+deb13-cloud-amd64".
+pub fn first_numbers(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 /// The release of this machine's own kernel, which runs xtask.
 pub fn running() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()

@@ -4,11 +4,17 @@
 
 mod common;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{run, shell, start_with_tools};
 use plan::{Outcome, Step};
-use xtask::vm::Failure;
+use serde_json::Value;
+use xtask::image::{self, Archive};
+use xtask::setup::{self, Need};
+use xtask::vm::{self, Failure, Started};
+use xtask::{demo, workspace};
 
 fn died(failure: Failure) -> xtask::vm::Death {
     match failure {
@@ -115,4 +121,72 @@ fn another_step_costs_little() {
     let each = begin.elapsed() / 9;
     // Ten times what it takes: this is no benchmark, it notices a sleep in the path of a step.
     assert!(each < Duration::from_secs(1), "{each:?}");
+}
+
+/// All three get their memory from kmalloc_nolock() on new kernels, which needs a CPU with cmpxchg16b or a kernel that
+/// was told to do without.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn timers_fire_and_task_storage_and_arenas_keep_values() {
+    setup::ensure(&[Need::Clang]).unwrap();
+    // Linux 5.10 has none of them, and arenas came in 6.9.
+    for (kernel, has_arenas) in [("6.1", false), ("6.12", true), ("6.18", true), ("7.3", true)] {
+        let mut started = start_with_objects(kernel, &["timer", "arena"]);
+        let counts = counts_after(&mut started, "timer");
+        let [opened, again] = [count(&counts, "opened"), count(&counts, "opened_again")];
+        assert!(opened > 10 && again > 10, "{kernel}: {counts}");
+        assert_eq!(count(&counts, "timer_failed"), 0, "{kernel}: {counts}");
+        assert_eq!(count(&counts, "fired"), opened, "{kernel}: {counts}");
+        assert_eq!(count(&counts, "storage_failed"), 0, "{kernel}: {counts}");
+        if has_arenas {
+            let counts = counts_after(&mut started, "arena");
+            let executed = count(&counts, "executed");
+            assert!(executed > 10, "{kernel}: {counts}");
+            assert_eq!(count(&counts, "allocation_failed"), 0, "{kernel}: {counts}");
+            assert_eq!(count(&counts, "in_arena"), executed, "{kernel}: {counts}");
+        }
+    }
+}
+
+/// A VM with the tools and these programs of `tests/programs`, as `/lib/NAME.o`.
+fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
+    setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]).unwrap();
+    let mut archive = Archive::default();
+    image::add_tools(&mut archive).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        let object = folder.path().join(name);
+        let mut clang = Command::new(workspace::root().join(".cache/bin/clang"));
+        clang.args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c"]);
+        clang.arg(Path::new("tests/programs").join(format!("{name}.bpf.c"))).arg("-o").arg(&object);
+        assert!(clang.status().unwrap().success(), "{name}");
+        archive.file(&format!("lib/{name}.o"), 0o644, &std::fs::read(&object).unwrap()).unwrap();
+    }
+    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
+    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+}
+
+/// Attaches the programs of an object while a shell opens files and runs programs: its global variables after that.
+fn counts_after(started: &mut Started, name: &str) -> Value {
+    let load = format!(
+        "bpftool prog loadall /lib/{name}.o /sys/fs/bpf/links pinmaps /sys/fs/bpf/maps autoattach 2>&1"
+    );
+    let work = "for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do : < /dev/null; /bin/busybox true; done";
+    // Timers that were started last have to fire, too.
+    let detach = "rm -r /sys/fs/bpf/links && /bin/busybox usleep 100000";
+    let dump = format!("bpftool --json map dump pinned /sys/fs/bpf/maps/{name}_bss");
+    let steps = [&load, work, detach, &dump, "rm -r /sys/fs/bpf/maps"].map(shell).to_vec();
+    let (report, printed) = run(started, steps);
+    let report = report.map_err(Failure::into_error).unwrap();
+    for (step, printed) in report.steps.iter().zip(&printed) {
+        let printed = String::from_utf8_lossy(printed);
+        assert_eq!(step.outcome, Outcome::Exited(0), "{} {name}: {printed}", started.release);
+    }
+    let mut dump: Value = serde_json::from_slice(&printed[3]).unwrap();
+    dump[0]["formatted"]["value"][".bss"].take()
+}
+
+fn count(counts: &Value, name: &str) -> u64 {
+    let found = counts.as_array().unwrap().iter().find_map(|variable| variable[name].as_u64());
+    found.unwrap_or_else(|| panic!("no {name} in {counts}"))
 }

@@ -28,7 +28,12 @@ pub fn note(name: &str, circumstances: &str) -> Result<()> {
 
 /// Whether the program was tried under the same circumstances.
 pub fn is_noted(name: &str, circumstances: &str) -> bool {
-    std::fs::read_to_string(note_place(name)).is_ok_and(|noted| noted == circumstances)
+    noted(name).is_some_and(|noted| noted == circumstances)
+}
+
+/// What was noted about the program.
+pub fn noted(name: &str) -> Option<String> {
+    std::fs::read_to_string(note_place(name)).ok()
 }
 
 fn note_place(name: &str) -> PathBuf {

@@ -39,20 +39,41 @@ pub fn version(qemu: &Path) -> Option<String> {
 
 /// Whether this QEMU was seen to be new enough. No program is started.
 pub fn was_checked() -> bool {
-    find().and_then(|qemu| circumstances(&qemu)).is_some_and(|noted| links::is_noted(NAME, &noted))
+    checked().is_some()
+}
+
+/// What the QEMU that was checked said its version is.
+pub fn checked_version() -> Option<String> {
+    checked().filter(|version| !version.is_empty())
+}
+
+/// The version that was noted for the QEMU that is found now; empty when that could not be read.
+fn checked() -> Option<String> {
+    version_in(&links::noted(NAME)?, &circumstances(&find()?)?).map(str::to_owned)
+}
+
+fn note(circumstances: &str, version: &str) -> String {
+    format!("{circumstances}version {version}\n")
+}
+
+/// `None` when the note is about another QEMU.
+fn version_in<'a>(note: &'a str, circumstances: &str) -> Option<&'a str> {
+    Some(note.strip_prefix(circumstances)?.strip_prefix("version ")?.trim())
 }
 
 /// Refuses a QEMU that is too old for the course's VMs, and remembers one that is not.
 pub fn check() -> Result<()> {
     let Some(qemu) = find() else { return Ok(()) };
-    if let Some(version) = version(&qemu).filter(|version| is_too_old(version)) {
+    let version = version(&qemu);
+    if let Some(version) = version.as_ref().filter(|version| is_too_old(version)) {
         return Err(Problem::machine(format!("{} is QEMU {version}, {TOO_OLD}", qemu.display()))
             .help(NEWER)
             .help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup")
             .into());
     }
     // A version that cannot be read is no proof; the first VM will tell.
-    circumstances(&qemu).map_or(Ok(()), |noted| links::note(NAME, &noted))
+    let version = version.unwrap_or_default();
+    circumstances(&qemu).map_or(Ok(()), |found| links::note(NAME, &note(&found, &version)))
 }
 
 pub const TOO_OLD: &str = "and the course needs version 7.0 or later";
@@ -84,6 +105,14 @@ mod tests {
         ] {
             assert_eq!(is_too_old(version), verdict, "{version}");
         }
+    }
+
+    #[test]
+    fn a_note_tells_the_version_of_the_same_qemu_only() {
+        let noted = note("/usr/bin/qemu\n5 bytes\n", "7.2.22");
+        assert_eq!(version_in(&noted, "/usr/bin/qemu\n5 bytes\n"), Some("7.2.22"));
+        assert_eq!(version_in(&noted, "/usr/bin/qemu\n6 bytes\n"), None);
+        assert_eq!(version_in("/usr/bin/qemu\n5 bytes\n", "/usr/bin/qemu\n5 bytes\n"), None, "no version");
     }
 
     #[test]

@@ -39,15 +39,6 @@ impl Accel {
             Accel::Tcg => "tcg,thread=single",
         }
     }
-
-    pub fn cpu(self) -> &'static str {
-        match self {
-            Accel::Kvm => "host",
-            // QEMU 7.2 spoils the flags around cmpxchg16b, which the kernel's allocator then uses: 7 of 10 guests that
-            // attached kprobes died with it, none of 10 without.
-            Accel::Tcg => "max,-cx16",
-        }
-    }
 }
 
 /// What is known about KVM on this machine.

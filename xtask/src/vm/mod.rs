@@ -14,6 +14,7 @@
 //! QEMU dies with its parent. So nothing can be left behind, however xtask ends, and VMs cannot disturb each other.
 
 mod accel;
+mod cmpxchg16b;
 mod console;
 mod guest;
 mod monitor;
@@ -23,6 +24,7 @@ mod snapshot;
 mod start;
 
 pub use accel::{Accel, KvmState, OVERRIDE, kvm_state};
+pub use cmpxchg16b::Cmpxchg16b;
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
 pub use qemu::NANOSECONDS;
 pub use start::{
@@ -42,6 +44,8 @@ pub struct Machine {
     pub modules: Option<PathBuf>,
     pub memory_mib: u32,
     pub clock: Clock,
+    /// When it is emulated.
+    pub cmpxchg16b: Cmpxchg16b,
 }
 
 /// What time is in a VM.

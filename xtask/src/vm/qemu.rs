@@ -196,7 +196,7 @@ fn arguments(machine: &Machine, accel: Accel, origin: Origin<'_>, inherited: &In
         Origin::Boot(_) => {
             add("-kernel", machine.kernel.as_os_str());
             add("-initrd", format!("/proc/self/fd/{}", inherited.origin).as_ref());
-            add("-append", KERNEL_PARAMETERS.join(" ").as_ref());
+            add("-append", kernel_parameters(machine, accel).as_ref());
         }
         // The kernel is in the snapshot.
         Origin::Snapshot(_) => add("-incoming", format!("fd:{}", inherited.origin).as_ref()),
@@ -214,7 +214,7 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     if machine.clock == Clock::Instructions {
         add("-icount", &format!("shift={}", NANOSECONDS.trailing_zeros()));
     }
-    add("-cpu", accel.cpu());
+    add("-cpu", cpu(machine, accel));
     // A clock of instructions stands still while one CPU waits for another that is being started: Linux 5.10 and 6.1
     // never got two of them going.
     add("-smp", if machine.clock == Clock::Instructions { "1" } else { "2" });
@@ -238,15 +238,28 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     arguments
 }
 
+fn cpu(machine: &Machine, accel: Accel) -> &'static str {
+    match accel {
+        Accel::Kvm => "host",
+        Accel::Tcg => machine.cmpxchg16b.cpu(),
+    }
+}
+
+fn kernel_parameters(machine: &Machine, accel: Accel) -> String {
+    let more = machine.cmpxchg16b.kernel_parameter().filter(|_| accel == Accel::Tcg);
+    KERNEL_PARAMETERS.into_iter().chain(more).collect::<Vec<_>>().join(" ")
+}
+
 /// All of the command line that a snapshot depends on; the numbers of descriptors are no part of it.
 pub fn fingerprint(machine: &Machine, accel: Accel) -> String {
     let none = Inherited { console: 0, plans: 0, monitor: 0, memory: Some(0), origin: 0 };
-    format!("{:?} {KERNEL_PARAMETERS:?}", hardware(machine, accel, &none))
+    format!("{:?} {:?}", hardware(machine, accel, &none), kernel_parameters(machine, accel))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::Cmpxchg16b;
 
     fn shown(accel: Accel, origin: Origin<'_>) -> String {
         shown_with(Clock::Host, accel, origin)
@@ -254,7 +267,8 @@ mod tests {
 
     fn shown_with(clock: Clock, accel: Accel, origin: Origin<'_>) -> String {
         let kernel = "kernels/6.12/vmlinux".into();
-        let machine = Machine { qemu: "qemu".into(), kernel, modules: None, memory_mib: 256, clock };
+        let (qemu, cmpxchg16b) = ("qemu".into(), Cmpxchg16b::Replaced);
+        let machine = Machine { qemu, kernel, modules: None, memory_mib: 256, clock, cmpxchg16b };
         let inherited = Inherited { console: 3, plans: 4, monitor: 5, memory: Some(6), origin: 7 };
         let arguments = arguments(&machine, accel, origin, &inherited);
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
@@ -284,7 +298,18 @@ mod tests {
     }
 
     #[test]
-    fn kvm_changes_the_accelerator_and_the_cpu_only() {
+    fn a_snapshot_depends_on_the_cpu_and_the_kernels_parameters() {
+        let all = [Cmpxchg16b::Emulated, Cmpxchg16b::Hidden, Cmpxchg16b::Replaced];
+        let [emulated, hidden, replaced] = all.map(|cmpxchg16b| {
+            let (qemu, kernel, clock) = ("qemu".into(), "vmlinux".into(), Clock::Host);
+            let machine = Machine { qemu, kernel, modules: None, memory_mib: 256, clock, cmpxchg16b };
+            fingerprint(&machine, Accel::Tcg)
+        });
+        assert!(emulated != hidden && hidden != replaced && replaced != emulated);
+    }
+
+    #[test]
+    fn kvm_changes_the_accelerator_and_the_cpu_and_needs_no_replacement() {
         let boot = Origin::Boot(b"");
         let emulated = shown(Accel::Tcg, boot);
         let differing: Vec<_> = emulated
@@ -293,6 +318,7 @@ mod tests {
             .filter(|(a, b)| a != b)
             .map(|(_, b)| b.to_owned())
             .collect();
-        assert_eq!(differing, ["kvm", "host"]);
+        let parameters = KERNEL_PARAMETERS.join(" ");
+        assert_eq!(differing, ["kvm", "host", &parameters]);
     }
 }
