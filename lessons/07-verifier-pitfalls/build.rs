@@ -56,11 +56,7 @@ fn main() -> Result<()> {
 fn build_rust() -> Result<()> {
     // Inside rustup's cargo this names the toolchain that is running; aya-build would take `nightly` otherwise.
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
-    let package = Package {
-        name: PACKAGE,
-        root_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/ebpf"),
-        ..Default::default()
-    };
+    let package = Package { name: PACKAGE, root_dir: "ebpf", ..Default::default() };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }
 
@@ -174,9 +170,12 @@ fn write_table(entries: &[PathBuf], out: &Path) -> Result<()> {
 /// Not every error can be made in both languages, and not every failing program has an object file.
 fn twins(out: &Path, name: &str, about: &About, object: &str, words: &str) -> String {
     let include = |wanted: bool, file: String, with: &str| {
-        let path = out.join(file);
-        // A file of an earlier build may lie there still.
-        if wanted && path.exists() { format!("Some({with}!({path:?}))") } else { "None".to_owned() }
+        // A file of an earlier build may be there still.
+        if !wanted || !out.join(&file).exists() {
+            return "None".to_owned();
+        }
+        // Not the path itself: the checkout may be copied, with what was built in it.
+        format!("Some({with}!(concat!(env!(\"OUT_DIR\"), \"/{file}\")))")
     };
     let refused = about.must_not_build();
     format!(

@@ -7,33 +7,23 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::catalog::Lesson;
+use crate::environment::{self, HOST};
 use crate::foreground::Foreground;
 use crate::problem::{Exit, Problem};
 use crate::vm::Interrupted;
 use crate::{screen, workspace};
 
-/// The only platform: the kernels of the matrix are built for it.
-const HOST: &str = "x86_64-unknown-linux-gnu";
-
-/// A cargo that is not disturbed by what `.cargo/config.toml` sets for the inner builds of eBPF programs.
+/// Cargo with an environment in which it builds the same on every machine.
 pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace::root()).env_remove("CARGO_BUILD_BUILD_DIR").env_remove("RUSTC_BOOTSTRAP");
-    // Set by the `cargo run` or `cargo test` around us; build scripts would take them for their own.
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
-            command.env_remove(name);
-        }
-    }
-    command
+    environment::inner_cargo()
 }
 
 /// Builds a lesson, both kernel sides included; returns its program.
 pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", &lesson.name]).env("CARGO_TARGET_DIR", target_folder()?);
+    command.args(["build", "--package", &lesson.name]);
     match run(command)? {
-        Ended::Well => Ok(target_folder()?.join("debug").join(&lesson.name)),
+        Ended::Well => Ok(built(&lesson.name)),
         Ended::Badly => {
             let what = format!("{} does not build; cargo's messages are above", lesson.full_name());
             Err(Problem::new(Exit::NotYet, what).into())
@@ -53,45 +43,43 @@ pub fn judge_here() -> Result<PathBuf> {
 
 fn program(package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
-    command
-        .args(["build", "--package", package, "--bin", name])
-        .args(features)
-        .env("CARGO_TARGET_DIR", target_folder()?);
+    command.args(["build", "--package", package, "--bin", name]).args(features);
     match run(command)? {
-        Ended::Well => Ok(target_folder()?.join("debug").join(name)),
+        Ended::Well => Ok(built(name)),
         Ended::Badly => Err(Problem::machine(format!("{name} does not build; cargo's messages are above"))
             .help("cargo xtask doctor")
             .into()),
     }
 }
 
+fn built(name: &str) -> PathBuf {
+    environment::output_directory(&workspace::target_directory()).join(name)
+}
+
+/// The guest has no libraries until a program brings them.
+pub const INIT_FLAGS: &str = "-Ctarget-feature=+crt-static";
+pub const INIT_PROFILE: &str = "guest";
+
 /// Builds the guest's init as one static file; returns it.
 pub fn guest_init() -> Result<PathBuf> {
-    let target = target_folder()?.join("guest");
-    let mut command = cargo();
-    command
-        .args(["build", "--package", "guest", "--profile", "guest", "--target", HOST])
-        .env("CARGO_TARGET_DIR", &target)
-        // The guest has no libraries until a program brings them.
-        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    match run(command)? {
-        Ended::Well => Ok(target.join(HOST).join("guest").join("guest")),
+    let target = workspace::target_directory().join("guest");
+    match run(init_cargo(&target))? {
+        Ended::Well => Ok(target.join(HOST).join(INIT_PROFILE).join("guest")),
         Ended::Badly => Err(Problem::machine("the guest's init does not build; cargo's messages are above")
             .help("cargo xtask doctor")
             .into()),
     }
 }
 
-/// The target folder that this program lies in, so that `CARGO_TARGET_DIR` and cargo's settings are respected.
-pub fn target_folder() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find this program's own path")?;
-    // target/debug/xtask, or target/debug/deps/some-test
-    Ok(target_of(&program).unwrap_or_else(|| workspace::root().join("target")))
-}
-
-fn target_of(program: &Path) -> Option<PathBuf> {
-    let profile = program.ancestors().find(|path| path.ends_with("debug") || path.ends_with("release"));
-    profile?.parent().map(Path::to_owned)
+/// The cargo that builds the init.
+pub fn init_cargo(target: &Path) -> Command {
+    let mut command = cargo();
+    command
+        .args(["build", "--package", "guest", "--profile", INIT_PROFILE, "--target", HOST])
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_BUILD_BUILD_DIR", target)
+        .env("CARGO_ENCODED_RUSTFLAGS", INIT_FLAGS);
+    command
 }
 
 /// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the network.

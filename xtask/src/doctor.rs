@@ -82,7 +82,15 @@ fn rust() -> Item {
     let llvm = toolchain::own_llvm(&sysroot);
     let llvm = llvm.as_ref().and_then(|(name, _)| toolchain::llvm_major(name));
     let llvm = llvm.map_or_else(|| "no LLVM of its own".to_owned(), |major| format!("LLVM {major}"));
-    ok(RUST, format!("{version}, {llvm}, {}", sysroot.display()))
+    let found = format!("{version}, {llvm}, {}", sysroot.display());
+    match toolchain::unpinned() {
+        Some(name) => item(
+            RUST,
+            State::Note,
+            format!("{found}; {name} was chosen, and rust-toolchain.toml names another"),
+        ),
+        None => ok(RUST, found),
+    }
 }
 
 fn source() -> Item {

@@ -6,6 +6,8 @@
 //!   selection   which kernels a command is for
 //!   setup       what is missing on this machine, and how it gets here
 //!   build       cargo, for the lessons and the guest's init
+//!   environment what of the user's environment and configuration reaches that cargo
+//!   own_build   goes on as this checkout's own xtask if another checkout's was started
 //!   demo        a lesson's demo as a plan
 //!   image       what goes into a guest
 //!   vm          a kernel in QEMU that runs plans
@@ -30,6 +32,7 @@ pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod entry;
+pub mod environment;
 pub mod exercises;
 pub mod explain;
 pub mod foreground;
@@ -41,6 +44,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod list;
 pub mod loader;
+pub mod own_build;
 pub mod parallel;
 pub mod problem;
 pub mod row;

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use xtask::cli;
 use xtask::interrupt;
+use xtask::own_build;
 use xtask::problem::{self, Exit, Problem};
 use xtask::vm::Interrupted;
 
 fn main() -> ExitCode {
-    match interrupt::install().and_then(|()| cli::run()) {
+    match interrupt::install().and_then(|()| own_build::ensure_own_build()).and_then(|()| cli::run()) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => ExitCode::from(report(&error) as u8),
     }

@@ -1,27 +1,55 @@
-//! Where things are: the checkout, and the folder for what the tool fetched or made.
+//! Where things are: the checkout, and the directory for what the tool fetched or made.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The root of the checkout that the command was typed in. Found at run time: a checkout may have been copied, target
-/// folder included, and its `cargo xtask` must not work on the original.
+/// Where this program was compiled. Only to tell whether it was compiled from this checkout: a checkout may be copied,
+/// with what was built in it, and nothing in the copy may read or write the original's files.
+const COMPILED_IN: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The root of the checkout that the command was typed in.
 pub fn root() -> &'static Path {
-    static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    ROOT.get_or_init(|| {
-        // `cargo run` and `cargo test` set it for what they run; the compiler's is for a program that is run by hand.
-        let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-        let places = package.into_iter().chain(env::current_dir()).chain([env!("CARGO_MANIFEST_DIR").into()]);
-        places.filter_map(|place| checkout_of(&place)).next().unwrap_or_else(|| PathBuf::from("/"))
-    })
+    // The tool ends before it needs a root if there is none: see `own_build`.
+    find_root().unwrap_or(Path::new("/"))
 }
 
-/// The checkout that a folder lies in.
-fn checkout_of(folder: &Path) -> Option<PathBuf> {
+/// The root of the checkout, found at run time; `None` outside of every checkout.
+pub fn find_root() -> Option<&'static Path> {
+    static ROOT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = || {
+        // `cargo run` and `cargo test` set it for what they run. The others are for a program that is run by hand.
+        let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let places = package.into_iter().chain(env::current_dir()).chain(env::current_exe());
+        places.chain([COMPILED_IN.into()]).find_map(|place| checkout_of(&place))
+    };
+    ROOT.get_or_init(find).as_deref()
+}
+
+/// The checkout that contains a path.
+fn checkout_of(path: &Path) -> Option<PathBuf> {
     let marks = ["xtask/Cargo.toml", "lessons/00-intro/Cargo.toml"];
     let is_root = |path: &&Path| marks.iter().all(|mark| path.join(mark).is_file());
-    folder.ancestors().find(is_root).map(Path::to_owned)
+    path.ancestors().find(is_root).map(Path::to_owned)
+}
+
+/// Whether a program is the one that this checkout's cargo built. Where `CARGO_TARGET_DIR` is shared by two checkouts, the
+/// last one to build has put its program there.
+pub fn is_own_build(program: &Path) -> bool {
+    is_build_of(root(), program, checkout_of(Path::new(COMPILED_IN)).as_deref())
+}
+
+/// A program in the checkout is the checkout's own, even if compiled elsewhere: it was copied with its source.
+fn is_build_of(root: &Path, program: &Path, compiled_in: Option<&Path>) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(program).starts_with(real(root)) || compiled_in.is_some_and(|path| real(path) == real(root))
+}
+
+/// Everything that is built, whatever `CARGO_TARGET_DIR` says: in a directory that two checkouts share, cargo takes the
+/// packages of one for those of the other, because it knows them by their path within the workspace.
+pub fn target_directory() -> PathBuf {
+    root().join("target")
 }
 
 /// Everything that can be fetched or made again: kernels, tools, images, verdicts. `cargo clean` leaves it alone.
@@ -31,7 +59,7 @@ pub fn cache() -> PathBuf {
 
 fn cache_named(dir: Option<OsString>) -> PathBuf {
     match dir {
-        // Made absolute, because the programs that set-up runs are started in other folders.
+        // Made absolute, because the programs that set-up runs are started in other directories.
         Some(dir) if !dir.is_empty() => std::path::absolute(&dir).unwrap_or_else(|_| PathBuf::from(dir)),
         _ => own_cache(),
     }
@@ -50,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkout_is_found_from_any_of_its_folders() {
+    fn a_checkout_is_found_from_any_of_its_directories() {
         let checkout = tempfile::tempdir().unwrap();
         for package in ["xtask", "lessons/00-intro"] {
             fs::create_dir_all(checkout.path().join(package)).unwrap();
@@ -59,6 +87,15 @@ mod tests {
         let inner = checkout.path().join("lessons/00-intro");
         assert_eq!(checkout_of(&inner).as_deref(), Some(checkout.path()));
         assert_eq!(checkout_of(Path::new("/")), None);
+    }
+
+    #[test]
+    fn another_checkouts_program_is_told_from_a_copied_one() {
+        let (copy, original) = (Path::new("/course/copy"), Some(Path::new("/course/original")));
+        assert!(is_build_of(copy, Path::new("/course/copy/target/debug/xtask"), original));
+        assert!(!is_build_of(copy, Path::new("/shared/debug/xtask"), original));
+        assert!(is_build_of(copy, Path::new("/shared/debug/xtask"), Some(copy)));
+        assert!(!is_build_of(copy, Path::new("/shared/debug/xtask"), None));
     }
 
     #[test]

@@ -274,8 +274,7 @@ fn a_vm_that_is_killed_is_not_the_lessons_fault() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn closed_standard_streams_are_no_problem() {
     let mut run = Run::new(&["run", "01"]);
-    let program = env!("CARGO_BIN_EXE_xtask");
-    let line = format!("exec {program} run 01 <&- 2>&-");
+    let line = format!("exec {} run 01 <&- 2>&-", common::program().display());
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &line]).envs(run.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = shell.output().unwrap();

@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use common::{Run, stderr, stdout};
+use xtask::workspace;
 
 /// A log of `xtask/verifier-log/tests/logs`; its name ends in the kernel that it comes from.
 fn log(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("verifier-log/tests/logs").join(name)
+    workspace::root().join("xtask/verifier-log/tests/logs").join(name)
 }
 
 fn explained(name: &str) -> String {
@@ -191,7 +192,7 @@ fn the_gallery_is_named_where_it_has_an_entry() {
 /// An entry about a class that `explain` does not know would never be named.
 #[test]
 fn the_gallery_and_explain_use_the_same_names() {
-    let entries = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../lessons/07-verifier-pitfalls/entries");
+    let entries = workspace::root().join("lessons/07-verifier-pitfalls/entries");
     let mut count = 0;
     for entry in fs::read_dir(entries).unwrap() {
         let entry = entry.unwrap();

@@ -10,6 +10,7 @@ use xtask::build;
 use xtask::foreground::Foreground;
 use xtask::problem::Problem;
 use xtask::setup::{self, Need};
+use xtask::workspace;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -17,7 +18,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 pub fn script() -> Result<String> {
     // No standard library comes with Rust for this target unless rustup can fetch it: it is built from source.
     setup::ensure(&[Need::RustSrc])?;
-    let folder = build::target_folder()?.join("explorer");
+    let folder = workspace::target_directory().join("explorer");
     let mut cargo = build::cargo();
     cargo
         .args(["build", "--package", "explorer", "--profile", "explorer", "--target", TARGET, "--quiet"])

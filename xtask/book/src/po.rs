@@ -5,7 +5,7 @@ use std::rc::Rc;
 use anyhow::{Result, anyhow};
 use mdbook_i18n_helpers::renderers::Xgettext;
 use xtask::problem::Exit;
-use xtask::{build, screen};
+use xtask::{screen, workspace};
 
 use crate::gallery::Gallery;
 use crate::pages::GalleryPages;
@@ -13,7 +13,7 @@ use crate::render;
 
 /// Directives stay what they are: code, logs and tables are the same in every language.
 pub fn extract() -> Result<Exit> {
-    let folder = build::target_folder()?.join("book-po");
+    let folder = workspace::target_directory().join("book-po");
     let mut book = render::load()?;
     book.config.build.build_dir = folder.clone();
     book.config.set("output.xgettext.pot-file", "messages.pot").map_err(|error| anyhow!("{error:#}"))?;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
 use mdbook_driver::MDBook;
-use xtask::{build, workspace};
+use xtask::workspace;
 
 use crate::explorer;
 use crate::gallery::Gallery;
@@ -20,7 +20,7 @@ pub fn source() -> PathBuf {
 /// Builds it; returns its folder.
 pub fn build() -> Result<PathBuf> {
     let explorer = explorer::script()?;
-    let folder = build::target_folder()?.join("book");
+    let folder = workspace::target_directory().join("book");
     let mut book = load()?;
     book.config.build.build_dir = folder.clone();
     let gallery = Rc::new(Gallery::read()?);

@@ -13,7 +13,7 @@ use crate::foreground::Foreground;
 use crate::problem::Problem;
 use crate::setup::clang;
 use crate::vm::Interrupted;
-use crate::{build, workspace};
+use crate::{build, environment, workspace};
 
 /// A program, or what the compiler said about it.
 pub type Built = Result<PathBuf, String>;
@@ -47,8 +47,8 @@ pub fn shown(path: &Path) -> String {
     path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
 }
 
-fn folder() -> Result<PathBuf> {
-    Ok(build::target_folder()?.join("exercises"))
+fn folder() -> PathBuf {
+    workspace::target_directory().join("exercises")
 }
 
 /// The name of the binary in the answer's crate.
@@ -73,11 +73,11 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         .args(["--config", "profile.release.package.core.debug=0"])
         .args(["--config", "profile.release.package.compiler_builtins.debug=0"])
         .arg("--target-dir")
-        .arg(folder()?)
-        .env("CARGO_BUILD_BUILD_DIR", build::target_folder()?.join("ebpf"))
+        .arg(folder())
+        .env("CARGO_BUILD_BUILD_DIR", workspace::target_directory().join("ebpf"))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf");
-    let program = folder()?.join(TARGET).join("release").join(binary);
+    let program = folder().join(TARGET).join("release").join(binary);
     Ok(said_by(cargo)?.map(|()| program))
 }
 
@@ -86,13 +86,14 @@ fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built>
     let mut cargo = build::cargo();
     cargo
         .args(["build", "--package", &exercise.package(), "--bin", &binary, "--quiet", "--target-dir"])
-        .arg(folder()?);
-    let program = folder()?.join("debug").join(binary);
+        .arg(folder())
+        .env("CARGO_BUILD_BUILD_DIR", folder());
+    let program = environment::output_directory(&folder()).join(binary);
     Ok(said_by(cargo)?.map(|()| program))
 }
 
 fn c(compiler: &mut Command, source: &Path, exercise: &Exercise, variant: Variant) -> Result<Built> {
-    let folder = folder()?.join("c");
+    let folder = folder().join("c");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let output = folder.join(binary(exercise, variant));
     // Two checks at once must not see half of a file.
@@ -131,7 +132,9 @@ fn said_by(mut command: Command) -> Result<Result<(), String>> {
 pub fn headers() -> Result<PathBuf> {
     let folder = workspace::own_cache().join("include");
     let complete = folder.join("bpf/.complete");
-    if !complete.exists() {
+    // Says which version of libbpf-sys it came with.
+    let version = libbpf_version()?;
+    if fs::read_to_string(&complete).ok().as_ref() != Some(&version) {
         let from = libbpf_sources()?;
         let to = folder.join("bpf");
         fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
@@ -139,9 +142,17 @@ pub fn headers() -> Result<PathBuf> {
         {
             fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot copy {file}"))?;
         }
-        fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;
+        fs::write(&complete, &version).with_context(|| format!("cannot write {}", complete.display()))?;
     }
     Ok(folder)
+}
+
+fn libbpf_version() -> Result<String> {
+    let lock = fs::read_to_string(workspace::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    // To parse all of it would take longer than the rest of a check.
+    let (_, rest) =
+        lock.split_once("\nname = \"libbpf-sys\"\nversion = \"").context("Cargo.lock has no libbpf-sys")?;
+    Ok(rest.chars().take_while(|&character| character != '"').collect())
 }
 
 fn libbpf_sources() -> Result<PathBuf> {

@@ -54,6 +54,9 @@ fn from_rustup(site: &Site) -> Result<bool> {
     }
     let mut rustup = Command::new("rustup");
     rustup.args(["component", "add", "rust-src"]).current_dir(workspace::root());
+    if let Some(name) = toolchain::chosen_name() {
+        rustup.env("RUSTUP_TOOLCHAIN", name);
+    }
     rustup.env_remove("RUST_BACKTRACE").env("RUSTUP_MAX_RETRIES", "1");
     Ok(child::run(&mut rustup, &site.log("rustup"), LIMIT, || {})?.success())
 }

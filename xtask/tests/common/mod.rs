@@ -18,6 +18,7 @@ use xtask::demo;
 use xtask::image::{self, Archive};
 use xtask::setup::{self, Need};
 use xtask::vm::{self, Failure, Happening, PlanReport, Started, Stream};
+use xtask::workspace;
 
 /// A run of xtask whose processes can be told from all others.
 pub struct Run {
@@ -30,11 +31,11 @@ impl Run {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let mark =
             format!("XTASK_TEST_MARK={}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = Command::new(program());
         let (name, value) = mark.split_once('=').unwrap();
         command.args(arguments).env(name, value).env("NO_COLOR", "1").env("LANG", "C.UTF-8");
         // In a checkout where somebody learns, his progress is not ours.
-        command.env("XTASK_PROGRESS", env!("CARGO_TARGET_TMPDIR"));
+        command.env("XTASK_PROGRESS", scratch());
         Self { command, mark }
     }
 
@@ -69,6 +70,19 @@ impl Run {
         let found = processes_with(&self.mark).into_iter().find(|(_, command)| command.contains("q35"));
         Pid::from_raw(found.unwrap().0).unwrap()
     }
+}
+
+/// The program under test. Asked at run time, as everything about places: the checkout may be a copy, with what was built
+/// in the original.
+pub fn program() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_xtask").unwrap().into()
+}
+
+/// A directory for what tests leave behind.
+pub fn scratch() -> PathBuf {
+    let directory = workspace::target_directory().join("tmp");
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
 }
 
 fn processes_with(mark: &str) -> Vec<(i32, String)> {

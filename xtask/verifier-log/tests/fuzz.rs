@@ -44,7 +44,8 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn real_logs() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
+    // Tests run in the directory of their package.
+    let folder = Path::new("tests/logs");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut logs: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();

@@ -1,0 +1,206 @@
+//! Whatever a machine, an environment or a cargo configuration is like, each checkout works on its own files, and builds them
+//! with its own settings. Most tests use a small checkout: the real one's settings, and programs of a line.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{program, stderr, stdout};
+use xtask::workspace;
+
+/// Two programs, as small as they can be: what the tool calls `xtask` and `guest`.
+struct Checkout {
+    root: PathBuf,
+}
+
+impl Checkout {
+    fn at(root: PathBuf) -> Self {
+        let checkout = Self { root };
+        for file in ["rust-toolchain.toml", ".cargo/config.toml"] {
+            checkout.write(file, &fs::read_to_string(workspace::root().join(file)).unwrap());
+        }
+        let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        let mut own = toml::toml! { workspace = { resolver = "3", members = ["xtask"] } };
+        let mut profiles = manifest["profile"].clone();
+        // It names packages that are not here.
+        profiles["dev"].as_table_mut().unwrap().remove("package");
+        own.insert("profile".into(), profiles);
+        checkout.write("Cargo.toml", &own.to_string());
+        checkout.write("lessons/00-intro/Cargo.toml", "");
+        checkout.write("xtask/Cargo.toml", "[package]\nname = 'xtask'\nedition = '2024'\n");
+        checkout
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Its program says who it is, and how it was built.
+    fn say(&self, name: &str) {
+        let text = format!(
+            "fn main() {{ print!(\"{name} {{}} {{}} {{:?}}\", cfg!(foreign), cfg!(debug_assertions), \
+             std::env::args().skip(1).collect::<Vec<_>>()) }}"
+        );
+        self.write("xtask/src/main.rs", &text);
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.args(arguments).current_dir(&self.root);
+        // From the cargo around this test.
+        for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET", "CARGO_MANIFEST_DIR"]
+        {
+            cargo.env_remove(name);
+        }
+        cargo
+    }
+}
+
+fn printed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+fn set_old(path: &Path) {
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+}
+
+#[test]
+fn two_checkouts_with_one_target_directory_keep_their_programs() {
+    let all = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| {
+        let checkout = Checkout::at(all.path().join(name));
+        checkout.say(name);
+        // Not newer than what the other one builds.
+        set_old(&checkout.root.join("xtask/src/main.rs"));
+        checkout
+    });
+    let shared = all.path().join("shared");
+    for (checkout, name) in [(&a, "a"), (&b, "b"), (&a, "a")] {
+        let said = printed(checkout.cargo(&["xtask", "list"]).env("CARGO_TARGET_DIR", &shared));
+        assert_eq!(said, format!("{name} false true [\"list\"]"));
+    }
+    // The same by a configuration of the directory that both are in.
+    fs::create_dir(all.path().join(".cargo")).unwrap();
+    fs::write(all.path().join(".cargo/config.toml"), "build.target-dir = 'shared'\n").unwrap();
+    assert!(printed(&mut b.cargo(&["xtask", "list"])).starts_with("b "));
+}
+
+/// The real xtask, started in a checkout that it was not built from, in surroundings that are as bad as they can be.
+#[test]
+fn another_checkouts_xtask_goes_on_as_the_own_one_whatever_the_surroundings() {
+    let above = tempfile::tempdir().unwrap();
+    let checkout = Checkout::at(above.path().join("course"));
+    checkout.say("its own");
+    fs::create_dir(above.path().join(".cargo")).unwrap();
+    let configuration = "
+        [build]
+        target = 'wasm32-unknown-unknown'
+        rustflags = ['--cfg=foreign']
+        rustc-workspace-wrapper = '/nowhere/wrapper'
+        target-dir = 'elsewhere'
+        build-dir = 'elsewhere'
+        [target.x86_64-unknown-linux-gnu]
+        rustflags = ['--cfg=foreign']
+        [term]
+        quiet = true
+    ";
+    fs::write(above.path().join(".cargo/config.toml"), configuration).unwrap();
+    let mut xtask = Command::new(program());
+    xtask.args(["verify", "a file.o"]).current_dir(checkout.root.join("xtask"));
+    xtask.env("CARGO_MANIFEST_DIR", checkout.root.join("xtask"));
+    for (name, value) in [
+        ("RUSTFLAGS", "--cfg=foreign"),
+        ("CARGO_BUILD_RUSTFLAGS", "--cfg=foreign"),
+        ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "--cfg=foreign"),
+        ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "/nowhere/runner"),
+        ("CARGO_BUILD_TARGET", "wasm32-unknown-unknown"),
+        ("CARGO_TARGET_DIR", "/nowhere/target"),
+        ("CARGO_BUILD_TARGET_DIR", "/nowhere/target"),
+        ("CARGO_BUILD_BUILD_DIR", "/nowhere/build"),
+        ("CARGO_PROFILE_DEV_DEBUG_ASSERTIONS", "false"),
+        ("CARGO_PROFILE_DEV_PANIC", "abort"),
+        ("CARGO_TERM_VERBOSE", "true"),
+        ("CARGO_TERM_COLOR", "always"),
+        ("RUSTC_WORKSPACE_WRAPPER", "/nowhere/wrapper"),
+        ("RUSTC", "/nowhere/rustc"),
+    ] {
+        xtask.env(name, value);
+    }
+    let output = xtask.output().unwrap();
+    assert_eq!(stdout(&output), "its own false true [\"verify\", \"a file.o\"]", "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("is of another checkout: starting that of"), "{said}");
+    assert!(!said.contains("Running `"), "{said}");
+}
+
+#[test]
+fn a_program_outside_of_every_checkout_works_on_the_one_it_was_built_from() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("xtask");
+    fs::copy(program(), &copy).unwrap();
+    let mut xtask = Command::new(copy);
+    xtask.arg("list").current_dir(elsewhere.path()).env_remove("CARGO_MANIFEST_DIR");
+    assert!(printed(&mut xtask).contains("A look at the machine"));
+}
+
+/// What the manifest says about the programs that go into a VM, a configuration elsewhere must not change.
+#[test]
+fn the_checkouts_configuration_holds_its_profiles() {
+    let read = |file: &str| -> toml::Table {
+        fs::read_to_string(workspace::root().join(file)).unwrap().parse().unwrap()
+    };
+    let (manifest, configuration) = (read("Cargo.toml"), read(".cargo/config.toml"));
+    let forced = configuration["env"].as_table().unwrap();
+    let release = configuration["profile"]["release"].as_table().unwrap();
+    for (key, value) in manifest["profile"]["release"].as_table().unwrap() {
+        assert_eq!(release.get(key), Some(value), "profile.release.{key}");
+    }
+    for (key, value) in release {
+        let name = format!("CARGO_PROFILE_RELEASE_{}", key.to_uppercase().replace('-', "_"));
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let in_environment = forced.get(&name).unwrap_or_else(|| panic!("{name} is not set"));
+        assert_eq!(in_environment["value"].as_str(), Some(text.as_str()), "{name}");
+        assert_eq!(in_environment["force"].as_bool(), Some(true), "{name}");
+    }
+    assert_eq!(configuration["profile"]["dev"]["debug"], manifest["profile"]["dev"]["debug"]);
+}
+
+/// A copied checkout is not compiled again, so that what was known when the original was compiled is wrong in it.
+#[test]
+fn no_path_of_a_checkout_is_compiled_in() {
+    let mut sources = Vec::new();
+    for directory in ["xtask", "lessons"] {
+        collect(&workspace::root().join(directory), &mut sources);
+    }
+    assert!(sources.len() > 200, "{}", sources.len());
+    let may =
+        ["xtask/src/workspace.rs", "xtask/tests/surroundings.rs"].map(|path| workspace::root().join(path));
+    for path in sources.iter().filter(|path| !may.contains(path)) {
+        let text = fs::read_to_string(path).unwrap();
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_BIN_EXE_xtask", "CARGO_TARGET_TMPDIR"] {
+            let compiled_in = format!("env!(\"{name}\")");
+            assert!(!text.contains(&compiled_in), "{}: {compiled_in}", path.display());
+        }
+    }
+}
+
+fn collect(directory: &Path, sources: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            sources.push(path);
+        }
+    }
+}
