@@ -30,6 +30,7 @@ pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod demo;
+pub mod digest;
 pub mod doctor;
 pub mod entry;
 pub mod environment;

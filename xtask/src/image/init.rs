@@ -1,42 +1,75 @@
 //! The guest's init, built when its source has changed.
 
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hasher};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use object::Endianness;
+use object::elf::{FileHeader64, PT_INTERP};
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
+use crate::digest::Digest;
+use crate::problem::Problem;
+use crate::setup::toolchain;
 use crate::{build, screen, workspace};
 
-/// The init's source: a change in any of these makes a new one.
-const SOURCES: [&str; 5] = ["xtask/guest", "xtask/plan", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+/// The init's source, with its profile and versions: a change in any of these makes a new one.
+const SOURCES: [&str; 6] =
+    ["xtask/guest", "xtask/plan", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml"];
 
 /// Inits of other sources that stay, for whoever switches between branches.
 const KEPT: usize = 3;
 
-/// The init's bytes; builds it first when there is none of this source.
+/// The init's bytes; builds it first when there is none of this source that a kernel can start.
 pub fn get() -> Result<Vec<u8>> {
     let folder = workspace::own_cache().join("init");
-    let path = folder.join(format!("{:016x}", source_hash()?));
+    let path = folder.join(format!("{:016x}", key()?));
     // Read at once: another run may remove it, as one of many, at any moment.
     match read_and_mark(&path) {
-        Ok(bytes) => return Ok(bytes),
+        Ok(bytes) if check_static(&bytes).is_ok() => return Ok(bytes),
+        Ok(_) => screen::note(&format!("{} cannot be the guest's init: building it again", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
     screen::progress("building the guest's init (once, about 15 s)");
     let built = build::guest_init()?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    if let Err(why) = check_static(&bytes) {
+        return Err(Problem::machine(format!(
+            "{} was built, and cannot be the guest's init: {why}",
+            built.display()
+        ))
+        .help("cargo xtask doctor")
+        .into());
+    }
+    put(&folder, &path, &bytes)?;
+    Ok(bytes)
+}
+
+fn put(folder: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // Another run may be doing the same; a rename lets the last one win without anyone seeing half a file.
     let temporary = folder.join(format!("{NEW}{}", std::process::id()));
-    fs::write(&temporary, &bytes)
-        .and_then(|()| fs::rename(&temporary, &path))
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    remove_oldest(&folder, &path);
-    Ok(bytes)
+    remove_oldest(folder, path);
+    Ok(())
+}
+
+/// The guest has no dynamic loader: the kernel would say "No working init found", and panic.
+fn check_static(program: &[u8]) -> Result<()> {
+    let header = FileHeader64::<Endianness>::parse(program).context("it is not a program")?;
+    let endian = header.endian()?;
+    // At the end of the file: there only if it is whole.
+    header.sections(endian, program).context("it is cut short")?;
+    let segments = header.program_headers(endian, program).context("it is cut short")?;
+    if segments.iter().any(|segment| segment.p_type(endian) == PT_INTERP) {
+        bail!("it is linked dynamically");
+    }
+    Ok(())
 }
 
 /// What a file is called until it is whole.
@@ -70,25 +103,29 @@ fn remove_oldest(folder: &Path, ours: &Path) {
     }
 }
 
-fn source_hash() -> Result<u64> {
-    let mut hasher = DefaultHasher::new();
+/// All that the init is made of: its source, flags, profile and compiler.
+fn key() -> Result<u64> {
+    let mut key = Digest::default();
     for source in SOURCES {
-        hasher.write(source.as_bytes());
-        hash_tree(&workspace::root().join(source), &mut hasher)?;
+        key.add(source);
+        add_tree(&mut key, &workspace::root().join(source))?;
     }
-    Ok(hasher.finish())
+    key.add(build::INIT_FLAGS);
+    key.add(build::INIT_PROFILE);
+    key.add(toolchain::sysroot()?.as_os_str().as_encoded_bytes());
+    Ok(key.finish())
 }
 
-fn hash_tree(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+fn add_tree(key: &mut Digest, path: &Path) -> Result<()> {
     let unreadable = || format!("cannot read {}", path.display());
     if path.is_dir() {
         let entries = fs::read_dir(path).with_context(unreadable)?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
         paths.sort();
-        return paths.iter().try_for_each(|path| hash_tree(path, hasher));
+        return paths.iter().try_for_each(|path| add_tree(key, path));
     }
-    hasher.write(path.file_name().unwrap_or_default().as_encoded_bytes());
-    hasher.write(&fs::read(path).with_context(unreadable)?);
+    key.add(path.file_name().unwrap_or_default().as_encoded_bytes());
+    key.add(fs::read(path).with_context(unreadable)?);
     Ok(())
 }
 
@@ -97,6 +134,32 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// Each program of a Linux distribution is linked dynamically, our own too.
+    #[test]
+    fn what_needs_a_loader_is_no_init() {
+        let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(check_static(&program).unwrap_err().to_string(), "it is linked dynamically");
+        assert!(check_static(&program[..program.len() / 2]).is_err());
+        assert!(check_static(b"").is_err());
+    }
+
+    /// In a workspace that has only the init's name and profile, so that it is built in a second.
+    #[test]
+    fn flags_of_the_users_do_not_make_it_dynamic() {
+        let workspace = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(workspace.path().join(name), text).unwrap();
+        write("Cargo.toml", "package.name = 'guest'\nprofile.guest.inherits = 'release'\n");
+        fs::create_dir(workspace.path().join("src")).unwrap();
+        write("src/main.rs", "fn main() {}");
+        let target = workspace.path().join("target");
+        let mut cargo = build::init_cargo(&target);
+        cargo.current_dir(workspace.path()).env("RUSTFLAGS", "-D warnings").env("RUSTC_BOOTSTRAP", "0");
+        let output = cargo.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let built = target.join("x86_64-unknown-linux-gnu/guest/guest");
+        check_static(&fs::read(built).unwrap()).unwrap();
+    }
 
     #[test]
     fn the_ones_used_last_stay_and_other_files_too() {

@@ -9,7 +9,6 @@
 //! It holds the format too, so that two versions of xtask in one checkout leave each other's alone.
 
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{Accel, Machine, qemu};
+use crate::digest::Digest;
 use crate::{image, workspace};
 
 /// Of the file and its seal; another one is another file.
@@ -45,15 +45,16 @@ pub struct Snapshot {
 impl Snapshot {
     /// The snapshot of this machine with this init.
     pub fn of(machine: &Machine, init: &[u8]) -> Result<Self> {
-        let mut key = DefaultHasher::new();
+        let mut key = Digest::default();
         // Modules need not be read: they come with their kernel.
         for file in [&machine.kernel, &machine.qemu].into_iter().chain(&machine.modules) {
             let data = fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?;
-            (file, data.len(), data.mtime(), data.mtime_nsec()).hash(&mut key);
+            key.add(file.as_os_str().as_encoded_bytes());
+            key.add(format!("{} {} {}", data.len(), data.mtime(), data.mtime_nsec()));
         }
-        qemu::fingerprint(machine, Accel::Tcg).hash(&mut key);
-        image::MODULES.hash(&mut key);
-        key.write(init);
+        key.add(qemu::fingerprint(machine, Accel::Tcg));
+        key.add(format!("{:?}", image::MODULES));
+        key.add(init);
         let name = machine.kernel.file_name().unwrap_or_default().to_string_lossy();
         // Kernels of the matrix are all called vmlinux: their folders tell them apart.
         let folder = machine.kernel.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
@@ -211,8 +212,8 @@ struct Seal {
 
 impl Seal {
     fn to_bytes(self, name: &Path) -> [u8; SEAL as usize] {
-        let mut hash = DefaultHasher::new();
-        name.file_name().hash(&mut hash);
+        let mut hash = Digest::default();
+        hash.add(name.file_name().unwrap_or_default().as_encoded_bytes());
         let mut bytes = [0; SEAL as usize];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..16].copy_from_slice(&self.length.to_le_bytes());
