@@ -13,7 +13,7 @@ use super::say::{Step, megabytes};
 use super::site::{self, Site};
 use super::{child, fault, links, record, toolchain};
 use crate::problem::Problem;
-use crate::workspace;
+use crate::{environment, workspace};
 
 pub const VERSION: &str = "0.13.0";
 const NAME: &str = "bpf-linker";
@@ -28,9 +28,9 @@ pub fn is_there() -> bool {
         && toolchain::sysroot().is_ok_and(|sysroot| links::is_noted(NAME, &circumstances(&sysroot)))
 }
 
-/// The toolchain whose bitcode it read, and the cache: the link in a copied one leads to where it was copied from.
+/// The toolchain whose bitcode it read.
 fn circumstances(sysroot: &Path) -> String {
-    format!("{}\n{}\n", sysroot.display(), workspace::cache().display())
+    format!("{}\n", sysroot.display())
 }
 
 fn folder() -> PathBuf {
@@ -52,7 +52,9 @@ pub fn install(site: &Site) -> Result<()> {
     let sysroot = toolchain::sysroot()?;
     let step = Step::start(NAME, "looking for one that reads this rustc's bitcode");
     let probe = Probe::new(site, &sysroot)?;
-    let there = [folder().join("bin").join(NAME)].into_iter().chain(child::find(NAME));
+    let built =
+        [workspace::own_cache(), workspace::cache()].map(|cache| cache.join(NAME).join("bin").join(NAME));
+    let there = built.iter().cloned().chain(child::find(NAME));
     let fits = there.filter(|linker| child::is_executable(linker)).find(|linker| probe.passes(linker));
     let linker = match fits {
         Some(linker) => linker,
@@ -66,7 +68,10 @@ pub fn install(site: &Site) -> Result<()> {
             .help("rustc --version --verbose   (its LLVM version must be 22)")
             .into());
     }
-    links::set(NAME, &linker)?;
+    match built.contains(&linker) {
+        true => links::copy(NAME, &linker)?,
+        false => links::set(NAME, &linker)?,
+    }
     // Last, so that its presence says that all of this went well.
     links::note(NAME, &circumstances(&sysroot))?;
     step.done(&format!("ready ({})", linker.display()));
@@ -84,7 +89,8 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
     cargo.args(["install", NAME, "--version", VERSION, "--locked", "--no-track", "--target", TARGET]);
     cargo.args(["--no-default-features", "--features", &format!("llvm-{major},no-llvm-linking")]);
     cargo.arg("--root").arg(&staged);
-    cargo.env("CARGO_TARGET_DIR", site.stage("bpf-linker-target")?);
+    let target = site.stage("bpf-linker-target")?;
+    cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&sysroot.join("lib"), &llvm));
     child::succeed(&mut cargo, "build bpf-linker", &log, || step.progress(&child::last_line(&log)))?;
     record::write(&staged)?;
@@ -97,11 +103,8 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
 fn cargo(sysroot: &Path) -> Command {
     let own = sysroot.join("bin/cargo");
     let mut cargo = Command::new(if own.is_file() { own } else { PathBuf::from("cargo") });
+    environment::clean_environment(&mut cargo);
     cargo.current_dir("/").env("RUSTC", sysroot.join("bin/rustc"));
-    for set_for_the_course in ["CARGO_BUILD_BUILD_DIR", "RUSTC_BOOTSTRAP", "RUSTFLAGS", "CARGO_BUILD_TARGET"]
-    {
-        cargo.env_remove(set_for_the_course);
-    }
     // Debug information would triple its size. LLVM does the work, so more optimisation would only cost time here.
     cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "0").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");

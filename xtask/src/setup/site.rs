@@ -37,7 +37,7 @@ impl Site {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                screen::progress("another set-up is running in this checkout: waiting for it");
+                screen::progress(&format!("another set-up is working in {}: waiting for it", work.display()));
                 lock.lock().map_err(|error| fault::io("wait for another set-up", &error))?;
             }
             Err(TryLockError::Error(error)) => return Err(fault::io("lock the set-up folder", &error).into()),
