@@ -235,8 +235,23 @@ fn contents(exercise: &Exercise) -> Vec<Option<Vec<u8>>> {
     answers(exercise).map(|path| fs::read(path).ok()).collect()
 }
 
-/// Watches the folders of the answers: many editors replace a file instead of writing to it.
+/// Watches the directories of the answers: many editors replace a file instead of writing to it. Where the kernel has no
+/// watch left to give, or the file system has none, the files are looked at again and again.
 fn watcher(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box<dyn Watcher>> {
+    if !poll {
+        match watch_answers(exercise, false, sender.clone()) {
+            Ok(watcher) => return Ok(watcher),
+            Err(error) => screen::note(&format!("{error:#}: looking at them twice a second instead")),
+        }
+    }
+    watch_answers(exercise, true, sender).map_err(|error| {
+        Problem::machine(format!("{error:#}"))
+            .help(format!("cargo xtask check {}    (checks once)", exercise.name))
+            .into()
+    })
+}
+
+fn watch_answers(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box<dyn Watcher>> {
     let tell = move |happened: notify::Result<notify::Event>| {
         let event = match happened {
             // This program reads the files itself.
@@ -250,16 +265,15 @@ fn watcher(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box
     let mut watcher: Box<dyn Watcher> = if poll {
         let config =
             Config::default().with_poll_interval(Duration::from_millis(500)).with_compare_contents(true);
-        Box::new(PollWatcher::new(tell, config).context("cannot watch files")?)
+        Box::new(PollWatcher::new(tell, config).context("cannot watch the files")?)
     } else {
-        Box::new(RecommendedWatcher::new(tell, Config::default()).context("cannot watch files")?)
+        Box::new(RecommendedWatcher::new(tell, Config::default()).context("cannot watch the files")?)
     };
     for path in answers(exercise) {
         let folder = path.parent().unwrap_or(Path::new("."));
-        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|error| {
-            Problem::machine(format!("cannot watch {}: {error}", shown(folder)))
-                .help("cargo xtask watch --poll")
-        })?;
+        watcher
+            .watch(folder, RecursiveMode::NonRecursive)
+            .with_context(|| format!("cannot watch the files in {}", shown(folder)))?;
     }
     Ok(watcher)
 }

@@ -271,6 +271,31 @@ fn a_person_watches() {
     assert_eq!(learner.progress(), "done 03/count-by-comm aya\nhints 03/count-by-comm 1\n");
 }
 
+/// In a user namespace of its own, where nobody may watch a file.
+#[test]
+fn without_watches_the_files_are_looked_at() {
+    let learner = Learner::at("00/decode-instruction");
+    let lines = format!(
+        "echo 0 > /proc/sys/user/max_inotify_instances || exit 99; exec {} watch 00/decode-instruction --impl libbpf",
+        common::program().display()
+    );
+    let mut run = learner.run(&[]);
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "sh", "-c", &lines]);
+    unshare.envs(run.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child =
+        unshare.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    run.command = unshare;
+    let mut stderr = child.stderr.take().unwrap();
+    let said = wait_for(&mut stderr, "not yet in");
+    assert!(said.contains("looking at them twice a second instead"), "{said}");
+    learner.write(Implementation::Libbpf, &learner.text(Variant::Solution, Implementation::Libbpf));
+    wait_for(&mut stderr, "right in");
+    kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(run.left_behind(), [""; 0]);
+}
+
 /// Without a terminal: a save is noticed, the end of the input is not taken for a key, and SIGTERM ends it.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
