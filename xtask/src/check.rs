@@ -150,8 +150,9 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
             let judge = judging::judge()?;
             let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
             parallel::on_each(several, None, |_, kernel| {
-                let checks =
-                    with_build(built.clone(), took, |file| on(kernel, &judge, exercise, file, None))?;
+                let checks = with_build(built.clone(), took, |file| {
+                    on(kernel, &judge, (exercise, implementation), file, None)
+                })?;
                 Ok(Report::new(exercise, implementation, &kernel.name, checks))
             })
         }
@@ -162,7 +163,8 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
 pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
     let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
     let judge = judging::judge_here()?;
-    let checks = with_build(built, took, |file| judging::here(&judge, &candidate(exercise, file)))?;
+    let checks =
+        with_build(built, took, |file| judging::here(&judge, &candidate(exercise, implementation, file)))?;
     Ok(Report::new(exercise, implementation, "this machine", checks))
 }
 
@@ -179,7 +181,8 @@ pub fn judged_on(
         Some(ahead) => (build()?, ahead),
         None => vm::head_start_beside(&demo::machine(kernel)?, build)?,
     };
-    let checks = with_build(built, took, |file| on(kernel, judge, exercise, file, Some(ahead)))?;
+    let checks =
+        with_build(built, took, |file| on(kernel, judge, (exercise, implementation), file, Some(ahead)))?;
     Ok(Report::new(exercise, implementation, &kernel.name, checks))
 }
 
@@ -189,8 +192,8 @@ fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
         || exercise.kernels().any(|name| name == kernel.name)
 }
 
-fn candidate(exercise: &Exercise, file: PathBuf) -> Candidate<'_> {
-    Candidate { exercise, name: "answer".to_owned(), file }
+fn candidate(exercise: &Exercise, implementation: Implementation, file: PathBuf) -> Candidate<'_> {
+    Candidate { exercise, implementation, name: "answer".to_owned(), file }
 }
 
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
@@ -218,12 +221,12 @@ fn with_build(
 fn on(
     kernel: &Kernel,
     judge: &Path,
-    exercise: &Exercise,
+    (exercise, implementation): (&Exercise, Implementation),
     file: PathBuf,
     ahead: Option<HeadStart>,
 ) -> Result<Vec<Checked>> {
     let machine = demo::machine(kernel)?;
-    let candidates = &[candidate(exercise, file)];
+    let candidates = &[candidate(exercise, implementation, file)];
     let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok).map_err(Failure::into_error)?;
     let started = if ahead.is_furnished() {
         ahead.join(&judging::answers(candidates)?)

@@ -122,6 +122,7 @@ fn exercises_on(kernel: &str) {
         .enumerate()
         .map(|(number, case)| Candidate {
             exercise: &case.exercise,
+            implementation: case.implementation,
             name: number.to_string(),
             file: case.file.clone(),
         })
@@ -194,7 +195,12 @@ fn on_this_machine() {
     let wrong: Vec<String> = cases
         .filter_map(|case| {
             let name = "answer".to_owned();
-            let candidate = Candidate { exercise: &case.exercise, name, file: case.file.clone() };
+            let candidate = Candidate {
+                exercise: &case.exercise,
+                implementation: case.implementation,
+                name,
+                file: case.file.clone(),
+            };
             case.surprise(&judging::here(&judge, &candidate).unwrap(), "this machine")
         })
         .collect();

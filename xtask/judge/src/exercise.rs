@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+#[cfg(feature = "kernel")]
+use anyhow::Context as _;
 use anyhow::Result;
 use plan::judge::Said;
 
+use crate::Library;
 use crate::command::Command;
 #[cfg(feature = "kernel")]
 pub use crate::kernel::{Global, Kernel};
@@ -35,14 +38,18 @@ pub struct Check<A> {
 pub type Say<'a> = &'a mut dyn FnMut(&Said) -> Result<()>;
 
 impl Exercise {
-    pub fn judge(&self, answer: &Path, say: Say<'_>) -> Result<()> {
+    /// `library` is the one that the answer is written for. A program for the learner's machine needs none.
+    pub fn judge(&self, answer: &Path, library: Option<Library>, say: Say<'_>) -> Result<()> {
         match &self.judge {
             Judge::Here(checks) => {
                 say(&Said::Checks(names(&[], checks)))?;
                 each(checks, &mut Command::new(answer), say)
             }
             #[cfg(feature = "kernel")]
-            Judge::Kernel(kernel) => kernel.judge(answer, say),
+            Judge::Kernel(kernel) => {
+                let library = library.context("--with says which library loads the answer: aya or libbpf")?;
+                kernel.judge(answer, library, say)
+            }
         }
     }
 }

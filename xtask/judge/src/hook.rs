@@ -1,8 +1,6 @@
-//! Where programs are attached.
+//! Where programs are attached: as the exercise asks for, and as the name of a program's section says.
 
-use anyhow::{Context as _, Result, bail};
-use aya::programs::{Program, ProgramError};
-use aya::{Btf, BtfError};
+use crate::Library;
 
 /// A place in the kernel, named as the kernel names it.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +9,8 @@ pub enum Hook {
     KProbe(&'static [&'static str]),
     /// The same, when the function returns.
     KRetProbe(&'static [&'static str]),
-    /// Category and name.
-    Tracepoint(&'static str, &'static str),
+    /// Category and name, with a slash between them.
+    Tracepoint(&'static str),
     RawTracepoint(&'static str),
     BtfTracepoint(&'static str),
     FEntry(&'static str),
@@ -27,62 +25,12 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// Whether the kernel's types say what the program gets.
-    pub fn has_types(self) -> bool {
-        matches!(self, Self::BtfTracepoint(_) | Self::FEntry(_) | Self::FExit(_) | Self::Lsm(_))
-    }
-
-    /// Gives the program to the verifier.
-    pub fn load(self, program: &mut Program, btf: Option<&Btf>) -> Result<(), ProgramError> {
-        let btf = || btf.ok_or(ProgramError::Btf(BtfError::InvalidHeader));
-        match (self, program) {
-            (Self::KProbe(_) | Self::KRetProbe(_), Program::KProbe(program)) => program.load(),
-            (Self::Tracepoint(..), Program::TracePoint(program)) => program.load(),
-            (Self::RawTracepoint(_), Program::RawTracePoint(program)) => program.load(),
-            (Self::BtfTracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf()?),
-            (Self::FEntry(name), Program::FEntry(program)) => program.load(name, btf()?),
-            (Self::FExit(name), Program::FExit(program)) => program.load(name, btf()?),
-            (Self::Lsm(name), Program::Lsm(program)) => program.load(name, btf()?),
-            (Self::Xdp, Program::Xdp(program)) => program.load(),
-            (Self::Classifier, Program::SchedClassifier(program)) => program.load(),
-            (Self::SocketFilter, Program::SocketFilter(program)) => program.load(),
-            _ => Err(ProgramError::UnexpectedProgramType),
-        }
-    }
-
-    pub fn attach(self, program: &mut Program) -> Result<()> {
-        match (self, program) {
-            (Self::KProbe(names) | Self::KRetProbe(names), Program::KProbe(program)) => {
-                for name in names {
-                    if program.attach(name, 0).is_ok() {
-                        return Ok(());
-                    }
-                }
-                bail!("attach to {}: this kernel has none of them, or refuses", names.join(" or "))
-            }
-            (Self::Tracepoint(category, name), Program::TracePoint(program)) => {
-                program.attach(category, name).with_context(|| format!("attach to {category}/{name}"))?;
-                Ok(())
-            }
-            (Self::RawTracepoint(name), Program::RawTracePoint(program)) => {
-                program.attach(name).with_context(|| format!("attach to {name}"))?;
-                Ok(())
-            }
-            (_, Program::BtfTracePoint(program)) => program.attach().map(|_| ()).context("attach"),
-            (_, Program::FEntry(program)) => program.attach().map(|_| ()).context("attach"),
-            (_, Program::FExit(program)) => program.attach().map(|_| ()).context("attach"),
-            (_, Program::Lsm(program)) => program.attach().map(|_| ()).context("attach"),
-            // The checks run these themselves.
-            _ => Ok(()),
-        }
-    }
-
     /// As a learner knows it.
     pub fn kind(self) -> &'static str {
         match self {
             Self::KProbe(_) => "kprobe",
             Self::KRetProbe(_) => "kretprobe",
-            Self::Tracepoint(..) => "tracepoint",
+            Self::Tracepoint(_) => "tracepoint",
             Self::RawTracepoint(_) => "raw tracepoint",
             Self::BtfTracepoint(_) => "BTF tracepoint",
             Self::FEntry(_) => "fentry",
@@ -92,5 +40,142 @@ impl Hook {
             Self::Classifier => "tc",
             Self::SocketFilter => "socket filter",
         }
+    }
+
+    /// What it is that the kernel gives a name to; nothing where the section names no hook.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::KProbe(_) | Self::KRetProbe(_) | Self::FEntry(_) | Self::FExit(_) => "function",
+            Self::Tracepoint(_) | Self::RawTracepoint(_) | Self::BtfTracepoint(_) => "tracepoint",
+            Self::Lsm(_) => "LSM hook",
+            Self::Xdp | Self::Classifier | Self::SocketFilter => "",
+        }
+    }
+
+    /// Any of these will do.
+    pub fn targets(&self) -> &[&'static str] {
+        match self {
+            Self::KProbe(names) | Self::KRetProbe(names) => names,
+            Self::Tracepoint(name)
+            | Self::RawTracepoint(name)
+            | Self::BtfTracepoint(name)
+            | Self::FEntry(name)
+            | Self::FExit(name)
+            | Self::Lsm(name) => std::slice::from_ref(name),
+            Self::Xdp | Self::Classifier | Self::SocketFilter => &[],
+        }
+    }
+}
+
+/// A program of the answer, with the section that it is in.
+pub struct Placed {
+    pub name: &'static str,
+    pub hook: Hook,
+    pub section: String,
+}
+
+impl Placed {
+    /// What the section says that it is attached to. Most say it, and some leave that to user space.
+    pub fn named_target(&self) -> Option<&str> {
+        let (_, target) = self.section.split_once('/')?;
+        (!self.hook.targets().is_empty()).then_some(target)
+    }
+
+    /// What user space attaches it to: any of these.
+    pub fn targets(&self) -> Vec<&str> {
+        match self.named_target() {
+            Some(target) => vec![target],
+            None => self.hook.targets().to_vec(),
+        }
+    }
+
+    /// Another type or another hook than the exercise asks for.
+    pub fn mistake(&self, library: Library) -> Option<String> {
+        let Self { name, hook, section } = self;
+        let (kind, found) = (hook.kind(), kind_of(section));
+        let written = written(section, library);
+        if kind != found {
+            return Some(format!("{name} should be a {kind} program, and is a {found} program: {written}"));
+        }
+        let target = self.named_target()?;
+        let function = target.split_once('+').map_or(target, |(function, _)| function);
+        if hook.targets().contains(&function) {
+            return None;
+        }
+        let (noun, right) = (hook.noun(), hook.targets().join(" or "));
+        let near = hook.targets().iter().any(|name| strsim::osa_distance(name, target) == 1);
+        let guess = if near { ". Is it misspelt?" } else { "" };
+        Some(format!("{name} is for the {noun} {target}, and should be for {right}: {written}{guess}"))
+    }
+}
+
+/// The type that a section's name stands for.
+fn kind_of(section: &str) -> &str {
+    match section.split('/').next().unwrap_or_default() {
+        "tp" => "tracepoint",
+        "raw_tp" | "raw_tracepoint" => "raw tracepoint",
+        "tp_btf" => "BTF tracepoint",
+        "fentry.s" => "fentry",
+        "fexit.s" => "fexit",
+        "lsm" | "lsm.s" => "LSM",
+        "xdp" | "xdp.frags" => "XDP",
+        "tc" | "tcx" | "classifier" => "tc",
+        "socket" => "socket filter",
+        other => other,
+    }
+}
+
+/// How the source says what the section is called.
+pub fn written(section: &str, library: Library) -> String {
+    match library {
+        Library::Libbpf => format!("SEC(\"{section}\")"),
+        Library::Aya => format!("its macro puts it into the section {section}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(hook: Hook, section: &str) -> Option<String> {
+        Placed { name: "count", hook, section: section.to_owned() }.mistake(Library::Libbpf)
+    }
+
+    #[test]
+    fn a_section_that_names_no_hook_leaves_it_to_user_space() {
+        assert_eq!(mistake(Hook::KProbe(&["one", "two"]), "kprobe"), None);
+        assert_eq!(mistake(Hook::KProbe(&["one", "two"]), "kprobe/two"), None);
+        assert_eq!(mistake(Hook::KProbe(&["one"]), "kprobe/one+4"), None);
+        assert_eq!(mistake(Hook::Tracepoint("sched/exec"), "tp/sched/exec"), None);
+        assert_eq!(mistake(Hook::Lsm("bind"), "lsm.s/bind"), None);
+        assert_eq!(mistake(Hook::Classifier, "tcx/ingress"), None);
+    }
+
+    #[test]
+    fn another_hook_is_told_with_both_names() {
+        assert_eq!(
+            mistake(Hook::Tracepoint("sched/exec"), "tracepoint/sched/exit").unwrap(),
+            "count is for the tracepoint sched/exit, and should be for sched/exec: \
+             SEC(\"tracepoint/sched/exit\")"
+        );
+        assert_eq!(
+            mistake(Hook::FExit("vfs_read"), "fexit/ksys_write").unwrap(),
+            "count is for the function ksys_write, and should be for vfs_read: SEC(\"fexit/ksys_write\")"
+        );
+    }
+
+    #[test]
+    fn a_name_with_one_wrong_letter_is_a_misspelling() {
+        let mistake = mistake(Hook::Tracepoint("sched/exec"), "tp/sched/exc").unwrap();
+        assert!(mistake.ends_with("SEC(\"tp/sched/exc\"). Is it misspelt?"), "{mistake}");
+    }
+
+    #[test]
+    fn another_type_is_told_with_both_names() {
+        assert_eq!(
+            mistake(Hook::KRetProbe(&["one"]), "kprobe").unwrap(),
+            "count should be a kretprobe program, and is a kprobe program: SEC(\"kprobe\")"
+        );
+        assert!(mistake(Hook::KProbe(&["one"]), "kprobe.multi/one").unwrap().contains("is a kprobe.multi"));
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! ```text
 //!   exercise   what a lesson's judges are made of: checks
-//!   kernel     what else one for the kernel is made of: programs, hooks, global variables
-//!   hook       where a program is attached, and how it is loaded
-//!   answer     the learner's object file, loaded; its maps by name
+//!   kernel     what else one for the kernel is made of: programs, hooks, maps, global variables
+//!   hook       where a program is attached, as the exercise asks for and as its section says
+//!   map_spec   what a map must be
+//!   object_file  what the learner's ELF file says about itself
+//!   fit        whether it has the programs, hooks, maps and variables of the exercise
+//!   library    what a library does: with_libbpf for answers in C, with_aya for answers in Rust
+//!   sections, near  the nearest names, for a section or a hook that does not exist
+//!   answer     the answer, loaded and attached; its maps by name
 //!   command    the learner's program that runs without a kernel's help
 //!   format     where a field lies in the record of a tracepoint
 //!   frame      frames, and what packet programs do with them
@@ -15,7 +20,8 @@
 //! ```
 //!
 //! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no kernel, on the learner's
-//! machine. It reads an object file with aya, whatever language that was written in: both answers meet the same judge.
+//! machine. It loads and attaches an object file with the library that the answer is written for, by the names of its
+//! sections: what is right here works in the learner's own program. Both answers then meet the same checks.
 //!
 //! Whoever has just cloned the course has no VM yet, and no libelf to build libbpf with. So there are two programs:
 //! `judge`, for the guest, and `judge-here`, which is built without the feature `kernel` in a few seconds.
@@ -28,6 +34,8 @@ pub mod intro;
 #[cfg(feature = "kernel")]
 mod answer;
 #[cfg(feature = "kernel")]
+mod fit;
+#[cfg(feature = "kernel")]
 mod format;
 #[cfg(feature = "kernel")]
 mod frame;
@@ -38,14 +46,29 @@ mod kernel;
 #[cfg(feature = "kernel")]
 pub mod lessons;
 #[cfg(feature = "kernel")]
+mod library;
+#[cfg(feature = "kernel")]
+mod map_spec;
+#[cfg(feature = "kernel")]
+mod near;
+#[cfg(feature = "kernel")]
+mod object_file;
+#[cfg(feature = "kernel")]
+mod sections;
+#[cfg(feature = "kernel")]
+mod with_aya;
+#[cfg(feature = "kernel")]
+mod with_libbpf;
+#[cfg(feature = "kernel")]
 mod work;
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use plan::judge::Said;
 
 pub use exercise::Exercise;
@@ -57,12 +80,30 @@ struct Cli {
     exercise: String,
     /// The object file, or the program
     answer: PathBuf,
+    /// The library that the object file is written for
+    #[arg(long, value_enum)]
+    with: Option<Library>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Library {
+    Aya,
+    Libbpf,
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aya => "aya",
+            Self::Libbpf => "libbpf",
+        })
+    }
 }
 
 /// All that both programs do; they differ in the exercises that they know.
 pub fn run(find: fn(&str) -> Result<&'static Exercise>) -> ExitCode {
     let cli = Cli::parse();
-    match find(&cli.exercise).and_then(|exercise| exercise.judge(&cli.answer, &mut say)) {
+    match find(&cli.exercise).and_then(|exercise| exercise.judge(&cli.answer, cli.with, &mut say)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use plan::judge::Said;
-pub use plan::judge::{ACCEPTED, ATTACHED};
+pub use plan::judge::{ACCEPTED, ATTACHED, FITS, can_load};
 use plan::{Outcome, Plan, Step};
 
 use super::Exercise;
 use crate::build;
+use crate::catalog::Implementation;
 use crate::foreground::Foreground;
 use crate::image::{self, Archive};
 use crate::vm::{Failure, Guest, Happening, Interrupted, Programs, Stream};
@@ -50,6 +51,8 @@ pub enum Verdict {
 /// A program to be judged.
 pub struct Candidate<'a> {
     pub exercise: &'a Exercise,
+    /// What it is written for, and so loaded with.
+    pub implementation: Implementation,
     /// In the guest: no two have the same.
     pub name: String,
     pub file: PathBuf,
@@ -112,7 +115,11 @@ pub fn in_guest(guest: &mut Guest, candidates: &[Candidate]) -> Result<Vec<Vec<C
 fn step(candidate: &Candidate) -> Step {
     Step {
         program: "/bin/judge".into(),
-        args: vec![candidate.exercise.name.clone(), format!("/{FOLDER}/{}", candidate.name)],
+        args: vec![
+            candidate.exercise.name.clone(),
+            format!("/{FOLDER}/{}", candidate.name),
+            format!("--with={}", candidate.implementation),
+        ],
         env: Vec::new(),
         seconds: Some(SECONDS),
         output_limit: Some(OUTPUT_LIMIT),

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::answer::Answer;
 use crate::exercise::{Check, Exercise, Global, Judge, Kernel};
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 use crate::work::{self, Scratch, Span};
 
 pub const EXERCISES: &[Exercise] = &[
@@ -22,6 +23,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "04/bytes-read",
         judge: Judge::Kernel(Kernel {
             programs: &[("read_exit", Hook::FExit("vfs_read"))],
+            maps: &[MapSpec::per_cpu_array::<u64>("TOTALS")],
             globals: Some(own_pid),
             checks: &[
                 Check { says: "counts calls", holds: calls },
@@ -39,6 +41,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("sleep_enter", Hook::FEntry("do_nanosleep")),
                 ("sleep_exit", Hook::FExit("do_nanosleep")),
             ],
+            maps: &[MapSpec::hash::<u32, u64>("SLEPT")],
             globals: None,
             checks: &[
                 Check { says: "adds up the sleeps of a thread", holds: one_sleeper },
@@ -53,6 +56,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("open_enter", Hook::FEntry("do_sys_openat2")),
                 ("open_exit", Hook::FExit("do_sys_openat2")),
             ],
+            maps: &[MapSpec::per_cpu_hash::<[u32; 2], u64>("HISTOGRAM")],
             globals: Some(own_pid),
             checks: &[
                 Check { says: "counts calls by their result", holds: results },

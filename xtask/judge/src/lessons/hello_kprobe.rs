@@ -12,6 +12,7 @@ use aya::maps::MapError;
 use crate::answer::Answer;
 use crate::exercise::{Check, Exercise, Judge, Kernel};
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 use crate::work;
 
 /// What removes a file, up to Linux 6.19 and since 7.0.
@@ -23,6 +24,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "01/failed-removals",
         judge: Judge::Kernel(Kernel {
             programs: &[("removed", Hook::KRetProbe(UNLINK))],
+            maps: &[MapSpec::hash::<u32, u64>("FAILED")],
             globals: None,
             checks: &[
                 Check { says: "counts the removals that fail", holds: failures },
@@ -35,6 +37,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "01/time-asleep",
         judge: Judge::Kernel(Kernel {
             programs: &[("fall_asleep", Hook::KProbe(SLEEP)), ("wake_up", Hook::KRetProbe(SLEEP))],
+            maps: &[MapSpec::hash::<u32, u64>("START"), MapSpec::hash::<u32, u64>("SLEPT")],
             globals: None,
             checks: &[
                 Check { says: "measures a sleep", holds: one_sleep },
@@ -48,6 +51,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "01/removal-errors",
         judge: Judge::Kernel(Kernel {
             programs: &[("unlink_enter", Hook::KProbe(UNLINK)), ("unlink_exit", Hook::KRetProbe(UNLINK))],
+            maps: &[MapSpec::hash::<[u8; 20], [u8; 72]>("FAILURES"), MapSpec::hash::<u64, [u8; 64]>("NAMES")],
             globals: None,
             checks: &[
                 Check { says: "counts by program and error", holds: errors },

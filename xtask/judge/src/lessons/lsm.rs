@@ -17,6 +17,7 @@ use rustix::thread::set_thread_res_uid;
 use crate::answer::Answer;
 use crate::exercise::{Check, Exercise, Judge, Kernel};
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 use crate::work::{self, Scratch};
 
 pub const EXERCISES: &[Exercise] = &[
@@ -24,6 +25,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "05/no-setuid",
         judge: Judge::Kernel(Kernel {
             programs: &[("no_setuid", Hook::Lsm("path_chmod"))],
+            maps: &[],
             globals: None,
             checks: &[
                 Check { says: "lets other modes through", holds: other_modes },
@@ -35,6 +37,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "05/verdict-table",
         judge: Judge::Kernel(Kernel {
             programs: &[("on_bind", Hook::Lsm("socket_bind"))],
+            maps: &[MapSpec::hash::<u16, i64>("VERDICTS")],
             globals: None,
             checks: &[
                 Check { says: "returns what the table says", holds: verdicts },
@@ -47,6 +50,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "05/port-guard",
         judge: Judge::Kernel(Kernel {
             programs: &[("guard_bind", Hook::Lsm("socket_bind"))],
+            maps: &[MapSpec::hash::<u16, [u32; 2]>("RULES"), MapSpec::ring_buf("ATTEMPTS")],
             globals: None,
             checks: &[
                 Check { says: "denies whom a port does not belong to", holds: denied },

@@ -13,6 +13,7 @@ use rustix::thread::{Pid, gettid, set_name};
 use crate::answer::{Answer, comm, summed};
 use crate::exercise::{Check, Exercise, Judge, Kernel};
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 use crate::work;
 
 pub const EXERCISES: &[Exercise] = &[
@@ -20,6 +21,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "02/long-paths",
         judge: Judge::Kernel(Kernel {
             programs: &[("on_open", Hook::KProbe(&["do_sys_openat2"]))],
+            maps: &[MapSpec::ring_buf("OPENS")],
             globals: None,
             checks: &[
                 Check { says: "reports a path that is opened", holds: short_path },
@@ -33,9 +35,10 @@ pub const EXERCISES: &[Exercise] = &[
         name: "02/read-sizes",
         judge: Judge::Kernel(Kernel {
             programs: &[
-                ("on_read", Hook::Tracepoint("syscalls", "sys_enter_read")),
-                ("on_return", Hook::Tracepoint("syscalls", "sys_exit_read")),
+                ("on_read", Hook::Tracepoint("syscalls/sys_enter_read")),
+                ("on_return", Hook::Tracepoint("syscalls/sys_exit_read")),
             ],
+            maps: &[MapSpec::per_cpu_hash::<i32, Sizes>("READS")],
             globals: None,
             checks: &[
                 Check { says: "adds up the reads of one thread", holds: one_reader },
@@ -58,6 +61,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("on_rmdir", Hook::KProbe(&["security_inode_rmdir"])),
                 ("on_rename", Hook::KProbe(&["security_inode_rename"])),
             ],
+            maps: &[MapSpec::per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")],
             globals: None,
             checks: &[
                 Check { says: "counts what a program makes", holds: made },

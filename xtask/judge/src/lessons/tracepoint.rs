@@ -12,13 +12,15 @@ use crate::answer::{Answer, comm, summed};
 use crate::exercise::{Check, Exercise, Global, Judge, Kernel};
 use crate::format;
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 use crate::work::{self, Program};
 
 pub const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "03/count-by-comm",
         judge: Judge::Kernel(Kernel {
-            programs: &[("count_exec", Hook::Tracepoint("sched", "sched_process_exec"))],
+            programs: &[("count_exec", Hook::Tracepoint("sched/sched_process_exec"))],
+            maps: &[MapSpec::hash::<[u8; 16], u64>("COUNTS")],
             globals: None,
             checks: &[
                 Check { says: "counts the executions of one program", holds: one_program },
@@ -29,7 +31,8 @@ pub const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "03/count-exits",
         judge: Judge::Kernel(Kernel {
-            programs: &[("count_exit", Hook::Tracepoint("sched", "sched_process_exit"))],
+            programs: &[("count_exit", Hook::Tracepoint("sched/sched_process_exit"))],
+            maps: &[MapSpec::per_cpu_hash::<[u8; 16], u64>("EXITS")],
             globals: None,
             checks: &[
                 Check { says: "counts the processes of one program", holds: one_program_ends },
@@ -41,7 +44,12 @@ pub const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "03/exec-log",
         judge: Judge::Kernel(Kernel {
-            programs: &[("log_exec", Hook::Tracepoint("sched", "sched_process_exec"))],
+            programs: &[("log_exec", Hook::Tracepoint("sched/sched_process_exec"))],
+            maps: &[
+                MapSpec::hash::<u32, u8>("USERS"),
+                MapSpec::ring_buf("LOG"),
+                MapSpec::per_cpu_array::<u64>("LOST"),
+            ],
             globals: Some(offsets),
             checks: &[
                 Check { says: "logs a program that a user in USERS executes", holds: user_is_logged },

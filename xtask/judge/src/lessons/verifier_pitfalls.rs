@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::exercise::{Check, Exercise, Judge, Kernel};
 use crate::frame::{self, DROP, HEADERS, PASS};
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 use crate::work;
 
 pub const EXERCISES: &[Exercise] = &[
@@ -18,6 +19,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "07/files-removed",
         judge: Judge::Kernel(Kernel {
             programs: &[("count_removals", Hook::KProbe(&["vfs_unlink"]))],
+            maps: &[MapSpec::hash::<u32, u64>("REMOVED")],
             globals: None,
             checks: &[
                 Check { says: "counts the files that a thread removes", holds: one_thread },
@@ -29,6 +31,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "07/block-port",
         judge: Judge::Kernel(Kernel {
             programs: &[("block", Hook::Xdp)],
+            maps: &[MapSpec::hash::<u16, u64>("BLOCKED")],
             globals: None,
             checks: &[
                 Check { says: "drops datagrams to a blocked port, and counts them", holds: blocked_port },
@@ -41,6 +44,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "07/what-was-written",
         judge: Judge::Kernel(Kernel {
             programs: &[("watch_writes", Hook::KProbe(&["vfs_write"]))],
+            maps: &[MapSpec::ring_buf("WRITTEN")],
             globals: None,
             checks: &[
                 Check { says: "reports what fits the record", holds: short_writes },
@@ -51,7 +55,8 @@ pub const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "07/who-signals",
         judge: Judge::Kernel(Kernel {
-            programs: &[("on_kill", Hook::Tracepoint("syscalls", "sys_enter_kill"))],
+            programs: &[("on_kill", Hook::Tracepoint("syscalls/sys_enter_kill"))],
+            maps: &[MapSpec::ring_buf("SIGNALS")],
             globals: None,
             checks: &[
                 Check { says: "reports signals", holds: signals },
@@ -63,6 +68,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "07/next-server",
         judge: Judge::Kernel(Kernel {
             programs: &[("choose", Hook::Xdp)],
+            maps: &[MapSpec::array::<[u64; 2]>("SERVERS")],
             globals: None,
             checks: &[
                 Check { says: "chooses by the source address", holds: servers_up },
@@ -75,6 +81,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "07/capture",
         judge: Judge::Kernel(Kernel {
             programs: &[("capture", Hook::Classifier)],
+            maps: &[MapSpec::ring_buf("CAPTURED")],
             globals: None,
             checks: &[
                 Check { says: "captures frames", holds: captures },

@@ -11,12 +11,14 @@ use crate::answer::Answer;
 use crate::exercise::{Check, Exercise, Judge, Kernel};
 use crate::frame::{self, DROP, HEADERS, PASS};
 use crate::hook::Hook;
+use crate::map_spec::MapSpec;
 
 pub const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "06/count-protocols",
         judge: Judge::Kernel(Kernel {
             programs: &[("count", Hook::Xdp)],
+            maps: &[MapSpec::per_cpu_array::<u64>("PACKETS")],
             globals: None,
             checks: &[
                 Check { says: "counts packets in IPv4", holds: protocols_v4 },
@@ -29,6 +31,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "06/bytes-by-port",
         judge: Judge::Kernel(Kernel {
             programs: &[("add_up", Hook::Xdp)],
+            maps: &[MapSpec::hash::<u16, u64>("BYTES")],
             globals: None,
             checks: &[
                 Check { says: "adds up datagrams", holds: plain_datagrams },
@@ -41,6 +44,7 @@ pub const EXERCISES: &[Exercise] = &[
         name: "06/limit-rate",
         judge: Judge::Kernel(Kernel {
             programs: &[("limit_rate", Hook::Xdp)],
+            maps: &[MapSpec::array::<[u64; 2]>("LIMIT"), MapSpec::hash::<[u8; 4], [u64; 3]>("SOURCES")],
             globals: None,
             checks: &[
                 Check { says: "drops what is over the limit", holds: over_the_limit },

@@ -1,0 +1,262 @@
+//! Loads and attaches answers in Rust with aya, each program by the hook that its macro names.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use aya::maps::Map;
+use aya::programs::{KProbe, Program, ProgramError, TestRun as _, TestRunOptions};
+use aya::{Btf, BtfError, Ebpf, EbpfLoader};
+use aya_obj::{Object, ParseError};
+
+use crate::hook::{Hook, Placed};
+use crate::kernel::Global;
+use crate::library::{self, MapShape, Ran, Refused};
+use crate::near;
+use crate::object_file::ObjectFile;
+use crate::sections;
+
+/// All that aya 0.14 makes programs of.
+const SECTIONS: &[&str] = &[
+    "kprobe",
+    "kretprobe",
+    "uprobe",
+    "uprobe.s",
+    "uretprobe",
+    "uretprobe.s",
+    "tracepoint",
+    "tp",
+    "raw_tracepoint",
+    "raw_tp",
+    "tp_btf",
+    "fentry",
+    "fentry.s",
+    "fexit",
+    "fexit.s",
+    "freplace",
+    "lsm",
+    "lsm.s",
+    "lsm_cgroup",
+    "iter",
+    "iter.s",
+    "xdp",
+    "xdp.frags",
+    "xdp/cpumap",
+    "xdp/devmap",
+    "classifier",
+    "socket",
+    "sk_msg",
+    "sk_skb/stream_parser",
+    "sk_skb/stream_verdict",
+    "sk_lookup",
+    "sk_reuseport",
+    "sk_reuseport/migrate",
+    "sockops",
+    "cgroup_skb/ingress",
+    "cgroup_skb/egress",
+    "cgroup/skb",
+    "cgroup/dev",
+    "cgroup/sysctl",
+    "cgroup/sock",
+    "perf_event",
+    "flow_dissector",
+    "lirc_mode2",
+];
+
+pub struct Opened<'a> {
+    file: &'a ObjectFile,
+    object: Object,
+}
+
+impl<'a> Opened<'a> {
+    pub fn open(file: &'a ObjectFile) -> Result<Self> {
+        match Object::parse(&file.bytes) {
+            Ok(object) => Ok(Self { file, object }),
+            Err(ParseError::InvalidProgramSection { section }) => {
+                let here = |symbol: &&crate::object_file::Symbol| symbol.section == section;
+                let program = file.symbols.iter().find(here).map_or("a program", |symbol| &symbol.name);
+                let known: Vec<String> = SECTIONS.iter().map(|&name| name.to_owned()).collect();
+                bail!(sections::unknown("aya", program, &section, &known))
+            }
+            Err(error) => bail!("aya cannot open the object file: {}", chain(&error)),
+        }
+    }
+}
+
+impl library::Opened for Opened<'_> {
+    fn programs(&self) -> Vec<String> {
+        self.object.programs.keys().cloned().collect()
+    }
+
+    fn maps(&self) -> Vec<MapShape> {
+        let shape = |(name, map): (&String, &aya_obj::Map)| MapShape {
+            name: name.clone(),
+            kind: map.map_type(),
+            key_size: map.key_size(),
+            value_size: map.value_size(),
+        };
+        // Those of global variables are called `.bss` and the like.
+        self.object.maps.iter().map(shape).filter(|map| !map.name.contains('.')).collect()
+    }
+
+    /// The compiler and aya's macros see to that.
+    fn odd_parameters(&self, _: &Placed) -> Option<String> {
+        None
+    }
+
+    fn load(
+        self: Box<Self>,
+        globals: &[Global],
+        programs: &[Placed],
+    ) -> Result<Box<dyn library::Loaded>, Refused> {
+        let mut loader = EbpfLoader::new();
+        for Global { name, bytes } in globals {
+            loader.override_global(name, bytes.as_slice(), true);
+        }
+        let mut ebpf = loader.load(&self.file.bytes).map_err(|error| Refused::ByLibrary(chain(&error)))?;
+        let btf = kernel_types(programs)?;
+        for placed in programs {
+            let program = ebpf.program_mut(placed.name);
+            let program =
+                program.ok_or_else(|| Refused::ByLibrary(format!("find {}: it is gone", placed.name)))?;
+            load(placed, program, btf.as_ref()).map_err(|error| refused(placed, &error))?;
+        }
+        Ok(Box::new(Loaded { ebpf }))
+    }
+}
+
+/// Reading them takes a third of a second in an emulated guest: only where they are needed.
+fn kernel_types(programs: &[Placed]) -> Result<Option<Btf>, Refused> {
+    let has_types = |placed: &Placed| {
+        matches!(placed.hook, Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) | Hook::Lsm(_))
+    };
+    let btf = programs.iter().any(has_types).then(Btf::from_sys_fs).transpose();
+    btf.map_err(|error| Refused::ByLibrary(format!("read the kernel's BTF: {}", chain(&error))))
+}
+
+/// Gives the program to the verifier.
+fn load(placed: &Placed, program: &mut Program, btf: Option<&Btf>) -> Result<(), ProgramError> {
+    let btf = || btf.ok_or(ProgramError::Btf(BtfError::InvalidHeader));
+    let target = placed.targets().first().copied().unwrap_or_default();
+    match program {
+        Program::KProbe(program) => program.load(),
+        Program::TracePoint(program) => program.load(),
+        Program::RawTracePoint(program) => program.load(),
+        Program::BtfTracePoint(program) => program.load(target, btf()?),
+        Program::FEntry(program) => program.load(target, btf()?),
+        Program::FExit(program) => program.load(target, btf()?),
+        Program::Lsm(program) => program.load(target, btf()?),
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        Program::SocketFilter(program) => program.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn refused(placed: &Placed, error: &ProgramError) -> Refused {
+    let by_library = |said: String| {
+        let said = format!("{}: {said}", placed.name);
+        Refused::ByLibrary(near::with_names(said, std::slice::from_ref(placed)))
+    };
+    let ProgramError::LoadError { io_error, verifier_log } = error else { return by_library(chain(error)) };
+    let (error, log) = (io_error.to_string(), verifier_log.to_string());
+    if log.is_empty() {
+        return by_library(format!("the kernel did not take it: {error}"));
+    }
+    Refused::ByVerifier { program: placed.name.to_owned(), error, log }
+}
+
+struct Loaded {
+    ebpf: Ebpf,
+}
+
+impl library::Loaded for Loaded {
+    fn attach(&mut self, programs: &[Placed]) -> Result<()> {
+        for placed in programs {
+            let program = self.ebpf.program_mut(placed.name);
+            let program = program.with_context(|| format!("find {}", placed.name))?;
+            attach(program, placed).map_err(|error| {
+                let said = format!("{}: {}", placed.name, chain(&error));
+                anyhow!(near::with_names(said, std::slice::from_ref(placed)))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn take_maps(&mut self) -> Result<BTreeMap<String, Map>> {
+        let names: Vec<String> = self.ebpf.maps().map(|(name, _)| name.to_owned()).collect();
+        Ok(names.into_iter().filter_map(|name| Some((name.clone(), self.ebpf.take_map(&name)?))).collect())
+    }
+
+    fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
+        let mut out = vec![0; frame.len() + 256];
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
+        let program = self.ebpf.program_mut(name).with_context(|| format!("find {name}"))?;
+        let result = match program {
+            Program::Xdp(program) => program.test_run(options),
+            Program::SchedClassifier(program) => program.test_run(options),
+            Program::SocketFilter(program) => program.test_run(options),
+            _ => bail!("{name} is no program for packets"),
+        };
+        let result = result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
+        let length = result.data_size_out as usize;
+        Ok(Ran { verdict: result.return_value, frame: out[..length.min(out.len())].to_vec() })
+    }
+}
+
+fn attach(program: &mut Program, placed: &Placed) -> Result<(), ProgramError> {
+    let target = placed.targets().first().copied().unwrap_or_default().to_owned();
+    match program {
+        Program::KProbe(program) => attach_to_first(program, &placed.targets()),
+        Program::TracePoint(program) => {
+            let (category, name) = target.split_once('/').unwrap_or(("", &target));
+            program.attach(category, name).map(drop)
+        }
+        Program::RawTracePoint(program) => program.attach(&target).map(drop),
+        Program::BtfTracePoint(program) => program.attach().map(drop),
+        Program::FEntry(program) => program.attach().map(drop),
+        Program::FExit(program) => program.attach().map(drop),
+        Program::Lsm(program) => program.attach().map(drop),
+        // The checks run the others themselves.
+        _ => Ok(()),
+    }
+}
+
+/// A target is a function, or a place in it: `vfs_read+5`.
+fn attach_to_first(program: &mut KProbe, targets: &[&str]) -> Result<(), ProgramError> {
+    let mut attached = Ok(());
+    for target in targets {
+        let (function, offset) = target.split_once('+').unwrap_or((target, "0"));
+        attached = program.attach(function, offset.parse().unwrap_or(0)).map(drop);
+        if attached.is_ok() {
+            break;
+        }
+    }
+    attached
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many of aya's messages repeat what lies beneath.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aya_knows_all_sections_that_are_listed() {
+        for section in SECTIONS {
+            assert!(section.parse::<aya_obj::ProgramSection>().is_ok(), "{section}");
+        }
+    }
+}
