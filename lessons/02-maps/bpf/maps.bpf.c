@@ -93,12 +93,14 @@ struct {
 } scratch SEC(".maps");
 // ANCHOR_END: maps
 
+// ANCHOR: add
 // Adds one, while other CPUs may do the same. Linux 5.10 knows no atomic addition that returns something, and the
 // relaxed one is what becomes the plain instruction.
 static void add(__u64 *number)
 {
 	__atomic_fetch_add(number, 1, __ATOMIC_RELAXED);
 }
+// ANCHOR_END: add
 
 static int is_wanted(const char *process)
 {

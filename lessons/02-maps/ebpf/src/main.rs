@@ -6,12 +6,13 @@
 
 #![no_std]
 #![no_main]
-#![feature(asm_experimental_arch)]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
 
 mod dentry;
 mod records;
 
-use core::arch::asm;
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::AtomicU64;
@@ -237,12 +238,14 @@ fn remember_name(change: &Change) -> Option<()> {
 }
 // ANCHOR_END: lru
 
-/// Adds one, while other CPUs may do the same. Rust's `core` has no atomic addition for eBPF, because the oldest
-/// eBPF had no compare-and-swap; this is the instruction that C's `__atomic_fetch_add` becomes.
+// ANCHOR: add
+/// Adds one, while other CPUs may do the same. `AtomicU64` has no `fetch_add` for eBPF, which had no compare-and-swap
+/// before Linux 5.12; it had this one atomic instruction, which gives nothing back.
 fn add(number: &AtomicU64) {
     // SAFETY: adds to the number and nothing else.
-    unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) number.as_ptr(), in(reg) 1u64) };
+    unsafe { atomic_xadd::<u64, u64, { Relaxed }>(number.as_ptr(), 1) };
 }
+// ANCHOR_END: add
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

@@ -8,7 +8,7 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "for eBPF this is Rust's only way to an atomic addition")]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
 
 mod event;
 

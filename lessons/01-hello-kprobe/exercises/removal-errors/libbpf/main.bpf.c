@@ -46,15 +46,16 @@ int BPF_KPROBE(unlink_enter)
 static void count(int error, struct name *name)
 {
 	struct reason reason = { .error = error };
-	struct failures first = { .count = 1, .last = *name }, *failures;
+	struct failures first = { .count = 0, .last = *name }, *failures;
 
 	bpf_get_current_comm(reason.program, sizeof(reason.program));
+	/* Other CPUs may be here as well: one inserts the entry, and all find it afterwards. */
+	bpf_map_update_elem(&FAILURES, &reason, &first, BPF_NOEXIST);
 	failures = bpf_map_lookup_elem(&FAILURES, &reason);
 	if (failures) {
-		failures->count++;
+		__sync_fetch_and_add(&failures->count, 1);
+		/* Of two names that are written at once, a mix may be left. */
 		failures->last = *name;
-	} else {
-		bpf_map_update_elem(&FAILURES, &reason, &first, BPF_ANY);
 	}
 }
 

@@ -2,8 +2,13 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
+    bindings::BPF_NOEXIST,
     helpers::{
         bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel,
         bpf_probe_read_kernel_str_bytes,
@@ -72,14 +77,14 @@ pub fn unlink_exit(ctx: RetProbeContext) -> u32 {
 fn count(error: i32, name: &[u8; 64]) {
     let Ok(program) = bpf_get_current_comm() else { return };
     let reason = Reason { program, error };
-    match FAILURES.get_ptr_mut(&reason) {
-        // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
-        Some(failures) => unsafe {
-            (*failures).count += 1;
+    // Other CPUs may be here as well: one inserts the entry, and all find it afterwards.
+    let _ = FAILURES.insert(&reason, Failures { count: 0, last: *name }, BPF_NOEXIST.into());
+    if let Some(failures) = FAILURES.get_ptr_mut(&reason) {
+        // SAFETY: a pointer to a value of the map, which stays valid while the program runs. No count is
+        // lost; of two names that are written at once, a mix may be left.
+        unsafe {
+            atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*failures).count, 1);
             (*failures).last = *name;
-        },
-        None => {
-            let _ = FAILURES.insert(&reason, Failures { count: 1, last: *name }, 0);
         }
     }
 }

@@ -17,14 +17,14 @@ SEC("tracepoint/sched/sched_process_exec")
 int count_exec(void *ctx)
 {
 	char comm[16] = {};
-	__u64 one = 1, *count;
+	__u64 none = 0, *count;
 
 	if (bpf_get_current_comm(comm, sizeof(comm)))
 		return 0;
+	/* Other CPUs may be here as well: one inserts the entry, and all find it afterwards. */
+	bpf_map_update_elem(&COUNTS, comm, &none, BPF_NOEXIST);
 	count = bpf_map_lookup_elem(&COUNTS, comm);
 	if (count)
 		__sync_fetch_and_add(count, 1);
-	else
-		bpf_map_update_elem(&COUNTS, comm, &one, BPF_ANY);
 	return 0;
 }

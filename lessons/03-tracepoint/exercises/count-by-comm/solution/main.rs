@@ -2,8 +2,13 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
+    bindings::BPF_NOEXIST,
     helpers::bpf_get_current_comm,
     macros::{map, tracepoint},
     maps::HashMap,
@@ -17,12 +22,11 @@ static COUNTS: HashMap<[u8; 16], u64> = HashMap::with_max_entries(1024, 0);
 #[tracepoint]
 pub fn count_exec(_ctx: TracePointContext) -> u32 {
     let Ok(comm) = bpf_get_current_comm() else { return 0 };
-    match COUNTS.get_ptr_mut(comm) {
+    // Other CPUs may be here as well: one inserts the entry, and all find it afterwards.
+    let _ = COUNTS.insert(comm, 0, BPF_NOEXIST.into());
+    if let Some(count) = COUNTS.get_ptr_mut(comm) {
         // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
-        Some(count) => unsafe { *count += 1 },
-        None => {
-            let _ = COUNTS.insert(comm, 1, 0);
-        }
+        unsafe { atomic_xadd::<u64, u64, { Relaxed }>(count, 1) };
     }
     0
 }

@@ -20,6 +20,6 @@ int count_exec(void *ctx)
 
 	if (bpf_get_current_comm(comm, sizeof(comm)))
 		return 0;
-	/* TODO: count this execution in COUNTS, under `comm`. */
+	/* TODO: count this execution in COUNTS, under `comm`. Other CPUs do so, too. */
 	return 0;
 }

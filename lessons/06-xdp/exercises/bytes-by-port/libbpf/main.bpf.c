@@ -20,12 +20,13 @@ struct {
 
 static __always_inline void add(__u16 port, __u64 bytes)
 {
-	__u64 *sum = bpf_map_lookup_elem(&BYTES, &port);
+	__u64 none = 0, *sum;
 
+	/* Frames arrive on several CPUs: one inserts the entry, and all find it afterwards. */
+	bpf_map_update_elem(&BYTES, &port, &none, BPF_NOEXIST);
+	sum = bpf_map_lookup_elem(&BYTES, &port);
 	if (sum)
-		*sum += bytes;
-	else
-		bpf_map_update_elem(&BYTES, &port, &bytes, BPF_ANY);
+		__sync_fetch_and_add(sum, bytes);
 }
 
 SEC("xdp")

@@ -2,9 +2,16 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
-    bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    bindings::{
+        BPF_NOEXIST,
+        xdp_action::{XDP_DROP, XDP_PASS},
+    },
     helpers::bpf_ktime_get_ns,
     macros::{map, xdp},
     maps::{Array, LruHashMap},
@@ -61,21 +68,24 @@ pub fn limit_rate(ctx: XdpContext) -> u32 {
     let address = headers.source;
     // SAFETY: it only reads a clock.
     let now = unsafe { bpf_ktime_get_ns() };
-    let (Some(limit), Some(source)) = (LIMIT.get(0), SOURCES.get_ptr_mut(address)) else {
-        let _ = SOURCES.insert(address, Source { since: now, passed: 1, dropped: 0 }, 0);
-        return XDP_PASS;
-    };
-    // SAFETY: the pointer is not null, and the value stays valid while the program runs.
-    let source = unsafe { &mut *source };
-    if now - source.since >= limit.window {
-        source.since = now;
-        source.passed = 0;
+    // Frames arrive on several CPUs: one inserts the entry, and all find it afterwards.
+    let first = Source { since: now, passed: 0, dropped: 0 };
+    let _ = SOURCES.insert(address, first, BPF_NOEXIST.into());
+    let (Some(limit), Some(source)) = (LIMIT.get(0), SOURCES.get_ptr_mut(address)) else { return XDP_PASS };
+    // SAFETY: the pointer is not null, and the value stays valid while the program runs. What other CPUs do
+    // meanwhile may let a few more packets pass; no count is lost.
+    unsafe {
+        // Another CPU may have begun the window after `now` was read: a difference would then be huge.
+        if now >= (*source).since + limit.window {
+            (*source).since = now;
+            (*source).passed = 0;
+        }
+        if (*source).passed >= limit.packets {
+            atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*source).dropped, 1);
+            return XDP_DROP;
+        }
+        atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*source).passed, 1);
     }
-    if source.passed >= limit.packets {
-        source.dropped += 1;
-        return XDP_DROP;
-    }
-    source.passed += 1;
     XDP_PASS
 }
 

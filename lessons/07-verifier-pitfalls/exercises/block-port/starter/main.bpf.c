@@ -42,6 +42,7 @@ int block(struct xdp_md *ctx)
 	dropped = bpf_map_lookup_elem(&BLOCKED, &port);
 	if (!dropped)
 		return XDP_PASS;
-	*dropped += 1;
+	/* Other CPUs may add to it, too. */
+	__sync_fetch_and_add(dropped, 1);
 	return XDP_DROP;
 }

@@ -42,7 +42,8 @@ int choose(struct xdp_md *ctx)
 		if (!server)
 			return XDP_DROP;
 		if (server->up) {
-			server->frames += 1;
+			/* Other CPUs may add to it, too. */
+			__sync_fetch_and_add(&server->frames, 1);
 			return XDP_PASS;
 		}
 		number = (number + 1) % SERVERS_MAX;

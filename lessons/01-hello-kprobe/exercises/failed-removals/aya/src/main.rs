@@ -2,8 +2,13 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
+    bindings::BPF_NOEXIST,
     helpers::bpf_get_current_pid_tgid,
     macros::{kretprobe, map},
     maps::HashMap,
@@ -23,12 +28,12 @@ pub fn removed(ctx: RetProbeContext) -> u32 {
 }
 
 fn count(pid: u32) {
-    match FAILED.get_ptr_mut(pid) {
+    // A process may have threads on several CPUs. `BPF_NOEXIST` lets one of them insert the entry, and
+    // all find it afterwards.
+    let _ = FAILED.insert(pid, 0, BPF_NOEXIST.into());
+    if let Some(count) = FAILED.get_ptr_mut(pid) {
         // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
-        Some(count) => unsafe { *count += 1 },
-        None => {
-            let _ = FAILED.insert(pid, 1, 0);
-        }
+        unsafe { atomic_xadd::<u64, u64, { Relaxed }>(count, 1) };
     }
 }
 

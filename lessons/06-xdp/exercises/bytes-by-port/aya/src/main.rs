@@ -2,9 +2,13 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
-    bindings::xdp_action::XDP_PASS,
+    bindings::{BPF_NOEXIST, xdp_action::XDP_PASS},
     macros::{map, xdp},
     maps::HashMap,
     programs::XdpContext,
@@ -88,12 +92,11 @@ fn header<'a, T>(at: usize, end: usize) -> Option<&'a T> {
 
 #[inline(always)]
 fn add(port: u16, bytes: u64) {
-    match BYTES.get_ptr_mut(port) {
+    // Frames arrive on several CPUs: one inserts the entry, and all find it afterwards.
+    let _ = BYTES.insert(port, 0, BPF_NOEXIST.into());
+    if let Some(sum) = BYTES.get_ptr_mut(port) {
         // SAFETY: the pointer is not null, and the value stays valid while the program runs.
-        Some(sum) => unsafe { *sum += bytes },
-        None => {
-            let _ = BYTES.insert(port, bytes, 0);
-        }
+        unsafe { atomic_xadd::<u64, u64, { Relaxed }>(sum, bytes) };
     }
 }
 

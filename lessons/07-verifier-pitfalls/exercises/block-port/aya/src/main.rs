@@ -3,6 +3,10 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS},
@@ -69,8 +73,9 @@ pub fn block(ctx: XdpContext) -> u32 {
     // SAFETY: it lies inside the frame, too.
     let port = u16::from_be(unsafe { (*(udp as *const Udp)).destination });
     let Some(dropped) = BLOCKED.get_ptr_mut(port) else { return XDP_PASS };
-    // SAFETY: the pointer is not null, and the value stays valid while the program runs.
-    unsafe { *dropped += 1 };
+    // SAFETY: the pointer is not null, and the value stays valid while the program runs; other CPUs may add
+    // to it, too.
+    unsafe { atomic_xadd::<u64, u64, { Relaxed }>(dropped, 1) };
     XDP_DROP
 }
 
