@@ -19,7 +19,7 @@ use crate::{screen, workspace};
 
 #[derive(clap::Parser, Debug)]
 pub struct Solution {
-    /// An exercise; without one, the first that is not done
+    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
     pub exercise: Option<String>,
     /// aya (in Rust) or libbpf (in C); without it, the language that was begun
     #[arg(long = "impl", value_name = "IMPL")]
@@ -37,7 +37,7 @@ pub struct Solution {
 
 #[derive(clap::Parser, Debug)]
 pub struct Reset {
-    /// An exercise; without one, the first that is not done
+    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
     #[arg(conflicts_with = "all")]
     pub exercise: Option<String>,
     /// Every exercise, and what is recorded as done
@@ -63,6 +63,10 @@ pub fn run(options: &Solution) -> Result<Exit> {
         screen::note(&format!("next: cargo xtask check {}", exercise.name));
     } else if options.diff {
         let own = if answer.exists() { read(answer.clone())? } else { String::new() };
+        if own == solution {
+            screen::note("no difference: your answer is the solution, word for word");
+            return Ok(Exit::Done);
+        }
         let diff = TextDiff::from_lines(&own, &solution);
         let text = diff.unified_diff().context_radius(3).header(&shown(&answer), "the solution").to_string();
         screen::answer(text.as_bytes())?;
