@@ -118,7 +118,7 @@ impl Lesson {
         format!("{}-{}", self.number, self.name)
     }
 
-    fn is_called(&self, name: &str) -> bool {
+    pub fn is_called(&self, name: &str) -> bool {
         name == self.number
             || name == self.name
             || name == self.full_name()

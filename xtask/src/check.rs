@@ -1,28 +1,28 @@
 //! `check`: builds the learner's answer, loads it, drives it, judges it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::catalog::{Implementation, Place};
 use crate::cli::One;
-use crate::exercises::build::{self, Built, shown};
+use crate::exercises::build::{self, Built, Program, shown};
 use crate::exercises::judging::{self, Candidate, Checked, Verdict, failed};
 use crate::exercises::progress::Progress;
 use crate::exercises::{self, Exercise, Variant};
 use crate::kernel::{DEFAULT, Kernel};
 use crate::problem::{Exit, Problem};
+use crate::rejection::{self, Rejection};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::vm::{self, Failure, HeadStart};
-use crate::{demo, parallel, setup, workspace};
+use crate::{demo, parallel, setup};
 
 #[derive(clap::Parser, Debug)]
 pub struct Check {
-    /// An exercise: 03/count-by-comm, or count-by-comm; without one, the first that is not done
+    /// An exercise (03/count-by-comm) or a lesson (03), for its first that is not done; without one, the first of all
     #[arg(conflicts_with = "all")]
     pub exercise: Option<String>,
     /// Every exercise; makes the record of what is done anew
@@ -48,6 +48,8 @@ pub struct Report {
     pub implementation: Implementation,
     /// Where: a kernel, or this machine.
     pub place: String,
+    /// What the compiler said of an answer that it built.
+    pub warnings: String,
     pub checks: Vec<Checked>,
 }
 
@@ -57,15 +59,14 @@ pub fn run(options: &Check) -> Result<Exit> {
     let wanted: Vec<&Exercise> = if options.all {
         exercises.iter().collect()
     } else {
-        match &options.exercise {
-            Some(name) => vec![exercises::find(&exercises, name)?],
-            None => match progress.pending(&exercises) {
-                Some(exercise) => vec![exercise],
-                None => return Ok(all_done()),
-            },
+        let name = options.exercise.as_deref();
+        match exercises::choose(&exercises, name, &progress)? {
+            Some(exercise) => vec![exercise],
+            None => return Ok(all_done(name)),
         }
     };
     let selection = Selection::parse(&options.kernel)?;
+    rejection::forget_rejection()?;
     let mut reports = Vec::new();
     for exercise in wanted {
         let of_exercise = reports_of(exercise, options, &selection)?;
@@ -81,9 +82,9 @@ pub fn run(options: &Check) -> Result<Exit> {
     conclude(&exercises, &reports, options)
 }
 
-fn all_done() -> Exit {
-    screen::say(Mark::Good, "every exercise is done");
-    screen::note("again, all of them: cargo xtask check --all");
+fn all_done(lesson: Option<&str>) -> Exit {
+    screen::say(Mark::Good, &exercises::all_are_done(lesson));
+    screen::note("again, all of the course: cargo xtask check --all");
     Exit::Done
 }
 
@@ -96,6 +97,7 @@ fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Re
     }
     let reports = judged(exercise, implementation, selection)?;
     if !options.json {
+        screen::answer(warnings_as_text(&reports).as_bytes())?;
         for report in &reports {
             screen::answer(report.as_text(reports.len() > 1).as_bytes())?;
         }
@@ -106,13 +108,15 @@ fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Re
 
 /// Keeps what was found out about one answer: whether it is right, and the verifier's log.
 pub fn take_down(reports: &[Report]) -> Result<()> {
-    reports.iter().try_for_each(keep_log)?;
+    if let Some(rejection) = reports.iter().find_map(Report::rejected) {
+        rejection::keep_rejection(&rejection)?;
+    }
     let Some(Report { exercise, implementation, .. }) = reports.first() else { return Ok(()) };
     let done = reports.iter().all(Report::passed);
     Progress::change(|progress| progress.set_done(exercise, *implementation, done))
 }
 
-fn linux(place: &str) -> String {
+pub fn linux(place: &str) -> String {
     if place.starts_with(|first: char| first.is_ascii_digit()) {
         format!("Linux {place} (VM)")
     } else {
@@ -150,10 +154,10 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
             let judge = judging::judge()?;
             let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
             parallel::on_each(several, None, |_, kernel| {
-                let checks = with_build(built.clone(), took, |file| {
+                let judged = with_build(built.clone(), took, |file| {
                     on(kernel, &judge, (exercise, implementation), file, None)
                 })?;
-                Ok(Report::new(exercise, implementation, &kernel.name, checks))
+                Ok(Report::new(exercise, implementation, &kernel.name, judged))
             })
         }
     }
@@ -163,9 +167,9 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
 pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
     let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
     let judge = judging::judge_here()?;
-    let checks =
+    let judged =
         with_build(built, took, |file| judging::here(&judge, &candidate(exercise, implementation, file)))?;
-    Ok(Report::new(exercise, implementation, "this machine", checks))
+    Ok(Report::new(exercise, implementation, "this machine", judged))
 }
 
 /// On one kernel, whose VM gets ready while the compiler works, or is ready already.
@@ -181,9 +185,9 @@ pub fn judged_on(
         Some(ahead) => (build()?, ahead),
         None => vm::head_start_beside(&demo::machine(kernel)?, build)?,
     };
-    let checks =
+    let judged =
         with_build(built, took, |file| on(kernel, judge, (exercise, implementation), file, Some(ahead)))?;
-    Ok(Report::new(exercise, implementation, &kernel.name, checks))
+    Ok(Report::new(exercise, implementation, &kernel.name, judged))
 }
 
 /// A kernel of the learner's own is taken as new enough.
@@ -201,20 +205,23 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     work().map(|done| (done, begin.elapsed()))
 }
 
+/// The checks of an answer, and the compiler's warnings.
+type Judged = (Vec<Checked>, String);
+
 /// Building is the first check.
 fn with_build(
     built: Built,
     took: Duration,
     judge: impl FnOnce(PathBuf) -> Result<Vec<Checked>>,
-) -> Result<Vec<Checked>> {
+) -> Result<Judged> {
     let name = "builds".to_owned();
     match built {
-        Ok(file) => {
+        Ok(Program { file, warnings }) => {
             let mut checks = vec![Checked { name, verdict: Verdict::Passed, took }];
             checks.extend(judge(file)?);
-            Ok(checks)
+            Ok((checks, warnings))
         }
-        Err(why) => Ok(vec![Checked { name, verdict: Verdict::Failed { why }, took }]),
+        Err(why) => Ok((vec![Checked { name, verdict: Verdict::Failed { why }, took }], String::new())),
     }
 }
 
@@ -244,8 +251,20 @@ fn on(
 }
 
 impl Report {
-    fn new(exercise: &Exercise, implementation: Implementation, place: &str, checks: Vec<Checked>) -> Self {
-        Self { exercise: exercise.clone(), implementation, place: place.to_owned(), checks }
+    fn new(exercise: &Exercise, implementation: Implementation, place: &str, judged: Judged) -> Self {
+        let (checks, warnings) = judged;
+        Self { exercise: exercise.clone(), implementation, place: place.to_owned(), checks, warnings }
+    }
+
+    /// What the verifier rejected.
+    fn rejected(&self) -> Option<Rejection> {
+        let log = self.checks.iter().find_map(|check| match &check.verdict {
+            Verdict::Rejected { log, .. } => Some(log.clone()),
+            _ => None,
+        })?;
+        let (exercise, kernel) = (self.exercise.name.clone(), self.place.clone());
+        let when = SystemTime::now();
+        Some(Rejection { exercise, implementation: self.implementation, kernel, when, log })
     }
 
     pub fn passed(&self) -> bool {
@@ -299,19 +318,9 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("      {line}").trim_end().to_owned() + "\n").collect()
 }
 
-/// For `explain --last`.
-pub fn last_log() -> PathBuf {
-    workspace::own_cache().join("last-rejection.log")
-}
-
-fn keep_log(report: &Report) -> Result<()> {
-    for check in &report.checks {
-        if let Verdict::Rejected { log, .. } = &check.verdict {
-            let path = last_log();
-            fs::write(&path, log).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
-        }
-    }
-    Ok(())
+/// The compiler's warnings about an answer: it was built once, for all kernels.
+pub fn warnings_as_text(reports: &[Report]) -> String {
+    reports.first().map_or_else(String::new, |report| indented(&report.warnings))
 }
 
 fn conclude(exercises: &[Exercise], reports: &[Report], options: &Check) -> Result<Exit> {
@@ -368,6 +377,7 @@ fn report_as_json(report: &Report) -> Value {
         "implementation": report.implementation,
         "kernel": (report.exercise.about.place == Place::Kernel).then_some(&report.place),
         "passed": report.passed(),
+        "warnings": report.warnings,
         "checks": report.checks.iter().map(check).collect::<Vec<_>>(),
     })
 }

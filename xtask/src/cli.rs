@@ -146,7 +146,7 @@ pub struct Explain {
     /// Explain a class of errors without a log; `all` lists the classes
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub code: Option<String>,
-    /// The log of the last answer to an exercise that the verifier rejected
+    /// The answer to an exercise that the verifier rejected at the last check
     #[arg(long, conflicts_with_all = ["file", "code"])]
     pub last: bool,
 }
@@ -277,7 +277,7 @@ The judge lies outside of what you edit: it loads your program in a VM, gives it
 What it does is another at each run.
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
 JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
-\"kernel\" (null if it needs none), \"passed\" and \"checks\"; a check has \"check\" (its name), \"verdict\" (passed, failed,
+\"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name), \"verdict\" (passed, failed,
 rejected, not run), \"why\", \"log\" (the verifier's, if it rejected) and \"seconds\". Fields may be added.";
 
 const WATCH_HELP: &str = "\
@@ -325,6 +325,7 @@ Examples:
   cargo xtask explain load.log                what a loader printed, saved to a file
   my-loader 2>&1 | cargo xtask explain -      straight from the loader
   cargo xtask explain --code scalar-deref     a class of errors, without a log
+  cargo xtask explain --last                  your answer, if the last check ended with a rejection
 
 The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON, have time stamps
 and colours, be cut, or be one of several. The program that was rejected comes first.
@@ -332,11 +333,12 @@ and colours, be cut, or be one of several. The program that was rejected comes f
 Exit codes:
   0  explained
   1  a log without a rejection, a rejection with an unknown message, or no log at all
-  2  the file is not there, or no class has this name
+  2  the file is not there, no class has this name, or the last check rejected nothing
 
 JSON (fields may be added, none is taken away or changes its meaning while `version` is 1):
   version    1
   verdict    explained, unknown, no-rejection or no-log: that of the first program
+  answer     with --last: exercise, implementation, kernel, checked (when, UTC), log (its file); else null
   programs   the rejected ones first; each with
     verdict    as above
     name       the program's, or null

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -11,22 +12,35 @@ use verifier_log::{Class, Program, Report, Verdict, class, clean};
 use crate::check;
 use crate::cli::Explain;
 use crate::entry;
+use crate::exercises::build::shown;
 use crate::problem::{Exit, Problem};
+use crate::rejection::{self, Rejection};
 use crate::screen;
 
 pub fn run(options: &Explain) -> Result<Exit> {
     if let Some(name) = &options.code {
         return code(name, options.json);
     }
-    let last = check::last_log();
-    let file = if options.last { &last } else { options.file.as_deref().unwrap_or(Path::new("-")) };
-    if options.last && !last.exists() {
-        return Err(Problem::usage("no answer to an exercise was rejected yet")
-            .help("a log of another program: cargo xtask explain FILE")
-            .into());
+    if options.last {
+        let rejection = rejection::last_rejection()?.ok_or_else(nothing_rejected)?;
+        return show(&verifier_log::explain(rejection.log.as_bytes()), Some(&rejection), options.json);
     }
-    let report = verifier_log::explain(&read(file)?);
-    let text = if options.json { as_json(&report)? } else { as_text(&report) };
+    let file = options.file.as_deref().unwrap_or(Path::new("-"));
+    show(&verifier_log::explain(&read(file)?), None, options.json)
+}
+
+fn nothing_rejected() -> Problem {
+    Problem::usage("the verifier rejected no answer at the last check")
+        .help("check one: cargo xtask check")
+        .help("a log of another program: cargo xtask explain FILE")
+}
+
+fn show(report: &Report, rejection: Option<&Rejection>, json: bool) -> Result<Exit> {
+    let text = match (json, rejection) {
+        (true, _) => as_json(report, rejection)?,
+        (false, Some(rejection)) => answer_as_text(rejection) + "\n" + &as_text(report),
+        (false, None) => as_text(report),
+    };
     screen::verdict(text.as_bytes())?;
     Ok(if report.verdict == Verdict::Explained { Exit::Done } else { Exit::NotYet })
 }
@@ -84,9 +98,32 @@ fn no_class(name: &str) -> Problem {
     problem.help("all classes: cargo xtask explain --code all")
 }
 
-fn as_json(report: &Report) -> Result<String> {
+/// Which answer the log is about.
+fn answer_as_text(rejection: &Rejection) -> String {
+    let Rejection { exercise, implementation, kernel, when, .. } = rejection;
+    // A clock that was set back makes it new.
+    let ago = Duration::from_secs(when.elapsed().unwrap_or_default().as_secs());
+    let facts = [
+        ("answer", format!("{exercise}, {implementation}")),
+        ("kernel", check::linux(kernel)),
+        ("checked", format!("{} ago", humantime::format_duration(ago))),
+        ("log", format!("{}   (the book's explorer steps through it)", shown(&rejection::log_file()))),
+    ];
+    facts.map(|(name, fact)| format!("{name:<13} {fact}\n")).concat()
+}
+
+fn as_json(report: &Report, rejection: Option<&Rejection>) -> Result<String> {
     let programs = report.programs.iter().map(program_as_json).collect::<Result<Vec<_>>>()?;
-    pretty(&json!({"version": 1, "verdict": report.verdict, "programs": programs}))
+    let answer = rejection.map(|Rejection { exercise, implementation, kernel, when, .. }| {
+        json!({
+            "exercise": exercise,
+            "implementation": implementation,
+            "kernel": kernel,
+            "checked": humantime::format_rfc3339_seconds(*when).to_string(),
+            "log": shown(&rejection::log_file()),
+        })
+    });
+    pretty(&json!({"version": 1, "verdict": report.verdict, "answer": answer, "programs": programs}))
 }
 
 fn program_as_json(program: &Program) -> Result<Value> {

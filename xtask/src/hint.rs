@@ -9,7 +9,7 @@ use crate::screen;
 
 #[derive(clap::Parser, Debug)]
 pub struct Hint {
-    /// An exercise; without one, the first that is not done
+    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
     pub exercise: Option<String>,
     /// All three at once
     #[arg(long)]
@@ -40,18 +40,15 @@ pub fn run(options: &Hint) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The exercise that was named, or the first that is not done.
+/// The exercise that was named, or the first that is not done of a lesson, or of all.
 pub fn chosen<'a>(
     exercises: &'a [Exercise],
     name: Option<&str>,
     progress: &Progress,
 ) -> Result<&'a Exercise> {
-    match name {
-        Some(name) => exercises::find(exercises, name),
-        None => progress.pending(exercises).ok_or_else(|| {
-            Problem::usage("every exercise is done: name the one that you mean")
-                .help("all exercises: cargo xtask list")
-                .into()
-        }),
-    }
+    exercises::choose(exercises, name, progress)?.ok_or_else(|| {
+        Problem::usage(format!("{}: name the one that you mean", exercises::all_are_done(name)))
+            .help("all exercises: cargo xtask list")
+            .into()
+    })
 }

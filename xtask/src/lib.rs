@@ -17,6 +17,7 @@
 //!   loader      object files for a guest, and what the verifier made of them
 //!   parallel    the same on several kernels
 //!   explain     a verifier log as an explanation; the reading is done by the crate verifier-log
+//!   rejection   the answer that the verifier rejected at the last check
 //!   bench       what programs cost
 //!   book        the book, by a program of its own (xtask/book)
 //!   row, stage  what several kernels give, as one tidy output
@@ -48,6 +49,7 @@ pub mod loader;
 pub mod own_build;
 pub mod parallel;
 pub mod problem;
+pub mod rejection;
 pub mod row;
 pub mod run;
 pub mod scaffold;

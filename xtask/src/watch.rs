@@ -27,11 +27,11 @@ use crate::problem::{self, Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
 use crate::vm::{self, Failure, HeadStart, Interrupted};
-use crate::{demo, interrupt, list, setup, solution};
+use crate::{demo, interrupt, list, rejection, setup, solution};
 
 #[derive(clap::Parser, Debug)]
 pub struct Watch {
-    /// An exercise; without one, the first that is not done
+    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
     pub exercise: Option<String>,
     /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
     #[arg(long = "impl", value_name = "IMPL")]
@@ -138,6 +138,7 @@ impl Watching<'_> {
         let asked = self.options.implementation.map(Implementation::from);
         let implementation = exercise.language(asked)?;
         screen::say(Mark::Note, &format!("checking {}: {implementation}", exercise.name));
+        rejection::forget_rejection()?;
         match self.judge(exercise, implementation) {
             Ok(report) => self.show(&report, begin.elapsed())?,
             // A deleted answer, for one: it may come back.
@@ -177,8 +178,9 @@ impl Watching<'_> {
     }
 
     fn show(&self, report: &Report, took: Duration) -> Result<()> {
-        screen::answer(report.as_text(false).as_bytes())?;
-        check::take_down(std::slice::from_ref(report))?;
+        let reports = std::slice::from_ref(report);
+        screen::answer((check::warnings_as_text(reports) + &report.as_text(false)).as_bytes())?;
+        check::take_down(reports)?;
         let verdict =
             format!("{} in {}", if report.passed() { "right" } else { "not yet" }, screen::seconds(took));
         screen::say(if report.passed() { Mark::Good } else { Mark::Bad }, &verdict);

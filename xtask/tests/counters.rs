@@ -66,7 +66,7 @@ fn solutions() -> Vec<(String, Vec<u8>)> {
     let each = in_kernel.flat_map(|exercise| exercise.implementations().map(move |it| (exercise, it)));
     each.map(|(exercise, implementation)| {
         let built = exercises::build::build(exercise, implementation, Variant::Solution).unwrap();
-        (exercise.name.clone(), std::fs::read(built.unwrap()).unwrap())
+        (exercise.name.clone(), std::fs::read(built.unwrap().file).unwrap())
     })
     .collect()
 }

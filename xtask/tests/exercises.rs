@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionIndex, SymbolKind};
 use xtask::catalog::{Implementation, Place};
+use xtask::exercises::build::Program;
 use xtask::exercises::judging::{self, Candidate, Checked, Verdict};
 use xtask::exercises::{self, Exercise, Starter, Variant, build};
 use xtask::kernel::DEFAULT;
@@ -49,6 +50,8 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
     let build = |variant| build::build(exercise, implementation, variant).unwrap();
     let what = format!("{} with {implementation}", exercise.name);
     let solution = build(Variant::Solution).unwrap_or_else(|said| panic!("{what}: the solution:\n{said}"));
+    assert_eq!(solution.warnings, "", "{what}: warnings about the solution");
+    let solution = solution.file;
     let starter = &exercise.about.starter[&implementation];
     let mut cases = Vec::new();
     match build(Variant::Starter) {
@@ -56,7 +59,10 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
             assert!(said.contains(&starter.message), "{what}: the compiler says of the starter:\n{said}");
         }
         Err(said) => panic!("{what}: the starter does not build:\n{said}"),
-        Ok(file) => cases.push(case(file, Should::FailAt(starter.clone()))),
+        Ok(Program { file, warnings }) => {
+            assert_eq!(warnings, "", "{what}: a learner would meet warnings that are not his");
+            cases.push(case(file, Should::FailAt(starter.clone())));
+        }
     }
     cases.extend(
         emptied(exercise, &solution).into_iter().map(|(file, value)| case(file, Should::NotPass(value))),

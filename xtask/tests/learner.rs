@@ -95,8 +95,12 @@ impl Drop for Learner {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn from_the_starter_to_done_and_back() {
     let mut learner = Learner::at("03/count-by-comm");
+    let mut answer = learner.text(Variant::Starter, Implementation::Aya);
+    answer.extend(b"\nfn nobody() {}\n");
+    learner.write(Implementation::Aya, &answer);
     let (code, said) = learner.types("check", &[]);
     assert_eq!(code, 1, "{said}");
+    assert_eq!(said.matches("function `nobody` is never used").count(), 1, "{said}");
     assert!(said.contains("not yet: 3 of 5 checks passed"), "{said}");
     assert!(said.contains("COUNTS has no entry for it"), "{said}");
     assert!(said.contains("cargo xtask hint 03/count-by-comm    (0 of 3 seen)"), "{said}");
@@ -150,6 +154,88 @@ fn what_the_verifier_rejects_is_explained() {
     assert!(said.contains("--> lessons/03-tracepoint/exercises/count-by-comm/libbpf/main.bpf.c:"), "{said}");
     let output = learner.run(&["explain", "--last"]).output();
     assert!(output.status.success() && stdout(&output).contains("map-value-or-null"), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("answer        03/count-by-comm, libbpf\n"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\nkernel        Linux 6.12 (VM)\n"), "{}", stdout(&output));
+    let answer = &json(&mut learner.run(&["explain", "--last", "--json"]))["answer"];
+    assert_eq!(answer["exercise"], "03/count-by-comm");
+    assert_eq!(answer["implementation"], "libbpf");
+    assert_eq!(answer["kernel"], "6.12");
+    assert!(answer["checked"].as_str().unwrap().ends_with('Z'), "{answer}");
+    let log = fs::read(workspace::root().join(answer["log"].as_str().unwrap())).unwrap();
+    assert!(String::from_utf8(log).unwrap().contains("R0 invalid mem access"));
+
+    // A check that ends without a rejection leaves nothing to explain.
+    learner.write(Implementation::Libbpf, b"nothing");
+    let (code, _) = learner.types("check", &[]);
+    assert_eq!(code, 1);
+    let output = learner.run(&["explain", "--last"]).output();
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("rejected no answer at the last check"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cargo xtask check"), "{}", stderr(&output));
+}
+
+fn json(run: &mut Run) -> serde_json::Value {
+    serde_json::from_str(&stdout(&run.output())).unwrap()
+}
+
+/// What compiles may still be what nobody meant.
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn the_compilers_warnings_are_shown_once() {
+    let mut learner = Learner::at("00/decode-instruction");
+    for (implementation, unused) in
+        [(Implementation::Aya, "fn nobody() {}"), (Implementation::Libbpf, "static void nobody(void) {}")]
+    {
+        let mut answer = learner.text(Variant::Solution, implementation);
+        answer.extend(format!("\n{unused}\n").as_bytes());
+        learner.write(implementation, &answer);
+        let language = implementation.to_string();
+        // The second time, cargo has nothing to build.
+        for _ in 0..2 {
+            let (code, said) = learner.types("check", &["--impl", &language]);
+            assert_eq!(code, 0, "{said}");
+            let (before, after) = said.split_once("builds").unwrap();
+            assert!(before.contains("nobody") && before.contains("warning"), "{said}");
+            assert!(!after.contains("nobody"), "{said}");
+        }
+        let report =
+            json(&mut learner.run(&["check", &learner.exercise.name, "--impl", &language, "--json"]));
+        assert!(report["exercises"][0]["warnings"].as_str().unwrap().contains("nobody"), "{report}");
+    }
+}
+
+#[test]
+fn a_lesson_means_its_first_exercise_that_is_not_done() {
+    let learner = Learner::at("03/count-exits");
+    let record = learner.progress.path().join(".progress");
+    fs::write(&record, "done 03/count-by-comm aya\n").unwrap();
+    let output = learner.run(&["hint", "03"]).output();
+    assert!(stdout(&output).starts_with("1 of 3"), "{}", stderr(&output));
+    assert!(learner.progress().contains("hints 03/count-exits 1\n"), "{}", learner.progress());
+
+    fs::write(
+        &record,
+        ["count-by-comm", "count-exits", "exec-log"].map(|it| format!("done 03/{it} aya\n")).concat(),
+    )
+    .unwrap();
+    let output = learner.run(&["check", "03"]).output();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("every exercise of lesson 03 is done"), "{}", stderr(&output));
+    for command in ["hint", "solution", "reset", "watch"] {
+        let output = learner.run(&[command, "03"]).output();
+        assert_eq!(output.status.code(), Some(2), "{command}: {}", stderr(&output));
+        assert!(stderr(&output).contains("every exercise of lesson 03 is done"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_answer_that_equals_the_solution_has_no_difference() {
+    let mut learner = Learner::at("03/count-by-comm");
+    learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
+    let output = learner.run(&["solution", "03/count-by-comm", "--diff", "--yes"]).output();
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
+    let (_, said) = learner.types("solution", &["--diff", "--yes"]);
+    assert!(said.contains("no difference: your answer is the solution"), "{said}");
 }
 
 #[test]

@@ -15,8 +15,15 @@ use crate::setup::clang;
 use crate::vm::Interrupted;
 use crate::{build, environment, workspace};
 
-/// A program, or what the compiler said about it.
-pub type Built = Result<PathBuf, String>;
+/// A program, or what the compiler said when there was none.
+pub type Built = Result<Program, String>;
+
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub file: PathBuf,
+    /// What the compiler said all the same; mostly nothing.
+    pub warnings: String,
+}
 
 pub fn build(exercise: &Exercise, implementation: Implementation, variant: Variant) -> Result<Built> {
     let source = exercise.source(variant, implementation);
@@ -77,8 +84,8 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         .env("CARGO_BUILD_BUILD_DIR", workspace::target_directory().join("ebpf"))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf");
-    let program = folder().join(TARGET).join("release").join(binary);
-    Ok(said_by(cargo)?.map(|()| program))
+    let file = folder().join(TARGET).join("release").join(binary);
+    Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
 }
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
@@ -88,14 +95,14 @@ fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built>
         .args(["build", "--package", &exercise.package(), "--bin", &binary, "--quiet", "--target-dir"])
         .arg(folder())
         .env("CARGO_BUILD_BUILD_DIR", folder());
-    let program = environment::output_directory(&folder()).join(binary);
-    Ok(said_by(cargo)?.map(|()| program))
+    let file = environment::output_directory(&folder()).join(binary);
+    Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
 }
 
 fn c(compiler: &mut Command, source: &Path, exercise: &Exercise, variant: Variant) -> Result<Built> {
     let folder = folder().join("c");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let output = folder.join(binary(exercise, variant));
+    let file = folder.join(binary(exercise, variant));
     // Two checks at once must not see half of a file.
     let work = folder.join(format!("{}.{}", binary(exercise, variant), std::process::id()));
     let source = source.strip_prefix(workspace::root()).unwrap_or(source);
@@ -107,23 +114,24 @@ fn c(compiler: &mut Command, source: &Path, exercise: &Exercise, variant: Varian
     command.args(compiler.get_args()).arg(source).arg("-o").arg(&work).current_dir(workspace::root());
     let built = said_by(command)?;
     if built.is_ok() {
-        fs::rename(&work, &output).with_context(|| format!("cannot write {}", output.display()))?;
+        fs::rename(&work, &file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(built.map(|()| output))
+    Ok(built.map(|warnings| Program { file, warnings }))
 }
 
-/// What a compiler that failed said.
-fn said_by(mut command: Command) -> Result<Result<(), String>> {
+/// What a compiler said: warnings if it succeeded, errors if not.
+fn said_by(mut command: Command) -> Result<Result<String, String>> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut compiler = Foreground::start(command)?;
     let mut said = Vec::new();
     if let Some(mut stderr) = compiler.child.stderr.take() {
         stderr.read_to_end(&mut said).context("cannot read what the compiler says")?;
     }
+    let said = String::from_utf8_lossy(&said).trim_end().to_owned();
     match compiler.wait()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
-        (status, None) if status.success() => Ok(Ok(())),
-        _ => Ok(Err(String::from_utf8_lossy(&said).trim_end().to_owned())),
+        (status, None) if status.success() => Ok(Ok(said)),
+        _ => Ok(Err(said)),
     }
 }
 

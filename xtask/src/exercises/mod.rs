@@ -25,6 +25,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::catalog::{self, Implementation, Lesson, Place};
+use crate::exercises::progress::Progress;
 use crate::kernel::MATRIX;
 use crate::problem::Problem;
 
@@ -200,6 +201,36 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths.into_iter().filter(|path| path.join("exercise.toml").exists()).collect())
 }
 
+/// What a learner means: the exercise of this name, or the first of a lesson, or of all, that is not done. None, if all
+/// of them are.
+pub fn choose<'a>(
+    exercises: &'a [Exercise],
+    name: Option<&str>,
+    progress: &Progress,
+) -> Result<Option<&'a Exercise>> {
+    let Some(name) = name else { return Ok(progress.pending(exercises)) };
+    match of_lesson(exercises, name)? {
+        Some(exercises) => Ok(progress.pending(exercises)),
+        None => find(exercises, name).map(Some),
+    }
+}
+
+/// The exercises of the lesson that is called so. They come one after the other.
+fn of_lesson<'a>(exercises: &'a [Exercise], name: &str) -> Result<Option<&'a [Exercise]>> {
+    let lessons = catalog::lessons()?;
+    let Some(lesson) = lessons.iter().find(|lesson| lesson.is_called(name.trim_end_matches('/'))) else {
+        return Ok(None);
+    };
+    let mut by_lesson = exercises.chunk_by(|one, other| one.lesson() == other.lesson());
+    Ok(by_lesson.find(|exercises| exercises[0].lesson() == lesson.number))
+}
+
+/// For people who named a lesson, or none.
+pub fn all_are_done(lesson: Option<&str>) -> String {
+    let of = lesson.map_or_else(String::new, |name| format!(" of lesson {name}"));
+    format!("every exercise{of} is done")
+}
+
 /// The exercise that `name` means: `03/count-by-comm`, `3/count-by-comm`, or `count-by-comm` if only one is called so.
 pub fn find<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Exercise> {
     let is_meant = |exercise: &&Exercise| match name.trim_end_matches('/').split_once('/') {
@@ -246,6 +277,22 @@ mod tests {
         for name in ["", "/", "03", "04/count-by-comm", "03/"] {
             assert!(find(&exercises, name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_lesson_means_its_first_exercise_that_is_not_done() {
+        let exercises = exercises().unwrap();
+        let mut progress = Progress::default();
+        for name in ["failed-removals", "time-asleep", "removal-errors"] {
+            for lesson in ["1", "01", "hello-kprobe", "01-hello-kprobe", "01/"] {
+                let chosen = choose(&exercises, Some(lesson), &progress).unwrap().unwrap();
+                assert_eq!(chosen.name, format!("01/{name}"), "{lesson}");
+            }
+            progress.set_done(find(&exercises, name).unwrap(), Implementation::Libbpf, true);
+        }
+        assert!(choose(&exercises, Some("01"), &progress).unwrap().is_none());
+        assert_eq!(choose(&exercises, Some("02"), &progress).unwrap().unwrap().lesson(), "02");
+        assert!(choose(&exercises, Some("99"), &progress).is_err());
     }
 
     #[test]
