@@ -121,7 +121,7 @@ pub struct Run {
     /// Run on this machine's own kernel instead of in a VM; needs root
     #[arg(long, conflicts_with = "kernel")]
     pub host: bool,
-    /// Keep the lesson running after its demo, until Ctrl-C
+    /// Keep the lesson running after its demo; on a terminal, with a prompt in its VM, so that you can cause what it shows
     #[arg(long, conflicts_with = "args")]
     pub follow: bool,
     /// How many VMs run side by side; without it, as many as cores and memory allow

@@ -20,7 +20,7 @@ use crate::stage::{Piece, Stage};
 use crate::vm::{
     self, Accel, Death, Failure, Happening, HeadStart, How, Interrupted, Programs, Started, Stream,
 };
-use crate::{build, host, parallel, setup};
+use crate::{build, host, parallel, setup, shell};
 
 pub fn run(options: &Run) -> Result<Exit> {
     let lessons = catalog::lessons()?;
@@ -33,6 +33,13 @@ pub fn run(options: &Run) -> Result<Exit> {
     // Wrong before long set-up: a file that is no kernel.
     if let Selection::File(_) = selection {
         selection.kernels()?;
+    }
+    if options.follow {
+        let implementations = options.implementation.implementations();
+        if shell::has_terminal() {
+            return shell::follow_lesson(lesson, implementations[0], &selection);
+        }
+        screen::note("nobody but the lesson runs in this VM; on a terminal, --follow gives a prompt there");
     }
     let vm_needs = [&demo::VM_NEEDS[..], &selection.needs()].concat();
     // What needs no VM is shown before one is asked for.

@@ -1,6 +1,7 @@
 //! `shell`: a prompt inside the VM, on the user's own terminal.
 
 use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -31,15 +32,38 @@ pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
     if kernel == "all" {
         return Err(Problem::usage("a shell has one kernel").help("cargo xtask shell --kernel 6.12").into());
     }
+    let kernel = prepare(&selection)?;
+    let terminal = has_terminal();
+    let script = if terminal { None } else { Some(read_script()?) };
+    let lessons = catalog::lessons()?;
+    let programs = lessons.iter().map(build::lesson).collect::<Result<Vec<_>>>()?;
+    let files = files(&programs, &profile(&lessons, implementation), script.as_deref())?;
+    let started = start(&kernel, &files)?;
+    if terminal { converse(started) } else { follow_script(started) }
+}
+
+/// `run --follow` on a terminal: the lesson goes on in the background of a prompt in the same VM. Without one, nobody
+/// there could cause what it shows.
+pub fn follow_lesson(lesson: &Lesson, implementation: Implementation, selection: &Selection) -> Result<Exit> {
+    let kernel = prepare(selection)?;
+    let files = files(&[build::lesson(lesson)?], &profile_of_lesson(lesson, implementation), None)?;
+    converse(start(&kernel, &files)?)
+}
+
+pub fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+fn prepare(selection: &Selection) -> Result<Kernel> {
     let needs = [&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &[Need::GuestTools], &selection.needs()].concat();
     setup::ensure(&needs)?;
-    let [kernel] = &selection.kernels()?[..] else { bail!("{kernel} is not one kernel") };
-    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let script = if terminal { None } else { Some(read_script()?) };
-    let programs = programs(&catalog::lessons()?, implementation, script.as_deref())?;
-    let started = vm::start(&demo::machine(kernel)?, &programs).map_err(Failure::into_error)?;
+    selection.kernels()?.pop().context("no kernel was chosen")
+}
+
+fn start(kernel: &Kernel, files: &Programs) -> Result<Started> {
+    let started = vm::start(&demo::machine(kernel)?, files).map_err(Failure::into_error)?;
     announce(kernel, &started);
-    if terminal { converse(started) } else { follow_script(started) }
+    Ok(started)
 }
 
 fn announce(kernel: &Kernel, started: &Started) {
@@ -61,14 +85,14 @@ fn read_script() -> Result<Vec<u8>> {
     Ok(script)
 }
 
-fn programs(lessons: &[Lesson], implementation: Implementation, script: Option<&[u8]>) -> Result<Programs> {
-    let programs = lessons.iter().map(build::lesson).collect::<Result<Vec<_>>>()?;
+/// What the guest gets.
+fn files(programs: &[PathBuf], profile: &str, script: Option<&[u8]>) -> Result<Programs> {
     let programs: Vec<_> = programs.iter().map(AsRef::as_ref).collect();
     let mut archive = demo::archive(&programs)?;
     image::add_tools(&mut archive)?;
     archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
     archive.file("etc/group", 0o644, b"root:x:0:\n")?;
-    archive.file("etc/profile", 0o644, profile(lessons, implementation).as_bytes())?;
+    archive.file("etc/profile", 0o644, profile.as_bytes())?;
     if let Some(script) = script {
         archive.file(SCRIPT, 0o755, script)?;
     }
@@ -83,6 +107,14 @@ fn profile(lessons: &[Lesson], implementation: Implementation) -> String {
     }
     let names: Vec<_> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
     profile + &GREETING.replace("LESSONS", &names.join(", "))
+}
+
+/// The same for a prompt beside one lesson, which runs its demo first.
+fn profile_of_lesson(lesson: &Lesson, implementation: Implementation) -> String {
+    let demo = lesson.about.demo.iter().find(|demo| demo.follow);
+    let arguments = demo.map(|demo| demo::arguments_of_demo(demo, true)).unwrap_or_default();
+    let command = [vec![lesson.name.clone()], demo::arguments_of(implementation, &arguments)].concat();
+    PROFILE.to_owned() + &BESIDE_LESSON.replace("LESSON", &command.join(" "))
 }
 
 fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
@@ -201,6 +233,24 @@ fn stdin_fd() -> impl std::os::fd::AsFd {
 
 const PROFILE: &str = "\
 export PS1='linux \\W # '
+";
+
+/// The prompt comes when the lesson says that it waits. Only what the shell does itself: a program that it executes
+/// here, or a file that it opens, is what a lesson may be showing.
+const BESIDE_LESSON: &str = "\
+mkfifo /tmp/lesson
+LESSON >/tmp/lesson &
+exec 3</tmp/lesson
+while IFS= read -r line <&3; do
+    case $line in *'in another terminal'*)
+        printf '%s here; exit, or Ctrl-D, ends this and the VM\\n' \"${line%% in another terminal*}\"
+        break ;;
+    esac
+    printf '%s\\n' \"$line\"
+done
+while IFS= read -r line; do printf '%s\\n' \"$line\"; done <&3 &
+exec 3<&-
+trap 'kill -INT %1 && wait' EXIT
 ";
 
 const GREETING: &str = "\

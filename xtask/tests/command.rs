@@ -306,6 +306,31 @@ fn a_person_types_into_the_shell() {
     assert_eq!(run.left_behind(), [""; 0]);
 }
 
+/// Whoever follows a lesson can cause what it shows.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_person_follows_a_lesson() {
+    for (lesson, cause, shown) in [
+        ("01", "n=mine; touch /tmp/file-$n; rm /tmp/file-$n\n", "file-mine"),
+        ("03", "n=mine; cp /bin/busybox /tmp/by-$n; /tmp/by-$n\n", "by-mine"),
+        ("04", "n=mine; read -r line </tmp/nothing-$n\n", "nothing-mine"),
+    ] {
+        let (mut terminal, theirs) = common::terminal();
+        let mut run = Run::new(&["run", lesson, "--follow"]);
+        run.command.stdin(theirs.try_clone().unwrap()).stdout(theirs).stderr(Stdio::piped());
+        let mut child = run.command.spawn().unwrap();
+        run.command = std::process::Command::new("true");
+        wait_for(&mut terminal, "here; exit, or Ctrl-D, ends this and the VM");
+        terminal.write_all(cause.as_bytes()).unwrap();
+        wait_for(&mut terminal, shown);
+        terminal.write_all(b"exit\n").unwrap();
+        // The lesson sums up before its VM ends.
+        wait_for(&mut terminal, "detached");
+        assert!(child.wait().unwrap().success());
+        assert_eq!(run.left_behind(), [""; 0]);
+    }
+}
+
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn two_runs_at_once_do_not_disturb_each_other() {
