@@ -28,6 +28,9 @@ pub struct Message {
 pub fn reason(log: &Log) -> Option<Reason> {
     let known = of_role(&log.last, &[Role::Error, Role::Unexplained]);
     let details = of_role(&log.last, &[Role::Detail]);
+    if let Some((main, cause)) = main(&known).and_then(|main| Some((main, cause(log, main)?))) {
+        return Some(explained(log, &known, &cause, Some(main)));
+    }
     match (main(&known), details.last()) {
         (Some(main), detail) => Some(explained(
             log,
@@ -38,6 +41,13 @@ pub fn reason(log: &Log) -> Option<Reason> {
         (None, Some(detail)) => Some(explained(log, &details, detail, None)),
         (None, None) => exceeded(log).or_else(|| decoy(log)).or_else(|| unknown(log)),
     }
+}
+
+/// Linux 6.12 and 6.18 refuse a function for what it returns where it is called, one line after they said so.
+fn cause<'a>(log: &'a Log, main: &Hit<'_>) -> Option<Hit<'a>> {
+    let decoys = of_role(&log.last, &[Role::Decoy]);
+    let is_cause = |hit: &Hit<'_>| hit.found.template.class == "global-func-return";
+    decoys.into_iter().find(is_cause).filter(|_| main.found.template.class == "global-func-arg")
 }
 
 /// The last message is the reason; where several say the same, the first one has the numbers.
@@ -72,7 +82,7 @@ fn whole<'a>(hit: &'a Hit<'_>) -> &'a str {
     }
     // `func()` of "func() is not a global function", `BPF_EXIT instruction in main prog` of "... cannot be used".
     let is_subject = !before.contains(": ") && before.len() < 80 && !hit.found.template.is_about_register();
-    let margin = |letter: char| !letter.is_alphanumeric() && letter != '(';
+    let margin = |letter: char| !letter.is_alphanumeric() && letter != '(' && letter != '_';
     let subject = if is_subject { before.trim_start_matches(margin) } else { "" };
     let cut = hit.said.text.len() - hit.found.start + subject.len();
     let text = hit.said.text.get(hit.said.text.len() - cut..).unwrap_or_default();
@@ -260,6 +270,13 @@ mod tests {
     }
 
     #[test]
+    fn a_function_that_returns_nothing_is_not_about_its_arguments() {
+        let log = "1: (85) call pc+2\nGlobal function gv() doesn't return scalar. Only those are supported.\n\
+                   Caller passes invalid args into func#1 ('gv')\nprocessed 2 insns (limit 1000000)";
+        assert_eq!(class(log), Some("global-func-return"));
+    }
+
+    #[test]
     fn an_error_in_the_instructions_own_line() {
         let log = "load program: permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access \
                    'map_value_or_null' (183 line(s) omitted)";
@@ -316,6 +333,8 @@ mod tests {
         ] {
             assert_eq!(lines(&format!("0: (95) exit\n{line}\nprocessed 1 insns")), ["R2 !read_ok"], "{line}");
         }
+        let name = "__sys_connect is not sleepable\nprocessed 0 insns";
+        assert_eq!(lines(name), ["__sys_connect is not sleepable"]);
         let patch = "0: (95) exit\n+  dereference of modified ctx ptr R3 off=8 disallowed\nprocessed 1 insns";
         assert_eq!(lines(patch), ["dereference of modified ctx ptr R3 off=8 disallowed"]);
     }
