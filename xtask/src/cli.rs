@@ -286,13 +286,15 @@ Nothing advances by itself. Without a terminal there are no keys: it watches unt
 
 const VERIFY_EXAMPLES: &str = "\
 Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.
+What rustc made is loaded with aya, and so are map definitions in a section `maps`; everything else is loaded with
+libbpf. The answer says which, because the two differ: without a licence aya tells the kernel GPL, and libbpf nothing.
 Exit code 0: every program was accepted on every kernel. 1: not all were.
 Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
   cargo xtask verify program.bpf.o --json          a line for each program on each kernel
-JSON: one object a line, with \"object\", \"program\" and \"section\" (both empty if it is about the whole object), \"kernel\"
-(5.10), \"release\" (5.10.223-...) and \"verdict\", which is one of
+JSON: one object a line, with \"object\", \"program\" and \"section\" (both empty if it is about the whole object), \"loader\"
+(libbpf, aya, or null if neither was reached), \"kernel\" (5.10), \"release\" (5.10.223-...) and \"verdict\", which is one of
   accepted  \"instructions\", \"machine_code_bytes\", \"processed\" (instructions that the verifier followed, with all paths);
             null where the kernel does not tell
   rejected  \"error\" (the kernel's error number, as text), \"reason\" (the decisive line), \"class\" (for cargo xtask explain

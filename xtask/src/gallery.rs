@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use plan::load::{Load, LoadResult};
+use plan::load::{Library, Load, LoadResult};
 
 use crate::cli::Which;
 use crate::entry::{self, About, Entry, Language, Stage, Twin};
 use crate::kernel::{DEFAULT, Kernel};
-use crate::loader::{self, Batch, Library};
+use crate::loader::{self, Batch};
 use crate::problem::Exit;
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
@@ -233,7 +233,7 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
     let batches: Vec<Batch> = batches
         .into_iter()
         .map(|(language, without_perfmon)| Batch {
-            library: if language == Language::C { Library::Libbpf } else { Library::Aya },
+            library: Some(if language == Language::C { Library::Libbpf } else { Library::Aya }),
             without_perfmon,
             seconds: SECONDS,
             objects: wanted
@@ -258,8 +258,8 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
             if let Some((entry, twin, language)) = wanted.remove(name) {
                 let why = format!("the loader ended before it: {:?} {}", answer.step.outcome, answer.said);
                 let (program, section) = (String::new(), String::new());
-                let load =
-                    Load { object: name.clone(), program, section, result: LoadResult::Failed { why } };
+                let (object, library) = (name.clone(), batch.library);
+                let load = Load { object, program, section, library, result: LoadResult::Failed { why } };
                 shown.push(Shown { entry, twin, language, load });
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plan::load::Load;
+use plan::load::{Library, Load};
 use plan::{Plan, Step};
 
 use crate::build;
@@ -17,19 +17,11 @@ const FOLDER: &str = "/objects";
 /// Bytes of verdicts that one step may print.
 const OUTPUT_LIMIT: u64 = 64 << 20;
 
-/// Which library loads the objects.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Library {
-    /// libbpf, or aya for what libbpf does not read.
-    Auto,
-    Libbpf,
-    Aya,
-}
-
 /// Object files that are loaded in the same way, in one step.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    pub library: Library,
+    /// `None`: aya for what rustc made, libbpf for the rest.
+    pub library: Option<Library>,
     pub without_perfmon: bool,
     pub seconds: u64,
     /// Names within the guest's folder.
@@ -74,11 +66,7 @@ pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure>
 }
 
 fn step(batch: &Batch) -> Step {
-    let library = match batch.library {
-        Library::Auto => "auto",
-        Library::Libbpf => "libbpf",
-        Library::Aya => "aya",
-    };
+    let library = batch.library.map_or("auto", Library::name);
     let mut args = vec![format!("--with={library}")];
     args.extend(batch.without_perfmon.then(|| "--without-perfmon".to_owned()));
     args.extend(batch.objects.iter().map(|name| format!("{FOLDER}/{name}")));
@@ -115,8 +103,7 @@ mod tests {
 
     #[test]
     fn half_a_line_is_left_out() {
-        let line =
-            r#"{"object":"/objects/a.o","program":"p","section":"xdp","result":{"failed":{"why":"x"}}}"#;
+        let line = r#"{"object":"/objects/a.o","program":"p","section":"xdp","library":"aya","result":{"failed":{"why":"x"}}}"#;
         let found = loads(format!("{line}\n{}", &line[..20]).as_bytes()).unwrap();
         assert_eq!((found.len(), found[0].object.as_str()), (1, "a.o"));
         assert!(loads(b"what\n").is_err());

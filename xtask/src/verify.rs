@@ -10,7 +10,7 @@ use serde_json::json;
 use verifier_log::Class;
 
 use crate::kernel::Kernel;
-use crate::loader::{self, Answer, Batch, Library};
+use crate::loader::{self, Answer, Batch};
 use crate::problem::{Exit, Problem};
 use crate::screen::{self, Mark};
 use crate::selection::Selection;
@@ -90,7 +90,8 @@ impl Object {
     /// A verdict on the whole of it.
     fn failed(&self, why: String) -> Load {
         let (program, section) = (String::new(), String::new());
-        Load { object: self.path.clone(), program, section, result: LoadResult::Failed { why } }
+        let (object, library) = (self.path.clone(), None);
+        Load { object, program, section, library, result: LoadResult::Failed { why } }
     }
 }
 
@@ -149,7 +150,7 @@ impl Work {
             none => none.insert(vm::start(machine, &self.programs)?),
         };
         let batch = Batch {
-            library: Library::Auto,
+            library: None,
             without_perfmon: false,
             seconds: self.seconds,
             objects: vec![object.name.clone()],
@@ -196,9 +197,11 @@ fn count(number: usize, what: &str) -> String {
 fn as_text(verdicts: &[Verdict], objects: &[Object], with_log: bool) -> String {
     let mut text = String::new();
     for Object { path, .. } in objects {
-        text += &format!("{path}\n");
         let of_object: Vec<&Verdict> =
             verdicts.iter().filter(|verdict| verdict.load.object == *path).collect();
+        let library = of_object.iter().find_map(|verdict| verdict.load.library);
+        let library = library.map_or(String::new(), |library| format!(", loaded with {}", library.name()));
+        text += &format!("{path}{library}\n");
         let mut programs: Vec<(&str, &str)> = Vec::new();
         for verdict in &of_object {
             let program = (verdict.load.program.as_str(), verdict.load.section.as_str());
@@ -287,6 +290,7 @@ fn as_json(verdicts: &[Verdict]) -> Result<String> {
             "object": load.object,
             "program": load.program,
             "section": load.section,
+            "loader": load.library,
             "kernel": kernel,
             "release": release,
         });
@@ -315,10 +319,14 @@ fn as_json(verdicts: &[Verdict]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use plan::load::Library;
+
     use super::*;
 
     fn verdict(kernel: &str, program: &str, result: LoadResult) -> Verdict {
-        let load = Load { object: "a.o".into(), program: program.into(), section: "xdp".into(), result };
+        let library = (!program.is_empty()).then_some(Library::Aya);
+        let (object, section) = ("a.o".into(), "xdp".into());
+        let load = Load { object, program: program.into(), section, library, result };
         Verdict { kernel: kernel.into(), release: format!("{kernel}.0"), load }
     }
 

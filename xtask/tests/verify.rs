@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,17 +13,20 @@ use serde_json::Value;
 use xtask::setup;
 use xtask::{demo, gallery, workspace};
 
-/// A folder with object files. It goes with the test.
-struct Objects(tempfile::TempDir);
+/// A directory with object files. It goes with the test.
+struct Objects {
+    directory: tempfile::TempDir,
+    gallery: BTreeMap<String, Vec<u8>>,
+}
 
 impl Objects {
     fn new() -> Self {
         setup::ensure(&demo::BUILD_NEEDS).unwrap();
-        Self(tempfile::tempdir().unwrap())
+        Self { directory: tempfile::tempdir().unwrap(), gallery: gallery::objects().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn compile(&self, name: &str, flags: &[&str], source: &str) {
@@ -35,7 +39,17 @@ impl Objects {
 
     /// Takes a program of the gallery.
     fn take(&self, name: &str, object: &str) {
-        std::fs::write(self.path(name), &gallery::objects().unwrap()[object]).unwrap();
+        std::fs::write(self.path(name), &self.gallery[object]).unwrap();
+    }
+
+    /// Takes a program of the gallery, with the section that holds its licence renamed.
+    fn take_without_licence(&self, name: &str, object: &str) {
+        let mut bytes = self.gallery[object].clone();
+        // BTF names the section too.
+        while let Some(at) = bytes.windows(9).position(|window| window == b"\0license\0") {
+            bytes[at + 1..at + 8].copy_from_slice(b"no-name");
+        }
+        std::fs::write(self.path(name), bytes).unwrap();
     }
 }
 
@@ -61,6 +75,72 @@ __attribute__((section("xdp"), used)) int pass(void *ctx) { return 2; }
 __attribute__((section("license"), used)) char _license[] = "GPL";
 "#;
 
+/// `bpf_trace_printk` is for programs under the GPL.
+const NO_LICENCE: &str = r#"
+static long (*bpf_trace_printk)(const char *format, int size) = (void *)6;
+__attribute__((section("xdp"), used)) int print(void *ctx) { char text[2] = "x"; bpf_trace_printk(text, 2); return 2; }
+"#;
+
+const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
+
+/// What each kernel makes of the programs of advice.bpf.c: the class of the error, or "" for what it accepts.
+const ADVICE: [(&str, [&str; 5]); 24] = [
+    // CAP_PERFMON lets a program read what it never wrote; up to 6.1 not below the deepest byte that it wrote.
+    ("key_above_the_deepest_write", [""; 5]),
+    ("key_below_the_deepest_write", ["uninit-stack", "uninit-stack", "", "", ""]),
+    // Timers came with 5.15, to kprobes with 7.0.
+    ("timer_in_kprobe", ["helper-not-allowed", TIMER, TIMER, TIMER, ""]),
+    ("timer_in_fentry", ["helper-not-allowed", "", "", "", ""]),
+    // From 6.16 on each function of a tracing program has a stack of its own.
+    ("stack_in_kprobe", ["stack-limit", "stack-limit", "stack-limit", "", ""]),
+    ("stack_in_fentry", ["stack-limit", "stack-limit", "stack-limit", "", ""]),
+    ("stack_in_xdp", ["stack-limit"; 5]),
+    // 6.12.117 and 7.0 brought these.
+    ("null_argument_of_tracepoint", ["", "", NULL, NULL, NULL]),
+    ("null_argument_of_hook", ["", "", "", "", NULL]),
+    // Since 7.1 the functions of system calls may be held up.
+    ("sleeps_in_system_call", [SLEEPS, SLEEPS, SLEEPS, SLEEPS, ""]),
+    ("sleeps_in_function", [SLEEPS; 5]),
+    // 5.10 has only additions, 5.12 the other atomics, 6.16 load-acquire.
+    ("load_acquire", ["atomics-reserved", "atomics-reserved", "atomics-reserved", "", ""]),
+    ("tail_call_in_function", [""; 5]),
+    // `!=` excludes 0 since 6.8.
+    ("length_is_not_zero", ["helper-size-zero", "helper-size-zero", "", "", ""]),
+    ("length_is_at_least_two", [""; 5]),
+    ("length_of_a_mask_plus_one", [""; 5]),
+    ("buffer_without_a_value", ["uninit-stack", "uninit-stack", "", "", ""]),
+    ("constant_index", [NULL, NULL, NULL, "", ""]),
+    ("global_without_result", [VOID, VOID, VOID, VOID, ""]),
+    ("eight_functions", [""; 5]),
+    ("nine_functions", [DEEP, DEEP, DEEP, DEEP, ""]),
+    ("hook_returns_one", ["", "", RETURN, RETURN, RETURN]),
+    ("hook_returns_error", [""; 5]),
+    // Root may leak addresses this way too.
+    ("atomic_with_pointer", [""; 5]),
+];
+
+const TIMER: &str = "map-not-allowed";
+const NULL: &str = "map-value-or-null";
+const SLEEPS: &str = "sleepable-context";
+const VOID: &str = "global-func-return";
+const DEEP: &str = "call-depth-recursion";
+const RETURN: &str = "return-range";
+
+fn check_advice(verdicts: &[Value]) {
+    let mut wrong = Vec::new();
+    for (program, expected) in ADVICE {
+        for (kernel, expected) in KERNELS.into_iter().zip(expected) {
+            let is_it = |verdict: &&Value| verdict["program"] == program && verdict["kernel"] == kernel;
+            let verdict = verdicts.iter().find(is_it).unwrap_or_else(|| panic!("no {program} on {kernel}"));
+            let accepted = verdict["verdict"] == "accepted";
+            if accepted != expected.is_empty() || !accepted && verdict["class"] != expected {
+                wrong.push(format!("{program} on {kernel}: expected {expected:?}: {verdict}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn what_is_no_object_is_refused_at_once() {
     let refused = |file: &str| {
@@ -82,15 +162,35 @@ fn bad_objects_do_not_hide_the_good_ones() {
     objects.compile("without-btf.o", &[], XDP);
     objects.compile("no-programs.o", &["-g"], "int helper(int number) { return number; }");
     objects.compile("empty.o", &["-g"], "int number = 3;");
+    objects.compile("no-licence.o", &["-g"], NO_LICENCE);
+    objects.compile("advice.o", &["-g", "-mcpu=v3"], include_str!("advice.bpf.c"));
     std::fs::create_dir(objects.path("rust")).unwrap();
     objects.take("rejected.o", "map-value-or-null-fail.c.o");
     // The same name as another, in another folder.
     objects.take("rust/rejected.o", "map-value-or-null-fail.rust.o");
 
-    let files = ["empty.o", "good.o", "no-programs.o", "rejected.o", "rust/rejected.o", "without-btf.o"];
-    let (code, verdicts, said) = verify(objects.0.path(), &[&files[..], &["--kernel", "all"]].concat());
+    objects.take("panic.o", "no-exit-last-insn-fail.rust.o");
+    objects.take_without_licence("rust/no-licence.o", "gpl-fixed.rust.o");
+    objects.take_without_licence("rust/no-licence-map.o", "helper-size-negative-fixed.rust.o");
+
+    let files = [
+        "advice.o",
+        "empty.o",
+        "good.o",
+        "no-licence.o",
+        "no-programs.o",
+        "panic.o",
+        "rejected.o",
+        "rust/no-licence-map.o",
+        "rust/no-licence.o",
+        "rust/rejected.o",
+        "without-btf.o",
+    ];
+    let (code, verdicts, said) =
+        verify(objects.directory.path(), &[&files[..], &["--kernel", "all"]].concat());
     assert_eq!(code, 1, "{said}");
-    for kernel in ["5.10", "6.1", "6.12", "6.18", "7.3"] {
+    check_advice(&verdicts);
+    for kernel in KERNELS {
         let outcome = |object| outcome(&verdicts, object, kernel);
         assert_eq!(outcome("good.o")["verdict"], "accepted");
         assert_eq!(outcome("good.o")["program"], "pass");
@@ -103,7 +203,20 @@ fn bad_objects_do_not_hide_the_good_ones() {
         for object in ["no-programs.o", "empty.o"] {
             assert_eq!(outcome(object)["verdict"], "failed");
             assert!(outcome(object)["error"].as_str().unwrap().contains("it has no programs"));
+            assert_eq!(outcome(object)["loader"], Value::Null);
         }
+        // libbpf reads no function that is local to its section, and that is what a panic is.
+        assert_eq!(outcome("panic.o")["class"], "no-exit-last-insn");
+        for object in ["panic.o", "rust/rejected.o", "rust/no-licence.o", "rust/no-licence-map.o"] {
+            assert_eq!(outcome(object)["loader"], "aya", "{object}");
+        }
+        for object in ["good.o", "without-btf.o", "rejected.o", "no-licence.o"] {
+            assert_eq!(outcome(object)["loader"], "libbpf", "{object}");
+        }
+        // Neither of them depends on how its maps are declared.
+        assert_eq!(outcome("no-licence.o")["class"], "gpl");
+        assert_eq!(outcome("rust/no-licence.o")["verdict"], "accepted");
+        assert_eq!(outcome("rust/no-licence-map.o")["verdict"], "accepted");
     }
 }
 
@@ -114,7 +227,7 @@ fn a_cut_object_is_refused() {
     objects.compile("good.o", &["-g"], XDP);
     let bytes = std::fs::read(objects.path("good.o")).unwrap();
     std::fs::write(objects.path("cut.o"), &bytes[..bytes.len() / 2]).unwrap();
-    let (code, verdicts, said) = verify(objects.0.path(), &["cut.o"]);
+    let (code, verdicts, said) = verify(objects.directory.path(), &["cut.o"]);
     assert_eq!((code, verdicts.len()), (2, 0));
     assert!(said.contains("cut.o is not an eBPF object file"), "{said}");
 }
@@ -137,7 +250,7 @@ fn what_takes_too_long_is_ended() {
     "#;
     objects.compile("slow.o", &["-g"], slow);
     let arguments = ["a-good.o", "slow.o", "z-good.o", "--kernel", "6.12", "--seconds", "1"];
-    let (code, verdicts, said) = verify(objects.0.path(), &arguments);
+    let (code, verdicts, said) = verify(objects.directory.path(), &arguments);
     assert_eq!(code, 1, "{said}");
     assert_eq!(outcome(&verdicts, "a-good.o", "6.12")["verdict"], "accepted");
     assert!(outcome(&verdicts, "slow.o", "6.12")["error"].as_str().unwrap().contains("more than 1 s"));

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   object_file   what can be read from the ELF file itself
-//!   libbpf        loads with libbpf: objects of clang, bpf2go, and most of bpf-linker's
-//!   aya           loads with aya: objects of bpf-linker
+//!   origin        which compiler made it
+//!   libbpf        loads with libbpf: objects of clang, bpf2go and other compilers
+//!   aya           loads with aya: objects of rustc
 //!   info          what the kernel tells about a program that it loaded
 //!   log           the verifier's log, short enough for a serial line
 //!   privileges    gives rights up, to meet the errors that root never sees
@@ -17,6 +18,7 @@ mod info;
 mod libbpf;
 mod log;
 mod object_file;
+mod origin;
 mod privileges;
 
 use std::fs;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use plan::load::{Load, LoadResult};
+use plan::load::{Library, Load, LoadResult};
 
 use object_file::ObjectFile;
 
@@ -35,7 +37,7 @@ use object_file::ObjectFile;
 struct Cli {
     /// Which library loads them
     #[arg(long, value_enum, default_value_t)]
-    with: Library,
+    with: With,
     /// Give up CAP_PERFMON and CAP_SYS_ADMIN first: the verifier is stricter then
     #[arg(long)]
     without_perfmon: bool,
@@ -44,12 +46,23 @@ struct Cli {
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq, ValueEnum)]
-enum Library {
-    /// libbpf, or aya for what libbpf does not read
+enum With {
+    /// aya for what rustc made, libbpf for the rest
     #[default]
     Auto,
     Libbpf,
     Aya,
+}
+
+impl With {
+    fn library(self, object: &ObjectFile) -> Library {
+        match self {
+            // libbpf gave up the map definitions of aya's older macros with version 1.0, whoever wrote them.
+            Self::Auto if object.is_made_by_rustc() || object.has_legacy_maps() => Library::Aya,
+            Self::Auto | Self::Libbpf => Library::Libbpf,
+            Self::Aya => Library::Aya,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -70,23 +83,20 @@ fn run(cli: &Cli) -> Result<()> {
     let mut aya = None;
     for path in &cli.objects {
         let name = path.display().to_string();
-        let mut tell = |program: &str, section: &str, result| print(&name, program, section, result);
         let object = match ObjectFile::read(path) {
             Ok(object) => object,
             Err(error) => {
-                tell("", "", LoadResult::Failed { why: format!("{error:#}") })?;
+                print(&name, "", "", None, LoadResult::Failed { why: format!("{error:#}") })?;
                 continue;
             }
         };
-        let with_aya = match cli.with {
-            Library::Auto => object.has_legacy_maps(),
-            library => library == Library::Aya,
-        };
-        if with_aya {
+        let library = cli.with.library(&object);
+        let mut tell =
+            |program: &str, section: &str, result| print(&name, program, section, Some(library), result);
+        match library {
             // Starting aya means parsing the kernel's BTF: once is enough.
-            aya.get_or_insert_with(aya::Loader::start).load(&object, &mut tell)?;
-        } else {
-            libbpf::load(&object, &mut tell)?;
+            Library::Aya => aya.get_or_insert_with(aya::Loader::start).load(&object, &mut tell)?,
+            Library::Libbpf => libbpf::load(&object, &mut tell)?,
         }
     }
     Ok(())
@@ -95,9 +105,15 @@ fn run(cli: &Cli) -> Result<()> {
 /// Receives the name of a program, its section, and what became of it.
 type Tell<'a> = &'a mut dyn FnMut(&str, &str, LoadResult) -> Result<()>;
 
-fn print(object: &str, program: &str, section: &str, result: LoadResult) -> Result<()> {
-    let line =
-        Load { object: object.to_owned(), program: program.to_owned(), section: section.to_owned(), result };
+fn print(
+    object: &str,
+    program: &str,
+    section: &str,
+    library: Option<Library>,
+    result: LoadResult,
+) -> Result<()> {
+    let (object, program, section) = (object.to_owned(), program.to_owned(), section.to_owned());
+    let line = Load { object, program, section, library, result };
     let mut text = serde_json::to_string(&line)?;
     text.push('\n');
     io::stdout().write_all(text.as_bytes()).context("print")?;

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Architecture, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
+use crate::origin;
+
 pub struct ObjectFile {
     pub bytes: Vec<u8>,
     /// Names of functions, and of the sections that they lie in.
     functions: Vec<(String, String)>,
     sections: Vec<String>,
+    made_by_rustc: bool,
 }
 
 impl ObjectFile {
@@ -33,7 +36,13 @@ impl ObjectFile {
                 "it has no programs: no function lies in a section of its own, as SEC(\"kprobe/...\") puts it"
             );
         }
-        Ok(Self { bytes, functions, sections })
+        let made_by_rustc = origin::is_rustc(&file);
+        Ok(Self { bytes, functions, sections, made_by_rustc })
+    }
+
+    /// Then its author loads it with aya.
+    pub fn is_made_by_rustc(&self) -> bool {
+        self.made_by_rustc
     }
 
     /// Where aya's older macros put maps; libbpf gave that format up with version 1.0.

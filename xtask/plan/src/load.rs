@@ -11,7 +11,27 @@ pub struct Load {
     pub program: String,
     /// Where in the object it lies; it tells what the program attaches to.
     pub section: String,
+    /// `None`: no library got as far as the object.
+    pub library: Option<Library>,
     pub result: LoadResult,
+}
+
+/// What loads objects. The two do not agree on every object: they read other section names and map definitions, and
+/// aya takes a missing licence for the GPL.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Library {
+    Libbpf,
+    Aya,
+}
+
+impl Library {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Libbpf => "libbpf",
+            Self::Aya => "aya",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
