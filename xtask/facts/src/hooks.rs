@@ -1,0 +1,137 @@
+//! Where programs can be attached, and what a kprobe is told.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context as _, Result};
+use libbpf_sys as sys_types;
+
+use crate::insn::{exit, mov};
+use crate::names::{Names, Sort};
+use crate::programs::keeping_registers;
+use crate::sys::{self, Map, Program};
+use crate::{print_fact, print_whether};
+
+/// The loopback interface, which each network namespace has first.
+const LOOPBACK: i32 = 1;
+
+/// This process calls it, and hardly anybody else does.
+const FUNCTION: &str = "__x64_sys_getppid";
+
+pub fn print_facts(names: &Names) -> Result<()> {
+    print_links()?;
+    print_tracing(names);
+    let of_kprobe = print_kprobes(names)?;
+    print_multi(names, &of_kprobe)
+}
+
+fn print_links() -> Result<()> {
+    let insns = [mov(0, 0), exit()];
+    let load = |kind, attach| Program { kind, insns: &insns, attach, ..Program::default() }.load();
+    let xdp = load(sys_types::BPF_PROG_TYPE_XDP, 0).context("cannot load an XDP program")?;
+    const GENERIC: u32 = 1 << 1;
+    let link = sys::create_link(&xdp, LOOPBACK, sys_types::BPF_XDP, GENERIC);
+    print_whether("link/xdp", link.is_ok());
+    let tc = load(sys_types::BPF_PROG_TYPE_SCHED_CLS, 0).context("cannot load a tc program")?;
+    print_whether("link/tcx", sys::create_link(&tc, LOOPBACK, sys_types::BPF_TCX_INGRESS, 0).is_ok());
+    // A kernel that has these links misses the event; another does not know the request.
+    let probe = load(sys_types::BPF_PROG_TYPE_TRACEPOINT, 0).context("cannot load a tracepoint program")?;
+    let refused = sys::create_link(&probe, -1, sys_types::BPF_PERF_EVENT, 0).err();
+    let has_link = refused.and_then(|error| error.raw_os_error()) == Some(libc::EBADF);
+    print_whether("link/kprobe and tracepoint", has_link);
+    Ok(())
+}
+
+fn print_tracing(names: &Names) {
+    let insns = [mov(0, 0), exit()];
+    for (name, kind, attach, target) in [
+        ("fentry", sys_types::BPF_PROG_TYPE_TRACING, sys_types::BPF_TRACE_FENTRY, "vfs_unlink"),
+        ("fexit", sys_types::BPF_PROG_TYPE_TRACING, sys_types::BPF_TRACE_FEXIT, "vfs_unlink"),
+        ("fmod_ret", sys_types::BPF_PROG_TYPE_TRACING, sys_types::BPF_MODIFY_RETURN, "security_file_open"),
+        ("lsm", sys_types::BPF_PROG_TYPE_LSM, sys_types::BPF_LSM_MAC, "bpf_lsm_file_open"),
+    ] {
+        let btf_id = names.find(Sort::Function, target).unwrap_or_default();
+        let program = Program { kind, insns: &insns, attach, btf_id, sleepable: false }.load();
+        let attached = program.and_then(|program| sys::attach_tracing(&program));
+        print_whether(&format!("attach/{name}"), attached.is_ok());
+    }
+}
+
+/// The members of `struct pt_regs` of x86-64, in their order, eight bytes each.
+const REGISTERS: [&str; 21] = [
+    "r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si", "di",
+    "orig_ax", "ip", "cs", "flags", "sp", "ss",
+];
+
+/// Where the instruction pointer is among them.
+const IP: usize = 16;
+
+/// These are of the caller, or of the processor: they are the same at each entry of the function.
+const LASTING: [&str; 8] = ["r15", "r14", "r13", "r12", "bp", "bx", "di", "cs"];
+
+type Registers = [u64; REGISTERS.len()];
+
+fn map_for_registers() -> io::Result<OwnedFd> {
+    let value_size = 8 * REGISTERS.len() as u32;
+    let kind = sys_types::BPF_MAP_TYPE_ARRAY;
+    Map { kind, key_size: 4, value_size, max_entries: 1, ..Map::default() }.create()
+}
+
+/// What the program has kept, after the function ran once.
+fn registers(map: &OwnedFd) -> Result<Registers> {
+    // SAFETY: it takes nothing and changes nothing.
+    unsafe { libc::getppid() };
+    sys::read_map(map, 0).context("cannot read the registers")
+}
+
+/// Returns what a kprobe is told.
+fn print_kprobes(names: &Names) -> Result<Registers> {
+    let map = map_for_registers().context("cannot create a map for registers")?;
+    let insns = keeping_registers(&map, REGISTERS.len());
+    let program = Program { kind: sys_types::BPF_PROG_TYPE_KPROBE, insns: &insns, ..Program::default() };
+    let program = program.load().context("cannot load a kprobe program")?;
+    let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
+    sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
+    let kept = registers(&map)?;
+    print_fact("kprobe/ip is the function's address plus", distance(names, &kept));
+    drop(event);
+
+    let name = names.twice(&["t_start", "s_start", "t_next", "s_show"]).context("no name occurs twice")?;
+    let result = sys::open_kprobe(name).map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
+    print_fact("kprobe/on a name that two functions have", result);
+    Ok(kept)
+}
+
+fn distance(names: &Names, registers: &Registers) -> u64 {
+    registers[IP].wrapping_sub(names.address(FUNCTION).unwrap_or_default())
+}
+
+fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
+    let map = map_for_registers().context("cannot create a map for registers")?;
+    let insns = keeping_registers(&map, REGISTERS.len());
+    let attach = |attach| {
+        let kind = sys_types::BPF_PROG_TYPE_KPROBE;
+        let program = Program { kind, insns: &insns, attach, ..Program::default() }.load()?;
+        sys::create_multi_link(&program, attach, FUNCTION)
+    };
+    print_whether("link/kprobe.session", attach(sys_types::BPF_TRACE_KPROBE_SESSION).is_ok());
+    let link = attach(sys_types::BPF_TRACE_KPROBE_MULTI);
+    print_whether("link/kprobe.multi", link.is_ok());
+    let (place, missing) = if link.is_ok() {
+        let kept = registers(&map)?;
+        (distance(names, &kept).to_string(), missing(&kept, of_kprobe))
+    } else {
+        ("no".to_owned(), "no".to_owned())
+    };
+    print_fact("kprobe.multi/ip is the function's address plus", place);
+    print_fact("kprobe.multi/does not tell", missing);
+    Ok(())
+}
+
+/// The lasting registers that are not what a kprobe was told.
+fn missing(kept: &Registers, of_kprobe: &Registers) -> String {
+    let names = REGISTERS.iter().zip(kept.iter().zip(of_kprobe));
+    let other = names.filter(|(name, (kept, told))| LASTING.contains(name) && kept != told);
+    let names: Vec<&str> = other.map(|(name, _)| *name).collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(" ") }
+}

@@ -1,0 +1,276 @@
+//! What the verifier accepts, and what a program is told when it runs.
+
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use anyhow::{Context as _, Result};
+use libbpf_sys as sys_types;
+use libbpf_sys::bpf_insn;
+
+use crate::insn::{
+    DW, W, add, atomic, call, call_function, exit, jump_if, jump_unless, load, load_map, mov, mov_reg, store,
+    store_imm, subtract_reg,
+};
+use crate::names::{Names, Sort};
+use crate::sys::{self, Map, Program};
+use crate::{print_fact, print_whether};
+
+const KPROBE: u32 = sys_types::BPF_PROG_TYPE_KPROBE;
+const TRACING: u32 = sys_types::BPF_PROG_TYPE_TRACING;
+const XDP: u32 = sys_types::BPF_PROG_TYPE_XDP;
+
+pub fn print_facts(names: &Names) -> Result<()> {
+    print_types();
+    print_limits();
+    print_instructions();
+    print_stack();
+    print_log()?;
+    print_info()?;
+    print_sleepable(names);
+    print_typed(names);
+    print_timers(names);
+    print_formats()?;
+    print_frames()
+}
+
+/// By section names of libbpf, or nearly.
+fn print_types() {
+    for (name, kind) in [
+        ("kprobe", KPROBE),
+        ("tracepoint", sys_types::BPF_PROG_TYPE_TRACEPOINT),
+        ("raw_tp", sys_types::BPF_PROG_TYPE_RAW_TRACEPOINT),
+        ("raw_tp.w", sys_types::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE),
+        ("perf_event", sys_types::BPF_PROG_TYPE_PERF_EVENT),
+        ("tracing", TRACING),
+        ("lsm", sys_types::BPF_PROG_TYPE_LSM),
+        ("xdp", XDP),
+        ("tc", sys_types::BPF_PROG_TYPE_SCHED_CLS),
+        ("socket", sys_types::BPF_PROG_TYPE_SOCKET_FILTER),
+        ("flow_dissector", sys_types::BPF_PROG_TYPE_FLOW_DISSECTOR),
+        ("lwt_xmit", sys_types::BPF_PROG_TYPE_LWT_XMIT),
+        ("cgroup_skb", sys_types::BPF_PROG_TYPE_CGROUP_SKB),
+        ("cgroup/sock", sys_types::BPF_PROG_TYPE_CGROUP_SOCK),
+        ("cgroup/connect4", sys_types::BPF_PROG_TYPE_CGROUP_SOCK_ADDR),
+        ("cgroup/dev", sys_types::BPF_PROG_TYPE_CGROUP_DEVICE),
+        ("cgroup/sysctl", sys_types::BPF_PROG_TYPE_CGROUP_SYSCTL),
+        ("cgroup/sockopt", sys_types::BPF_PROG_TYPE_CGROUP_SOCKOPT),
+        ("sockops", sys_types::BPF_PROG_TYPE_SOCK_OPS),
+        ("sk_skb", sys_types::BPF_PROG_TYPE_SK_SKB),
+        ("sk_msg", sys_types::BPF_PROG_TYPE_SK_MSG),
+        ("sk_reuseport", sys_types::BPF_PROG_TYPE_SK_REUSEPORT),
+        ("sk_lookup", sys_types::BPF_PROG_TYPE_SK_LOOKUP),
+        ("freplace", sys_types::BPF_PROG_TYPE_EXT),
+        ("struct_ops", sys_types::BPF_PROG_TYPE_STRUCT_OPS),
+        ("syscall", sys_types::BPF_PROG_TYPE_SYSCALL),
+        ("lirc_mode2", sys_types::BPF_PROG_TYPE_LIRC_MODE2),
+        ("netfilter", sys_types::BPF_PROG_TYPE_NETFILTER),
+    ] {
+        print_whether(&format!("program/{name}"), sys::has_program_type(kind));
+    }
+}
+
+fn accepts(kind: u32, insns: &[bpf_insn]) -> bool {
+    Program { kind, insns, ..Program::default() }.is_accepted()
+}
+
+fn print_limits() {
+    let long = |count: usize| [vec![mov(0, 0); count], vec![exit()]].concat();
+    print_whether("limit/a program of 5000 instructions", accepts(XDP, &long(5000)));
+    print_whether("limit/a loop", accepts(XDP, &[mov(0, 10), add(0, -1), jump_unless(0, 0, -2), exit()]));
+    let longest = (1..=64).take_while(|&functions| accepts(XDP, &chain(functions))).last();
+    print_fact("limit/functions in a chain of calls", longest.unwrap_or_default());
+}
+
+/// So many functions, each of which calls the next.
+fn chain(functions: usize) -> Vec<bpf_insn> {
+    // The next function begins after the `exit` of this one.
+    let mut insns: Vec<bpf_insn> = (1..functions).flat_map(|_| [call_function(1), exit()]).collect();
+    insns.extend([mov(0, 0), exit()]);
+    insns
+}
+
+fn print_instructions() {
+    const FETCH_ADD: i32 = 0x01;
+    const LOAD_ACQUIRE: i32 = 0x100;
+    let on_stack = |operation, register| {
+        accepts(
+            XDP,
+            &[store_imm(10, -8, 0), mov(1, 1), atomic(register, -8, 1, operation), mov(0, 0), exit()],
+        )
+    };
+    print_whether("instruction/atomic addition", on_stack(0, 10));
+    print_whether("instruction/atomic addition with its result", on_stack(FETCH_ADD, 10));
+    let acquire = [store_imm(10, -8, 0), atomic(1, -8, 10, LOAD_ACQUIRE), mov(0, 0), exit()];
+    print_whether("instruction/load-acquire", accepts(XDP, &acquire));
+}
+
+/// Reading bytes of the stack that were never written, as root.
+fn print_stack() {
+    let below = [load(DW, 0, 10, -8), mov(0, 0), exit()];
+    print_whether("stack/root reads below the deepest write", accepts(XDP, &below));
+    let above = [store_imm(10, -16, 0), load(DW, 0, 10, -8), mov(0, 0), exit()];
+    print_whether("stack/root reads above the deepest write", accepts(XDP, &above));
+}
+
+fn print_log() -> Result<()> {
+    let insns = [load(DW, 1, 1, 104), load(DW, 0, 1, 0), mov(0, 0), exit()];
+    let refused = Program { kind: KPROBE, insns: &insns, ..Program::default() }.load_with_log();
+    let (_, log) = refused.err().context("a number was followed as a pointer")?;
+    let word = log.lines().find_map(|line| line.split("invalid mem access '").nth(1)?.split('\'').next());
+    print_fact("log/a number is called", word.unwrap_or("?"));
+    print_whether("log/a report follows the reason", log.contains("Verification failed"));
+    Ok(())
+}
+
+fn print_info() -> Result<()> {
+    let insns = [mov(0, 2), exit()];
+    let program = Program { kind: XDP, insns: &insns, ..Program::default() };
+    let info = sys::program_info(&program.load().context("cannot load the smallest program")?)?;
+    print_fact("info/tag of the smallest program", info.tag.map(|byte| format!("{byte:02x}")).concat());
+    print_whether("info/tells how many instructions were followed", info.verified_insns > 0);
+    Ok(())
+}
+
+/// Which types may sleep.
+fn print_sleepable(names: &Names) {
+    let insns = [mov(0, 0), exit()];
+    let untyped = [
+        ("tracepoint", sys_types::BPF_PROG_TYPE_TRACEPOINT),
+        ("raw_tp", sys_types::BPF_PROG_TYPE_RAW_TRACEPOINT),
+        ("perf_event", sys_types::BPF_PROG_TYPE_PERF_EVENT),
+        ("uprobe", KPROBE),
+        ("xdp", XDP),
+    ];
+    for (name, kind) in untyped {
+        let program = Program { kind, insns: &insns, sleepable: true, ..Program::default() };
+        print_whether(&format!("sleepable/{name}"), program.is_accepted());
+    }
+    for (name, kind, attach, sort, target) in [
+        ("tp_btf/sys_enter", TRACING, RAW_TP, Sort::Typedef, "btf_trace_sys_enter"),
+        ("tp_btf/sched_switch", TRACING, RAW_TP, Sort::Typedef, "btf_trace_sched_switch"),
+        ("fentry/security_file_open", TRACING, FENTRY, Sort::Function, "security_file_open"),
+        ("fentry/__x64_sys_connect", TRACING, FENTRY, Sort::Function, "__x64_sys_connect"),
+        ("lsm/file_open", LSM, LSM_MAC, Sort::Function, "bpf_lsm_file_open"),
+    ] {
+        let Some(btf_id) = names.find(sort, target) else {
+            print_fact(&format!("sleepable/{name}"), "not in BTF");
+            continue;
+        };
+        let program = Program { kind, insns: &insns, attach, btf_id, sleepable: true };
+        print_whether(&format!("sleepable/{name}"), program.is_accepted());
+    }
+}
+
+const LSM: u32 = sys_types::BPF_PROG_TYPE_LSM;
+const LSM_MAC: u32 = sys_types::BPF_LSM_MAC;
+const RAW_TP: u32 = sys_types::BPF_TRACE_RAW_TP;
+const FENTRY: u32 = sys_types::BPF_TRACE_FENTRY;
+const FEXIT: u32 = sys_types::BPF_TRACE_FEXIT;
+const MODIFY_RETURN: u32 = sys_types::BPF_MODIFY_RETURN;
+
+/// Programs that are loaded for a function of the kernel.
+fn print_typed(names: &Names) {
+    let load = |kind, attach, function: &str, insns: &[bpf_insn]| {
+        let Some(btf_id) = names.find(Sort::Function, function) else { return "not in BTF".to_owned() };
+        let program = Program { kind, insns, attach, btf_id, sleepable: false };
+        if program.is_accepted() { "yes".to_owned() } else { "no".to_owned() }
+    };
+    let zero = [mov(0, 0), exit()];
+    for function in ["security_file_open", "__x64_sys_openat", "vfs_unlink", "should_failslab"] {
+        print_fact(&format!("fmod_ret/{function}"), load(TRACING, MODIFY_RETURN, function, &zero));
+    }
+    print_fact("fexit/do_exit", load(TRACING, FEXIT, "do_exit", &zero));
+    print_fact("lsm/returns 1", load(LSM, LSM_MAC, "bpf_lsm_file_open", &[mov(0, 1), exit()]));
+    const OVERRIDE_RETURN: i32 = 58;
+    let overriding = [mov(2, 0), call(OVERRIDE_RETURN), mov(0, 0), exit()];
+    print_whether("kprobe/bpf_override_return is there", accepts(KPROBE, &overriding));
+}
+
+/// Which types may use a map with a timer in its values.
+fn print_timers(names: &Names) {
+    let map = map_with_timer(names);
+    let print = |name: &str, kind, attach, btf_id: Option<u32>| {
+        let allowed = map.as_ref().zip(btf_id).is_some_and(|(map, btf_id)| {
+            let insns = [load_map(1, map.as_raw_fd()).as_slice(), &[mov(0, 0), exit()]].concat();
+            Program { kind, insns: &insns, attach, btf_id, sleepable: false }.is_accepted()
+        });
+        print_whether(&format!("timer/{name}"), allowed);
+    };
+    for (name, kind) in [
+        ("kprobe", KPROBE),
+        ("tracepoint", sys_types::BPF_PROG_TYPE_TRACEPOINT),
+        ("raw_tp", sys_types::BPF_PROG_TYPE_RAW_TRACEPOINT),
+        ("perf_event", sys_types::BPF_PROG_TYPE_PERF_EVENT),
+        ("xdp", XDP),
+    ] {
+        print(name, kind, 0, Some(0));
+    }
+    print("tp_btf", TRACING, RAW_TP, names.find(Sort::Typedef, "btf_trace_sched_switch"));
+    print("fentry", TRACING, FENTRY, names.find(Sort::Function, "security_file_open"));
+    print("lsm", LSM, LSM_MAC, names.find(Sort::Function, "bpf_lsm_file_open"));
+}
+
+fn map_with_timer(names: &Names) -> Option<OwnedFd> {
+    // Older kernels take the map, and see no timer in it.
+    names.enum_value("bpf_func_id", "BPF_FUNC_timer_init")?;
+    let (btf, key, value) = sys::describe_timer().ok()?;
+    let kind = sys_types::BPF_MAP_TYPE_ARRAY;
+    let btf_of_value = Some((btf.as_raw_fd(), key, value));
+    Map { kind, key_size: 4, value_size: 16, max_entries: 1, btf: btf_of_value, ..Map::default() }
+        .create()
+        .ok()
+}
+
+/// What `bpf_trace_printk` makes of formats: the number of characters, or an error number below 0.
+fn print_formats() -> Result<()> {
+    for format in ["%d", "%s %s", "%c", "%5d", "%%"] {
+        let program = Program { kind: XDP, insns: &printing(format), ..Program::default() }.load();
+        let program = program.with_context(|| format!("cannot load a program that prints {format}"))?;
+        let result = sys::run_program(&program, &[0; 64])? as i32;
+        let result = if result < 0 { result.to_string() } else { "prints".to_owned() };
+        print_fact(&format!("printk/{format}"), result);
+    }
+    Ok(())
+}
+
+/// Puts the format on the stack, prints with it, and returns what the helper returned.
+fn printing(format: &str) -> Vec<bpf_insn> {
+    const TRACE_PRINTK: i32 = 6;
+    let mut bytes = [0; 8];
+    bytes[..format.len()].copy_from_slice(format.as_bytes());
+    let half = |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let store_half = |off: i16, imm: i32| [mov(1, imm), store(W, 10, off, 1)];
+    let mut insns = vec![store_imm(10, -16, i32::from(b'A'))];
+    insns.extend(store_half(-8, half(0)));
+    insns.extend(store_half(-4, half(4)));
+    insns.extend([mov_reg(1, 10), add(1, -8), mov(2, format.len() as i32 + 1)]);
+    // An address of the kernel's, for %s; any number for the others.
+    insns.extend([mov_reg(3, 10), add(3, -16), mov_reg(4, 3), mov(5, 0), call(TRACE_PRINTK), exit()]);
+    insns
+}
+
+/// BPF_PROG_TEST_RUN of an XDP program, by the size of its frame: how many bytes the program sees.
+fn print_frames() -> Result<()> {
+    const DATA: i16 = 0;
+    const DATA_END: i16 = 4;
+    let insns = [load(W, 2, 1, DATA), load(W, 0, 1, DATA_END), subtract_reg(0, 2), exit()];
+    let program = Program { kind: XDP, insns: &insns, ..Program::default() };
+    let program = program.load().context("cannot load a program that measures its frame")?;
+    for size in [0, 13, 14, 3520, 4096] {
+        let result = sys::run_program(&program, &vec![0; size]);
+        let result = result.map_or_else(|error| sys::error_number(&error), |seen| format!("{seen} bytes"));
+        print_fact(&format!("test-run/a frame of {size} bytes"), result);
+    }
+    Ok(())
+}
+
+/// A program that keeps the first so many registers of its `pt_regs` in a map.
+pub fn keeping_registers(map: &OwnedFd, count: usize) -> Vec<bpf_insn> {
+    const LOOKUP: i32 = 1;
+    let mut insns = vec![mov_reg(6, 1), store_imm(10, -8, 0)];
+    insns.extend(load_map(1, map.as_raw_fd()));
+    insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), jump_if(0, 0, 2 * count as i16)]);
+    let registers =
+        (0..count as i16).flat_map(|index| [load(DW, 7, 6, 8 * index), store(DW, 0, 8 * index, 7)]);
+    insns.extend(registers.chain([mov(0, 0), exit()]));
+    insns
+}

@@ -1,0 +1,63 @@
+//! What each kernel has, does and refuses, as `xtask/facts` finds it: compared with `book/facts`, to which the book's
+//! reference pages are held by `cargo xtask book check`.
+//!
+//! To accept new facts, look at them after `INSTA_UPDATE=always cargo test -p xtask --test facts -- --ignored`, and let
+//! the book's check say which page they contradict.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod common;
+
+use plan::{Outcome, Step};
+use xtask::setup::{self, Need};
+use xtask::vm::{self, Failure};
+use xtask::{build, demo, workspace};
+
+fn facts_on(kernel: &str) {
+    setup::ensure(&[Need::LibbpfBuild, Need::Qemu, Need::Kernel(kernel.into())]).unwrap();
+    let programs = demo::programs(&[&build::tool("facts").unwrap()]).unwrap();
+    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
+    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
+    let step = Step { program: "/bin/facts".into(), args: Vec::new(), ..common::shell("") };
+    let (report, printed) = common::run(&mut started, vec![step]);
+    let report = report.map_err(Failure::into_error).unwrap();
+    let facts = String::from_utf8(printed.concat()).unwrap();
+    assert_eq!(report.steps[0].outcome, Outcome::Exited(0), "it printed:\n{facts}");
+
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(workspace::root().join("book/facts"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(format!("Linux {}", started.release));
+    settings.bind(|| insta::assert_snapshot!(kernel, facts));
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_5_10() {
+    facts_on("5.10");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_1() {
+    facts_on("6.1");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_12() {
+    facts_on("6.12");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_6_18() {
+    facts_on("6.18");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn on_7_3() {
+    facts_on("7.3");
+}
