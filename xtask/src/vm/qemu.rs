@@ -209,7 +209,7 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: &str| arguments.extend([option.into(), value.into()]);
     // No floppy, no keyboard controller, no disks: each costs boot time.
-    add("-machine", "q35,i8042=off,sata=off,smbus=off");
+    add("-machine", "q35,i8042=off,sata=off,smbus=off,memory-backend=memory");
     add("-accel", accel.argument());
     if machine.clock == Clock::Instructions {
         add("-icount", &format!("shift={}", NANOSECONDS.trailing_zeros()));
@@ -218,6 +218,9 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     // A clock of instructions stands still while one CPU waits for another that is being started: Linux 5.10 and 6.1
     // never got two of them going.
     add("-smp", if machine.clock == Clock::Instructions { "1" } else { "2" });
+    // Before all other memory: when QEMU 10.0 saves an emulated guest, it takes offsets in a memory for addresses, which
+    // they are in the first one only. With the programs' memory there it ended by signal 6.
+    add("-object", &format!("memory-backend-ram,id=memory,size={}M", machine.memory_mib));
     add("-m", &format!("{}M", machine.memory_mib));
     add("-chardev", &format!("socket,id=console,fd={}", inherited.console));
     add("-serial", "chardev:console");
@@ -232,6 +235,8 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
         // Only the master of such a memory can be saved.
         add("-device", "ivshmem-plain,memdev=programs,master=on");
     }
+    // A guest that was stopped to be saved is to run when it is resumed.
+    add("-global", "migration.store-global-state=off");
     // -nographic would let the firmware clear the user's terminal.
     add("-display", "none");
     arguments.extend(["-no-reboot", "-nodefaults", "-no-user-config"].map(OsString::from));
