@@ -13,7 +13,7 @@ use plan::{Outcome, Step};
 use serde_json::Value;
 use xtask::image::{self, Archive};
 use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, Started};
+use xtask::vm::{self, Clock, Failure, How, Machine, Started};
 use xtask::{demo, workspace};
 
 fn died(failure: Failure) -> xtask::vm::Death {
@@ -121,6 +121,24 @@ fn another_step_costs_little() {
     let each = begin.elapsed() / 9;
     // Ten times what it takes: this is no benchmark, it notices a sleep in the path of a step.
     assert!(each < Duration::from_secs(1), "{each:?}");
+}
+
+/// As on every machine with KVM, where no VM is resumed.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn programs_that_come_with_the_boot_have_room() {
+    setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())]).unwrap();
+    let mut archive = Archive::default();
+    image::add_tools(&mut archive).unwrap();
+    archive.file("lib/large", 0o644, &vec![1; 30_000_000]).unwrap();
+    let machine = demo::machine(&setup::kernels::get("6.12").unwrap()).unwrap();
+    let machine = Machine { clock: Clock::Instructions, memory_mib: 128, ..machine };
+    let started = vm::start(&machine, &archive.finish().unwrap());
+    let mut started = started.map_err(Failure::into_error).unwrap();
+    assert_eq!(started.how, How::Booted);
+    let (report, printed) = run(&mut started, vec![shell("wc -c < /lib/large")]);
+    report.map_err(Failure::into_error).unwrap();
+    assert_eq!(printed[0], b"30000000\n");
 }
 
 /// All three get their memory from kmalloc_nolock() on new kernels, which needs a CPU with cmpxchg16b or a kernel that

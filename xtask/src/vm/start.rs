@@ -242,6 +242,7 @@ fn boot_with_retries(
     notes: &mut Vec<String>,
 ) -> Result<Started, Failure> {
     let initramfs = initramfs(machine, programs, notes).map_err(Failure::Caller)?;
+    let machine = &with_room_for(machine, programs);
     let mut kvm_failed = None;
     let mut failed = 0;
     loop {
@@ -275,6 +276,15 @@ fn boot_with_retries(
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// Programs that come with the boot are in the guest's memory three times for a moment: as a file of the initial file
+/// system, as init has read it, and unpacked. The programs of all lessons were too many for 256 MiB.
+fn with_room_for(machine: &Machine, programs: Option<&[u8]>) -> Machine {
+    const COPIES: usize = 3;
+    let bytes = COPIES * programs.map_or(0, <[u8]>::len);
+    let mebibytes = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    Machine { memory_mib: machine.memory_mib.saturating_add(mebibytes), ..machine.clone() }
 }
 
 /// How long a VM takes whose init ends it at once: what no boot can beat.
