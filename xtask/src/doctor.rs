@@ -13,7 +13,7 @@ use crate::problem::Exit;
 use crate::screen::{self, Mark};
 use crate::setup::packages::Part;
 use crate::setup::{Need, clang, kernels, linker, packages, qemu, rust_src, site, toolchain, tools};
-use crate::vm::{Accel, KvmState, kvm_state};
+use crate::vm::{Accel, Cmpxchg16b, KvmState, kvm_state};
 use crate::workspace;
 
 /// One line of the table.
@@ -150,11 +150,21 @@ fn qemu() -> Item {
                 let found = format!("{version}, {}, {}", path.display(), qemu::TOO_OLD);
                 missing("QEMU", found, qemu::NEWER)
             }
-            Some(version) => ok("QEMU", format!("{version}, {}", path.display())),
+            Some(version) => {
+                ok("QEMU", format!("{version}, {}{}", path.display(), without_cmpxchg16b(&version)))
+            }
             None => {
                 missing("QEMU", format!("{} does not run", path.display()), packages::hint(&[Part::Qemu]))
             }
         },
+    }
+}
+
+/// What is different in VMs that this QEMU emulates.
+fn without_cmpxchg16b(qemu: &str) -> &'static str {
+    match Cmpxchg16b::choose(Some(qemu), kernel::DEFAULT) {
+        Cmpxchg16b::Emulated => "",
+        _ => "; older than 10.0, so that emulated CPUs have no cmpxchg16b",
     }
 }
 
