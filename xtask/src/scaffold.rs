@@ -1,6 +1,7 @@
 //! `new`: the files that every exercise has.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
@@ -8,7 +9,7 @@ use crate::catalog;
 use crate::exercises;
 use crate::exercises::build::shown;
 use crate::problem::{Exit, Problem};
-use crate::screen;
+use crate::{screen, workspace};
 
 #[derive(clap::Subcommand, Debug)]
 pub enum New {
@@ -48,9 +49,12 @@ pub fn run(New::Exercise { name }: &New) -> Result<Exit> {
         fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         fs::write(&path, fill(text)).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    // What no exercise changes is taken from the one that is the model of the others.
+    let model = workspace::root().join(MODEL);
+    copy(&model.join(FLAGS), &folder.join(FLAGS))?;
     let header = folder.with_file_name("vmlinux.h");
     if !header.exists() {
-        fs::write(&header, HEADER).with_context(|| format!("cannot write {}", header.display()))?;
+        copy(&model.with_file_name("vmlinux.h"), &header)?;
     }
     screen::say(screen::Mark::Good, &format!("made: {}", shown(&folder)));
     screen::note(
@@ -59,7 +63,13 @@ pub fn run(New::Exercise { name }: &New) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-const FILES: [(&str, &str); 10] = [
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to)
+        .map(drop)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+}
+
+const FILES: [(&str, &str); 9] = [
     ("exercise.toml", ABOUT),
     ("README.md", TASK),
     ("aya/Cargo.toml", MANIFEST),
@@ -67,17 +77,15 @@ const FILES: [(&str, &str); 10] = [
     ("starter/main.rs", RUST),
     ("solution/main.rs", RUST),
     ("libbpf/main.bpf.c", C),
-    ("libbpf/compile_flags.txt", FLAGS),
     ("starter/main.bpf.c", C),
     ("solution/main.bpf.c", C),
 ];
 
-// What no exercise changes is taken from the one that is the model of the others.
+const MODEL: &str = "lessons/03-tracepoint/exercises/count-by-comm";
+const FLAGS: &str = "libbpf/compile_flags.txt";
+
 const ABOUT: &str = include_str!("scaffold/exercise.toml");
 const TASK: &str = include_str!("scaffold/README.md");
 const MANIFEST: &str = include_str!("scaffold/Cargo.toml.in");
 const RUST: &str = include_str!("scaffold/main.rs.in");
 const C: &str = include_str!("scaffold/main.bpf.c");
-const FLAGS: &str =
-    include_str!("../../lessons/03-tracepoint/exercises/count-by-comm/libbpf/compile_flags.txt");
-const HEADER: &str = include_str!("../../lessons/03-tracepoint/exercises/vmlinux.h");

@@ -37,7 +37,12 @@ fn checkout_of(path: &Path) -> Option<PathBuf> {
 /// Whether a program is the one that this checkout's cargo built. Where `CARGO_TARGET_DIR` is shared by two checkouts, the
 /// last one to build has put its program there.
 pub fn is_own_build(program: &Path) -> bool {
-    is_build_of(root(), program, checkout_of(Path::new(COMPILED_IN)).as_deref())
+    is_build_of(root(), program, compiled_in().as_deref())
+}
+
+/// The checkout that this program was compiled in; it may be gone.
+pub fn compiled_in() -> Option<PathBuf> {
+    Path::new(COMPILED_IN).parent().map(Path::to_owned)
 }
 
 /// A program in the checkout is the checkout's own, even if compiled elsewhere: it was copied with its source.

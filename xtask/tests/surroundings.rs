@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{program, stderr, stdout};
-use xtask::workspace;
+use xtask::{catalog, workspace};
 
 /// Two programs, as small as they can be: what the tool calls `xtask` and `guest`.
 struct Checkout {
@@ -151,6 +151,34 @@ fn a_program_outside_of_every_checkout_works_on_the_one_it_was_built_from() {
     let mut xtask = Command::new(copy);
     xtask.arg("list").current_dir(elsewhere.path()).env_remove("CARGO_MANIFEST_DIR");
     assert!(printed(&mut xtask).contains("A look at the machine"));
+}
+
+/// An eBPF program is a crate of the workspace like any other, for editors; only it has no standard library.
+#[test]
+fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
+    let all = tempfile::tempdir().unwrap();
+    let checkout = Checkout::at(all.path().join("course"));
+    checkout.say("any");
+    let script = "lessons/common/kernel_only.rs";
+    checkout.write(script, &fs::read_to_string(workspace::root().join(script)).unwrap());
+    let manifest = "[package]\nname = 'kernel'\nedition = '2024'\nbuild = '../../common/kernel_only.rs'\n\
+        [[bin]]\nname = 'kernel'\npath = 'src/main.rs'\ntest = false\nbench = false\n";
+    checkout.write("lessons/01/ebpf/Cargo.toml", manifest);
+    let program = "#![no_std]\n#![no_main]\n#[panic_handler]\n\
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n";
+    checkout.write("lessons/01/ebpf/src/main.rs", program);
+    let workspace = fs::read_to_string(checkout.root.join("Cargo.toml")).unwrap();
+    let members = "members = [\"xtask\", \"lessons/01/ebpf\"]";
+    checkout.write("Cargo.toml", &workspace.replace("members = [\"xtask\"]", members));
+    printed(&mut checkout.cargo(&["check", "--workspace", "--all-targets", "--keep-going"]));
+    let built = checkout.cargo(&["build", "--package", "kernel"]).output().unwrap();
+    assert!(!built.status.success());
+    assert!(stderr(&built).contains("cargo xtask run LESSON"), "{}", stderr(&built));
+    for lesson in catalog::lessons().unwrap() {
+        let manifest = lesson.folder.join("ebpf/Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains("build = \"../../common/kernel_only.rs\""), "{}", manifest.display());
+    }
 }
 
 /// What the manifest says about the programs that go into a VM, a configuration elsewhere must not change.
