@@ -286,8 +286,9 @@ impl Report {
                 Verdict::Failed { why } => {
                     format!("  {} {name:<width$}  {time}\n{}", Mark::Bad.symbol(), indented(why))
                 }
-                Verdict::Rejected { error, log, .. } => {
-                    format!("  {} {name:<width$}  {time}\n{}", Mark::Bad.symbol(), self.rejection(error, log))
+                Verdict::Rejected { error, log, note, .. } => {
+                    let why = self.rejection(error, log) + &indented(note.as_deref().unwrap_or_default());
+                    format!("  {} {name:<width$}  {time}\n{why}", Mark::Bad.symbol())
                 }
             };
         }

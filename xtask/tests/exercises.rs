@@ -1,12 +1,15 @@
 //! Every exercise, in both languages, on every kernel: the starter fails as it should, the solution is right, and a
-//! program that was emptied is not.
+//! program that was emptied is not. On the default kernel, the mistakes that people make are each refused at the check
+//! that is about them.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod mistakes;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionIndex, SymbolKind};
+use mistakes::{Elf, Expected};
 use xtask::catalog::{Implementation, Place};
 use xtask::exercises::build::Program;
 use xtask::exercises::judging::{self, Candidate, Checked, Verdict};
@@ -30,6 +33,8 @@ enum Should {
     FailAt(Starter),
     /// Every function returns this number, and does nothing else.
     NotPass(u8),
+    /// It has this mistake.
+    Mistake(&'static str, Expected),
 }
 
 /// All programs, built once for all tests of this file.
@@ -67,8 +72,26 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
     cases.extend(
         emptied(exercise, &solution).into_iter().map(|(file, value)| case(file, Should::NotPass(value))),
     );
+    for mistake in mistakes_in(exercise, implementation, &solution) {
+        let file = PathBuf::from(format!("{}-{}", solution.display(), mistake.name.replace(' ', "-")));
+        std::fs::write(&file, mistake.object).unwrap();
+        cases.push(case(file, Should::Mistake(mistake.name, mistake.verdict)));
+    }
     cases.push(case(solution, Should::Pass));
     cases
+}
+
+fn mistakes_in(
+    exercise: &Exercise,
+    implementation: Implementation,
+    solution: &Path,
+) -> Vec<mistakes::Mistake> {
+    if exercise.about.place == Place::Here {
+        return Vec::new();
+    }
+    let in_c = build::build(exercise, Implementation::Libbpf, Variant::Solution).unwrap().unwrap();
+    let [solution, in_c] = [solution, &in_c].map(|path| std::fs::read(path).unwrap());
+    mistakes::mistakes(exercise, implementation, &solution, &in_c)
 }
 
 /// What somebody would hand in who hopes that nobody looks.
@@ -80,44 +103,12 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
     let bytes = std::fs::read(solution).unwrap();
     let write = |value: u8| {
         let path = PathBuf::from(format!("{}-emptied-{value}", solution.display()));
-        std::fs::write(&path, with_empty_functions(&bytes, value)).unwrap();
+        let mut elf = Elf::read(&bytes);
+        elf.empty_functions(value);
+        std::fs::write(&path, elf.bytes()).unwrap();
         (path, value)
     };
     [0, 1, 2].map(write).to_vec()
-}
-
-/// Writes `r0 = value; exit` over every function of an object file, and takes back what the loader would write into it.
-fn with_empty_functions(object: &[u8], value: u8) -> Vec<u8> {
-    const INSTRUCTION: usize = 8;
-    let file = object::File::parse(object).unwrap();
-    let mut bytes = object.to_vec();
-    let mut code: Vec<SectionIndex> = Vec::new();
-    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
-        let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
-        let begin = (section.file_range().unwrap().0 + symbol.address()) as usize;
-        let function = &mut bytes[begin..begin + symbol.size() as usize];
-        let (last, before) = function.split_last_chunk_mut::<INSTRUCTION>().map(|(a, b)| (b, a)).unwrap();
-        before
-            .chunks_mut(INSTRUCTION)
-            .for_each(|chunk| chunk.copy_from_slice(&[0xb7, 0, 0, 0, value, 0, 0, 0]));
-        last.copy_from_slice(&[0x95, 0, 0, 0, 0, 0, 0, 0]);
-        code.push(section.index());
-    }
-    let table = u64::from_le_bytes(object[40..48].try_into().unwrap()) as usize;
-    for header in bytes[table..].chunks_exact_mut(64) {
-        let field = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap());
-        let (kind, target) = (field(4), field(44));
-        // SHT_REL, of a section of code: it has no entries any more.
-        if kind == 9 && code.contains(&SectionIndex(target as usize)) {
-            header[32..40].fill(0);
-        }
-    }
-    if let Some(types) = file.section_by_name(".BTF.ext") {
-        // The length of what CO-RE would correct.
-        let length = types.file_range().unwrap().0 as usize + 28;
-        bytes[length..length + 4].fill(0);
-    }
-    bytes
 }
 
 fn exercises_on(kernel: &str) {
@@ -145,7 +136,7 @@ fn exercises_on(kernel: &str) {
 
 impl Case {
     fn is_for(&self, kernel: &str) -> bool {
-        let many = matches!(self.should, Should::NotPass(value) if value > 0);
+        let many = matches!(self.should, Should::NotPass(1..) | Should::Mistake(..));
         self.exercise.about.place == Place::Kernel
             && self.exercise.kernels().any(|name| name == kernel)
             && (!many || kernel == DEFAULT)
@@ -166,30 +157,46 @@ impl Case {
             }
             (Should::NotPass(value), None) => Some(format!("{what}: `return {value}` is taken as right")),
             // The patched object itself must be sound, or this would prove nothing.
-            (Should::NotPass(0), Some(check))
-                if check.name == judging::ACCEPTED || check.name == judging::ATTACHED =>
-            {
-                Some(format!(
-                    "{what}: `return 0` does not come as far as the judge's own checks: {}",
-                    told(check)
-                ))
-            }
+            (Should::NotPass(0), Some(check)) if self.is_before_the_exercise(check) => Some(format!(
+                "{what}: `return 0` does not come as far as the judge's own checks: {}",
+                told(check)
+            )),
             (Should::NotPass(_), Some(_)) => None,
+            (Should::Mistake(_, Expected::Right), None) => None,
+            (Should::Mistake(name, Expected::Right), Some(check)) => {
+                Some(format!("{what}: {name}, which is no mistake here: {}", told(check)))
+            }
+            (Should::Mistake(name, Expected::Refused { at, .. }), None) => {
+                Some(format!("{what}: {name}: is taken as right, and should be refused at '{at}'"))
+            }
+            (Should::Mistake(name, Expected::Refused { at, words }), Some(check)) => {
+                let is_named = words.iter().all(|word| said(check).contains(word));
+                let is_right = check.name == *at && is_named;
+                (!is_right).then(|| {
+                    format!("{what}: {name}: should be refused at '{at}' with {words:?}: {}", told(check))
+                })
+            }
         }
+    }
+
+    fn is_before_the_exercise(&self, check: &Checked) -> bool {
+        let loads = judging::can_load(&self.implementation.to_string());
+        [judging::FITS, &loads, judging::ACCEPTED, judging::ATTACHED].contains(&check.name.as_str())
     }
 }
 
-fn said(check: &Checked) -> &str {
+fn said(check: &Checked) -> String {
     match &check.verdict {
-        Verdict::Passed | Verdict::NotRun => "",
-        Verdict::Failed { why } => why,
-        Verdict::Rejected { log, .. } => log,
+        Verdict::Passed | Verdict::NotRun => String::new(),
+        Verdict::Failed { why } => why.clone(),
+        Verdict::Rejected { log, note, .. } => [log.as_str(), note.as_deref().unwrap_or_default()].join("\n"),
     }
 }
 
 /// With the end of a long log.
 fn told(check: &Checked) -> String {
-    let lines: Vec<&str> = said(check).lines().collect();
+    let said = said(check);
+    let lines: Vec<&str> = said.lines().collect();
     format!("{}: {}", check.name, lines[lines.len().saturating_sub(30)..].join("\n"))
 }
 

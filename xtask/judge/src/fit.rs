@@ -52,10 +52,10 @@ fn check_map(spec: &MapSpec, library: Library, file: &ObjectFile, opened: &dyn O
         bail!("{name} is a variable in {section} and no map: is {marker} missing?");
     }
     let names: Vec<&str> = maps.iter().map(|map| map.name.as_str()).collect();
-    let near = names.iter().any(|other| strsim::osa_distance(other, name) <= 2);
-    let (list, marker) = (or_none(&names), map_marker(library));
-    let guess = if near { String::new() } else { format!(" (what makes a map of a variable is {marker})") };
-    bail!("there is no map called {name}; there is: {list}{guess}")
+    // A variable that nothing refers to is not in the object at all.
+    let guess =
+        if names.is_empty() { format!(". Is {} missing?", map_marker(library)) } else { String::new() };
+    bail!("there is no map called {name}; there is: {}{guess}", or_none(&names))
 }
 
 /// What makes a map of a variable.
@@ -75,6 +75,14 @@ fn check_global(Global { name, bytes }: &Global, library: Library, file: &Object
     let (is, should) = (variable.size, bytes.len());
     ensure!(is == should, "the global variable {name} has {is} bytes, and should have {should}");
     Ok(())
+}
+
+/// Why the verifier wants a licence, where the answer has none. aya takes a missing one as "GPL".
+pub fn licence_note(library: Library, file: &ObjectFile, log: &str) -> Option<String> {
+    let has_licence = file.symbols.iter().any(|symbol| symbol.section == "license");
+    let is_missing = library == Library::Libbpf && log.contains("GPL") && !has_licence;
+    let line = "char LICENSE[] SEC(\"license\") = \"Dual MIT/GPL\";";
+    is_missing.then(|| format!("the object has no licence: is this line missing? {line}"))
 }
 
 fn or_none(names: &[&str]) -> String {

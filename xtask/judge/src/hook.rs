@@ -97,6 +97,9 @@ impl Placed {
         if kind != found {
             return Some(format!("{name} should be a {kind} program, and is a {found} program: {written}"));
         }
+        if matches!(hook, Hook::Xdp) && section.contains('/') {
+            return Some(format!("{name} should be for a network interface, and is for a map: {written}"));
+        }
         let target = self.named_target()?;
         let function = target.split_once('+').map_or(target, |(function, _)| function);
         if hook.targets().contains(&function) {

@@ -53,7 +53,8 @@ impl Kernel {
             Err(Refused::ByLibrary(why)) => say(&Said::Failed { why }),
             Err(Refused::ByVerifier { program, error, log }) => {
                 say(&Said::Passed)?;
-                say(&Said::Rejected { program, error, log })
+                let note = fit::licence_note(library, &file, &log);
+                say(&Said::Rejected { program, error, log, note })
             }
         }
     }

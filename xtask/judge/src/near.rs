@@ -11,6 +11,20 @@ pub fn with_names(said: String, programs: &[Placed]) -> String {
     [vec![said], missing].concat().join("\n")
 }
 
+/// Why a program could not be attached.
+pub fn attach_error(program: &Placed, said: &str) -> anyhow::Error {
+    let targets = program.targets().join(" or ");
+    let mut said = format!("cannot attach {} to {targets}: {said}", program.name);
+    let denied = said.contains("EACCES") || said.contains("Permission denied");
+    if matches!(program.hook, Hook::Tracepoint(_)) && denied {
+        // The verifier does not know how long the record is; perf_event_set_bpf_prog compares.
+        said += &format!(
+            "\nit reads what is behind the end of the record: its fields are in events/{targets}/format"
+        );
+    }
+    anyhow::Error::msg(with_names(said, std::slice::from_ref(program)))
+}
+
 /// Nothing, if this kernel has one of the program's hooks, or if that cannot be told.
 fn missing(program: &Placed, symbols: &str) -> Option<String> {
     let prefix = match program.hook {

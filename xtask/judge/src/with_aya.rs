@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use aya::maps::Map;
 use aya::programs::{KProbe, Program, ProgramError, TestRun as _, TestRunOptions};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader};
@@ -174,10 +174,7 @@ impl library::Loaded for Loaded {
         for placed in programs {
             let program = self.ebpf.program_mut(placed.name);
             let program = program.with_context(|| format!("find {}", placed.name))?;
-            attach(program, placed).map_err(|error| {
-                let said = format!("{}: {}", placed.name, chain(&error));
-                anyhow!(near::with_names(said, std::slice::from_ref(placed)))
-            })?;
+            attach(program, placed).map_err(|error| near::attach_error(placed, &chain(&error)))?;
         }
         Ok(())
     }

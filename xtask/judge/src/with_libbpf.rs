@@ -227,9 +227,7 @@ impl library::Loaded for Loaded {
         for placed in programs {
             let program = find(&self.object, placed.name)?;
             messages().clear();
-            let link = attach(&program, placed).map_err(|error| {
-                anyhow!("{}: {}", placed.name, near::with_names(said(&error), std::slice::from_ref(placed)))
-            })?;
+            let link = attach(&program, placed).map_err(|error| near::attach_error(placed, &said(&error)))?;
             self.links.extend(link);
         }
         Ok(())

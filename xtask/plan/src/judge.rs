@@ -28,5 +28,7 @@ pub enum Said {
         program: String,
         error: String,
         log: String,
+        /// What the judge knows about the object, and the verifier does not.
+        note: Option<String>,
     },
 }

@@ -36,17 +36,22 @@ pub fn build(exercise: &Exercise, implementation: Implementation, variant: Varia
         (Place::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
         (Place::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
         (Place::Kernel, Implementation::Libbpf) => {
-            let mut clang = Command::new(clang::program());
-            clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall", "-D__TARGET_ARCH_x86"]);
-            // The lesson's exercises share a vmlinux.h.
-            clang.arg("-I").arg(exercise.folder.with_file_name("")).arg("-I").arg(headers()?);
-            c(clang.arg("-c"), &source, exercise, variant)
+            c(clang_for_kernel(exercise)?.arg("-c"), &source, exercise, variant)
         }
         (Place::Here, Implementation::Libbpf) => {
             let mut cc = Command::new("cc");
             c(cc.args(["-O1", "-g", "-Wall", "-Wextra"]), &source, exercise, variant)
         }
     }
+}
+
+/// The compiler of answers in C, without a file to compile.
+pub fn clang_for_kernel(exercise: &Exercise) -> Result<Command> {
+    let mut clang = Command::new(clang::program());
+    clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall", "-D__TARGET_ARCH_x86"]);
+    // The lesson's exercises share a vmlinux.h.
+    clang.arg("-I").arg(exercise.folder.with_file_name("")).arg("-I").arg(headers()?);
+    Ok(clang)
 }
 
 /// As people name a file of the course.

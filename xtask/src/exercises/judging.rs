@@ -43,6 +43,7 @@ pub enum Verdict {
         program: String,
         error: String,
         log: String,
+        note: Option<String>,
     },
     /// One before it did not pass.
     NotRun,
@@ -189,7 +190,7 @@ impl Minutes {
             }
             Said::Passed => Verdict::Passed,
             Said::Failed { why } => Verdict::Failed { why },
-            Said::Rejected { program, error, log } => Verdict::Rejected { program, error, log },
+            Said::Rejected { program, error, log, note } => Verdict::Rejected { program, error, log, note },
         };
         self.decide(verdict)
     }
