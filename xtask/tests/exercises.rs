@@ -1,6 +1,6 @@
 //! Every exercise, in both languages, on every kernel: the starter fails as it should, the solution is right, and a
-//! program that was emptied is not. On the default kernel, the mistakes that people make are each refused at the check
-//! that is about them.
+//! program that was emptied is not. The mistakes that people make are each refused at the check that is about them: those
+//! that the judge sees in the object file on this machine, the others on the default kernel.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -33,8 +33,12 @@ enum Should {
     FailAt(Starter),
     /// Every function returns this number, and does nothing else.
     NotPass(u8),
-    /// It has this mistake.
-    Mistake(&'static str, Expected),
+    /// It has this mistake; tried on one kernel.
+    Mistake {
+        name: &'static str,
+        kernel: &'static str,
+        verdict: Expected,
+    },
 }
 
 /// All programs, built once for all tests of this file.
@@ -74,8 +78,9 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
     );
     for mistake in mistakes_in(exercise, implementation, &solution) {
         let file = PathBuf::from(format!("{}-{}", solution.display(), mistake.name.replace(' ', "-")));
-        std::fs::write(&file, mistake.object).unwrap();
-        cases.push(case(file, Should::Mistake(mistake.name, mistake.verdict)));
+        std::fs::write(&file, &mistake.object).unwrap();
+        let mistakes::Mistake { name, kernel, verdict, .. } = mistake;
+        cases.push(case(file, Should::Mistake { name, kernel, verdict }));
     }
     cases.push(case(solution, Should::Pass));
     cases
@@ -114,16 +119,8 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
 fn exercises_on(kernel: &str) {
     setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
     let cases: Vec<&Case> = cases().iter().filter(|case| case.is_for(kernel)).collect();
-    let candidates: Vec<Candidate> = cases
-        .iter()
-        .enumerate()
-        .map(|(number, case)| Candidate {
-            exercise: &case.exercise,
-            implementation: case.implementation,
-            name: number.to_string(),
-            file: case.file.clone(),
-        })
-        .collect();
+    let candidates: Vec<Candidate> =
+        cases.iter().enumerate().map(|(number, case)| case.candidate(number.to_string())).collect();
     let programs = judging::programs(&judging::judge().unwrap(), &candidates).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
     let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
@@ -135,11 +132,27 @@ fn exercises_on(kernel: &str) {
 }
 
 impl Case {
+    fn candidate(&self, name: String) -> Candidate<'_> {
+        let Self { exercise, implementation, file, .. } = self;
+        Candidate { exercise, implementation: *implementation, name, file: file.clone() }
+    }
+
     fn is_for(&self, kernel: &str) -> bool {
-        let many = matches!(self.should, Should::NotPass(1..) | Should::Mistake(..));
+        let only_on = match self.should {
+            Should::NotPass(1..) => Some(DEFAULT),
+            Should::Mistake { kernel, .. } => Some(kernel),
+            _ => None,
+        };
         self.exercise.about.place == Place::Kernel
+            && !self.needs_no_kernel()
             && self.exercise.kernels().any(|name| name == kernel)
-            && (!many || kernel == DEFAULT)
+            && only_on.is_none_or(|only| only == kernel)
+    }
+
+    /// The judge reads the object file, and should refuse it for what it finds there.
+    fn needs_no_kernel(&self) -> bool {
+        let Should::Mistake { verdict: Expected::Refused { at, .. }, .. } = self.should else { return false };
+        at == judging::FITS
     }
 
     /// Where the judge did not say what it should have said.
@@ -162,14 +175,14 @@ impl Case {
                 told(check)
             )),
             (Should::NotPass(_), Some(_)) => None,
-            (Should::Mistake(_, Expected::Right), None) => None,
-            (Should::Mistake(name, Expected::Right), Some(check)) => {
+            (Should::Mistake { verdict: Expected::Right, .. }, None) => None,
+            (Should::Mistake { name, verdict: Expected::Right, .. }, Some(check)) => {
                 Some(format!("{what}: {name}, which is no mistake here: {}", told(check)))
             }
-            (Should::Mistake(name, Expected::Refused { at, .. }), None) => {
+            (Should::Mistake { name, verdict: Expected::Refused { at, .. }, .. }, None) => {
                 Some(format!("{what}: {name}: is taken as right, and should be refused at '{at}'"))
             }
-            (Should::Mistake(name, Expected::Refused { at, words }), Some(check)) => {
+            (Should::Mistake { name, verdict: Expected::Refused { at, words }, .. }, Some(check)) => {
                 let is_named = words.iter().all(|word| said(check).contains(word));
                 let is_right = check.name == *at && is_named;
                 (!is_right).then(|| {
@@ -207,14 +220,24 @@ fn on_this_machine() {
     let cases = cases().iter().filter(|case| case.exercise.about.place == Place::Here);
     let wrong: Vec<String> = cases
         .filter_map(|case| {
-            let name = "answer".to_owned();
-            let candidate = Candidate {
-                exercise: &case.exercise,
-                implementation: case.implementation,
-                name,
-                file: case.file.clone(),
-            };
+            let candidate = case.candidate("answer".to_owned());
             case.surprise(&judging::here(&judge, &candidate).unwrap(), "this machine")
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
+    let judge = judging::judge().unwrap();
+    let cases: Vec<&Case> = cases().iter().filter(|case| case.needs_no_kernel()).collect();
+    assert!(!cases.is_empty());
+    let wrong: Vec<String> = cases
+        .into_iter()
+        .filter_map(|case| {
+            let candidate = case.candidate("answer".to_owned());
+            case.surprise(&judging::fit_here(&judge, &candidate).unwrap(), "this machine")
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

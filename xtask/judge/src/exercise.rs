@@ -1,16 +1,14 @@
 //! What a judge is made of.
 
-use std::path::Path;
-
 #[cfg(feature = "kernel")]
 use anyhow::Context as _;
 use anyhow::Result;
 use plan::judge::Said;
 
-use crate::Library;
+use crate::Cli;
 use crate::command::Command;
 #[cfg(feature = "kernel")]
-pub use crate::kernel::{Global, Kernel};
+pub use crate::kernel::{Extent, Global, Kernel};
 
 pub struct Exercise {
     /// Such as `03/count-by-comm`.
@@ -38,17 +36,18 @@ pub struct Check<A> {
 pub type Say<'a> = &'a mut dyn FnMut(&Said) -> Result<()>;
 
 impl Exercise {
-    /// `library` is the one that the answer is written for. A program for the learner's machine needs none.
-    pub fn judge(&self, answer: &Path, library: Option<Library>, say: Say<'_>) -> Result<()> {
+    pub fn judge(&self, cli: &Cli, say: Say<'_>) -> Result<()> {
         match &self.judge {
             Judge::Here(checks) => {
                 say(&Said::Checks(names(&[], checks)))?;
-                each(checks, &mut Command::new(answer), say)
+                each(checks, &mut Command::new(&cli.answer), say)
             }
             #[cfg(feature = "kernel")]
             Judge::Kernel(kernel) => {
-                let library = library.context("--with says which library loads the answer: aya or libbpf")?;
-                kernel.judge(answer, library, say)
+                let library =
+                    cli.with.context("--with says which library loads the answer: aya or libbpf")?;
+                let extent = if cli.fit_only { Extent::Fit } else { Extent::All };
+                kernel.judge(&cli.answer, library, extent, say)
             }
         }
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::Library;
 use crate::hook::{Hook, Placed};
-use crate::kernel::{Global, Kernel};
+use crate::kernel::{GLOBAL_SIZE, Global, Kernel};
 use crate::library::Opened;
 use crate::map_spec::MapSpec;
 use crate::object_file::ObjectFile;
@@ -15,7 +15,6 @@ use crate::object_file::ObjectFile;
 /// The answer's programs, in the order of the exercise.
 pub fn check(
     kernel: &Kernel,
-    globals: &[Global],
     library: Library,
     file: &ObjectFile,
     opened: &dyn Opened,
@@ -29,7 +28,7 @@ pub fn check(
         }
     }
     kernel.maps.iter().try_for_each(|spec| check_map(spec, library, file, opened))?;
-    globals.iter().try_for_each(|global| check_global(global, library, file))?;
+    kernel.globals.iter().try_for_each(|global| check_global(global, library, file))?;
     Ok(programs)
 }
 
@@ -66,13 +65,13 @@ fn map_marker(library: Library) -> &'static str {
     }
 }
 
-fn check_global(Global { name, bytes }: &Global, library: Library, file: &ObjectFile) -> Result<()> {
+fn check_global(Global { name, .. }: &Global, library: Library, file: &ObjectFile) -> Result<()> {
     let Some(variable) = file.variable(name) else {
         let renamed = file.mangled_variable(name).is_some() && library == Library::Aya;
         let guess = if renamed { "; is #[unsafe(no_mangle)] missing?" } else { "" };
         bail!("there is no global variable called {name}{guess}");
     };
-    let (is, should) = (variable.size, bytes.len());
+    let (is, should) = (variable.size, GLOBAL_SIZE);
     ensure!(is == should, "the global variable {name} has {is} bytes, and should have {should}");
     Ok(())
 }

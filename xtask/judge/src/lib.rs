@@ -75,7 +75,7 @@ pub use exercise::Exercise;
 
 /// Judges an answer to an exercise and prints a line of JSON for each check.
 #[derive(Parser)]
-struct Cli {
+pub struct Cli {
     /// Such as 03/count-by-comm
     exercise: String,
     /// The object file, or the program
@@ -83,6 +83,9 @@ struct Cli {
     /// The library that the object file is written for
     #[arg(long, value_enum)]
     with: Option<Library>,
+    /// Stop after the first check, which reads the object file and needs no kernel
+    #[arg(long)]
+    fit_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -103,7 +106,7 @@ impl fmt::Display for Library {
 /// All that both programs do; they differ in the exercises that they know.
 pub fn run(find: fn(&str) -> Result<&'static Exercise>) -> ExitCode {
     let cli = Cli::parse();
-    match find(&cli.exercise).and_then(|exercise| exercise.judge(&cli.answer, cli.with, &mut say)) {
+    match find(&cli.exercise).and_then(|exercise| exercise.judge(&cli, &mut say)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

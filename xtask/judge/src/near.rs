@@ -1,4 +1,5 @@
-//! Names that the kernel has, for what it has not. They are looked up when something failed: that takes a second.
+//! The kernel's name that is nearest to one that it does not have. It is looked up only when something failed: that
+//! takes a second.
 
 use std::fs;
 
@@ -18,9 +19,8 @@ pub fn attach_error(program: &Placed, said: &str) -> anyhow::Error {
     let denied = said.contains("EACCES") || said.contains("Permission denied");
     if matches!(program.hook, Hook::Tracepoint(_)) && denied {
         // The verifier does not know how long the record is; perf_event_set_bpf_prog compares.
-        said += &format!(
-            "\nit reads what is behind the end of the record: its fields are in events/{targets}/format"
-        );
+        said +=
+            &format!("\nit reads beyond the end of the record, whose fields are in events/{targets}/format");
     }
     anyhow::Error::msg(with_names(said, std::slice::from_ref(program)))
 }

@@ -57,7 +57,7 @@ fn symbols_of(bytes: &[u8]) -> Result<Vec<Symbol>> {
         };
         let Some(index) = symbol.section_index() else { continue };
         let section = file.section_by_index(index)?;
-        // Labels in code are no functions of somebody's.
+        // Labels in code are neither functions nor variables.
         if !is_function && section.kind() == SectionKind::Text {
             continue;
         }

@@ -109,8 +109,10 @@ impl library::Opened for Opened<'_> {
         programs: &[Placed],
     ) -> Result<Box<dyn library::Loaded>, Refused> {
         let mut loader = EbpfLoader::new();
-        for Global { name, bytes } in globals {
-            loader.override_global(name, bytes.as_slice(), true);
+        let values = globals.iter().map(|global| (global.value)()).collect::<Result<Vec<u32>>>();
+        let values = values.map_err(|error| Refused::ByLibrary(format!("{error:#}")))?;
+        for (Global { name, .. }, value) in globals.iter().zip(&values) {
+            loader.override_global(name, value, true);
         }
         let mut ebpf = loader.load(&self.file.bytes).map_err(|error| Refused::ByLibrary(chain(&error)))?;
         let btf = kernel_types(programs)?;

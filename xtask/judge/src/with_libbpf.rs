@@ -157,14 +157,18 @@ type Log = (String, Vec<u8>);
 
 impl Opened<'_> {
     /// A global variable is a part of a map that has the content of the variable's section.
-    fn set(&mut self, Global { name, bytes }: &Global) -> Result<()> {
+    fn set(&mut self, Global { name, value }: &Global) -> Result<()> {
+        let bytes = value()?.to_ne_bytes();
         let variable = self.file.variable(name).with_context(|| format!("find the variable {name}"))?;
         let mut maps = self.object.maps_mut();
         let map = maps.find(|map| map.name().to_string_lossy().ends_with(&variable.section));
         let mut map = map.with_context(|| format!("find the map of {}", variable.section))?;
         let content = map.initial_value_mut().with_context(|| format!("find the content of {name}"))?;
         let place = variable.address..variable.address + bytes.len();
-        content.get_mut(place).with_context(|| format!("find {name} in its section"))?.copy_from_slice(bytes);
+        content
+            .get_mut(place)
+            .with_context(|| format!("find {name} in its section"))?
+            .copy_from_slice(&bytes);
         Ok(())
     }
 

@@ -132,7 +132,20 @@ fn step(candidate: &Candidate) -> Step {
 /// Judges a program that needs no kernel of its own.
 pub fn here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
     let mut command = Command::new(judge);
-    command.arg(&candidate.exercise.name).arg(&candidate.file).stdout(Stdio::piped());
+    command.arg(&candidate.exercise.name).arg(&candidate.file);
+    minutes_of(command)
+}
+
+/// The check [`FITS`] alone. The others are not run: nothing is loaded into this machine's kernel.
+pub fn fit_here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
+    let mut command = Command::new(judge);
+    command.arg(&candidate.exercise.name).arg(&candidate.file).arg("--fit-only");
+    command.arg(format!("--with={}", candidate.implementation));
+    minutes_of(command)
+}
+
+fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
+    command.stdout(Stdio::piped());
     let mut running = Foreground::start(command)?;
     let mut minutes = Minutes::begin();
     if let Some(mut stdout) = running.child.stdout.take() {

@@ -140,14 +140,33 @@ impl Elf {
         self.set(at, kind);
     }
 
+    /// Gives the map's key the type of its value, if it has a key, of another type.
+    pub fn give_key_type_of_value(&mut self, map: &str) -> bool {
+        let (key, value) = match self.legacy_map_at(map) {
+            Some(at) => (at + 4, at + 8),
+            None => {
+                let btf = self.btf().unwrap();
+                let member = |name| btf.member_of_map(&self.bytes, map, name);
+                let (Some(key), Some(value)) = (member("key"), member("value")) else { return false };
+                (key + 4, value + 4)
+            }
+        };
+        let differs = self.number(key) != 0 && self.number(key) != self.number(value);
+        self.set(key, self.number(value));
+        differs
+    }
+
     fn map_type_at(&self, map: &str) -> usize {
+        self.legacy_map_at(map).unwrap_or_else(|| self.btf().unwrap().type_of_map_at(&self.bytes, map))
+    }
+
+    /// What aya's #[map] makes: seven numbers, the type first, then the sizes of key and value.
+    fn legacy_map_at(&self, map: &str) -> Option<usize> {
         let file = self.file();
         let symbol = file.symbol_by_name(map).unwrap();
         let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
-        if section.name() == Ok("maps") {
-            return (section.file_range().unwrap().0 + symbol.address()) as usize;
-        }
-        self.btf().unwrap().type_of_map_at(&self.bytes, map)
+        let begin = section.file_range().unwrap().0 + symbol.address();
+        (section.name() == Ok("maps")).then_some(begin as usize)
     }
 
     fn btf(&self) -> Option<Btf> {
@@ -186,7 +205,7 @@ impl Elf {
         }
     }
 
-    /// Lets each function, emptied before, read this far behind the beginning of its context.
+    /// Makes each function, emptied before, read its context at this offset.
     pub fn read_context_at(&mut self, offset: u16) {
         let [low, high] = offset.to_le_bytes();
         for (begin, _, _) in self.functions() {
@@ -233,10 +252,9 @@ impl Btf {
         let mut at = self.types.start;
         while at < self.types.end {
             types.push(at);
-            let info = word(bytes, at + 4);
-            let (kind, count) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
+            let count = (word(bytes, at + 4) & 0xffff) as usize;
             at += 12
-                + match kind {
+                + match kind(bytes, at) {
                     1 | 14 | 17 => 4,
                     ARRAY => 12,
                     STRUCT | 5 | 15 | 19 => 12 * count,
@@ -247,33 +265,47 @@ impl Btf {
         types
     }
 
-    /// A map is a variable whose type has a member `type`: a pointer to an array, as long as the map's type is a number.
+    /// A map's type is a member of its variable: a pointer to an array that is as long as the type is a number.
     fn type_of_map_at(&self, bytes: &[u8], map: &str) -> usize {
         let types = self.types(bytes);
-        let kind = |at: usize| word(bytes, at + 4) >> 24 & 0x1f;
-        let is = |at: usize, name: &str| {
-            let begin = self.names.start + word(bytes, at) as usize;
-            bytes[begin..].starts_with(&[name.as_bytes(), &[0]].concat())
-        };
-        let next = |at: usize| types[word(bytes, at + 8) as usize];
-        let variable = types[1..].iter().copied().find(|&at| kind(at) == VAR && is(at, map));
-        let mut definition = next(variable.unwrap_or_else(|| panic!("find {map} in BTF")));
+        let member = self.member_of_map(bytes, map, "type").unwrap_or_else(|| panic!("{map}'s type"));
+        let pointer = types[word(bytes, member + 4) as usize];
+        assert_eq!(kind(bytes, pointer), PTR, "{map}'s member `type`");
+        let array = types[word(bytes, pointer + 8) as usize];
+        assert_eq!(kind(bytes, array), ARRAY, "{map}'s member `type`");
+        array + 12 + 8
+    }
+
+    /// Where this member of a map's definition is told: its name, then its type.
+    fn member_of_map(&self, bytes: &[u8], map: &str, name: &str) -> Option<usize> {
+        let types = self.types(bytes);
+        let variables = types[1..].iter().copied().filter(|&at| kind(bytes, at) == VAR);
+        let variable = variables.into_iter().find(|&at| self.is_called(bytes, at, map));
+        let variable = variable.unwrap_or_else(|| panic!("find {map} in BTF"));
+        let mut definition = types[word(bytes, variable + 8) as usize];
         loop {
-            assert_eq!(kind(definition), STRUCT, "{map}'s type");
+            if kind(bytes, definition) != STRUCT {
+                return None;
+            }
             let count = (word(bytes, definition + 4) & 0xffff) as usize;
             let mut members = (0..count).map(|index| definition + 12 + 12 * index);
+            if let Some(member) = members.find(|&member| self.is_called(bytes, member, name)) {
+                return Some(member);
+            }
             // In Rust, wrappers are around it.
-            let Some(member) = members.find(|&member| is(member, "type")) else {
-                definition = types[word(bytes, definition + 12 + 4) as usize];
-                continue;
-            };
-            let pointer = types[word(bytes, member + 4) as usize];
-            assert_eq!(kind(pointer), PTR, "{map}'s member `type`");
-            let array = next(pointer);
-            assert_eq!(kind(array), ARRAY, "{map}'s member `type`");
-            return array + 12 + 8;
+            definition = types[word(bytes, definition + 12 + 4) as usize];
         }
     }
+
+    fn is_called(&self, bytes: &[u8], at: usize, name: &str) -> bool {
+        let begin = self.names.start + word(bytes, at) as usize;
+        bytes[begin..].starts_with(&[name.as_bytes(), &[0]].concat())
+    }
+}
+
+/// The kind of the type that is told there.
+fn kind(bytes: &[u8], at: usize) -> u32 {
+    word(bytes, at + 4) >> 24 & 0x1f
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

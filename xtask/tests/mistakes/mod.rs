@@ -7,12 +7,15 @@ use std::fs;
 use xtask::catalog::Implementation;
 use xtask::exercises::judging::{ACCEPTED, ATTACHED, FITS};
 use xtask::exercises::{Exercise, Variant, build};
+use xtask::kernel::DEFAULT;
 
 pub use elf::Elf;
 
 /// A program with one mistake, and what the judge must say about it.
 pub struct Mistake {
     pub name: &'static str,
+    /// Where it is tried.
+    pub kernel: &'static str,
     pub object: Vec<u8>,
     pub verdict: Expected,
 }
@@ -47,6 +50,9 @@ const HOOKS: [(&str, &str); 4] = [
 
 /// The exercise without a map.
 const WITHOUT_A_MAP: &str = "05/no-setuid";
+
+/// Whose map has a key that is as long as its value: with the value's type it is no shorter.
+const KEY_AS_LONG_AS_VALUE: &str = "04/open-latency";
 
 /// Another hook, which every kernel has, for programs of this kind.
 const OTHER_HOOKS: [(&str, &[&str]); 6] = [
@@ -95,6 +101,7 @@ pub fn mistakes(
         [subject.hook_misspelt(), subject.another_hook(), subject.attach_fails()].into_iter().flatten(),
     );
     mistakes.extend(subject.map_mistakes());
+    mistakes.extend(subject.function_renamed());
     if implementation == Implementation::Libbpf {
         mistakes.extend(macro_missing(exercise));
     }
@@ -122,7 +129,8 @@ fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     assert!(clang.unwrap().success(), "{}: without {name}", exercise.name);
     let words = format!("is {name} missing, as in {name}({program}, ...)?");
     let verdict = refused(FITS, &[&words]);
-    Some(Mistake { name: "the macro is missing", object: fs::read(object).unwrap(), verdict })
+    let object = fs::read(object).unwrap();
+    Some(Mistake { name: "the macro is missing", kernel: DEFAULT, object, verdict })
 }
 
 /// The hook of a program; XDP and tc programs have none that a section could name.
@@ -161,7 +169,7 @@ impl Subject<'_> {
     fn mistake(&self, name: &'static str, verdict: Expected, change: impl FnOnce(&mut Elf)) -> Mistake {
         let mut elf = Elf::read(self.solution);
         change(&mut elf);
-        Mistake { name, object: elf.bytes().to_vec(), verdict }
+        Mistake { name, kernel: DEFAULT, object: elf.bytes().to_vec(), verdict }
     }
 
     fn in_section(&self, name: &'static str, section: &str, verdict: Expected) -> Mistake {
@@ -246,7 +254,7 @@ impl Subject<'_> {
             // The verifier does not know how long the record is that the tracepoint has.
             "tracepoint" => Some(self.mistake(
                 name,
-                refused(ATTACHED, &[&attach, "behind the end of the record"]),
+                refused(ATTACHED, &[&attach, "beyond the end of the record"]),
                 |elf| {
                     elf.empty_functions(0);
                     elf.read_context_at(1024);
@@ -258,6 +266,16 @@ impl Subject<'_> {
             "xdp" | "classifier" => None,
             kind => panic!("{kind}: how would attaching fail?"),
         }
+    }
+
+    /// The right name, on a kernel that has given the function another.
+    fn function_renamed(&self) -> Option<Mistake> {
+        let function = self.target.as_deref().filter(|target| *target == "do_unlinkat")?;
+        let words = [format!("cannot attach {} to {function}", self.program), format!("no {function}")];
+        let verdict = refused(ATTACHED, &words.each_ref().map(String::as_str));
+        let section = format!("{}/{function}", self.kind);
+        let mistake = self.in_section("the function is renamed", &section, verdict);
+        Some(Mistake { kernel: "7.3", ..mistake })
     }
 
     fn map_mistakes(&self) -> Vec<Mistake> {
@@ -289,7 +307,14 @@ impl Subject<'_> {
                 elf.rename_section("maps", ".data");
             }
         });
-        vec![typed, named, forgotten]
+        let mut mistakes = vec![typed, named, forgotten];
+        let mut elf = Elf::read(self.solution);
+        if elf.give_key_type_of_value(map) && self.exercise != KEY_AS_LONG_AS_VALUE {
+            let words = [&format!("{map}'s key has "), " bytes, and should have "];
+            let (object, verdict) = (elf.bytes().to_vec(), refused(FITS, &words));
+            mistakes.push(Mistake { name: "another key size", kernel: DEFAULT, object, verdict });
+        }
+        mistakes
     }
 
     fn map_marker(&self) -> &'static str {

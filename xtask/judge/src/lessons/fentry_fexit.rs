@@ -24,7 +24,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("read_exit", Hook::FExit("vfs_read"))],
             maps: &[MapSpec::per_cpu_array::<u64>("TOTALS")],
-            globals: Some(own_pid),
+            globals: &[Global { name: "PID", value: own_pid }],
             checks: &[
                 Check { says: "counts calls", holds: calls },
                 Check { says: "adds up what was asked for", holds: asked },
@@ -42,7 +42,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("sleep_exit", Hook::FExit("do_nanosleep")),
             ],
             maps: &[MapSpec::hash::<u32, u64>("SLEPT")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "adds up the sleeps of a thread", holds: one_sleeper },
                 Check { says: "measures threads that sleep at the same time", holds: two_sleepers },
@@ -57,7 +57,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("open_exit", Hook::FExit("do_sys_openat2")),
             ],
             maps: &[MapSpec::per_cpu_hash::<[u32; 2], u64>("HISTOGRAM")],
-            globals: Some(own_pid),
+            globals: &[Global { name: "PID", value: own_pid }],
             checks: &[
                 Check { says: "counts calls by their result", holds: results },
                 Check { says: "puts each call in the row of its time", holds: rows_of_times },
@@ -67,8 +67,8 @@ pub const EXERCISES: &[Exercise] = &[
     },
 ];
 
-fn own_pid() -> Result<Vec<Global>> {
-    Ok(vec![Global { name: "PID", bytes: process::id().to_ne_bytes().to_vec() }])
+fn own_pid() -> Result<u32> {
+    Ok(process::id())
 }
 
 // Bytes that were read.

@@ -25,7 +25,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("removed", Hook::KRetProbe(UNLINK))],
             maps: &[MapSpec::hash::<u32, u64>("FAILED")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts the removals that fail", holds: failures },
                 Check { says: "does not count those that work", holds: no_successes },
@@ -38,7 +38,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("fall_asleep", Hook::KProbe(SLEEP)), ("wake_up", Hook::KRetProbe(SLEEP))],
             maps: &[MapSpec::hash::<u32, u64>("START"), MapSpec::hash::<u32, u64>("SLEPT")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "measures a sleep", holds: one_sleep },
                 Check { says: "adds up the sleeps of a thread", holds: some_sleeps },
@@ -52,7 +52,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("unlink_enter", Hook::KProbe(UNLINK)), ("unlink_exit", Hook::KRetProbe(UNLINK))],
             maps: &[MapSpec::hash::<[u8; 20], [u8; 72]>("FAILURES"), MapSpec::hash::<u64, [u8; 64]>("NAMES")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts by program and error", holds: errors },
                 Check { says: "keeps the last file", holds: last_file },

@@ -26,7 +26,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("no_setuid", Hook::Lsm("path_chmod"))],
             maps: &[],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "lets other modes through", holds: other_modes },
                 Check { says: "denies setuid and setgid", holds: setuid_modes },
@@ -38,7 +38,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("on_bind", Hook::Lsm("socket_bind"))],
             maps: &[MapSpec::hash::<u16, i64>("VERDICTS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "returns what the table says", holds: verdicts },
                 Check { says: "denies where the table makes no sense", holds: mistakes },
@@ -51,7 +51,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("guard_bind", Hook::Lsm("socket_bind"))],
             maps: &[MapSpec::hash::<u16, [u32; 2]>("RULES"), MapSpec::ring_buf("ATTEMPTS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "denies whom a port does not belong to", holds: denied },
                 Check { says: "lets all else through", holds: allowed },

@@ -22,7 +22,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("on_open", Hook::KProbe(&["do_sys_openat2"]))],
             maps: &[MapSpec::ring_buf("OPENS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "reports a path that is opened", holds: short_path },
                 Check { says: "reports a path of thousands of bytes whole", holds: long_path },
@@ -39,7 +39,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("on_return", Hook::Tracepoint("syscalls/sys_exit_read")),
             ],
             maps: &[MapSpec::per_cpu_hash::<i32, Sizes>("READS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "adds up the reads of one thread", holds: one_reader },
                 Check { says: "has no entry for a thread that only writes", holds: no_reader },
@@ -62,7 +62,7 @@ pub const EXERCISES: &[Exercise] = &[
                 ("on_rename", Hook::KProbe(&["security_inode_rename"])),
             ],
             maps: &[MapSpec::per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts what a program makes", holds: made },
                 Check { says: "counts what a program removes", holds: removed },

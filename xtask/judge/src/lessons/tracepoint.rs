@@ -21,7 +21,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("count_exec", Hook::Tracepoint("sched/sched_process_exec"))],
             maps: &[MapSpec::hash::<[u8; 16], u64>("COUNTS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts the executions of one program", holds: one_program },
                 Check { says: "counts each program on its own", holds: many_programs },
@@ -33,7 +33,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("count_exit", Hook::Tracepoint("sched/sched_process_exit"))],
             maps: &[MapSpec::per_cpu_hash::<[u8; 16], u64>("EXITS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts the processes of one program", holds: one_program_ends },
                 Check { says: "counts no thread that ends before its process", holds: threads_end },
@@ -50,7 +50,7 @@ pub const EXERCISES: &[Exercise] = &[
                 MapSpec::ring_buf("LOG"),
                 MapSpec::per_cpu_array::<u64>("LOST"),
             ],
-            globals: Some(offsets),
+            globals: &[Global { name: "FILENAME", value: filename_offset }],
             checks: &[
                 Check { says: "logs a program that a user in USERS executes", holds: user_is_logged },
                 Check { says: "tells which file was executed", holds: file_is_told },
@@ -125,9 +125,8 @@ fn exits(answer: &Answer, name: &str) -> Result<Option<u64>> {
     Ok(exits.get(&comm(name), 0).ok().map(|values| summed(&values)[0]))
 }
 
-fn offsets() -> Result<Vec<Global>> {
-    let filename = format::offset("sched", "sched_process_exec", "__data_loc char[] filename")?;
-    Ok(vec![Global { name: "FILENAME", bytes: filename.to_ne_bytes().to_vec() }])
+fn filename_offset() -> Result<u32> {
+    format::offset("sched", "sched_process_exec", "__data_loc char[] filename")
 }
 
 fn user_is_logged(answer: &mut Answer) -> Result<()> {

@@ -20,7 +20,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("count_removals", Hook::KProbe(&["vfs_unlink"]))],
             maps: &[MapSpec::hash::<u32, u64>("REMOVED")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts the files that a thread removes", holds: one_thread },
                 Check { says: "counts each thread on its own, and files only", holds: many_threads },
@@ -32,7 +32,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("block", Hook::Xdp)],
             maps: &[MapSpec::hash::<u16, u64>("BLOCKED")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "drops datagrams to a blocked port, and counts them", holds: blocked_port },
                 Check { says: "finds the port behind IPv4 options", holds: port_behind_options },
@@ -45,7 +45,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("watch_writes", Hook::KProbe(&["vfs_write"]))],
             maps: &[MapSpec::ring_buf("WRITTEN")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "reports what fits the record", holds: short_writes },
                 Check { says: "reports the beginning of what is longer", holds: long_writes },
@@ -57,7 +57,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("on_kill", Hook::Tracepoint("syscalls/sys_enter_kill"))],
             maps: &[MapSpec::ring_buf("SIGNALS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "reports signals", holds: signals },
                 Check { says: "says nothing of signal 0", holds: no_signals },
@@ -69,7 +69,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("choose", Hook::Xdp)],
             maps: &[MapSpec::array::<[u64; 2]>("SERVERS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "chooses by the source address", holds: servers_up },
                 Check { says: "goes on to the next that is up", holds: servers_down },
@@ -82,7 +82,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("capture", Hook::Classifier)],
             maps: &[MapSpec::ring_buf("CAPTURED")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "captures frames", holds: captures },
                 Check { says: "leaves out frames that are too short", holds: too_short },

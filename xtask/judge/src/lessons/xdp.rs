@@ -19,7 +19,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("count", Hook::Xdp)],
             maps: &[MapSpec::per_cpu_array::<u64>("PACKETS")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "counts packets in IPv4", holds: protocols_v4 },
                 Check { says: "counts packets in IPv6", holds: protocols_v6 },
@@ -32,7 +32,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("add_up", Hook::Xdp)],
             maps: &[MapSpec::hash::<u16, u64>("BYTES")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "adds up datagrams", holds: plain_datagrams },
                 Check { says: "counts datagrams with a VLAN tag as well", holds: tagged_datagrams },
@@ -45,7 +45,7 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("limit_rate", Hook::Xdp)],
             maps: &[MapSpec::array::<[u64; 2]>("LIMIT"), MapSpec::hash::<[u8; 4], [u64; 3]>("SOURCES")],
-            globals: None,
+            globals: &[],
             checks: &[
                 Check { says: "drops what is over the limit", holds: over_the_limit },
                 Check {
