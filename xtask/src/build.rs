@@ -22,8 +22,10 @@ pub fn cargo() -> Command {
 pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", &lesson.name]);
+    let program = built(&lesson.name);
+    announce_first_build(&program, &lesson.full_name(), "about a minute for the first lesson");
     match run(command)? {
-        Ended::Well => Ok(built(&lesson.name)),
+        Ended::Well => Ok(program),
         Ended::Badly => {
             let what = format!("{} does not build; cargo's messages are above", lesson.full_name());
             Err(Problem::new(Exit::NotYet, what).into())
@@ -33,19 +35,21 @@ pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
 
 /// Builds a program of the course's own that runs in guests; returns it.
 pub fn tool(package: &str) -> Result<PathBuf> {
-    program(package, package, &[])
+    program(package, package, &[], "about 40 s")
 }
 
 /// Builds the judge of exercises that need no kernel: without aya and libbpf, so that it is there soon.
 pub fn judge_here() -> Result<PathBuf> {
-    program("judge", "judge-here", &["--no-default-features"])
+    program("judge", "judge-here", &["--no-default-features"], "about 10 s")
 }
 
-fn program(package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
+fn program(package: &str, name: &str, features: &[&str], time: &str) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", package, "--bin", name]).args(features);
+    let program = built(name);
+    announce_first_build(&program, &format!("the program {name}"), time);
     match run(command)? {
-        Ended::Well => Ok(built(name)),
+        Ended::Well => Ok(program),
         Ended::Badly => Err(Problem::machine(format!("{name} does not build; cargo's messages are above"))
             .help("cargo xtask doctor")
             .into()),
@@ -59,6 +63,17 @@ fn built(name: &str) -> PathBuf {
 /// The guest has no libraries until a program brings them.
 pub const INIT_FLAGS: &str = "-Ctarget-feature=+crt-static";
 pub const INIT_PROFILE: &str = "guest";
+
+/// Says what takes long and happens once. The time is that of two cores.
+pub fn announce_first_build(result: &Path, what: &str, time: &str) {
+    if let Some(announcement) = of_first_build(result, what, time) {
+        screen::progress(&announcement);
+    }
+}
+
+fn of_first_build(result: &Path, what: &str, time: &str) -> Option<String> {
+    (!result.exists()).then(|| format!("building {what} (once, {time})"))
+}
 
 /// Builds the guest's init as one static file; returns it.
 pub fn guest_init() -> Result<PathBuf> {
@@ -143,7 +158,17 @@ const INNER_CHATTER: [&str; 8] = [
 
 #[cfg(test)]
 mod tests {
-    use super::worth_showing;
+    use super::{of_first_build, worth_showing};
+
+    #[test]
+    fn a_long_build_is_announced_once() {
+        let target = tempfile::tempdir().unwrap();
+        let program = target.path().join("judge");
+        let announcement = of_first_build(&program, "the program judge", "about 40 s");
+        assert_eq!(announcement.as_deref(), Some("building the program judge (once, about 40 s)"));
+        std::fs::write(&program, "").unwrap();
+        assert_eq!(of_first_build(&program, "the program judge", "about 40 s"), None);
+    }
 
     #[test]
     fn an_inner_error_is_shown_under_its_own_name() {

@@ -89,6 +89,19 @@ fn list_is_a_table_and_json() {
     assert_eq!(lessons[1]["name"], "hello-kprobe");
 }
 
+/// As people type it: through cargo.
+#[test]
+fn cargo_says_nothing_above_an_answer() {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    // `.cargo/config.toml` sets them for what cargo runs, such as this test.
+    cargo.env_remove("CARGO_BUILD_BUILD_DIR").env_remove("RUSTC_BOOTSTRAP");
+    let output = cargo.args(["xtask", "list"]).current_dir(xtask::workspace::root()).output().unwrap();
+    assert!(stdout(&output).starts_with("    lesson "), "{}", stdout(&output));
+    for word in ["Finished", "Running"] {
+        assert!(!stderr(&output).contains(word), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn output_into_a_closed_pipe_is_no_error() {
     let mut run = Run::new(&["list"]);

@@ -89,7 +89,9 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         .env("CARGO_BUILD_BUILD_DIR", workspace::target_directory().join("ebpf"))
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf");
-    let file = folder().join(TARGET).join("release").join(binary);
+    let programs = folder().join(TARGET).join("release");
+    build::announce_first_build(&programs, "Rust's `core` for eBPF and your answer", "about 25 s");
+    let file = programs.join(binary);
     Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
 }
 
