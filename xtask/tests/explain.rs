@@ -206,3 +206,96 @@ fn the_gallery_and_explain_use_the_same_names() {
     }
     assert!(count > 40, "{count}");
 }
+
+/// What the advice for Rust names must exist: in the crates that it is about, in `core`, or as an option of rustc.
+#[test]
+fn names_in_the_advice_for_rust_exist() {
+    let output = Run::new(&["explain", "--code", "all", "--json"]).output();
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let advice = all["classes"].as_array().unwrap().iter().map(|class| class["fix_rust"].as_str().unwrap());
+    let advice = advice.collect::<Vec<_>>().join("\n");
+    let sources = sources_of_rust();
+    let declared = declared_in(&sources);
+    let names = names_in_code(&advice);
+    let missing: Vec<_> = names.iter().copied().filter(|name| !declared.contains(name)).collect();
+    assert_eq!(missing, NOT_DECLARED, "declared neither in aya nor in core");
+    assert!(names.len() > 60, "{names:?}");
+
+    let options = std::process::Command::new("rustc").args(["-C", "help"]).output().unwrap();
+    let options = stdout(&options);
+    for option in advice.split("`-C ").skip(1) {
+        let name = option.split(['=', '`', ' ']).next().unwrap();
+        let is_listed =
+            |line: &str| line.split_whitespace().nth(1).is_some_and(|word| word.starts_with(name));
+        assert!(options.lines().any(is_listed), "rustc has no -C {name}");
+    }
+}
+
+/// What follows the keyword of a declaration.
+fn declared_in(sources: &str) -> std::collections::BTreeSet<&str> {
+    const KEYWORDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "mod", "macro_rules"];
+    let mut words = sources.split(|letter| !is_of_a_name(letter)).filter(|word| !word.is_empty()).peekable();
+    let mut declared = std::collections::BTreeSet::new();
+    while let Some(word) = words.next() {
+        declared.extend(words.peek().filter(|_| KEYWORDS.contains(&word)));
+    }
+    declared
+}
+
+/// A word of a licence, what aya takes from the crate `object`, a type of the reader's, and crates.
+const NOT_DECLARED: [&str; 5] = ["Dual", "Endianness", "Event", "aya", "aya_ebpf"];
+
+fn is_of_a_name(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
+}
+
+/// Names of functions, methods, types, attributes and macros in the code between backticks.
+fn names_in_code(text: &str) -> std::collections::BTreeSet<&str> {
+    let code = text.split('`').skip(1).step_by(2);
+    let mut names = std::collections::BTreeSet::new();
+    for code in code.filter(|code| !code.starts_with('-')) {
+        for name in code.split(|letter| !is_of_a_name(letter)).filter(|name| name.len() > 1) {
+            let after = &code[name.as_ptr() as usize - code.as_ptr() as usize + name.len()..];
+            let before = &code[..name.as_ptr() as usize - code.as_ptr() as usize];
+            let is_called = after.starts_with('(') || after.starts_with("::") || before.ends_with("#[");
+            let is_type = name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+            if is_called || is_type {
+                names.insert(name);
+            }
+        }
+    }
+    names
+}
+
+/// aya's crates, as Cargo.lock names them, and `core`.
+fn sources_of_rust() -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        if package["name"].as_str().unwrap().starts_with("aya") {
+            let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
+            folders.push(manifest.with_file_name("src"));
+        }
+    }
+    let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let library = PathBuf::from(stdout(&sysroot).trim()).join("lib/rustlib/src/rust/library");
+    folders.extend([library.join("core/src"), library.join("alloc/src")]);
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    sources
+}

@@ -1,7 +1,8 @@
 //! One instruction of eBPF bytecode, and what it says in words.
 //!
 //! Eight bytes: operation, registers, offset, constant. Decoded here are those with a constant or two registers,
-//! and the end of the program; enough for this lesson. `bpftool prog dump xlated` and `llvm-objdump -d` know all.
+//! and the end of the program; enough for this lesson. `bpftool prog dump xlated` knows all, and so does `llvm-objdump -d`
+//! of LLVM 22; Debian 12's, which is 14, shows signed division as unsigned and sign extension as a move.
 
 use std::fmt;
 

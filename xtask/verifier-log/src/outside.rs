@@ -103,6 +103,53 @@ mod tests {
         assert_eq!(class("unknown opcode 8d\nfailed to load the BPF program"), Some("unknown-opcode"));
     }
 
+    /// Errors of bpf-linker 0.13, aya 0.14 and libbpf 1.7, as they print them.
+    #[test]
+    fn loaders_and_linkers_say_why() {
+        for (text, expected) in [
+            (
+                "  = note: Error: error: the argument '--btf' cannot be used multiple times\n\n Usage: bpf-linker [OPTIONS]",
+                "linker-failed",
+            ),
+            (
+                "error: linking with `bpf-linker` failed: exit status: 1\n  = note: ERROR llvm: src/num/int_macros.rs:899:31: in \
+              function p i32 (ptr): unsupported signed division, please convert to unsigned div/mod.",
+                "llvm-unsupported",
+            ),
+            (
+                "error: linking with `bpf-linker` failed: signal: 6 (SIGABRT)\n  = note: ERROR fatal error: \"Cannot select: \
+              0x55e6c991a010: i64,ch = AtomicLoad<(dereferenceable load acquire (s64) from @A)> 0x55e6c7776db0",
+                "llvm-unsupported",
+            ),
+            ("error: linking with `bpf-linker` failed: exit status: 1", "linker-failed"),
+            ("error parsing BPF object: invalid license `[71, 80, 76]`: missing NULL terminator", "gpl"),
+            ("error parsing BPF object: no BTF parsed for object", "btf-rejected"),
+            (
+                "error parsing BPF object: symbol with name m not found in the symbols table",
+                "relocation-failed",
+            ),
+            ("error parsing BPF object: BTF error: invalid BTF relocation kind `12`", "loader-unsupported"),
+            ("error parsing BPF object: BTF error: unexpected BTF type id `2`", "loader-unsupported"),
+            ("error parsing BPF object: invalid program section `tcx/ingress`", "section-name"),
+            ("error parsing BPF object: error parsing ELF data", "object-alignment"),
+            ("error parsing BPF object", "object-not-bpf"),
+            ("Error: BTF error: Unable to determine the size of section `.kconfig`", "loader-unsupported"),
+            (
+                "Error: map error: type of m (BPF_MAP_TYPE_TASK_STORAGE) is unsupported; see \
+                 `EbpfLoader::allow_unsupported_maps`",
+                "loader-unsupported",
+            ),
+            ("libbpf: map 'm': unknown field 'size'.", "loader-unsupported"),
+            (
+                "libbpf: sec '.text.unlikely.': program '_RNvNtCs1vf5PXl31O4_4core9panicking9panic_fmt' is static and not \
+                 supported",
+                "loader-unsupported",
+            ),
+        ] {
+            assert_eq!(class(text), Some(expected), "{text}");
+        }
+    }
+
     #[test]
     fn a_message_alone_is_enough() {
         assert_eq!(class("R2 !read_ok"), Some("uninit-reg"));

@@ -26,12 +26,15 @@ pub const CLASSES: &[Class] = &[
                plus size. A proof belongs to one pointer and what is derived from it by constants: it is lost when \
                another variable offset is added, and every helper that may move the packet (bpf_skb_pull_data, \
                bpf_xdp_adjust_head, store_bytes...) ends it. A pointer whose variable part may exceed 65535 gets none.",
-        fix_c: "Right before the access: `if ((void *)(hdr + 1) > data_end) return XDP_PASS;`, with the pointer that is \
-                used, and with the whole size. Bound variable header lengths first (`ihl & 0xf`). For lengths that \
-                vary, use bpf_xdp_load_bytes() or bpf_skb_load_bytes().",
-        fix_rust: "Get every pointer through a function that checks: `if start + offset + size_of::<T>() > end { return \
-                   Err(()) }`, with start and end read from the context again after any helper that changes the \
-                   packet. For lengths that vary, use `ctx.load_bytes()`.",
+        fix_c: "Right before the access: `if ((void *)(hdr + 1) > data_end) return XDP_PASS;`, \
+                with the pointer that is used, and with the whole size. Bound variable header \
+                lengths first (`ihl & 0xf`). For lengths that vary, use bpf_skb_load_bytes(), or \
+                bpf_xdp_load_bytes() from Linux 5.18 on.",
+        fix_rust: "Get every pointer through a function that checks: `if start + offset + \
+                   size_of::<T>() > end { return Err(()) }`, with start and end read from the \
+                   context again after any helper that changes the packet. For lengths that \
+                   vary, use `ctx.load_bytes()` in tc and socket filter programs; in XDP, \
+                   `bpf_xdp_load_bytes` of `aya_ebpf::helpers::generated` (Linux 5.18).",
     },
     Class {
         slug: "mem-bounds",
@@ -97,13 +100,20 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "helper-size-zero",
         title: "a length may be 0 where 0 is not allowed",
-        rule: "This argument is a size that must be at least 1, and the possible values of the register include 0. An \
-               access with `size=0` in the message means the same. An unsigned number that was only limited from above \
-               starts at 0.",
-        fix_c: "`if (len == 0 || len > MAX) return 0;` on the variable that is passed. With a mask: `len = (len & (MAX - 1)) \
-                + 1;`, or `if (!(len &= MAX - 1)) return 0;`.",
-        fix_rust: "`if len == 0 || len > MAX { return 0 }` right before the call; for `ctx.load_bytes(offset, &mut buf)` and \
-                   slices, check that the slice is not empty.",
+        rule: "This argument is a size that must be at least 1, and the possible values of the \
+               register include 0. An access with `size=0` in the message means the same. An \
+               unsigned number that was only limited from above starts at 0. Up to Linux 6.1 the \
+               verifier learns nothing from a comparison with 0, and compilers turn `len < 1` \
+               into one; 6.12 and later do learn from it.",
+        fix_c: "A lower limit of 2 or more, on the variable that is passed: `if (len < \
+                sizeof(struct ethhdr) || len > MAX) return 0;`. Where 1 is a length too, `len = \
+                (len & (MAX - 1)) + 1;`. On Linux 6.12 and later `if (len == 0 || len > MAX) \
+                return 0;` is enough.",
+        fix_rust: "`if len < 2 || len > MAX { return 0 }` right before the call, or `(len & (MAX \
+                   - 1)) + 1`; `len == 0` is enough on Linux 6.12 and later. \
+                   `ctx.load_bytes(offset, &mut buf)` takes the smaller of two lengths, the \
+                   buffer's and what the packet has after the offset: compare `ctx.len()` before \
+                   it.",
     },
     Class {
         slug: "ptr-arith-out-of-bounds",

@@ -62,7 +62,8 @@ pub const CLASSES: &[Class] = &[
                (void pointers, unknown structs), or a caller passes something else than declared, it is refused.",
         fix_c: "Make the function `static`, or declare its arguments: `__arg_ctx`, `__arg_nonnull`, `__arg_trusted`, \
                 `__arg_arena`; check pointers for NULL within it.",
-        fix_rust: "Mark functions that take pointers `#[inline(always)]`, and do not export them with `#[no_mangle]`.",
+        fix_rust: "Mark functions that take pointers `#[inline(always)]`, and do not export them \
+                   with `#[unsafe(no_mangle)]`.",
     },
     Class {
         slug: "global-func-return",
@@ -75,8 +76,8 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "call-depth-recursion",
         title: "calls are nested too deeply, or recursive",
-        rule: "At most 8 functions may be nested, the program itself included, and none may call itself, not even through \
-               others.",
+        rule: "At most 8 functions may be nested, the program itself included (16 on Linux 7.3), \
+               and none may call itself, not even through others.",
         fix_c: "Make inner functions static __always_inline; turn recursion into a bounded loop, bpf_loop() or a tail call.",
         fix_rust: "`#[inline(always)]` on small functions, `--release` (iterators nest deeply without optimisation), loops \
                    instead of recursion.",
@@ -87,9 +88,13 @@ pub const CLASSES: &[Class] = &[
         rule: "A tail call replaces the running program, so nothing may be left behind: no lock, no reference, no frame that \
                is too large (256 bytes in all frames below a function that makes one). With functions in the program it \
                needs the JIT, and Linux 5.10 or later on x86; it cannot be made from callbacks.",
-        fix_c: "Release everything before the call, call from the main program, make functions __always_inline on old \
-                kernels, and enable the JIT.",
-        fix_rust: "Call `PROGRAMS.tail_call(&ctx, i)` from the entry function, and inline the rest on old kernels.",
+        fix_c: "Release everything before the call, call from the main program, make functions \
+                __always_inline on old kernels, and enable the JIT. \"not allowed in subprogs \
+                without BTF\": compile with -g, and look whether the loader warned that the \
+                kernel refused the BTF.",
+        fix_rust: "Call `PROGRAMS.tail_call(&ctx, i)` from the entry function, and inline the \
+                   rest on old kernels. Functions need their types for it: `debug = 2`, and \
+                   bpf-linker's `--btf`.",
     },
     Class {
         slug: "callbacks",
@@ -106,7 +111,9 @@ pub const CLASSES: &[Class] = &[
         title: "an exception or its callback is not as it must be",
         rule: "bpf_throw() ends a program through its exception callback. There can be one for a program; it must be a global \
                function with a single integer argument, and cannot be called directly.",
-        fix_c: "`SEC(\"...\") __exception_cb(handler)` with `__noinline int handler(u64 cookie)`; no bpf_throw in callbacks.",
+        fix_c: "`SEC(\"...\") __exception_cb(handler)` with `__noinline int handler(u64 \
+                cookie)`; no bpf_throw in callbacks. libbpf's headers do not have the macro: it \
+                is `__attribute__((btf_decl_tag(\"exception_callback:handler\")))`.",
         fix_rust: "bpf_throw is not reachable from aya; link a C object for it, or return an error code.",
     },
     Class {
@@ -183,9 +190,12 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "llvm-unsupported",
         title: "the compiler cannot express this in eBPF",
-        rule: "LLVM's backend has no form for it: more than five arguments, structs that are returned by value, variable \
-               arguments, arrays of variable length, signed division (before -mcpu=v4).",
+        rule: "LLVM's backend has no form for it: more than five arguments, structs that are \
+               returned by value, variable arguments, arrays of variable length, signed division \
+               (before -mcpu=v4). \"Cannot select: ... AtomicLoad\" is a load or store of an \
+               atomic type, which exists from -mcpu=v4 on.",
         fix_c: "Pass a pointer to a struct; static __always_inline; arrays of constant size; unsigned division.",
-        fix_rust: "`#[inline(always)]`, references instead of large values, unsigned division.",
+        fix_rust: "`#[inline(always)]`, references instead of large values, unsigned division. \
+                   In place of an atomic, `core::ptr::read_volatile`, or a per-CPU map.",
     },
 ];

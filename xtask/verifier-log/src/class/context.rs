@@ -29,9 +29,11 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "return-range",
         title: "the program may return a value that it must not",
-        rule: "Some program types may return certain numbers only, and the verifier must see that for every path: 0 or 1 for \
-               cgroup programs, 0 for fentry and fexit, 0 or an error number from -4095 for LSM hooks that return int. \
-               `smin` and `smax` (or the first parentheses on older kernels) are what R0 can be, the rest is what is \
+        rule: "Some program types may return certain numbers only, and the verifier must see \
+               that for every path: 0 or 1 for cgroup programs (0 to 3 for egress), 0 for fentry \
+               and fexit; from Linux 6.12 on also 0 or an error number down to -4095 for LSM \
+               hooks that return int, which older kernels do not check. `smin` and `smax` (or \
+               the first parentheses on older kernels) are what R0 can be, the rest is what is \
                allowed.",
         fix_c: "Return the constants of this program type on each path. For a computed value: `return ret ? -EPERM : 0;`; if \
                 the compiler turns that into arithmetic, use `if` with two returns.",
@@ -40,14 +42,20 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "sleepable-context",
         title: "something that may sleep is used where sleeping is not allowed, or an RCU or preemption section is left open",
-        rule: "Functions that may sleep can be called only from sleepable programs, and not within an RCU, preemption or IRQ \
-               section or while a lock is held. Each such section must be closed on every path, before the program ends, \
-               and not nested wrongly. Other kfuncs are allowed only within one.",
-        fix_c: "Make the program sleepable (`SEC(\"fentry.s/...\")`, `lsm.s`, `uprobe.s`), use the variant that does not sleep \
-                (bpf_probe_read_user instead of bpf_copy_from_user), and pair bpf_rcu_read_lock() with \
-                bpf_rcu_read_unlock() on every path.",
-        fix_rust: "`#[lsm(hook = \"...\", sleepable)]`, `#[fentry(sleepable)]`, `#[uprobe(sleepable)]`, or the helper that does \
-                   not sleep.",
+        rule: "Functions that may sleep can be called only from sleepable programs, and not \
+               within an RCU, preemption or IRQ section or while a lock is held. Each such \
+               section must be closed on every path, before the program ends, and not nested \
+               wrongly. Other kfuncs are allowed only within one. \"... is not sleepable\" is \
+               the opposite case: the program asks to sleep (`fentry.s`, `lsm.s`), and what it \
+               attaches to is not on the kernel's list of functions that may be held up.",
+        fix_c: "\"might sleep in a non-sleepable prog\": make the program sleepable \
+                (`SEC(\"fentry.s/...\")`, `lsm.s`, and `uprobe.s`, which 5.10 does not have), or \
+                use the variant that does not sleep (bpf_probe_read_user instead of \
+                bpf_copy_from_user). \"is not sleepable\": drop the `.s`, or attach to another \
+                function. Pair bpf_rcu_read_lock() with bpf_rcu_read_unlock() on every path.",
+        fix_rust: "`#[lsm(hook = \"...\", sleepable)]`, `#[fentry(sleepable)]`, \
+                   `#[uprobe(sleepable)]`, or the helper that does not sleep. \"is not \
+                   sleepable\": take `sleepable` out.",
     },
     Class {
         slug: "lock-rules",

@@ -10,11 +10,13 @@ pub const CLASSES: &[Class] = &[
                binary: the panic handler never returns, so its code (and that of functions like \
                core::panicking::panic) ends without `exit`. In C it is a function that runs off its end, for example \
                after __builtin_unreachable(), or an external function that was never linked.",
-        fix_c: "Return on every path, remove __builtin_unreachable(), and see with `llvm-objdump -d` which function ends \
-                without exit.",
-        fix_rust: "Find the panic: `llvm-objdump -d` shows functions of core::panicking. Replace indexing by `get()`, \
-                   `unwrap` by `?` or `let else`, `a / b` by `checked_div`, `copy_from_slice` by a fixed length; build \
-                   with `--release`, where overflow checks are off.",
+        fix_c: "Return on every path, remove __builtin_unreachable(), and see with `llvm-objdump \
+                -d` which function ends without exit (use LLVM 22's: Debian 12's, which is 14, \
+                shows signed division as unsigned and sign extension as a move).",
+        fix_rust: "Find the panic: `llvm-objdump -d` (LLVM 22's, not the 14 of Debian 12) shows \
+                   functions of core::panicking. Replace indexing by `get()`, `unwrap` by `?` or \
+                   `let else`, `a / b` by `checked_div` of unsigned numbers, `copy_from_slice` \
+                   by a fixed length; build with `--release`, where overflow checks are off.",
     },
     Class {
         slug: "unreachable-insn",
@@ -51,8 +53,8 @@ pub const CLASSES: &[Class] = &[
                condition. In Rust, `loop {}` in a panic handler that can be reached looks like this.",
         fix_c: "Use a counter with a constant bound that changes in each round: `for (int i = 0; i < MAX; i++)`, and break \
                 out of it; or bpf_loop(), or bpf_for() on 6.4.",
-        fix_rust: "`for i in 0..MAX` with a constant MAX. Look for panics that are left in (`llvm-objdump -d`): their handler \
-                   is a `loop {}`.",
+        fix_rust: "`for i in 0..MAX` with a constant MAX. Look for panics that are left in \
+                   (`llvm-objdump -d`, LLVM 22's): their handler is a `loop {}`.",
     },
     Class {
         slug: "complexity-insns",
@@ -80,8 +82,8 @@ pub const CLASSES: &[Class] = &[
         rule: "8d is a call through a register: a function pointer, a vtable, or a call that was not inlined at -O0. Other \
                codes are instructions of a newer generation (-mcpu=v3, v4) or bytes that are no program at all, because \
                a call was never resolved.",
-        fix_c: "Compile with -O2, `-mcpu=v2` or v3 for old kernels and `-fno-jump-tables`; replace function pointers by a \
-                switch.",
+        fix_c: "Compile with -O2, `-mcpu=v2` or v3 for old kernels and `-fno-jump-tables`; \
+                replace function pointers by a switch.",
         fix_rust: "No `dyn Trait`, no fn pointers, no `core::fmt` in the kernel side; use generics and `match`. Build with \
                    `--release`.",
     },
@@ -98,13 +100,19 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "atomics-reserved",
         title: "an atomic operation that this kernel or this memory does not allow",
-        rule: "Linux before 5.12 knows only one atomic operation, addition without a result. Fetching, exchange and compare \
-               need 5.12 and -mcpu=v3, and exist for 4 and 8 bytes only. Context and packet cannot be changed \
-               atomically.",
-        fix_c: "For 5.10: `__sync_fetch_and_add(p, 1);` without use of its result, compiled with -mcpu=v2 (newer clangs \
-                emit the fetching form for v3). Otherwise a per-CPU map, or bpf_spin_lock.",
-        fix_rust: "Use a `PerCpuArray` or `PerCpuHashMap` and add without atomics, or AtomicU32/AtomicU64 on kernels from 5.12 \
-                   on; never AtomicU8 or AtomicU16.",
+        rule: "Linux before 5.12 knows only one atomic operation, addition without a result. \
+               Fetching, exchange and compare need 5.12 and -mcpu=v3, and exist for 4 and 8 \
+               bytes only. Load-acquire and store-release need 6.16 and -mcpu=v4; before, they \
+               are \"BPF_ATOMIC uses invalid atomic opcode\", or for 1 and 2 bytes an unknown \
+               opcode. Context and packet cannot be changed atomically.",
+        fix_c: "For 5.10: `__sync_fetch_and_add(p, 1);` without use of its result, compiled with \
+                -mcpu=v2 (newer clangs emit the fetching form for v3). Otherwise a per-CPU map, \
+                or bpf_spin_lock. For a result under v3, use `__sync_fetch_and_add` or \
+                `__ATOMIC_SEQ_CST`: clang 22.1.8 compiles a relaxed `__atomic_fetch_add` into \
+                the form without a result, and goes on with the number that was added.",
+        fix_rust: "Use a `PerCpuArray` or `PerCpuHashMap` and add without atomics. On this \
+                   target Rust 1.95 has no AtomicU32 and no `fetch_add`: AtomicU64 and \
+                   AtomicUsize can be loaded and stored, and that only with `-C target-cpu=v4`.",
     },
     Class {
         slug: "jump-table",
@@ -112,7 +120,8 @@ pub const CLASSES: &[Class] = &[
         rule: "Indirect jumps (`gotox`, newer than Linux 6.18) go through a map of the type insn_array, and every entry that the \
                index can reach must be an instruction of the same function.",
         fix_c: "Compile with -fno-jump-tables, or load with a libbpf that knows insn_array maps.",
-        fix_rust: "Compile without jump tables (`-Z no-jump-tables`), or write the `match` as `if`s.",
+        fix_rust: "Compile without jump tables (`-C jump-tables=no`), or write the `match` as \
+                   `if`s.",
     },
     Class {
         slug: "ld-abs",

@@ -39,8 +39,9 @@ pub const CLASSES: &[Class] = &[
         rule: "Error 524 (ENOTSUPP) after a clean verification means that the program needs the JIT and the JIT is switched off \
                or lacks something on this processor: kfuncs, functions, exceptions, atomics, trampolines, or memory for \
                its code (bpf_jit_limit).",
-        fix_c: "`sysctl net.core.bpf_jit_enable=1`; a newer kernel; on ARM and others, see what their JIT supports \
-                (trampolines need 6.0 on arm64); raise net.core.bpf_jit_limit.",
+        fix_c: "`sysctl net.core.bpf_jit_enable=1`; a newer kernel; on ARM and others, see what \
+                their JIT supports (on arm64, fentry and LSM programs load from Linux 6.0 on, \
+                and attach from 6.4 on); raise net.core.bpf_jit_limit.",
         fix_rust: "The same.",
     },
     Class {
@@ -70,7 +71,8 @@ pub const CLASSES: &[Class] = &[
                not do what the original could not (sleep, change the packet).",
         fix_c: "Use the very same arguments and return type, replace only global (non-static) functions, and compile both with \
                 BTF.",
-        fix_rust: "`#[no_mangle] #[inline(never)] extern \"C\"` functions with the same prototype, linked with `--btf`.",
+        fix_rust: "`#[unsafe(no_mangle)] #[inline(never)] extern \"C\"` functions with the same \
+                   prototype, linked with `--btf`.",
     },
     Class {
         slug: "map-create",

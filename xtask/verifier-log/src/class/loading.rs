@@ -39,13 +39,41 @@ pub const CLASSES: &[Class] = &[
         fix_rust: "Build for bpfel-unknown-none (or bpfeb on big-endian machines) with bpf-linker, and load that file.",
     },
     Class {
+        slug: "loader-unsupported",
+        title: "the loader does not know something that the object uses",
+        rule: "The object may be in order, but this loader does not read a part of it. aya 0.14 \
+               fills in no kernel configuration and no kernel functions (\"Unable to determine \
+               the size of section `.kconfig`\", or `.ksyms`), and knows neither \
+               bpf_core_type_matches() (\"invalid BTF relocation kind `12`\") nor values in the \
+               definition of a program array (\"unexpected BTF type id\"); maps such as task \
+               storage it creates only where the program says so. libbpf 1.7 takes no program \
+               that is local to its file, and so none with a panic of Rust (\"is static and not \
+               supported\"), and no field of a map's definition that it does not know (\"unknown \
+               field\").",
+        fix_c: "Take `static` off the program, and use the fields of a map that libbpf knows: \
+                type, key, value, key_size, value_size, max_entries, map_flags, pinning, values. \
+                For aya: a `const volatile` variable that user space sets \
+                (`EbpfLoader::override_global`) in place of `__kconfig`, helpers in place of \
+                kfuncs, and values of maps from user space. Or load with libbpf-rs, which can do \
+                all of that.",
+        fix_rust: "Load what rustc made with aya, and remove the panic (see no-exit-last-insn). \
+                   `EbpfLoader::new().allow_unsupported_maps()` where only the eBPF program uses \
+                   the map.",
+    },
+    Class {
         slug: "section-name",
         title: "the section's name does not say what kind of program it holds",
-        rule: "libbpf and aya take the program's type from the name of its section: `kprobe/tcp_connect`, `xdp`, \
-               `tracepoint/syscalls/sys_enter_openat`. Names that they do not know need a type that is set by hand.",
-        fix_c: "Use a name of libbpf's list (docs.kernel.org/bpf/libbpf/program_types.html), or bpf_program__set_type() before \
-                loading.",
-        fix_rust: "Use aya-ebpf's macros (`#[kprobe]`, `#[xdp]`...), of the generation that your aya knows.",
+        rule: "libbpf and aya take the program's type from the name of its section: \
+               `kprobe/tcp_connect`, `xdp`, `tracepoint/syscalls/sys_enter_openat`. aya 0.14 \
+               knows fewer names than libbpf, and one that it does not know makes the whole \
+               object unreadable: for tc only `classifier`, no `?name`, and no `ksyscall`, \
+               `usdt`, `kprobe.multi`, `uprobe.multi`, `fmod_ret`, `syscall`, `netfilter`, \
+               `struct_ops`, `tcx`, `netkit`, `action`, `lwt_*`.",
+        fix_c: "Use a name of libbpf's list (docs.kernel.org/bpf/libbpf/program_types.html), or \
+                bpf_program__set_type() before loading. For an object that aya is to load: \
+                `classifier` for tc, and programs of other types in another object.",
+        fix_rust: "Use aya-ebpf's macros (`#[kprobe]`, `#[xdp]`, `#[classifier]`...), of the \
+                   generation that your aya knows. aya has no call that sets a type by hand.",
     },
     Class {
         slug: "legacy-maps",
@@ -58,21 +86,30 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "btf-rejected",
         title: "the kernel refuses the object's type information",
-        rule: "The object's BTF is loaded before its programs and has a verifier of its own. Newer kinds (floats, enum64, tags), \
-               names that C does not allow, or layouts of another language are refused by kernels that do not expect them. \
-               Loaders go on without BTF where nothing needs it.",
-        fix_c: "Update libbpf, which rewrites what old kernels do not know, and clang or pahole; strip with `llvm-strip -g` if \
-                nothing needs BTF.",
+        rule: "The object's BTF is loaded before its programs and has a verifier of its own. \
+               Newer kinds (floats, enum64, tags), names that C does not allow, or layouts of \
+               another language are refused by kernels that do not expect them. Loaders go on \
+               without BTF where nothing needs it. Maps in `.maps` do need it: an object that \
+               has them and no BTF at all is refused by both loaders.",
+        fix_c: "Update libbpf, which rewrites what old kernels do not know, and clang or pahole. \
+                Where BTF is missing, compile with -g. Where nothing needs it, `llvm-objcopy -R \
+                .BTF -R .BTF.ext` takes it out (`llvm-strip -g` leaves it in).",
         fix_rust: "Update bpf-linker and aya, which rewrite what Rust's type information has too much; link without `--btf` if \
                    nothing needs it.",
     },
     Class {
         slug: "linker-failed",
         title: "bpf-linker could not link the program",
-        rule: "bpf-linker reads LLVM bitcode and must be built with an LLVM that is at least as new as rustc's. An error of \
-               LLVM itself (a stack that is too large, something that eBPF does not have) is printed above this line.",
+        rule: "bpf-linker reads LLVM bitcode and must be built with an LLVM that is at least as \
+               new as rustc's. An error of LLVM itself (a stack that is too large, something \
+               that eBPF does not have) is printed above this line. An argument that \"cannot be \
+               used multiple times\" came from two places, such as two tables of \
+               `.cargo/config.toml`, whose rustflags cargo joins.",
         fix_c: "Not for C: clang needs no linker.",
-        fix_rust: "Compare `rustc -vV` and `bpf-linker --version`; install the one that fits. Otherwise read the messages above.",
+        fix_rust: "`rustc -vV` names the LLVM of rustc; bpf-linker 0.13 does not tell its own. \
+                   Build it anew for that one: `cargo install bpf-linker --no-default-features \
+                   --features llvm-22`. Take `-C link-arg=--btf` out of all places but one: \
+                   aya-build passes it without being told. Otherwise read the messages above.",
     },
     Class {
         slug: "no-permission",
@@ -88,12 +125,13 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "log-truncated",
         title: "the log's buffer was too small",
-        rule: "ENOSPC (\"no space left on device\") from loading means that the log did not fit, not that the program is \
-               wrong: with a log that is asked for but cut, kernels before 6.4 refuse even good programs. What the log says \
-               may be cut before its error.",
+        rule: "ENOSPC (\"no space left on device\") from loading means that the log did not fit, \
+               not that the program is wrong: every kernel refuses even a good program when the \
+               log that was asked for does not fit. Of such a log 5.10 and 6.1 keep the start, \
+               so the reason of a rejection is lost; 6.12 and later keep its end.",
         fix_c: "A larger buffer (`bpf_object_open_opts.kernel_log_size`, 16 MB at most on old kernels), or a lower log level.",
-        fix_rust: "`EbpfLoader::new().verifier_log_level(VerifierLogLevel::DISABLE)`, or STATS; newer versions of aya enlarge the \
-                   buffer by themselves.",
+        fix_rust: "`EbpfLoader::new().verifier_log_level(VerifierLogLevel::DISABLE)`, or STATS; \
+                   aya 0.14 enlarges the buffer by itself.",
     },
     Class {
         slug: "map-create-failed",

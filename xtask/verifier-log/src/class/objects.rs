@@ -38,8 +38,10 @@ pub const CLASSES: &[Class] = &[
         rule: "Objects from bpf_obj_new() are owned until they are dropped or put into a list or tree, whose nodes, roots and \
                lock must be in one allocation and be passed at their declared offsets. After insertion only a non-owning \
                reference is left, and only while the lock is held.",
-        fix_c: "Drop or insert each object on every path; take the lock of the same map value around every list or tree \
-                operation; declare members with __contains(type, node).",
+        fix_c: "Drop or insert each object on every path; take the lock of the same map value \
+                around every list or tree operation; declare members with `__contains(type, \
+                node)`, which is `__attribute__((btf_decl_tag(\"contains:type:node\")))` and not \
+                in libbpf's headers.",
         fix_rust: "Not expressible in rustc's BTF; use maps (`HashMap`, `Queue`, `Stack`).",
     },
     Class {
@@ -47,7 +49,8 @@ pub const CLASSES: &[Class] = &[
         title: "an arena is not used as it must be",
         rule: "Arena pointers belong to a program that uses exactly one arena map, need the JIT, CAP_BPF and CAP_PERFMON, and \
                a clang that knows address space 1. They cannot be mixed with other pointers or passed as such.",
-        fix_c: "Refer to the arena map in the program, mark pointers __arena, and compile with clang 19 or newer.",
+        fix_c: "Refer to the arena map in the program, mark pointers `__arena` \
+                (`__attribute__((address_space(1)))`), and compile with clang 19 or newer.",
         fix_rust: "rustc has no arena address space; use array maps with BPF_F_MMAPABLE.",
     },
     Class {
@@ -80,10 +83,17 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "map-not-allowed",
         title: "this program type cannot use this map",
-        rule: "Some maps or fields are refused for some programs: allocating hash maps in old tracing programs, most map types \
-               in sleepable programs on older kernels, locks in tracing and socket filter programs, struct_ops maps in any.",
-        fix_c: "Use a preallocated hash map or an array (no BPF_F_NO_PREALLOC), or a program type that may use this map.",
-        fix_rust: "The same: `HashMap::with_max_entries(n, 0)` is preallocated.",
+        rule: "Some maps or fields are refused for some programs. Tracing programs other than \
+               fentry, fexit and BTF tracepoints (kprobes, tracepoints, perf events) may not use \
+               bpf_spin_lock at all, bpf_timer only from Linux 7.0 on, and bpf_wq not on 6.18 \
+               yet. Allocating hash maps are refused to perf_event programs by 5.10, most map \
+               types to sleepable programs by older kernels, locks to socket filters, struct_ops \
+               maps to all.",
+        fix_c: "\"preallocated\": a preallocated hash map or an array (no BPF_F_NO_PREALLOC). \
+                \"cannot use bpf_timer yet\", \"bpf_wq\", \"bpf_spin_lock\": fentry, a BTF \
+                tracepoint or LSM in place of the kprobe or tracepoint, from Linux 6.1 on.",
+        fix_rust: "\"preallocated\": `HashMap::with_max_entries(n, 0)` is. Otherwise `#[fentry]` \
+                   or `#[btf_tracepoint]` in place of `#[kprobe]` or `#[tracepoint]`.",
     },
     Class {
         slug: "struct-ops",

@@ -32,10 +32,14 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "map-value-or-null",
         title: "a pointer that may be NULL is used without a check",
-        rule: "A lookup, a reservation or a kptr can fail, and then the pointer is NULL; its type ends in `_or_null` until \
-               the program compares it with 0. The check counts for this register and its copies (they share an id), \
-               not for a second lookup, and old kernels forget it for copies that were made by spilling to the stack \
-               or by arithmetic.",
+        rule: "A lookup, a reservation or a kptr can fail, and then the pointer is NULL; its \
+               type ends in `_or_null` until the program compares it with 0. \
+               `trusted_ptr_or_null_` is also the type of arguments that may be NULL: of BTF \
+               tracepoints from Linux 6.12.117 on (`sched_pi_setprio`), of LSM hooks from 7.0 on \
+               (`mmap_file`); older kernels let the program read through them. The check counts \
+               for this register and its copies (they share an id), not for a second lookup, and \
+               old kernels forget it for copies that were made by spilling to the stack or by \
+               arithmetic.",
         fix_c: "`struct val *v = bpf_map_lookup_elem(&map, &key); if (!v) return 0;` and then use this v, without a second \
                 lookup and without arithmetic before the check.",
         fix_rust: "`let Some(v) = MAP.get_ptr_mut(0) else { return 0 };` instead of `unwrap_unchecked`; `Option::None` is \
@@ -88,9 +92,9 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "leaks-addr",
         title: "a kernel address would leave the kernel",
-        rule: "Without CAP_PERFMON, a program must not store a pointer in a map, in the packet or in the context, return it, \
-               or pass it where user space can see it. Atomic operations with a pointer are refused for everybody. A \
-               variable that is returned uninitialised can be one.",
+        rule: "Without CAP_PERFMON, a program must not store a pointer in a map, in the packet \
+               or in the context, add it there atomically, return it, or pass it where user \
+               space can see it. A variable that is returned uninitialised can be one.",
         fix_c: "Store a value that was read through the pointer, not the pointer. Return a plain number on every path. Load \
                 with CAP_PERFMON if the address really is what you want.",
         fix_rust: "Write `(*ptr).field` or an id into the map, not `ptr as u64`; load with CAP_PERFMON if the address is \

@@ -6,12 +6,16 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "uninit-stack",
         title: "bytes of the stack are read that were never written",
-        rule: "A helper gets a struct on the stack (a map key, a value, an event) of which not every byte was written, or \
-               the program reads such bytes itself. Padding between fields is the usual cause: setting all fields, and \
-               even `= {}`, need not write it. Since Linux 6.3 (and in the newest 5.10 and 6.1) processes with \
-               CAP_PERFMON may read uninitialised stack; others may not.",
-        fix_c: "`struct key k; __builtin_memset(&k, 0, sizeof(k));` before the fields are set, or explicit padding fields \
-                that are set too.",
+        rule: "A helper gets a struct on the stack (a map key, a value, an event) of which not \
+               every byte was written, or the program reads such bytes itself. Padding between \
+               fields is the usual cause: setting all fields, and even `= {}`, need not write \
+               it. Since Linux 6.3 processes with CAP_PERFMON may read stack that was never \
+               written. 5.10.262 and 6.1.176 allow them that only above the deepest byte that \
+               the program wrote, and refuse root too below it; there, a buffer that a helper is \
+               to fill counts as read when its length is not a constant.",
+        fix_c: "`struct key k; __builtin_memset(&k, 0, sizeof(k));` before the fields are set, \
+                or explicit padding fields that are set too. `char buffer[64] = {};` for a \
+                buffer of which a helper fills a part.",
         fix_rust: "Start from `let mut key: Key = unsafe { core::mem::zeroed() };`, or give the `#[repr(C)]` struct explicit \
                    `_pad: [u8; 7]` fields.",
     },
@@ -29,9 +33,13 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "stack-limit",
         title: "the stack of 512 bytes is too small",
-        rule: "A program and all functions that it calls share 512 bytes of stack. Each function's part is rounded up (to \
-               32 bytes; with a JIT since about 6.8 to 16), and a call chain counts in full. Large structs and arrays as \
-               local variables are the cause, and in Rust also values that are moved, since each move may be a copy.",
+        rule: "A program and all functions that it calls share 512 bytes of stack. From Linux \
+               6.16 on each function has its own 512 bytes in kprobe, uprobe, tracepoint, raw \
+               tracepoint, perf_event, fentry and fexit programs; XDP, tc, socket, cgroup, LSM \
+               and iterator programs still share them. Each function's part is rounded up (to 32 \
+               bytes; with a JIT since about 6.8 to 16), and a call chain counts in full. Large \
+               structs and arrays as local variables are the cause, and in Rust also values that \
+               are moved, since each move may be a copy.",
         fix_c: "Keep large data in a per-CPU array map with one element and work on the pointer that the lookup returns. \
                 Let sibling calls replace nested ones; mark small functions static __always_inline.",
         fix_rust: "Use a `PerCpuArray<Event>` as scratch space and write through `get_ptr_mut(0)`, instead of building an \
