@@ -71,6 +71,12 @@ fn two_frames_that_are_too_large() {
     insta::assert_snapshot!(explained("frames-6.1.log"));
 }
 
+/// The verifier looks for it before it follows an instruction, so the log has none.
+#[test]
+fn a_panic_that_was_left_in() {
+    insta::assert_snapshot!(explained("panic-7.3.log"));
+}
+
 #[test]
 fn the_log_as_json() {
     let output = Run::new(&["explain", "--json", log("index-7.3.log").to_str().unwrap()]).output();

@@ -325,7 +325,7 @@ impl Scanner {
         }
     }
 
-    /// A log without a single instruction: the messages just before its summary are its own.
+    /// A log without a single instruction: the messages just before its report or its summary are its own.
     fn errors_before(&mut self) -> Vec<Said> {
         let is_kernels = |said: &Said| said.found.iter().any(|found| found.from_kernel);
         let last = self.scan.outside.iter().rposition(|said| !is_kernels(said)).map_or(0, |at| at + 1);
@@ -335,7 +335,9 @@ impl Scanner {
     fn report(&mut self, line: &Line<'_>, start: usize) {
         self.in_report = true;
         if self.open.is_none() {
-            self.open = Some(Log { is_over: true, ..Log::default() });
+            let heading = std::mem::take(&mut self.heading);
+            let last = self.errors_before();
+            self.open = Some(Log { name: heading.name, outcome: heading.outcome, last, ..Log::default() });
         }
         if let Some(log) = self.open.as_mut() {
             log.is_over = true;
@@ -344,6 +346,11 @@ impl Scanner {
     }
 
     fn report_line(&mut self, line: &Line<'_>) {
+        // What a loader asked for beside the log (aya does) is no part of the report.
+        if line.text.trim_start().starts_with("verification time ") {
+            self.in_report = false;
+            return;
+        }
         if let Some(log) = self.open.as_mut().filter(|log| log.report.len() < LONGEST_REPORT) {
             log.report.push(line.text.to_string());
         }
