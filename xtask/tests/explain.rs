@@ -78,6 +78,26 @@ fn a_panic_that_was_left_in() {
 }
 
 #[test]
+fn a_helper_is_named_by_its_number() {
+    let text = explained("helper-5.10.log");
+    assert!(text.contains("\n  Helper 189 is bpf_xdp_load_bytes, which came with Linux 5.18.\n"), "{text}");
+}
+
+/// The list has to be that of libbpf, whose headers number the helpers.
+#[test]
+fn helpers_are_numbered_as_in_libbpf() {
+    let header = directories_of_crates("libbpf-sys")[0].join("libbpf/src/bpf_helper_defs.h");
+    let header = fs::read_to_string(header).unwrap();
+    let declarations = header.lines().filter_map(|line| line.split_once("(* const ")?.1.split_once(")("));
+    let numbered = declarations.map(|(name, rest)| {
+        let number = rest.rsplit("(void *) ").next().unwrap();
+        (number.trim_end_matches(';').parse::<usize>().unwrap(), name)
+    });
+    let names = include_str!("../verifier-log/data/helpers.txt").lines().zip(1..);
+    assert!(numbered.eq(names.map(|(name, number)| (number, name))));
+}
+
+#[test]
 fn the_log_as_json() {
     let output = Run::new(&["explain", "--json", log("index-7.3.log").to_str().unwrap()]).output();
     insta::assert_snapshot!(stdout(&output));
@@ -273,31 +293,33 @@ fn names_in_code(text: &str) -> std::collections::BTreeSet<&str> {
     names
 }
 
+/// Where cargo keeps the sources of the crates that are called so, and of those whose names begin so.
+fn directories_of_crates(name: &str) -> Vec<PathBuf> {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version=1", "--offline", "--manifest-path"]).arg(manifest);
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let named = packages.filter(|package| package["name"].as_str().unwrap().starts_with(name));
+    let manifests = named.map(|package| PathBuf::from(package["manifest_path"].as_str().unwrap()));
+    manifests.map(|manifest| manifest.parent().unwrap().to_owned()).collect()
+}
+
 /// aya's crates, as Cargo.lock names them, and `core`.
 fn sources_of_rust() -> String {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let cargo = std::process::Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
-        .arg(root.join("Cargo.toml"))
-        .output()
-        .unwrap();
-    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
-    let mut folders: Vec<PathBuf> = Vec::new();
-    for package in metadata["packages"].as_array().unwrap() {
-        if package["name"].as_str().unwrap().starts_with("aya") {
-            let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
-            folders.push(manifest.with_file_name("src"));
-        }
-    }
+    let mut directories = directories_of_crates("aya");
+    directories.iter_mut().for_each(|directory| directory.push("src"));
     let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
     let library = PathBuf::from(stdout(&sysroot).trim()).join("lib/rustlib/src/rust/library");
-    folders.extend([library.join("core/src"), library.join("alloc/src")]);
+    directories.extend([library.join("core/src"), library.join("alloc/src")]);
     let mut sources = String::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    while let Some(directory) = directories.pop() {
+        for entry in
+            fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 sources += &fs::read_to_string(path).unwrap();
             }

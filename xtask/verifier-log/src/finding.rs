@@ -1,6 +1,7 @@
 //! What can be said of this very rejection: what the register held, where it got it, and what was missing.
 
 use crate::decide::Reason;
+use crate::helpers;
 use crate::insn::{Action, Operand, Register};
 use crate::state::{State, Value};
 use crate::steps::{Step, knowledge};
@@ -334,6 +335,10 @@ fn from_message(reason: &Reason) -> Finding {
             .map(|bytes| format!("This call chain needs {bytes} bytes of stack; there are 512.")),
         "complexity-insns" => {
             after("Processed ").map(|count| format!("The verifier went through {count} instructions."))
+        }
+        // `invalid func unknown#182`
+        "helper-not-allowed" => {
+            after("unknown#").and_then(|number| usize::try_from(number).ok()).and_then(helpers::sentence)
         }
         _ => None,
     };

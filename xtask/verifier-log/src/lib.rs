@@ -34,6 +34,7 @@ mod coverage;
 mod decide;
 mod diagnosis;
 mod finding;
+mod helpers;
 mod insn;
 mod line;
 mod lines;
