@@ -51,11 +51,11 @@ pub const CLASSES: &[Class] = &[
                supported\"), and no field of a map's definition that it does not know (\"unknown \
                field\").",
         fix_c: "Take `static` off the program, and use the fields of a map that libbpf knows: \
-                type, key, value, key_size, value_size, max_entries, map_flags, pinning, values. \
-                For aya: a `const volatile` variable that user space sets \
-                (`EbpfLoader::override_global`) in place of `__kconfig`, helpers in place of \
-                kfuncs, and values of maps from user space. Or load with libbpf-rs, which can do \
-                all of that.",
+                type, key, value, key_size, value_size, max_entries, map_flags, map_extra, \
+                numa_node, pinning, values. For aya: a `const volatile` variable that user space \
+                sets (`EbpfLoader::override_global`) in place of `__kconfig`, helpers in place \
+                of kfuncs, and values of maps from user space. Or load with libbpf-rs, which can \
+                do all of that.",
         fix_rust: "Load what rustc made with aya, and remove the panic (see no-exit-last-insn). \
                    `EbpfLoader::new().allow_unsupported_maps()` where only the eBPF program uses \
                    the map.",
@@ -106,10 +106,11 @@ pub const CLASSES: &[Class] = &[
                used multiple times\" came from two places, such as two tables of \
                `.cargo/config.toml`, whose rustflags cargo joins.",
         fix_c: "Not for C: clang needs no linker.",
-        fix_rust: "`rustc -vV` names the LLVM of rustc; bpf-linker 0.13 does not tell its own. \
-                   Build it anew for that one: `cargo install bpf-linker --no-default-features \
-                   --features llvm-22`. Take `-C link-arg=--btf` out of all places but one: \
-                   aya-build passes it without being told. Otherwise read the messages above.",
+        fix_rust: "`rustc -vV` names the LLVM of rustc; bpf-linker 0.13 does not print its own. \
+                   Build bpf-linker for that one: `cargo install bpf-linker \
+                   --no-default-features --features llvm-22`. Take `-C link-arg=--btf` out of \
+                   all places but one: aya-build passes it without being told. Otherwise read \
+                   the messages above.",
     },
     Class {
         slug: "no-permission",
