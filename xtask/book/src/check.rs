@@ -11,7 +11,9 @@ use xtask::problem::{Exit, Problem};
 use xtask::screen::{self, Mark};
 use xtask::workspace;
 
+use crate::claims::{self, Text};
 use crate::excerpt;
+use crate::facts::Facts;
 use crate::gallery::SKIP;
 use crate::{directive, render};
 
@@ -48,6 +50,7 @@ fn in_sources() -> Result<Vec<String>> {
     let folder = render::source().join("src");
     let summary = fs::read_to_string(folder.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
     let (mut faults, mut ids, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+    let mut texts = lessons()?;
     for path in files(&folder, "md")? {
         let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
         if name == "SUMMARY.md" {
@@ -59,9 +62,29 @@ fn in_sources() -> Result<Vec<String>> {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         let found = in_source(&text, &mut ids, &mut used);
         faults.extend(found.into_iter().map(|(line, what)| format!("{name}:{line}: {what}")));
+        texts.push(Text::of_page(&name, &text));
     }
     faults.extend(unused_anchors(&used)?);
+    faults.extend(claims::check_claims(&Facts::read()?, &texts)?);
     Ok(faults)
+}
+
+/// What the lessons' sources and exercises say of kernels.
+fn lessons() -> Result<Vec<Text>> {
+    let mut texts = Vec::new();
+    for ending in ["rs", "c", "h", "toml", "md"] {
+        let found = files(&workspace::root().join("lessons"), ending)?;
+        for path in found.iter().filter(|path| claims::is_held_to_claims(path)) {
+            let name = path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string();
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+            texts.push(if ending == "md" {
+                Text::of_page(&name, &text)
+            } else {
+                Text::of_code(&name, &text)
+            });
+        }
+    }
+    Ok(texts)
 }
 
 /// Faults of a page, each with its line.
@@ -180,7 +203,7 @@ fn page(text: &str) -> Page {
             faults.push(format!("the id {id} is there twice"));
         }
     }
-    if text.contains("{{#") {
+    if text.contains("{{#") || text.contains("{{since") {
         faults.push("a directive was not expanded".to_owned());
     }
     let empty =

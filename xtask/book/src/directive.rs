@@ -8,6 +8,7 @@ use xtask::workspace;
 
 use crate::capture::Capture;
 use crate::excerpt::Excerpt;
+use crate::facts::Facts;
 use crate::gallery::Gallery;
 use crate::tabs::{Group, tabs};
 use crate::{gallery, html, table};
@@ -121,12 +122,12 @@ fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
 }
 
 /// A page with all of its directives expanded.
-pub fn expand(text: &str, gallery: &Gallery) -> Result<String> {
+pub fn expand(text: &str, gallery: &Gallery, facts: &Facts) -> Result<String> {
     let mut page = String::new();
     for line in text.lines() {
         match parse(line)? {
             Some(directive) => page += &directive.expanded(gallery)?,
-            None => page += line,
+            None => page += &facts.expand_since(line)?,
         }
         page.push('\n');
     }
@@ -161,7 +162,9 @@ mod tests {
 
     #[test]
     fn tables_come_from_the_lessons() {
-        let table = expand("{{#needs 01}}\n{{#exercises 01}}", &Gallery::read().unwrap()).unwrap();
+        let page = "{{#needs 01}}\n{{#exercises 01}}\n{{since 5.7 program/lsm}}";
+        let table = expand(page, &Gallery::read().unwrap(), &Facts::read().unwrap()).unwrap();
+        assert!(table.ends_with("\n5.7\n"), "{table}");
         assert!(table.contains("| **Hooks** | kprobe, kretprobe |"), "{table}");
         assert_eq!(table.matches("| `01/").count(), 3);
     }

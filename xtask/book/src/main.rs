@@ -8,9 +8,11 @@
 //!       capture      output that a test has captured
 //!       recorded     verifier logs of the gallery
 //!       table        requirements, exercises, costs
+//!       facts        "since 5.18", beside what was seen on the five kernels
 //!       tabs         the same thing in several languages, or on several kernels
 //!   explorer     the reader of verifier logs, compiled to WebAssembly
 //!   check        what mdBook lets pass: sources, then the rendered pages
+//!     claims       sentences about kernels, and what they rest on
 //!   browser      tests in a real browser
 //!   serve        the book at a local address, made anew at each save
 //!   po           the texts to translate
@@ -19,9 +21,11 @@
 mod browser;
 mod capture;
 mod check;
+mod claims;
 mod directive;
 mod excerpt;
 mod explorer;
+mod facts;
 mod gallery;
 mod html;
 mod pages;

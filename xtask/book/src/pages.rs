@@ -8,6 +8,7 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 use xtask::entry::Entry;
 
 use crate::directive;
+use crate::facts::Facts;
 use crate::gallery::{self, Gallery};
 
 /// Adds the gallery's pages below its first one.
@@ -45,7 +46,10 @@ fn page(entry: &Entry, number: u32, index: &Chapter) -> BookItem {
 }
 
 /// Expands the directives of all pages.
-pub struct Directives(pub Rc<Gallery>);
+pub struct Directives {
+    pub gallery: Rc<Gallery>,
+    pub facts: Facts,
+}
 
 impl Preprocessor for Directives {
     fn name(&self) -> &str {
@@ -54,11 +58,13 @@ impl Preprocessor for Directives {
 
     fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let mut failed = Vec::new();
-        book.for_each_chapter_mut(|chapter| match directive::expand(&chapter.content, &self.0) {
-            Ok(expanded) => chapter.content = expanded,
-            Err(error) => {
-                let path = chapter.path.clone().unwrap_or_default();
-                failed.push(format!("book/src/{}: {error:#}", path.display()));
+        book.for_each_chapter_mut(|chapter| {
+            match directive::expand(&chapter.content, &self.gallery, &self.facts) {
+                Ok(expanded) => chapter.content = expanded,
+                Err(error) => {
+                    let path = chapter.path.clone().unwrap_or_default();
+                    failed.push(format!("book/src/{}: {error:#}", path.display()));
+                }
             }
         });
         anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));

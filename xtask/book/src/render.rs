@@ -9,6 +9,7 @@ use mdbook_driver::MDBook;
 use xtask::workspace;
 
 use crate::explorer;
+use crate::facts::Facts;
 use crate::gallery::Gallery;
 use crate::pages::{Directives, GalleryPages};
 
@@ -24,7 +25,9 @@ pub fn build() -> Result<PathBuf> {
     let mut book = load()?;
     book.config.build.build_dir = folder.clone();
     let gallery = Rc::new(Gallery::read()?);
-    book.with_preprocessor(GalleryPages(Rc::clone(&gallery))).with_preprocessor(Directives(gallery));
+    let facts = Facts::read()?;
+    book.with_preprocessor(GalleryPages(Rc::clone(&gallery)))
+        .with_preprocessor(Directives { gallery, facts });
     book.build().map_err(|error| anyhow!("{error:#}"))?;
     let script = folder.join("verifier-log.js");
     fs::write(&script, explorer).with_context(|| format!("cannot write {}", script.display()))?;

@@ -8,7 +8,7 @@ use libbpf_sys as sys_types;
 
 use crate::insn::{exit, mov};
 use crate::names::{Names, Sort};
-use crate::programs::keeping_registers;
+use crate::programs::{keeping_comm, keeping_registers};
 use crate::sys::{self, Map, Program};
 use crate::{print_fact, print_whether};
 
@@ -52,8 +52,9 @@ fn print_tracing(names: &Names) {
     ] {
         let btf_id = names.find(Sort::Function, target).unwrap_or_default();
         let program = Program { kind, insns: &insns, attach, btf_id, sleepable: false }.load();
-        let attached = program.and_then(|program| sys::attach_tracing(&program));
-        print_whether(&format!("attach/{name}"), attached.is_ok());
+        let attach = || program.as_ref().is_ok_and(|program| sys::attach_tracing(program).is_ok());
+        print_whether(&format!("attach/{name}"), attach());
+        print_whether(&format!("attach/{name} a second time, after it was detached"), attach());
     }
 }
 
@@ -66,8 +67,8 @@ const REGISTERS: [&str; 21] = [
 /// Where the instruction pointer is among them.
 const IP: usize = 16;
 
-/// These are of the caller, or of the processor: they are the same at each entry of the function.
-const LASTING: [&str; 8] = ["r15", "r14", "r13", "r12", "bp", "bx", "di", "cs"];
+/// The caller's registers: they are the same at each entry of the function.
+const OF_CALLER: [&str; 5] = ["r15", "r14", "r13", "r12", "bx"];
 
 type Registers = [u64; REGISTERS.len()];
 
@@ -96,10 +97,31 @@ fn print_kprobes(names: &Names) -> Result<Registers> {
     print_fact("kprobe/ip is the function's address plus", distance(names, &kept));
     drop(event);
 
+    print_comm()?;
     let name = names.twice(&["t_start", "s_start", "t_next", "s_show"]).context("no name occurs twice")?;
     let result = sys::open_kprobe(name).map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
     print_fact("kprobe/on a name that two functions have", result);
     Ok(kept)
+}
+
+/// The helper's buffer has 16 bytes, and the name of this process fewer.
+fn print_comm() -> Result<()> {
+    const FILLED: u64 = u64::MAX;
+    let kind = sys_types::BPF_MAP_TYPE_ARRAY;
+    let map = Map { kind, key_size: 4, value_size: 16, max_entries: 1, ..Map::default() }.create();
+    let map = map.context("cannot create a map for a name")?;
+    sys::update_map(&map, 0, &[FILLED; 2]).context("cannot fill a map")?;
+    let insns = keeping_comm(&map);
+    let program = Program { kind: sys_types::BPF_PROG_TYPE_KPROBE, insns: &insns, ..Program::default() };
+    let program = program.load().context("cannot load a program that asks for a name")?;
+    let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
+    sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
+    // SAFETY: it takes nothing and changes nothing.
+    unsafe { libc::getppid() };
+    let [begin, end] = sys::read_map(&map, 0).context("cannot read a name")?;
+    anyhow::ensure!(begin != FILLED, "the program that asks for a name did not run");
+    print_whether("helper/bpf_get_current_comm writes zeros after a short name", end == 0);
+    Ok(())
 }
 
 fn distance(names: &Names, registers: &Registers) -> u64 {
@@ -117,21 +139,15 @@ fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
     print_whether("link/kprobe.session", attach(sys_types::BPF_TRACE_KPROBE_SESSION).is_ok());
     let link = attach(sys_types::BPF_TRACE_KPROBE_MULTI);
     print_whether("link/kprobe.multi", link.is_ok());
-    let (place, missing) = if link.is_ok() {
-        let kept = registers(&map)?;
-        (distance(names, &kept).to_string(), missing(&kept, of_kprobe))
-    } else {
-        ("no".to_owned(), "no".to_owned())
-    };
+    let kept = if link.is_ok() { Some(registers(&map)?) } else { None };
+    let place = kept.map_or_else(|| "no".to_owned(), |kept| distance(names, &kept).to_string());
     print_fact("kprobe.multi/ip is the function's address plus", place);
-    print_fact("kprobe.multi/does not tell", missing);
+    let tells = kept.is_some_and(|kept| of_caller(&kept).eq(of_caller(of_kprobe)));
+    print_whether("kprobe.multi/tells the caller's bx and r12 to r15", tells);
     Ok(())
 }
 
-/// The lasting registers that are not what a kprobe was told.
-fn missing(kept: &Registers, of_kprobe: &Registers) -> String {
-    let names = REGISTERS.iter().zip(kept.iter().zip(of_kprobe));
-    let other = names.filter(|(name, (kept, told))| LASTING.contains(name) && kept != told);
-    let names: Vec<&str> = other.map(|(name, _)| *name).collect();
-    if names.is_empty() { "nothing".to_owned() } else { names.join(" ") }
+fn of_caller(registers: &Registers) -> impl Iterator<Item = u64> {
+    let all = REGISTERS.iter().zip(registers);
+    all.filter(|(name, _)| OF_CALLER.contains(name)).map(|(_, value)| *value)
 }

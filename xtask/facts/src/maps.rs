@@ -63,7 +63,7 @@ pub fn print_facts(names: &Names) -> Result<()> {
         }
     }
     print_sizes();
-    print_whether("memory/locked memory limits maps", locked_memory_limits_maps()?);
+    print_whether("memory/maps do not count as locked memory", !locked_memory_limits_maps()?);
     print_lru()
 }
 

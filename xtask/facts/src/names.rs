@@ -11,10 +11,11 @@ use libbpf_rs::btf::{BtfKind, BtfType, ReferencesType as _, TypeId};
 use crate::{print_fact, print_whether};
 
 /// Functions that the pages name, or that do what a feature needs and are built only with it.
-const FUNCTIONS: [&str; 26] = [
+const FUNCTIONS: [&str; 27] = [
     "bpf_nf_link_attach",
     "bpf_token_create",
     "bpf_uprobe_multi_link_attach",
+    "btf_module_notify",
     "do_filp_open",
     "do_linkat",
     "do_mkdirat",
@@ -92,8 +93,9 @@ const ATTACH_TYPES: [&str; 13] = [
     "TRACE_UPROBE_SESSION",
 ];
 
-const FIELDS: [(&str, &str); 6] = [
+const FIELDS: [(&str, &str); 7] = [
     ("file", "f_path"),
+    ("filename", "name"),
     ("net_device", "name"),
     ("task_struct", "__state"),
     ("task_struct", "real_parent"),
@@ -164,10 +166,7 @@ impl Names {
     pub fn print_facts(&self) -> Result<()> {
         self.print_functions();
         self.print_types();
-        print_events()?;
-        let modules = fs::read_dir("/sys/kernel/btf").context("cannot list the kernel's BTF")?;
-        print_whether("btf/modules have it", modules.flatten().any(|entry| entry.file_name() != "vmlinux"));
-        Ok(())
+        print_events()
     }
 
     fn print_functions(&self) {

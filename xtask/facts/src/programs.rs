@@ -25,6 +25,7 @@ pub fn print_facts(names: &Names) -> Result<()> {
     print_stack();
     print_log()?;
     print_info()?;
+    print_rights()?;
     print_sleepable(names);
     print_typed(names);
     print_timers(names);
@@ -115,8 +116,8 @@ fn print_log() -> Result<()> {
     let insns = [load(DW, 1, 1, 104), load(DW, 0, 1, 0), mov(0, 0), exit()];
     let refused = Program { kind: KPROBE, insns: &insns, ..Program::default() }.load_with_log();
     let (_, log) = refused.err().context("a number was followed as a pointer")?;
-    let word = log.lines().find_map(|line| line.split("invalid mem access '").nth(1)?.split('\'').next());
-    print_fact("log/a number is called", word.unwrap_or("?"));
+    print_whether("log/a number is called scalar", log.contains("invalid mem access 'scalar'"));
+    print_whether("log/a number is called inv", log.contains("invalid mem access 'inv'"));
     print_whether("log/a report follows the reason", log.contains("Verification failed"));
     Ok(())
 }
@@ -127,6 +128,14 @@ fn print_info() -> Result<()> {
     let info = sys::program_info(&program.load().context("cannot load the smallest program")?)?;
     print_fact("info/tag of the smallest program", info.tag.map(|byte| format!("{byte:02x}")).concat());
     print_whether("info/tells how many instructions were followed", info.verified_insns > 0);
+    Ok(())
+}
+
+fn print_rights() -> Result<()> {
+    const CAP_BPF: u32 = 39;
+    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap")
+        .context("cannot read the last capability")?;
+    print_whether("rights/CAP_BPF", last.trim().parse::<u32>()? >= CAP_BPF);
     Ok(())
 }
 
@@ -149,6 +158,7 @@ fn print_sleepable(names: &Names) {
         ("tp_btf/sched_switch", TRACING, RAW_TP, Sort::Typedef, "btf_trace_sched_switch"),
         ("fentry/security_file_open", TRACING, FENTRY, Sort::Function, "security_file_open"),
         ("fentry/__x64_sys_connect", TRACING, FENTRY, Sort::Function, "__x64_sys_connect"),
+        ("lsm/bprm_committed_creds", LSM, LSM_MAC, Sort::Function, "bpf_lsm_bprm_committed_creds"),
         ("lsm/file_open", LSM, LSM_MAC, Sort::Function, "bpf_lsm_file_open"),
     ] {
         let Some(btf_id) = names.find(sort, target) else {
@@ -272,5 +282,16 @@ pub fn keeping_registers(map: &OwnedFd, count: usize) -> Vec<bpf_insn> {
     let registers =
         (0..count as i16).flat_map(|index| [load(DW, 7, 6, 8 * index), store(DW, 0, 8 * index, 7)]);
     insns.extend(registers.chain([mov(0, 0), exit()]));
+    insns
+}
+
+/// A program that asks for the name of the process, into a map.
+pub fn keeping_comm(map: &OwnedFd) -> Vec<bpf_insn> {
+    const LOOKUP: i32 = 1;
+    const GET_CURRENT_COMM: i32 = 16;
+    let mut insns = vec![store_imm(10, -8, 0)];
+    insns.extend(load_map(1, map.as_raw_fd()));
+    insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), jump_if(0, 0, 3)]);
+    insns.extend([mov_reg(1, 0), mov(2, 16), call(GET_CURRENT_COMM), mov(0, 0), exit()]);
     insns
 }
