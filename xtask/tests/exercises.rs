@@ -92,7 +92,7 @@ fn mistakes_in(
         return Vec::new();
     }
     let in_c = build::build(exercise, Implementation::Libbpf, Variant::Solution).unwrap().unwrap();
-    let [solution, in_c] = [solution, &in_c].map(|path| std::fs::read(path).unwrap());
+    let [solution, in_c] = [solution, &in_c.file].map(|path| std::fs::read(path).unwrap());
     mistakes::mistakes(exercise, implementation, &solution, &in_c)
 }
 
