@@ -1,0 +1,103 @@
+//! Finds the calls in an eBPF object file that no kernel accepts, and the source line of each.
+//!
+//! ```text
+//!   code   functions and calls of the object file: symbols, instructions, relocations
+//!   btf    which missing functions are the kernel's, and source lines without inlined functions
+//!   lines  source lines, through inlined functions, from the debug information (DWARF)
+//!   kind   why such a call is made, and what to write instead
+//! ```
+//!
+//! The verifier's log does not name them: a panic in Rust is a call of a function that never returns, and what the
+//! verifier says ("last insn is not an exit or jmp") is about that function's end. The object file has all of it.
+//! The object may come from anyone: nothing here panics, and there is no I/O.
+
+mod btf;
+mod code;
+mod kind;
+mod lines;
+
+use std::collections::BTreeSet;
+
+use code::{Call, Code, Target};
+pub use kind::Kind;
+use lines::Lines;
+pub use lines::{Frame, Site};
+
+/// A call that no kernel accepts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ForbiddenCall {
+    /// The program that leads to it: the name of its function.
+    pub program: String,
+    pub kind: Kind,
+    /// The function that is called, by its full path; a call through a pointer has none.
+    pub callee: Option<String>,
+    /// The line that was written by hand, where the object file has debug information.
+    pub site: Option<Site>,
+}
+
+/// An object file, read once.
+pub struct Object<'data> {
+    code: Code<'data>,
+    lines: Option<Lines>,
+}
+
+impl<'data> Object<'data> {
+    /// # Errors
+    /// Returns what is wrong with a file that is no eBPF object.
+    pub fn parse(bytes: &'data [u8]) -> Result<Self, String> {
+        let code = Code::parse(bytes)?;
+        let lines = Lines::parse(bytes);
+        Ok(Self { code, lines })
+    }
+
+    /// The calls of all programs, in the order of the programs and then of their instructions.
+    pub fn find_forbidden_calls(&self) -> Vec<ForbiddenCall> {
+        let programs = self.code.programs().map(|program| program.name.clone());
+        programs.flat_map(|program| self.find_forbidden_calls_of(&program)).collect()
+    }
+
+    /// The calls that one program leads to, also those in functions that it calls.
+    pub fn find_forbidden_calls_of(&self, program: &str) -> Vec<ForbiddenCall> {
+        let Some(start) = self.code.function(program) else { return Vec::new() };
+        let (mut found, mut seen, mut pending) = (Vec::new(), BTreeSet::from([start]), vec![start]);
+        while let Some(function) = pending.pop() {
+            for call in self.code.calls(function) {
+                match self.code.verdict(&call) {
+                    Ok(Some(next)) if seen.insert(next) => pending.push(next),
+                    Ok(_) => {}
+                    Err(callee) => found.push(self.forbidden(program, &call, callee)),
+                }
+            }
+        }
+        found
+    }
+
+    fn forbidden(&self, program: &str, call: &Call, callee: Option<String>) -> ForbiddenCall {
+        let frames = self.frames(call.section, call.offset);
+        let kind = match (&call.target, &callee) {
+            (Target::Register, _) => Kind::Pointer,
+            (Target::Missing(_), Some(name)) => Kind::of_missing(name),
+            (_, Some(name)) => Kind::of_panic(name, frames.iter().filter_map(Frame::library_function)),
+            (_, None) => Kind::Panic,
+        };
+        ForbiddenCall { program: program.to_owned(), kind, callee, site: lines::own_site(&frames) }
+    }
+
+    /// The line that was written by hand for an instruction of a program, counted as the verifier does; `None` for an
+    /// instruction of another function.
+    pub fn find_site(&self, program: &str, instruction: usize) -> Option<Site> {
+        let function = self.code.get(self.code.function(program)?);
+        let offset = u64::try_from(instruction).ok()?.checked_mul(code::INSTRUCTION)?;
+        if offset >= function.size {
+            return None;
+        }
+        lines::own_site(&self.frames(function.section, function.offset + offset))
+    }
+
+    fn frames(&self, section: usize, offset: u64) -> Vec<Frame> {
+        match &self.lines {
+            Some(lines) => lines.frames(section, offset),
+            None => self.code.frame(section, offset).into_iter().collect(),
+        }
+    }
+}
