@@ -1,5 +1,6 @@
 //! `check`: builds the learner's answer, loads it, drives it, judges it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,6 +13,7 @@ use crate::exercises::build::{self, Built, Program, shown};
 use crate::exercises::judging::{self, Candidate, Checked, Verdict, failed};
 use crate::exercises::progress::Progress;
 use crate::exercises::{self, Exercise, Variant};
+use crate::forbidden::LineReport;
 use crate::kernel::{DEFAULT, Kernel};
 use crate::problem::{Exit, Problem};
 use crate::rejection::{self, Rejection};
@@ -108,8 +110,8 @@ fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Re
 
 /// Keeps what was found out about one answer: whether it is right, and the verifier's log.
 pub fn take_down(reports: &[Report]) -> Result<()> {
-    if let Some(rejection) = reports.iter().find_map(Report::rejected) {
-        rejection::keep_rejection(&rejection)?;
+    if let Some((report, rejection)) = reports.iter().find_map(|it| Some((it, it.rejected()?))) {
+        rejection::keep_rejection(&rejection, &report.object())?;
     }
     let Some(Report { exercise, implementation, .. }) = reports.first() else { return Ok(()) };
     let done = reports.iter().all(Report::passed);
@@ -284,10 +286,13 @@ impl Report {
                 Verdict::Passed => format!("  {} {name:<width$}  {time}\n", Mark::Good.symbol()),
                 Verdict::NotRun => format!("  - {name:<width$}  not run\n"),
                 Verdict::Failed { why } => {
-                    format!("  {} {name:<width$}  {time}\n{}", Mark::Bad.symbol(), indented(why))
+                    let lines = indented(&self.lines(name, verdict).as_text());
+                    format!("  {} {name:<width$}  {time}\n{}{lines}", Mark::Bad.symbol(), indented(why))
                 }
                 Verdict::Rejected { error, log, note, .. } => {
-                    let why = self.rejection(error, log) + &indented(note.as_deref().unwrap_or_default());
+                    let lines = self.lines(name, verdict);
+                    let note = indented(note.as_deref().unwrap_or_default());
+                    let why = self.rejection(error, log, &lines) + &note;
                     format!("  {} {name:<width$}  {time}\n{why}", Mark::Bad.symbol())
                 }
             };
@@ -298,8 +303,26 @@ impl Report {
         text
     }
 
-    /// The decisive line, and the line of the learner's that it is about.
-    fn rejection(&self, error: &str, log: &str) -> String {
+    /// The answer, as it was built.
+    fn object(&self) -> PathBuf {
+        build::program(&self.exercise, self.implementation, Variant::Answer)
+    }
+
+    /// What the object tells about an answer that was not accepted.
+    fn lines(&self, check: &str, verdict: &Verdict) -> LineReport {
+        let object = fs::read(self.object()).unwrap_or_default();
+        let loads = judging::can_load(&self.implementation.to_string());
+        match verdict {
+            Verdict::Rejected { program, log, .. } => {
+                LineReport::of_rejection(&object, Some(program), log.as_bytes())
+            }
+            Verdict::Failed { .. } if check == loads => LineReport::of_object(&object, None),
+            _ => LineReport::default(),
+        }
+    }
+
+    /// The decisive line, the line of the learner's that it is about, and those that no kernel accepts.
+    fn rejection(&self, error: &str, log: &str, lines: &LineReport) -> String {
         let report = verifier_log::explain(log.as_bytes());
         let program = report.programs.first();
         let message = program.and_then(|program| program.message());
@@ -308,10 +331,12 @@ impl Report {
         // What a library's function does, inlined, has a line in another file.
         let own = |at: &&verifier_log::Source| at.file.as_deref().is_some_and(|file| source.ends_with(file));
         let at = program.and_then(|program| program.source.as_ref()).filter(own);
-        if let Some(line) = at.and_then(|at| at.line) {
+        if let Some(site) = lines.site_as_text() {
+            text += &indented(&site);
+        } else if let Some(line) = at.and_then(|at| at.line) {
             text += &format!("       --> {}:{line}\n", shown(&source));
         }
-        text
+        text + &indented(&lines.as_text())
     }
 }
 
@@ -365,13 +390,22 @@ fn as_json(reports: &[Report]) -> Result<String> {
 
 fn report_as_json(report: &Report) -> Value {
     let check = |Checked { name, verdict, took }: &Checked| {
+        let lines = report.lines(name, verdict);
         let (verdict, why, log) = match verdict {
             Verdict::Passed => ("passed", None, None),
             Verdict::NotRun => ("not run", None, None),
             Verdict::Failed { why } => ("failed", Some(why), None),
             Verdict::Rejected { error, log, .. } => ("rejected", Some(error), Some(log)),
         };
-        json!({ "check": name, "verdict": verdict, "why": why, "log": log, "seconds": took.as_secs_f64() })
+        json!({
+            "check": name,
+            "verdict": verdict,
+            "why": why,
+            "log": log,
+            "site": lines.site_as_json(),
+            "forbidden_calls": lines.as_json(),
+            "seconds": took.as_secs_f64(),
+        })
     };
     json!({
         "exercise": report.exercise.name,

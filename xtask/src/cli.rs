@@ -138,8 +138,11 @@ pub struct Run {
 #[derive(Debug, Parser)]
 pub struct Explain {
     /// A file with the log, in whatever text it was copied with; `-` is standard input
-    #[arg(value_name = "FILE", required_unless_present_any = ["code", "last"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["code", "last", "object"])]
     pub file: Option<PathBuf>,
+    /// The object file that the log is about: it knows which lines can panic. Without a log, says only that
+    #[arg(long, value_name = "OBJECT", conflicts_with_all = ["code", "last"])]
+    pub object: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -278,7 +281,8 @@ What it does is another at each run.
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
 JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
 \"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name), \"verdict\" (passed, failed,
-rejected, not run), \"why\", \"log\" (the verifier's, if it rejected) and \"seconds\". Fields may be added.";
+rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"site\" and \"forbidden_calls\" (lines that the
+verifier refused and lines that can panic, as in `cargo xtask explain --help`) and \"seconds\". Fields may be added.";
 
 const WATCH_HELP: &str = "\
 Keys: h a hint, r check again, n the next exercise, x back to the starter (a copy is kept), l list, q quit, ? all keys.
@@ -298,8 +302,8 @@ JSON: one object a line, with \"object\", \"program\" and \"section\" (both empt
   accepted  \"instructions\", \"machine_code_bytes\", \"processed\" (instructions that the verifier followed, with all paths);
             null where the kernel does not tell
   rejected  \"error\" (the kernel's error number, as text), \"reason\" (the decisive line), \"class\" (for cargo xtask explain
-            --code; null if unknown), \"log\"
-  failed    \"error\": it did not come as far as the verifier, or took too long
+            --code; null if unknown), \"log\", \"site\" and \"forbidden_calls\" (as in cargo xtask explain --help)
+  failed    \"error\": it did not come as far as the verifier, or took too long; \"forbidden_calls\"
 Fields may be added; none goes or changes its meaning.";
 
 const BENCH_HELP: &str = "\
@@ -328,13 +332,15 @@ Examples:
   my-loader 2>&1 | cargo xtask explain -      straight from the loader
   cargo xtask explain --code scalar-deref     a class of errors, without a log
   cargo xtask explain --last                  your answer, if the last check ended with a rejection
+  cargo xtask explain load.log --object a.o   with what the object file knows: lines that can panic, lines of callers
+  cargo xtask explain --object a.o            only the lines of an object file that no kernel accepts
 
 The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON, have time stamps
 and colours, be cut, or be one of several. The program that was rejected comes first.
 
 Exit codes:
   0  explained
-  1  a log without a rejection, a rejection with an unknown message, or no log at all
+  1  a log without a rejection, a rejection with an unknown message, or no log at all; an object without such a line
   2  the file is not there, no class has this name, or the last check rejected nothing
 
 JSON (fields may be added, none is taken away or changes its meaning while `version` is 1):
@@ -354,7 +360,19 @@ JSON (fields may be added, none is taken away or changes its meaning while `vers
     processed  instructions that the verifier went through, or null
     errno      the system call's error number, or null
     truncated  true if a part of the log is missing
-    gallery    the entry of the gallery, or null";
+    gallery    the entry of the gallery, or null
+    site       with an object: file, line and column that the refused instruction comes from, through functions of
+               libraries; or null
+  forbidden_calls
+             with an object: calls that no kernel accepts, each with
+    kind       index, slice-range, copy-length, unwrap, expect, division, overflow, borrow, assertion, argument, panic,
+               pointer, missing-memory-function, missing-function, trap
+    panic      true for a panic of Rust
+    program    the program that leads to it
+    callee     the function that is called, or null for a call through a pointer
+    site       file, line and column of the line that was written by hand, or null
+    reason     why, in a sentence
+    instead    what to write in place of it";
 
 #[cfg(test)]
 mod tests {

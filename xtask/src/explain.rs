@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::check;
 use crate::cli::Explain;
 use crate::entry;
 use crate::exercises::build::shown;
+use crate::forbidden::LineReport;
 use crate::problem::{Exit, Problem};
 use crate::rejection::{self, Rejection};
 use crate::screen;
@@ -22,11 +24,22 @@ pub fn run(options: &Explain) -> Result<Exit> {
         return code(name, options.json);
     }
     if options.last {
-        let rejection = rejection::last_rejection()?.ok_or_else(nothing_rejected)?;
-        return show(&verifier_log::explain(rejection.log.as_bytes()), Some(&rejection), options.json);
+        return show_last(options);
     }
-    let file = options.file.as_deref().unwrap_or(Path::new("-"));
-    show(&verifier_log::explain(&read(file)?), None, options.json)
+    if let (Some(object), None) = (&options.object, &options.file) {
+        return object_alone(&LineReport::read(object, None)?, options.json);
+    }
+    let log = read(options.file.as_deref().unwrap_or(Path::new("-")))?;
+    let lines = lines_of(options.object.as_deref(), &log)?;
+    show(&verifier_log::explain(&log), None, &lines, options.json)
+}
+
+fn show_last(options: &Explain) -> Result<Exit> {
+    let rejection = rejection::last_rejection()?.ok_or_else(nothing_rejected)?;
+    let kept = rejection::object_file();
+    let object = options.object.as_deref().or(kept.exists().then_some(kept.as_path()));
+    let lines = lines_of(object, rejection.log.as_bytes())?;
+    show(&verifier_log::explain(rejection.log.as_bytes()), Some(&rejection), &lines, options.json)
 }
 
 fn nothing_rejected() -> Problem {
@@ -35,14 +48,30 @@ fn nothing_rejected() -> Problem {
         .help("a log of another program: cargo xtask explain FILE")
 }
 
-fn show(report: &Report, rejection: Option<&Rejection>, json: bool) -> Result<Exit> {
+/// What the object file tells about a program that was rejected with this log.
+fn lines_of(object: Option<&Path>, log: &[u8]) -> Result<LineReport, Problem> {
+    object.map_or_else(|| Ok(LineReport::default()), |object| LineReport::read(object, Some(log)))
+}
+
+fn show(report: &Report, rejection: Option<&Rejection>, lines: &LineReport, json: bool) -> Result<Exit> {
     let text = match (json, rejection) {
-        (true, _) => as_json(report, rejection)?,
-        (false, Some(rejection)) => answer_as_text(rejection) + "\n" + &as_text(report),
-        (false, None) => as_text(report),
+        (true, _) => as_json(report, rejection, lines)?,
+        (false, Some(rejection)) => answer_as_text(rejection) + "\n" + &as_text(report, lines),
+        (false, None) => as_text(report, lines),
     };
     screen::verdict(text.as_bytes())?;
     Ok(if report.verdict == Verdict::Explained { Exit::Done } else { Exit::NotYet })
+}
+
+/// What an object file tells without a log.
+fn object_alone(lines: &LineReport, json: bool) -> Result<Exit> {
+    let text = match (json, lines.calls.is_empty()) {
+        (true, _) => pretty(&json!({"version": 1, "forbidden_calls": lines.as_json()}))?,
+        (false, true) => NO_FORBIDDEN_CALL.to_owned(),
+        (false, false) => lines.as_text(),
+    };
+    screen::verdict(text.as_bytes())?;
+    Ok(if lines.calls.is_empty() { Exit::NotYet } else { Exit::Done })
 }
 
 /// Twice of what any kernel's log can be; more would fill the memory.
@@ -112,8 +141,11 @@ fn answer_as_text(rejection: &Rejection) -> String {
     facts.map(|(name, fact)| format!("{name:<13} {fact}\n")).concat()
 }
 
-fn as_json(report: &Report, rejection: Option<&Rejection>) -> Result<String> {
-    let programs = report.programs.iter().map(program_as_json).collect::<Result<Vec<_>>>()?;
+fn as_json(report: &Report, rejection: Option<&Rejection>, lines: &LineReport) -> Result<String> {
+    let mut programs = report.programs.iter().map(program_as_json).collect::<Result<Vec<_>>>()?;
+    if let (Some(first), Some(_)) = (programs.first_mut(), &lines.site) {
+        first["site"] = lines.site_as_json();
+    }
     let answer = rejection.map(|Rejection { exercise, implementation, kernel, when, .. }| {
         json!({
             "exercise": exercise,
@@ -123,7 +155,11 @@ fn as_json(report: &Report, rejection: Option<&Rejection>) -> Result<String> {
             "log": shown(&rejection::log_file()),
         })
     });
-    pretty(&json!({"version": 1, "verdict": report.verdict, "answer": answer, "programs": programs}))
+    let mut value = json!({"version": 1, "verdict": report.verdict, "answer": answer, "programs": programs});
+    if !lines.calls.is_empty() {
+        value["forbidden_calls"] = lines.as_json();
+    }
+    pretty(&value)
 }
 
 fn program_as_json(program: &Program) -> Result<Value> {
@@ -144,29 +180,48 @@ fn entry_of(slug: &str) -> Option<String> {
     named.or_else(belonging).map(|entry| entry.name.clone())
 }
 
-/// For people.
-pub fn as_text(report: &Report) -> String {
+/// For people. What the object tells is about the first program.
+pub fn as_text(report: &Report, lines: &LineReport) -> String {
     match report.verdict {
         Verdict::NoLog => NO_LOG.to_owned(),
         Verdict::NoRejection => no_rejection(&report.programs),
-        Verdict::Explained | Verdict::Unknown => rejections(&report.programs),
+        Verdict::Explained | Verdict::Unknown => rejections(&report.programs, lines),
     }
 }
 
-fn rejections(programs: &[Program]) -> String {
+fn rejections(programs: &[Program], lines: &LineReport) -> String {
     let (rejected, others): (Vec<_>, Vec<_>) =
         programs.iter().partition(|program| program.verdict != Verdict::NoRejection);
-    let mut text = rejected.iter().map(|program| rejection(program)).collect::<Vec<_>>().join(SEPARATOR);
+    let nothing = LineReport::default();
+    let lines = iter::once(lines).chain(iter::repeat(&nothing));
+    let rejections = rejected.iter().zip(lines).map(|(program, lines)| rejection(program, lines));
+    let mut text = rejections.collect::<Vec<_>>().join(SEPARATOR);
     if !others.is_empty() {
         text += &format!("\nlogs without a rejection, in the same text: {}\n", others.len());
     }
     text
 }
 
-fn rejection(program: &Program) -> String {
+fn rejection(program: &Program, lines: &LineReport) -> String {
     let headline = program.message().unwrap_or_else(|| "the verifier's log ends without an error".to_owned());
     let advice = program.class.map_or_else(|| UNKNOWN.to_owned(), advice);
-    format!("{headline}\n\n{}{}{advice}", facts(program), knowledge(program))
+    format!("{headline}\n\n{}{}{}{advice}", facts(program), from_object(lines), knowledge(program))
+}
+
+/// What the object file tells of the place.
+fn from_object(lines: &LineReport) -> String {
+    let mut text = String::new();
+    if let Some(site) = lines.site_as_text() {
+        text += &format!("\nthe line of your source that it comes from\n{}", indented(&site));
+    }
+    if !lines.calls.is_empty() {
+        text += &format!("\nwhat the object file tells\n{}", indented(&lines.as_text()));
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 /// What the log says about the place.
@@ -239,6 +294,10 @@ const SEPARATOR: &str =
 const UNKNOWN: &str = "
 this message is not known here, so there is no explanation that would surely be right
   It is the line that the log ends with. Its words in the kernel's source (kernel/bpf/verifier.c) say more.
+";
+
+const NO_FORBIDDEN_CALL: &str = "\
+no line of this object can panic, calls through a pointer, or calls a function that nobody defines
 ";
 
 const NO_REJECTION: &str = "

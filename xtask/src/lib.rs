@@ -18,6 +18,7 @@
 //!   parallel    the same on several kernels
 //!   explain     a verifier log as an explanation; the reading is done by the crate verifier-log
 //!   rejection   the answer that the verifier rejected at the last check
+//!   forbidden   lines that can panic, and their like; the reading is done by the crate forbidden-calls
 //!   bench       what programs cost
 //!   book        the book, by a program of its own (xtask/book)
 //!   row, stage  what several kernels give, as one tidy output
@@ -37,6 +38,7 @@ pub mod entry;
 pub mod environment;
 pub mod exercises;
 pub mod explain;
+pub mod forbidden;
 pub mod foreground;
 pub mod gallery;
 pub mod hint;

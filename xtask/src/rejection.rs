@@ -30,8 +30,13 @@ const FILE: &str = "last-rejection.json";
 /// The log alone, for people and for the book's explorer.
 const LOG: &str = "last-rejection.log";
 
-pub fn keep_rejection(rejection: &Rejection) -> Result<()> {
-    keep_in(&workspace::own_cache(), rejection)
+/// The object that was rejected: the next build writes over the answer's own.
+const OBJECT: &str = "last-rejection.o";
+
+/// `object` is the file that was rejected.
+pub fn keep_rejection(rejection: &Rejection, object: &Path) -> Result<()> {
+    let object = fs::read(object).with_context(|| format!("cannot read {}", object.display()))?;
+    keep_in(&workspace::own_cache(), rejection, &object)
 }
 
 /// None, if the last check ended without one.
@@ -48,8 +53,14 @@ pub fn log_file() -> PathBuf {
     workspace::own_cache().join(LOG)
 }
 
-fn keep_in(folder: &Path, rejection: &Rejection) -> Result<()> {
+/// Where the object of the last rejection is.
+pub fn object_file() -> PathBuf {
+    workspace::own_cache().join(OBJECT)
+}
+
+fn keep_in(folder: &Path, rejection: &Rejection, object: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    replace(folder, OBJECT, object)?;
     replace(folder, LOG, rejection.log.as_bytes())?;
     replace(folder, FILE, &serde_json::to_vec_pretty(rejection).context("cannot write JSON")?)
 }
@@ -75,7 +86,7 @@ fn last_in(folder: &Path) -> Result<Option<Rejection>> {
 }
 
 fn forget_in(folder: &Path) -> Result<()> {
-    for path in [folder.join(FILE), folder.join(LOG)] {
+    for path in [FILE, LOG, OBJECT].map(|name| folder.join(name)) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", path.display()));
@@ -103,8 +114,9 @@ mod tests {
         // Nothing to forget is no error.
         forget_in(folder.path()).unwrap();
         assert_eq!(last_in(folder.path()).unwrap(), None);
-        keep_in(folder.path(), &rejection).unwrap();
+        keep_in(folder.path(), &rejection, b"ELF").unwrap();
         assert_eq!(fs::read_to_string(folder.path().join(LOG)).unwrap(), rejection.log);
+        assert_eq!(fs::read(folder.path().join(OBJECT)).unwrap(), b"ELF");
         assert_eq!(last_in(folder.path()).unwrap(), Some(rejection));
         forget_in(folder.path()).unwrap();
         assert_eq!(last_in(folder.path()).unwrap(), None);

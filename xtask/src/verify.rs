@@ -9,6 +9,7 @@ use plan::load::{Accepted, Load, LoadResult};
 use serde_json::json;
 use verifier_log::Class;
 
+use crate::forbidden::{self, LineReport};
 use crate::kernel::Kernel;
 use crate::loader::{self, Answer, Batch};
 use crate::problem::{Exit, Problem};
@@ -52,9 +53,9 @@ pub fn run(options: &Verify) -> Result<Exit> {
     let found = parallel::on_each(&kernels, options.jobs, |_, kernel| work.on(kernel))?;
     let verdicts: Vec<Verdict> = found.into_iter().flatten().collect();
     let answer = if options.json {
-        as_json(&verdicts)?
+        as_json(&verdicts, &work.objects)?
     } else {
-        as_text(&verdicts, &work.objects, options.log) + &explanations(&verdicts)
+        as_text(&verdicts, &work.objects, options.log) + &explanations(&verdicts, &work.objects)
     };
     screen::answer(answer.as_bytes())?;
     conclude(&verdicts)
@@ -85,6 +86,19 @@ impl Object {
         })?;
         check(path, &bytes)?;
         Ok(Self { path: path.display().to_string(), name: format!("{number}.o"), bytes })
+    }
+
+    /// What it tells about a program that was not accepted.
+    fn lines(&self, load: &Load) -> LineReport {
+        let program = Some(load.program.as_str()).filter(|name| !name.is_empty());
+        let lines = match &load.result {
+            LoadResult::Accepted(_) => LineReport::default(),
+            LoadResult::Rejected { log, .. } => {
+                LineReport::of_rejection(&self.bytes, program, log.as_bytes())
+            }
+            LoadResult::Failed { .. } => LineReport::of_object(&self.bytes, program),
+        };
+        lines.built(Path::new(&self.path))
     }
 
     /// A verdict on the whole of it.
@@ -196,7 +210,8 @@ fn count(number: usize, what: &str) -> String {
 /// By object and program, with a line for each kernel.
 fn as_text(verdicts: &[Verdict], objects: &[Object], with_log: bool) -> String {
     let mut text = String::new();
-    for Object { path, .. } in objects {
+    for object in objects {
+        let path = &object.path;
         let of_object: Vec<&Verdict> =
             verdicts.iter().filter(|verdict| verdict.load.object == *path).collect();
         let library = of_object.iter().find_map(|verdict| verdict.load.library);
@@ -215,13 +230,13 @@ fn as_text(verdicts: &[Verdict], objects: &[Object], with_log: bool) -> String {
                 _ => format!("  {program} ({section})\n"),
             };
             let of_program = of_object.iter().filter(|verdict| verdict.load.program == program);
-            of_program.for_each(|verdict| text += &line(verdict, with_log));
+            of_program.for_each(|verdict| text += &line(verdict, &object.lines(&verdict.load), with_log));
         }
     }
     text
 }
 
-fn line(verdict: &Verdict, with_log: bool) -> String {
+fn line(verdict: &Verdict, lines: &LineReport, with_log: bool) -> String {
     let (mark, what) = match &verdict.load.result {
         LoadResult::Accepted(accepted) => (Mark::Good, format!("accepted  {}", sizes(accepted))),
         LoadResult::Rejected { error, log } => {
@@ -234,6 +249,7 @@ fn line(verdict: &Verdict, with_log: bool) -> String {
         }
     };
     let mut text = format!("    {} {:<5} {what}\n", mark.symbol(), verdict.kernel);
+    lines.calls.iter().for_each(|call| text += &format!("{:19} {}\n", "", forbidden::summary(call)));
     if let (LoadResult::Rejected { log, .. }, true) = (&verdict.load.result, with_log) {
         log.lines().for_each(|line| text += &format!("            | {line}\n"));
     }
@@ -242,7 +258,7 @@ fn line(verdict: &Verdict, with_log: bool) -> String {
 
 /// Why programs were rejected: once for each class of error that a program met, in the words of the oldest of the kernels
 /// that told it.
-fn explanations(verdicts: &[Verdict]) -> String {
+fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
     let mut told: Vec<(&Load, Option<&str>, Vec<&str>)> = Vec::new();
     for Verdict { kernel, load, .. } in verdicts {
         let LoadResult::Rejected { error, log } = &load.result else { continue };
@@ -259,7 +275,9 @@ fn explanations(verdicts: &[Verdict]) -> String {
         let LoadResult::Rejected { log, .. } = &load.result else { return String::new() };
         let heading =
             format!("{}: {} is rejected on Linux {}", load.object, load.program, kernels.join(", "));
-        let explained = explain::as_text(&verifier_log::explain(log.as_bytes()));
+        let object = objects.iter().find(|object| object.path == load.object);
+        let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
+        let explained = explain::as_text(&verifier_log::explain(log.as_bytes()), &lines);
         let indented = explained.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n");
         format!("\n{heading}:\n\n{}", indented.collect::<String>())
     };
@@ -283,9 +301,11 @@ pub fn reason(error: &str, log: &str) -> (String, Option<&'static Class>) {
     (text.unwrap_or_else(|| error.to_owned()), program.and_then(|program| program.class))
 }
 
-fn as_json(verdicts: &[Verdict]) -> Result<String> {
+fn as_json(verdicts: &[Verdict], objects: &[Object]) -> Result<String> {
     let mut text = String::new();
     for Verdict { kernel, release, load } in verdicts {
+        let object = objects.iter().find(|object| object.path == load.object);
+        let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
         let mut line = json!({
             "object": load.object,
             "program": load.program,
@@ -304,9 +324,19 @@ fn as_json(verdicts: &[Verdict]) -> Result<String> {
             LoadResult::Rejected { error, log } => {
                 let (reason, class) = reason(error, log);
                 let class = class.map(|class| class.slug);
-                json!({ "verdict": "rejected", "error": error, "reason": reason, "class": class, "log": log })
+                json!({
+                    "verdict": "rejected",
+                    "error": error,
+                    "reason": reason,
+                    "class": class,
+                    "site": lines.site_as_json(),
+                    "forbidden_calls": lines.as_json(),
+                    "log": log,
+                })
             }
-            LoadResult::Failed { why } => json!({ "verdict": "failed", "error": why }),
+            LoadResult::Failed { why } => {
+                json!({ "verdict": "failed", "error": why, "forbidden_calls": lines.as_json() })
+            }
         };
         if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {
             line.extend(more);
@@ -353,12 +383,12 @@ mod tests {
         let mut again = verdicts[1].clone();
         again.kernel = "6.1".into();
         verdicts.push(again);
-        insta::assert_snapshot!(explanations(&verdicts));
+        insta::assert_snapshot!(explanations(&verdicts, &[]));
     }
 
     #[test]
     fn json_has_a_line_for_each_load() {
-        insta::assert_snapshot!(as_json(&verdicts()).unwrap());
+        insta::assert_snapshot!(as_json(&verdicts(), &[]).unwrap());
     }
 
     #[test]

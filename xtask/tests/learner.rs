@@ -238,6 +238,160 @@ fn an_answer_that_equals_the_solution_has_no_difference() {
     assert!(said.contains("no difference: your answer is the solution"), "{said}");
 }
 
+/// A mistake in an answer in Rust: items of the file, lines of the program, and what is said of the line with the mark.
+struct Mistake {
+    name: &'static str,
+    items: &'static str,
+    lines: &'static str,
+    said: &'static str,
+}
+
+const MARK: &str = "// here";
+
+const MISTAKES: [Mistake; 8] = [
+    Mistake {
+        name: "index",
+        items: "",
+        lines: "let limit = [1u64, 2, 4, 8][pid]; // here\nlet _ = COUNTS.insert(comm, limit, 0);",
+        said: "can panic: the index can be out of range",
+    },
+    Mistake {
+        name: "slice-range",
+        items: "",
+        lines: "let part = &comm[..pid]; // here\nlet _ = COUNTS.insert(comm, part.len() as u64, 0);",
+        said: "can panic: the range can be beyond the end of the slice",
+    },
+    Mistake {
+        name: "unwrap",
+        items: "",
+        lines: "let count = COUNTS.get_ptr_mut(comm)\n.unwrap(); // here\nunsafe { *count += 1 };",
+        said: "can panic: `unwrap` of a None or an Err",
+    },
+    Mistake {
+        name: "division",
+        items: "",
+        lines: "let share = 1000 / pid as u64; // here\nlet _ = COUNTS.insert(comm, share, 0);",
+        said: "can panic: the divisor can be 0",
+    },
+    Mistake {
+        name: "copy-length",
+        items: "",
+        lines: "let mut name = [0u8; 32];\nname[..pid & 31].copy_from_slice(&comm); // here\n\
+                let _ = COUNTS.insert(comm, u64::from(name[3]), 0);",
+        said: "can panic: the two slices can have different lengths",
+    },
+    Mistake {
+        name: "panic",
+        items: "",
+        lines: "if pid == 1 {\npanic!(\"init\"); // here\n}",
+        said: "can panic: `panic!`, `assert!`, `unreachable!` or `todo!`",
+    },
+    Mistake {
+        name: "pointer",
+        items: "trait Count { fn of(&self, pid: u64) -> u64; }\nstruct One; struct Two;\n\
+                impl Count for One { fn of(&self, pid: u64) -> u64 { pid } }\n\
+                impl Count for Two { fn of(&self, pid: u64) -> u64 { pid * 2 } }\n\
+                static COUNTERS: [&(dyn Count + Sync); 2] = [&One, &Two];",
+        lines: "let count = COUNTERS[pid % 2].of(1); // here\nlet _ = COUNTS.insert(comm, count, 0);",
+        said: "calls through a pointer: a `dyn` method or a function pointer",
+    },
+    Mistake {
+        name: "missing-function",
+        items: "unsafe extern \"C\" { fn checksum(text: *const u8) -> u64; }",
+        lines: "let sum = unsafe { checksum(comm.as_ptr()) }; // here\nlet _ = COUNTS.insert(comm, sum, 0);",
+        said: "calls `checksum`, which nobody defines",
+    },
+];
+
+impl Learner {
+    /// An answer with these lines; and the number of the line with the mark.
+    fn write_rust(&self, items: &str, lines: &str) -> usize {
+        let starter = String::from_utf8(self.text(Variant::Starter, Implementation::Aya)).unwrap();
+        let begin = "let pid = (aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32) as usize;";
+        let text = starter.replace("    let _ = comm;\n", &format!("{begin}\n{lines}\n")) + items + "\n";
+        assert!(text.contains(lines), "the starter is another");
+        self.write(Implementation::Aya, text.as_bytes());
+        text.lines().position(|line| line.contains(MARK)).map_or(0, |at| at + 1)
+    }
+}
+
+/// The log does not name these lines: the object file does.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_line_that_no_kernel_accepts_is_named() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let folder = tempfile::tempdir().unwrap();
+    let source = "lessons/03-tracepoint/exercises/count-by-comm/aya/src/main.rs";
+    let mut places = Vec::new();
+    for Mistake { name, items, lines, said: reason } in &MISTAKES {
+        let place = format!("{source}:{}:", learner.write_rust(items, lines));
+        let (code, said) = learner.types("check", &["--impl", "aya"]);
+        assert_eq!(code, 1, "{name}: {said}");
+        assert!(said.contains(&format!("--> {place}")) && said.contains(reason), "{name}: {said}");
+        assert!(said.contains("write instead: "), "{name}: {said}");
+        let built = exercises::build::program(&learner.exercise, Implementation::Aya, Variant::Answer);
+        fs::copy(built, folder.path().join(name)).unwrap();
+        places.push(place);
+        if *name == "unwrap" {
+            let said = stdout(&learner.run(&["explain", "--last"]).output());
+            assert!(said.contains("this line can panic") && said.contains(places.last().unwrap()), "{said}");
+        }
+    }
+
+    let names = MISTAKES.map(|mistake| mistake.name);
+    let mut verify = learner.run(&[&["verify", "--kernel", "6.12", "--json"], &names[..]].concat());
+    let verdicts = stdout(&verify.command.current_dir(folder.path()).output().unwrap());
+    for (mistake, place) in MISTAKES.iter().zip(&places) {
+        let lines = verdicts.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let verdict = lines.clone().find(|verdict| verdict["object"] == mistake.name).unwrap();
+        let [call] = &verdict["forbidden_calls"].as_array().unwrap()[..] else { panic!("{verdict}") };
+        assert_eq!(call["kind"], mistake.name, "{verdict}");
+        assert_eq!(call["panic"], mistake.said.starts_with("can panic"), "{verdict}");
+        let line = &call["site"]["line"];
+        assert!(place.ends_with(&format!(":{line}:")), "{line} {place}");
+
+        let object = folder.path().join(mistake.name);
+        let output = learner.run(&["explain", "--object", object.to_str().unwrap()]).output();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).contains(place.as_str()), "{}", stdout(&output));
+    }
+}
+
+/// What goes wrong in a library's function is the learner's line that called it.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn an_error_in_a_library_has_the_line_that_called_it() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let inlined = "let mut name = [0u8; 16];\nlet to = unsafe { name.get_unchecked_mut(..pid & 63) };\n\
+                   let _ = unsafe { aya_ebpf::helpers::bpf_probe_read_kernel_buf(core::ptr::null(), to) }; // here\n\
+                   let _ = COUNTS.insert(comm, u64::from(name[3]), 0);";
+    let called = "let mut name = [0u8; 16];\n\
+                  unsafe { core::ptr::copy_nonoverlapping(comm.as_ptr(), name.as_mut_ptr(), pid & 63) }; // here\n\
+                  let _ = COUNTS.insert(comm, u64::from(name[3]), 0);";
+    for lines in [inlined, called] {
+        let line = learner.write_rust("", lines);
+        let (code, said) = learner.types("check", &["--impl", "aya"]);
+        assert!(code == 1 && said.contains("stack"), "{said}");
+        assert!(said.contains(&format!("aya/src/main.rs:{line}:")), "{line}: {said}");
+        assert!(!said.contains("can panic"), "{said}");
+    }
+}
+
+/// `memcmp` comes from compiler_builtins: its BTF is needed, too.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn slices_can_be_compared() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let solution = String::from_utf8(learner.text(Variant::Solution, Implementation::Aya)).unwrap();
+    let lines = "let length = (aya_ebpf::helpers::bpf_get_current_pid_tgid() as usize) & 15;\n\
+                 if length > 0 && comm[..length] == [b'~'; 16][..length] { return 0; }\nmatch COUNTS";
+    let answer = solution.replace("match COUNTS", lines);
+    assert_ne!(answer, solution);
+    learner.write(Implementation::Aya, answer.as_bytes());
+    let (code, said) = learner.types("check", &["--impl", "aya"]);
+    assert_eq!(code, 0, "{said}");
+}
+
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn what_does_not_build_or_is_gone() {

@@ -116,9 +116,7 @@ impl Kind {
             Self::Assertion => "the two values of the assertion can be different",
             Self::Argument => "a function of the library checks its argument",
             Self::Panic => "`panic!`, `assert!`, `unreachable!` or `todo!`",
-            Self::Pointer => {
-                "a `dyn` method or a function pointer: which function it is, is known at run time only"
-            }
+            Self::Pointer => "a `dyn` method or a function pointer",
             Self::MissingMemory => {
                 "copying, filling or comparing memory became a call of a function of the C library"
             }

@@ -50,14 +50,13 @@ impl<'data> Object<'data> {
         Ok(Self { code, lines })
     }
 
-    /// The calls of all programs, in the order of the programs and then of their instructions.
-    pub fn find_forbidden_calls(&self) -> Vec<ForbiddenCall> {
-        let programs = self.code.programs().map(|program| program.name.clone());
-        programs.flat_map(|program| self.find_forbidden_calls_of(&program)).collect()
+    /// The names of the programs.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.code.programs().map(|program| program.name.as_str())
     }
 
-    /// The calls that one program leads to, also those in functions that it calls.
-    pub fn find_forbidden_calls_of(&self, program: &str) -> Vec<ForbiddenCall> {
+    /// The calls that a program leads to, also those in functions that it calls.
+    pub fn find_forbidden_calls(&self, program: &str) -> Vec<ForbiddenCall> {
         let Some(start) = self.code.function(program) else { return Vec::new() };
         let (mut found, mut seen, mut pending) = (Vec::new(), BTreeSet::from([start]), vec![start]);
         while let Some(function) = pending.pop() {
@@ -91,7 +90,17 @@ impl<'data> Object<'data> {
         if offset >= function.size {
             return None;
         }
-        lines::own_site(&self.frames(function.section, function.offset + offset))
+        lines::own_site(&self.frames(function.section, function.offset.checked_add(offset)?))
+    }
+
+    /// How many instructions the function has that a program's instruction calls.
+    pub fn find_callee_length(&self, program: &str, instruction: usize) -> Option<u64> {
+        let function = self.code.function(program)?;
+        let offset = u64::try_from(instruction).ok()?.checked_mul(code::INSTRUCTION)?;
+        let offset = self.code.get(function).offset.checked_add(offset)?;
+        let call = self.code.calls(function).into_iter().find(|call| call.offset == offset)?;
+        let callee = self.code.verdict(&call).ok()??;
+        Some(self.code.get(callee).size / code::INSTRUCTION)
     }
 
     fn frames(&self, section: usize, offset: u64) -> Vec<Frame> {

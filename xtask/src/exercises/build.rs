@@ -15,6 +15,9 @@ use crate::setup::clang;
 use crate::vm::Interrupted;
 use crate::{build, environment, workspace};
 
+/// What eBPF programs in Rust are compiled for.
+const TARGET: &str = "bpfel-unknown-none";
+
 /// A program, or what the compiler said when there was none.
 pub type Built = Result<Program, String>;
 
@@ -54,6 +57,16 @@ pub fn clang_for_kernel(exercise: &Exercise) -> Result<Command> {
     Ok(clang)
 }
 
+/// Where a build puts the program.
+pub fn program(exercise: &Exercise, implementation: Implementation, variant: Variant) -> PathBuf {
+    let directory = match (exercise.about.place, implementation) {
+        (_, Implementation::Libbpf) => folder().join("c"),
+        (Place::Kernel, Implementation::Aya) => folder().join(TARGET).join("release"),
+        (Place::Here, Implementation::Aya) => environment::output_directory(&folder()),
+    };
+    directory.join(binary(exercise, variant))
+}
+
 /// As people name a file of the course.
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
@@ -73,17 +86,17 @@ fn binary(exercise: &Exercise, variant: Variant) -> String {
     }
 }
 
-/// As aya-build builds the lessons' programs, but with no debug information in `core`. bpf-linker reads that at each
-/// build, for a second; and what of `core` is inlined has then the learner's line in the verifier's log.
+/// As aya-build builds the lessons' programs, but with only lines and functions in the debug information of `core`:
+/// bpf-linker reads that at each build, and all of it takes two seconds more. With none, the object's BTF would not have
+/// every function that is called, and the kernel would reject a right answer for that.
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
-    const TARGET: &str = "bpfel-unknown-none";
     let binary = binary(exercise, variant);
     let mut cargo = build::cargo();
     cargo
         .args(["build", "--package", &exercise.package(), "--bin", &binary, "--release", "--quiet"])
         .args(["--target", TARGET, "-Z", "build-std=core"])
-        .args(["--config", "profile.release.package.core.debug=0"])
-        .args(["--config", "profile.release.package.compiler_builtins.debug=0"])
+        .args(["--config", "profile.release.package.core.debug='line-tables-only'"])
+        .args(["--config", "profile.release.package.compiler_builtins.debug='line-tables-only'"])
         .arg("--target-dir")
         .arg(folder())
         .env("CARGO_BUILD_BUILD_DIR", workspace::target_directory().join("ebpf"))
