@@ -220,6 +220,35 @@ fn bad_objects_do_not_hide_the_good_ones() {
     }
 }
 
+/// A call of a function that nobody defines: with `-fno-builtin`, clang makes one of a `memcpy`; without, it refuses it.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_function_that_nobody_defines_is_named() {
+    let objects = Objects::new();
+    let source = r#"
+        void *memcpy(void *to, const void *from, unsigned long size);
+        struct name { char text[16]; };
+        __attribute__((section("xdp"), used)) int copy(void *ctx) {
+            struct name one = {"y"}, two = {"x"};
+            unsigned size = *(unsigned int *)ctx & 15;
+            memcpy(&one, &two, size);
+            return one.text[size];
+        }
+        __attribute__((section("license"), used)) char _license[] = "GPL";
+    "#;
+    objects.compile("memcpy.o", &["-g", "-fno-builtin"], source);
+    let (code, verdicts, said) = verify(objects.0.path(), &["memcpy.o", "--kernel", "6.12"]);
+    assert_eq!(code, 1, "{said}");
+    let call = &outcome(&verdicts, "memcpy.o", "6.12")["forbidden_calls"][0];
+    assert_eq!((&call["kind"], &call["callee"]), (&"missing-memory-function".into(), &"memcpy".into()));
+    assert_eq!(call["site"]["line"], 7, "{call}");
+
+    let file = objects.path("memcpy.o");
+    let output = Run::new(&["explain", "--object", file.to_str().unwrap()]).output();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("memcpy.o.c:7:"), "{}", stdout(&output));
+}
+
 /// A file that was cut off may be anything, but it must not take the others along.
 #[test]
 fn a_cut_object_is_refused() {

@@ -19,6 +19,9 @@ const WIDE_CONSTANT: u8 = 0x18;
 /// A call of a function, not of a helper: in the instruction's source register.
 const PSEUDO_CALL: u8 = 1;
 
+/// LLVM calls it where a program's behaviour is undefined.
+pub const TRAP: &str = "__bpf_trap";
+
 pub struct Function {
     /// As in the source, with its path.
     pub name: String,
@@ -94,7 +97,8 @@ impl<'data> Code<'data> {
     pub fn verdict(&self, call: &Call) -> Result<Option<usize>, Option<String>> {
         match &call.target {
             Target::Register => Err(None),
-            Target::Missing(name) if self.kfuncs.contains(name) => Ok(None),
+            // Newer kernels have the trap, to reject what leads to it.
+            Target::Missing(name) if name != TRAP && self.kfuncs.contains(name) => Ok(None),
             Target::Missing(name) => Err(Some(demangle(name))),
             Target::Place(section, offset) => match self.at(*section, *offset) {
                 Some(function) if self.returns(function) => Ok(Some(function)),
@@ -149,9 +153,9 @@ impl<'data> Code<'data> {
         };
         let symbol = self.file.symbol_by_index(symbol).ok()?;
         if symbol.is_undefined() {
-            // One that may be missing is replaced by the loader.
-            return (!symbol.is_weak())
-                .then(|| Target::Missing(symbol.name().unwrap_or_default().to_owned()));
+            let name = symbol.name().unwrap_or_default();
+            // The loader replaces a call that may have no target; LLVM declares its trap like one.
+            return (!symbol.is_weak() || name == TRAP).then(|| Target::Missing(name.to_owned()));
         }
         Some(Target::Place(symbol.section_index()?.0, symbol.address().checked_add_signed(distance)?))
     }

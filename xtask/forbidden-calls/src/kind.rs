@@ -71,7 +71,7 @@ impl Kind {
 
     pub(crate) fn of_missing(name: &str) -> Self {
         match name {
-            "__bpf_trap" => Self::Trap,
+            crate::code::TRAP => Self::Trap,
             "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp" => Self::MissingMemory,
             _ => Self::Missing,
         }
