@@ -278,10 +278,31 @@ fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
         let object = objects.iter().find(|object| object.path == load.object);
         let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
         let explained = explain::as_text(&verifier_log::explain(log.as_bytes()), &lines);
-        let indented = explained.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n");
-        format!("\n{heading}:\n\n{}", indented.collect::<String>())
+        format!("\n{heading}:\n\n{}", indented(&explained))
     };
-    told.into_iter().map(explanation).collect()
+    told.into_iter().map(explanation).collect::<String>() + &explain_failures(verdicts, objects)
+}
+
+/// What objects tell that no library loads: there is no log then.
+fn explain_failures(verdicts: &[Verdict], objects: &[Object]) -> String {
+    let mut text = String::new();
+    for object in objects {
+        let failed = verdicts.iter().filter(|verdict| {
+            verdict.load.object == object.path && matches!(verdict.load.result, LoadResult::Failed { .. })
+        });
+        let failed: Vec<&Verdict> = failed.collect();
+        let Some(first) = failed.first() else { continue };
+        let lines = indented(&object.lines(&first.load).as_text());
+        if !lines.is_empty() {
+            let kernels: Vec<&str> = failed.iter().map(|verdict| verdict.kernel.as_str()).collect();
+            text += &format!("\n{} is not loaded on Linux {}:\n\n{lines}", object.path, kernels.join(", "));
+        }
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
 }
 
 fn sizes(accepted: &Accepted) -> String {

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod common;
+
+use common::{Run, stderr, stdout};
 use forbidden_calls::{Kind, Object};
 use xtask::setup;
 use xtask::{demo, gallery};
@@ -51,6 +54,28 @@ fn the_gallery_has_the_calls_that_its_entries_say() {
     ];
     let expected = expected.map(|(name, kind, file, text)| (name.to_owned(), kind, line(file, text)));
     assert_eq!(found, expected);
+}
+
+/// The book shows it.
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn the_line_that_can_panic() {
+    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let object = folder.path().join("program.o");
+    std::fs::write(&object, &gallery::objects().unwrap()["no-exit-last-insn-fail.rust.o"]).unwrap();
+    let output = Run::new(&["explain", "--object", object.to_str().unwrap()]).output();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    insta::assert_snapshot!(stdout(&output));
+}
+
+#[test]
+fn what_is_no_object_is_refused() {
+    for (file, reason) in [("nowhere.o", "No such file"), ("Cargo.toml", "this is no ELF file")] {
+        let output = Run::new(&["explain", "--object", file]).output();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(reason) && stderr(&output).contains("help"), "{}", stderr(&output));
+    }
 }
 
 /// Whatever is wrong with an object, it is read to some end.
