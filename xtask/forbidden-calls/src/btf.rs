@@ -88,7 +88,7 @@ const LINE: usize = 16;
 /// The last record up to an instruction.
 fn nearest(records: &[u8], size: usize, names: &[u8], offset: u64, endianness: Endianness) -> Option<Site> {
     let before = |record: &&[u8]| number(record, 0, endianness).is_some_and(|at| u64::from(at) <= offset);
-    let record = records.chunks_exact(size).filter(before).last()?;
+    let record = records.chunks_exact(size).rfind(before)?;
     let place = number(record, 12, endianness)?;
     let file = text(names, number(record, 4, endianness)?)?.to_owned();
     Some(Site { file, line: place >> 10, column: place & 0x3ff })

@@ -89,8 +89,12 @@ impl<'data> Code<'data> {
         &self.functions[function]
     }
 
+    /// A function without code has the address of the one that follows.
     fn at(&self, section: usize, offset: u64) -> Option<usize> {
-        self.functions.iter().position(|function| (function.section, function.offset) == (section, offset))
+        let is_there = |function: &&Function| (function.section, function.offset) == (section, offset);
+        let there = self.functions.iter().filter(is_there);
+        let longest = there.max_by_key(|function| function.size)?;
+        self.functions.iter().position(|function| std::ptr::eq(function, longest))
     }
 
     /// Whether a kernel may accept a call: of this function, if it is one of the object; or the name of what is called.

@@ -64,7 +64,13 @@ impl<'data> Object<'data> {
                 match self.code.verdict(&call) {
                     Ok(Some(next)) if seen.insert(next) => pending.push(next),
                     Ok(_) => {}
-                    Err(callee) => found.push(self.forbidden(program, &call, callee)),
+                    Err(callee) => {
+                        let call = self.forbidden(program, &call, callee);
+                        // A loop that was unrolled has it several times.
+                        if !found.contains(&call) {
+                            found.push(call);
+                        }
+                    }
                 }
             }
         }
