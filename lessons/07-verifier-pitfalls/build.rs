@@ -85,6 +85,8 @@ fn cargo_for(program: &str, out: &Path) -> Command {
             "CARGO_ENCODED_RUSTFLAGS",
             "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
         )
+        // What it says is shown to readers.
+        .env("CARGO_TERM_COLOR", "never")
         // cargo sets them for the build scripts it runs, and the inner cargo would take another compiler from them.
         .env_remove("RUSTC")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");

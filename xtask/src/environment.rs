@@ -37,7 +37,7 @@ const KEPT: [&str; 12] = [
 ];
 
 /// Others that change what is built. `RUSTC_BOOTSTRAP` and the `AYA_` ones are for the inner builds of eBPF programs.
-const REMOVED: [&str; 10] = [
+const REMOVED: [&str; 11] = [
     "RUSTFLAGS",
     "RUSTDOCFLAGS",
     "RUSTC",
@@ -48,6 +48,7 @@ const REMOVED: [&str; 10] = [
     "AYA_BPF_TARGET_ARCH",
     "CRATE_CC_NO_DEFAULTS",
     "LDFLAGS",
+    crate::own_build::BUILT,
 ];
 
 /// For whom a shell for cross compiling is: with a `CC` for another machine, these lead there too.

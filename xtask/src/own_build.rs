@@ -13,7 +13,7 @@ use crate::{build, screen, workspace};
 
 /// Set for the program that was built, which would otherwise build itself again and again where `target` is a link to
 /// another checkout's.
-const BUILT: &str = "XTASK_BUILT";
+pub const BUILT: &str = "XTASK_BUILT";
 
 /// Goes on as this checkout's own xtask if another checkout's was started: from a target directory that both share, or
 /// by its path.
