@@ -62,9 +62,10 @@ pub const CLASSES: &[Class] = &[
         rule: "The verifier walks through every path and gives up after 1,000,000 instructions (131,072 before 5.2), however \
                small the program. Branches within loops multiply the paths; where the states differ a little at the \
                same place, none can be left out. The instruction at the end of the log is only where it stopped.",
-        fix_c: "Move the loop's body into bpf_loop() (5.17) or use bpf_for() (6.4), which are checked once. Split into \
-                global (non-static, __noinline) functions: these are checked alone. Fewer branches in loops, smaller \
-                bounds, tail calls.",
+        fix_c: "Move the loop's body into bpf_loop() (5.17) or use bpf_for() (6.4), which are \
+                checked once. Split into global (non-static, __noinline) functions: each is \
+                checked once, however often it is called, but the million is for all of them \
+                together. Fewer branches in loops, smaller bounds, tail calls.",
         fix_rust: "Fewer rounds and no `match` in byte loops; `bpf_loop` with an `extern \"C\"` callback; tail calls through a \
                    `ProgramArray`. Aya's logging in a loop costs much: take it out.",
     },

@@ -135,9 +135,13 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "unpriv-capability",
         title: "this needs more capabilities than the loading process has",
-        rule: "Programs that are loaded without CAP_BPF or CAP_PERFMON live under stricter rules: no calls of other BPF \
-               functions, no loops, no comparison of pointers, and no pointer arithmetic that a mispredicted branch \
-               could carry out of bounds.",
+        rule: "Programs that are loaded without CAP_BPF or CAP_PERFMON live under stricter \
+               rules. Without CAP_BPF: no calls of other BPF functions, and no loops. Without \
+               CAP_PERFMON: no comparison of pointers (5.10 refuses even the check of a packet's \
+               length), and no pointer arithmetic that a mispredicted branch could carry out of \
+               bounds; even a loop with an end can be taken for an infinite one (5.10, 6.1) or \
+               for too complex (6.12 and later), because the verifier follows mispredicted \
+               branches as well.",
         fix_c: "Load as root or with CAP_BPF and CAP_PERFMON (plus CAP_NET_ADMIN for network programs). If it must stay \
                 unprivileged: mask indexes with constants, and keep pointers out of comparisons and subtractions.",
         fix_rust: "The same; `setcap cap_bpf,cap_perfmon,cap_net_admin+ep PROGRAM` gives it to one binary.",
