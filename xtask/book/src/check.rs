@@ -19,13 +19,21 @@ use crate::{directive, render};
 
 pub fn check() -> Result<Exit> {
     let mut faults = in_sources()?;
-    let book = render::build()?;
+    let book = match render::build() {
+        // They are the reason, and there may be more of them than the one that stopped it.
+        Err(_) if !faults.is_empty() => return report(&faults),
+        built => built?,
+    };
     let pages = pages(&book)?;
     faults.extend(in_pages(&pages, &book));
     if faults.is_empty() {
         screen::say(Mark::Good, &format!("the book is whole: {} pages", pages.len()));
         return Ok(Exit::Done);
     }
+    report(&faults)
+}
+
+fn report(faults: &[String]) -> Result<Exit> {
     let count = faults.len();
     screen::answer((faults.join("\n") + "\n").as_bytes())?;
     let faults = if count == 1 { "fault" } else { "faults" };
@@ -50,7 +58,7 @@ fn in_sources() -> Result<Vec<String>> {
     let folder = render::source().join("src");
     let summary = fs::read_to_string(folder.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
     let (mut faults, mut ids, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-    let mut texts = lessons()?;
+    let (facts, mut texts) = (Facts::read()?, lessons()?);
     for path in files(&folder, "md")? {
         let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
         if name == "SUMMARY.md" {
@@ -60,13 +68,22 @@ fn in_sources() -> Result<Vec<String>> {
             faults.push(format!("{name}: not in SUMMARY.md"));
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
-        let found = in_source(&text, &mut ids, &mut used);
+        let mut found = in_source(&text, &mut ids, &mut used);
+        found.extend(contradictions(&text, &facts));
         faults.extend(found.into_iter().map(|(line, what)| format!("{name}:{line}: {what}")));
         texts.push(Text::of_page(&name, &text));
     }
     faults.extend(unused_anchors(&used)?);
-    faults.extend(claims::check_claims(&Facts::read()?, &texts)?);
+    faults.extend(claims::check_claims(&facts, &texts)?);
     Ok(faults)
+}
+
+/// Lines whose `{{since ...}}` is not what was seen on the kernels.
+fn contradictions(text: &str, facts: &Facts) -> Vec<(usize, String)> {
+    let lines = (1..).zip(text.lines());
+    lines
+        .filter_map(|(number, line)| Some((number, format!("{:#}", facts.expand_since(line).err()?))))
+        .collect()
 }
 
 /// What the lessons' sources and exercises say of kernels.
@@ -74,13 +91,13 @@ fn lessons() -> Result<Vec<Text>> {
     let mut texts = Vec::new();
     for ending in ["rs", "c", "h", "toml", "md"] {
         let found = files(&workspace::root().join("lessons"), ending)?;
-        for path in found.iter().filter(|path| claims::is_held_to_claims(path)) {
+        for path in &found {
             let name = path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string();
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-            texts.push(if ending == "md" {
-                Text::of_page(&name, &text)
-            } else {
-                Text::of_code(&name, &text)
+            texts.push(match ending {
+                "md" => Text::of_page(&name, &text),
+                _ if name.ends_with("entry.toml") => Text::of_entry(&name, &text),
+                _ => Text::of_code(&name, &text),
             });
         }
     }

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -60,6 +59,11 @@ impl Text {
         let text = words(source.lines().map(without_marks));
         let mentions = mentions(&text, |before| INTRODUCTIONS.contains(&before.to_lowercase().as_str()));
         Self { name: name.to_owned(), text, mentions }
+    }
+
+    /// An entry of the gallery: it may be claimed, and need not, because a test loads its programs on each kernel.
+    pub fn of_entry(name: &str, source: &str) -> Self {
+        Self { mentions: Vec::new(), ..Self::of_code(name, source) }
     }
 }
 
@@ -274,13 +278,6 @@ fn mentions(text: &str, may_follow: impl Fn(&str) -> bool) -> Vec<Range<usize>> 
 /// From 4.0 on: of older ones all five kernels have everything.
 fn is_linux_version(word: &str) -> bool {
     facts::version(word).is_ok_and(|parts| (4..=7).contains(&parts[0]) && parts[1] <= 20 && parts.len() < 4)
-}
-
-/// Sources of the lessons that may speak of kernels. The gallery's entries have tests of their own.
-pub fn is_held_to_claims(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    let snapshot = path.components().any(|part| part.as_os_str() == "snapshots");
-    name != "entry.toml" && !snapshot
 }
 
 #[cfg(test)]

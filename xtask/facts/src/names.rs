@@ -45,11 +45,15 @@ const FUNCTIONS: [&str; 27] = [
 const PROTOTYPES: [&str; 4] = ["__x64_sys_getpid", "do_sys_openat2", "vfs_mkdir", "vfs_unlink"];
 
 /// Functions made for eBPF programs.
-const KFUNCS: [&str; 8] = [
+const KFUNCS: [&str; 12] = [
+    "__bpf_trap",
+    "bpf_cpumask_test_cpu",
     "bpf_dynptr_from_skb",
     "bpf_iter_num_new",
+    "bpf_rdonly_cast",
     "bpf_stream_vprintk",
     "bpf_stream_vprintk_impl",
+    "bpf_task_from_pid",
     "bpf_throw",
     "bpf_wq_init",
     "bpf_wq_set_callback",
@@ -57,7 +61,7 @@ const KFUNCS: [&str; 8] = [
 ];
 
 /// Helpers, by what follows `BPF_FUNC_`.
-const HELPERS: [&str; 16] = [
+const HELPERS: [&str; 17] = [
     "copy_from_user",
     "d_path",
     "dynptr_from_mem",
@@ -74,6 +78,7 @@ const HELPERS: [&str; 16] = [
     "timer_init",
     "trace_vprintk",
     "user_ringbuf_drain",
+    "xdp_load_bytes",
 ];
 
 /// Ways to attach, by what follows `BPF_`: a kernel knows the name although it may be built without what it needs.

@@ -23,6 +23,7 @@ pub fn print_facts(names: &Names) -> Result<()> {
     print_limits();
     print_instructions();
     print_stack();
+    print_lookup()?;
     print_log()?;
     print_info()?;
     print_rights()?;
@@ -110,6 +111,19 @@ fn print_stack() {
     print_whether("stack/root reads below the deepest write", accepts(XDP, &below));
     let above = [store_imm(10, -16, 0), load(DW, 0, 10, -8), mov(0, 0), exit()];
     print_whether("stack/root reads above the deepest write", accepts(XDP, &above));
+}
+
+/// Whether the value of an array may be read without a comparison with null, if the index is a constant.
+fn print_lookup() -> Result<()> {
+    const LOOKUP: i32 = 1;
+    let kind = sys_types::BPF_MAP_TYPE_ARRAY;
+    let map = Map { kind, key_size: 4, value_size: 8, max_entries: 2, ..Map::default() }.create();
+    let map = map.context("cannot create an array")?;
+    let mut insns = vec![mov(1, 1), store(W, 10, -8, 1)];
+    insns.extend(load_map(1, map.as_raw_fd()));
+    insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), load(DW, 0, 0, 0), mov(0, 0), exit()]);
+    print_whether("lookup/a constant index of an array is always found", accepts(XDP, &insns));
+    Ok(())
 }
 
 fn print_log() -> Result<()> {
