@@ -237,7 +237,7 @@ fn a_function_that_nobody_defines_is_named() {
         __attribute__((section("license"), used)) char _license[] = "GPL";
     "#;
     objects.compile("memcpy.o", &["-g", "-fno-builtin"], source);
-    let (code, verdicts, said) = verify(objects.0.path(), &["memcpy.o", "--kernel", "6.12"]);
+    let (code, verdicts, said) = verify(objects.directory.path(), &["memcpy.o", "--kernel", "6.12"]);
     assert_eq!(code, 1, "{said}");
     let call = &outcome(&verdicts, "memcpy.o", "6.12")["forbidden_calls"][0];
     assert_eq!((&call["kind"], &call["callee"]), (&"missing-memory-function".into(), &"memcpy".into()));

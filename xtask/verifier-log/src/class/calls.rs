@@ -76,7 +76,7 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "call-depth-recursion",
         title: "calls are nested too deeply, or recursive",
-        rule: "At most 8 functions may be nested, the program itself included (16 on Linux 7.3), \
+        rule: "At most 8 functions may be nested, the program itself included (16 from Linux 7.2 on), \
                and none may call itself, not even through others.",
         fix_c: "Make inner functions static __always_inline; turn recursion into a bounded loop, bpf_loop() or a tail call.",
         fix_rust: "`#[inline(always)]` on small functions, `--release` (iterators nest deeply without optimisation), loops \

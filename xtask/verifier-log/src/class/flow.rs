@@ -13,10 +13,10 @@ pub const CLASSES: &[Class] = &[
         fix_c: "Return on every path, remove __builtin_unreachable(), and see with `llvm-objdump \
                 -d` which function ends without exit (use LLVM 22's: Debian 12's, which is 14, \
                 shows signed division as unsigned and sign extension as a move).",
-        fix_rust: "Find the panic: `llvm-objdump -d` (LLVM 22's, not the 14 of Debian 12) shows \
-                   functions of core::panicking. Replace indexing by `get()`, `unwrap` by `?` or \
-                   `let else`, `a / b` by `checked_div` of unsigned numbers, `copy_from_slice` \
-                   by a fixed length; build with `--release`, where overflow checks are off.",
+        fix_rust: "Find the panic: `cargo xtask explain --object FILE` names its line. Replace \
+                   indexing by `get()`, `unwrap` by `?` or `let else`, `a / b` by `checked_div` \
+                   of unsigned numbers, `copy_from_slice` by a fixed length; build with \
+                   `--release`, where overflow checks are off.",
     },
     Class {
         slug: "unreachable-insn",
@@ -53,8 +53,9 @@ pub const CLASSES: &[Class] = &[
                condition. In Rust, `loop {}` in a panic handler that can be reached looks like this.",
         fix_c: "Use a counter with a constant bound that changes in each round: `for (int i = 0; i < MAX; i++)`, and break \
                 out of it; or bpf_loop(), or bpf_for() on 6.4.",
-        fix_rust: "`for i in 0..MAX` with a constant MAX. Look for panics that are left in \
-                   (`llvm-objdump -d`, LLVM 22's): their handler is a `loop {}`.",
+        fix_rust: "`for i in 0..MAX` with a constant MAX. Look for a panic that is left in \
+                   (`cargo xtask explain --object FILE` names its line): its handler is a \
+                   `loop {}`.",
     },
     Class {
         slug: "complexity-insns",
