@@ -54,9 +54,13 @@ impl Checkout {
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).current_dir(&self.root);
-        // From the cargo around this test.
-        for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET", "CARGO_MANIFEST_DIR"]
-        {
+        // What `cargo test` and `cargo xtask test` set around this test, as in a learner's shell.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"CARGO_") && name != "CARGO_HOME" {
+                cargo.env_remove(name);
+            }
+        }
+        for name in ["RUSTFLAGS", "RUSTC_BOOTSTRAP", "RUSTC_WORKSPACE_WRAPPER"] {
             cargo.env_remove(name);
         }
         cargo
