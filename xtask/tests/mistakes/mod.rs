@@ -273,8 +273,10 @@ impl Subject<'_> {
         let function = self.target.as_deref().filter(|target| *target == "do_unlinkat")?;
         let words = [format!("cannot attach {} to {function}", self.program), format!("no {function}")];
         let verdict = refused(ATTACHED, &words.each_ref().map(String::as_str));
-        let section = format!("{}/{function}", self.kind);
-        let mistake = self.in_section("the function is renamed", &section, verdict);
+        let mistake = self.mistake("the function is renamed", verdict, |elf| {
+            elf.empty_functions(0);
+            elf.rename_section(&self.section, &format!("{}/{function}", self.kind));
+        });
         Some(Mistake { kernel: "7.3", ..mistake })
     }
 
