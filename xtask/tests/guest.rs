@@ -163,6 +163,9 @@ fn timers_fire_and_task_storage_and_arenas_keep_values() {
             assert_eq!(count(&counts, "allocation_failed"), 0, "{kernel}: {counts}");
             assert_eq!(count(&counts, "in_arena"), executed, "{kernel}: {counts}");
         }
+        let (_, printed) =
+            run(&mut started, vec![shell("dmesg | grep -c 'unhashed kernel memory addresses'")]);
+        assert_eq!(printed[0], b"0\n", "{kernel} prints addresses as they are");
     }
 }
 

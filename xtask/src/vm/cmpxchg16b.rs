@@ -45,9 +45,10 @@ impl Cmpxchg16b {
     }
 
     /// What the kernel must be told.
-    pub fn kernel_parameter(self) -> Option<&'static str> {
-        // The cheapest check there is, for all caches of kmalloc(): debugged caches are used under a lock.
-        (self == Cmpxchg16b::Replaced).then_some("slab_debug=F,kmalloc-*")
+    pub fn kernel_parameters(self) -> Option<&'static str> {
+        // The cheapest check there is, for all caches of kmalloc(): debugged caches are used under a lock. With that,
+        // the kernel would also print addresses as they are.
+        (self == Cmpxchg16b::Replaced).then_some("slab_debug=F,kmalloc-* hash_pointers=always")
     }
 }
 

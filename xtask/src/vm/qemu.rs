@@ -251,7 +251,7 @@ fn cpu(machine: &Machine, accel: Accel) -> &'static str {
 }
 
 fn kernel_parameters(machine: &Machine, accel: Accel) -> String {
-    let more = machine.cmpxchg16b.kernel_parameter().filter(|_| accel == Accel::Tcg);
+    let more = machine.cmpxchg16b.kernel_parameters().filter(|_| accel == Accel::Tcg);
     KERNEL_PARAMETERS.into_iter().chain(more).collect::<Vec<_>>().join(" ")
 }
 
