@@ -181,7 +181,7 @@ fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
         clang.args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c"]);
         clang.arg(Path::new("tests/programs").join(format!("{name}.bpf.c"))).arg("-o").arg(&object);
         assert!(clang.status().unwrap().success(), "{name}");
-        archive.file(&format!("lib/{name}.o"), 0o644, &std::fs::read(&object).unwrap()).unwrap();
+        archive.file(format!("lib/{name}.o"), 0o644, &std::fs::read(&object).unwrap()).unwrap();
     }
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
     vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()

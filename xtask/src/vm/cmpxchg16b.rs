@@ -1,9 +1,9 @@
 //! What an emulated guest does about cmpxchg16b, an instruction that QEMU 7.2 emulates wrongly.
 //!
 //! QEMU 7.2 computes the flags that cmpxchg16b leaves alone from an outdated `cc_op` (`helper_cmpxchg16b_unlocked` in
-//! target/i386/tcg/mem_helper.c): after `cmp` with 0x7ffffeff, `pushf` saved 0x7ffffeff. When an interrupt comes next,
-//! the kernel goes on with such flags. Its allocator uses the instruction: 7 of 10 guests that attached kprobes died.
-//! QEMU 10.0 emulates it differently, and right.
+//! target/i386/tcg/mem_helper.c): after `cmp` with 0x7ffffeff, `pushf` saved 0x7ffffeff. When an interrupt comes right
+//! after the instruction, which the kernel's allocator uses, the kernel goes on with such flags. Guests that attached
+//! kprobes were seen to die, 7 of 10 once. QEMU 10.0.2 emulates it differently, and right.
 
 use crate::kernel;
 
