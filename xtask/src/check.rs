@@ -110,8 +110,11 @@ fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Re
 
 /// Keeps what was found out about one answer: whether it is right, and the verifier's log.
 pub fn take_down(reports: &[Report]) -> Result<()> {
-    if let Some((report, rejection)) = reports.iter().find_map(|it| Some((it, it.rejected()?))) {
-        rejection::keep_rejection(&rejection, &report.object())?;
+    if let Some((report, rejection)) = reports.iter().find_map(|it| Some((it, it.rejected()?)))
+        && let Err(error) = rejection::keep_rejection(&rejection, &report.object())
+    {
+        // The verdict counts without it.
+        screen::note(&format!("`explain --last` will not know of this: {error:#}"));
     }
     let Some(Report { exercise, implementation, .. }) = reports.first() else { return Ok(()) };
     let done = reports.iter().all(Report::passed);
@@ -316,7 +319,9 @@ impl Report {
             Verdict::Rejected { program, log, .. } => {
                 LineReport::of_rejection(&object, Some(program), log.as_bytes())
             }
-            Verdict::Failed { .. } if check == loads => LineReport::of_object(&object, None),
+            Verdict::Failed { .. } if check == loads || check == judging::FITS => {
+                LineReport::of_object(&object, None)
+            }
             _ => LineReport::default(),
         }
     }
@@ -391,17 +396,18 @@ fn as_json(reports: &[Report]) -> Result<String> {
 fn report_as_json(report: &Report) -> Value {
     let check = |Checked { name, verdict, took }: &Checked| {
         let lines = report.lines(name, verdict);
-        let (verdict, why, log) = match verdict {
-            Verdict::Passed => ("passed", None, None),
-            Verdict::NotRun => ("not run", None, None),
-            Verdict::Failed { why } => ("failed", Some(why), None),
-            Verdict::Rejected { error, log, .. } => ("rejected", Some(error), Some(log)),
+        let (verdict, why, log, note) = match verdict {
+            Verdict::Passed => ("passed", None, None, None),
+            Verdict::NotRun => ("not run", None, None, None),
+            Verdict::Failed { why } => ("failed", Some(why), None, None),
+            Verdict::Rejected { error, log, note, .. } => ("rejected", Some(error), Some(log), note.as_ref()),
         };
         json!({
             "check": name,
             "verdict": verdict,
             "why": why,
             "log": log,
+            "note": note,
             "site": lines.site_as_json(),
             "forbidden_calls": lines.as_json(),
             "seconds": took.as_secs_f64(),

@@ -83,7 +83,8 @@ pub fn inner_cargo() -> Command {
 
 /// Takes from a command what would change what it builds, and sets what the configuration of others might.
 pub fn clean_environment(command: &mut Command) {
-    let is_cross = is_cross_compiler(env::var_os("CC").as_deref());
+    static IS_CROSS: OnceLock<bool> = OnceLock::new();
+    let is_cross = *IS_CROSS.get_or_init(|| is_cross_compiler(env::var_os("CC").as_deref()));
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if !stays(&text) || (is_cross && CROSS.contains(&text.as_ref())) {
@@ -117,7 +118,9 @@ fn stays(name: &str) -> bool {
         let fits = |kept: &str| if kept.ends_with('_') { name.starts_with(kept) } else { name == kept };
         return KEPT.into_iter().any(fits);
     }
-    let is_c_flags = ["CFLAGS", "CXXFLAGS", "CPPFLAGS"].iter().any(|flags| name.contains(flags));
+    // Nix tells its compiler where the libraries are in NIX_CFLAGS_COMPILE.
+    let is_c_flags = !name.starts_with("NIX_")
+        && ["CFLAGS", "CXXFLAGS", "CPPFLAGS"].iter().any(|flags| name.contains(flags));
     let is_libbpf = name.starts_with("LIBBPF_SYS_");
     !(is_c_flags || is_libbpf || REMOVED.contains(&name))
 }
@@ -221,6 +224,7 @@ mod tests {
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
             "RUSTC_WRAPPER",
             "https_proxy",
+            "NIX_CFLAGS_COMPILE",
             "PKG_CONFIG_PATH",
         ] {
             assert!(stays(name), "{name}");

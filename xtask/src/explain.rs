@@ -37,7 +37,7 @@ pub fn run(options: &Explain) -> Result<Exit> {
 fn show_last(options: &Explain) -> Result<Exit> {
     let rejection = rejection::last_rejection()?.ok_or_else(nothing_rejected)?;
     let kept = rejection::object_file();
-    let object = options.object.as_deref().or(kept.exists().then_some(kept.as_path()));
+    let object = kept.exists().then_some(kept.as_path());
     let lines = lines_of(object, rejection.log.as_bytes())?;
     show(&verifier_log::explain(rejection.log.as_bytes()), Some(&rejection), &lines, options.json)
 }

@@ -47,7 +47,9 @@ const MARK: &str = ".checkout";
 /// removed, and they are built again.
 fn forget_original(target: &Path, root: &Path, compiled_in: Option<PathBuf>) -> Result<()> {
     let mark = target.join(MARK);
-    let marked = fs::read_to_string(&mark).ok().map(PathBuf::from);
+    // Another xtask may be writing it at this moment: half a path is none.
+    let marked = fs::read_to_string(&mark).unwrap_or_default();
+    let marked = marked.strip_suffix('\n').map(PathBuf::from);
     if marked.as_deref() == Some(root) {
         return Ok(());
     }
@@ -57,7 +59,7 @@ fn forget_original(target: &Path, root: &Path, compiled_in: Option<PathBuf>) -> 
             .with_context(|| format!("cannot look through {}", target.display()))?;
     }
     fs::create_dir_all(target)
-        .and_then(|()| fs::write(&mark, root.as_os_str().as_encoded_bytes()))
+        .and_then(|()| fs::write(&mark, format!("{}\n", root.display())))
         .with_context(|| format!("cannot write {}", mark.display()))
 }
 
@@ -115,7 +117,10 @@ mod tests {
         write("entries", "/course/original/lessons/07/entries/a.rs");
         assert_eq!(forget(original), [true, true]);
         // A copy of the copy.
-        fs::write(target.path().join(MARK), "/course/original").unwrap();
+        fs::write(target.path().join(MARK), "/course/original\n").unwrap();
         assert_eq!(forget(copy), [false, true]);
+        write("entries", "/course/original/lessons/07/entries/a.rs");
+        fs::write(target.path().join(MARK), "").unwrap();
+        assert_eq!(forget(copy), [true, true], "another is writing the mark");
     }
 }

@@ -94,6 +94,9 @@ impl Placed {
         let Self { name, hook, section } = self;
         let (kind, found) = (hook.kind(), kind_of(section));
         let written = written(section, library);
+        if section.starts_with('?') {
+            return Some(format!("{name} is not loaded, because its section begins with ?: {written}"));
+        }
         if kind != found {
             return Some(format!("{name} should be a {kind} program, and is a {found} program: {written}"));
         }
@@ -180,5 +183,6 @@ mod tests {
             "count should be a kretprobe program, and is a kprobe program: SEC(\"kprobe\")"
         );
         assert!(mistake(Hook::KProbe(&["one"]), "kprobe.multi/one").unwrap().contains("is a kprobe.multi"));
+        assert!(mistake(Hook::Xdp, "?xdp").unwrap().contains("is not loaded"));
     }
 }

@@ -68,6 +68,7 @@ impl Kernel {
             Err(Refused::ByVerifier { program, error, log }) => {
                 say(&Said::Passed)?;
                 let note = fit::licence_note(library, &file, &log);
+                let log = plan::log::shortened(&log);
                 say(&Said::Rejected { program, error, log, note })
             }
         }

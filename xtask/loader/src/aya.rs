@@ -6,7 +6,7 @@ use aya::{Btf, EbpfError, EbpfLoader, VerifierLogLevel};
 use plan::load::LoadResult;
 
 use crate::object_file::ObjectFile;
-use crate::{Tell, info, log};
+use crate::{Tell, info};
 
 /// How the kernel says that a program is too large to be followed to its end. Its full log is of no use to anyone.
 const TOO_LARGE: &str = "BPF program is too large";
@@ -69,7 +69,7 @@ impl Loader {
                 if text.is_empty() {
                     LoadResult::Failed { why: io_error.to_string() }
                 } else {
-                    LoadResult::Rejected { error: io_error.to_string(), log: log::shortened(&text) }
+                    LoadResult::Rejected { error: io_error.to_string(), log: plan::log::shortened(&text) }
                 }
             }
             Err(error) => LoadResult::Failed { why: chain(&error) },

@@ -8,7 +8,7 @@ use libbpf_rs::{AsRawLibbpf as _, Error, ObjectBuilder, OpenObject, PrintLevel, 
 use plan::load::LoadResult;
 
 use crate::object_file::ObjectFile;
-use crate::{Tell, info, log};
+use crate::{Tell, info};
 
 /// What libbpf said since the last look. Its own print function gets no context.
 static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -100,7 +100,7 @@ fn attempt(object: &ObjectFile, name: &str, level: u32) -> Result<LoadResult> {
             LoadResult::Accepted(info::of(program.as_fd(), &text))
         }
         Err(error) if text.is_empty() => failed(&error),
-        Err(error) => LoadResult::Rejected { error: error.to_string(), log: log::shortened(&text) },
+        Err(error) => LoadResult::Rejected { error: error.to_string(), log: plan::log::shortened(&text) },
     })
 }
 

@@ -25,6 +25,7 @@
 pub mod frame;
 pub mod judge;
 pub mod load;
+pub mod log;
 
 use std::time::Duration;
 
