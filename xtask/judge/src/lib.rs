@@ -11,7 +11,7 @@
 //!   sections, near  the nearest names, for a section or a hook that does not exist
 //!   answer     the answer, loaded and attached; its maps by name
 //!   command    the learner's program that runs without a kernel's help
-//!   format     where a field lies in the record of a tracepoint
+//!   format     where a field is in the record of a tracepoint
 //!   frame      frames, and what packet programs do with them
 //!   work       what they do for the programs to see
 //!   lessons/   the judges themselves, a file for each lesson

@@ -15,7 +15,7 @@ use crate::near;
 use crate::object_file::ObjectFile;
 use crate::sections;
 
-/// All that aya 0.14 makes programs of.
+/// What aya 0.14 makes programs of; `cgroup` has more, such as `cgroup/connect4`.
 const SECTIONS: &[&str] = &[
     "kprobe",
     "kretprobe",

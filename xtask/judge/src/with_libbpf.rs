@@ -1,4 +1,5 @@
-//! Loads and attaches answers in C with libbpf, as a skeleton's `open`, `load` and `attach` do.
+//! Loads and attaches answers in C with libbpf. As a skeleton does, it loads all programs; it attaches those that the
+//! exercise asks for.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
