@@ -5,11 +5,11 @@
 #     old = __atomic_fetch_add(&counter, 5, __ATOMIC_RELAXED);
 # into the instruction that fetches, as it does for __ATOMIC_SEQ_CST. At worst it would refuse, as it does with -mcpu=v2.
 #
-# Seen: it writes the older instruction, which adds and gives nothing back, and goes on with the register that held the
-# number: `old` is 5 on every call. No compiler warns, and Linux 5.10 to 7.3 accept the program. __atomic_fetch_sub and the
-# forms for 32 bits are concerned too, at -O0 as at -O2, with v3 as with v4; __atomic_add_fetch gives twice the number.
+# Seen: it emits the older instruction, which adds and returns nothing, and goes on with the register that held the
+# number: `old` is 5 on every call. No compiler warns, and Linux 5.10 to 7.3 accept the program. __atomic_fetch_sub and
+# the 32-bit forms are affected too, at -O0 as at -O2, with v3 as with v4; __atomic_add_fetch gives twice the number.
 # Acquire, acq_rel and seq_cst additions, __sync_fetch_and_add (which is sequentially consistent) and a relaxed
-# __atomic_fetch_or are right. rustc 1.95.0, which brings its own LLVM, does the same with `atomic_xadd`.
+# __atomic_fetch_or are compiled correctly. rustc 1.95.0, which brings its own LLVM, makes the same mistake with `atomic_xadd`.
 #
 # Who meets it: whoever hands out numbers or counts references with __atomic_fetch_add in C, or takes a ticket from a
 # shared counter. clang 20 and newer compile for v3 when they are not told otherwise.
@@ -25,7 +25,7 @@
 #     seq_cst: r0 = atomic_fetch_add((u64 *)(r1 + 0), r0)
 #
 # Needs apt-get on amd64 Debian 12 or newer. The part for Rust runs where rustup has 1.95.0, and is left out elsewhere.
-# Exit code: 0 it is as stated, 1 it changed, 3 the compilers could not be had.
+# Exit code: 0 it is as stated, 1 it changed, 3 the compilers could not be installed.
 set -eu
 
 version=1:22.1.8-1~deb12u1
