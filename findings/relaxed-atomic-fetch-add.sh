@@ -9,7 +9,8 @@
 # number: `old` is 5 on every call. No compiler warns, and Linux 5.10 to 7.3 accept the program. __atomic_fetch_sub and
 # the 32-bit forms are affected too, at -O0 as at -O2, with v3 as with v4; __atomic_add_fetch gives twice the number.
 # Acquire, acq_rel and seq_cst additions, __sync_fetch_and_add (which is sequentially consistent) and a relaxed
-# __atomic_fetch_or are compiled correctly. rustc 1.95.0, which brings its own LLVM, makes the same mistake with `atomic_xadd`.
+# __atomic_fetch_or are compiled correctly. rustc 1.95.0, which brings its own LLVM, makes the same mistake with
+# `atomic_xadd`.
 #
 # Who meets it: whoever hands out numbers or counts references with __atomic_fetch_add in C, or takes a ticket from a
 # shared counter. clang 20 and newer compile for v3 when they are not told otherwise.

@@ -24,10 +24,10 @@ use crate::{demo, parallel, setup};
 
 #[derive(clap::Parser, Debug)]
 pub struct Check {
-    /// An exercise (03/count-by-comm) or a lesson (03), for its first that is not done; without one, the first of all
+    /// An exercise (03/count-by-comm), or a lesson (03): its first exercise that is not done; without one, the first of all
     #[arg(conflicts_with = "all")]
     pub exercise: Option<String>,
-    /// Every exercise; makes the record of what is done anew
+    /// Every exercise; rewrites the record of what is done
     #[arg(long)]
     pub all: bool,
     /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun

@@ -140,7 +140,7 @@ pub struct Explain {
     /// A file with the log, in whatever text it was copied with; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["code", "last", "object"])]
     pub file: Option<PathBuf>,
-    /// The object file that the log is about: it knows which lines can panic. Without a log, says only that
+    /// The object file that the log is about: it tells which lines can panic. Without a log, lists only those lines
     #[arg(long, value_name = "OBJECT", conflicts_with_all = ["code", "last"])]
     pub object: Option<PathBuf>,
     /// Print JSON
@@ -149,7 +149,7 @@ pub struct Explain {
     /// Explain a class of errors without a log; `all` lists the classes
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub code: Option<String>,
-    /// The answer to an exercise that the verifier rejected at the last check
+    /// Explain the answer to an exercise that the verifier rejected at the last check
     #[arg(long, conflicts_with_all = ["file", "code"])]
     pub last: bool,
 }
@@ -276,13 +276,14 @@ Examples:
   cargo xtask run 01 -- --help                  what the lesson's program can do";
 
 const CHECK_HELP: &str = "\
-The judge lies outside of what you edit: it loads your program in a VM, gives it something to see, and looks at its maps.
-What it does is another at each run.
+The judge is outside of what you edit: in a VM it loads your program (with aya if it is in Rust, with libbpf if it is in
+C), gives it something to see, and looks at its maps. What it does differs on each run.
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
 JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
-\"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name), \"verdict\" (passed, failed,
-rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"note\" (what the judge adds to it, or null), \"site\" and
-\"forbidden_calls\" (lines that the verifier refused and lines that can panic, as in `cargo xtask explain --help`) and \"seconds\". Fields may be added.";
+\"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name),
+\"verdict\" (passed, failed, rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"site\" and
+\"forbidden_calls\" (the line that the verifier refused, and lines that can panic, as in `cargo xtask explain --help`) and
+\"seconds\". Fields may be added.";
 
 const WATCH_HELP: &str = "\
 Keys: h a hint, r check again, n the next exercise, x back to the starter (a copy is kept), l list, q quit, ? all keys.
@@ -290,8 +291,8 @@ Nothing advances by itself. Without a terminal there are no keys: it watches unt
 
 const VERIFY_EXAMPLES: &str = "\
 Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.
-What rustc made is loaded with aya, and so are map definitions in a section `maps`; everything else is loaded with
-libbpf. The answer says which, because the two differ: without a licence aya tells the kernel GPL, and libbpf nothing.
+aya loads what rustc made, and map definitions of the old form (a section `maps`); libbpf loads everything else. The
+output says which it was, because the two differ: without a licence aya tells the kernel GPL, and libbpf nothing.
 Exit code 0: every program was accepted on every kernel. 1: not all were.
 Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
@@ -332,7 +333,7 @@ Examples:
   my-loader 2>&1 | cargo xtask explain -      straight from the loader
   cargo xtask explain --code scalar-deref     a class of errors, without a log
   cargo xtask explain --last                  your answer, if the last check ended with a rejection
-  cargo xtask explain load.log --object a.o   with what the object file knows: lines that can panic, lines of callers
+  cargo xtask explain load.log --object a.o   with what the object file tells: lines that can panic, lines of callers
   cargo xtask explain --object a.o            only the lines of an object file that no kernel accepts
 
 The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON, have time stamps
@@ -343,7 +344,8 @@ Exit codes:
   1  a log without a rejection, a rejection with an unknown message, or no log at all; an object without such a line
   2  the file is not there, no class has this name, or the last check rejected nothing
 
-JSON (fields may be added, none is taken away or changes its meaning while `version` is 1):
+JSON (fields may be added, none is removed or changes its meaning while `version` is 1; --object without a log prints
+`version` and `forbidden_calls` only):
   version    1
   verdict    explained, unknown, no-rejection or no-log: that of the first program
   answer     with --last: exercise, implementation, kernel, checked (when, UTC), log (its file); else null
@@ -355,7 +357,7 @@ JSON (fields may be added, none is taken away or changes its meaning while `vers
     insn       the refused instruction: pc, opcode, text; or null
     source     text, file and line of its source; or null
     register   the number of the register that the message names, or null
-    finding    known: sentences about what the verifier knew; missing: what it lacked, or null
+    finding    known: sentences about what the verifier knew; missing: what was missing, or null
     diagnosis  of Linux 7.3: category, problem, reason, suggestion; or null
     processed  instructions that the verifier went through, or null
     errno      the system call's error number, or null

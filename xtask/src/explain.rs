@@ -297,7 +297,7 @@ this message is not known here, so there is no explanation that would surely be 
 ";
 
 const NO_FORBIDDEN_CALL: &str = "\
-no line of this object can panic, calls through a pointer, or calls a function that nobody defines
+no line of this object can panic, call through a pointer, or call a function that is not defined
 ";
 
 const NO_REJECTION: &str = "

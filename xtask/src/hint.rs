@@ -9,7 +9,7 @@ use crate::screen;
 
 #[derive(clap::Parser, Debug)]
 pub struct Hint {
-    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
+    /// An exercise, or a lesson: its first exercise that is not done; without one, the first of all
     pub exercise: Option<String>,
     /// All three at once
     #[arg(long)]

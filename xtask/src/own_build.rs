@@ -19,7 +19,7 @@ pub const BUILT: &str = "XTASK_BUILT";
 /// by its path.
 pub fn ensure_own_build() -> Result<()> {
     if workspace::find_root().is_none() {
-        return Err(Problem::usage("this directory is in no checkout of the course")
+        return Err(Problem::usage("this directory is not in a checkout of the course")
             .help("cd CHECKOUT    (the directory of the README), then type it again")
             .into());
     }

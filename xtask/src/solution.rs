@@ -19,7 +19,7 @@ use crate::{screen, workspace};
 
 #[derive(clap::Parser, Debug)]
 pub struct Solution {
-    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
+    /// An exercise, or a lesson: its first exercise that is not done; without one, the first of all
     pub exercise: Option<String>,
     /// aya (in Rust) or libbpf (in C); without it, the language that was begun
     #[arg(long = "impl", value_name = "IMPL")]
@@ -37,7 +37,7 @@ pub struct Solution {
 
 #[derive(clap::Parser, Debug)]
 pub struct Reset {
-    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
+    /// An exercise, or a lesson: its first exercise that is not done; without one, the first of all
     #[arg(conflicts_with = "all")]
     pub exercise: Option<String>,
     /// Every exercise, and what is recorded as done

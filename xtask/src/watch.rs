@@ -31,7 +31,7 @@ use crate::{demo, interrupt, list, rejection, setup, solution};
 
 #[derive(clap::Parser, Debug)]
 pub struct Watch {
-    /// An exercise, or a lesson, for its first that is not done; without one, the first of all
+    /// An exercise, or a lesson: its first exercise that is not done; without one, the first of all
     pub exercise: Option<String>,
     /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
     #[arg(long = "impl", value_name = "IMPL")]
