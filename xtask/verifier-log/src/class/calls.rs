@@ -90,7 +90,7 @@ pub const CLASSES: &[Class] = &[
                needs the JIT, and Linux 5.10 or later on x86; it cannot be made from callbacks.",
         fix_c: "Release everything before the call, call from the main program, make functions \
                 __always_inline on old kernels, and enable the JIT. \"not allowed in subprogs \
-                without BTF\": compile with -g, and look whether the loader warned that the \
+                without BTF\": compile with -g, and check whether the loader warned that the \
                 kernel refused the BTF.",
         fix_rust: "Call `PROGRAMS.tail_call(&ctx, i)` from the entry function, and inline the \
                    rest on old kernels. Functions need their types for it: `debug = 2`, and \

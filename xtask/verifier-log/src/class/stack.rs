@@ -10,9 +10,9 @@ pub const CLASSES: &[Class] = &[
                every byte was written, or the program reads such bytes itself. Padding between \
                fields is the usual cause: setting all fields, and even `= {}`, need not write \
                it. Since Linux 6.3 processes with CAP_PERFMON may read stack that was never \
-               written. 5.10.262 and 6.1.176 allow them that only above the deepest byte that \
-               the program wrote, and refuse root too below it; there, a buffer that a helper is \
-               to fill counts as read when its length is not a constant.",
+               written. On 5.10.262 and 6.1.176 they may do so only above the deepest byte that \
+               the program wrote; below it, root is refused too, and a buffer that a helper is to \
+               fill counts as read when its length is not a constant.",
         fix_c: "`struct key k; __builtin_memset(&k, 0, sizeof(k));` before the fields are set, \
                 or explicit padding fields that are set too. `char buffer[64] = {};` for a \
                 buffer of which a helper fills a part.",
