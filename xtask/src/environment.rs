@@ -1,5 +1,5 @@
-//! What of the user's environment reaches the compilers that the tool starts: in one place, for every lesson, exercise,
-//! tool and test.
+//! Decides what of the user's environment reaches the compilers that the tool starts, for every lesson, exercise, tool
+//! and test.
 //!
 //! Flags for another project's programs (`RUSTFLAGS`, `CFLAGS`, profiles) must not get into a VM, where their programs may
 //! not even start. What says where things come from, how much is done at once, and which tools are used, stays: proxies,
@@ -51,7 +51,7 @@ const REMOVED: [&str; 11] = [
     crate::own_build::BUILT,
 ];
 
-/// For whom a shell for cross compiling is: with a `CC` for another machine, these lead there too.
+/// A shell for cross compiling sets these: with a `CC` for another machine, they lead there too.
 const CROSS: [&str; 12] = [
     "CC",
     "CXX",
@@ -74,7 +74,7 @@ pub fn inner_cargo() -> Command {
     clean_environment(&mut cargo);
     let target = workspace::target_directory();
     cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
-    // A file of configuration further up, or at home, may name another. There is no word for "none".
+    // A configuration file further up, or at home, may name another. There is no word for "none".
     if names_target() {
         cargo.env("CARGO_BUILD_TARGET", HOST);
     }

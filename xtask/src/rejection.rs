@@ -1,6 +1,6 @@
 //! The answer that the verifier rejected at the last check, for `explain --last`.
 //!
-//! The next check takes it away, so that nobody reads an old explanation as that of a new answer.
+//! The next check removes it, so that nobody takes an old explanation for that of a new answer.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -78,7 +78,7 @@ fn replace(folder: &Path, name: &str, text: &[u8]) -> Result<()> {
 fn last_in(folder: &Path) -> Result<Option<Rejection>> {
     let path = folder.join(FILE);
     match fs::read(&path) {
-        // Another version of the course may have written it.
+        // A different version of the course may have written it.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

@@ -1,8 +1,8 @@
 //! Sentences about kernels, and what each rests on: `book/facts/claims.toml`.
 //!
 //! Every mention of a Linux version in the book's own pages and in the lessons must be in one of these sentences, and
-//! what a sentence rests on must hold: values of facts on all kernels that were recorded, or a text that another test keeps. What no
-//! run of this repository can show names its source.
+//! what a sentence rests on must hold: values of facts on all kernels that were recorded, or a text that another test
+//! keeps. What no run of this repository can show names its source.
 
 use std::collections::BTreeMap;
 use std::fs;

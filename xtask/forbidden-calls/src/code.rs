@@ -72,7 +72,7 @@ impl<'data> Code<'data> {
         Ok(Self { file, functions, kfuncs })
     }
 
-    /// Functions in a section of their own, as `SEC("xdp")` and the macros of aya put them.
+    /// Functions in a separate section, as `SEC("xdp")` and the macros of aya put them.
     pub fn programs(&self) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(|function| {
             let section = self.file.section_by_index(object::SectionIndex(function.section));

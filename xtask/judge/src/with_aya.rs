@@ -239,7 +239,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Many of aya's messages repeat what lies beneath.
+        // Many of aya's messages repeat their cause.
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }

@@ -1,5 +1,5 @@
-//! Which compiler made an object. No section says it in so many words (bpf-linker writes no `.comment`), so it is read
-//! off what each kind of build leaves:
+//! Which compiler made an object. No section says it in so many words (bpf-linker writes no `.comment`), so it is
+//! recognised by what each kind of build leaves:
 //!
 //! ```text
 //!   aya-build's default        DWARF with a producer "clang LLVM (rustc version 1.95.0 ...)"

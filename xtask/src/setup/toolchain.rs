@@ -13,7 +13,7 @@ use super::child;
 use crate::problem::Problem;
 use crate::workspace;
 
-/// Another than the pinned one would make other programs, and its LLVM may be one that bpf-linker does not read.
+/// A toolchain other than the pinned one would build different programs, and bpf-linker may not read its LLVM's bitcode.
 const NAME: &str = "RUSTUP_TOOLCHAIN";
 const PIN: &str = "rust-toolchain.toml";
 

@@ -3,7 +3,7 @@
 //! QEMU 7.2 computes the flags that cmpxchg16b leaves alone from an outdated `cc_op` (`helper_cmpxchg16b_unlocked` in
 //! target/i386/tcg/mem_helper.c): after `cmp` with 0x7ffffeff, `pushf` saved 0x7ffffeff. When an interrupt comes right
 //! after the instruction, which the kernel's allocator uses, the kernel goes on with such flags. Guests that attached
-//! kprobes were seen to die, 7 of 10 once. QEMU 10.0.2 emulates it differently, and right.
+//! kprobes were seen to die, 7 of 10 once. QEMU 10.0.2 emulates it differently, and correctly.
 
 use crate::kernel;
 

@@ -86,7 +86,7 @@ pub const CLASSES: &[Class] = &[
     Class {
         slug: "btf-rejected",
         title: "the kernel refuses the object's type information",
-        rule: "The object's BTF is loaded before its programs and has a verifier of its own. \
+        rule: "The object's BTF is loaded before its programs and has its own verifier. \
                Newer kinds (floats, enum64, tags), names that C does not allow, or layouts of \
                another language are refused by kernels that do not expect them. Loaders go on \
                without BTF where nothing needs it. Maps in `.maps` do need it: an object that \
