@@ -162,7 +162,7 @@ static void remember_name(struct change *change)
 	char key[KEY_SIZE] = {};
 
 	bpf_probe_read_kernel_str(key, sizeof(key), change->names);
-	// Never full: the name that nobody used for longest makes room.
+	// Never full: names that were not used for long make room.
 	bpf_map_update_elem(&recent, key, &new, BPF_NOEXIST);
 	name = bpf_map_lookup_elem(&recent, key);
 	if (!name)

@@ -67,7 +67,7 @@ impl Summary {
         if uncounted > 0 {
             lines.push(format!("  by others, for whom there was no room: {uncounted}"));
         }
-        lines.push("LRU hash map, never full: the name that was not used for longest goes; changes of the last names:".into());
+        lines.push("LRU hash map, never full: names that were not used for long make room; changes of the last names:".into());
         lines.extend(self.recent.iter().take(ROWS).map(|name| format!("  {}", name.line())));
         if too_deep > 0 {
             lines.push(format!(

@@ -225,7 +225,7 @@ fn remember_name(change: &Change) -> Option<()> {
     // By reference: by value, each call would copy the 64 bytes one by one.
     let name = &bytes;
     let new = Recent { changes: AtomicU64::new(0), last: 0 };
-    // Never full: the name that was not used for longest makes room.
+    // Never full: names that were not used for long make room.
     let _ = RECENT.insert(name, new, BPF_NOEXIST.into());
     let recent = RECENT.get_ptr_mut(name)?;
     // SAFETY: an entry that is thrown out meanwhile is only used again, never freed; a number may be lost then.
