@@ -281,9 +281,9 @@ C), gives it something to see, and looks at its maps. What it does differs on ea
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
 JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
 \"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name),
-\"verdict\" (passed, failed, rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"site\" and
-\"forbidden_calls\" (the line that the verifier refused, and lines that can panic, as in `cargo xtask explain --help`) and
-\"seconds\". Fields may be added.";
+\"verdict\" (passed, failed, rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"note\" (what the judge
+adds to that, or null), \"site\" and \"forbidden_calls\" (the line that the verifier refused, and lines that can panic, as
+in `cargo xtask explain --help`) and \"seconds\". Fields may be added.";
 
 const WATCH_HELP: &str = "\
 Keys: h a hint, r check again, n the next exercise, x back to the starter (a copy is kept), l list, q quit, ? all keys.

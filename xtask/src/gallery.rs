@@ -137,11 +137,10 @@ const SECONDS: u64 = 300;
 /// The object files of all entries, by name.
 pub fn objects() -> Result<BTreeMap<String, Vec<u8>>> {
     let program = build::lesson(&entry::lesson()?)?;
-    let folder = workspace::own_cache().join(format!("gallery-{}", std::process::id()));
-    let objects = written_by(&program, &folder);
-    // Also after a failure; if it stays, the next run of the same number makes it anew.
-    let _ = fs::remove_dir_all(&folder);
-    objects
+    // Tests call this in several threads at once, so the process's number is not enough for a name.
+    let directory = tempfile::Builder::new().prefix("gallery-").tempdir_in(workspace::own_cache());
+    let directory = directory.context("cannot create a directory for the gallery's objects")?;
+    written_by(&program, directory.path())
 }
 
 /// The lesson's own program knows where the build put them.

@@ -39,7 +39,9 @@ pub fn run(options: &Run) -> Result<Exit> {
         if shell::has_terminal() {
             return shell::follow_lesson(lesson, implementations[0], &selection);
         }
-        screen::note("nothing but the lesson runs in this VM; on a terminal, --follow gives you a prompt there");
+        screen::note(
+            "nothing but the lesson runs in this VM; on a terminal, --follow gives you a prompt there",
+        );
     }
     let vm_needs = [&demo::VM_NEEDS[..], &selection.needs()].concat();
     // What needs no VM is shown before one is asked for.

@@ -66,6 +66,18 @@ const VOLATILE: [(&str, &str); 3] = [
 ];
 
 /// Programs that never come to a kernel: the words of clang, rustc and bpf-linker.
+/// Each has its own directory for the files.
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn objects_can_be_read_in_several_threads_at_once() {
+    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    let count = gallery::objects().unwrap().len();
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(|| gallery::objects().unwrap().len()));
+        assert_eq!(threads.map(|thread| thread.join().unwrap()), [count; 4]);
+    });
+}
+
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn before_any_kernel() {

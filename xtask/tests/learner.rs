@@ -359,6 +359,23 @@ fn a_line_that_no_kernel_accepts_is_named() {
     }
 }
 
+/// libbpf opens no object with a function that is not defined, and the judge comes no further.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn what_libbpf_does_not_open_has_its_line_too() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let starter = String::from_utf8(learner.text(Variant::Starter, Implementation::Libbpf)).unwrap();
+    let text = starter
+        .replace("SEC(\"tracepoint", "__u64 checksum(const char *text);\n\nSEC(\"tracepoint")
+        .replace("/* TODO", "if (checksum(comm))\n\t\treturn 1;\n\t/* TODO");
+    let line = text.lines().position(|line| line.contains("checksum(comm)")).unwrap() + 1;
+    learner.write(Implementation::Libbpf, text.as_bytes());
+    let (code, said) = learner.types("check", &["--impl", "libbpf"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("calls `checksum`, which nobody defines"), "{said}");
+    assert!(said.contains(&format!("count-by-comm/libbpf/main.bpf.c:{line}:")), "{said}");
+}
+
 /// What goes wrong in a library's function is the learner's line that called it.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
