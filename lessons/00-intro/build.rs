@@ -16,9 +16,14 @@ fn main() -> Result<()> {
 
 // ANCHOR: rust-toolchain
 fn build_rust() -> Result<()> {
-    // Inside rustup's cargo this names the toolchain that is running; aya-build would take `nightly` otherwise.
+    // Inside rustup's cargo this names the toolchain that is running; aya-build would take
+    // `nightly` otherwise.
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
-    let package = Package { name: "intro-ebpf", root_dir: "ebpf", ..Default::default() };
+    let package = Package {
+        name: "intro-ebpf",
+        root_dir: "ebpf",
+        ..Default::default()
+    };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }
 // ANCHOR_END: rust-toolchain

@@ -17,9 +17,14 @@ fn main() -> Result<()> {
 fn build_rust() -> Result<()> {
     // It is a part of the kernel side as well; aya-build looks at its folder only.
     println!("cargo:rerun-if-changed=src/event.rs");
-    // Inside rustup's cargo this names the toolchain that is running; aya-build would take `nightly` otherwise.
+    // Inside rustup's cargo this names the toolchain that is running; aya-build would take
+    // `nightly` otherwise.
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
-    let package = Package { name: "tracepoint-ebpf", root_dir: "ebpf", ..Default::default() };
+    let package = Package {
+        name: "tracepoint-ebpf",
+        root_dir: "ebpf",
+        ..Default::default()
+    };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }
 

@@ -1,6 +1,6 @@
-//! Builds the programs of all entries: `entries/*/*.bpf.c` with clang, `entries/*/*.rs`, which are the binaries of
-//! `ebpf/`, with rustc and bpf-linker. Keeps the compilers' words about those that must not build. Writes a table of all
-//! of them, for `src/entry.rs`.
+//! Builds the programs of all entries: `entries/*/*.bpf.c` with clang, `entries/*/*.rs`, which are
+//! the binaries of `ebpf/`, with rustc and bpf-linker. Keeps the compilers' words about those that
+//! must not build. Writes a table of all of them, for `src/entry.rs`.
 
 use std::env;
 use std::fmt::Write as _;
@@ -44,8 +44,9 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=bpf");
     println!("cargo:rerun-if-env-changed=CLANG");
     let out = PathBuf::from(env::var_os("OUT_DIR").context("find OUT_DIR: not run by cargo")?);
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(ENTRIES)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut entries: Vec<PathBuf> = fs::read_dir(ENTRIES)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
     entries.sort();
     build_rust()?;
     refuse_rust(&entries, &out)?;
@@ -54,9 +55,14 @@ fn main() -> Result<()> {
 }
 
 fn build_rust() -> Result<()> {
-    // Inside rustup's cargo this names the toolchain that is running; aya-build would take `nightly` otherwise.
+    // Inside rustup's cargo this names the toolchain that is running; aya-build would take
+    // `nightly` otherwise.
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
-    let package = Package { name: PACKAGE, root_dir: "ebpf", ..Default::default() };
+    let package = Package {
+        name: PACKAGE,
+        root_dir: "ebpf",
+        ..Default::default()
+    };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }
 
@@ -66,7 +72,10 @@ fn refuse_rust(entries: &[PathBuf], out: &Path) -> Result<()> {
         if About::read(entry)?.must_not_build() && entry.join("fail.rs").exists() {
             let program = format!("{}-fail", name_of_entry(entry)?);
             let output = cargo_for(&program, out).output().context("start cargo")?;
-            ensure!(!output.status.success(), "{program} builds, and its entry says that it must not");
+            ensure!(
+                !output.status.success(),
+                "{program} builds, and its entry says that it must not"
+            );
             fs::write(out.join(format!("{program}.rust.txt")), output.stderr)?;
         }
     }
@@ -76,8 +85,23 @@ fn refuse_rust(entries: &[PathBuf], out: &Path) -> Result<()> {
 fn cargo_for(program: &str, out: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--package", PACKAGE, "--features", "does-not-build", "--bin", program, "--release"])
-        .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core", "--quiet"])
+        .args([
+            "build",
+            "--package",
+            PACKAGE,
+            "--features",
+            "does-not-build",
+            "--bin",
+            program,
+            "--release",
+        ])
+        .args([
+            "--target",
+            "bpfel-unknown-none",
+            "-Z",
+            "build-std=core",
+            "--quiet",
+        ])
         // With aya-build's folder and flags, everything but the program itself is there already.
         .arg("--target-dir")
         .arg(out.join("aya-build/target").join(PACKAGE))
@@ -87,7 +111,8 @@ fn cargo_for(program: &str, out: &Path) -> Command {
         )
         // What it says is shown to readers.
         .env("CARGO_TERM_COLOR", "never")
-        // cargo sets them for the build scripts it runs, and the inner cargo would take another compiler from them.
+        // cargo sets them for the build scripts it runs, and the inner cargo would take another
+        // compiler from them.
         .env_remove("RUSTC")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
     cargo
@@ -97,12 +122,23 @@ fn cargo_for(program: &str, out: &Path) -> Command {
 fn build_c(entries: &[PathBuf], out: &Path) -> Result<()> {
     let sources = Mutex::new(Vec::new());
     for entry in entries {
-        let files = fs::read_dir(entry)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
-        let c = files.into_iter().filter(|file| file.to_string_lossy().ends_with(".bpf.c"));
-        sources.lock().map_err(|_| anyhow!("a compiler thread panicked"))?.extend(c);
+        let files = fs::read_dir(entry)?
+            .map(|file| Ok(file?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        let c = files
+            .into_iter()
+            .filter(|file| file.to_string_lossy().ends_with(".bpf.c"));
+        sources
+            .lock()
+            .map_err(|_| anyhow!("a compiler thread panicked"))?
+            .extend(c);
     }
     let work = || -> Result<()> {
-        while let Some(source) = sources.lock().map_err(|_| anyhow!("a compiler thread panicked"))?.pop() {
+        while let Some(source) = sources
+            .lock()
+            .map_err(|_| anyhow!("a compiler thread panicked"))?
+            .pop()
+        {
             build_or_refuse(&source, out)?;
         }
         Ok(())
@@ -110,9 +146,11 @@ fn build_c(entries: &[PathBuf], out: &Path) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_| anyhow!("a compiler thread panicked"))?)
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .map_err(|_| anyhow!("a compiler thread panicked"))?
+        })
     })
 }
 
@@ -123,11 +161,15 @@ fn build_or_refuse(source: &Path, out: &Path) -> Result<()> {
         return built;
     }
     let Err(refused) = built else {
-        return Err(anyhow!("{} builds, and its entry says that it must not", source.display()));
+        return Err(anyhow!(
+            "{} builds, and its entry says that it must not",
+            source.display()
+        ));
     };
     // What clang printed lies at the bottom: libbpf-cargo's own words are around it.
     let name = format!("{}-fail.c.txt", name_of_entry(entry)?);
-    fs::write(out.join(&name), refused.root_cause().to_string()).with_context(|| format!("write {name}"))
+    fs::write(out.join(&name), refused.root_cause().to_string())
+        .with_context(|| format!("write {name}"))
 }
 
 fn compile(source: &Path, object: &Path) -> Result<()> {
@@ -144,12 +186,19 @@ fn compile(source: &Path, object: &Path) -> Result<()> {
 /// `map-value-bounds-fail.bpf.o`, of `entries/map-value-bounds/fail.bpf.c`.
 fn name_of(source: &Path) -> Result<String> {
     let entry = name_of_entry(source.parent().context("an entry is a folder")?)?;
-    let file = source.file_name().context("a source is a file")?.to_string_lossy();
+    let file = source
+        .file_name()
+        .context("a source is a file")?
+        .to_string_lossy();
     Ok(format!("{entry}-{}.o", file.trim_end_matches(".c")))
 }
 
 fn name_of_entry(entry: &Path) -> Result<String> {
-    Ok(entry.file_name().context("an entry is a folder")?.to_string_lossy().into_owned())
+    Ok(entry
+        .file_name()
+        .context("an entry is a folder")?
+        .to_string_lossy()
+        .into_owned())
 }
 
 fn write_table(entries: &[PathBuf], out: &Path) -> Result<()> {
@@ -182,8 +231,16 @@ fn twins(out: &Path, name: &str, about: &About, object: &str, words: &str) -> St
     let refused = about.must_not_build();
     format!(
         "Twins {{ failing: {}, refused: {}, fixed: {} }}",
-        include(!refused, format!("{name}-fail{object}"), "aya::include_bytes_aligned"),
+        include(
+            !refused,
+            format!("{name}-fail{object}"),
+            "aya::include_bytes_aligned"
+        ),
         include(refused, format!("{name}-fail{words}"), "include_str"),
-        include(true, format!("{name}-fixed{object}"), "aya::include_bytes_aligned"),
+        include(
+            true,
+            format!("{name}-fixed{object}"),
+            "aya::include_bytes_aligned"
+        ),
     )
 }

@@ -1,5 +1,5 @@
-//! Build script of the eBPF programs: `cargo build` in their directories would end in a page of linker errors.
-//! `cargo check`, which editors run, works.
+//! Build script of the eBPF programs: `cargo build` in their directories would end in a page of
+//! linker errors. `cargo check`, which editors run, works.
 
 fn main() {
     println!("cargo::rerun-if-changed=../../common/kernel_only.rs");

@@ -13,11 +13,14 @@ use xtask::vm::{self, Failure, Happening, Stream};
 use xtask::{build, demo};
 
 fn main() -> Result<()> {
-    let file = env::args_os().nth(1).context("the file of a kernel is needed")?;
+    let file = env::args_os()
+        .nth(1)
+        .context("the file of a kernel is needed")?;
     let kernel = Kernel::from_file(Path::new(&file))?;
     setup::ensure(&[Need::LibbpfBuild, Need::Qemu])?;
     let programs = demo::programs(&[&build::tool("facts")?])?;
-    let mut started = vm::start(&demo::machine(&kernel)?, &programs).map_err(Failure::into_error)?;
+    let mut started =
+        vm::start(&demo::machine(&kernel)?, &programs).map_err(Failure::into_error)?;
     let step = Step {
         program: "/bin/facts".into(),
         args: Vec::new(),
@@ -35,7 +38,11 @@ fn main() -> Result<()> {
         Ok(())
     });
     let report = report.map_err(Failure::into_error)?;
-    ensure!(report.steps[0].outcome == Outcome::Exited(0), "{:?}", report.steps[0].outcome);
+    ensure!(
+        report.steps[0].outcome == Outcome::Exited(0),
+        "{:?}",
+        report.steps[0].outcome
+    );
     let mut out = std::io::stdout();
     writeln!(
         out,

@@ -25,6 +25,8 @@ fn main() -> io::Result<()> {
 /// The class that an entry says it belongs to, or else the one of its name.
 fn class(name: &str) -> io::Result<String> {
     let about = fs::read_to_string(Path::new(ENTRIES).join(name).join("entry.toml"))?;
-    let class = about.lines().find_map(|line| line.strip_prefix("class = \"")?.strip_suffix('"'));
+    let class = about
+        .lines()
+        .find_map(|line| line.strip_prefix("class = \"")?.strip_suffix('"'));
     Ok(class.unwrap_or(name).to_owned())
 }

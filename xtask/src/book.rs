@@ -1,4 +1,5 @@
-//! `book`: hands over to a program of its own, so that nobody waits for mdBook to be compiled who runs a lesson.
+//! `book`: hands over to a program of its own, so that nobody waits for mdBook to be compiled who
+//! runs a lesson.
 
 use std::convert::Infallible;
 use std::ffi::OsString;

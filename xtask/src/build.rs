@@ -23,11 +23,18 @@ pub fn lesson(lesson: &Lesson) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", &lesson.name]);
     let program = built(&lesson.name);
-    announce_first_build(&program, &lesson.full_name(), "about a minute for the first lesson");
+    announce_first_build(
+        &program,
+        &lesson.full_name(),
+        "about a minute for the first lesson",
+    );
     match run(command)? {
         Ended::Well => Ok(program),
         Ended::Badly => {
-            let what = format!("{} does not build; cargo's messages are above", lesson.full_name());
+            let what = format!(
+                "{} does not build; cargo's messages are above",
+                lesson.full_name()
+            );
             Err(Problem::new(Exit::NotYet, what).into())
         }
     }
@@ -38,21 +45,31 @@ pub fn tool(package: &str) -> Result<PathBuf> {
     program(package, package, &[], "about 40 s")
 }
 
-/// Builds the judge of exercises that need no kernel: without aya and libbpf, so that it is there soon.
+/// Builds the judge of exercises that need no kernel: without aya and libbpf, so that it is there
+/// soon.
 pub fn judge_here() -> Result<PathBuf> {
-    program("judge", "judge-here", &["--no-default-features"], "about 10 s")
+    program(
+        "judge",
+        "judge-here",
+        &["--no-default-features"],
+        "about 10 s",
+    )
 }
 
 fn program(package: &str, name: &str, features: &[&str], time: &str) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", package, "--bin", name]).args(features);
+    command
+        .args(["build", "--package", package, "--bin", name])
+        .args(features);
     let program = built(name);
     announce_first_build(&program, &format!("the program {name}"), time);
     match run(command)? {
         Ended::Well => Ok(program),
-        Ended::Badly => Err(Problem::machine(format!("{name} does not build; cargo's messages are above"))
-            .help("cargo xtask doctor")
-            .into()),
+        Ended::Badly => Err(Problem::machine(format!(
+            "{name} does not build; cargo's messages are above"
+        ))
+        .help("cargo xtask doctor")
+        .into()),
     }
 }
 
@@ -80,9 +97,11 @@ pub fn guest_init() -> Result<PathBuf> {
     let target = workspace::target_directory().join("guest");
     match run(init_cargo(&target))? {
         Ended::Well => Ok(target.join(HOST).join(INIT_PROFILE).join("guest")),
-        Ended::Badly => Err(Problem::machine("the guest's init does not build; cargo's messages are above")
-            .help("cargo xtask doctor")
-            .into()),
+        Ended::Badly => Err(Problem::machine(
+            "the guest's init does not build; cargo's messages are above",
+        )
+        .help("cargo xtask doctor")
+        .into()),
     }
 }
 
@@ -90,14 +109,23 @@ pub fn guest_init() -> Result<PathBuf> {
 pub fn init_cargo(target: &Path) -> Command {
     let mut command = cargo();
     command
-        .args(["build", "--package", "guest", "--profile", INIT_PROFILE, "--target", HOST])
+        .args([
+            "build",
+            "--package",
+            "guest",
+            "--profile",
+            INIT_PROFILE,
+            "--target",
+            HOST,
+        ])
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
         .env("CARGO_ENCODED_RUSTFLAGS", INIT_FLAGS);
     command
 }
 
-/// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the network.
+/// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the
+/// network.
 fn run(mut command: Command) -> Result<Ended> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut cargo = Foreground::start(command)?;
@@ -115,9 +143,11 @@ fn run(mut command: Command) -> Result<Ended> {
     match cargo.wait()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(Ended::Well),
-        _ if offline => Err(Problem::machine("cargo could not fetch what it needs; its messages are above")
-            .help("the first build needs the network; the next ones do not")
-            .into()),
+        _ if offline => Err(Problem::machine(
+            "cargo could not fetch what it needs; its messages are above",
+        )
+        .help("the first build needs the network; the next ones do not")
+        .into()),
         _ => Ok(Ended::Badly),
     }
 }
@@ -128,13 +158,18 @@ enum Ended {
 }
 
 /// What cargo says when it cannot reach its registry.
-const OFFLINE: [&str; 3] =
-    ["failed to download", "Could not resolve host", "failed to query replaced source"];
+const OFFLINE: [&str; 3] = [
+    "failed to download",
+    "Could not resolve host",
+    "failed to query replaced source",
+];
 
-/// Cargo shows what a build script's inner cargo said as warnings of the lesson, again at every build. The messages
-/// of a compiler are kept, under their own name; the chatter goes.
+/// Cargo shows what a build script's inner cargo said as warnings of the lesson, again at every
+/// build. The messages of a compiler are kept, under their own name; the chatter goes.
 fn worth_showing(line: &str) -> Option<&str> {
-    let inner = line.strip_prefix("warning: ").and_then(|rest| rest.split_once(": "));
+    let inner = line
+        .strip_prefix("warning: ")
+        .and_then(|rest| rest.split_once(": "));
     let (text, chatter) = match inner {
         Some((package, text)) if package.contains('@') => (text, &INNER_CHATTER[..]),
         _ => (line, &CHATTER[..]),
@@ -165,15 +200,24 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         let program = target.path().join("judge");
         let announcement = of_first_build(&program, "the program judge", "about 40 s");
-        assert_eq!(announcement.as_deref(), Some("building the program judge (once, about 40 s)"));
+        assert_eq!(
+            announcement.as_deref(),
+            Some("building the program judge (once, about 40 s)")
+        );
         std::fs::write(&program, "").unwrap();
-        assert_eq!(of_first_build(&program, "the program judge", "about 40 s"), None);
+        assert_eq!(
+            of_first_build(&program, "the program judge", "about 40 s"),
+            None
+        );
     }
 
     #[test]
     fn an_inner_error_is_shown_under_its_own_name() {
         let line = "warning: hello-kprobe@0.1.0: error[E0425]: cannot find value `x` in this scope";
-        assert_eq!(worth_showing(line), Some("error[E0425]: cannot find value `x` in this scope"));
+        assert_eq!(
+            worth_showing(line),
+            Some("error[E0425]: cannot find value `x` in this scope")
+        );
     }
 
     #[test]
@@ -190,9 +234,11 @@ mod tests {
 
     #[test]
     fn progress_and_warnings_of_our_own_are_shown() {
-        for line in
-            ["   Compiling aya v0.14.0", "warning: unused variable: `x`", "error: could not compile `intro`"]
-        {
+        for line in [
+            "   Compiling aya v0.14.0",
+            "warning: unused variable: `x`",
+            "error: could not compile `intro`",
+        ] {
             assert_eq!(worth_showing(line), Some(line));
         }
     }

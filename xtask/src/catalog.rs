@@ -40,11 +40,12 @@ pub struct About {
     /// Time limit of each step of the demo.
     pub seconds: u64,
     pub demo: Vec<Demo>,
-    /// Arguments by which the program measures itself, for `bench`: then it takes `--json` too, and prints an object a
-    /// case, with `ns_per_run` and whatever names the case.
+    /// Arguments by which the program measures itself, for `bench`: then it takes `--json` too, and
+    /// prints an object a case, with `ns_per_run` and whatever names the case.
     #[serde(default)]
     pub bench: Vec<String>,
-    /// Patterns in the output that differ from run to run, and what stands for them in a transcript.
+    /// Patterns in the output that differ from run to run, and what stands for them in a
+    /// transcript.
     #[serde(default)]
     pub volatile: Vec<(String, String)>,
     /// Kernels whose transcript differs, and why.
@@ -127,9 +128,10 @@ impl Lesson {
 
     fn read(folder: PathBuf) -> Result<Self> {
         let path = folder.join("Cargo.toml");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let manifest: Manifest =
-            toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let manifest: Manifest = toml::from_str(&text)
+            .with_context(|| format!("cannot understand {}", path.display()))?;
         let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
         let (number, name) = folder_name.split_once('-').unwrap_or_default();
         anyhow::ensure!(
@@ -153,12 +155,17 @@ pub fn lessons() -> Result<Vec<Lesson>> {
 }
 
 fn lessons_in(folder: &Path) -> Result<Vec<Lesson>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut folders = Vec::new();
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        let path = entry
+            .with_context(|| format!("cannot read {}", folder.display()))?
+            .path();
         // What has no number is a crate that lessons share.
-        let numbered = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
+        let numbered = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
         if numbered && path.join("Cargo.toml").exists() {
             folders.push(path);
         }
@@ -176,7 +183,9 @@ pub fn find<'a>(lessons: &'a [Lesson], name: &str) -> Result<&'a Lesson> {
 fn unknown(lessons: &[Lesson], name: &str) -> Problem {
     let problem = Problem::usage(format!("no lesson is called '{name}'"));
     let problem = match most_similar(lessons, name) {
-        Some(similar) => problem.help(format!("a similar lesson exists: cargo xtask run {similar}")),
+        Some(similar) => problem.help(format!(
+            "a similar lesson exists: cargo xtask run {similar}"
+        )),
         None => problem,
     };
     problem.help("all lessons: cargo xtask list")
@@ -187,7 +196,9 @@ fn most_similar(lessons: &[Lesson], name: &str) -> Option<String> {
         let full = lesson.full_name();
         strsim::jaro_winkler(&full, name).max(strsim::jaro_winkler(&lesson.name, name))
     };
-    let best = lessons.iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    let best = lessons
+        .iter()
+        .max_by(|a, b| score(a).total_cmp(&score(b)))?;
     (score(best) > 0.8).then(|| best.full_name())
 }
 
@@ -222,7 +233,10 @@ mod tests {
     #[test]
     fn a_lesson_cannot_forget_to_describe_itself() {
         let error = lessons_of_one("07-new").unwrap_err();
-        assert!(format!("{error:#}").contains("missing field `lesson`"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("missing field `lesson`"),
+            "{error:#}"
+        );
     }
 
     #[test]

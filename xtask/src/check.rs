@@ -24,7 +24,8 @@ use crate::{demo, parallel, setup};
 
 #[derive(clap::Parser, Debug)]
 pub struct Check {
-    /// An exercise (03/count-by-comm), or a lesson (03): its first exercise that is not done; without one, the first of all
+    /// An exercise (03/count-by-comm), or a lesson (03): its first exercise that is not done;
+    /// without one, the first of all
     #[arg(conflicts_with = "all")]
     pub exercise: Option<String>,
     /// Every exercise; rewrites the record of what is done
@@ -94,8 +95,19 @@ fn all_done(lesson: Option<&str>) -> Exit {
 fn reports_of(exercise: &Exercise, options: &Check, selection: &Selection) -> Result<Vec<Report>> {
     let implementation = language(exercise, options)?;
     if !options.json {
-        let at = if exercise.about.place == Place::Here { "this machine" } else { options.kernel.as_str() };
-        screen::say(Mark::Note, &format!("checking {}: {implementation}, {}", exercise.name, linux(at)));
+        let at = if exercise.about.place == Place::Here {
+            "this machine"
+        } else {
+            options.kernel.as_str()
+        };
+        screen::say(
+            Mark::Note,
+            &format!(
+                "checking {}: {implementation}, {}",
+                exercise.name,
+                linux(at)
+            ),
+        );
     }
     let reports = judged(exercise, implementation, selection)?;
     if !options.json {
@@ -114,9 +126,18 @@ pub fn take_down(reports: &[Report]) -> Result<()> {
         && let Err(error) = rejection::keep_rejection(&rejection, &report.object())
     {
         // The verdict counts without it.
-        screen::note(&format!("`explain --last` will not know of this: {error:#}"));
+        screen::note(&format!(
+            "`explain --last` will not know of this: {error:#}"
+        ));
     }
-    let Some(Report { exercise, implementation, .. }) = reports.first() else { return Ok(()) };
+    let Some(Report {
+        exercise,
+        implementation,
+        ..
+    }) = reports.first()
+    else {
+        return Ok(());
+    };
     let done = reports.iter().all(Report::passed);
     Progress::change(|progress| progress.set_done(exercise, *implementation, done))
 }
@@ -137,19 +158,31 @@ fn language(exercise: &Exercise, options: &Check) -> Result<Implementation> {
 }
 
 /// Builds the answer and lets the judge look at it.
-fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selection) -> Result<Vec<Report>> {
+fn judged(
+    exercise: &Exercise,
+    implementation: Implementation,
+    selection: &Selection,
+) -> Result<Vec<Report>> {
     if exercise.about.place == Place::Here {
         return judged_here(exercise, implementation).map(|report| vec![report]);
     }
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
-    let kernels: Vec<Kernel> =
-        selection.kernels()?.into_iter().filter(|kernel| can_run(exercise, kernel)).collect();
+    let kernels: Vec<Kernel> = selection
+        .kernels()?
+        .into_iter()
+        .filter(|kernel| can_run(exercise, kernel))
+        .collect();
     match &kernels[..] {
         [] => {
             let since = exercise.about.since.as_deref().unwrap_or_default();
-            Err(Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
-                .help(format!("cargo xtask check {} --kernel {since}", exercise.name))
-                .into())
+            Err(
+                Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
+                    .help(format!(
+                        "cargo xtask check {} --kernel {since}",
+                        exercise.name
+                    ))
+                    .into(),
+            )
         }
         [kernel] => {
             let report = judged_on(exercise, implementation, kernel, &judging::judge()?, None)?;
@@ -172,9 +205,15 @@ fn judged(exercise: &Exercise, implementation: Implementation, selection: &Selec
 pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
     let (built, took) = timed(|| build::build(exercise, implementation, Variant::Answer))?;
     let judge = judging::judge_here()?;
-    let judged =
-        with_build(built, took, |file| judging::here(&judge, &candidate(exercise, implementation, file)))?;
-    Ok(Report::new(exercise, implementation, "this machine", judged))
+    let judged = with_build(built, took, |file| {
+        judging::here(&judge, &candidate(exercise, implementation, file))
+    })?;
+    Ok(Report::new(
+        exercise,
+        implementation,
+        "this machine",
+        judged,
+    ))
 }
 
 /// On one kernel, whose VM gets ready while the compiler works, or is ready already.
@@ -190,8 +229,9 @@ pub fn judged_on(
         Some(ahead) => (build()?, ahead),
         None => vm::head_start_beside(&demo::machine(kernel)?, build)?,
     };
-    let judged =
-        with_build(built, took, |file| on(kernel, judge, (exercise, implementation), file, Some(ahead)))?;
+    let judged = with_build(built, took, |file| {
+        on(kernel, judge, (exercise, implementation), file, Some(ahead))
+    })?;
     Ok(Report::new(exercise, implementation, &kernel.name, judged))
 }
 
@@ -202,7 +242,12 @@ fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
 }
 
 fn candidate(exercise: &Exercise, implementation: Implementation, file: PathBuf) -> Candidate<'_> {
-    Candidate { exercise, implementation, name: "answer".to_owned(), file }
+    Candidate {
+        exercise,
+        implementation,
+        name: "answer".to_owned(),
+        file,
+    }
 }
 
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
@@ -222,11 +267,22 @@ fn with_build(
     let name = "builds".to_owned();
     match built {
         Ok(Program { file, warnings }) => {
-            let mut checks = vec![Checked { name, verdict: Verdict::Passed, took }];
+            let mut checks = vec![Checked {
+                name,
+                verdict: Verdict::Passed,
+                took,
+            }];
             checks.extend(judge(file)?);
             Ok((checks, warnings))
         }
-        Err(why) => Ok((vec![Checked { name, verdict: Verdict::Failed { why }, took }], String::new())),
+        Err(why) => Ok((
+            vec![Checked {
+                name,
+                verdict: Verdict::Failed { why },
+                took,
+            }],
+            String::new(),
+        )),
     }
 }
 
@@ -239,7 +295,9 @@ fn on(
 ) -> Result<Vec<Checked>> {
     let machine = demo::machine(kernel)?;
     let candidates = &[candidate(exercise, implementation, file)];
-    let ahead = ahead.map_or_else(|| vm::head_start(&machine), Ok).map_err(Failure::into_error)?;
+    let ahead = ahead
+        .map_or_else(|| vm::head_start(&machine), Ok)
+        .map_err(Failure::into_error)?;
     let started = if ahead.is_furnished() {
         ahead.join(&judging::answers(candidates)?)
     } else {
@@ -256,9 +314,20 @@ fn on(
 }
 
 impl Report {
-    fn new(exercise: &Exercise, implementation: Implementation, place: &str, judged: Judged) -> Self {
+    fn new(
+        exercise: &Exercise,
+        implementation: Implementation,
+        place: &str,
+        judged: Judged,
+    ) -> Self {
         let (checks, warnings) = judged;
-        Self { exercise: exercise.clone(), implementation, place: place.to_owned(), checks, warnings }
+        Self {
+            exercise: exercise.clone(),
+            implementation,
+            place: place.to_owned(),
+            checks,
+            warnings,
+        }
     }
 
     /// What the verifier rejected.
@@ -269,30 +338,61 @@ impl Report {
         })?;
         let (exercise, kernel) = (self.exercise.name.clone(), self.place.clone());
         let when = SystemTime::now();
-        Some(Rejection { exercise, implementation: self.implementation, kernel, when, log })
+        Some(Rejection {
+            exercise,
+            implementation: self.implementation,
+            kernel,
+            when,
+            log,
+        })
     }
 
     pub fn passed(&self) -> bool {
-        self.checks.iter().all(|check| matches!(check.verdict, Verdict::Passed))
+        self.checks
+            .iter()
+            .all(|check| matches!(check.verdict, Verdict::Passed))
     }
 
     fn count(&self) -> usize {
-        self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Passed)).count()
+        self.checks
+            .iter()
+            .filter(|check| matches!(check.verdict, Verdict::Passed))
+            .count()
     }
 
     pub fn as_text(&self, with_place: bool) -> String {
-        let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
-        let mut text = if with_place { format!("  {}\n", linux(&self.place)) } else { String::new() };
-        for Checked { name, verdict, took } in &self.checks {
+        let width = self
+            .checks
+            .iter()
+            .map(|check| check.name.len())
+            .max()
+            .unwrap_or(0);
+        let mut text = if with_place {
+            format!("  {}\n", linux(&self.place))
+        } else {
+            String::new()
+        };
+        for Checked {
+            name,
+            verdict,
+            took,
+        } in &self.checks
+        {
             let time = screen::seconds(*took);
             text += &match verdict {
                 Verdict::Passed => format!("  {} {name:<width$}  {time}\n", Mark::Good.symbol()),
                 Verdict::NotRun => format!("  - {name:<width$}  not run\n"),
                 Verdict::Failed { why } => {
                     let lines = indented(&self.lines(name, verdict).as_text());
-                    format!("  {} {name:<width$}  {time}\n{}{lines}", Mark::Bad.symbol(), indented(why))
+                    format!(
+                        "  {} {name:<width$}  {time}\n{}{lines}",
+                        Mark::Bad.symbol(),
+                        indented(why)
+                    )
                 }
-                Verdict::Rejected { error, log, note, .. } => {
+                Verdict::Rejected {
+                    error, log, note, ..
+                } => {
                     let lines = self.lines(name, verdict);
                     let note = indented(note.as_deref().unwrap_or_default());
                     let why = self.rejection(error, log, &lines) + &note;
@@ -301,7 +401,11 @@ impl Report {
             };
         }
         if !self.passed() {
-            text += &format!("not yet: {} of {} checks passed\n", self.count(), self.checks.len());
+            text += &format!(
+                "not yet: {} of {} checks passed\n",
+                self.count(),
+                self.checks.len()
+            );
         }
         text
     }
@@ -326,7 +430,8 @@ impl Report {
         }
     }
 
-    /// The decisive line, the line of the learner's that it is about, and those that no kernel accepts.
+    /// The decisive line, the line of the learner's that it is about, and those that no kernel
+    /// accepts.
     fn rejection(&self, error: &str, log: &str, lines: &LineReport) -> String {
         let report = verifier_log::explain(log.as_bytes());
         let program = report.programs.first();
@@ -334,8 +439,14 @@ impl Report {
         let mut text = indented(message.as_deref().unwrap_or(error));
         let source = self.exercise.source(Variant::Answer, self.implementation);
         // What a library's function does, inlined, has a line in another file.
-        let own = |at: &&verifier_log::Source| at.file.as_deref().is_some_and(|file| source.ends_with(file));
-        let at = program.and_then(|program| program.source.as_ref()).filter(own);
+        let own = |at: &&verifier_log::Source| {
+            at.file
+                .as_deref()
+                .is_some_and(|file| source.ends_with(file))
+        };
+        let at = program
+            .and_then(|program| program.source.as_ref())
+            .filter(own);
         if let Some(site) = lines.site_as_text() {
             text += &indented(&site);
         } else if let Some(line) = at.and_then(|at| at.line) {
@@ -346,12 +457,16 @@ impl Report {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("      {line}").trim_end().to_owned() + "\n").collect()
+    text.lines()
+        .map(|line| format!("      {line}").trim_end().to_owned() + "\n")
+        .collect()
 }
 
 /// The compiler's warnings about an answer: it was built once, for all kernels.
 pub fn warnings_as_text(reports: &[Report]) -> String {
-    reports.first().map_or_else(String::new, |report| indented(&report.warnings))
+    reports
+        .first()
+        .map_or_else(String::new, |report| indented(&report.warnings))
 }
 
 fn conclude(exercises: &[Exercise], reports: &[Report], options: &Check) -> Result<Exit> {
@@ -360,22 +475,33 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &Check) -> Resu
         let next = progress.pending(exercises);
         if !options.json {
             screen::say(Mark::Good, &format!("right: {}", count(reports)));
-            screen::note(&next.map_or_else(|| "every exercise is done".to_owned(), Exercise::invitation));
+            screen::note(
+                &next.map_or_else(|| "every exercise is done".to_owned(), Exercise::invitation),
+            );
         }
         return Ok(Exit::Done);
     };
     if !options.json {
         let name = &wrong.exercise.name;
-        if wrong.checks.iter().any(|check| matches!(check.verdict, Verdict::Rejected { .. })) {
+        if wrong
+            .checks
+            .iter()
+            .any(|check| matches!(check.verdict, Verdict::Rejected { .. }))
+        {
             screen::note("  why:   cargo xtask explain --last");
         }
-        screen::note(&format!("  task:  {}", shown(&wrong.exercise.folder.join("README.md"))));
+        screen::note(&format!(
+            "  task:  {}",
+            shown(&wrong.exercise.folder.join("README.md"))
+        ));
         screen::note(&format!(
             "  edit:  {}",
             shown(&wrong.exercise.source(Variant::Answer, wrong.implementation))
         ));
         let seen = progress.hints(&wrong.exercise);
-        screen::note(&format!("  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"));
+        screen::note(&format!(
+            "  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"
+        ));
     }
     Ok(Exit::NotYet)
 }
@@ -394,13 +520,19 @@ fn as_json(reports: &[Report]) -> Result<String> {
 }
 
 fn report_as_json(report: &Report) -> Value {
-    let check = |Checked { name, verdict, took }: &Checked| {
+    let check = |Checked {
+                     name,
+                     verdict,
+                     took,
+                 }: &Checked| {
         let lines = report.lines(name, verdict);
         let (verdict, why, log, note) = match verdict {
             Verdict::Passed => ("passed", None, None, None),
             Verdict::NotRun => ("not run", None, None, None),
             Verdict::Failed { why } => ("failed", Some(why), None, None),
-            Verdict::Rejected { error, log, note, .. } => ("rejected", Some(error), Some(log), note.as_ref()),
+            Verdict::Rejected {
+                error, log, note, ..
+            } => ("rejected", Some(error), Some(log), note.as_ref()),
         };
         json!({
             "check": name,

@@ -17,8 +17,8 @@ use crate::solution::{Reset, Solution};
 use crate::verify::Verify;
 use crate::watch::Watch;
 use crate::{
-    bench, book, check, doctor, explain, gallery, hint, list, run, scaffold, setup, shell, solution, test,
-    verify, watch,
+    bench, book, check, doctor, explain, gallery, hint, list, run, scaffold, setup, shell,
+    solution, test, verify, watch,
 };
 
 #[derive(Debug, Parser)]
@@ -121,7 +121,8 @@ pub struct Run {
     /// Run on this machine's own kernel instead of in a VM; needs root
     #[arg(long, conflicts_with = "kernel")]
     pub host: bool,
-    /// Keep the lesson running after its demo; on a terminal, with a prompt in its VM, so that you can cause what it shows
+    /// Keep the lesson running after its demo; on a terminal, with a prompt in its VM, so that you
+    /// can cause what it shows
     #[arg(long, conflicts_with = "args")]
     pub follow: bool,
     /// How many VMs run side by side; without it, as many as cores and memory allow
@@ -140,7 +141,8 @@ pub struct Explain {
     /// A file with the log, in whatever text it was copied with; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["code", "last", "object"])]
     pub file: Option<PathBuf>,
-    /// The object file that the log is about: it tells which lines can panic. Without a log, lists only those lines
+    /// The object file that the log is about: it tells which lines can panic. Without a log, lists
+    /// only those lines
     #[arg(long, value_name = "OBJECT", conflicts_with_all = ["code", "last"])]
     pub object: Option<PathBuf>,
     /// Print JSON
@@ -155,7 +157,10 @@ pub struct Explain {
 }
 
 #[derive(Debug, Parser)]
-#[command(args_conflicts_with_subcommands = true, subcommand_help_heading = "Other measurements")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_help_heading = "Other measurements"
+)]
 pub struct Bench {
     #[command(subcommand)]
     pub part: Option<Part>,
@@ -223,7 +228,10 @@ pub fn run() -> Result<Exit> {
         None => list::welcome(),
         Some(Command::List(options)) => list::run(&options),
         Some(Command::Run(options)) => run::run(&options),
-        Some(Command::Shell { kernel, implementation }) => shell::run(&kernel, implementation.into()),
+        Some(Command::Shell {
+            kernel,
+            implementation,
+        }) => shell::run(&kernel, implementation.into()),
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Watch(options)) => watch::run(&options),
         Some(Command::Hint(options)) => hint::run(&options),

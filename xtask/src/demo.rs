@@ -16,7 +16,12 @@ use crate::vm::{Clock, Cmpxchg16b, Machine, Programs};
 pub const VM_NEEDS: [Need; 1] = [Need::Qemu];
 
 /// What building a lesson needs: two toolchains, and a C compiler for libbpf.
-pub const BUILD_NEEDS: [Need; 4] = [Need::RustSrc, Need::BpfLinker, Need::Clang, Need::LibbpfBuild];
+pub const BUILD_NEEDS: [Need; 4] = [
+    Need::RustSrc,
+    Need::BpfLinker,
+    Need::Clang,
+    Need::LibbpfBuild,
+];
 
 /// Bytes that one step may print. A serial line carries them in about a quarter of a minute.
 const OUTPUT_LIMIT: u64 = 8 << 20;
@@ -37,8 +42,16 @@ impl Script {
         implementations: &[Implementation],
         wanted: impl Fn(Place) -> bool,
     ) -> Self {
-        let demos: Vec<&Demo> = lesson.about.demo.iter().filter(|demo| wanted(demo.place)).collect();
-        let mut script = Self { plan: Plan::default(), implementations: Vec::new() };
+        let demos: Vec<&Demo> = lesson
+            .about
+            .demo
+            .iter()
+            .filter(|demo| wanted(demo.place))
+            .collect();
+        let mut script = Self {
+            plan: Plan::default(),
+            implementations: Vec::new(),
+        };
         for &implementation in implementations {
             for demo in &demos {
                 script.add(implementation, step(lesson, implementation, &demo.args));
@@ -47,12 +60,27 @@ impl Script {
         script
     }
 
-    /// One step an implementation, with arguments of the user's; it ends when the user or the program ends it.
-    pub fn of_arguments(lesson: &Lesson, implementations: &[Implementation], arguments: &[String]) -> Self {
-        let mut script = Self { plan: Plan::default(), implementations: Vec::new() };
+    /// One step an implementation, with arguments of the user's; it ends when the user or the
+    /// program ends it.
+    pub fn of_arguments(
+        lesson: &Lesson,
+        implementations: &[Implementation],
+        arguments: &[String],
+    ) -> Self {
+        let mut script = Self {
+            plan: Plan::default(),
+            implementations: Vec::new(),
+        };
         for &implementation in implementations {
             let step = step(lesson, implementation, arguments);
-            script.add(implementation, Step { seconds: None, output_limit: None, ..step });
+            script.add(
+                implementation,
+                Step {
+                    seconds: None,
+                    output_limit: None,
+                    ..step
+                },
+            );
         }
         script
     }
@@ -65,7 +93,11 @@ impl Script {
         }
         let mut script = Self::of_demo(lesson, &implementations, |place| place == Place::Kernel);
         if options.follow {
-            let demos = lesson.about.demo.iter().filter(|demo| demo.place == Place::Kernel);
+            let demos = lesson
+                .about
+                .demo
+                .iter()
+                .filter(|demo| demo.place == Place::Kernel);
             for (step, demo) in script.plan.steps.iter_mut().zip(demos) {
                 let arguments = arguments_of_demo(demo, true);
                 *step = Step {
@@ -106,7 +138,10 @@ pub fn arguments_of_demo(demo: &Demo, follow: bool) -> Vec<String> {
 /// Every lesson's program takes `--impl`.
 pub fn arguments_of(implementation: Implementation, arguments: &[String]) -> Vec<String> {
     let chosen = ["--impl".to_owned(), implementation.to_string()];
-    chosen.into_iter().chain(arguments.iter().cloned()).collect()
+    chosen
+        .into_iter()
+        .chain(arguments.iter().cloned())
+        .collect()
 }
 
 /// These programs with their libraries, for a guest.
@@ -127,7 +162,14 @@ pub fn machine(kernel: &Kernel) -> Result<Machine> {
     let qemu = qemu::find().context("QEMU has gone")?;
     let cmpxchg16b = Cmpxchg16b::choose(qemu::checked_version().as_deref(), &kernel.release);
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
-    Ok(Machine { qemu, kernel, modules, memory_mib: MEMORY_MIB, clock: Clock::Host, cmpxchg16b })
+    Ok(Machine {
+        qemu,
+        kernel,
+        modules,
+        memory_mib: MEMORY_MIB,
+        clock: Clock::Host,
+        cmpxchg16b,
+    })
 }
 
 #[cfg(test)]
@@ -142,7 +184,13 @@ mod tests {
         let script = Script::of_demo(lesson, &Implementation::ALL, |place| place == Place::Kernel);
         assert_eq!(script.implementations, Implementation::ALL);
         assert_eq!(script.plan.steps[1].args, ["--impl", "libbpf", "--demo"]);
-        assert!(script.plan.steps.iter().all(|step| step.seconds.is_some() && step.output_limit.is_some()));
+        assert!(
+            script
+                .plan
+                .steps
+                .iter()
+                .all(|step| step.seconds.is_some() && step.output_limit.is_some())
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A hash for names on disk. It stays the same whatever compiles this program; that of the standard library may change
-//! with each compiler.
+//! A hash for names on disk. It stays the same whatever compiles this program; that of the standard
+//! library may change with each compiler.
 
 use xxhash_rust::xxh3::Xxh3Default;
 

@@ -12,7 +12,9 @@ use crate::kernel::{self, MATRIX};
 use crate::problem::Exit;
 use crate::screen::{self, Mark};
 use crate::setup::packages::Part;
-use crate::setup::{Need, clang, kernels, linker, packages, qemu, rust_src, site, toolchain, tools};
+use crate::setup::{
+    Need, clang, kernels, linker, packages, qemu, rust_src, site, toolchain, tools,
+};
 use crate::vm::{Accel, Cmpxchg16b, KvmState, kvm_state};
 use crate::workspace;
 
@@ -43,24 +45,51 @@ pub fn run(json: bool) -> Result<Exit> {
         table(&items)
     };
     screen::answer(text.as_bytes())?;
-    let missing = items.iter().filter(|item| item.state == State::Missing).count();
+    let missing = items
+        .iter()
+        .filter(|item| item.state == State::Missing)
+        .count();
     if missing == 0 {
         return Ok(Exit::Done);
     }
-    screen::say(Mark::Bad, &format!("{missing} missing; to fetch and install everything: cargo xtask setup"));
+    screen::say(
+        Mark::Bad,
+        &format!("{missing} missing; to fetch and install everything: cargo xtask setup"),
+    );
     Ok(Exit::MachineNotReady)
 }
 
 fn examine() -> Result<Vec<Item>> {
-    let mut items = vec![rust(), source(), bpf_linker(), clang(), libbpf(), qemu(), static_libc()];
+    let mut items = vec![
+        rust(),
+        source(),
+        bpf_linker(),
+        clang(),
+        libbpf(),
+        qemu(),
+        static_libc(),
+    ];
     items.extend(MATRIX.map(kernel));
     items.push(vm_tools());
-    items.extend([memory(), disk(), kvm()?, privileges(), host_kernel(), host_lessons()?, terminal()]);
+    items.extend([
+        memory(),
+        disk(),
+        kvm()?,
+        privileges(),
+        host_kernel(),
+        host_lessons()?,
+        terminal(),
+    ]);
     Ok(items)
 }
 
 fn item(name: impl Into<String>, state: State, found: impl Into<String>) -> Item {
-    Item { item: name.into(), state, found: found.into(), fix: None }
+    Item {
+        item: name.into(),
+        state,
+        found: found.into(),
+        fix: None,
+    }
 }
 
 fn ok(name: &str, found: impl Into<String>) -> Item {
@@ -68,7 +97,10 @@ fn ok(name: &str, found: impl Into<String>) -> Item {
 }
 
 fn missing(name: &str, found: impl Into<String>, fix: impl Into<String>) -> Item {
-    Item { fix: Some(fix.into()), ..item(name, State::Missing, found) }
+    Item {
+        fix: Some(fix.into()),
+        ..item(name, State::Missing, found)
+    }
 }
 
 const SETUP: &str = "cargo xtask setup";
@@ -76,12 +108,21 @@ const RUST: &str = "Rust";
 
 fn rust() -> Item {
     let Ok(sysroot) = toolchain::sysroot() else {
-        return missing(RUST, "rustc does not run", "install Rust with rustup, as https://rustup.rs tells");
+        return missing(
+            RUST,
+            "rustc does not run",
+            "install Rust with rustup, as https://rustup.rs tells",
+        );
     };
     let version = toolchain::version(&sysroot).unwrap_or_else(|| "unknown version".to_owned());
     let llvm = toolchain::own_llvm(&sysroot);
-    let llvm = llvm.as_ref().and_then(|(name, _)| toolchain::llvm_major(name));
-    let llvm = llvm.map_or_else(|| "no LLVM of its own".to_owned(), |major| format!("LLVM {major}"));
+    let llvm = llvm
+        .as_ref()
+        .and_then(|(name, _)| toolchain::llvm_major(name));
+    let llvm = llvm.map_or_else(
+        || "no LLVM of its own".to_owned(),
+        |major| format!("LLVM {major}"),
+    );
     let found = format!("{version}, {llvm}, {}", sysroot.display());
     match toolchain::unpinned() {
         Some(name) => item(
@@ -104,24 +145,32 @@ fn source() -> Item {
 
 fn bpf_linker() -> Item {
     match linker::found() {
-        Some(path) if linker::is_there() => {
-            ok("bpf-linker", format!("{}, {}", linker::version(&path), path.display()))
-        }
-        Some(path) => {
-            missing("bpf-linker", format!("{} was not tried with this toolchain yet", path.display()), SETUP)
-        }
+        Some(path) if linker::is_there() => ok(
+            "bpf-linker",
+            format!("{}, {}", linker::version(&path), path.display()),
+        ),
+        Some(path) => missing(
+            "bpf-linker",
+            format!("{} was not tried with this toolchain yet", path.display()),
+            SETUP,
+        ),
         None => missing("bpf-linker", "not found", SETUP),
     }
 }
 
 fn clang() -> Item {
-    let version = |path: &Path| clang::version(path).unwrap_or_else(|| "unknown version".to_owned());
+    let version =
+        |path: &Path| clang::version(path).unwrap_or_else(|| "unknown version".to_owned());
     match clang::found() {
-        Some(path) if clang::is_there() => ok("clang", format!("{}, {}", version(&path), path.display())),
+        Some(path) if clang::is_there() => {
+            ok("clang", format!("{}, {}", version(&path), path.display()))
+        }
         _ => match clang::find() {
-            Some(path) => {
-                missing("clang", format!("{}, {} is not linked yet", version(&path), path.display()), SETUP)
-            }
+            Some(path) => missing(
+                "clang",
+                format!("{}, {} is not linked yet", version(&path), path.display()),
+                SETUP,
+            ),
             None => missing(
                 "clang",
                 "no clang from version 14 on with the bpf target",
@@ -134,28 +183,53 @@ fn clang() -> Item {
 fn libbpf() -> Item {
     const NAME: &str = "libbpf's build";
     let parts = Need::LibbpfBuild.parts();
-    let absent: Vec<Part> = parts.iter().copied().filter(|part| !part.is_there()).collect();
-    let names = |parts: &[Part]| parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
+    let absent: Vec<Part> = parts
+        .iter()
+        .copied()
+        .filter(|part| !part.is_there())
+        .collect();
+    let names = |parts: &[Part]| {
+        parts
+            .iter()
+            .map(|part| part.name())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if absent.is_empty() {
         return ok(NAME, names(parts));
     }
-    missing(NAME, format!("no {}", names(&absent)), packages::hint(&absent))
+    missing(
+        NAME,
+        format!("no {}", names(&absent)),
+        packages::hint(&absent),
+    )
 }
 
 fn qemu() -> Item {
     match qemu::find() {
-        None => missing("QEMU", "no qemu-system-x86_64", packages::hint(&[Part::Qemu])),
+        None => missing(
+            "QEMU",
+            "no qemu-system-x86_64",
+            packages::hint(&[Part::Qemu]),
+        ),
         Some(path) => match qemu::version(&path) {
             Some(version) if qemu::is_too_old(&version) => {
                 let found = format!("{version}, {}, {}", path.display(), qemu::TOO_OLD);
                 missing("QEMU", found, qemu::NEWER)
             }
-            Some(version) => {
-                ok("QEMU", format!("{version}, {}{}", path.display(), without_cmpxchg16b(&version)))
-            }
-            None => {
-                missing("QEMU", format!("{} does not run", path.display()), packages::hint(&[Part::Qemu]))
-            }
+            Some(version) => ok(
+                "QEMU",
+                format!(
+                    "{version}, {}{}",
+                    path.display(),
+                    without_cmpxchg16b(&version)
+                ),
+            ),
+            None => missing(
+                "QEMU",
+                format!("{} does not run", path.display()),
+                packages::hint(&[Part::Qemu]),
+            ),
         },
     }
 }
@@ -171,9 +245,11 @@ fn without_cmpxchg16b(qemu: &str) -> &'static str {
 fn static_libc() -> Item {
     match Part::StaticLibc.is_there() {
         true => ok("static libc", "for the guest's init"),
-        false => {
-            missing("static libc", "no libc.a for the guest's init", packages::hint(&[Part::StaticLibc]))
-        }
+        false => missing(
+            "static libc",
+            "no libc.a for the guest's init",
+            packages::hint(&[Part::StaticLibc]),
+        ),
     }
 }
 
@@ -181,18 +257,29 @@ fn kernel(name: &str) -> Item {
     let title = format!("kernel {name}");
     let here = kernels::get(name).ok().filter(|_| kernels::is_whole(name));
     match here {
-        Some(kernel) => ok(&title, format!("Linux {}, {}", kernel.release, kernel.origin)),
+        Some(kernel) => ok(
+            &title,
+            format!("Linux {}, {}", kernel.release, kernel.origin),
+        ),
         None if kernels::folder(name).exists() => {
             missing(&title, "changed or damaged after it was fetched", SETUP)
         }
-        None => missing(&title, format!("not fetched yet ({})", kernels::source(name)), SETUP),
+        None => missing(
+            &title,
+            format!("not fetched yet ({})", kernels::source(name)),
+            SETUP,
+        ),
     }
 }
 
 fn vm_tools() -> Item {
     match tools::versions().filter(|_| tools::is_whole()) {
         Some(versions) => ok("VM tools", versions),
-        None => missing("VM tools", "busybox and bpftool for the inside of the VM are not here", SETUP),
+        None => missing(
+            "VM tools",
+            "busybox and bpftool for the inside of the VM are not here",
+            SETUP,
+        ),
     }
 }
 
@@ -202,16 +289,24 @@ const MEMORY_MB: u64 = 512;
 fn memory() -> Item {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     match available_mb(&text) {
-        None => item("memory", State::Note, "/proc/meminfo does not say how much is available"),
-        Some(free) if free < MEMORY_MB => {
-            missing("memory", format!("{free} MB available, a VM needs {MEMORY_MB} MB"), "end other programs")
-        }
+        None => item(
+            "memory",
+            State::Note,
+            "/proc/meminfo does not say how much is available",
+        ),
+        Some(free) if free < MEMORY_MB => missing(
+            "memory",
+            format!("{free} MB available, a VM needs {MEMORY_MB} MB"),
+            "end other programs",
+        ),
         Some(free) => ok("memory", format!("{free} MB available")),
     }
 }
 
 fn available_mb(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kilobytes / 1024)
 }
@@ -222,12 +317,26 @@ const DISK_MB: u64 = 2000;
 fn disk() -> Item {
     let cache = workspace::cache();
     // The cache may not be there yet; its nearest parent that is lies on the same disk.
-    let folder = cache.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let folder = cache
+        .ancestors()
+        .find(|folder| folder.is_dir())
+        .unwrap_or(Path::new("/"));
     match site::free_space(folder).map(|bytes| bytes / 1_000_000) {
-        None => item("disk", State::Note, format!("cannot tell the free space of {}", folder.display())),
+        None => item(
+            "disk",
+            State::Note,
+            format!("cannot tell the free space of {}", folder.display()),
+        ),
         Some(free) if free < DISK_MB => {
-            let found = format!("{free} MB free in {}, {DISK_MB} MB are wanted", folder.display());
-            missing("disk", found, "make room, or keep the cache elsewhere: XTASK_CACHE=FOLDER")
+            let found = format!(
+                "{free} MB free in {}, {DISK_MB} MB are wanted",
+                folder.display()
+            );
+            missing(
+                "disk",
+                found,
+                "make room, or keep the cache elsewhere: XTASK_CACHE=FOLDER",
+            )
         }
         Some(free) => ok("disk", format!("{free} MB free, cache {}", cache.display())),
     }
@@ -237,23 +346,36 @@ fn kvm() -> Result<Item> {
     let slower = "VMs run by emulation, which only costs time; XTASK_ACCEL=kvm overrides this";
     let verdict = workspace::own_cache().join("kvm-verdict.json");
     Ok(match kvm_state()? {
-        KvmState::Promising => ok("KVM", "may work; the next VM tells (without it: XTASK_ACCEL=tcg)"),
+        KvmState::Promising => ok(
+            "KVM",
+            "may work; the next VM tells (without it: XTASK_ACCEL=tcg)",
+        ),
         KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
-        KvmState::Forced(Accel::Tcg) => item("KVM", State::Note, "not used, because XTASK_ACCEL says so"),
+        KvmState::Forced(Accel::Tcg) => {
+            item("KVM", State::Note, "not used, because XTASK_ACCEL says so")
+        }
         KvmState::Unusable(why) => Item {
             fix: kvm_fix(may_open_kvm(), &verdict),
-            ..item("KVM", State::Note, format!("not usable because {why}; {slower}"))
+            ..item(
+                "KVM",
+                State::Note,
+                format!("not usable because {why}; {slower}"),
+            )
         },
     })
 }
 
-/// Where there is something to do about it: a right that is missing, or a verdict that may be out of date.
+/// Where there is something to do about it: a right that is missing, or a verdict that may be out
+/// of date.
 fn kvm_fix(may_open: bool, verdict: &Path) -> Option<String> {
     if !may_open {
         return Some("sudo usermod -aG kvm $USER   (then log in again)".to_owned());
     }
     verdict.exists().then(|| {
-        format!("rm {}   (forgets the boot that failed: the next VM tries again)", verdict.display())
+        format!(
+            "rm {}   (forgets the boot that failed: the next VM tries again)",
+            verdict.display()
+        )
     })
 }
 
@@ -266,7 +388,11 @@ fn may_open_kvm() -> bool {
 fn privileges() -> Item {
     match packages::is_root() {
         true => ok("root", "yes"),
-        false => item("root", State::Note, "no; VMs need none, only `run --host` does"),
+        false => item(
+            "root",
+            State::Note,
+            "no; VMs need none, only `run --host` does",
+        ),
     }
 }
 
@@ -276,18 +402,31 @@ fn host_kernel() -> Item {
     let modules = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
     let lsm = modules.trim().split(',').any(|name| name == "bpf");
     let word = |yes: bool, what: &str| format!("{} {what}", if yes { "with" } else { "without" });
-    let found = format!("Linux {release}, {}, {}", word(btf, "BTF"), word(lsm, "bpf among the active LSMs"));
-    item("host kernel", if btf { State::Ok } else { State::Note }, found)
+    let found = format!(
+        "Linux {release}, {}, {}",
+        word(btf, "BTF"),
+        word(lsm, "bpf among the active LSMs")
+    );
+    item(
+        "host kernel",
+        if btf { State::Ok } else { State::Note },
+        found,
+    )
 }
 
 /// What `run --host` could do here; VMs run every lesson whatever the host is.
 fn host_lessons() -> Result<Item> {
     let release = kernel::running();
     let lessons = catalog::lessons()?;
-    let (able, unable): (Vec<_>, Vec<_>) =
-        lessons.iter().partition(|lesson| is_at_least(&release, &lesson.about.oldest_kernel));
+    let (able, unable): (Vec<_>, Vec<_>) = lessons
+        .iter()
+        .partition(|lesson| is_at_least(&release, &lesson.about.oldest_kernel));
     let numbers = |lessons: &[&catalog::Lesson]| {
-        lessons.iter().map(|lesson| lesson.number.as_str()).collect::<Vec<_>>().join(", ")
+        lessons
+            .iter()
+            .map(|lesson| lesson.number.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let mut found = match able.as_slice() {
         [] => "no lesson: this kernel is too old".to_owned(),
@@ -299,7 +438,15 @@ fn host_lessons() -> Result<Item> {
     if !unable.is_empty() {
         found += &format!("; too old for {}", numbers(&unable));
     }
-    Ok(item("run --host", if able.is_empty() { State::Note } else { State::Ok }, found))
+    Ok(item(
+        "run --host",
+        if able.is_empty() {
+            State::Note
+        } else {
+            State::Ok
+        },
+        found,
+    ))
 }
 
 /// Compares the first two numbers of kernel releases.
@@ -309,16 +456,29 @@ fn is_at_least(release: &str, oldest: &str) -> bool {
 
 fn terminal() -> Item {
     let kind = std::env::var("TERM").unwrap_or_else(|_| "no TERM".to_owned());
-    let marks = if Mark::Good.symbol().is_ascii() { "ASCII marks" } else { "UTF-8 marks" };
-    let place =
-        if std::io::stdout().is_terminal() { kind } else { "output goes to a file or pipe".to_owned() };
+    let marks = if Mark::Good.symbol().is_ascii() {
+        "ASCII marks"
+    } else {
+        "UTF-8 marks"
+    };
+    let place = if std::io::stdout().is_terminal() {
+        kind
+    } else {
+        "output goes to a file or pipe".to_owned()
+    };
     ok("terminal", format!("{place}, {marks}"))
 }
 
 fn table(items: &[Item]) -> String {
     let width = items.iter().map(|item| item.item.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for Item { item, state, found, fix } in items {
+    for Item {
+        item,
+        state,
+        found,
+        fix,
+    } in items
+    {
         let (mark, word) = match state {
             State::Ok => (Mark::Good, "ok"),
             State::Note => (Mark::Note, "note"),
@@ -338,7 +498,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_comes_with_its_fix() {
-        let text = table(&[ok("Rust", "1.95.0"), missing("QEMU", "no program", "apt-get install qemu")]);
+        let text = table(&[
+            ok("Rust", "1.95.0"),
+            missing("QEMU", "no program", "apt-get install qemu"),
+        ]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].ends_with("Rust  ok       1.95.0"), "{text}");
         assert!(lines[1].ends_with("QEMU  missing  no program"), "{text}");
@@ -347,16 +510,25 @@ mod tests {
 
     #[test]
     fn json_names_the_state() {
-        let json = serde_json::to_value([ok("Rust", "1"), missing("QEMU", "none", "install")]).unwrap();
-        assert_eq!(json[0], serde_json::json!({"item": "Rust", "state": "ok", "found": "1"}));
+        let json =
+            serde_json::to_value([ok("Rust", "1"), missing("QEMU", "none", "install")]).unwrap();
+        assert_eq!(
+            json[0],
+            serde_json::json!({"item": "Rust", "state": "ok", "found": "1"})
+        );
         assert_eq!(json[1]["state"], "missing");
         assert_eq!(json[1]["fix"], "install");
     }
 
     #[test]
     fn kvm_has_a_fix_for_a_missing_right_and_for_an_old_verdict() {
-        let verdict = std::env::temp_dir().join(format!("xtask-kvm-verdict-{}", std::process::id()));
-        assert!(kvm_fix(false, &verdict).unwrap().starts_with("sudo usermod -aG kvm"));
+        let verdict =
+            std::env::temp_dir().join(format!("xtask-kvm-verdict-{}", std::process::id()));
+        assert!(
+            kvm_fix(false, &verdict)
+                .unwrap()
+                .starts_with("sudo usermod -aG kvm")
+        );
         assert_eq!(kvm_fix(true, &verdict), None);
         fs::write(&verdict, "{}").unwrap();
         let fix = kvm_fix(true, &verdict).unwrap();
@@ -374,7 +546,10 @@ mod tests {
 
     #[test]
     fn available_memory_is_read() {
-        assert_eq!(available_mb("MemTotal: 9 kB\nMemAvailable:  2097152 kB\n"), Some(2048));
+        assert_eq!(
+            available_mb("MemTotal: 9 kB\nMemAvailable:  2097152 kB\n"),
+            Some(2048)
+        );
         assert_eq!(available_mb("MemTotal: 9 kB\n"), None);
     }
 }

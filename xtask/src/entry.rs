@@ -1,4 +1,5 @@
-//! The gallery's entries: a folder each in lesson 07, with two programs in each language and `entry.toml`.
+//! The gallery's entries: a folder each in lesson 07, with two programs in each language and
+//! `entry.toml`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -132,11 +133,16 @@ impl Twin {
 impl Entry {
     /// What the error is called on this kernel.
     pub fn class(&self, kernel: &str) -> &str {
-        self.about.class_on.get(kernel).or(self.about.class.as_ref()).unwrap_or(&self.name)
+        self.about
+            .class_on
+            .get(kernel)
+            .or(self.about.class.as_ref())
+            .unwrap_or(&self.name)
     }
 
     pub fn source(&self, twin: Twin, language: Language) -> PathBuf {
-        self.folder.join(format!("{}.{}", twin.name(), language.extension()))
+        self.folder
+            .join(format!("{}.{}", twin.name(), language.extension()))
     }
 
     /// Why there is no program in that language.
@@ -154,21 +160,36 @@ impl Entry {
 
     /// The names of all of its object files.
     pub fn objects(&self) -> impl Iterator<Item = String> {
-        Language::ALL.into_iter().flat_map(|language| Twin::ALL.map(|twin| self.object(twin, language)))
+        Language::ALL
+            .into_iter()
+            .flat_map(|language| Twin::ALL.map(|twin| self.object(twin, language)))
     }
 
     /// As [`objects`](crate::gallery) names what was said of a failing program that does not build.
     pub fn words(&self, language: Language) -> String {
-        format!("{}-{}.{}.txt", self.name, Twin::Failing.name(), language.name())
+        format!(
+            "{}-{}.{}.txt",
+            self.name,
+            Twin::Failing.name(),
+            language.name()
+        )
     }
 
     /// Since when there is what the entry is about, if this kernel is older.
     pub fn lacking(&self, kernel: &str) -> Option<&Since> {
-        self.about.since.as_ref().filter(|since| kernel::is_older(kernel, &since.kernel))
+        self.about
+            .since
+            .as_ref()
+            .filter(|since| kernel::is_older(kernel, &since.kernel))
     }
 
     /// Whether this kernel should accept the program, and why where that is not plain.
-    pub fn should_load(&self, twin: Twin, language: Language, kernel: &str) -> (bool, Option<&str>) {
+    pub fn should_load(
+        &self,
+        twin: Twin,
+        language: Language,
+        kernel: &str,
+    ) -> (bool, Option<&str>) {
         match twin {
             Twin::Fixed => match self.lacking(kernel) {
                 Some(since) => (false, Some(&since.why)),
@@ -190,8 +211,11 @@ impl Entry {
 pub fn entries() -> Result<Vec<Entry>> {
     let lesson = lesson()?;
     let folder = lesson.folder.join("entries");
-    let found = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut entries = found.map(|found| read(found?.path())).collect::<Result<Vec<_>>>()?;
+    let found =
+        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut entries = found
+        .map(|found| read(found?.path()))
+        .collect::<Result<Vec<_>>>()?;
     entries.sort_by_key(|entry| (entry.about.rank.unwrap_or(u32::MAX), entry.name.clone()));
     Ok(entries)
 }
@@ -207,22 +231,36 @@ pub fn find<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Problem> 
         return Ok(entry);
     }
     let mut problem = Problem::usage(format!("no entry of the gallery is called '{name}'"));
-    let similar = entries.iter().map(|entry| (strsim::jaro_winkler(&entry.name, name), &entry.name));
-    if let Some((_, similar)) =
-        similar.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0))
+    let similar = entries
+        .iter()
+        .map(|entry| (strsim::jaro_winkler(&entry.name, name), &entry.name));
+    if let Some((_, similar)) = similar
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
     {
-        problem = problem.help(format!("a similar entry exists: cargo xtask gallery {similar}"));
+        problem = problem.help(format!(
+            "a similar entry exists: cargo xtask gallery {similar}"
+        ));
     }
     Err(problem.help("all entries: cargo xtask gallery"))
 }
 
 fn read(folder: PathBuf) -> Result<Entry> {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let path = folder.join("entry.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let about: About =
         toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
-    let entry = Entry { name, folder, about };
+    let entry = Entry {
+        name,
+        folder,
+        about,
+    };
     check(&entry).with_context(|| format!("{} is wrong", path.display()))?;
     Ok(entry)
 }
@@ -231,7 +269,10 @@ fn read(folder: PathBuf) -> Result<Entry> {
 fn check(entry: &Entry) -> Result<()> {
     for language in Language::ALL {
         for twin in Twin::ALL {
-            let (there, reason) = (entry.source(twin, language).exists(), entry.none_in(language));
+            let (there, reason) = (
+                entry.source(twin, language).exists(),
+                entry.none_in(language),
+            );
             let name = format!("{}.{}", twin.name(), language.extension());
             ensure!(
                 there || reason.is_some(),
@@ -247,10 +288,15 @@ fn check(entry: &Entry) -> Result<()> {
     }
     let about = &entry.about;
     let accepted = [&about.accepted, &about.accepted_c, &about.accepted_rust];
-    let named =
-        accepted.into_iter().flat_map(BTreeMap::keys).chain(about.since.as_ref().map(|since| &since.kernel));
+    let named = accepted
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .chain(about.since.as_ref().map(|since| &since.kernel));
     for kernel in named {
-        ensure!(MATRIX.contains(&kernel.as_str()), "no kernel of the course is called {kernel}");
+        ensure!(
+            MATRIX.contains(&kernel.as_str()),
+            "no kernel of the course is called {kernel}"
+        );
     }
     Ok(())
 }

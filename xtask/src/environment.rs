@@ -1,12 +1,13 @@
-//! Decides what of the user's environment reaches the compilers that the tool starts, for every lesson, exercise, tool
-//! and test.
+//! Decides what of the user's environment reaches the compilers that the tool starts, for every
+//! lesson, exercise, tool and test.
 //!
-//! Flags for another project's programs (`RUSTFLAGS`, `CFLAGS`, profiles) must not get into a VM, where their programs may
-//! not even start. What says where things come from, how much is done at once, and which tools are used, stays: proxies,
-//! registries, `CARGO_HOME`, `CC`, `CLANG`, a linker, `RUSTC_WRAPPER`.
+//! Flags for another project's programs (`RUSTFLAGS`, `CFLAGS`, profiles) must not get into a VM,
+//! where their programs may not even start. What says where things come from, how much is done at
+//! once, and which tools are used, stays: proxies, registries, `CARGO_HOME`, `CC`, `CLANG`, a
+//! linker, `RUSTC_WRAPPER`.
 //!
-//! Cargo's configuration in a parent directory or at home says the same by other means. The checkout's own
-//! `.cargo/config.toml` wins over it; what that cannot set is set here.
+//! Cargo's configuration in a parent directory or at home says the same by other means. The
+//! checkout's own `.cargo/config.toml` wins over it; what that cannot set is set here.
 
 use std::env;
 use std::ffi::OsStr;
@@ -36,7 +37,8 @@ const KEPT: [&str; 12] = [
     "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
 ];
 
-/// Others that change what is built. `RUSTC_BOOTSTRAP` and the `AYA_` ones are for the inner builds of eBPF programs.
+/// Others that change what is built. `RUSTC_BOOTSTRAP` and the `AYA_` ones are for the inner builds
+/// of eBPF programs.
 const REMOVED: [&str; 11] = [
     "RUSTFLAGS",
     "RUSTDOCFLAGS",
@@ -67,13 +69,16 @@ const CROSS: [&str; 12] = [
     "PKG_CONFIG_SYSROOT_DIR",
 ];
 
-/// The cargo of the course's toolchain, in the checkout, with an environment in which it builds the same everywhere.
+/// The cargo of the course's toolchain, in the checkout, with an environment in which it builds the
+/// same everywhere.
 pub fn inner_cargo() -> Command {
     let mut cargo = Command::new(toolchain::cargo());
     cargo.current_dir(workspace::root());
     clean_environment(&mut cargo);
     let target = workspace::target_directory();
-    cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
+    cargo
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_BUILD_BUILD_DIR", &target);
     // A configuration file further up, or at home, may name another. There is no word for "none".
     if names_target() {
         cargo.env("CARGO_BUILD_TARGET", HOST);
@@ -81,7 +86,8 @@ pub fn inner_cargo() -> Command {
     cargo
 }
 
-/// Takes from a command what would change what it builds, and sets what the configuration of others might.
+/// Takes from a command what would change what it builds, and sets what the configuration of others
+/// might.
 pub fn clean_environment(command: &mut Command) {
     static IS_CROSS: OnceLock<bool> = OnceLock::new();
     let is_cross = *IS_CROSS.get_or_init(|| is_cross_compiler(env::var_os("CC").as_deref()));
@@ -115,30 +121,46 @@ const FIXED: [(&str, &str); 8] = [
 /// Whether a compiler may see this variable of the user's.
 fn stays(name: &str) -> bool {
     if name.starts_with("CARGO_") {
-        let fits = |kept: &str| if kept.ends_with('_') { name.starts_with(kept) } else { name == kept };
+        let fits = |kept: &str| {
+            if kept.ends_with('_') {
+                name.starts_with(kept)
+            } else {
+                name == kept
+            }
+        };
         return KEPT.into_iter().any(fits);
     }
     // Nix tells its compiler where the libraries are in NIX_CFLAGS_COMPILE.
     let is_c_flags = !name.starts_with("NIX_")
-        && ["CFLAGS", "CXXFLAGS", "CPPFLAGS"].iter().any(|flags| name.contains(flags));
+        && ["CFLAGS", "CXXFLAGS", "CPPFLAGS"]
+            .iter()
+            .any(|flags| name.contains(flags));
     let is_libbpf = name.starts_with("LIBBPF_SYS_");
     !(is_c_flags || is_libbpf || REMOVED.contains(&name))
 }
 
 /// Whether `CC` compiles for another kind of machine than this.
 fn is_cross_compiler(cc: Option<&OsStr>) -> bool {
-    let Some(cc) = cc.filter(|cc| !cc.is_empty()) else { return false };
+    let Some(cc) = cc.filter(|cc| !cc.is_empty()) else {
+        return false;
+    };
     // It may hold flags, or a wrapper before the compiler.
     let cc = cc.to_string_lossy();
     let words: Vec<&str> = cc.split_whitespace().collect();
-    let Some((program, arguments)) = words.split_first() else { return false };
+    let Some((program, arguments)) = words.split_first() else {
+        return false;
+    };
     let machine = child::ask(program, &[arguments, &["-dumpmachine"]].concat());
     machine.is_some_and(|machine| !machine.starts_with("x86_64"))
 }
 
 /// Where programs for this machine are, below a directory that cargo was told to build in.
 pub fn output_directory(target: &Path) -> PathBuf {
-    let below = if names_target() { Path::new(HOST).join("debug") } else { PathBuf::from("debug") };
+    let below = if names_target() {
+        Path::new(HOST).join("debug")
+    } else {
+        PathBuf::from("debug")
+    };
     target.join(below)
 }
 
@@ -148,17 +170,26 @@ fn names_target() -> bool {
     *NAMES.get_or_init(|| has_other_configuration(workspace::root()) && configured("build.target"))
 }
 
-/// Whether there is a file of configuration beside the checkout's own: hardly ever, and cargo need not be asked then.
+/// Whether there is a file of configuration beside the checkout's own: hardly ever, and cargo need
+/// not be asked then.
 fn has_other_configuration(root: &Path) -> bool {
-    let above = root.ancestors().skip(1).map(|directory| directory.join(".cargo"));
-    above
-        .chain(cargo_home())
-        .any(|directory| ["config", "config.toml"].iter().any(|file| directory.join(file).is_file()))
+    let above = root
+        .ancestors()
+        .skip(1)
+        .map(|directory| directory.join(".cargo"));
+    above.chain(cargo_home()).any(|directory| {
+        ["config", "config.toml"]
+            .iter()
+            .any(|file| directory.join(file).is_file())
+    })
 }
 
 fn cargo_home() -> Option<PathBuf> {
     let home = || env::home_dir().map(|home| home.join(".cargo"));
-    env::var_os("CARGO_HOME").filter(|path| !path.is_empty()).map(PathBuf::from).or_else(home)
+    env::var_os("CARGO_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(home)
 }
 
 fn configured(key: &str) -> bool {
@@ -166,8 +197,13 @@ fn configured(key: &str) -> bool {
     cargo.current_dir(workspace::root());
     clean_environment(&mut cargo);
     // The command is unstable.
-    cargo.args(["-Zunstable-options", "config", "get", key]).env("RUSTC_BOOTSTRAP", "1");
-    cargo.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    cargo
+        .args(["-Zunstable-options", "config", "get", key])
+        .env("RUSTC_BOOTSTRAP", "1");
+    cargo
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     child::dies_with_us(&mut cargo);
     cargo.status().is_ok_and(|status| status.success())
 }
@@ -245,7 +281,10 @@ mod tests {
         assert!(is_cross_compiler(Some(&with_flag)));
         with_flag.push(" --sysroot=/sdk");
         assert!(is_cross_compiler(Some(&with_flag)));
-        assert!(!is_cross_compiler(Some(&compiler("here", "x86_64-linux-gnu"))));
+        assert!(!is_cross_compiler(Some(&compiler(
+            "here",
+            "x86_64-linux-gnu"
+        ))));
         assert!(!is_cross_compiler(Some(OsStr::new("/nowhere/cc"))));
         assert!(!is_cross_compiler(None));
     }

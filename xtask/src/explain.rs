@@ -39,7 +39,12 @@ fn show_last(options: &Explain) -> Result<Exit> {
     let kept = rejection::object_file();
     let object = kept.exists().then_some(kept.as_path());
     let lines = lines_of(object, rejection.log.as_bytes())?;
-    show(&verifier_log::explain(rejection.log.as_bytes()), Some(&rejection), &lines, options.json)
+    show(
+        &verifier_log::explain(rejection.log.as_bytes()),
+        Some(&rejection),
+        &lines,
+        options.json,
+    )
 }
 
 fn nothing_rejected() -> Problem {
@@ -50,17 +55,29 @@ fn nothing_rejected() -> Problem {
 
 /// What the object file tells about a program that was rejected with this log.
 fn lines_of(object: Option<&Path>, log: &[u8]) -> Result<LineReport, Problem> {
-    object.map_or_else(|| Ok(LineReport::default()), |object| LineReport::read(object, Some(log)))
+    object.map_or_else(
+        || Ok(LineReport::default()),
+        |object| LineReport::read(object, Some(log)),
+    )
 }
 
-fn show(report: &Report, rejection: Option<&Rejection>, lines: &LineReport, json: bool) -> Result<Exit> {
+fn show(
+    report: &Report,
+    rejection: Option<&Rejection>,
+    lines: &LineReport,
+    json: bool,
+) -> Result<Exit> {
     let text = match (json, rejection) {
         (true, _) => as_json(report, rejection, lines)?,
         (false, Some(rejection)) => answer_as_text(rejection) + "\n" + &as_text(report, lines),
         (false, None) => as_text(report, lines),
     };
     screen::verdict(text.as_bytes())?;
-    Ok(if report.verdict == Verdict::Explained { Exit::Done } else { Exit::NotYet })
+    Ok(if report.verdict == Verdict::Explained {
+        Exit::Done
+    } else {
+        Exit::NotYet
+    })
 }
 
 /// What an object file tells without a log.
@@ -71,7 +88,11 @@ fn object_alone(lines: &LineReport, json: bool) -> Result<Exit> {
         (false, false) => lines.as_text(),
     };
     screen::verdict(text.as_bytes())?;
-    Ok(if lines.calls.is_empty() { Exit::NotYet } else { Exit::Done })
+    Ok(if lines.calls.is_empty() {
+        Exit::NotYet
+    } else {
+        Exit::Done
+    })
 }
 
 /// Twice of what any kernel's log can be; more would fill the memory.
@@ -83,7 +104,11 @@ fn read(file: &Path) -> Result<Vec<u8>> {
         if io::stdin().is_terminal() {
             screen::note("paste the log, then press Ctrl-D on a line of its own");
         }
-        io::stdin().lock().take(LARGEST).read_to_end(&mut log).context("cannot read standard input")?
+        io::stdin()
+            .lock()
+            .take(LARGEST)
+            .read_to_end(&mut log)
+            .context("cannot read standard input")?
     } else {
         let open = File::open(file).and_then(|file| file.take(LARGEST).read_to_end(&mut log));
         open.map_err(|error| unreadable(file, &error))?
@@ -106,8 +131,12 @@ fn unreadable(file: &Path, error: &io::Error) -> Problem {
 /// A class by its name.
 fn code(name: &str, json: bool) -> Result<Exit> {
     let text = match (name, class::find(name)) {
-        ("all", _) if json => pretty(&json!({"version": 1, "classes": class::all().collect::<Vec<_>>()}))?,
-        ("all", _) => class::all().map(|class| format!("{:<28} {}\n", class.slug, class.title)).collect(),
+        ("all", _) if json => {
+            pretty(&json!({"version": 1, "classes": class::all().collect::<Vec<_>>()}))?
+        }
+        ("all", _) => class::all()
+            .map(|class| format!("{:<28} {}\n", class.slug, class.title))
+            .collect(),
         (_, Some(class)) if json => pretty(&json!({"version": 1, "class": class}))?,
         (_, Some(class)) => format!("{}: {}\n{}", class.slug, class.title, advice(class)),
         (_, None) => return Err(no_class(name).into()),
@@ -118,10 +147,14 @@ fn code(name: &str, json: bool) -> Result<Exit> {
 
 fn no_class(name: &str) -> Problem {
     let nearest = class::all().map(|class| (strsim::jaro_winkler(class.slug, name), class.slug));
-    let nearest = nearest.max_by(|one, other| one.0.total_cmp(&other.0)).filter(|(score, _)| *score > 0.8);
+    let nearest = nearest
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .filter(|(score, _)| *score > 0.8);
     let problem = Problem::usage(format!("no class of errors is called '{name}'"));
     let problem = match nearest {
-        Some((_, slug)) => problem.help(format!("a similar one exists: cargo xtask explain --code {slug}")),
+        Some((_, slug)) => problem.help(format!(
+            "a similar one exists: cargo xtask explain --code {slug}"
+        )),
         None => problem,
     };
     problem.help("all classes: cargo xtask explain --code all")
@@ -129,33 +162,63 @@ fn no_class(name: &str) -> Problem {
 
 /// Which answer the log is about.
 fn answer_as_text(rejection: &Rejection) -> String {
-    let Rejection { exercise, implementation, kernel, when, .. } = rejection;
+    let Rejection {
+        exercise,
+        implementation,
+        kernel,
+        when,
+        ..
+    } = rejection;
     // A clock that was set back makes it new.
     let ago = Duration::from_secs(when.elapsed().unwrap_or_default().as_secs());
     let facts = [
         ("answer", format!("{exercise}, {implementation}")),
         ("kernel", check::linux(kernel)),
-        ("checked", format!("{} ago", humantime::format_duration(ago))),
-        ("log", format!("{}   (the book's explorer steps through it)", shown(&rejection::log_file()))),
+        (
+            "checked",
+            format!("{} ago", humantime::format_duration(ago)),
+        ),
+        (
+            "log",
+            format!(
+                "{}   (the book's explorer steps through it)",
+                shown(&rejection::log_file())
+            ),
+        ),
     ];
-    facts.map(|(name, fact)| format!("{name:<13} {fact}\n")).concat()
+    facts
+        .map(|(name, fact)| format!("{name:<13} {fact}\n"))
+        .concat()
 }
 
 fn as_json(report: &Report, rejection: Option<&Rejection>, lines: &LineReport) -> Result<String> {
-    let mut programs = report.programs.iter().map(program_as_json).collect::<Result<Vec<_>>>()?;
+    let mut programs = report
+        .programs
+        .iter()
+        .map(program_as_json)
+        .collect::<Result<Vec<_>>>()?;
     if let (Some(first), Some(_)) = (programs.first_mut(), &lines.site) {
         first["site"] = lines.site_as_json();
     }
-    let answer = rejection.map(|Rejection { exercise, implementation, kernel, when, .. }| {
-        json!({
-            "exercise": exercise,
-            "implementation": implementation,
-            "kernel": kernel,
-            "checked": humantime::format_rfc3339_seconds(*when).to_string(),
-            "log": shown(&rejection::log_file()),
-        })
-    });
-    let mut value = json!({"version": 1, "verdict": report.verdict, "answer": answer, "programs": programs});
+    let answer = rejection.map(
+        |Rejection {
+             exercise,
+             implementation,
+             kernel,
+             when,
+             ..
+         }| {
+            json!({
+                "exercise": exercise,
+                "implementation": implementation,
+                "kernel": kernel,
+                "checked": humantime::format_rfc3339_seconds(*when).to_string(),
+                "log": shown(&rejection::log_file()),
+            })
+        },
+    );
+    let mut value =
+        json!({"version": 1, "verdict": report.verdict, "answer": answer, "programs": programs});
     if !lines.calls.is_empty() {
         value["forbidden_calls"] = lines.as_json();
     }
@@ -172,11 +235,16 @@ fn pretty(value: &Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).context("failed to write JSON")? + "\n")
 }
 
-/// The gallery's entry about this class: the one of its name, or else one that says it belongs there.
+/// The gallery's entry about this class: the one of its name, or else one that says it belongs
+/// there.
 fn entry_of(slug: &str) -> Option<String> {
     let entries = entry::entries().ok()?;
     let named = entries.iter().find(|entry| entry.name == slug);
-    let belonging = || entries.iter().find(|entry| entry.about.class.as_deref() == Some(slug));
+    let belonging = || {
+        entries
+            .iter()
+            .find(|entry| entry.about.class.as_deref() == Some(slug))
+    };
     named.or_else(belonging).map(|entry| entry.name.clone())
 }
 
@@ -190,32 +258,52 @@ pub fn as_text(report: &Report, lines: &LineReport) -> String {
 }
 
 fn rejections(programs: &[Program], lines: &LineReport) -> String {
-    let (rejected, others): (Vec<_>, Vec<_>) =
-        programs.iter().partition(|program| program.verdict != Verdict::NoRejection);
+    let (rejected, others): (Vec<_>, Vec<_>) = programs
+        .iter()
+        .partition(|program| program.verdict != Verdict::NoRejection);
     let nothing = LineReport::default();
     let lines = iter::once(lines).chain(iter::repeat(&nothing));
-    let rejections = rejected.iter().zip(lines).map(|(program, lines)| rejection(program, lines));
+    let rejections = rejected
+        .iter()
+        .zip(lines)
+        .map(|(program, lines)| rejection(program, lines));
     let mut text = rejections.collect::<Vec<_>>().join(SEPARATOR);
     if !others.is_empty() {
-        text += &format!("\nlogs without a rejection, in the same text: {}\n", others.len());
+        text += &format!(
+            "\nlogs without a rejection, in the same text: {}\n",
+            others.len()
+        );
     }
     text
 }
 
 fn rejection(program: &Program, lines: &LineReport) -> String {
-    let headline = program.message().unwrap_or_else(|| "the verifier's log ends without an error".to_owned());
+    let headline = program
+        .message()
+        .unwrap_or_else(|| "the verifier's log ends without an error".to_owned());
     let advice = program.class.map_or_else(|| UNKNOWN.to_owned(), advice);
-    format!("{headline}\n\n{}{}{}{advice}", facts(program), from_object(lines), knowledge(program))
+    format!(
+        "{headline}\n\n{}{}{}{advice}",
+        facts(program),
+        from_object(lines),
+        knowledge(program)
+    )
 }
 
 /// What the object file tells of the place.
 fn from_object(lines: &LineReport) -> String {
     let mut text = String::new();
     if let Some(site) = lines.site_as_text() {
-        text += &format!("\nthe line of your source that it comes from\n{}", indented(&site));
+        text += &format!(
+            "\nthe line of your source that it comes from\n{}",
+            indented(&site)
+        );
     }
     if !lines.calls.is_empty() {
-        text += &format!("\nwhat the object file tells\n{}", indented(&lines.as_text()));
+        text += &format!(
+            "\nwhat the object file tells\n{}",
+            indented(&lines.as_text())
+        );
     }
     text
 }
@@ -226,19 +314,46 @@ fn indented(text: &str) -> String {
 
 /// What the log says about the place.
 fn facts(program: &Program) -> String {
-    let source = program.source.as_ref().map(|source| match (&source.file, source.line) {
-        (Some(file), Some(line)) => format!("{}   {file}:{line}", source.text),
-        _ => source.text.clone(),
-    });
+    let source = program
+        .source
+        .as_ref()
+        .map(|source| match (&source.file, source.line) {
+            (Some(file), Some(line)) => format!("{}   {file}:{line}", source.text),
+            _ => source.text.clone(),
+        });
     let facts = [
-        ("class", program.class.map(|class| format!("{}: {}", class.slug, class.title))),
+        (
+            "class",
+            program
+                .class
+                .map(|class| format!("{}: {}", class.slug, class.title)),
+        ),
         ("program", program.name.clone()),
-        ("instruction", program.insn.as_ref().map(|insn| format!("{}: {}", insn.pc, insn.text))),
+        (
+            "instruction",
+            program
+                .insn
+                .as_ref()
+                .map(|insn| format!("{}: {}", insn.pc, insn.text)),
+        ),
         ("source", source.filter(|text| !text.is_empty())),
-        ("in the log", program.messages.first().map(|message| format!("line {}", message.line))),
-        ("cut", program.truncated.then(|| "a part of the log is missing".to_owned())),
+        (
+            "in the log",
+            program
+                .messages
+                .first()
+                .map(|message| format!("line {}", message.line)),
+        ),
+        (
+            "cut",
+            program
+                .truncated
+                .then(|| "a part of the log is missing".to_owned()),
+        ),
     ];
-    let lines = facts.into_iter().filter_map(|(name, fact)| Some(format!("{name:<13} {}\n", fact?)));
+    let lines = facts
+        .into_iter()
+        .filter_map(|(name, fact)| Some(format!("{name:<13} {}\n", fact?)));
     lines.collect()
 }
 
@@ -271,8 +386,10 @@ fn advice(class: &Class) -> String {
 const WIDTH: usize = 96;
 
 fn section(title: &str, text: &str) -> String {
-    let options =
-        textwrap::Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ").break_words(false);
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent("  ")
+        .subsequent_indent("  ")
+        .break_words(false);
     format!("\n{title}\n{}\n", textwrap::fill(text, options))
 }
 
@@ -282,7 +399,9 @@ fn no_rejection(programs: &[Program]) -> String {
         let name = program.name.as_deref().unwrap_or("a program");
         let count = program
             .processed
-            .map_or("its end is missing".to_owned(), |count| format!("{count} instructions processed"));
+            .map_or("its end is missing".to_owned(), |count| {
+                format!("{count} instructions processed")
+            });
         text += &format!("  {name}: {count}\n");
     }
     text + NO_REJECTION

@@ -1,7 +1,8 @@
-//! A program that works for the user while xtask waits: cargo, or a lesson on this machine's own kernel.
+//! A program that works for the user while xtask waits: cargo, or a lesson on this machine's own
+//! kernel.
 //!
-//! It has a process group of its own, so that a signal reaches all of it, whether it came from the terminal or was
-//! sent to xtask alone; and it ends when xtask is killed.
+//! It has a process group of its own, so that a signal reaches all of it, whether it came from the
+//! terminal or was sent to xtask alone; and it ends when xtask is killed.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -26,7 +27,9 @@ impl Foreground {
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).process_group(0);
         dies_with_us(&mut command);
-        let child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {program}"))?;
         let group = Pid::from_child(&child);
         let signal = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&signal);
@@ -37,7 +40,11 @@ impl Foreground {
                 let _ = kill_process_group(group, signal);
             }
         });
-        Ok(Self { child, signal, _listening: listening })
+        Ok(Self {
+            child,
+            signal,
+            _listening: listening,
+        })
     }
 
     /// Waits for its end. Says also by which signal the user wanted it to end, if he did.

@@ -21,13 +21,22 @@ pub fn run(options: &Hint) -> Result<Exit> {
     let progress = Progress::read()?;
     let exercise = chosen(&exercises, options.exercise.as_deref(), &progress)?;
     let hints = &exercise.about.hints;
-    let seen = if options.all { hints.len() } else { (progress.hints(exercise) + 1).min(hints.len()) };
+    let seen = if options.all {
+        hints.len()
+    } else {
+        (progress.hints(exercise) + 1).min(hints.len())
+    };
     let begin = if options.all { 0 } else { seen - 1 };
     let text: String = hints[begin..seen]
         .iter()
         .enumerate()
         .map(|(index, hint)| {
-            format!("{} of {}: {}\n", begin + index + 1, hints.len(), textwrap::fill(hint, 100))
+            format!(
+                "{} of {}: {}\n",
+                begin + index + 1,
+                hints.len(),
+                textwrap::fill(hint, 100)
+            )
         })
         .collect();
     screen::answer(text.as_bytes())?;
@@ -35,7 +44,10 @@ pub fn run(options: &Hint) -> Result<Exit> {
     screen::note(&if seen < hints.len() {
         format!("one more: cargo xtask hint {}", exercise.name)
     } else {
-        format!("that was the last; an answer: cargo xtask solution {}", exercise.name)
+        format!(
+            "that was the last; an answer: cargo xtask solution {}",
+            exercise.name
+        )
     });
     Ok(Exit::Done)
 }
@@ -47,8 +59,11 @@ pub fn chosen<'a>(
     progress: &Progress,
 ) -> Result<&'a Exercise> {
     exercises::choose(exercises, name, progress)?.ok_or_else(|| {
-        Problem::usage(format!("{}: name the one that you mean", exercises::all_are_done(name)))
-            .help("all exercises: cargo xtask list")
-            .into()
+        Problem::usage(format!(
+            "{}: name the one that you mean",
+            exercises::all_are_done(name)
+        ))
+        .help("all exercises: cargo xtask list")
+        .into()
     })
 }

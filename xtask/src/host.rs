@@ -19,11 +19,24 @@ use crate::{kernel, setup};
 const NOT_READY: i32 = 3;
 
 /// Runs the steps that need neither root nor a kernel of their own. Returns whether all went well.
-pub fn run_unprivileged(lesson: &Lesson, program: &Path, implementations: &[Implementation]) -> Result<bool> {
+pub fn run_unprivileged(
+    lesson: &Lesson,
+    program: &Path,
+    implementations: &[Implementation],
+) -> Result<bool> {
     for &implementation in implementations {
-        screen::say(Mark::Note, &format!("{} with {implementation}, here, as you", lesson.full_name()));
-        for demo in lesson.about.demo.iter().filter(|demo| demo.place == Place::Here) {
-            if run_program(program, &demo::arguments_of(implementation, &demo.args))? != Exit::Done {
+        screen::say(
+            Mark::Note,
+            &format!("{} with {implementation}, here, as you", lesson.full_name()),
+        );
+        for demo in lesson
+            .about
+            .demo
+            .iter()
+            .filter(|demo| demo.place == Place::Here)
+        {
+            if run_program(program, &demo::arguments_of(implementation, &demo.args))? != Exit::Done
+            {
                 return Ok(false);
             }
         }
@@ -44,7 +57,10 @@ pub fn run(lesson: &Lesson, options: &Run) -> Result<Exit> {
     let mut exit = Exit::Done;
     for implementation in implementations {
         let place = format!("on Linux {release}, this machine's own kernel");
-        screen::say(Mark::Note, &format!("{} with {implementation} {place}", lesson.full_name()));
+        screen::say(
+            Mark::Note,
+            &format!("{} with {implementation} {place}", lesson.full_name()),
+        );
         for arguments in &steps {
             let ended = run_program(&program, &demo::arguments_of(implementation, arguments))?;
             exit = if exit == Exit::Done { ended } else { exit };
@@ -53,7 +69,10 @@ pub fn run(lesson: &Lesson, options: &Run) -> Result<Exit> {
     if exit == Exit::Done {
         screen::say(Mark::Good, "done");
     } else {
-        screen::note(&format!("in a VM instead: cargo xtask run {}", lesson.number));
+        screen::note(&format!(
+            "in a VM instead: cargo xtask run {}",
+            lesson.number
+        ));
     }
     Ok(exit)
 }
@@ -62,7 +81,12 @@ fn steps(lesson: &Lesson, options: &Run) -> Vec<Vec<String>> {
     if !options.args.is_empty() {
         return vec![options.args.clone()];
     }
-    lesson.about.demo.iter().map(|demo| demo::arguments_of_demo(demo, options.follow)).collect()
+    lesson
+        .about
+        .demo
+        .iter()
+        .map(|demo| demo::arguments_of_demo(demo, options.follow))
+        .collect()
 }
 
 fn needs_root(
@@ -71,14 +95,18 @@ fn needs_root(
     implementations: &[Implementation],
     steps: &[Vec<String>],
 ) -> Problem {
-    let mut problem = Problem::machine("loading eBPF programs into this machine's own kernel needs root");
+    let mut problem =
+        Problem::machine("loading eBPF programs into this machine's own kernel needs root");
     for &implementation in implementations {
         for arguments in steps {
             let arguments = demo::arguments_of(implementation, arguments).join(" ");
             problem = problem.help(format!("sudo {} {arguments}", program.display()));
         }
     }
-    problem.help(format!("or in a VM, without root: cargo xtask run {}", lesson.number))
+    problem.help(format!(
+        "or in a VM, without root: cargo xtask run {}",
+        lesson.number
+    ))
 }
 
 /// Runs the lesson's program on this machine, with our own standard streams.

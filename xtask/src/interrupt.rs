@@ -1,7 +1,8 @@
 //! What Ctrl-C, SIGTERM and SIGHUP do.
 //!
-//! While a VM runs, it is told and decides: the first Ctrl-C goes to the lesson. At any other time the signal
-//! does what it always does. Nothing has to be cleaned up then: a VM lives in memory and inherited descriptors only.
+//! While a VM runs, it is told and decides: the first Ctrl-C goes to the lesson. At any other time
+//! the signal does what it always does. Nothing has to be cleaned up then: a VM lives in memory and
+//! inherited descriptors only.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +24,9 @@ pub struct Listening {
 
 /// Takes the signals over; called once, at the start of the program.
 pub fn install() -> Result<()> {
-    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let wanted = [SIGINT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(|signal| !is_ignored(*signal));
     let mut signals = Signals::new(wanted).context("cannot install signal handlers")?;
     thread::Builder::new()
         .name("signals".to_owned())
@@ -42,13 +45,17 @@ pub fn listen(listener: impl Fn(i32) + Send + 'static) -> Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        LISTENERS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        LISTENERS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }
 
 /// Ends this process the way the signal would have ended it, so that a calling script sees why.
 pub fn end_by(signal: i32) -> ! {
-    // It fails only for signals whose default is not to end the process; then an exit status says the same.
+    // It fails only for signals whose default is not to end the process; then an exit status says
+    // the same.
     let _ = emulate_default_handler(signal);
     std::process::exit(128 + signal);
 }
@@ -57,7 +64,9 @@ pub fn end_by(signal: i32) -> ! {
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
     mask & (1 << (signal - 1)) != 0
 }
 

@@ -1,6 +1,7 @@
 //! A kernel the course can boot: where its image is, what it calls itself, where its modules are.
 //!
-//! The five of the matrix are fetched by [`crate::setup::kernels`]; any other comes from a file of the user's.
+//! The five of the matrix are fetched by [`crate::setup::kernels`]; any other comes from a file of
+//! the user's.
 
 use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom};
@@ -23,22 +24,30 @@ pub struct Kernel {
     pub release: String,
     /// Where it came from, for reports.
     pub origin: String,
-    /// An uncompressed vmlinux where there is one (it boots about 1 s sooner under TCG), else a bzImage.
+    /// An uncompressed vmlinux where there is one (it boots about 1 s sooner under TCG), else a
+    /// bzImage.
     pub image: PathBuf,
     /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
     pub modules: Option<PathBuf>,
 }
 
 impl Kernel {
-    /// A kernel of the user's own: a bzImage or a vmlinux, with its modules where distributions put them.
+    /// A kernel of the user's own: a bzImage or a vmlinux, with its modules where distributions put
+    /// them.
     pub fn from_file(path: &Path) -> Result<Self> {
         let release = release_of(path)?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
         let modules = Path::new("/lib/modules").join(&release);
         Ok(Self {
             name,
             origin: format!("{} ({release})", path.display()),
-            image: path.canonicalize().with_context(|| format!("failed to resolve {}", path.display()))?,
+            image: path
+                .canonicalize()
+                .with_context(|| format!("failed to resolve {}", path.display()))?,
             modules: modules.is_dir().then_some(modules),
             release,
         })
@@ -59,7 +68,10 @@ pub fn first_numbers(version: &str) -> Option<(u32, u32)> {
 
 /// The release of this machine's own kernel, which runs xtask.
 pub fn running() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn release_of(path: &Path) -> Result<String> {
@@ -68,15 +80,21 @@ fn release_of(path: &Path) -> Result<String> {
             .help("distributions keep /boot/vmlinuz-* for root: copy it, and give yourself the right to read the copy")
     };
     let mut file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Problem::usage(format!("there is no kernel {}", path.display()))
-            .help("--kernel takes a version of the matrix, 'all', or the path of a bzImage or vmlinux"),
+        std::io::ErrorKind::NotFound => Problem::usage(format!(
+            "there is no kernel {}",
+            path.display()
+        ))
+        .help("--kernel takes a version of the matrix, 'all', or the path of a bzImage or vmlinux"),
         _ => unreadable(error),
     })?;
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(Problem::usage(format!("{} is a folder, not a kernel", path.display())).into());
     }
     let mut head = Vec::new();
-    file.by_ref().take(HEADER).read_to_end(&mut head).map_err(unreadable)?;
+    file.by_ref()
+        .take(HEADER)
+        .read_to_end(&mut head)
+        .map_err(unreadable)?;
     let release = if is_bzimage(&head) {
         release_in_bzimage(&mut file, &head)
     } else if head.starts_with(b"\x7fELF") {
@@ -98,7 +116,8 @@ pub(crate) fn is_bzimage(head: &[u8]) -> bool {
     head.get(0x202..0x206) == Some(b"HdrS")
 }
 
-/// The header's `kernel_version` field points to the text "RELEASE (builder) #1 SMP ...", 0x200 bytes further on.
+/// The header's `kernel_version` field points to the text "RELEASE (builder) #1 SMP ...", 0x200
+/// bytes further on.
 fn release_in_bzimage(file: &mut File, head: &[u8]) -> std::io::Result<Option<String>> {
     let pointer = u16::from_le_bytes([head[0x20e], head[0x20f]]);
     if pointer == 0 {
@@ -110,15 +129,18 @@ fn release_in_bzimage(file: &mut File, head: &[u8]) -> std::io::Result<Option<St
     Ok(first_word(&text))
 }
 
-/// A vmlinux has no header that names the release; its banner, the first line of every kernel log, does.
+/// A vmlinux has no header that names the release; its banner, the first line of every kernel log,
+/// does.
 fn release_in_vmlinux(file: &mut File) -> std::io::Result<Option<String>> {
-    // Debug information, which can be ten times the size of the kernel, comes after all that is loaded.
+    // Debug information, which can be ten times the size of the kernel, comes after all that is
+    // loaded.
     const ENOUGH: u64 = 256 << 20;
     file.seek(SeekFrom::Start(0))?;
     let mut image = Vec::new();
     file.take(ENOUGH).read_to_end(&mut image)?;
     let mut rest = image.as_slice();
-    // Jumping from one "L" to the next lets the optimised search of the standard library do the work.
+    // Jumping from one "L" to the next lets the optimised search of the standard library do the
+    // work.
     while rest.skip_until(b'L')? != 0 {
         if let Some(banner) = rest.strip_prefix(b"inux version ")
             && banner.first().is_some_and(u8::is_ascii_digit)
@@ -130,7 +152,9 @@ fn release_in_vmlinux(file: &mut File) -> std::io::Result<Option<String>> {
 }
 
 fn first_word(text: &[u8]) -> Option<String> {
-    let word = text.split(|byte| byte.is_ascii_whitespace() || *byte == 0).next()?;
+    let word = text
+        .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
+        .next()?;
     (!word.is_empty() && word.is_ascii()).then(|| String::from_utf8_lossy(word).into_owned())
 }
 
@@ -173,7 +197,11 @@ mod tests {
             let mut bytes = b"\x7fELF LLinux version %s ".to_vec();
             bytes.resize(bytes.len() + padding, b'x');
             bytes.extend_from_slice(b"LLinux version 6.9.1-test (me@here)");
-            assert_eq!(from_bytes("vmlinux", &bytes).unwrap().release, "6.9.1-test", "padding {padding}");
+            assert_eq!(
+                from_bytes("vmlinux", &bytes).unwrap().release,
+                "6.9.1-test",
+                "padding {padding}"
+            );
         }
     }
 

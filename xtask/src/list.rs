@@ -21,7 +21,11 @@ pub fn run(options: &List) -> Result<Exit> {
         (_, true) => course.progress.is_done(exercise),
         _ => false,
     };
-    let named: Vec<&Exercise> = course.exercises.iter().filter(|exercise| wanted(exercise)).collect();
+    let named: Vec<&Exercise> = course
+        .exercises
+        .iter()
+        .filter(|exercise| wanted(exercise))
+        .collect();
     if options.pending || options.done {
         screen::answer(exercises_as_table(&named).as_bytes())?;
     } else {
@@ -57,7 +61,9 @@ impl Course {
     }
 
     fn of<'a>(&'a self, lesson: &'a Lesson) -> impl Iterator<Item = &'a Exercise> {
-        self.exercises.iter().filter(|exercise| exercise.lesson() == lesson.number)
+        self.exercises
+            .iter()
+            .filter(|exercise| exercise.lesson() == lesson.number)
     }
 
     /// `1/3  pending: count-by-comm`
@@ -71,7 +77,11 @@ impl Course {
         match pending[..] {
             _ if all == 0 => "-".to_owned(),
             [] => format!("{all}/{all}  done"),
-            [..] => format!("{}/{all}  pending: {}", all - pending.len(), pending.join(", ")),
+            [..] => format!(
+                "{}/{all}  pending: {}",
+                all - pending.len(),
+                pending.join(", ")
+            ),
         }
     }
 }
@@ -84,7 +94,11 @@ fn next(course: &Course) -> String {
 }
 
 fn exercises_as_table(exercises: &[&Exercise]) -> String {
-    let width = exercises.iter().map(|exercise| exercise.name.len()).max().unwrap_or(0);
+    let width = exercises
+        .iter()
+        .map(|exercise| exercise.name.len())
+        .max()
+        .unwrap_or(0);
     exercises
         .iter()
         .map(|exercise| format!("{:<width$}  {}\n", exercise.name, exercise.about.title))
@@ -105,8 +119,12 @@ fn as_table(course: &Course) -> String {
             about.title,
         );
         let (hooks, maps) = (or_none(&about.hooks), or_none(&about.maps));
-        table +=
-            &format!("{:4}hooks: {hooks}; maps: {maps}\n{:4}exercises: {}\n", "", "", course.state(lesson));
+        table += &format!(
+            "{:4}hooks: {hooks}; maps: {maps}\n{:4}exercises: {}\n",
+            "",
+            "",
+            course.state(lesson)
+        );
     }
     let (done, all) = course.progress.count(&course.exercises);
     table + &bar(done, all)
@@ -116,16 +134,33 @@ fn as_table(course: &Course) -> String {
 fn bar(done: usize, all: usize) -> String {
     const WIDTH: usize = 30;
     let filled = (done * WIDTH).checked_div(all).unwrap_or(0);
-    format!("[{}{}] {done}/{all} done\n", "#".repeat(filled), "-".repeat(WIDTH - filled))
+    format!(
+        "[{}{}] {done}/{all} done\n",
+        "#".repeat(filled),
+        "-".repeat(WIDTH - filled)
+    )
 }
 
 fn has(lesson: &Lesson, implementation: &str) -> &'static str {
-    let there = lesson.folder.join("src").join(implementation).with_extension("rs").exists();
-    if there { screen::Mark::Good.symbol() } else { "-" }
+    let there = lesson
+        .folder
+        .join("src")
+        .join(implementation)
+        .with_extension("rs")
+        .exists();
+    if there {
+        screen::Mark::Good.symbol()
+    } else {
+        "-"
+    }
 }
 
 fn or_none(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn as_json(course: &Course) -> Result<String> {

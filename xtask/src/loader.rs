@@ -33,7 +33,11 @@ pub fn programs(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
     let mut archive = Archive::default();
     image::add_program(&mut archive, &build::tool("loader")?)?;
     for (name, bytes) in objects {
-        archive.file(Path::new(FOLDER.trim_start_matches('/')).join(name), 0o644, bytes)?;
+        archive.file(
+            Path::new(FOLDER.trim_start_matches('/')).join(name),
+            0o644,
+            bytes,
+        )?;
     }
     archive.finish()
 }
@@ -48,27 +52,44 @@ pub struct Answer {
 
 /// Loads the batches one after the other in one guest.
 pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure> {
-    let plan = Plan { steps: batches.iter().map(step).collect() };
+    let plan = Plan {
+        steps: batches.iter().map(step).collect(),
+    };
     let mut printed: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let report = guest.run(&plan, |happening| {
         match (happening, printed.last_mut()) {
             (Happening::Started(_), _) => printed.push(Default::default()),
-            (Happening::Output(Stream::Stdout, bytes), Some((out, _))) => out.extend_from_slice(bytes),
-            (Happening::Output(Stream::Stderr, bytes), Some((_, err))) => err.extend_from_slice(bytes),
+            (Happening::Output(Stream::Stdout, bytes), Some((out, _))) => {
+                out.extend_from_slice(bytes)
+            }
+            (Happening::Output(Stream::Stderr, bytes), Some((_, err))) => {
+                err.extend_from_slice(bytes)
+            }
             _ => {}
         }
         Ok(())
     })?;
-    let answers = printed.into_iter().zip(report.steps).map(|((out, err), step)| {
-        Ok(Answer { loads: loads(&out)?, step, said: String::from_utf8_lossy(&err).trim().to_owned() })
-    });
+    let answers = printed
+        .into_iter()
+        .zip(report.steps)
+        .map(|((out, err), step)| {
+            Ok(Answer {
+                loads: loads(&out)?,
+                step,
+                said: String::from_utf8_lossy(&err).trim().to_owned(),
+            })
+        });
     answers.collect::<Result<_>>().map_err(Failure::Caller)
 }
 
 fn step(batch: &Batch) -> Step {
     let library = batch.library.map_or("auto", Library::name);
     let mut args = vec![format!("--with={library}")];
-    args.extend(batch.without_perfmon.then(|| "--without-perfmon".to_owned()));
+    args.extend(
+        batch
+            .without_perfmon
+            .then(|| "--without-perfmon".to_owned()),
+    );
     args.extend(batch.objects.iter().map(|name| format!("{FOLDER}/{name}")));
     Step {
         program: "/bin/loader".into(),
@@ -83,8 +104,13 @@ fn step(batch: &Batch) -> Step {
 
 /// Whole lines only: a loader that was ended may have been in the middle of one.
 fn loads(printed: &[u8]) -> Result<Vec<Load>> {
-    let end = printed.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    let lines = printed[..end].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let end = printed
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let lines = printed[..end]
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty());
     lines
         .map(|line| {
             let mut load: Load =

@@ -10,7 +10,10 @@ use xtask::problem::{self, Exit, Problem};
 use xtask::vm::Interrupted;
 
 fn main() -> ExitCode {
-    match interrupt::install().and_then(|()| own_build::ensure_own_build()).and_then(|()| cli::run()) {
+    match interrupt::install()
+        .and_then(|()| own_build::ensure_own_build())
+        .and_then(|()| cli::run())
+    {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => ExitCode::from(report(&error) as u8),
     }
@@ -25,7 +28,9 @@ fn report(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     problem::show(error);
-    error.downcast_ref().map_or(Exit::MachineNotReady, Problem::exit)
+    error
+        .downcast_ref()
+        .map_or(Exit::MachineNotReady, Problem::exit)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

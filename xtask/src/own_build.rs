@@ -11,40 +11,56 @@ use anyhow::{Context as _, Result};
 use crate::problem::Problem;
 use crate::{build, screen, workspace};
 
-/// Set for the program that was built, which would otherwise build itself again and again where `target` is a link to
-/// another checkout's.
+/// Set for the program that was built, which would otherwise build itself again and again where
+/// `target` is a link to another checkout's.
 pub const BUILT: &str = "XTASK_BUILT";
 
-/// Goes on as this checkout's own xtask if another checkout's was started: from a target directory that both share, or
-/// by its path.
+/// Goes on as this checkout's own xtask if another checkout's was started: from a target directory
+/// that both share, or by its path.
 pub fn ensure_own_build() -> Result<()> {
     if workspace::find_root().is_none() {
-        return Err(Problem::usage("this directory is not in a checkout of the course")
-            .help("cd CHECKOUT    (the directory of the README), then type it again")
-            .into());
+        return Err(
+            Problem::usage("this directory is not in a checkout of the course")
+                .help("cd CHECKOUT    (the directory of the README), then type it again")
+                .into(),
+        );
     }
     let program = env::current_exe().context("cannot find this program's own path")?;
     if workspace::is_own_build(&program) {
-        return forget_original(&workspace::target_directory(), workspace::root(), workspace::compiled_in());
+        return forget_original(
+            &workspace::target_directory(),
+            workspace::root(),
+            workspace::compiled_in(),
+        );
     }
     let root = workspace::root().display();
     if env::var_os(BUILT).is_some() {
-        return Err(Problem::machine(format!("{root}/target holds the programs of another checkout"))
-            .help(format!("rm -r {root}/target    (everything in it is built again)"))
-            .into());
+        return Err(Problem::machine(format!(
+            "{root}/target holds the programs of another checkout"
+        ))
+        .help(format!(
+            "rm -r {root}/target    (everything in it is built again)"
+        ))
+        .into());
     }
-    screen::progress(&format!("{} is of another checkout: starting that of {root}", program.display()));
+    screen::progress(&format!(
+        "{} is of another checkout: starting that of {root}",
+        program.display()
+    ));
     let own = build::tool("xtask")?;
-    let error = Command::new(&own).args(env::args_os().skip(1)).env(BUILT, "1").exec();
+    let error = Command::new(&own)
+        .args(env::args_os().skip(1))
+        .env(BUILT, "1")
+        .exec();
     Err(error).with_context(|| format!("cannot start {}", own.display()))
 }
 
 /// Says in a target directory which checkout it is of. A copy has that of the original.
 const MARK: &str = ".checkout";
 
-/// Where everything was copied, cargo knows some files by the path that they have in the original: those outside of their
-/// package, such as the entries of the gallery. It would miss changes to the copy's. What it knows of such packages is
-/// removed, and they are built again.
+/// Where everything was copied, cargo knows some files by the path that they have in the original:
+/// those outside of their package, such as the entries of the gallery. It would miss changes to the
+/// copy's. What it knows of such packages is removed, and they are built again.
 fn forget_original(target: &Path, root: &Path, compiled_in: Option<PathBuf>) -> Result<()> {
     let mark = target.join(MARK);
     // Another xtask may be writing it at this moment: half a path is none.
@@ -67,7 +83,10 @@ fn forget_original(target: &Path, root: &Path, compiled_in: Option<PathBuf>) -> 
 fn forget_packages(directory: &Path, begin: &[u8]) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)?.flatten() {
         let name = entry.file_name();
-        if !entry.file_type()?.is_dir() || ["deps", "build", "incremental"].iter().any(|other| name == *other)
+        if !entry.file_type()?.is_dir()
+            || ["deps", "build", "incremental"]
+                .iter()
+                .any(|other| name == *other)
         {
             continue;
         }
@@ -86,7 +105,10 @@ fn forget_packages(directory: &Path, begin: &[u8]) -> std::io::Result<()> {
 
 fn names_path(fingerprint: &Path, begin: &[u8]) -> std::io::Result<bool> {
     for file in fs::read_dir(fingerprint)?.flatten() {
-        if fs::read(file.path())?.windows(begin.len()).any(|window| window == begin) {
+        if fs::read(file.path())?
+            .windows(begin.len())
+            .any(|window| window == begin)
+        {
             return Ok(true);
         }
     }
@@ -101,7 +123,9 @@ mod tests {
     fn what_cargo_knows_of_the_originals_files_is_removed_once() {
         let target = tempfile::tempdir().unwrap();
         let (original, copy) = (Path::new("/course/original"), Path::new("/course/copy"));
-        let known = target.path().join("ebpf/bpfel-unknown-none/release/.fingerprint");
+        let known = target
+            .path()
+            .join("ebpf/bpfel-unknown-none/release/.fingerprint");
         let write = |package: &str, text: &str| {
             fs::create_dir_all(known.join(package)).unwrap();
             fs::write(known.join(package).join("dep-bin"), text).unwrap();

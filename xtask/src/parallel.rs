@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 
 use crate::kernel::Kernel;
 
-/// Does `work` for each kernel, `jobs` at a time, and returns the results in the kernels' order. `None`: as many as
-/// cores and memory allow. After an error no further kernel is begun.
+/// Does `work` for each kernel, `jobs` at a time, and returns the results in the kernels' order.
+/// `None`: as many as cores and memory allow. After an error no further kernel is begun.
 pub fn on_each<T: Send>(
     kernels: &[Kernel],
     jobs: Option<usize>,
@@ -19,7 +19,9 @@ pub fn on_each<T: Send>(
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(kernel) = kernels.get(number) else { return Ok(done) };
+            let Some(kernel) = kernels.get(number) else {
+                return Ok(done);
+            };
             let result = work(number, kernel);
             if result.is_err() {
                 // The user, or a full disk, wants no more of them.
@@ -28,7 +30,9 @@ pub fn on_each<T: Send>(
             done.push((number, result?));
         }
     };
-    let jobs = jobs.unwrap_or_else(as_many_as_fit).clamp(1, kernels.len().max(1));
+    let jobs = jobs
+        .unwrap_or_else(as_many_as_fit)
+        .clamp(1, kernels.len().max(1));
     let workers: Vec<_> = thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().map(|worker| worker.join()).collect()
@@ -46,7 +50,9 @@ fn as_many_as_fit() -> usize {
     const EACH_KIB: usize = 600 << 10;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let available = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = available.and_then(|text| text.trim().trim_end_matches(" kB").parse::<usize>().ok());
     kib.map_or(cores, |kib| cores.min(kib / EACH_KIB)).max(1)
 }
@@ -71,8 +77,10 @@ mod tests {
 
     #[test]
     fn results_come_in_the_kernels_order() {
-        let found =
-            on_each(&kernels(5), Some(3), |number, kernel| Ok((number, kernel.name.clone()))).unwrap();
+        let found = on_each(&kernels(5), Some(3), |number, kernel| {
+            Ok((number, kernel.name.clone()))
+        })
+        .unwrap();
         let expected: Vec<_> = (0..5).map(|number| (number, number.to_string())).collect();
         assert_eq!(found, expected);
     }
@@ -82,7 +90,11 @@ mod tests {
         let begun = Mutex::new(0);
         let result = on_each(&kernels(5), Some(1), |number, _| {
             *begun.lock().unwrap() += 1;
-            if number == 1 { Err(anyhow!("no")) } else { Ok(()) }
+            if number == 1 {
+                Err(anyhow!("no"))
+            } else {
+                Ok(())
+            }
         });
         assert!(result.is_err());
         assert_eq!(*begun.lock().unwrap(), 2);

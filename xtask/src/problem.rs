@@ -1,6 +1,8 @@
-//! A problem the user can do something about: what failed, on which object, why, and what to type next.
+//! A problem the user can do something about: what failed, on which object, why, and what to type
+//! next.
 //!
-//! Everything else travels as a plain [`anyhow::Error`]; `main` prints both and picks the exit code.
+//! Everything else travels as a plain [`anyhow::Error`]; `main` prints both and picks the exit
+//! code.
 
 use std::fmt;
 
@@ -29,7 +31,11 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: Vec::new(), exit }
+        Self {
+            what: what.into(),
+            help: Vec::new(),
+            exit,
+        }
     }
 
     pub fn usage(what: impl Into<String>) -> Self {

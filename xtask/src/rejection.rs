@@ -62,7 +62,11 @@ fn keep_in(folder: &Path, rejection: &Rejection, object: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     replace(folder, OBJECT, object)?;
     replace(folder, LOG, rejection.log.as_bytes())?;
-    replace(folder, FILE, &serde_json::to_vec_pretty(rejection).context("cannot write JSON")?)
+    replace(
+        folder,
+        FILE,
+        &serde_json::to_vec_pretty(rejection).context("cannot write JSON")?,
+    )
 }
 
 /// Another check at the same time must not be read in halves.
@@ -72,7 +76,9 @@ fn replace(folder: &Path, name: &str, text: &[u8]) -> Result<()> {
         work.write_all(text)?;
         Ok(work.persist(&path)?)
     });
-    written.map(drop).with_context(|| format!("cannot write {}", path.display()))
+    written
+        .map(drop)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn last_in(folder: &Path) -> Result<Option<Rejection>> {
@@ -115,7 +121,10 @@ mod tests {
         forget_in(folder.path()).unwrap();
         assert_eq!(last_in(folder.path()).unwrap(), None);
         keep_in(folder.path(), &rejection, b"ELF").unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join(LOG)).unwrap(), rejection.log);
+        assert_eq!(
+            fs::read_to_string(folder.path().join(LOG)).unwrap(),
+            rejection.log
+        );
         assert_eq!(fs::read(folder.path().join(OBJECT)).unwrap(), b"ELF");
         assert_eq!(last_in(folder.path()).unwrap(), Some(rejection));
         forget_in(folder.path()).unwrap();

@@ -45,13 +45,25 @@ pub fn run(options: &Run) -> Result<Exit> {
     }
     let vm_needs = [&demo::VM_NEEDS[..], &selection.needs()].concat();
     // What needs no VM is shown before one is asked for.
-    let starts_here =
-        options.args.is_empty() && lesson.about.demo.iter().any(|demo| demo.place == Place::Here);
-    let first_needs = if starts_here { Vec::new() } else { vm_needs.clone() };
+    let starts_here = options.args.is_empty()
+        && lesson
+            .about
+            .demo
+            .iter()
+            .any(|demo| demo.place == Place::Here);
+    let first_needs = if starts_here {
+        Vec::new()
+    } else {
+        vm_needs.clone()
+    };
     setup::ensure(&[&demo::BUILD_NEEDS[..], &first_needs].concat())?;
 
     // A VM gets ready while cargo looks whether everything is built.
-    let ahead = if starts_here { Vec::new() } else { selection.kernels()? };
+    let ahead = if starts_here {
+        Vec::new()
+    } else {
+        selection.kernels()?
+    };
     let (program, build, head_start) = build_and_start(lesson, &ahead)?;
     let implementations = options.implementation.implementations();
     if starts_here && !host::run_unprivileged(lesson, &program, &implementations)? {
@@ -66,8 +78,10 @@ pub fn run(options: &Run) -> Result<Exit> {
 fn check_follow(lesson: &Lesson, options: &Run) -> Result<(), Problem> {
     let number = &lesson.number;
     if options.follow && !lesson.about.demo.iter().any(|demo| demo.follow) {
-        return Err(Problem::usage(format!("lesson {number} ends by itself: there is nothing to follow"))
-            .help(format!("cargo xtask run {number}")));
+        return Err(Problem::usage(format!(
+            "lesson {number} ends by itself: there is nothing to follow"
+        ))
+        .help(format!("cargo xtask run {number}")));
     }
     let many = options.implementation.implementations().len() > 1 || options.kernel == "all";
     if options.follow && many {
@@ -79,8 +93,12 @@ fn check_follow(lesson: &Lesson, options: &Run) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Builds the lesson and, if there is one kernel only, starts its VM at the same time. Says how long the build took.
-fn build_and_start(lesson: &Lesson, kernels: &[Kernel]) -> Result<(PathBuf, Duration, Option<HeadStart>)> {
+/// Builds the lesson and, if there is one kernel only, starts its VM at the same time. Says how
+/// long the build took.
+fn build_and_start(
+    lesson: &Lesson,
+    kernels: &[Kernel],
+) -> Result<(PathBuf, Duration, Option<HeadStart>)> {
     let begin = Instant::now();
     let build = || build::lesson(lesson).map(|program| (program, begin.elapsed()));
     let [kernel] = kernels else {
@@ -101,8 +119,13 @@ fn run_on_kernels(
 ) -> Result<Vec<Row>> {
     let programs = demo::programs(&[program])?;
     let head_start = Mutex::new(head_start);
-    let performance =
-        Performance { lesson, script: Script::of_run(lesson, options), programs, head_start, options };
+    let performance = Performance {
+        lesson,
+        script: Script::of_run(lesson, options),
+        programs,
+        head_start,
+        options,
+    };
     let stage = Stage::new(kernels.len());
     let rows = parallel::on_each(kernels, options.jobs, |part, kernel| {
         let rows = performance.on(kernel, &|piece| stage.show(part, piece));
@@ -125,14 +148,26 @@ struct Performance<'a> {
 impl Performance<'_> {
     /// Runs the script on one kernel and shows what it prints.
     fn on(&self, kernel: &Kernel, show: &dyn Fn(Piece) -> io::Result<()>) -> Result<Vec<Row>> {
-        let Self { lesson, script, programs, head_start, options } = self;
+        let Self {
+            lesson,
+            script,
+            programs,
+            head_start,
+            options,
+        } = self;
         let machine = demo::machine(kernel)?;
-        let head_start = head_start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let head_start = head_start
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let head_start = head_start.map_or_else(|| vm::head_start(&machine), Ok);
         let started = head_start.and_then(|head_start| head_start.finish(&machine, programs));
         let mut started = started.map_err(Failure::into_error)?;
         if options.verbose {
-            started.notes.iter().try_for_each(|note| show(Piece::Progress(note.clone())))?;
+            started
+                .notes
+                .iter()
+                .try_for_each(|note| show(Piece::Progress(note.clone())))?;
         }
         let place = where_it_runs(&started);
         let mut rows: Vec<Row> = Vec::new();
@@ -140,7 +175,10 @@ impl Performance<'_> {
             match happening {
                 Happening::Started(index) => {
                     let implementation = script.implementations[index];
-                    if rows.last().is_none_or(|row| row.implementation != implementation) {
+                    if rows
+                        .last()
+                        .is_none_or(|row| row.implementation != implementation)
+                    {
                         let line = format!("{} with {implementation} {place}", lesson.full_name());
                         show(Piece::Line(Mark::Note, line))?;
                         rows.push(Row::new(&kernel.name, implementation, started.ready));
@@ -160,16 +198,25 @@ impl Performance<'_> {
             return Err(Interrupted(SIGINT).into());
         }
         if rows.is_empty() {
-            rows.push(Row::new(&kernel.name, script.implementations[0], started.ready));
+            rows.push(Row::new(
+                &kernel.name,
+                script.implementations[0],
+                started.ready,
+            ));
         }
         let last = rows.len() - 1;
         match ended {
             Ok(report) if !report.left_behind.is_empty() => {
-                rows[last].fail(format!("it left behind: {}", report.left_behind.join(", ")), Exit::NotYet);
+                rows[last].fail(
+                    format!("it left behind: {}", report.left_behind.join(", ")),
+                    Exit::NotYet,
+                );
             }
             Ok(report) if !report.complaints.is_empty() => {
-                rows[last]
-                    .fail(format!("the kernel complained: {}", report.complaints.join("; ")), Exit::NotYet);
+                rows[last].fail(
+                    format!("the kernel complained: {}", report.complaints.join("; ")),
+                    Exit::NotYet,
+                );
             }
             Ok(_) => {}
             Err(Failure::Died(death)) => {
@@ -182,7 +229,12 @@ impl Performance<'_> {
     }
 
     /// One kernel of several that does not boot is a row of the table: the others may well boot.
-    fn not_started(&self, kernel: &Kernel, error: anyhow::Error, kernels: usize) -> Result<Vec<Row>> {
+    fn not_started(
+        &self,
+        kernel: &Kernel,
+        error: anyhow::Error,
+        kernels: usize,
+    ) -> Result<Vec<Row>> {
         if kernels == 1 || !error.is::<Problem>() {
             return Err(error);
         }
@@ -194,7 +246,11 @@ impl Performance<'_> {
 
 /// A QEMU that was ended from outside is not the lesson's fault.
 fn blame(death: &Death) -> Exit {
-    if death.qemu_failed.is_some() { Exit::MachineNotReady } else { Exit::NotYet }
+    if death.qemu_failed.is_some() {
+        Exit::MachineNotReady
+    } else {
+        Exit::NotYet
+    }
 }
 
 fn where_it_runs(started: &Started) -> String {
@@ -207,7 +263,11 @@ fn where_it_runs(started: &Started) -> String {
         // `doctor` says why.
         Accel::Tcg => "this machine has no usable KVM",
     };
-    format!("on Linux {} in a VM, {how} in {} ({why})", started.release, seconds(started.ready))
+    format!(
+        "on Linux {} in a VM, {how} in {} ({why})",
+        started.release,
+        seconds(started.ready)
+    )
 }
 
 fn conclude(
@@ -220,20 +280,42 @@ fn conclude(
     if options.kernel == "all" {
         screen::verdict(row::table(rows).as_bytes())?;
     }
-    let mut failed = rows.iter().filter_map(|row| Some((row, row.failure.as_ref()?))).peekable();
+    let mut failed = rows
+        .iter()
+        .filter_map(|row| Some((row, row.failure.as_ref()?)))
+        .peekable();
     if let Some((row, _)) = failed.peek() {
-        let kernel = if options.kernel == "all" { &row.kernel } else { &options.kernel };
+        let kernel = if options.kernel == "all" {
+            &row.kernel
+        } else {
+            &options.kernel
+        };
         let hint = format!("look around in that VM: cargo xtask shell --kernel {kernel}");
         for (row, failure) in failed {
-            screen::say(Mark::Bad, &format!("{} on {}: {}", row.implementation, row.kernel, failure.why));
+            screen::say(
+                Mark::Bad,
+                &format!("{} on {}: {}", row.implementation, row.kernel, failure.why),
+            );
         }
         screen::note(&hint);
         return Ok(row::exit(rows));
     }
     let ran: Duration = rows.iter().map(|row| row.lesson).sum();
     let ready = rows.first().map_or(Duration::ZERO, |row| row.ready);
-    let times = format!("done: build {}, VM {}, lesson {}", seconds(build), seconds(ready), seconds(ran));
-    screen::say(Mark::Good, if options.kernel == "all" { "done" } else { &times });
+    let times = format!(
+        "done: build {}, VM {}, lesson {}",
+        seconds(build),
+        seconds(ready),
+        seconds(ran)
+    );
+    screen::say(
+        Mark::Good,
+        if options.kernel == "all" {
+            "done"
+        } else {
+            &times
+        },
+    );
     screen::note(&format!("next: {}", next_command(lessons, lesson, options)));
     Ok(Exit::Done)
 }
@@ -241,8 +323,12 @@ fn conclude(
 /// From one implementation to both, from one kernel to all, then to the next lesson.
 fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &Run) -> String {
     let number = &lesson.number;
-    if options.implementation.implementations() == [Implementation::Aya] && options.kernel == DEFAULT {
-        return format!("cargo xtask run {number} --impl libbpf    (the same with the kernel side in C)");
+    if options.implementation.implementations() == [Implementation::Aya]
+        && options.kernel == DEFAULT
+    {
+        return format!(
+            "cargo xtask run {number} --impl libbpf    (the same with the kernel side in C)"
+        );
     }
     if options.kernel != "all" {
         return format!("cargo xtask run {number} --impl both --kernel all");

@@ -22,11 +22,15 @@ pub enum New {
 
 pub fn run(New::Exercise { name }: &New) -> Result<Exit> {
     let wrong = |why: &str| {
-        Problem::usage(format!("'{name}' cannot be the name of an exercise: {why}"))
-            .help("a name has a lesson and a word or a few: cargo xtask new exercise 03/count-by-comm")
+        Problem::usage(format!("'{name}' cannot be the name of an exercise: {why}")).help(
+            "a name has a lesson and a word or a few: cargo xtask new exercise 03/count-by-comm",
+        )
     };
-    let (number, short) = name.split_once('/').ok_or_else(|| wrong("it names no lesson"))?;
-    let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let (number, short) = name
+        .split_once('/')
+        .ok_or_else(|| wrong("it names no lesson"))?;
+    let allowed =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     if short.is_empty() || !short.chars().all(allowed) {
         return Err(wrong("it takes small letters, digits and hyphens").into());
     }
@@ -36,7 +40,11 @@ pub fn run(New::Exercise { name }: &New) -> Result<Exit> {
     if folder.exists() {
         return Err(wrong("there is one of that name").into());
     }
-    let order = exercises::exercises()?.iter().filter(|other| other.lesson() == lesson.number).count() + 1;
+    let order = exercises::exercises()?
+        .iter()
+        .filter(|other| other.lesson() == lesson.number)
+        .count()
+        + 1;
     let fill = |text: &str| {
         text.replace("NUMBER", &lesson.number)
             .replace("SHORT", short)
@@ -46,7 +54,8 @@ pub fn run(New::Exercise { name }: &New) -> Result<Exit> {
     for (path, text) in FILES {
         let path = folder.join(path);
         let parent = path.parent().context("a file lies in a folder")?;
-        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        fs::create_dir_all(parent)
+            .with_context(|| format!("cannot create {}", parent.display()))?;
         fs::write(&path, fill(text)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     // What no exercise changes is taken from the one that is the model of the others.

@@ -34,11 +34,15 @@ impl Mark {
 }
 
 fn speaks_utf8() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
-    set.into_iter().find(|value| !value.is_empty()).is_some_and(|value| {
-        let value = value.to_ascii_lowercase();
-        value.contains("utf-8") || value.contains("utf8")
-    })
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok());
+    set.into_iter()
+        .find(|value| !value.is_empty())
+        .is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            value.contains("utf-8") || value.contains("utf8")
+        })
 }
 
 /// A line about the progress of the command.
@@ -64,10 +68,16 @@ pub fn answer(bytes: &[u8]) -> io::Result<()> {
     stdout
         .write_all(bytes)
         .and_then(|()| stdout.flush())
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
+        .map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot write to standard output: {error}"),
+            )
+        })
 }
 
-/// The end of an answer, after which an exit code says yes or no: it stands even if nobody reads it.
+/// The end of an answer, after which an exit code says yes or no: it stands even if nobody reads
+/// it.
 pub fn verdict(bytes: &[u8]) -> io::Result<()> {
     match answer(bytes) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

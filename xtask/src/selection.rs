@@ -27,14 +27,21 @@ impl Selection {
         if text.contains('/') || path.is_file() {
             return Ok(Self::File(path));
         }
-        Err(Problem::usage(format!("no kernel is called '{text}'"))
-            .help(format!("--kernel takes {}, all, or the path of a bzImage or vmlinux", MATRIX.join(", "))))
+        Err(
+            Problem::usage(format!("no kernel is called '{text}'")).help(format!(
+                "--kernel takes {}, all, or the path of a bzImage or vmlinux",
+                MATRIX.join(", ")
+            )),
+        )
     }
 
     /// What set-up must provide before [`Self::kernels`].
     pub fn needs(&self) -> Vec<Need> {
         match self {
-            Self::Matrix(names) => names.iter().map(|name| Need::Kernel((*name).into())).collect(),
+            Self::Matrix(names) => names
+                .iter()
+                .map(|name| Need::Kernel((*name).into()))
+                .collect(),
             Self::File(_) => Vec::new(),
         }
     }
@@ -53,9 +60,18 @@ mod tests {
 
     #[test]
     fn names_all_and_files_are_told_apart() {
-        assert_eq!(Selection::parse("6.12").unwrap(), Selection::Matrix(vec!["6.12"]));
-        assert_eq!(Selection::parse("all").unwrap(), Selection::Matrix(MATRIX.to_vec()));
-        assert_eq!(Selection::parse("./vmlinuz").unwrap(), Selection::File("./vmlinuz".into()));
+        assert_eq!(
+            Selection::parse("6.12").unwrap(),
+            Selection::Matrix(vec!["6.12"])
+        );
+        assert_eq!(
+            Selection::parse("all").unwrap(),
+            Selection::Matrix(MATRIX.to_vec())
+        );
+        assert_eq!(
+            Selection::parse("./vmlinuz").unwrap(),
+            Selection::File("./vmlinuz".into())
+        );
     }
 
     #[test]

@@ -30,23 +30,44 @@ const SCRIPT: &str = "etc/script";
 pub fn run(kernel: &str, implementation: Implementation) -> Result<Exit> {
     let selection = Selection::parse(kernel)?;
     if kernel == "all" {
-        return Err(Problem::usage("a shell has one kernel").help("cargo xtask shell --kernel 6.12").into());
+        return Err(Problem::usage("a shell has one kernel")
+            .help("cargo xtask shell --kernel 6.12")
+            .into());
     }
     let kernel = prepare(&selection)?;
     let terminal = has_terminal();
     let script = if terminal { None } else { Some(read_script()?) };
     let lessons = catalog::lessons()?;
-    let programs = lessons.iter().map(build::lesson).collect::<Result<Vec<_>>>()?;
-    let files = files(&programs, &profile(&lessons, implementation), script.as_deref())?;
+    let programs = lessons
+        .iter()
+        .map(build::lesson)
+        .collect::<Result<Vec<_>>>()?;
+    let files = files(
+        &programs,
+        &profile(&lessons, implementation),
+        script.as_deref(),
+    )?;
     let started = start(&kernel, &files)?;
-    if terminal { converse(started) } else { follow_script(started) }
+    if terminal {
+        converse(started)
+    } else {
+        follow_script(started)
+    }
 }
 
-/// `run --follow` on a terminal: the lesson goes on in the background of a prompt in the same VM. Without one, nobody
-/// there could cause what it shows.
-pub fn follow_lesson(lesson: &Lesson, implementation: Implementation, selection: &Selection) -> Result<Exit> {
+/// `run --follow` on a terminal: the lesson goes on in the background of a prompt in the same VM.
+/// Without one, nobody there could cause what it shows.
+pub fn follow_lesson(
+    lesson: &Lesson,
+    implementation: Implementation,
+    selection: &Selection,
+) -> Result<Exit> {
     let kernel = prepare(selection)?;
-    let files = files(&[build::lesson(lesson)?], &profile_of_lesson(lesson, implementation), None)?;
+    let files = files(
+        &[build::lesson(lesson)?],
+        &profile_of_lesson(lesson, implementation),
+        None,
+    )?;
     converse(start(&kernel, &files)?)
 }
 
@@ -55,7 +76,13 @@ pub fn has_terminal() -> bool {
 }
 
 fn prepare(selection: &Selection) -> Result<Kernel> {
-    let needs = [&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &[Need::GuestTools], &selection.needs()].concat();
+    let needs = [
+        &demo::BUILD_NEEDS[..],
+        &demo::VM_NEEDS,
+        &[Need::GuestTools],
+        &selection.needs(),
+    ]
+    .concat();
     setup::ensure(&needs)?;
     selection.kernels()?.pop().context("no kernel was chosen")
 }
@@ -81,7 +108,9 @@ fn read_script() -> Result<Vec<u8>> {
         screen::note("standard output is no terminal: type the commands, then Ctrl-D");
     }
     let mut script = Vec::new();
-    io::stdin().read_to_end(&mut script).context("cannot read commands from standard input")?;
+    io::stdin()
+        .read_to_end(&mut script)
+        .context("cannot read commands from standard input")?;
     Ok(script)
 }
 
@@ -112,8 +141,14 @@ fn profile(lessons: &[Lesson], implementation: Implementation) -> String {
 /// The same for a prompt beside one lesson, which runs its demo first.
 fn profile_of_lesson(lesson: &Lesson, implementation: Implementation) -> String {
     let demo = lesson.about.demo.iter().find(|demo| demo.follow);
-    let arguments = demo.map(|demo| demo::arguments_of_demo(demo, true)).unwrap_or_default();
-    let command = [vec![lesson.name.clone()], demo::arguments_of(implementation, &arguments)].concat();
+    let arguments = demo
+        .map(|demo| demo::arguments_of_demo(demo, true))
+        .unwrap_or_default();
+    let command = [
+        vec![lesson.name.clone()],
+        demo::arguments_of(implementation, &arguments),
+    ]
+    .concat();
     PROFILE.to_owned() + &BESIDE_LESSON.replace("LESSON", &command.join(" "))
 }
 
@@ -121,7 +156,10 @@ fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
     let term = std::env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
     Step {
         program: "/bin/busybox".to_owned(),
-        args: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+        args: arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect(),
         env: vec![("TERM".to_owned(), term)],
         seconds: None,
         output_limit: None,
@@ -133,7 +171,9 @@ fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
 /// Runs the commands from standard input.
 fn follow_script(mut started: Started) -> Result<Exit> {
     let script = format!(". /etc/profile; . /{SCRIPT}");
-    let plan = Plan { steps: vec![shell_step(&["sh", "-c", &script], None)] };
+    let plan = Plan {
+        steps: vec![shell_step(&["sh", "-c", &script], None)],
+    };
     let report = started.guest.run(&plan, |happening| {
         match happening {
             Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
@@ -152,7 +192,9 @@ fn converse(mut started: Started) -> Result<Exit> {
     let raw = RawTerminal::enter()?;
     watch_keys(started.guest.keyboard())?;
     watch_size(started.guest.keyboard())?;
-    let plan = Plan { steps: vec![shell_step(&["sh", "-l"], Some(terminal_size()?))] };
+    let plan = Plan {
+        steps: vec![shell_step(&["sh", "-l"], Some(terminal_size()?))],
+    };
     let report = started.guest.run(&plan, |happening| {
         if let Happening::Output(_, bytes) = happening {
             screen::answer(bytes)?;
@@ -182,7 +224,10 @@ fn watch_keys(keyboard: Keyboard) -> Result<()> {
         }
         keyboard.leave();
     };
-    thread::Builder::new().name("keys".to_owned()).spawn(work).context("cannot read keys")?;
+    thread::Builder::new()
+        .name("keys".to_owned())
+        .spawn(work)
+        .context("cannot read keys")?;
     Ok(())
 }
 
@@ -196,13 +241,19 @@ fn watch_size(keyboard: Keyboard) -> Result<()> {
             }
         }
     };
-    thread::Builder::new().name("size".to_owned()).spawn(work).context("cannot watch the terminal's size")?;
+    thread::Builder::new()
+        .name("size".to_owned())
+        .spawn(work)
+        .context("cannot watch the terminal's size")?;
     Ok(())
 }
 
 fn terminal_size() -> Result<Size> {
     let size = tcgetwinsize(stdin_fd()).context("cannot read the terminal's size")?;
-    Ok(Size { rows: size.ws_row, columns: size.ws_col })
+    Ok(Size {
+        rows: size.ws_row,
+        columns: size.ws_col,
+    })
 }
 
 /// The user's terminal, passing every key on. Dropping it makes the terminal what it was.
@@ -215,7 +266,8 @@ impl RawTerminal {
         let before = tcgetattr(stdin_fd()).context("cannot read the terminal's settings")?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(stdin_fd(), OptionalActions::Now, &raw).context("cannot change the terminal's settings")?;
+        tcsetattr(stdin_fd(), OptionalActions::Now, &raw)
+            .context("cannot change the terminal's settings")?;
         Ok(Self { before })
     }
 }
@@ -235,8 +287,8 @@ const PROFILE: &str = "\
 export PS1='linux \\W # '
 ";
 
-/// The prompt comes when the lesson says that it waits. Only what the shell does itself: a program that it executes
-/// here, or a file that it opens, is what a lesson may be showing.
+/// The prompt comes when the lesson says that it waits. Only what the shell does itself: a program
+/// that it executes here, or a file that it opens, is what a lesson may be showing.
 const BESIDE_LESSON: &str = "\
 mkfifo /tmp/lesson
 LESSON >/tmp/lesson &

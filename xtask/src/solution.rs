@@ -54,7 +54,10 @@ pub fn run(options: &Solution) -> Result<Exit> {
     let exercise = chosen(&exercises, options.exercise.as_deref(), &progress)?;
     let implementation = exercise.language(options.implementation.map(Implementation::from))?;
     if !progress.is_done(exercise) && !options.yes {
-        agree(&format!("{} is not done. See its solution?", exercise.name), "cargo xtask hint")?;
+        agree(
+            &format!("{} is not done. See its solution?", exercise.name),
+            "cargo xtask hint",
+        )?;
     }
     let solution = read(exercise.source(Variant::Solution, implementation))?;
     let answer = exercise.source(Variant::Answer, implementation);
@@ -62,13 +65,21 @@ pub fn run(options: &Solution) -> Result<Exit> {
         put(exercise, implementation, &solution)?;
         screen::note(&format!("next: cargo xtask check {}", exercise.name));
     } else if options.diff {
-        let own = if answer.exists() { read(answer.clone())? } else { String::new() };
+        let own = if answer.exists() {
+            read(answer.clone())?
+        } else {
+            String::new()
+        };
         if own == solution {
             screen::note("no difference: your answer is the solution, word for word");
             return Ok(Exit::Done);
         }
         let diff = TextDiff::from_lines(&own, &solution);
-        let text = diff.unified_diff().context_radius(3).header(&shown(&answer), "the solution").to_string();
+        let text = diff
+            .unified_diff()
+            .context_radius(3)
+            .header(&shown(&answer), "the solution")
+            .to_string();
         screen::answer(text.as_bytes())?;
     } else {
         screen::answer(solution.as_bytes())?;
@@ -87,7 +98,9 @@ pub fn reset(options: &Reset) -> Result<Exit> {
     let begun: Vec<_> = wanted
         .iter()
         .flat_map(|exercise| {
-            exercise.implementations().map(move |implementation| (*exercise, implementation))
+            exercise
+                .implementations()
+                .map(move |implementation| (*exercise, implementation))
         })
         .filter(|(exercise, implementation)| exercise.is_begun(*implementation))
         .collect();
@@ -95,12 +108,19 @@ pub fn reset(options: &Reset) -> Result<Exit> {
         screen::note("nothing to reset: the answers are the starters");
     } else if !options.yes {
         agree(
-            &format!("Put {} back to the starter? A copy is kept.", files(begun.len())),
+            &format!(
+                "Put {} back to the starter? A copy is kept.",
+                files(begun.len())
+            ),
             "leave it as it is",
         )?;
     }
     for (exercise, implementation) in &begun {
-        put(exercise, *implementation, &read(exercise.source(Variant::Starter, *implementation))?)?;
+        put(
+            exercise,
+            *implementation,
+            &read(exercise.source(Variant::Starter, *implementation))?,
+        )?;
     }
     Progress::change(|progress| {
         for exercise in &wanted {
@@ -113,7 +133,11 @@ pub fn reset(options: &Reset) -> Result<Exit> {
 }
 
 fn files(number: usize) -> String {
-    if number == 1 { "one file".to_owned() } else { format!("{number} files") }
+    if number == 1 {
+        "one file".to_owned()
+    } else {
+        format!("{number} files")
+    }
 }
 
 /// Writes an answer, after it kept a copy of the one that is there.
@@ -128,19 +152,28 @@ fn put(exercise: &Exercise, implementation: Implementation, text: &str) -> Resul
     let work = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write in {}", folder.display()))?;
     fs::write(work.path(), text).with_context(|| format!("cannot write {}", path.display()))?;
-    work.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    work.persist(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     screen::note(&format!("written: {}", shown(&path)));
     Ok(())
 }
 
 fn copy_of(exercise: &Exercise, path: &std::path::Path) -> Result<PathBuf> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let name = path.file_name().context("an answer is a file")?.to_string_lossy();
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    let name = path
+        .file_name()
+        .context("an answer is a file")?
+        .to_string_lossy();
     let folder = workspace::root().join(".kept").join(exercise.package());
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // Two in one second must not take each other's place.
     let names = (0..).map(|number| folder.join(format!("{seconds}-{number}-{name}")));
-    let copy = names.into_iter().find(|path| !path.exists()).context("find a name for a copy")?;
+    let copy = names
+        .into_iter()
+        .find(|path| !path.exists())
+        .context("find a name for a copy")?;
     fs::copy(path, &copy).with_context(|| format!("cannot keep a copy of {}", path.display()))?;
     Ok(copy)
 }
@@ -163,7 +196,10 @@ fn agree(question: &str, instead: &str) -> Result<()> {
     }
     screen::note(&format!("{question} [y/N]"));
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("cannot read your answer")?;
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("cannot read your answer")?;
     match line.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(declined("nothing was done").into()),

@@ -1,5 +1,5 @@
-//! One tidy output of work that goes on side by side: the first part is seen as it happens, the others wait their
-//! turn, in order.
+//! One tidy output of work that goes on side by side: the first part is seen as it happens, the
+//! others wait their turn, in order.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -41,8 +41,14 @@ struct Parts {
 
 impl Stage {
     pub fn new(parts: usize) -> Self {
-        let parts = Parts { current: 0, waiting: vec![Vec::new(); parts], ended: vec![false; parts] };
-        Self { parts: Mutex::new(parts) }
+        let parts = Parts {
+            current: 0,
+            waiting: vec![Vec::new(); parts],
+            ended: vec![false; parts],
+        };
+        Self {
+            parts: Mutex::new(parts),
+        }
     }
 
     pub fn show(&self, part: usize, piece: Piece) -> io::Result<()> {
@@ -82,7 +88,11 @@ mod tests {
     fn parts_are_seen_in_order_however_they_end() {
         let piece = |text: &str| Piece::Progress(text.to_owned());
         let waiting = vec![Vec::new(), vec![piece("b")], vec![piece("c")]];
-        let mut parts = Parts { current: 0, waiting, ended: vec![false, false, true] };
+        let mut parts = Parts {
+            current: 0,
+            waiting,
+            ended: vec![false, false, true],
+        };
         let mut seen = Vec::new();
         let mut end = |parts: &mut Parts, part: usize| {
             parts.ended[part] = true;

@@ -42,7 +42,11 @@ struct Verdict {
 }
 
 pub fn run(steps: &[Step]) -> Result<Exit> {
-    let steps = if steps.is_empty() { Step::value_variants() } else { steps };
+    let steps = if steps.is_empty() {
+        Step::value_variants()
+    } else {
+        steps
+    };
     prepare(steps)?;
     let mut verdicts = Vec::new();
     for &step in steps {
@@ -56,7 +60,11 @@ pub fn run(steps: &[Step]) -> Result<Exit> {
             }
             passed &= status.success();
         }
-        verdicts.push(Verdict { step, passed, took: begin.elapsed() });
+        verdicts.push(Verdict {
+            step,
+            passed,
+            took: begin.elapsed(),
+        });
     }
     conclude(&verdicts)
 }
@@ -82,11 +90,16 @@ fn commands(step: Step) -> Result<Vec<Command>> {
         Step::Fmt => vec![cargo(&["fmt", "--all", "--check"])],
         Step::Clippy => {
             let solutions = clippy_solutions(Place::Here)?;
-            vec![cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"]), solutions]
+            vec![
+                cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"]),
+                solutions,
+            ]
         }
         Step::ClippyEbpf => {
-            let mut commands: Vec<Command> =
-                catalog::lessons()?.iter().map(|lesson| clippy_ebpf(&lesson.name)).collect();
+            let mut commands: Vec<Command> = catalog::lessons()?
+                .iter()
+                .map(|lesson| clippy_ebpf(&lesson.name))
+                .collect();
             let mut solutions = clippy_solutions(Place::Kernel)?;
             solutions.env("RUSTC_BOOTSTRAP", "1");
             commands.push(solutions);
@@ -124,8 +137,14 @@ fn book(what: &str) -> Command {
 fn clippy_ebpf(lesson: &str) -> Command {
     let package = format!("{lesson}-ebpf");
     let target = ["--target", "bpfel-unknown-none", "-Z", "build-std=core"];
-    let mut command =
-        cargo(&[&["clippy", "--package", &package], &target[..], &["--", "--deny", "warnings"]].concat());
+    let mut command = cargo(
+        &[
+            &["clippy", "--package", &package],
+            &target[..],
+            &["--", "--deny", "warnings"],
+        ]
+        .concat(),
+    );
     command.env("RUSTC_BOOTSTRAP", "1");
     command
 }
@@ -134,36 +153,59 @@ fn clippy_ebpf(lesson: &str) -> Command {
 fn clippy_solutions(place: Place) -> Result<Command> {
     let mut arguments = vec!["clippy".to_owned()];
     for exercise in exercises::exercises()? {
-        if exercise.about.place == place && exercise.implementations().any(|it| it == Implementation::Aya) {
+        if exercise.about.place == place
+            && exercise
+                .implementations()
+                .any(|it| it == Implementation::Aya)
+        {
             let package = exercise.package();
             let solution = format!("{package}-solution");
             arguments.extend(["--package".into(), package, "--bin".into(), solution]);
         }
     }
     if place == Place::Kernel {
-        arguments.extend(["--target", "bpfel-unknown-none", "-Z", "build-std=core"].map(String::from));
+        arguments
+            .extend(["--target", "bpfel-unknown-none", "-Z", "build-std=core"].map(String::from));
     }
     arguments.extend(["--", "--deny", "warnings"].map(String::from));
-    Ok(cargo(&arguments.iter().map(String::as_str).collect::<Vec<_>>()))
+    Ok(cargo(
+        &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+    ))
 }
 
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
     let mut table = String::from("\nstep         result  time\n");
     for Verdict { step, passed, took } in verdicts {
         let result = if *passed { "ok" } else { "FAILED" };
-        table += &format!("{:<12} {result:<7} {:.1} s\n", name(*step), took.as_secs_f64());
+        table += &format!(
+            "{:<12} {result:<7} {:.1} s\n",
+            name(*step),
+            took.as_secs_f64()
+        );
     }
-    let failed: Vec<_> =
-        verdicts.iter().filter(|verdict| !verdict.passed).map(|verdict| name(verdict.step)).collect();
-    table += &format!("{} passed, {} failed\n", verdicts.len() - failed.len(), failed.len());
+    let failed: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.passed)
+        .map(|verdict| name(verdict.step))
+        .collect();
+    table += &format!(
+        "{} passed, {} failed\n",
+        verdicts.len() - failed.len(),
+        failed.len()
+    );
     screen::verdict(table.as_bytes())?;
     if failed.is_empty() {
         return Ok(Exit::Done);
     }
-    screen::note(&format!("again, only what failed: cargo xtask test {}", failed.join(" ")));
+    screen::note(&format!(
+        "again, only what failed: cargo xtask test {}",
+        failed.join(" ")
+    ));
     Ok(Exit::NotYet)
 }
 
 fn name(step: Step) -> String {
-    step.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    step.to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }

@@ -29,8 +29,8 @@ pub struct Verify {
     /// How many VMs run side by side; without it, as many as cores and memory allow
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Seconds that one object may take on one kernel; a program that the verifier follows to its limit of a million
-    /// instructions takes half a minute without KVM
+    /// Seconds that one object may take on one kernel; a program that the verifier follows to its
+    /// limit of a million instructions takes half a minute without KVM
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
     /// Show the verifier's whole log of what was rejected
@@ -43,11 +43,23 @@ pub struct Verify {
 
 pub fn run(options: &Verify) -> Result<Exit> {
     let selection = Selection::parse(&options.kernel)?;
-    let objects = options.objects.iter().enumerate().map(Object::read).collect::<Result<Vec<_>, _>>()?;
+    let objects = options
+        .objects
+        .iter()
+        .enumerate()
+        .map(Object::read)
+        .collect::<Result<Vec<_>, _>>()?;
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
     let kernels = selection.kernels()?;
-    let files = objects.iter().map(|object| (object.name.clone(), object.bytes.clone())).collect();
-    let work = Work { programs: loader::programs(&files)?, objects, seconds: options.seconds };
+    let files = objects
+        .iter()
+        .map(|object| (object.name.clone(), object.bytes.clone()))
+        .collect();
+    let work = Work {
+        programs: loader::programs(&files)?,
+        objects,
+        seconds: options.seconds,
+    };
     let what = count(work.objects.len(), "object");
     screen::progress(&format!("{what} on {}", count(kernels.len(), "kernel")));
     let found = parallel::on_each(&kernels, options.jobs, |_, kernel| work.on(kernel))?;
@@ -85,7 +97,11 @@ impl Object {
                 .help("cargo xtask verify takes object files: the .o that clang or cargo wrote")
         })?;
         check(path, &bytes)?;
-        Ok(Self { path: path.display().to_string(), name: format!("{number}.o"), bytes })
+        Ok(Self {
+            path: path.display().to_string(),
+            name: format!("{number}.o"),
+            bytes,
+        })
     }
 
     /// What it tells about a program that was not accepted.
@@ -105,15 +121,24 @@ impl Object {
     fn failed(&self, why: String) -> Load {
         let (program, section) = (String::new(), String::new());
         let (object, library) = (self.path.clone(), None);
-        Load { object, program, section, library, result: LoadResult::Failed { why } }
+        Load {
+            object,
+            program,
+            section,
+            library,
+            result: LoadResult::Failed { why },
+        }
     }
 }
 
 /// What need not wait for a VM to be said.
 fn check(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let wrong = |why: String| {
-        Problem::usage(format!("{} is not an eBPF object file: {why}", path.display()))
-            .help("clang -target bpf -O2 -g -c program.bpf.c -o program.o makes one")
+        Problem::usage(format!(
+            "{} is not an eBPF object file: {why}",
+            path.display()
+        ))
+        .help("clang -target bpf -O2 -g -c program.bpf.c -o program.o makes one")
     };
     let file = object::File::parse(bytes).map_err(|_| wrong("it is no ELF file".to_owned()))?;
     match file.architecture() {
@@ -130,7 +155,8 @@ struct Work {
 }
 
 impl Work {
-    /// What goes wrong here is a verdict: those of the other kernels, and of the other objects, must stand.
+    /// What goes wrong here is a verdict: those of the other kernels, and of the other objects,
+    /// must stand.
     fn on(&self, kernel: &Kernel) -> Result<Vec<Verdict>> {
         let machine = demo::machine(kernel)?;
         let mut started = None;
@@ -149,7 +175,11 @@ impl Work {
                 Err(failure) => return Err(failure.into_error()),
             }
         }
-        let verdict = |load| Verdict { kernel: kernel.name.clone(), release: kernel.release.clone(), load };
+        let verdict = |load| Verdict {
+            kernel: kernel.name.clone(),
+            release: kernel.release.clone(),
+            load,
+        };
         Ok(loads.into_iter().map(verdict).collect())
     }
 
@@ -170,7 +200,10 @@ impl Work {
             objects: vec![object.name.clone()],
         };
         let answers = loader::run(&mut started.guest, &[batch])?;
-        Ok(answers.into_iter().flat_map(|answer| self.loads(object, answer)).collect())
+        Ok(answers
+            .into_iter()
+            .flat_map(|answer| self.loads(object, answer))
+            .collect())
     }
 
     /// What the loader said, and what it could not say any more.
@@ -182,7 +215,10 @@ impl Work {
         let why = match answer.step.outcome {
             Outcome::Exited(0) => return loads,
             Outcome::TimedOut => {
-                format!("it took more than {} s, and was ended (--seconds allows more)", self.seconds)
+                format!(
+                    "it took more than {} s, and was ended (--seconds allows more)",
+                    self.seconds
+                )
             }
             Outcome::Killed(signal) => format!("signal {signal} ended the loader"),
             outcome => format!("the loader failed: {outcome:?} {}", answer.said),
@@ -193,13 +229,21 @@ impl Work {
 }
 
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
-    let bad =
-        verdicts.iter().filter(|verdict| !matches!(verdict.load.result, LoadResult::Accepted(_))).count();
+    let bad = verdicts
+        .iter()
+        .filter(|verdict| !matches!(verdict.load.result, LoadResult::Accepted(_)))
+        .count();
     if bad == 0 {
-        screen::say(Mark::Good, &format!("accepted: {}", count(verdicts.len(), "load")));
+        screen::say(
+            Mark::Good,
+            &format!("accepted: {}", count(verdicts.len(), "load")),
+        );
         return Ok(Exit::Done);
     }
-    screen::say(Mark::Bad, &format!("not accepted: {bad} of {}", count(verdicts.len(), "load")));
+    screen::say(
+        Mark::Bad,
+        &format!("not accepted: {bad} of {}", count(verdicts.len(), "load")),
+    );
     Ok(Exit::NotYet)
 }
 
@@ -212,10 +256,14 @@ fn as_text(verdicts: &[Verdict], objects: &[Object], with_log: bool) -> String {
     let mut text = String::new();
     for object in objects {
         let path = &object.path;
-        let of_object: Vec<&Verdict> =
-            verdicts.iter().filter(|verdict| verdict.load.object == *path).collect();
+        let of_object: Vec<&Verdict> = verdicts
+            .iter()
+            .filter(|verdict| verdict.load.object == *path)
+            .collect();
         let library = of_object.iter().find_map(|verdict| verdict.load.library);
-        let library = library.map_or(String::new(), |library| format!(", loaded with {}", library.name()));
+        let library = library.map_or(String::new(), |library| {
+            format!(", loaded with {}", library.name())
+        });
         text += &format!("{path}{library}\n");
         let mut programs: Vec<(&str, &str)> = Vec::new();
         for verdict in &of_object {
@@ -229,8 +277,11 @@ fn as_text(verdicts: &[Verdict], objects: &[Object], with_log: bool) -> String {
                 "" => "  the whole object\n".to_owned(),
                 _ => format!("  {program} ({section})\n"),
             };
-            let of_program = of_object.iter().filter(|verdict| verdict.load.program == program);
-            of_program.for_each(|verdict| text += &line(verdict, &object.lines(&verdict.load), with_log));
+            let of_program = of_object
+                .iter()
+                .filter(|verdict| verdict.load.program == program);
+            of_program
+                .for_each(|verdict| text += &line(verdict, &object.lines(&verdict.load), with_log));
         }
     }
     text
@@ -242,26 +293,36 @@ fn line(verdict: &Verdict, lines: &LineReport, with_log: bool) -> String {
         LoadResult::Rejected { error, log } => {
             let (text, class) = reason(error, log);
             let class = class.map(|class| format!("\n{:19} {}: {}", "", class.slug, class.title));
-            (Mark::Bad, format!("rejected  {text}{}", class.unwrap_or_default()))
+            (
+                Mark::Bad,
+                format!("rejected  {text}{}", class.unwrap_or_default()),
+            )
         }
-        LoadResult::Failed { why } => {
-            (Mark::Bad, format!("failed    {}", why.replace('\n', "\n                   ")))
-        }
+        LoadResult::Failed { why } => (
+            Mark::Bad,
+            format!("failed    {}", why.replace('\n', "\n                   ")),
+        ),
     };
     let mut text = format!("    {} {:<5} {what}\n", mark.symbol(), verdict.kernel);
-    lines.calls.iter().for_each(|call| text += &format!("{:19} {}\n", "", forbidden::summary(call)));
+    lines
+        .calls
+        .iter()
+        .for_each(|call| text += &format!("{:19} {}\n", "", forbidden::summary(call)));
     if let (LoadResult::Rejected { log, .. }, true) = (&verdict.load.result, with_log) {
-        log.lines().for_each(|line| text += &format!("            | {line}\n"));
+        log.lines()
+            .for_each(|line| text += &format!("            | {line}\n"));
     }
     text
 }
 
-/// Why programs were rejected: once for each class of error that a program met, in the words of the oldest of the kernels
-/// that told it.
+/// Why programs were rejected: once for each class of error that a program met, in the words of the
+/// oldest of the kernels that told it.
 fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
     let mut told: Vec<(&Load, Option<&str>, Vec<&str>)> = Vec::new();
     for Verdict { kernel, load, .. } in verdicts {
-        let LoadResult::Rejected { error, log } = &load.result else { continue };
+        let LoadResult::Rejected { error, log } = &load.result else {
+            continue;
+        };
         let class = reason(error, log).1.map(|class| class.slug);
         let same = told.iter_mut().find(|(other, other_class, _)| {
             (&other.object, &other.program, *other_class) == (&load.object, &load.program, class)
@@ -272,9 +333,15 @@ fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
         }
     }
     let explanation = |(load, _, kernels): (&Load, Option<&str>, Vec<&str>)| {
-        let LoadResult::Rejected { log, .. } = &load.result else { return String::new() };
-        let heading =
-            format!("{}: {} is rejected on Linux {}", load.object, load.program, kernels.join(", "));
+        let LoadResult::Rejected { log, .. } = &load.result else {
+            return String::new();
+        };
+        let heading = format!(
+            "{}: {} is rejected on Linux {}",
+            load.object,
+            load.program,
+            kernels.join(", ")
+        );
         let object = objects.iter().find(|object| object.path == load.object);
         let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
         let explained = explain::as_text(&verifier_log::explain(log.as_bytes()), &lines);
@@ -288,28 +355,46 @@ fn explain_failures(verdicts: &[Verdict], objects: &[Object]) -> String {
     let mut text = String::new();
     for object in objects {
         let failed = verdicts.iter().filter(|verdict| {
-            verdict.load.object == object.path && matches!(verdict.load.result, LoadResult::Failed { .. })
+            verdict.load.object == object.path
+                && matches!(verdict.load.result, LoadResult::Failed { .. })
         });
         let failed: Vec<&Verdict> = failed.collect();
-        let Some(first) = failed.first() else { continue };
+        let Some(first) = failed.first() else {
+            continue;
+        };
         let lines = indented(&object.lines(&first.load).as_text());
         if !lines.is_empty() {
-            let kernels: Vec<&str> = failed.iter().map(|verdict| verdict.kernel.as_str()).collect();
-            text += &format!("\n{} is not loaded on Linux {}:\n\n{lines}", object.path, kernels.join(", "));
+            let kernels: Vec<&str> = failed
+                .iter()
+                .map(|verdict| verdict.kernel.as_str())
+                .collect();
+            text += &format!(
+                "\n{} is not loaded on Linux {}:\n\n{lines}",
+                object.path,
+                kernels.join(", ")
+            );
         }
     }
     text
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
+    text.lines()
+        .map(|line| format!("  {line}").trim_end().to_owned() + "\n")
+        .collect()
 }
 
 fn sizes(accepted: &Accepted) -> String {
     let known = [
-        accepted.instructions.map(|number| format!("{number} instructions")),
-        accepted.machine_code.map(|number| format!("{number} bytes of machine code")),
-        accepted.processed.map(|number| format!("{number} followed by the verifier")),
+        accepted
+            .instructions
+            .map(|number| format!("{number} instructions")),
+        accepted
+            .machine_code
+            .map(|number| format!("{number} bytes of machine code")),
+        accepted
+            .processed
+            .map(|number| format!("{number} followed by the verifier")),
     ];
     known.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -318,13 +403,23 @@ fn sizes(accepted: &Accepted) -> String {
 pub fn reason(error: &str, log: &str) -> (String, Option<&'static Class>) {
     let report = verifier_log::explain(log.as_bytes());
     let program = report.programs.first();
-    let text = program.and_then(|program| program.message()).map(|text| text.replace('\n', "; "));
-    (text.unwrap_or_else(|| error.to_owned()), program.and_then(|program| program.class))
+    let text = program
+        .and_then(|program| program.message())
+        .map(|text| text.replace('\n', "; "));
+    (
+        text.unwrap_or_else(|| error.to_owned()),
+        program.and_then(|program| program.class),
+    )
 }
 
 fn as_json(verdicts: &[Verdict], objects: &[Object]) -> Result<String> {
     let mut text = String::new();
-    for Verdict { kernel, release, load } in verdicts {
+    for Verdict {
+        kernel,
+        release,
+        load,
+    } in verdicts
+    {
         let object = objects.iter().find(|object| object.path == load.object);
         let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
         let mut line = json!({
@@ -377,24 +472,52 @@ mod tests {
     fn verdict(kernel: &str, program: &str, result: LoadResult) -> Verdict {
         let library = (!program.is_empty()).then_some(Library::Aya);
         let (object, section) = ("a.o".into(), "xdp".into());
-        let load = Load { object, program: program.into(), section, library, result };
-        Verdict { kernel: kernel.into(), release: format!("{kernel}.0"), load }
+        let load = Load {
+            object,
+            program: program.into(),
+            section,
+            library,
+            result,
+        };
+        Verdict {
+            kernel: kernel.into(),
+            release: format!("{kernel}.0"),
+            load,
+        }
     }
 
     fn verdicts() -> Vec<Verdict> {
-        let log = "0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'scalar'\nprocessed 1 insns\n";
-        let accepted = Accepted { instructions: Some(12), machine_code: Some(90), processed: None };
-        let rejected = LoadResult::Rejected { error: "Permission denied".into(), log: log.into() };
+        let log =
+            "0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'scalar'\nprocessed 1 insns\n";
+        let accepted = Accepted {
+            instructions: Some(12),
+            machine_code: Some(90),
+            processed: None,
+        };
+        let rejected = LoadResult::Rejected {
+            error: "Permission denied".into(),
+            log: log.into(),
+        };
         vec![
             verdict("5.10", "first", LoadResult::Accepted(accepted)),
             verdict("5.10", "second", rejected),
-            verdict("7.3", "", LoadResult::Failed { why: "one line\nanother".into() }),
+            verdict(
+                "7.3",
+                "",
+                LoadResult::Failed {
+                    why: "one line\nanother".into(),
+                },
+            ),
         ]
     }
 
     #[test]
     fn the_table_goes_by_object_and_program() {
-        let objects = [Object { path: "a.o".into(), name: "0.o".into(), bytes: Vec::new() }];
+        let objects = [Object {
+            path: "a.o".into(),
+            name: "0.o".into(),
+            bytes: Vec::new(),
+        }];
         insta::assert_snapshot!(as_text(&verdicts(), &objects, true));
     }
 
@@ -416,7 +539,10 @@ mod tests {
     fn what_is_no_ebpf_object_is_said() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let problem = check(Path::new("own"), &own).unwrap_err();
-        assert!(problem.to_string().contains("another machine (X86_64)"), "{problem}");
+        assert!(
+            problem.to_string().contains("another machine (X86_64)"),
+            "{problem}"
+        );
         let problem = check(Path::new("text"), b"text").unwrap_err();
         assert!(problem.to_string().contains("no ELF file"), "{problem}");
     }

@@ -1,6 +1,7 @@
 //! `watch`: checks an answer whenever it is saved.
 //!
-//! The VM is ready before the save: while the learner thinks, the next guest has been resumed, and waits for a program.
+//! The VM is ready before the save: while the learner thinks, the next guest has been resumed, and
+//! waits for a program.
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -39,7 +40,8 @@ pub struct Watch {
     /// 5.10, 6.1, 6.12, 6.18, 7.3, or the path of a bzImage or vmlinux
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     pub kernel: String,
-    /// Look at the files twice a second, where saves are not noticed: on WSL, network file systems, in some containers
+    /// Look at the files twice a second, where saves are not noticed: on WSL, network file systems,
+    /// in some containers
     #[arg(long)]
     pub poll: bool,
 }
@@ -58,7 +60,9 @@ pub fn run(options: &Watch) -> Result<Exit> {
     // Wrong before anything is built.
     let selection = Selection::parse(&options.kernel)?;
     if options.kernel == "all" {
-        return Err(Problem::usage("watch takes one kernel").help("cargo xtask check --kernel all").into());
+        return Err(Problem::usage("watch takes one kernel")
+            .help("cargo xtask check --kernel all")
+            .into());
     }
     let (sender, events) = mpsc::channel();
     let signals = sender.clone();
@@ -67,7 +71,14 @@ pub fn run(options: &Watch) -> Result<Exit> {
         let _ = signals.send(Event::Signal(signal));
     });
     let _keys = Keys::listen(sender.clone())?;
-    let mut watching = Watching { options, selection, sender, events, court: None, ahead: None };
+    let mut watching = Watching {
+        options,
+        selection,
+        sender,
+        events,
+        court: None,
+        ahead: None,
+    };
     let mut exercise = first;
     while let Some(name) = watching.exercise(exercise)? {
         exercise = exercises::find(&exercises, &name)?;
@@ -90,7 +101,10 @@ impl Watching<'_> {
     /// Watches one exercise. Returns the name of the next that the learner wants, if there is one.
     fn exercise(&mut self, exercise: &Exercise) -> Result<Option<String>> {
         let _watcher = watcher(exercise, self.options.poll, self.sender.clone())?;
-        screen::note(&format!("task: {}", shown(&exercise.folder.join("README.md"))));
+        screen::note(&format!(
+            "task: {}",
+            shown(&exercise.folder.join("README.md"))
+        ));
         // Read first: a save during a check is checked as well.
         let mut seen = contents(exercise);
         self.check(exercise)?;
@@ -100,9 +114,11 @@ impl Watching<'_> {
             match event.context("cannot wait for a save")? {
                 Event::Signal(signal) => return Err(Interrupted(signal).into()),
                 Event::Blind(why) => {
-                    return Err(Problem::machine(format!("cannot watch the files any more: {why}"))
-                        .help("cargo xtask watch --poll")
-                        .into());
+                    return Err(Problem::machine(format!(
+                        "cannot watch the files any more: {why}"
+                    ))
+                    .help("cargo xtask watch --poll")
+                    .into());
                 }
                 Event::Changed => {
                     waiting = self.settle();
@@ -121,7 +137,8 @@ impl Watching<'_> {
         }
     }
 
-    /// An editor saves in several steps: waits for the last of them. Returns what came next, if that was no save.
+    /// An editor saves in several steps: waits for the last of them. Returns what came next, if
+    /// that was no save.
     fn settle(&self) -> Option<Event> {
         const QUIET: Duration = Duration::from_millis(20);
         loop {
@@ -137,7 +154,10 @@ impl Watching<'_> {
         let begin = Instant::now();
         let asked = self.options.implementation.map(Implementation::from);
         let implementation = exercise.language(asked)?;
-        screen::say(Mark::Note, &format!("checking {}: {implementation}", exercise.name));
+        screen::say(
+            Mark::Note,
+            &format!("checking {}: {implementation}", exercise.name),
+        );
         rejection::forget_rejection()?;
         match self.judge(exercise, implementation) {
             Ok(report) => self.show(&report, begin.elapsed())?,
@@ -170,8 +190,19 @@ impl Watching<'_> {
     /// What needs no kernel is not made to wait for one.
     fn court(&mut self) -> Result<&(Kernel, PathBuf)> {
         if self.court.is_none() {
-            setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &self.selection.needs()].concat())?;
-            let kernel = self.selection.kernels()?.pop().context("no kernel was chosen")?;
+            setup::ensure(
+                &[
+                    &demo::BUILD_NEEDS[..],
+                    &demo::VM_NEEDS,
+                    &self.selection.needs(),
+                ]
+                .concat(),
+            )?;
+            let kernel = self
+                .selection
+                .kernels()?
+                .pop()
+                .context("no kernel was chosen")?;
             self.court = Some((kernel, judging::judge()?));
         }
         self.court.as_ref().context("it has just been made")
@@ -181,10 +212,24 @@ impl Watching<'_> {
         let reports = std::slice::from_ref(report);
         screen::answer((check::warnings_as_text(reports) + &report.as_text(false)).as_bytes())?;
         check::take_down(reports)?;
-        let verdict =
-            format!("{} in {}", if report.passed() { "right" } else { "not yet" }, screen::seconds(took));
-        screen::say(if report.passed() { Mark::Good } else { Mark::Bad }, &verdict);
-        screen::note(if report.passed() { AFTER_RIGHT } else { AFTER_WRONG });
+        let verdict = format!(
+            "{} in {}",
+            if report.passed() { "right" } else { "not yet" },
+            screen::seconds(took)
+        );
+        screen::say(
+            if report.passed() {
+                Mark::Good
+            } else {
+                Mark::Bad
+            },
+            &verdict,
+        );
+        screen::note(if report.passed() {
+            AFTER_RIGHT
+        } else {
+            AFTER_WRONG
+        });
         Ok(())
     }
 }
@@ -202,14 +247,30 @@ q  quit                   ?  these keys";
 fn tell(key: u8, exercise: &Exercise) -> Result<()> {
     let name = Some(exercise.name.clone());
     match key {
-        b'h' => hint::run(&Hint { exercise: name, all: false }).map(drop),
-        b'l' => list::run(&crate::cli::List { pending: false, done: false, json: false }).map(drop),
+        b'h' => hint::run(&Hint {
+            exercise: name,
+            all: false,
+        })
+        .map(drop),
+        b'l' => list::run(&crate::cli::List {
+            pending: false,
+            done: false,
+            json: false,
+        })
+        .map(drop),
         b's' => {
-            screen::note(&format!("in another terminal: cargo xtask solution {}", exercise.name));
+            screen::note(&format!(
+                "in another terminal: cargo xtask solution {}",
+                exercise.name
+            ));
             Ok(())
         }
         b'x' => {
-            let reset = solution::Reset { exercise: name, all: false, yes: true };
+            let reset = solution::Reset {
+                exercise: name,
+                all: false,
+                yes: true,
+            };
             solution::reset(&reset).map(drop)
         }
         b'?' => {
@@ -224,36 +285,53 @@ fn tell(key: u8, exercise: &Exercise) -> Result<()> {
 fn next(exercise: &Exercise) -> Result<String> {
     let exercises = exercises::exercises()?;
     let progress = Progress::read()?;
-    let after = exercises.iter().skip_while(|other| other.name != exercise.name).skip(1);
-    let next = after.chain(&exercises).find(|other| !progress.is_done(other));
+    let after = exercises
+        .iter()
+        .skip_while(|other| other.name != exercise.name)
+        .skip(1);
+    let next = after
+        .chain(&exercises)
+        .find(|other| !progress.is_done(other));
     Ok(next.map_or_else(|| exercise.name.clone(), |next| next.name.clone()))
 }
 
 fn answers(exercise: &Exercise) -> impl Iterator<Item = PathBuf> {
-    exercise.implementations().map(|implementation| exercise.source(Variant::Answer, implementation))
+    exercise
+        .implementations()
+        .map(|implementation| exercise.source(Variant::Answer, implementation))
 }
 
 fn contents(exercise: &Exercise) -> Vec<Option<Vec<u8>>> {
     answers(exercise).map(|path| fs::read(path).ok()).collect()
 }
 
-/// Watches the directories of the answers: many editors replace a file instead of writing to it. Where the kernel has no
-/// watch left to give, or the file system has none, the files are looked at again and again.
+/// Watches the directories of the answers: many editors replace a file instead of writing to it.
+/// Where the kernel has no watch left to give, or the file system has none, the files are looked at
+/// again and again.
 fn watcher(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box<dyn Watcher>> {
     if !poll {
         match watch_answers(exercise, false, sender.clone()) {
             Ok(watcher) => return Ok(watcher),
-            Err(error) => screen::note(&format!("{error:#}: looking at them twice a second instead")),
+            Err(error) => screen::note(&format!(
+                "{error:#}: looking at them twice a second instead"
+            )),
         }
     }
     watch_answers(exercise, true, sender).map_err(|error| {
         Problem::machine(format!("{error:#}"))
-            .help(format!("cargo xtask check {}    (checks once)", exercise.name))
+            .help(format!(
+                "cargo xtask check {}    (checks once)",
+                exercise.name
+            ))
             .into()
     })
 }
 
-fn watch_answers(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box<dyn Watcher>> {
+fn watch_answers(
+    exercise: &Exercise,
+    poll: bool,
+    sender: Sender<Event>,
+) -> Result<Box<dyn Watcher>> {
     let tell = move |happened: notify::Result<notify::Event>| {
         let event = match happened {
             // This program reads the files itself.
@@ -265,11 +343,14 @@ fn watch_answers(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Resu
         let _ = sender.send(event);
     };
     let mut watcher: Box<dyn Watcher> = if poll {
-        let config =
-            Config::default().with_poll_interval(Duration::from_millis(500)).with_compare_contents(true);
+        let config = Config::default()
+            .with_poll_interval(Duration::from_millis(500))
+            .with_compare_contents(true);
         Box::new(PollWatcher::new(tell, config).context("cannot watch the files")?)
     } else {
-        Box::new(RecommendedWatcher::new(tell, Config::default()).context("cannot watch the files")?)
+        Box::new(
+            RecommendedWatcher::new(tell, Config::default()).context("cannot watch the files")?,
+        )
     };
     for path in answers(exercise) {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -286,7 +367,8 @@ struct Keys {
 }
 
 impl Keys {
-    /// Without a terminal there are no keys, and a standard input that has ended is no reason to end.
+    /// Without a terminal there are no keys, and a standard input that has ended is no reason to
+    /// end.
     fn listen(sender: Sender<Event>) -> Result<Self> {
         if !io::stdin().is_terminal() {
             return Ok(Self { before: None });
@@ -294,7 +376,8 @@ impl Keys {
         let before = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
         let mut without_lines = before.clone();
         without_lines.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-        tcsetattr(stdin(), OptionalActions::Now, &without_lines).context("cannot set the terminal")?;
+        tcsetattr(stdin(), OptionalActions::Now, &without_lines)
+            .context("cannot set the terminal")?;
         let read = move || {
             let mut key = [0];
             while let Ok(1) = io::stdin().lock().read(&mut key) {
@@ -303,8 +386,13 @@ impl Keys {
                 }
             }
         };
-        thread::Builder::new().name("keys".to_owned()).spawn(read).context("cannot read keys")?;
-        Ok(Self { before: Some(before) })
+        thread::Builder::new()
+            .name("keys".to_owned())
+            .spawn(read)
+            .context("cannot read keys")?;
+        Ok(Self {
+            before: Some(before),
+        })
     }
 }
 

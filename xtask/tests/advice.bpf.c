@@ -1,4 +1,5 @@
-// What `explain` and the gallery say of kernels, as programs: xtask/tests/verify.rs knows what each kernel makes of them.
+// What `explain` and the gallery say of kernels, as programs: xtask/tests/verify.rs knows what each
+// kernel makes of them.
 
 #define SEC(name) __attribute__((section(name), used))
 #define NOINLINE __attribute__((noinline))

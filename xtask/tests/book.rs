@@ -1,4 +1,5 @@
-//! Commands that the book and the other texts tell people to type: all are understood, and those that need no VM work.
+//! Commands that the book and the other texts tell people to type: all are understood, and those
+//! that need no VM work.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -24,7 +25,12 @@ fn commands_in_texts_are_understood() {
         // A command's bare name may stand for it in a sentence.
         let help = (!command.contains(' ')).then_some("--help");
         let understood = cli::understands(words.chain(help));
-        assert!(understood.is_ok(), "{}: cargo xtask {command}\n{}", path.display(), understood.unwrap_err());
+        assert!(
+            understood.is_ok(),
+            "{}: cargo xtask {command}\n{}",
+            path.display(),
+            understood.unwrap_err()
+        );
     }
 }
 
@@ -33,13 +39,26 @@ fn commands_that_need_no_vm_work() {
     let all = commands();
     // These only look at the checkout.
     let harmless = |command: &&str| {
-        *command == "gallery" || command.starts_with("list") || command.starts_with("explain --code")
+        *command == "gallery"
+            || command.starts_with("list")
+            || command.starts_with("explain --code")
     };
-    let commands: BTreeSet<&str> = all.iter().map(|(_, command)| command.as_str()).filter(harmless).collect();
-    assert!(commands.contains("list") && commands.contains("gallery"), "{commands:?}");
+    let commands: BTreeSet<&str> = all
+        .iter()
+        .map(|(_, command)| command.as_str())
+        .filter(harmless)
+        .collect();
+    assert!(
+        commands.contains("list") && commands.contains("gallery"),
+        "{commands:?}"
+    );
     for command in commands {
         let output = Run::new(&command.split_whitespace().collect::<Vec<_>>()).output();
-        assert!(output.status.success(), "cargo xtask {command}\n{}", stderr(&output));
+        assert!(
+            output.status.success(),
+            "cargo xtask {command}\n{}",
+            stderr(&output)
+        );
     }
 }
 

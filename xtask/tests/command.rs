@@ -18,7 +18,11 @@ fn refused(arguments: &[&str]) -> String {
     let output = run.output();
     assert_eq!(stdout(&output), "", "a refusal is no answer");
     assert_eq!(run.left_behind(), [""; 0]);
-    format!("{}exit code {}", stderr(&output), output.status.code().unwrap())
+    format!(
+        "{}exit code {}",
+        stderr(&output),
+        output.status.code().unwrap()
+    )
 }
 
 #[test]
@@ -67,17 +71,31 @@ fn shell_on_all_kernels() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn unknown_accelerator() {
-    let output = Run::new(&["run", "01"]).command.env("XTASK_ACCEL", "hvf").output().unwrap();
+    let output = Run::new(&["run", "01"])
+        .command
+        .env("XTASK_ACCEL", "hvf")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("neither 'kvm' nor 'tcg'"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("neither 'kvm' nor 'tcg'"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
 fn help_of_every_command() {
-    for command in ["run", "list", "explain", "doctor", "setup", "shell", "bench", "test"] {
+    for command in [
+        "run", "list", "explain", "doctor", "setup", "shell", "bench", "test",
+    ] {
         let output = Run::new(&[command, "--help"]).output();
         assert!(output.status.success());
-        assert!(stdout(&output).contains("Usage: cargo xtask"), "{}", stdout(&output));
+        assert!(
+            stdout(&output).contains("Usage: cargo xtask"),
+            "{}",
+            stdout(&output)
+        );
     }
 }
 
@@ -94,9 +112,19 @@ fn list_is_a_table_and_json() {
 fn cargo_says_nothing_above_an_answer() {
     let mut cargo = std::process::Command::new(env!("CARGO"));
     // `.cargo/config.toml` sets them for what cargo runs, such as this test.
-    cargo.env_remove("CARGO_BUILD_BUILD_DIR").env_remove("RUSTC_BOOTSTRAP");
-    let output = cargo.args(["xtask", "list"]).current_dir(xtask::workspace::root()).output().unwrap();
-    assert!(stdout(&output).starts_with("    lesson "), "{}", stdout(&output));
+    cargo
+        .env_remove("CARGO_BUILD_BUILD_DIR")
+        .env_remove("RUSTC_BOOTSTRAP");
+    let output = cargo
+        .args(["xtask", "list"])
+        .current_dir(xtask::workspace::root())
+        .output()
+        .unwrap();
+    assert!(
+        stdout(&output).starts_with("    lesson "),
+        "{}",
+        stdout(&output)
+    );
     for word in ["Finished", "Running"] {
         assert!(!stderr(&output).contains(word), "{}", stderr(&output));
     }
@@ -105,24 +133,43 @@ fn cargo_says_nothing_above_an_answer() {
 #[test]
 fn output_into_a_closed_pipe_is_no_error() {
     let mut run = Run::new(&["list"]);
-    let mut child = run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = run
+        .command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(0), "")
+    );
 }
 
 #[test]
 fn no_qemu() {
-    let output = Run::new(&["run", "01"]).command.env("XTASK_QEMU", "/nowhere/qemu").output().unwrap();
+    let output = Run::new(&["run", "01"])
+        .command
+        .env("XTASK_QEMU", "/nowhere/qemu")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("XTASK_QEMU"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("XTASK_QEMU"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn not_enough_memory_for_the_vm() {
     let folder = std::env::temp_dir().join(format!("xtask-memory-{}", std::process::id()));
-    let qemu = fake_qemu(&folder, "#!/bin/sh\nulimit -v 400000\nexec qemu-system-x86_64 \"$@\"\n");
+    let qemu = fake_qemu(
+        &folder,
+        "#!/bin/sh\nulimit -v 400000\nexec qemu-system-x86_64 \"$@\"\n",
+    );
     let mut run = Run::new(&["run", "01"]);
     let output = run.command.env("XTASK_QEMU", &qemu).output().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
@@ -140,7 +187,11 @@ fn a_qemu_that_dies_is_not_the_lessons_fault() {
     let output = run.command.env("XTASK_QEMU", &qemu).output().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(stderr(&output).contains("in 3 attempts"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("in 3 attempts"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// A run of lesson 01 that goes on until it is told to stop, and the lines of its standard output.
@@ -152,8 +203,13 @@ struct Lesson {
 impl Lesson {
     fn start(arguments: &[&str]) -> Self {
         let mut run = Run::new(arguments);
-        let child =
-            run.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = run
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         Self { run, child }
     }
 
@@ -162,7 +218,11 @@ impl Lesson {
         let mut line = String::new();
         while !line.contains(text) {
             line.clear();
-            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "no line with '{text}'");
+            assert_ne!(
+                lines.read_line(&mut line).unwrap(),
+                0,
+                "no line with '{text}'"
+            );
         }
     }
 
@@ -174,9 +234,19 @@ impl Lesson {
     fn end(mut self) -> i32 {
         let begin = Instant::now();
         let mut rest = Vec::new();
-        self.child.stdout.take().unwrap().read_to_end(&mut rest).unwrap();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_end(&mut rest)
+            .unwrap();
         let mut said = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         let status = self.child.wait().unwrap();
         assert!(begin.elapsed() < Duration::from_secs(60));
         assert_eq!(self.run.left_behind(), [""; 0], "{said}");
@@ -216,7 +286,10 @@ fn sigterm_ends_the_vm() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_second_ctrl_c_ends_the_vm() {
     let mut run = Run::new(&["shell"]);
-    run.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run.command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = run.command.spawn().unwrap();
     let script = b"trap '' INT; echo deaf; while :; do :; done";
     child.stdin.take().unwrap().write_all(script).unwrap();
@@ -224,7 +297,10 @@ fn a_second_ctrl_c_ends_the_vm() {
     lesson.wait_for_line("deaf");
     lesson.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(500));
-    assert!(lesson.child.try_wait().unwrap().is_none(), "the first Ctrl-C is for the program in the VM");
+    assert!(
+        lesson.child.try_wait().unwrap().is_none(),
+        "the first Ctrl-C is for the program in the VM"
+    );
     lesson.signal(Signal::INT);
     assert_eq!(lesson.end(), -2);
 }
@@ -252,8 +328,13 @@ fn a_reader_that_leaves_ends_the_run() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_script_runs_in_the_shell() {
     let mut run = Run::new(&["shell", "--kernel", "6.1"]);
-    let mut child =
-        run.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = run
+        .command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let script = b"uname -r; bpftool version | head -1; hello-kprobe --demo | tail -1; exit 0";
     child.stdin.take().unwrap().write_all(script).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -289,7 +370,11 @@ fn closed_standard_streams_are_no_problem() {
     let mut run = Run::new(&["run", "01"]);
     let line = format!("exec {} run 01 <&- 2>&-", common::program().display());
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &line]).envs(run.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.args(["-c", &line]).envs(
+        run.command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     let output = shell.output().unwrap();
     assert!(output.status.success());
     assert!(stdout(&output).contains("detached"));
@@ -303,7 +388,10 @@ fn closed_standard_streams_are_no_problem() {
 fn a_person_types_into_the_shell() {
     let (mut terminal, theirs) = common::terminal();
     let mut run = Run::new(&["shell"]);
-    run.command.stdin(theirs.try_clone().unwrap()).stdout(theirs).stderr(Stdio::piped());
+    run.command
+        .stdin(theirs.try_clone().unwrap())
+        .stdout(theirs)
+        .stderr(Stdio::piped());
     let mut child = run.command.spawn().unwrap();
     // Our copies of the terminal's other end would keep it open for ever.
     run.command = std::process::Command::new("true");
@@ -324,13 +412,28 @@ fn a_person_types_into_the_shell() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_person_follows_a_lesson() {
     for (lesson, cause, shown) in [
-        ("01", "n=mine; touch /tmp/file-$n; rm /tmp/file-$n\n", "file-mine"),
-        ("03", "n=mine; cp /bin/busybox /tmp/by-$n; /tmp/by-$n\n", "by-mine"),
-        ("04", "n=mine; read -r line </tmp/nothing-$n\n", "nothing-mine"),
+        (
+            "01",
+            "n=mine; touch /tmp/file-$n; rm /tmp/file-$n\n",
+            "file-mine",
+        ),
+        (
+            "03",
+            "n=mine; cp /bin/busybox /tmp/by-$n; /tmp/by-$n\n",
+            "by-mine",
+        ),
+        (
+            "04",
+            "n=mine; read -r line </tmp/nothing-$n\n",
+            "nothing-mine",
+        ),
     ] {
         let (mut terminal, theirs) = common::terminal();
         let mut run = Run::new(&["run", lesson, "--follow"]);
-        run.command.stdin(theirs.try_clone().unwrap()).stdout(theirs).stderr(Stdio::piped());
+        run.command
+            .stdin(theirs.try_clone().unwrap())
+            .stdout(theirs)
+            .stderr(Stdio::piped());
         let mut child = run.command.spawn().unwrap();
         run.command = std::process::Command::new("true");
         wait_for(&mut terminal, "here; exit, or Ctrl-D, ends this and the VM");
@@ -347,13 +450,26 @@ fn a_person_follows_a_lesson() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn two_runs_at_once_do_not_disturb_each_other() {
-    let mut runs = [["run", "01", "--impl", "aya"], ["run", "01", "--impl", "libbpf"]].map(|arguments| {
+    let mut runs = [
+        ["run", "01", "--impl", "aya"],
+        ["run", "01", "--impl", "libbpf"],
+    ]
+    .map(|arguments| {
         let mut run = Run::new(&arguments);
-        run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        run.command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     });
     for child in &mut runs {
         let mut text = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert!(child.wait().unwrap().success());
         assert!(text.contains("seen      2 removals"), "{text}");
     }

@@ -1,8 +1,8 @@
-//! What several CPUs count together, they count with atomic additions: in the lessons, and in the answers that the
-//! course shows.
+//! What several CPUs count together, they count with atomic additions: in the lessons, and in the
+//! answers that the course shows.
 //!
-//! An emulated machine would not show a lost count: its CPUs take turns, and seldom within three instructions. So this
-//! reads the instructions.
+//! An emulated machine would not show a lost count: its CPUs take turns, and seldom within three
+//! instructions. So this reads the instructions.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -13,7 +13,8 @@ use xtask::catalog::{self, Place};
 use xtask::exercises::{self, Variant};
 use xtask::{build, demo, setup};
 
-/// Maps whose values no two CPUs change at once, and why. They need neither atomic additions nor `BPF_NOEXIST`.
+/// Maps whose values no two CPUs change at once, and why. They need neither atomic additions nor
+/// `BPF_NOEXIST`.
 const NOT_SHARED: [(&str, &str, &str); 22] = [
     ("01/removal-errors", "NAMES", BY_THREAD),
     ("01/time-asleep", "SLEPT", BY_THREAD),
@@ -34,7 +35,11 @@ const NOT_SHARED: [(&str, &str, &str); 22] = [
     ("lesson 04", "CALLS", BY_THREAD),
     ("lesson 04", "STARTS", BY_THREAD),
     ("lesson 04", "TOTALS", PER_CPU),
-    ("lesson 05", "COVERED", "the key is a task that does not run yet"),
+    (
+        "lesson 05",
+        "COVERED",
+        "the key is a task that does not run yet",
+    ),
     ("lesson 06", "EGRESS_DROPS", PER_CPU),
     ("lesson 06", "FRAMES", PER_CPU),
 ];
@@ -48,25 +53,50 @@ fn no_count_is_lost_between_two_cpus() {
     setup::ensure(&demo::BUILD_NEEDS).unwrap();
     let mut unguarded = BTreeSet::new();
     for (place, bytes) in solutions().into_iter().chain(lessons()) {
-        unguarded.extend(unguarded_changes(&bytes).into_iter().map(|change| (place.clone(), change)));
+        unguarded.extend(
+            unguarded_changes(&bytes)
+                .into_iter()
+                .map(|change| (place.clone(), change)),
+        );
     }
-    let is_known = |place: &str, map: &str| NOT_SHARED.iter().any(|known| (known.0, known.1) == (place, map));
-    let races: Vec<_> = unguarded.iter().filter(|(place, change)| !is_known(place, &change.map)).collect();
-    assert!(races.is_empty(), "other CPUs can do so at the same time: {races:#?}");
+    let is_known = |place: &str, map: &str| {
+        NOT_SHARED
+            .iter()
+            .any(|known| (known.0, known.1) == (place, map))
+    };
+    let races: Vec<_> = unguarded
+        .iter()
+        .filter(|(place, change)| !is_known(place, &change.map))
+        .collect();
+    assert!(
+        races.is_empty(),
+        "other CPUs can do so at the same time: {races:#?}"
+    );
     for (place, map, _) in NOT_SHARED {
-        let is_found = unguarded.iter().any(|(found, change)| found == place && change.map == map);
-        assert!(is_found, "{place} does nothing to {map} that would need a reason");
+        let is_found = unguarded
+            .iter()
+            .any(|(found, change)| found == place && change.map == map);
+        assert!(
+            is_found,
+            "{place} does nothing to {map} that would need a reason"
+        );
     }
 }
 
 /// The object files of all solutions, with the names of their exercises.
 fn solutions() -> Vec<(String, Vec<u8>)> {
     let exercises = exercises::exercises().unwrap();
-    let in_kernel = exercises.iter().filter(|exercise| exercise.about.place == Place::Kernel);
-    let each = in_kernel.flat_map(|exercise| exercise.implementations().map(move |it| (exercise, it)));
+    let in_kernel = exercises
+        .iter()
+        .filter(|exercise| exercise.about.place == Place::Kernel);
+    let each =
+        in_kernel.flat_map(|exercise| exercise.implementations().map(move |it| (exercise, it)));
     each.map(|(exercise, implementation)| {
         let built = exercises::build::build(exercise, implementation, Variant::Solution).unwrap();
-        (exercise.name.clone(), std::fs::read(built.unwrap().file).unwrap())
+        (
+            exercise.name.clone(),
+            std::fs::read(built.unwrap().file).unwrap(),
+        )
     })
     .collect()
 }
@@ -76,14 +106,28 @@ fn lessons() -> Vec<(String, Vec<u8>)> {
     const MACHINE_BPF: [u8; 2] = [247, 0];
     let mut objects = Vec::new();
     // Those of the gallery are loaded and never run. Each has one error, and is about nothing else.
-    for lesson in catalog::lessons().unwrap().iter().filter(|lesson| lesson.name != "verifier-pitfalls") {
+    for lesson in catalog::lessons()
+        .unwrap()
+        .iter()
+        .filter(|lesson| lesson.name != "verifier-pitfalls")
+    {
         let program = std::fs::read(build::lesson(lesson).unwrap()).unwrap();
         let begins = (0..program.len() - 20).filter(|begin| {
-            program[*begin..].starts_with(b"\x7fELF") && program[begin + 18..begin + 20] == MACHINE_BPF
+            program[*begin..].starts_with(b"\x7fELF")
+                && program[begin + 18..begin + 20] == MACHINE_BPF
         });
         let before = objects.len();
-        objects.extend(begins.map(|begin| (format!("lesson {}", lesson.number), program[begin..].to_vec())));
-        assert!(objects.len() > before, "{}: no object file in it", lesson.name);
+        objects.extend(begins.map(|begin| {
+            (
+                format!("lesson {}", lesson.number),
+                program[begin..].to_vec(),
+            )
+        }));
+        assert!(
+            objects.len() > before,
+            "{}: no object file in it",
+            lesson.name
+        );
     }
     objects
 }
@@ -94,17 +138,29 @@ struct Change {
     how: &'static str,
 }
 
-/// Where a value of a map, or a global, is read, changed and written back by three instructions; and where an entry is
-/// set whatever another CPU has put there meanwhile.
+/// Where a value of a map, or a global, is read, changed and written back by three instructions;
+/// and where an entry is set whatever another CPU has put there meanwhile.
 fn unguarded_changes(object: &[u8]) -> Vec<Change> {
     let file = object::File::parse(object).unwrap();
     let mut changes = Vec::new();
-    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
-        let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
+    for symbol in file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+    {
+        let section = file
+            .section_by_index(symbol.section_index().unwrap())
+            .unwrap();
         let code = &section.data().unwrap()[symbol.address() as usize..][..symbol.size() as usize];
         let maps = section.relocations().filter_map(|(at, relocation)| {
-            let RelocationTarget::Symbol(index) = relocation.target() else { return None };
-            let name = file.symbol_by_index(index).ok()?.name().ok()?.to_uppercase();
+            let RelocationTarget::Symbol(index) = relocation.target() else {
+                return None;
+            };
+            let name = file
+                .symbol_by_index(index)
+                .ok()?
+                .name()
+                .ok()?
+                .to_uppercase();
             Some(((at.checked_sub(symbol.address())? / 8) as usize, name))
         });
         changes.extend(Follower::new(maps.collect()).follow(code));
@@ -149,7 +205,12 @@ impl Follower {
         let mut state = State::default();
         // A function of the program's own may be called with an address in a map.
         state.registers[1..6].fill(Held::Address("AN ARGUMENT".to_owned()));
-        Self { maps, state, states: BTreeMap::new(), changes: Vec::new() }
+        Self {
+            maps,
+            state,
+            states: BTreeMap::new(),
+            changes: Vec::new(),
+        }
     }
 
     fn follow(mut self, code: &[u8]) -> Vec<Change> {
@@ -165,7 +226,15 @@ impl Follower {
         self.changes
     }
 
-    fn step(&mut self, number: usize, code: u8, target: usize, source: usize, offset: i16, immediate: i32) {
+    fn step(
+        &mut self,
+        number: usize,
+        code: u8,
+        target: usize,
+        source: usize,
+        offset: i16,
+        immediate: i32,
+    ) {
         const STACK: usize = 10;
         match code {
             0x18 => {
@@ -175,8 +244,14 @@ impl Follower {
             // Loads of 1, 2, 4 and 8 bytes.
             0x61 | 0x69 | 0x71 | 0x79 => {
                 self.state.registers[target] = match &self.state.registers[source] {
-                    _ if source == STACK => self.state.stack.get(&offset).cloned().unwrap_or_default(),
-                    Held::Address(map) => Held::Value { map: map.clone(), offset, changed: false },
+                    _ if source == STACK => {
+                        self.state.stack.get(&offset).cloned().unwrap_or_default()
+                    }
+                    Held::Address(map) => Held::Value {
+                        map: map.clone(),
+                        offset,
+                        changed: false,
+                    },
                     _ => Held::Unknown,
                 };
             }
@@ -205,8 +280,18 @@ impl Follower {
     fn store(&mut self, target: usize, source: usize, at: i16) {
         let State { registers, stack } = &mut self.state;
         match (&registers[target], &registers[source]) {
-            (Held::Address(to), Held::Value { map, offset, changed: true }) if to == map && *offset == at => {
-                self.changes.push(Change { map: map.clone(), how: "is read, changed and written back" });
+            (
+                Held::Address(to),
+                Held::Value {
+                    map,
+                    offset,
+                    changed: true,
+                },
+            ) if to == map && *offset == at => {
+                self.changes.push(Change {
+                    map: map.clone(),
+                    how: "is read, changed and written back",
+                });
             }
             (_, held) if target == 10 => drop(stack.insert(at, held.clone())),
             _ => {}
@@ -224,7 +309,10 @@ impl Follower {
         };
         if helper == UPDATE && registers[4] == Held::Number(ANY) {
             let map = map.clone().unwrap_or_else(|| "A MAP".to_owned());
-            self.changes.push(Change { map, how: "is set whatever is there" });
+            self.changes.push(Change {
+                map,
+                how: "is set whatever is there",
+            });
         }
         registers[..6].fill(Held::Unknown);
         if let (LOOKUP, Some(map)) = (helper, map) {

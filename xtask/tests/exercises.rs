@@ -1,6 +1,7 @@
-//! Every exercise, in both languages, on every kernel: the starter fails as it should, the solution is right, and a
-//! program that was emptied is not. The mistakes that people make are each refused at the check that is about them: those
-//! that the judge sees in the object file on this machine, the others on the default kernel.
+//! Every exercise, in both languages, on every kernel: the starter fails as it should, the solution
+//! is right, and a program that was emptied is not. The mistakes that people make are each refused
+//! at the check that is about them: those that the judge sees in the object file on this machine,
+//! the others on the default kernel.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -48,36 +49,66 @@ fn cases() -> &'static [Case] {
         setup::ensure(&demo::BUILD_NEEDS).unwrap();
         let exercises = exercises::exercises().unwrap();
         let each = exercises.iter().flat_map(|exercise| {
-            exercise.implementations().map(move |implementation| (exercise, implementation))
+            exercise
+                .implementations()
+                .map(move |implementation| (exercise, implementation))
         });
-        each.flat_map(|(exercise, implementation)| cases_of(exercise, implementation)).collect()
+        each.flat_map(|(exercise, implementation)| cases_of(exercise, implementation))
+            .collect()
     })
 }
 
 fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
-    let case = |file, should| Case { exercise: exercise.clone(), implementation, file, should };
+    let case = |file, should| Case {
+        exercise: exercise.clone(),
+        implementation,
+        file,
+        should,
+    };
     let build = |variant| build::build(exercise, implementation, variant).unwrap();
     let what = format!("{} with {implementation}", exercise.name);
-    let solution = build(Variant::Solution).unwrap_or_else(|said| panic!("{what}: the solution:\n{said}"));
+    let solution =
+        build(Variant::Solution).unwrap_or_else(|said| panic!("{what}: the solution:\n{said}"));
     assert_eq!(solution.warnings, "", "{what}: warnings about the solution");
     let solution = solution.file;
     let starter = &exercise.about.starter[&implementation];
     let mut cases = Vec::new();
     match build(Variant::Starter) {
         Err(said) if starter.fails_at == "builds" => {
-            assert!(said.contains(&starter.message), "{what}: the compiler says of the starter:\n{said}");
+            assert!(
+                said.contains(&starter.message),
+                "{what}: the compiler says of the starter:\n{said}"
+            );
         }
         Err(said) => panic!("{what}: the starter does not build:\n{said}"),
         Ok(Program { file, .. }) => cases.push(case(file, Should::FailAt(starter.clone()))),
     }
     cases.extend(
-        emptied(exercise, &solution).into_iter().map(|(file, value)| case(file, Should::NotPass(value))),
+        emptied(exercise, &solution)
+            .into_iter()
+            .map(|(file, value)| case(file, Should::NotPass(value))),
     );
     for mistake in mistakes_in(exercise, implementation, &solution) {
-        let file = PathBuf::from(format!("{}-{}", solution.display(), mistake.name.replace(' ', "-")));
+        let file = PathBuf::from(format!(
+            "{}-{}",
+            solution.display(),
+            mistake.name.replace(' ', "-")
+        ));
         std::fs::write(&file, &mistake.object).unwrap();
-        let mistakes::Mistake { name, kernel, verdict, .. } = mistake;
-        cases.push(case(file, Should::Mistake { name, kernel, verdict }));
+        let mistakes::Mistake {
+            name,
+            kernel,
+            verdict,
+            ..
+        } = mistake;
+        cases.push(case(
+            file,
+            Should::Mistake {
+                name,
+                kernel,
+                verdict,
+            },
+        ));
     }
     cases.push(case(solution, Should::Pass));
     cases
@@ -91,7 +122,9 @@ fn mistakes_in(
     if exercise.about.place == Place::Here {
         return Vec::new();
     }
-    let in_c = build::build(exercise, Implementation::Libbpf, Variant::Solution).unwrap().unwrap();
+    let in_c = build::build(exercise, Implementation::Libbpf, Variant::Solution)
+        .unwrap()
+        .unwrap();
     let [solution, in_c] = [solution, &in_c.file].map(|path| std::fs::read(path).unwrap());
     mistakes::mistakes(exercise, implementation, &solution, &in_c)
 }
@@ -114,24 +147,51 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
 }
 
 fn exercises_on(kernel: &str) {
-    setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
+    setup::ensure(
+        &[
+            &demo::BUILD_NEEDS[..],
+            &[Need::Qemu, Need::Kernel(kernel.into())],
+        ]
+        .concat(),
+    )
+    .unwrap();
     let cases: Vec<&Case> = cases().iter().filter(|case| case.is_for(kernel)).collect();
-    let candidates: Vec<Candidate> =
-        cases.iter().enumerate().map(|(number, case)| case.candidate(number.to_string())).collect();
+    let candidates: Vec<Candidate> = cases
+        .iter()
+        .enumerate()
+        .map(|(number, case)| case.candidate(number.to_string()))
+        .collect();
     let programs = judging::programs(&judging::judge().unwrap(), &candidates).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
-    let judged = judging::in_guest(&mut started.guest, &candidates).map_err(Failure::into_error).unwrap();
+    let mut started = vm::start(&machine, &programs)
+        .map_err(Failure::into_error)
+        .unwrap();
+    let judged = judging::in_guest(&mut started.guest, &candidates)
+        .map_err(Failure::into_error)
+        .unwrap();
     assert_eq!(judged.len(), cases.len());
-    let wrong: Vec<String> =
-        cases.iter().zip(&judged).filter_map(|(case, checks)| case.surprise(checks, kernel)).collect();
+    let wrong: Vec<String> = cases
+        .iter()
+        .zip(&judged)
+        .filter_map(|(case, checks)| case.surprise(checks, kernel))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 impl Case {
     fn candidate(&self, name: String) -> Candidate<'_> {
-        let Self { exercise, implementation, file, .. } = self;
-        Candidate { exercise, implementation: *implementation, name, file: file.clone() }
+        let Self {
+            exercise,
+            implementation,
+            file,
+            ..
+        } = self;
+        Candidate {
+            exercise,
+            implementation: *implementation,
+            name,
+            file: file.clone(),
+        }
     }
 
     fn is_for(&self, kernel: &str) -> bool {
@@ -148,42 +208,90 @@ impl Case {
 
     /// The judge reads the object file, and should refuse it for what it finds there.
     fn needs_no_kernel(&self) -> bool {
-        let Should::Mistake { verdict: Expected::Refused { at, .. }, .. } = self.should else { return false };
+        let Should::Mistake {
+            verdict: Expected::Refused { at, .. },
+            ..
+        } = self.should
+        else {
+            return false;
+        };
         at == judging::FITS
     }
 
     /// Where the judge did not say what it should have said.
     fn surprise(&self, checks: &[Checked], place: &str) -> Option<String> {
-        let failure = checks.iter().find(|check| !matches!(check.verdict, Verdict::Passed));
-        let what = format!("{} with {} on {place}", self.exercise.name, self.implementation);
+        let failure = checks
+            .iter()
+            .find(|check| !matches!(check.verdict, Verdict::Passed));
+        let what = format!(
+            "{} with {} on {place}",
+            self.exercise.name, self.implementation
+        );
         match (&self.should, failure) {
             (Should::Pass, None) => None,
             (Should::Pass, Some(check)) => Some(format!("{what}: the solution: {}", told(check))),
             (_, None) if checks.is_empty() => Some(format!("{what}: the judge said nothing")),
             (Should::FailAt(_), None) => Some(format!("{what}: the starter is right already")),
             (Should::FailAt(starter), Some(check)) => {
-                let as_stated = check.name == starter.fails_at && said(check).contains(&starter.message);
-                (!as_stated).then(|| format!("{what}: the starter should fail otherwise: {}", told(check)))
+                let as_stated =
+                    check.name == starter.fails_at && said(check).contains(&starter.message);
+                (!as_stated)
+                    .then(|| format!("{what}: the starter should fail otherwise: {}", told(check)))
             }
-            (Should::NotPass(value), None) => Some(format!("{what}: `return {value}` is taken as right")),
+            (Should::NotPass(value), None) => {
+                Some(format!("{what}: `return {value}` is taken as right"))
+            }
             // The patched object itself must be sound, or this would prove nothing.
-            (Should::NotPass(0), Some(check)) if self.is_before_the_exercise(check) => Some(format!(
-                "{what}: `return 0` does not come as far as the judge's own checks: {}",
+            (Should::NotPass(0), Some(check)) if self.is_before_the_exercise(check) => {
+                Some(format!(
+                    "{what}: `return 0` does not come as far as the judge's own checks: {}",
+                    told(check)
+                ))
+            }
+            (Should::NotPass(_), Some(_)) => None,
+            (
+                Should::Mistake {
+                    verdict: Expected::Right,
+                    ..
+                },
+                None,
+            ) => None,
+            (
+                Should::Mistake {
+                    name,
+                    verdict: Expected::Right,
+                    ..
+                },
+                Some(check),
+            ) => Some(format!(
+                "{what}: {name}, which is no mistake here: {}",
                 told(check)
             )),
-            (Should::NotPass(_), Some(_)) => None,
-            (Should::Mistake { verdict: Expected::Right, .. }, None) => None,
-            (Should::Mistake { name, verdict: Expected::Right, .. }, Some(check)) => {
-                Some(format!("{what}: {name}, which is no mistake here: {}", told(check)))
-            }
-            (Should::Mistake { name, verdict: Expected::Refused { at, .. }, .. }, None) => {
-                Some(format!("{what}: {name}: is taken as right, and should be refused at '{at}'"))
-            }
-            (Should::Mistake { name, verdict: Expected::Refused { at, words }, .. }, Some(check)) => {
+            (
+                Should::Mistake {
+                    name,
+                    verdict: Expected::Refused { at, .. },
+                    ..
+                },
+                None,
+            ) => Some(format!(
+                "{what}: {name}: is taken as right, and should be refused at '{at}'"
+            )),
+            (
+                Should::Mistake {
+                    name,
+                    verdict: Expected::Refused { at, words },
+                    ..
+                },
+                Some(check),
+            ) => {
                 let is_named = words.iter().all(|word| said(check).contains(word));
                 let is_right = check.name == *at && is_named;
                 (!is_right).then(|| {
-                    format!("{what}: {name}: should be refused at '{at}' with {words:?}: {}", told(check))
+                    format!(
+                        "{what}: {name}: should be refused at '{at}' with {words:?}: {}",
+                        told(check)
+                    )
                 })
             }
         }
@@ -199,7 +307,9 @@ fn said(check: &Checked) -> String {
     match &check.verdict {
         Verdict::Passed | Verdict::NotRun => String::new(),
         Verdict::Failed { why } => why.clone(),
-        Verdict::Rejected { log, note, .. } => [log.as_str(), note.as_deref().unwrap_or_default()].join("\n"),
+        Verdict::Rejected { log, note, .. } => {
+            [log.as_str(), note.as_deref().unwrap_or_default()].join("\n")
+        }
     }
 }
 
@@ -207,14 +317,20 @@ fn said(check: &Checked) -> String {
 fn told(check: &Checked) -> String {
     let said = said(check);
     let lines: Vec<&str> = said.lines().collect();
-    format!("{}: {}", check.name, lines[lines.len().saturating_sub(30)..].join("\n"))
+    format!(
+        "{}: {}",
+        check.name,
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    )
 }
 
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn on_this_machine() {
     let judge = judging::judge_here().unwrap();
-    let cases = cases().iter().filter(|case| case.exercise.about.place == Place::Here);
+    let cases = cases()
+        .iter()
+        .filter(|case| case.exercise.about.place == Place::Here);
     let wrong: Vec<String> = cases
         .filter_map(|case| {
             let candidate = case.candidate("answer".to_owned());
@@ -228,13 +344,19 @@ fn on_this_machine() {
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
     let judge = judging::judge().unwrap();
-    let cases: Vec<&Case> = cases().iter().filter(|case| case.needs_no_kernel()).collect();
+    let cases: Vec<&Case> = cases()
+        .iter()
+        .filter(|case| case.needs_no_kernel())
+        .collect();
     assert!(!cases.is_empty());
     let wrong: Vec<String> = cases
         .into_iter()
         .filter_map(|case| {
             let candidate = case.candidate("answer".to_owned());
-            case.surprise(&judging::fit_here(&judge, &candidate).unwrap(), "this machine")
+            case.surprise(
+                &judging::fit_here(&judge, &candidate).unwrap(),
+                "this machine",
+            )
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -248,7 +370,11 @@ fn the_answers_are_the_starters() {
     }
     for exercise in exercises::exercises().unwrap() {
         for implementation in exercise.implementations() {
-            assert!(!exercise.is_begun(implementation), "{} with {implementation}", exercise.name);
+            assert!(
+                !exercise.is_begun(implementation),
+                "{} with {implementation}",
+                exercise.name
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ use xtask::workspace;
 
 /// A log of `xtask/verifier-log/tests/logs`; its name ends in the kernel that it comes from.
 fn log(name: &str) -> PathBuf {
-    workspace::root().join("xtask/verifier-log/tests/logs").join(name)
+    workspace::root()
+        .join("xtask/verifier-log/tests/logs")
+        .join(name)
 }
 
 fn explained(name: &str) -> String {
@@ -25,7 +27,11 @@ fn explained(name: &str) -> String {
 
 fn from_stdin(arguments: &[&str], input: &[u8]) -> Output {
     let mut run = Run::new(arguments);
-    let pipes = run.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let pipes = run
+        .command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = pipes.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap()
@@ -80,7 +86,10 @@ fn a_panic_that_was_left_in() {
 #[test]
 fn a_helper_is_named_by_its_number() {
     let text = explained("helper-5.10.log");
-    assert!(text.contains("\n  Helper 189 is bpf_xdp_load_bytes, which came with Linux 5.18.\n"), "{text}");
+    assert!(
+        text.contains("\n  Helper 189 is bpf_xdp_load_bytes, which came with Linux 5.18.\n"),
+        "{text}"
+    );
 }
 
 /// The list has to be that of libbpf, whose headers number the helpers.
@@ -88,12 +97,16 @@ fn a_helper_is_named_by_its_number() {
 fn helpers_are_numbered_as_in_libbpf() {
     let header = directories_of_crates("libbpf-sys")[0].join("libbpf/src/bpf_helper_defs.h");
     let header = fs::read_to_string(header).unwrap();
-    let declarations = header.lines().filter_map(|line| line.split_once("(* const ")?.1.split_once(")("));
+    let declarations = header
+        .lines()
+        .filter_map(|line| line.split_once("(* const ")?.1.split_once(")("));
     let numbered = declarations.map(|(name, rest)| {
         let number = rest.rsplit("(void *) ").next().unwrap();
         (number.trim_end_matches(';').parse::<usize>().unwrap(), name)
     });
-    let names = include_str!("../verifier-log/data/helpers.txt").lines().zip(1..);
+    let names = include_str!("../verifier-log/data/helpers.txt")
+        .lines()
+        .zip(1..);
     assert!(numbered.eq(names.map(|(name, number)| (number, name))));
 }
 
@@ -105,18 +118,26 @@ fn the_log_as_json() {
 
 #[test]
 fn several_programs_the_failing_one_first() {
-    let accepted = "0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)\n";
+    let accepted =
+        "0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)\n";
     let rejected = fs::read_to_string(log("leak-6.12.log")).unwrap();
-    let output = from_stdin(&["explain", "-"], format!("{accepted}{rejected}{accepted}").as_bytes());
+    let output = from_stdin(
+        &["explain", "-"],
+        format!("{accepted}{rejected}{accepted}").as_bytes(),
+    );
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     assert!(text.starts_with("Unreleased reference id=2"), "{text}");
-    assert!(text.ends_with("logs without a rejection, in the same text: 2\n"), "{text}");
+    assert!(
+        text.ends_with("logs without a rejection, in the same text: 2\n"),
+        "{text}"
+    );
 }
 
 #[test]
 fn what_is_no_rejection_is_said_plainly() {
-    let accepted = "0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)\n";
+    let accepted =
+        "0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)\n";
     let output = from_stdin(&["explain", "-"], accepted.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(stdout(&output));
@@ -135,7 +156,11 @@ fn no_log_at_all() {
     for input in [&b""[..], b"hello\n", b"\xff\xfe\x00\x1b[2J", &[0; 100_000]] {
         let output = from_stdin(&["explain", "-"], input);
         assert_eq!(output.status.code(), Some(1));
-        assert!(stdout(&output).starts_with("no verifier log: "), "{}", stdout(&output));
+        assert!(
+            stdout(&output).starts_with("no verifier log: "),
+            "{}",
+            stdout(&output)
+        );
         let output = from_stdin(&["explain", "--json", "-"], input);
         let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
         let expected = serde_json::json!({
@@ -152,7 +177,12 @@ fn nothing_from_a_log_reaches_the_terminal_as_it_is() {
         let output = from_stdin(arguments, log);
         assert_eq!(output.status.code(), Some(0));
         let text = stdout(&output);
-        assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
+        assert!(
+            !text
+                .chars()
+                .any(|letter| letter.is_control() && letter != '\n'),
+            "{text:?}"
+        );
     }
 }
 
@@ -160,7 +190,12 @@ fn nothing_from_a_log_reaches_the_terminal_as_it_is() {
 fn standard_input_may_be_closed() {
     let program = Run::new(&[]).command.get_program().to_owned();
     let mut shell = std::process::Command::new("sh");
-    let output = shell.arg("-c").arg("\"$0\" explain - <&-").arg(program).output().unwrap();
+    let output = shell
+        .arg("-c")
+        .arg("\"$0\" explain - <&-")
+        .arg(program)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("no verifier log: "));
 }
@@ -172,7 +207,10 @@ fn a_file_that_is_not_there() {
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(stdout(&output), "");
         let text = stderr(&output);
-        assert!(text.contains(&format!("cannot read '{file}'")) && text.contains(reason), "{text}");
+        assert!(
+            text.contains(&format!("cannot read '{file}'")) && text.contains(reason),
+            "{text}"
+        );
         assert!(text.contains("help"), "{text}");
     }
 }
@@ -213,7 +251,9 @@ fn the_gallery_is_named_where_it_has_an_entry() {
     ] {
         let output = Run::new(&["explain", "--code", class]).output();
         let text = stdout(&output);
-        let named = text.lines().find_map(|line| line.strip_prefix("gallery: cargo xtask gallery "));
+        let named = text
+            .lines()
+            .find_map(|line| line.strip_prefix("gallery: cargo xtask gallery "));
         assert_eq!(named, entry, "{text}");
     }
 }
@@ -228,42 +268,76 @@ fn the_gallery_and_explain_use_the_same_names() {
         let about: toml::Table =
             toml::from_str(&fs::read_to_string(entry.path().join("entry.toml")).unwrap()).unwrap();
         let name = entry.file_name().into_string().unwrap();
-        let class = about.get("class").map_or(name.as_str(), |class| class.as_str().unwrap());
+        let class = about
+            .get("class")
+            .map_or(name.as_str(), |class| class.as_str().unwrap());
         let output = Run::new(&["explain", "--code", class]).output();
-        assert_eq!(output.status.code(), Some(0), "entry {name}, class {class}: {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "entry {name}, class {class}: {}",
+            stderr(&output)
+        );
         count += 1;
     }
     assert!(count > 40, "{count}");
 }
 
-/// What the advice for Rust names must exist: in the crates that it is about, in `core`, or as an option of rustc.
+/// What the advice for Rust names must exist: in the crates that it is about, in `core`, or as an
+/// option of rustc.
 #[test]
 fn names_in_the_advice_for_rust_exist() {
     let output = Run::new(&["explain", "--code", "all", "--json"]).output();
     let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let advice = all["classes"].as_array().unwrap().iter().map(|class| class["fix_rust"].as_str().unwrap());
+    let advice = all["classes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|class| class["fix_rust"].as_str().unwrap());
     let advice = advice.collect::<Vec<_>>().join("\n");
     let sources = sources_of_rust();
     let declared = declared_in(&sources);
     let names = names_in_code(&advice);
-    let missing: Vec<_> = names.iter().copied().filter(|name| !declared.contains(name)).collect();
+    let missing: Vec<_> = names
+        .iter()
+        .copied()
+        .filter(|name| !declared.contains(name))
+        .collect();
     assert_eq!(missing, NOT_DECLARED, "declared neither in aya nor in core");
     assert!(names.len() > 60, "{names:?}");
 
-    let options = std::process::Command::new("rustc").args(["-C", "help"]).output().unwrap();
+    let options = std::process::Command::new("rustc")
+        .args(["-C", "help"])
+        .output()
+        .unwrap();
     let options = stdout(&options);
     for option in advice.split("`-C ").skip(1) {
         let name = option.split(['=', '`', ' ']).next().unwrap();
-        let is_listed =
-            |line: &str| line.split_whitespace().nth(1).is_some_and(|word| word.starts_with(name));
+        let is_listed = |line: &str| {
+            line.split_whitespace()
+                .nth(1)
+                .is_some_and(|word| word.starts_with(name))
+        };
         assert!(options.lines().any(is_listed), "rustc has no -C {name}");
     }
 }
 
 /// What follows the keyword of a declaration.
 fn declared_in(sources: &str) -> std::collections::BTreeSet<&str> {
-    const KEYWORDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "mod", "macro_rules"];
-    let mut words = sources.split(|letter| !is_of_a_name(letter)).filter(|word| !word.is_empty()).peekable();
+    const KEYWORDS: [&str; 8] = [
+        "fn",
+        "struct",
+        "enum",
+        "trait",
+        "type",
+        "const",
+        "mod",
+        "macro_rules",
+    ];
+    let mut words = sources
+        .split(|letter| !is_of_a_name(letter))
+        .filter(|word| !word.is_empty())
+        .peekable();
     let mut declared = std::collections::BTreeSet::new();
     while let Some(word) = words.next() {
         declared.extend(words.peek().filter(|_| KEYWORDS.contains(&word)));
@@ -283,10 +357,14 @@ fn names_in_code(text: &str) -> std::collections::BTreeSet<&str> {
     let code = text.split('`').skip(1).step_by(2);
     let mut names = std::collections::BTreeSet::new();
     for code in code.filter(|code| !code.starts_with('-')) {
-        for name in code.split(|letter| !is_of_a_name(letter)).filter(|name| name.len() > 1) {
+        for name in code
+            .split(|letter| !is_of_a_name(letter))
+            .filter(|name| name.len() > 1)
+        {
             let after = &code[name.as_ptr() as usize - code.as_ptr() as usize + name.len()..];
             let before = &code[..name.as_ptr() as usize - code.as_ptr() as usize];
-            let is_called = after.starts_with('(') || after.starts_with("::") || before.ends_with("#[");
+            let is_called =
+                after.starts_with('(') || after.starts_with("::") || before.ends_with("#[");
             let is_type = name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
             if is_called || is_type {
                 names.insert(name);
@@ -296,29 +374,45 @@ fn names_in_code(text: &str) -> std::collections::BTreeSet<&str> {
     names
 }
 
-/// Where cargo keeps the sources of the crates that are called so, and of those whose names begin so.
+/// Where cargo keeps the sources of the crates that are called so, and of those whose names begin
+/// so.
 fn directories_of_crates(name: &str) -> Vec<PathBuf> {
     let manifest = workspace::root().join("Cargo.toml");
     let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version=1", "--offline", "--manifest-path"]).arg(manifest);
-    let metadata: serde_json::Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
+    cargo
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--manifest-path",
+        ])
+        .arg(manifest);
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap().iter();
     let named = packages.filter(|package| package["name"].as_str().unwrap().starts_with(name));
     let manifests = named.map(|package| PathBuf::from(package["manifest_path"].as_str().unwrap()));
-    manifests.map(|manifest| manifest.parent().unwrap().to_owned()).collect()
+    manifests
+        .map(|manifest| manifest.parent().unwrap().to_owned())
+        .collect()
 }
 
 /// aya's crates, as Cargo.lock names them, and `core`.
 fn sources_of_rust() -> String {
     let mut directories = directories_of_crates("aya");
-    directories.iter_mut().for_each(|directory| directory.push("src"));
-    let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    directories
+        .iter_mut()
+        .for_each(|directory| directory.push("src"));
+    let sysroot = std::process::Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()
+        .unwrap();
     let library = PathBuf::from(stdout(&sysroot).trim()).join("lib/rustlib/src/rust/library");
     directories.extend([library.join("core/src"), library.join("alloc/src")]);
     let mut sources = String::new();
     while let Some(directory) = directories.pop() {
-        for entry in
-            fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        for entry in fs::read_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         {
             let path = entry.unwrap().path();
             if path.is_dir() {

@@ -1,8 +1,8 @@
-//! What each kernel has, does and refuses, as `xtask/facts` finds it: compared with `book/facts`, to which the book's
-//! reference pages are held by `cargo xtask book check`.
+//! What each kernel has, does and refuses, as `xtask/facts` finds it: compared with `book/facts`,
+//! to which the book's reference pages are held by `cargo xtask book check`.
 //!
-//! To accept new facts, look at them after `INSTA_UPDATE=always cargo test -p xtask --test facts -- --ignored`, and let
-//! the book's check say which page they contradict.
+//! To accept new facts, look at them after `INSTA_UPDATE=always cargo test -p xtask --test facts --
+//! --ignored`, and let the book's check say which page they contradict.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -17,12 +17,22 @@ fn facts_on(kernel: &str) {
     setup::ensure(&[Need::LibbpfBuild, Need::Qemu, Need::Kernel(kernel.into())]).unwrap();
     let programs = demo::programs(&[&build::tool("facts").unwrap()]).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
-    let step = Step { program: "/bin/facts".into(), args: Vec::new(), ..common::shell("") };
+    let mut started = vm::start(&machine, &programs)
+        .map_err(Failure::into_error)
+        .unwrap();
+    let step = Step {
+        program: "/bin/facts".into(),
+        args: Vec::new(),
+        ..common::shell("")
+    };
     let (report, printed) = common::run(&mut started, vec![step]);
     let report = report.map_err(Failure::into_error).unwrap();
     let facts = String::from_utf8(printed.concat()).unwrap();
-    assert_eq!(report.steps[0].outcome, Outcome::Exited(0), "it printed:\n{facts}");
+    assert_eq!(
+        report.steps[0].outcome,
+        Outcome::Exited(0),
+        "it printed:\n{facts}"
+    );
 
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(workspace::root().join("book/facts"));

@@ -1,4 +1,5 @@
-//! What is read from object files, on those of the gallery: real ones of both compilers, good and bad.
+//! What is read from object files, on those of the gallery: real ones of both compilers, good and
+//! bad.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -14,7 +15,9 @@ fn calls(object: &[u8]) -> Vec<(Kind, String)> {
     let object = Object::parse(object).unwrap();
     let programs: Vec<&str> = object.programs().collect();
     assert!(!programs.is_empty());
-    let calls = programs.iter().flat_map(|program| object.find_forbidden_calls(program));
+    let calls = programs
+        .iter()
+        .flat_map(|program| object.find_forbidden_calls(program));
     let place = |site: Option<forbidden_calls::Site>| {
         site.map_or(String::new(), |site| {
             let end = site.file.rsplit("/entries/").next().unwrap();
@@ -26,7 +29,11 @@ fn calls(object: &[u8]) -> Vec<(Kind, String)> {
 
 /// The line of an entry's program with this text.
 fn line(file: &str, text: &str) -> String {
-    let source = xtask::entry::lesson().unwrap().folder.join("entries").join(file);
+    let source = xtask::entry::lesson()
+        .unwrap()
+        .folder
+        .join("entries")
+        .join(file);
     let source = std::fs::read_to_string(source).unwrap();
     let number = source.lines().position(|line| line.contains(text)).unwrap() + 1;
     format!("{file}:{number}")
@@ -37,22 +44,63 @@ fn line(file: &str, text: &str) -> String {
 fn the_gallery_has_the_calls_that_its_entries_say() {
     setup::ensure(&demo::BUILD_NEEDS).unwrap();
     let mut found = Vec::new();
-    let objects = gallery::objects().unwrap().into_iter().filter(|(name, _)| name.ends_with(".o"));
+    let objects = gallery::objects()
+        .unwrap()
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".o"));
     for (name, object) in objects {
         let calls = calls(&object);
-        assert!(calls.is_empty() || name.contains("-fail."), "{name} loads: {calls:?}");
-        found.extend(calls.into_iter().map(|(kind, place)| (name.clone(), kind, place)));
+        assert!(
+            calls.is_empty() || name.contains("-fail."),
+            "{name} loads: {calls:?}"
+        );
+        found.extend(
+            calls
+                .into_iter()
+                .map(|(kind, place)| (name.clone(), kind, place)),
+        );
         damage(&object);
     }
     let expected = [
-        ("bpf-trap-fail.c.o", Kind::Trap, "bpf-trap/fail.bpf.c", "*value += 1"),
-        ("no-exit-last-insn-fail.rust.o", Kind::Index, "no-exit-last-insn/fail.rs", "LIMITS[queue]"),
-        ("relocation-fails-fail.c.o", Kind::Missing, "relocation-fails/fail.bpf.c", "return checksum("),
-        ("relocation-fails-fail.rust.o", Kind::Missing, "relocation-fails/fail.rs", "{ checksum(queue)"),
-        ("unknown-opcode-fail.c.o", Kind::Pointer, "unknown-opcode/fail.bpf.c", "return action(ctx)"),
-        ("unknown-opcode-fail.rust.o", Kind::Pointer, "unknown-opcode/fail.rs", ".action(&ctx)"),
+        (
+            "bpf-trap-fail.c.o",
+            Kind::Trap,
+            "bpf-trap/fail.bpf.c",
+            "*value += 1",
+        ),
+        (
+            "no-exit-last-insn-fail.rust.o",
+            Kind::Index,
+            "no-exit-last-insn/fail.rs",
+            "LIMITS[queue]",
+        ),
+        (
+            "relocation-fails-fail.c.o",
+            Kind::Missing,
+            "relocation-fails/fail.bpf.c",
+            "return checksum(",
+        ),
+        (
+            "relocation-fails-fail.rust.o",
+            Kind::Missing,
+            "relocation-fails/fail.rs",
+            "{ checksum(queue)",
+        ),
+        (
+            "unknown-opcode-fail.c.o",
+            Kind::Pointer,
+            "unknown-opcode/fail.bpf.c",
+            "return action(ctx)",
+        ),
+        (
+            "unknown-opcode-fail.rust.o",
+            Kind::Pointer,
+            "unknown-opcode/fail.rs",
+            ".action(&ctx)",
+        ),
     ];
-    let expected = expected.map(|(name, kind, file, text)| (name.to_owned(), kind, line(file, text)));
+    let expected =
+        expected.map(|(name, kind, file, text)| (name.to_owned(), kind, line(file, text)));
     assert_eq!(found, expected);
 }
 
@@ -63,7 +111,11 @@ fn the_line_that_can_panic() {
     setup::ensure(&demo::BUILD_NEEDS).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let object = folder.path().join("program.o");
-    std::fs::write(&object, &gallery::objects().unwrap()["no-exit-last-insn-fail.rust.o"]).unwrap();
+    std::fs::write(
+        &object,
+        &gallery::objects().unwrap()["no-exit-last-insn-fail.rust.o"],
+    )
+    .unwrap();
     let output = Run::new(&["explain", "--object", object.to_str().unwrap()]).output();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     insta::assert_snapshot!(stdout(&output));
@@ -71,10 +123,17 @@ fn the_line_that_can_panic() {
 
 #[test]
 fn what_is_no_object_is_refused() {
-    for (file, reason) in [("nowhere.o", "No such file"), ("Cargo.toml", "this is no ELF file")] {
+    for (file, reason) in [
+        ("nowhere.o", "No such file"),
+        ("Cargo.toml", "this is no ELF file"),
+    ] {
         let output = Run::new(&["explain", "--object", file]).output();
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains(reason) && stderr(&output).contains("help"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains(reason) && stderr(&output).contains("help"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
@@ -82,7 +141,9 @@ fn what_is_no_object_is_refused() {
 fn damage(object: &[u8]) {
     let mut random = 1_u64;
     let mut below = |limit: usize| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         usize::try_from(random >> 33).unwrap() % limit
     };
     for _ in 0..3 {
@@ -97,7 +158,9 @@ fn damage(object: &[u8]) {
 }
 
 fn look(object: &[u8]) {
-    let Ok(object) = Object::parse(object) else { return };
+    let Ok(object) = Object::parse(object) else {
+        return;
+    };
     for program in object.programs() {
         object.find_forbidden_calls(program);
         object.find_site(program, 3);

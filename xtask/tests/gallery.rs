@@ -1,4 +1,5 @@
-//! Every program of the gallery, on every kernel: rejected or accepted as its entry says, with the very log.
+//! Every program of the gallery, on every kernel: rejected or accepted as its entry says, with the
+//! very log.
 //!
 //! One VM a kernel loads all programs. To accept new logs, look at them after
 //! `INSTA_UPDATE=always cargo test -p xtask --test gallery -- --ignored`.
@@ -15,22 +16,41 @@ use xtask::vm::{self, Failure};
 use xtask::{demo, loader, workspace};
 
 fn gallery_on(kernel: &str) {
-    setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
+    setup::ensure(
+        &[
+            &demo::BUILD_NEEDS[..],
+            &[Need::Qemu, Need::Kernel(kernel.into())],
+        ]
+        .concat(),
+    )
+    .unwrap();
     let entries = entry::entries().unwrap();
     let entries: Vec<&Entry> = entries.iter().collect();
     let programs = loader::programs(&gallery::objects().unwrap()).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
-    let shown = gallery::load_all(&mut started.guest, &entries).map_err(Failure::into_error).unwrap();
+    let mut started = vm::start(&machine, &programs)
+        .map_err(Failure::into_error)
+        .unwrap();
+    let shown = gallery::load_all(&mut started.guest, &entries)
+        .map_err(Failure::into_error)
+        .unwrap();
 
-    let surprises: Vec<String> = shown.iter().filter_map(|shown| surprise(shown, kernel)).collect();
+    let surprises: Vec<String> = shown
+        .iter()
+        .filter_map(|shown| surprise(shown, kernel))
+        .collect();
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
     let records = shown.iter().map(record).collect::<String>();
-    compare(kernel, &format!("Linux {}\n{}", started.release, toolchain()), &records, &VOLATILE);
+    compare(
+        kernel,
+        &format!("Linux {}\n{}", started.release, toolchain()),
+        &records,
+        &VOLATILE,
+    );
 }
 
-/// Another kernel or compiler gives other registers and offsets. Then it must do that each error is of its entry's class,
-/// which has been seen to.
+/// Another kernel or compiler gives other registers and offsets. Then it must do that each error is
+/// of its entry's class, which has been seen to.
 fn compare(name: &str, versions: &str, records: &str, volatile: &[(&str, &str)]) {
     let recording = std::env::var("INSTA_UPDATE").is_ok_and(|update| update != "no");
     match std::fs::read_to_string(logs().join(format!("{name}.snap"))) {
@@ -39,7 +59,8 @@ fn compare(name: &str, versions: &str, records: &str, volatile: &[(&str, &str)])
                 "compared are classes of errors only: the logs were recorded with other versions than\n{versions}"
             );
         }
-        _ => settings(volatile).bind(|| insta::assert_snapshot!(name, format!("{versions}{records}"))),
+        _ => settings(volatile)
+            .bind(|| insta::assert_snapshot!(name, format!("{versions}{records}"))),
     }
 }
 
@@ -84,19 +105,35 @@ fn before_any_kernel() {
     setup::ensure(&demo::BUILD_NEEDS).unwrap();
     let entries = entry::entries().unwrap();
     let objects = gallery::objects().unwrap();
-    let record = |Refused { entry, language, said }: Refused| {
-        format!("\n=== {} · {} · fail\ndoes not build\n{}\n", entry.name, language.name(), words(said))
+    let record = |Refused {
+                      entry,
+                      language,
+                      said,
+                  }: Refused| {
+        format!(
+            "\n=== {} · {} · fail\ndoes not build\n{}\n",
+            entry.name,
+            language.name(),
+            words(said)
+        )
     };
     let refused = gallery::refused(&entries, &objects).unwrap();
-    compare("build", &toolchain(), &refused.into_iter().map(record).collect::<String>(), &OF_THIS_MACHINE);
+    compare(
+        "build",
+        &toolchain(),
+        &refused.into_iter().map(record).collect::<String>(),
+        &OF_THIS_MACHINE,
+    );
 }
 
 /// Where things lie on this machine, and what is made from that.
-const OF_THIS_MACHINE: [(&str, &str); 2] =
-    [(r"/[^ ]*/rustlib/src/rust/", ""), ("_RNv(Cs[0-9A-Za-z]+_|Nt)?", "_RNv..._")];
+const OF_THIS_MACHINE: [(&str, &str); 2] = [
+    (r"/[^ ]*/rustlib/src/rust/", ""),
+    ("_RNv(Cs[0-9A-Za-z]+_|Nt)?", "_RNv..._"),
+];
 
-/// Each line once: clang says the same of each instruction that is concerned. And not rustc's call of the linker, which
-/// is a list of files of this machine.
+/// Each line once: clang says the same of each instruction that is concerned. And not rustc's call
+/// of the linker, which is a list of files of this machine.
 fn words(said: &str) -> String {
     let root = format!("{}/", workspace::root().display());
     let mut kept: Vec<String> = Vec::new();
@@ -120,11 +157,24 @@ fn surprise(shown: &Shown, kernel: &str) -> Option<String> {
 }
 
 fn record(shown: &Shown) -> String {
-    let Shown { entry, twin, language, load } = shown;
-    let head = format!("\n=== {} · {} · {}\n", entry.name, language.name(), twin.name());
+    let Shown {
+        entry,
+        twin,
+        language,
+        load,
+    } = shown;
+    let head = format!(
+        "\n=== {} · {} · {}\n",
+        entry.name,
+        language.name(),
+        twin.name()
+    );
     head + &match &load.result {
         LoadResult::Accepted(accepted) => {
-            format!("accepted: {} instructions\n", accepted.instructions.unwrap_or_default())
+            format!(
+                "accepted: {} instructions\n",
+                accepted.instructions.unwrap_or_default()
+            )
         }
         LoadResult::Rejected { error, log } => format!("rejected: {error}\n{}\n", shortened(log)),
         LoadResult::Failed { why } => format!("failed: {why}\n"),
@@ -139,14 +189,23 @@ fn shortened(log: &str) -> String {
         return lines.join("\n");
     }
     let (head, tail) = (&lines[..KEPT], &lines[lines.len() - KEPT..]);
-    format!("{}\n[{} lines left out]\n{}", head.join("\n"), lines.len() - 2 * KEPT, tail.join("\n"))
+    format!(
+        "{}\n[{} lines left out]\n{}",
+        head.join("\n"),
+        lines.len() - 2 * KEPT,
+        tail.join("\n")
+    )
 }
 
 /// Another compiler makes other programs, and so other logs.
 fn toolchain() -> String {
     let version = |program: &std::path::Path| {
         let output = Command::new(program).arg("--version").output().unwrap();
-        String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
     let tools = workspace::root().join(".cache/bin");
     format!(
@@ -161,9 +220,16 @@ fn toolchain() -> String {
 #[test]
 fn every_program_has_a_source() {
     for entry in entry::entries().unwrap() {
-        for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {
+        for language in Language::ALL
+            .into_iter()
+            .filter(|language| entry.none_in(*language).is_none())
+        {
             for twin in Twin::ALL {
-                assert!(entry.source(twin, language).is_file(), "{} {language:?} {twin:?}", entry.name);
+                assert!(
+                    entry.source(twin, language).is_file(),
+                    "{} {language:?} {twin:?}",
+                    entry.name
+                );
             }
         }
     }

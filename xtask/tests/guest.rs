@@ -32,7 +32,10 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
         shell("kill -TERM $$"),
         shell("busybox sleep 1000 & echo started"),
         shell("busybox ps | busybox grep -c 'sleep 100[0]'"),
-        Step { program: "/bin/nothing".into(), ..shell("") },
+        Step {
+            program: "/bin/nothing".into(),
+            ..shell("")
+        },
         shell("busybox printf '\\000\\377'"),
         shell(
             "busybox mount | busybox grep -cE ' (/proc|/sys|/dev|/tmp|/sys/fs/bpf|/sys/kernel/tracing|/sys/kernel/security|/sys/fs/cgroup) '",
@@ -40,12 +43,19 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
     ];
     let (report, printed) = run(&mut started, steps);
     let report = report.map_err(Failure::into_error).unwrap();
-    let outcomes: Vec<_> = report.steps.iter().map(|step| step.outcome.clone()).collect();
+    let outcomes: Vec<_> = report
+        .steps
+        .iter()
+        .map(|step| step.outcome.clone())
+        .collect();
     assert_eq!(outcomes[0], Outcome::Exited(7));
     assert_eq!(printed[0], b"one\n");
     assert_eq!(outcomes[1], Outcome::Killed(15));
     assert_eq!(outcomes[2], Outcome::Exited(0));
-    assert_eq!(printed[3], b"0\n", "a background process of a step outlived it");
+    assert_eq!(
+        printed[3], b"0\n",
+        "a background process of a step outlived it"
+    );
     assert!(
         matches!(&outcomes[4], Outcome::NotStarted(why) if why.contains("/bin/nothing")),
         "{:?}",
@@ -65,12 +75,22 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn limits_end_a_step_and_not_the_guest() {
     let mut started = start_with_tools("6.12");
-    let endless = Step { seconds: Some(2), ..shell("trap '' INT TERM; while :; do :; done") };
-    let flood = Step { output_limit: Some(100_000), ..shell("busybox yes flooding") };
+    let endless = Step {
+        seconds: Some(2),
+        ..shell("trap '' INT TERM; while :; do :; done")
+    };
+    let flood = Step {
+        output_limit: Some(100_000),
+        ..shell("busybox yes flooding")
+    };
     let (report, printed) = run(&mut started, vec![endless, flood, shell("echo alive")]);
     let report = report.map_err(Failure::into_error).unwrap();
     assert_eq!(report.steps[0].outcome, Outcome::TimedOut);
-    assert!(report.steps[0].duration < Duration::from_secs(5), "{:?}", report.steps[0].duration);
+    assert!(
+        report.steps[0].duration < Duration::from_secs(5),
+        "{:?}",
+        report.steps[0].duration
+    );
     assert_eq!(report.steps[1].outcome, Outcome::Flooded);
     assert_eq!(printed[2], b"alive\n");
 }
@@ -79,11 +99,19 @@ fn limits_end_a_step_and_not_the_guest() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_panic_is_told_with_the_kernels_last_words() {
     let mut started = start_with_tools("6.12");
-    let (report, _) =
-        run(&mut started, vec![shell("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger")]);
+    let (report, _) = run(
+        &mut started,
+        vec![shell(
+            "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger",
+        )],
+    );
     let death = died(report.unwrap_err());
     assert!(death.why.contains("kernel crashed"), "{}", death.why);
-    assert!(death.last_words.iter().any(|line| line.contains("sysrq")), "{:#?}", death.last_words);
+    assert!(
+        death.last_words.iter().any(|line| line.contains("sysrq")),
+        "{:#?}",
+        death.last_words
+    );
     assert!(death.last_words.len() <= 41);
 }
 
@@ -91,10 +119,18 @@ fn a_panic_is_told_with_the_kernels_last_words() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_flooded_console_ends_at_the_time_limit() {
     let mut started = start_with_tools("6.12");
-    let flood =
-        "busybox yes 'a line for the console, again and again' | busybox head -c 100000000 > /dev/ttyS0";
+    let flood = "busybox yes 'a line for the console, again and again' | busybox head -c 100000000 > /dev/ttyS0";
     let begin = Instant::now();
-    let (report, _) = run(&mut started, vec![Step { seconds: Some(4), ..shell(flood) }, shell("echo alive")]);
+    let (report, _) = run(
+        &mut started,
+        vec![
+            Step {
+                seconds: Some(4),
+                ..shell(flood)
+            },
+            shell("echo alive"),
+        ],
+    );
     let report = report.map_err(Failure::into_error).unwrap();
     assert_eq!(report.steps[0].outcome, Outcome::TimedOut);
     assert_eq!(report.steps[1].outcome, Outcome::Exited(0));
@@ -105,8 +141,17 @@ fn a_flooded_console_ends_at_the_time_limit() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn what_a_program_writes_to_the_kernels_log_is_no_complaint_of_the_kernel() {
     let mut started = start_with_tools("6.12");
-    let (report, _) = run(&mut started, vec![shell("echo 'WARNING: said a program' > /dev/kmsg")]);
-    assert!(report.map_err(Failure::into_error).unwrap().complaints.is_empty());
+    let (report, _) = run(
+        &mut started,
+        vec![shell("echo 'WARNING: said a program' > /dev/kmsg")],
+    );
+    assert!(
+        report
+            .map_err(Failure::into_error)
+            .unwrap()
+            .complaints
+            .is_empty()
+    );
 }
 
 /// Resuming, the next kind of start, will have to hold this too.
@@ -130,9 +175,15 @@ fn programs_that_come_with_the_boot_have_room() {
     setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())]).unwrap();
     let mut archive = Archive::default();
     image::add_tools(&mut archive).unwrap();
-    archive.file("lib/large", 0o644, &vec![1; 30_000_000]).unwrap();
+    archive
+        .file("lib/large", 0o644, &vec![1; 30_000_000])
+        .unwrap();
     let machine = demo::machine(&setup::kernels::get("6.12").unwrap()).unwrap();
-    let machine = Machine { clock: Clock::Instructions, memory_mib: 128, ..machine };
+    let machine = Machine {
+        clock: Clock::Instructions,
+        memory_mib: 128,
+        ..machine
+    };
     let started = vm::start(&machine, &archive.finish().unwrap());
     let mut started = started.map_err(Failure::into_error).unwrap();
     assert_eq!(started.how, How::Booted);
@@ -141,14 +192,19 @@ fn programs_that_come_with_the_boot_have_room() {
     assert_eq!(printed[0], b"30000000\n");
 }
 
-/// All three get their memory from kmalloc_nolock() on new kernels, which needs a CPU with cmpxchg16b or a kernel that
-/// was told to do without.
+/// All three get their memory from kmalloc_nolock() on new kernels, which needs a CPU with
+/// cmpxchg16b or a kernel that was told to do without.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn timers_fire_and_task_storage_and_arenas_keep_values() {
     setup::ensure(&[Need::Clang]).unwrap();
     // Linux 5.10 has none of them, and arenas came in 6.9.
-    for (kernel, has_arenas) in [("6.1", false), ("6.12", true), ("6.18", true), ("7.3", true)] {
+    for (kernel, has_arenas) in [
+        ("6.1", false),
+        ("6.12", true),
+        ("6.18", true),
+        ("7.3", true),
+    ] {
         let mut started = start_with_objects(kernel, &["timer", "arena"]);
         let counts = counts_after(&mut started, "timer");
         let [opened, again] = [count(&counts, "opened"), count(&counts, "opened_again")];
@@ -163,8 +219,10 @@ fn timers_fire_and_task_storage_and_arenas_keep_values() {
             assert_eq!(count(&counts, "allocation_failed"), 0, "{kernel}: {counts}");
             assert_eq!(count(&counts, "in_arena"), executed, "{kernel}: {counts}");
         }
-        let (_, printed) =
-            run(&mut started, vec![shell("dmesg | grep -c 'unhashed kernel memory addresses'")]);
+        let (_, printed) = run(
+            &mut started,
+            vec![shell("dmesg | grep -c 'unhashed kernel memory addresses'")],
+        );
         assert_eq!(printed[0], b"0\n", "{kernel} prints addresses as they are");
     }
 }
@@ -179,35 +237,59 @@ fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
         let object = folder.path().join(name);
         let mut clang = Command::new(workspace::root().join(".cache/bin/clang"));
         clang.args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c"]);
-        clang.arg(Path::new("tests/programs").join(format!("{name}.bpf.c"))).arg("-o").arg(&object);
+        clang
+            .arg(Path::new("tests/programs").join(format!("{name}.bpf.c")))
+            .arg("-o")
+            .arg(&object);
         assert!(clang.status().unwrap().success(), "{name}");
-        archive.file(format!("lib/{name}.o"), 0o644, &std::fs::read(&object).unwrap()).unwrap();
+        archive
+            .file(
+                format!("lib/{name}.o"),
+                0o644,
+                &std::fs::read(&object).unwrap(),
+            )
+            .unwrap();
     }
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
-/// Attaches the programs of an object while a shell opens files and runs programs: its global variables after that.
+/// Attaches the programs of an object while a shell opens files and runs programs: its global
+/// variables after that.
 fn counts_after(started: &mut Started, name: &str) -> Value {
     let load = format!(
         "bpftool prog loadall /lib/{name}.o /sys/fs/bpf/links pinmaps /sys/fs/bpf/maps autoattach 2>&1"
     );
-    let work = "for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do : < /dev/null; /bin/busybox true; done";
+    let work =
+        "for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do : < /dev/null; /bin/busybox true; done";
     // Timers that were started last have to fire, too.
     let detach = "rm -r /sys/fs/bpf/links && /bin/busybox usleep 100000";
     let dump = format!("bpftool --json map dump pinned /sys/fs/bpf/maps/{name}_bss");
-    let steps = [&load, work, detach, &dump, "rm -r /sys/fs/bpf/maps"].map(shell).to_vec();
+    let steps = [&load, work, detach, &dump, "rm -r /sys/fs/bpf/maps"]
+        .map(shell)
+        .to_vec();
     let (report, printed) = run(started, steps);
     let report = report.map_err(Failure::into_error).unwrap();
     for (step, printed) in report.steps.iter().zip(&printed) {
         let printed = String::from_utf8_lossy(printed);
-        assert_eq!(step.outcome, Outcome::Exited(0), "{} {name}: {printed}", started.release);
+        assert_eq!(
+            step.outcome,
+            Outcome::Exited(0),
+            "{} {name}: {printed}",
+            started.release
+        );
     }
     let mut dump: Value = serde_json::from_slice(&printed[3]).unwrap();
     dump[0]["formatted"]["value"][".bss"].take()
 }
 
 fn count(counts: &Value, name: &str) -> u64 {
-    let found = counts.as_array().unwrap().iter().find_map(|variable| variable[name].as_u64());
+    let found = counts
+        .as_array()
+        .unwrap()
+        .iter()
+        .find_map(|variable| variable[name].as_u64());
     found.unwrap_or_else(|| panic!("no {name} in {counts}"))
 }

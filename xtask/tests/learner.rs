@@ -19,7 +19,8 @@ use xtask::catalog::Implementation;
 use xtask::exercises::{self, Exercise, Variant};
 use xtask::workspace;
 
-/// A learner with a record of progress of his own. The answers in the checkout are put back at the end.
+/// A learner with a record of progress of his own. The answers in the checkout are put back at the
+/// end.
 struct Learner {
     exercise: Exercise,
     progress: tempfile::TempDir,
@@ -36,7 +37,10 @@ impl Learner {
         let exercises = exercises::exercises().unwrap();
         let exercise = exercises::find(&exercises, name).unwrap().clone();
         let path = |implementation| exercise.source(Variant::Answer, implementation);
-        let before = exercise.implementations().map(path).map(|path| (path.clone(), fs::read(path).unwrap()));
+        let before = exercise
+            .implementations()
+            .map(path)
+            .map(|path| (path.clone(), fs::read(path).unwrap()));
         let before = before.collect();
         let learner = Self {
             exercise,
@@ -46,7 +50,10 @@ impl Learner {
             _alone: alone,
         };
         for implementation in Implementation::ALL {
-            learner.write(implementation, &learner.text(Variant::Starter, implementation));
+            learner.write(
+                implementation,
+                &learner.text(Variant::Starter, implementation),
+            );
         }
         learner
     }
@@ -61,7 +68,9 @@ impl Learner {
 
     fn run(&self, arguments: &[&str]) -> Run {
         let mut run = Run::new(arguments);
-        run.command.env("XTASK_PROGRESS", self.progress.path()).stdin(Stdio::null());
+        run.command
+            .env("XTASK_PROGRESS", self.progress.path())
+            .stdin(Stdio::null());
         run
     }
 
@@ -72,9 +81,15 @@ impl Learner {
         let output: Output = run.output();
         assert_eq!(run.left_behind(), [""; 0]);
         let kept = stderr(&output);
-        let kept = kept.lines().filter_map(|line| line.strip_prefix("your answer is kept: "));
-        self.kept.extend(kept.map(|path| workspace::root().join(path)));
-        (output.status.code().unwrap(), stdout(&output) + &stderr(&output))
+        let kept = kept
+            .lines()
+            .filter_map(|line| line.strip_prefix("your answer is kept: "));
+        self.kept
+            .extend(kept.map(|path| workspace::root().join(path)));
+        (
+            output.status.code().unwrap(),
+            stdout(&output) + &stderr(&output),
+        )
     }
 
     fn progress(&self) -> String {
@@ -102,10 +117,17 @@ fn from_the_starter_to_done_and_back() {
     learner.write(Implementation::Aya, &answer);
     let (code, said) = learner.types("check", &[]);
     assert_eq!(code, 1, "{said}");
-    assert_eq!(said.matches("function `nobody` is never used").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("function `nobody` is never used").count(),
+        1,
+        "{said}"
+    );
     assert!(said.contains("not yet: 5 of 7 checks passed"), "{said}");
     assert!(said.contains("COUNTS has no entry for it"), "{said}");
-    assert!(said.contains("cargo xtask hint 03/count-by-comm    (0 of 3 seen)"), "{said}");
+    assert!(
+        said.contains("cargo xtask hint 03/count-by-comm    (0 of 3 seen)"),
+        "{said}"
+    );
 
     for number in ["1 of 3", "2 of 3", "3 of 3", "3 of 3"] {
         let (code, said) = learner.types("hint", &[]);
@@ -115,10 +137,14 @@ fn from_the_starter_to_done_and_back() {
     let (code, said) = learner.types("solution", &[]);
     assert!(code == 2 && said.contains("--yes"), "{said}");
     let (code, said) = learner.types("solution", &["--diff", "--yes"]);
-    assert!(code == 0 && said.contains("\n+    let _ = COUNTS.insert"), "{said}");
+    assert!(
+        code == 0 && said.contains("\n+    let _ = COUNTS.insert"),
+        "{said}"
+    );
 
     for implementation in ["aya", "libbpf"] {
-        let (code, said) = learner.types("solution", &["--apply", "--yes", "--impl", implementation]);
+        let (code, said) =
+            learner.types("solution", &["--apply", "--yes", "--impl", implementation]);
         assert_eq!(code, 0, "{said}");
         let (code, said) = learner.types("check", &["--impl", implementation]);
         assert_eq!(code, 0, "{said}");
@@ -134,7 +160,10 @@ fn from_the_starter_to_done_and_back() {
     assert_eq!(code, 0, "{said}");
     assert!(!learner.exercise.is_begun(Implementation::Aya));
     let kept = learner.kept.last().unwrap();
-    assert_eq!(fs::read(kept).unwrap(), learner.text(Variant::Solution, Implementation::Libbpf));
+    assert_eq!(
+        fs::read(kept).unwrap(),
+        learner.text(Variant::Solution, Implementation::Libbpf)
+    );
     assert_eq!(learner.progress(), "hints 03/count-by-comm 3\n");
 }
 
@@ -143,37 +172,77 @@ fn from_the_starter_to_done_and_back() {
 fn what_the_verifier_rejects_is_explained() {
     let mut learner = Learner::at("03/count-by-comm");
     let solution = learner.text(Variant::Solution, Implementation::Libbpf);
-    let without_check = String::from_utf8(solution).unwrap().replace("if (count)\n", "if (1)\n");
+    let without_check = String::from_utf8(solution)
+        .unwrap()
+        .replace("if (count)\n", "if (1)\n");
     learner.write(Implementation::Libbpf, without_check.as_bytes());
-    let output = learner.run(&["check", "03/count-by-comm", "--json"]).output();
+    let output = learner
+        .run(&["check", "03/count-by-comm", "--json"])
+        .output();
     let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(report["exercises"][0]["checks"][3]["verdict"], "rejected");
     assert_eq!(report["passed"], 0);
 
     let (code, said) = learner.types("check", &[]);
     assert_eq!(code, 1);
-    assert!(said.contains("R0 invalid mem access 'map_value_or_null'"), "{said}");
-    assert!(said.contains("--> lessons/03-tracepoint/exercises/count-by-comm/libbpf/main.bpf.c:"), "{said}");
+    assert!(
+        said.contains("R0 invalid mem access 'map_value_or_null'"),
+        "{said}"
+    );
+    assert!(
+        said.contains("--> lessons/03-tracepoint/exercises/count-by-comm/libbpf/main.bpf.c:"),
+        "{said}"
+    );
     let output = learner.run(&["explain", "--last"]).output();
-    assert!(output.status.success() && stdout(&output).contains("map-value-or-null"), "{}", stdout(&output));
-    assert!(stdout(&output).starts_with("answer        03/count-by-comm, libbpf\n"), "{}", stdout(&output));
-    assert!(stdout(&output).contains("\nkernel        Linux 6.12 (VM)\n"), "{}", stdout(&output));
+    assert!(
+        output.status.success() && stdout(&output).contains("map-value-or-null"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(
+        stdout(&output).starts_with("answer        03/count-by-comm, libbpf\n"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(
+        stdout(&output).contains("\nkernel        Linux 6.12 (VM)\n"),
+        "{}",
+        stdout(&output)
+    );
     let answer = &json(&mut learner.run(&["explain", "--last", "--json"]))["answer"];
     assert_eq!(answer["exercise"], "03/count-by-comm");
     assert_eq!(answer["implementation"], "libbpf");
     assert_eq!(answer["kernel"], "6.12");
-    assert!(answer["checked"].as_str().unwrap().ends_with('Z'), "{answer}");
+    assert!(
+        answer["checked"].as_str().unwrap().ends_with('Z'),
+        "{answer}"
+    );
     let log = fs::read(workspace::root().join(answer["log"].as_str().unwrap())).unwrap();
-    assert!(String::from_utf8(log).unwrap().contains("R0 invalid mem access"));
+    assert!(
+        String::from_utf8(log)
+            .unwrap()
+            .contains("R0 invalid mem access")
+    );
 
     // A check that ends without a rejection leaves nothing to explain.
     learner.write(Implementation::Libbpf, b"nothing");
     let (code, _) = learner.types("check", &[]);
     assert_eq!(code, 1);
     let output = learner.run(&["explain", "--last"]).output();
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
-    assert!(stderr(&output).contains("rejected no answer at the last check"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("cargo xtask check"), "{}", stderr(&output));
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(2), "")
+    );
+    assert!(
+        stderr(&output).contains("rejected no answer at the last check"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains("cargo xtask check"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 fn json(run: &mut Run) -> serde_json::Value {
@@ -185,9 +254,10 @@ fn json(run: &mut Run) -> serde_json::Value {
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn the_compilers_warnings_are_shown_once() {
     let mut learner = Learner::at("00/decode-instruction");
-    for (implementation, unused) in
-        [(Implementation::Aya, "fn nobody() {}"), (Implementation::Libbpf, "static void nobody(void) {}")]
-    {
+    for (implementation, unused) in [
+        (Implementation::Aya, "fn nobody() {}"),
+        (Implementation::Libbpf, "static void nobody(void) {}"),
+    ] {
         let mut answer = learner.text(Variant::Solution, implementation);
         answer.extend(format!("\n{unused}\n").as_bytes());
         learner.write(implementation, &answer);
@@ -197,12 +267,26 @@ fn the_compilers_warnings_are_shown_once() {
             let (code, said) = learner.types("check", &["--impl", &language]);
             assert_eq!(code, 0, "{said}");
             let (before, after) = said.split_once("builds").unwrap();
-            assert!(before.contains("nobody") && before.contains("warning"), "{said}");
+            assert!(
+                before.contains("nobody") && before.contains("warning"),
+                "{said}"
+            );
             assert!(!after.contains("nobody"), "{said}");
         }
-        let report =
-            json(&mut learner.run(&["check", &learner.exercise.name, "--impl", &language, "--json"]));
-        assert!(report["exercises"][0]["warnings"].as_str().unwrap().contains("nobody"), "{report}");
+        let report = json(&mut learner.run(&[
+            "check",
+            &learner.exercise.name,
+            "--impl",
+            &language,
+            "--json",
+        ]));
+        assert!(
+            report["exercises"][0]["warnings"]
+                .as_str()
+                .unwrap()
+                .contains("nobody"),
+            "{report}"
+        );
     }
 }
 
@@ -213,34 +297,65 @@ fn a_lesson_means_its_first_exercise_that_is_not_done() {
     fs::write(&record, "done 03/count-by-comm aya\n").unwrap();
     let output = learner.run(&["hint", "03"]).output();
     assert!(stdout(&output).starts_with("1 of 3"), "{}", stderr(&output));
-    assert!(learner.progress().contains("hints 03/count-exits 1\n"), "{}", learner.progress());
+    assert!(
+        learner.progress().contains("hints 03/count-exits 1\n"),
+        "{}",
+        learner.progress()
+    );
 
     fs::write(
         &record,
-        ["count-by-comm", "count-exits", "exec-log"].map(|it| format!("done 03/{it} aya\n")).concat(),
+        ["count-by-comm", "count-exits", "exec-log"]
+            .map(|it| format!("done 03/{it} aya\n"))
+            .concat(),
     )
     .unwrap();
     let output = learner.run(&["check", "03"]).output();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains("every exercise of lesson 03 is done"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("every exercise of lesson 03 is done"),
+        "{}",
+        stderr(&output)
+    );
     for command in ["hint", "solution", "reset", "watch"] {
         let output = learner.run(&[command, "03"]).output();
-        assert_eq!(output.status.code(), Some(2), "{command}: {}", stderr(&output));
-        assert!(stderr(&output).contains("every exercise of lesson 03 is done"), "{}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{command}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains("every exercise of lesson 03 is done"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
 #[test]
 fn an_answer_that_equals_the_solution_has_no_difference() {
     let mut learner = Learner::at("03/count-by-comm");
-    learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
-    let output = learner.run(&["solution", "03/count-by-comm", "--diff", "--yes"]).output();
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
+    learner.write(
+        Implementation::Aya,
+        &learner.text(Variant::Solution, Implementation::Aya),
+    );
+    let output = learner
+        .run(&["solution", "03/count-by-comm", "--diff", "--yes"])
+        .output();
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "")
+    );
     let (_, said) = learner.types("solution", &["--diff", "--yes"]);
-    assert!(said.contains("no difference: your answer is the solution"), "{said}");
+    assert!(
+        said.contains("no difference: your answer is the solution"),
+        "{said}"
+    );
 }
 
-/// A mistake in an answer in Rust: items of the file, lines of the program, and what is said of the line with the mark.
+/// A mistake in an answer in Rust: items of the file, lines of the program, and what is said of the
+/// line with the mark.
 struct Mistake {
     name: &'static str,
     items: &'static str,
@@ -310,10 +425,13 @@ impl Learner {
     fn write_rust(&self, items: &str, lines: &str) -> usize {
         let starter = String::from_utf8(self.text(Variant::Starter, Implementation::Aya)).unwrap();
         let begin = "let pid = (aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32) as usize;";
-        let text = starter.replace("    let _ = comm;\n", &format!("{begin}\n{lines}\n")) + items + "\n";
+        let text =
+            starter.replace("    let _ = comm;\n", &format!("{begin}\n{lines}\n")) + items + "\n";
         assert!(text.contains(lines), "the starter is another");
         self.write(Implementation::Aya, text.as_bytes());
-        text.lines().position(|line| line.contains(MARK)).map_or(0, |at| at + 1)
+        text.lines()
+            .position(|line| line.contains(MARK))
+            .map_or(0, |at| at + 1)
     }
 }
 
@@ -325,18 +443,31 @@ fn a_line_that_no_kernel_accepts_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let source = "lessons/03-tracepoint/exercises/count-by-comm/aya/src/main.rs";
     let mut places = Vec::new();
-    for Mistake { name, items, lines, said: reason } in &MISTAKES {
+    for Mistake {
+        name,
+        items,
+        lines,
+        said: reason,
+    } in &MISTAKES
+    {
         let place = format!("{source}:{}:", learner.write_rust(items, lines));
         let (code, said) = learner.types("check", &["--impl", "aya"]);
         assert_eq!(code, 1, "{name}: {said}");
-        assert!(said.contains(&format!("--> {place}")) && said.contains(reason), "{name}: {said}");
+        assert!(
+            said.contains(&format!("--> {place}")) && said.contains(reason),
+            "{name}: {said}"
+        );
         assert!(said.contains("write instead: "), "{name}: {said}");
-        let built = exercises::build::program(&learner.exercise, Implementation::Aya, Variant::Answer);
+        let built =
+            exercises::build::program(&learner.exercise, Implementation::Aya, Variant::Answer);
         fs::copy(built, folder.path().join(name)).unwrap();
         places.push(place);
         if *name == "unwrap" {
             let said = stdout(&learner.run(&["explain", "--last"]).output());
-            assert!(said.contains("this line can panic") && said.contains(places.last().unwrap()), "{said}");
+            assert!(
+                said.contains("this line can panic") && said.contains(places.last().unwrap()),
+                "{said}"
+            );
         }
     }
 
@@ -344,18 +475,35 @@ fn a_line_that_no_kernel_accepts_is_named() {
     let mut verify = learner.run(&[&["verify", "--kernel", "6.12", "--json"], &names[..]].concat());
     let verdicts = stdout(&verify.command.current_dir(folder.path()).output().unwrap());
     for (mistake, place) in MISTAKES.iter().zip(&places) {
-        let lines = verdicts.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let verdict = lines.clone().find(|verdict| verdict["object"] == mistake.name).unwrap();
-        let [call] = &verdict["forbidden_calls"].as_array().unwrap()[..] else { panic!("{verdict}") };
+        let lines = verdicts
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let verdict = lines
+            .clone()
+            .find(|verdict| verdict["object"] == mistake.name)
+            .unwrap();
+        let [call] = &verdict["forbidden_calls"].as_array().unwrap()[..] else {
+            panic!("{verdict}")
+        };
         assert_eq!(call["kind"], mistake.name, "{verdict}");
-        assert_eq!(call["panic"], mistake.said.starts_with("can panic"), "{verdict}");
+        assert_eq!(
+            call["panic"],
+            mistake.said.starts_with("can panic"),
+            "{verdict}"
+        );
         let line = &call["site"]["line"];
         assert!(place.ends_with(&format!(":{line}:")), "{line} {place}");
 
         let object = folder.path().join(mistake.name);
-        let output = learner.run(&["explain", "--object", object.to_str().unwrap()]).output();
+        let output = learner
+            .run(&["explain", "--object", object.to_str().unwrap()])
+            .output();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert!(stdout(&output).contains(place.as_str()), "{}", stdout(&output));
+        assert!(
+            stdout(&output).contains(place.as_str()),
+            "{}",
+            stdout(&output)
+        );
     }
 }
 
@@ -364,16 +512,30 @@ fn a_line_that_no_kernel_accepts_is_named() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn what_libbpf_does_not_open_has_its_line_too() {
     let mut learner = Learner::at("03/count-by-comm");
-    let starter = String::from_utf8(learner.text(Variant::Starter, Implementation::Libbpf)).unwrap();
+    let starter =
+        String::from_utf8(learner.text(Variant::Starter, Implementation::Libbpf)).unwrap();
     let text = starter
-        .replace("SEC(\"tracepoint", "__u64 checksum(const char *text);\n\nSEC(\"tracepoint")
+        .replace(
+            "SEC(\"tracepoint",
+            "__u64 checksum(const char *text);\n\nSEC(\"tracepoint",
+        )
         .replace("/* TODO", "if (checksum(comm))\n\t\treturn 1;\n\t/* TODO");
-    let line = text.lines().position(|line| line.contains("checksum(comm)")).unwrap() + 1;
+    let line = text
+        .lines()
+        .position(|line| line.contains("checksum(comm)"))
+        .unwrap()
+        + 1;
     learner.write(Implementation::Libbpf, text.as_bytes());
     let (code, said) = learner.types("check", &["--impl", "libbpf"]);
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("calls `checksum`, which nobody defines"), "{said}");
-    assert!(said.contains(&format!("count-by-comm/libbpf/main.bpf.c:{line}:")), "{said}");
+    assert!(
+        said.contains("calls `checksum`, which nobody defines"),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("count-by-comm/libbpf/main.bpf.c:{line}:")),
+        "{said}"
+    );
 }
 
 /// What goes wrong in a library's function is the learner's line that called it.
@@ -391,7 +553,10 @@ fn an_error_in_a_library_has_the_line_that_called_it() {
         let line = learner.write_rust("", lines);
         let (code, said) = learner.types("check", &["--impl", "aya"]);
         assert!(code == 1 && said.contains("stack"), "{said}");
-        assert!(said.contains(&format!("aya/src/main.rs:{line}:")), "{line}: {said}");
+        assert!(
+            said.contains(&format!("aya/src/main.rs:{line}:")),
+            "{line}: {said}"
+        );
         assert!(!said.contains("can panic"), "{said}");
     }
 }
@@ -417,12 +582,26 @@ fn what_does_not_build_or_is_gone() {
     let mut learner = Learner::at("03/count-by-comm");
     learner.write(Implementation::Aya, b"fn main() { \xff\xfe }");
     let (code, said) = learner.types("check", &[]);
-    assert!(code == 1 && said.contains("UTF-8") && said.contains("not yet: 0 of 1"), "{said}");
+    assert!(
+        code == 1 && said.contains("UTF-8") && said.contains("not yet: 0 of 1"),
+        "{said}"
+    );
 
-    fs::remove_file(learner.exercise.source(Variant::Answer, Implementation::Aya)).unwrap();
+    fs::remove_file(
+        learner
+            .exercise
+            .source(Variant::Answer, Implementation::Aya),
+    )
+    .unwrap();
     let (code, said) = learner.types("check", &[]);
-    assert!(code == 2 && said.contains("aya/src/main.rs has gone"), "{said}");
-    assert!(said.contains("cargo xtask reset 03/count-by-comm"), "{said}");
+    assert!(
+        code == 2 && said.contains("aya/src/main.rs has gone"),
+        "{said}"
+    );
+    assert!(
+        said.contains("cargo xtask reset 03/count-by-comm"),
+        "{said}"
+    );
     let (code, said) = learner.types("reset", &["--yes"]);
     assert_eq!(code, 0, "{said}");
     assert!(!learner.exercise.is_begun(Implementation::Aya));
@@ -433,7 +612,11 @@ fn names_and_flags_that_make_no_sense() {
     let refused = |arguments: &[&str]| {
         let output = Run::new(arguments).output();
         assert_eq!(stdout(&output), "");
-        format!("{}exit code {}", stderr(&output), output.status.code().unwrap())
+        format!(
+            "{}exit code {}",
+            stderr(&output),
+            output.status.code().unwrap()
+        )
     };
     insta::assert_snapshot!(
         [
@@ -452,12 +635,27 @@ fn names_and_flags_that_make_no_sense() {
 fn progress_that_cannot_be_written_costs_nothing() {
     let mut learner = Learner::at("03/count-by-comm");
     let name = learner.exercise.name.clone();
-    let output = Run::new(&["hint", &name]).command.env("XTASK_PROGRESS", "/sys").output().unwrap();
+    let output = Run::new(&["hint", &name])
+        .command
+        .env("XTASK_PROGRESS", "/sys")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("1 of 3"), "the hint itself was given");
-    assert!(stderr(&output).contains("cannot write /sys/.progress"), "{}", stderr(&output));
+    assert!(
+        stdout(&output).starts_with("1 of 3"),
+        "the hint itself was given"
+    );
+    assert!(
+        stderr(&output).contains("cannot write /sys/.progress"),
+        "{}",
+        stderr(&output)
+    );
     // What a crash left in the middle of a line.
-    fs::write(learner.progress.path().join(".progress"), "hints 03/count-by-comm 2\ndone 03/cou").unwrap();
+    fs::write(
+        learner.progress.path().join(".progress"),
+        "hints 03/count-by-comm 2\ndone 03/cou",
+    )
+    .unwrap();
     let (code, said) = learner.types("hint", &[]);
     assert!(code == 0 && said.starts_with("3 of 3"), "{said}");
     assert!(learner.progress().contains("done 03/cou\n"));
@@ -468,7 +666,12 @@ fn progress_that_cannot_be_written_costs_nothing() {
 fn ctrl_c_in_the_middle_of_a_check() {
     let learner = Learner::at("03/count-by-comm");
     let mut run = learner.run(&["check", "03/count-by-comm"]);
-    let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = run
+        .command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     run.wait_for_qemu();
     kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
     assert!(!child.wait().unwrap().success());
@@ -482,16 +685,26 @@ fn ctrl_c_in_the_middle_of_a_check() {
 fn two_checks_at_once() {
     let mut learner = Learner::at("03/count-by-comm");
     for implementation in Implementation::ALL {
-        learner.write(implementation, &learner.text(Variant::Solution, implementation));
+        learner.write(
+            implementation,
+            &learner.text(Variant::Solution, implementation),
+        );
     }
     let mut children = ["aya", "libbpf"].map(|implementation| {
         let mut run = learner.run(&["check", "03/count-by-comm", "--impl", implementation]);
-        run.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        run.command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     });
     for child in &mut children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(learner.progress(), "done 03/count-by-comm aya\ndone 03/count-by-comm libbpf\n");
+    assert_eq!(
+        learner.progress(),
+        "done 03/count-by-comm aya\ndone 03/count-by-comm libbpf\n"
+    );
     learner.kept.clear();
 }
 
@@ -504,16 +717,25 @@ fn a_person_watches() {
     let before = tcgetattr(&theirs).unwrap();
     let mut run = learner.run(&["watch", "03/count-by-comm"]);
     let end = |end: &std::os::fd::OwnedFd| end.try_clone().unwrap();
-    run.command.stdin(end(&theirs)).stdout(end(&theirs)).stderr(end(&theirs));
+    run.command
+        .stdin(end(&theirs))
+        .stdout(end(&theirs))
+        .stderr(end(&theirs));
     let mut child = run.command.spawn().unwrap();
     run.command = Command::new("true");
 
     wait_for(&mut terminal, "not yet in");
-    learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
+    learner.write(
+        Implementation::Aya,
+        &learner.text(Variant::Solution, Implementation::Aya),
+    );
     let said = wait_for(&mut terminal, "right in");
     assert!(said.contains("counts each program on its own"), "{said}");
     // What is written again unchanged is no save.
-    learner.write(Implementation::Aya, &learner.text(Variant::Solution, Implementation::Aya));
+    learner.write(
+        Implementation::Aya,
+        &learner.text(Variant::Solution, Implementation::Aya),
+    );
     terminal.write_all(b"h").unwrap();
     let said = wait_for(&mut terminal, "1 of 3: ");
     assert!(!said.contains("checking"), "{said}");
@@ -527,7 +749,10 @@ fn a_person_watches() {
         "the terminal is as it was"
     );
     assert_eq!(run.left_behind(), [""; 0]);
-    assert_eq!(learner.progress(), "done 03/count-by-comm aya\nhints 03/count-by-comm 1\n");
+    assert_eq!(
+        learner.progress(),
+        "done 03/count-by-comm aya\nhints 03/count-by-comm 1\n"
+    );
 }
 
 /// A user can have only so many watchers of files, and here this test has them all.
@@ -536,12 +761,23 @@ fn without_watches_the_files_are_looked_at() {
     let learner = Learner::at("00/decode-instruction");
     let watchers = all_watchers();
     let mut run = learner.run(&["watch", "00/decode-instruction", "--impl", "libbpf"]);
-    let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = run
+        .command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let said = wait_for(&mut stderr, "not yet in");
     drop(watchers);
-    assert!(said.contains("looking at them twice a second instead"), "{said}");
-    learner.write(Implementation::Libbpf, &learner.text(Variant::Solution, Implementation::Libbpf));
+    assert!(
+        said.contains("looking at them twice a second instead"),
+        "{said}"
+    );
+    learner.write(
+        Implementation::Libbpf,
+        &learner.text(Variant::Solution, Implementation::Libbpf),
+    );
     wait_for(&mut stderr, "right in");
     kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(!child.wait().unwrap().success());
@@ -553,24 +789,38 @@ fn all_watchers() -> Vec<OwnedFd> {
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
     setrlimit(Resource::Nofile, files).unwrap();
-    let watchers: Vec<_> = std::iter::from_fn(|| inotify::init(inotify::CreateFlags::CLOEXEC).ok()).collect();
+    let watchers: Vec<_> =
+        std::iter::from_fn(|| inotify::init(inotify::CreateFlags::CLOEXEC).ok()).collect();
     assert!(!watchers.is_empty());
     watchers
 }
 
-/// Without a terminal: a save is noticed, the end of the input is not taken for a key, and SIGTERM ends it.
+/// Without a terminal: a save is noticed, the end of the input is not taken for a key, and SIGTERM
+/// ends it.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_script_watches() {
     let learner = Learner::at("03/count-by-comm");
     for flags in [&[][..], &["--poll"]] {
-        learner.write(Implementation::Libbpf, &learner.text(Variant::Starter, Implementation::Libbpf));
-        let mut run = learner.run(&[&["watch", "03/count-by-comm", "--impl", "libbpf"], flags].concat());
-        let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        learner.write(
+            Implementation::Libbpf,
+            &learner.text(Variant::Starter, Implementation::Libbpf),
+        );
+        let mut run =
+            learner.run(&[&["watch", "03/count-by-comm", "--impl", "libbpf"], flags].concat());
+        let mut child = run
+            .command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         run.command = Command::new("true");
         let mut stderr = child.stderr.take().unwrap();
         wait_for(&mut stderr, "not yet in");
-        learner.write(Implementation::Libbpf, &learner.text(Variant::Solution, Implementation::Libbpf));
+        learner.write(
+            Implementation::Libbpf,
+            &learner.text(Variant::Solution, Implementation::Libbpf),
+        );
         wait_for(&mut stderr, "right in");
         kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
         assert!(!child.wait().unwrap().success());

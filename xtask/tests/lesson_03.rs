@@ -1,4 +1,5 @@
-//! Lesson 03 where something is missing or too much: faults of the machine, signals, and a storm of events.
+//! Lesson 03 where something is missing or too much: faults of the machine, signals, and a storm of
+//! events.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -29,24 +30,44 @@ fn start(kernel: &str) -> Started {
     fs::write(&source, STORM).unwrap();
     let mut compiler = Command::new("cc");
     compiler
-        .args(["-static", "-nostdlib", "-Os", "-s", "-fno-stack-protector", "-o"])
+        .args([
+            "-static",
+            "-nostdlib",
+            "-Os",
+            "-s",
+            "-fno-stack-protector",
+            "-o",
+        ])
         .args([&storm, &source]);
     assert!(compiler.status().unwrap().success());
     let mut archive = demo::archive(&[lesson.as_ref(), &storm]).unwrap();
     image::add_tools(&mut archive).unwrap();
-    archive.file("etc/passwd", 0o644, b"nobody:x:65534:65534::/:\n").unwrap();
+    archive
+        .file("etc/passwd", 0o644, b"nobody:x:65534:65534::/:\n")
+        .unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
 /// Runs lines of shell in one guest and returns what each printed; nothing may be left behind.
 fn run(started: &mut Started, lines: &[&str]) -> Vec<String> {
-    let steps = lines.iter().map(|line| Step { seconds: Some(600), ..shell(line) }).collect();
+    let steps = lines
+        .iter()
+        .map(|line| Step {
+            seconds: Some(600),
+            ..shell(line)
+        })
+        .collect();
     let (report, printed) = common::run(started, steps);
     let report = report.map_err(Failure::into_error).unwrap();
     assert_eq!(report.left_behind, [""; 0]);
     assert_eq!(report.complaints, [""; 0]);
-    printed.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+    printed
+        .into_iter()
+        .map(|bytes| String::from_utf8(bytes).unwrap())
+        .collect()
 }
 
 #[test]
@@ -73,21 +94,58 @@ fn what_is_missing_is_said_with_what_to_do() {
         println!("{said:#?}");
         ends(
             &said[0],
-            &["error: look into tracefs: it is not mounted", "help: mount -t tracefs", "--way btf"],
+            &[
+                "error: look into tracefs: it is not mounted",
+                "help: mount -t tracefs",
+                "--way btf",
+            ],
             3,
         );
         ends(
             &said[1],
-            &["left out  tracepoint: look into tracefs", "attached  to sched_process_exec as raw, btf"],
+            &[
+                "left out  tracepoint: look into tracefs",
+                "attached  to sched_process_exec as raw, btf",
+            ],
             0,
         );
-        ends(&said[2], &["error: find the kernel's types: it has no BTF", "--impl aya --way tracepoint"], 3);
+        ends(
+            &said[2],
+            &[
+                "error: find the kernel's types: it has no BTF",
+                "--impl aya --way tracepoint",
+            ],
+            3,
+        );
         match implementation {
-            "aya" => ends(&said[3], &["left out  raw", "left out  btf", "seen      4 events"], 0),
-            _ => ends(&said[3], &["error: find the kernel's types", "--impl aya --way tracepoint"], 3),
+            "aya" => ends(
+                &said[3],
+                &["left out  raw", "left out  btf", "seen      4 events"],
+                0,
+            ),
+            _ => ends(
+                &said[3],
+                &[
+                    "error: find the kernel's types",
+                    "--impl aya --way tracepoint",
+                ],
+                3,
+            ),
         }
-        ends(&said[4], &["error: load an eBPF program: only root", "help: sudo"], 3);
-        ends(&said[5], &["error: ", "a ring buffer of 1073741824 bytes", "help: --buffer 262144"], 3);
+        ends(
+            &said[4],
+            &["error: load an eBPF program: only root", "help: sudo"],
+            3,
+        );
+        ends(
+            &said[5],
+            &[
+                "error: ",
+                "a ring buffer of 1073741824 bytes",
+                "help: --buffer 262144",
+            ],
+            3,
+        );
         ends(&said[6], &["a power of two from 4096 on"], 2);
     }
 }
@@ -97,7 +155,10 @@ fn ends(said: &str, texts: &[&str], code: u8) {
     for text in texts {
         assert!(said.contains(text), "'{text}' is not in: {said}");
     }
-    assert!(said.ends_with(&format!("code {code}\n")), "the exit code is not {code}: {said}");
+    assert!(
+        said.ends_with(&format!("code {code}\n")),
+        "the exit code is not {code}: {said}"
+    );
 }
 
 /// The line that begins a JSON run can be waited for; what is said next is told by a signal.
@@ -115,11 +176,20 @@ fn signals_detach() {
     for implementation in ["aya", "libbpf"] {
         for (signal, code) in [("INT", 0), ("TERM", 0), ("HUP", 0), ("KILL", 137)] {
             let arguments = format!("--impl {implementation} --way all --json");
-            let line =
-                listen(&arguments, &format!("kill -{signal} $pid; read -r summary <&3; echo \"$summary\""));
+            let line = listen(
+                &arguments,
+                &format!("kill -{signal} $pid; read -r summary <&3; echo \"$summary\""),
+            );
             let said = run(&mut started, &[&line]).remove(0);
-            assert!(said.ends_with(&format!("code {code}\n")), "{implementation} {signal}: {said}");
-            assert_eq!(said.contains(r#""type":"summary""#), code == 0, "{implementation} {signal}: {said}");
+            assert!(
+                said.ends_with(&format!("code {code}\n")),
+                "{implementation} {signal}: {said}"
+            );
+            assert_eq!(
+                said.contains(r#""type":"summary""#),
+                code == 0,
+                "{implementation} {signal}: {said}"
+            );
         }
         // At any moment: while it loads, attaches, runs its demo.
         let moments = (0..20).map(|part| {
@@ -129,7 +199,10 @@ fn signals_detach() {
             )
         });
         let moments: Vec<_> = moments.collect();
-        run(&mut started, &moments.iter().map(String::as_str).collect::<Vec<_>>());
+        run(
+            &mut started,
+            &moments.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
     }
 }
 
@@ -156,11 +229,16 @@ fn filters_choose_and_the_summary_counts_all() {
             assert_eq!(event["uid"], 65534, "{said}");
         }
         // Two by root, busybox, two by nobody.
-        assert_eq!((&lines[2]["received"], &lines[2]["shown"]), (&5.into(), &2.into()), "{said}");
+        assert_eq!(
+            (&lines[2]["received"], &lines[2]["shown"]),
+            (&5.into(), &2.into()),
+            "{said}"
+        );
     }
 }
 
-/// As many executions as make 100,000 events, seen three times each: the first by the shell, the others by itself.
+/// As many executions as make 100,000 events, seen three times each: the first by the shell, the
+/// others by itself.
 const EXECUTIONS: u64 = 33_334;
 
 #[test]
@@ -171,20 +249,31 @@ fn a_storm_loses_no_event_without_counting_it() {
         // One page, and nothing shown that would slow the kernel side down.
         let storm = listen(
             &format!("--impl {implementation} --json --way all --buffer 4096 --comm none"),
-            &format!("/bin/storm {}; kill -INT $pid; read -r summary <&3; echo \"$summary\"", EXECUTIONS - 1),
+            &format!(
+                "/bin/storm {}; kill -INT $pid; read -r summary <&3; echo \"$summary\"",
+                EXECUTIONS - 1
+            ),
         );
         let said = run(&mut started, &[&storm]).remove(0);
         let summary: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
-        let lost: u64 =
-            summary["lost"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+        let lost: u64 = summary["lost"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum();
         let received = summary["received"].as_u64().unwrap();
         println!("{implementation}: {received} received, {lost} lost");
         assert_eq!(received + lost, 3 * EXECUTIONS, "{said}");
-        assert!(received > 0 && lost > 0, "a buffer of one page must overflow: {said}");
+        assert!(
+            received > 0 && lost > 0,
+            "a buffer of one page must overflow: {said}"
+        );
     }
 }
 
-/// Executes itself as often as its argument says: counts it down and passes it on. No library, for speed.
+/// Executes itself as often as its argument says: counts it down and passes it on. No library, for
+/// speed.
 const STORM: &str = r#"
 static long call(long number, const void *a, const void *b, const void *c)
 {

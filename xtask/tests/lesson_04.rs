@@ -1,4 +1,5 @@
-//! Lesson 04 under stress and with faults: nothing is lost without being counted, and nothing stays attached.
+//! Lesson 04 under stress and with faults: nothing is lost without being counted, and nothing stays
+//! attached.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -14,8 +15,11 @@ use xtask::{build, demo};
 
 /// A VM with the lesson and busybox.
 fn start() -> Started {
-    let needs =
-        [&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())]].concat();
+    let needs = [
+        &demo::BUILD_NEEDS[..],
+        &[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())],
+    ]
+    .concat();
     setup::ensure(&needs).unwrap();
     let lessons = catalog::lessons().unwrap();
     let program = build::lesson(catalog::find(&lessons, "04").unwrap()).unwrap();
@@ -23,15 +27,23 @@ fn start() -> Started {
     image::add_tools(&mut archive).unwrap();
     image::add_program(&mut archive, &program).unwrap();
     let machine = demo::machine(&setup::kernels::get("6.12").unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
 /// Runs this line of shell, with `LESSON` in it, once for each implementation.
 fn each(started: &mut Started, line: &str) -> Vec<(Outcome, String)> {
     let steps: Vec<Step> = Implementation::ALL
         .map(|implementation| {
-            let line = line.replace("LESSON", &format!("/bin/fentry-fexit --impl {implementation}"));
-            Step { seconds: Some(120), ..shell(&line) }
+            let line = line.replace(
+                "LESSON",
+                &format!("/bin/fentry-fexit --impl {implementation}"),
+            );
+            Step {
+                seconds: Some(120),
+                ..shell(&line)
+            }
         })
         .into();
     let (report, printed) = run(started, steps);
@@ -39,20 +51,33 @@ fn each(started: &mut Started, line: &str) -> Vec<(Outcome, String)> {
     assert_eq!(report.complaints, [""; 0]);
     assert_eq!(report.left_behind, [""; 0], "after: {line}");
     let outcomes = report.steps.iter().map(|step| step.outcome.clone());
-    outcomes.zip(printed.into_iter().map(|bytes| String::from_utf8(bytes).unwrap())).collect()
+    outcomes
+        .zip(
+            printed
+                .into_iter()
+                .map(|bytes| String::from_utf8(bytes).unwrap()),
+        )
+        .collect()
 }
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn in_a_storm_every_event_is_received_or_counted_as_lost() {
     let mut started = start();
-    for (outcome, printed) in each(&mut started, "LESSON --storm 100000 --ring-buffer 4096 --json") {
+    for (outcome, printed) in each(
+        &mut started,
+        "LESSON --storm 100000 --ring-buffer 4096 --json",
+    ) {
         assert_eq!(outcome, Outcome::Exited(0), "{printed}");
-        let summary: serde_json::Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+        let summary: serde_json::Value =
+            serde_json::from_str(printed.lines().last().unwrap()).unwrap();
         let number = |key: &str| summary[key].as_u64().unwrap();
         assert_eq!(number("calls"), 100_000, "{summary}");
         assert_eq!(number("received") + number("lost"), 100_000, "{summary}");
-        assert!(number("lost") > 0 && number("received") > 0, "otherwise this test shows little: {summary}");
+        assert!(
+            number("lost") > 0 && number("received") > 0,
+            "otherwise this test shows little: {summary}"
+        );
     }
 }
 
@@ -60,8 +85,9 @@ fn in_a_storm_every_event_is_received_or_counted_as_lost() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn nothing_stays_attached_however_it_ends() {
     let mut started = start();
-    // At any moment of loading and attaching, and while it runs: an emulated VM takes one second or two to get there.
-    // No INT: a shell's background job ignores that until the lesson has its own handler.
+    // At any moment of loading and attaching, and while it runs: an emulated VM takes one second or
+    // two to get there. No INT: a shell's background job ignores that until the lesson has its own
+    // handler.
     for signal in ["TERM", "KILL"] {
         for wait in ["0.1", "0.5", "1", "3"] {
             let line = format!(
@@ -88,7 +114,10 @@ fn ctrl_c_detaches_and_sums_up() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn filters_work_in_the_kernel() {
     let mut started = start();
-    for (_, printed) in each(&mut started, "LESSON --demo --json --slower-than 10s --way fentry") {
+    for (_, printed) in each(
+        &mut started,
+        "LESSON --demo --json --slower-than 10s --way fentry",
+    ) {
         let summary: serde_json::Value = serde_json::from_str(printed.trim()).unwrap();
         assert_eq!(
             summary["calls"], 0,
@@ -103,7 +132,12 @@ fn filters_work_in_the_kernel() {
             (echo -n head > /proc/self/comm; exec 2>/dev/null; busybox true < /mark-of-the-test); \
         done; kill -INT $!; wait $!; busybox grep -v summary /tmp/out; busybox rm /tmp/out";
     for (_, printed) in each(&mut started, line) {
-        assert!(printed.lines().all(|line| line.contains("\"command\":\"head\"")), "{printed}");
+        assert!(
+            printed
+                .lines()
+                .all(|line| line.contains("\"command\":\"head\"")),
+            "{printed}"
+        );
     }
 }
 
@@ -114,7 +148,13 @@ fn what_the_machine_lacks_is_told_with_exit_code_3() {
     let no_btf = "busybox mount -t tmpfs none /sys/kernel/btf; LESSON --demo 2>&1; echo exit code $?; \
         busybox umount /sys/kernel/btf";
     for (_, printed) in each(&mut started, no_btf) {
-        assert!(printed.starts_with("error: find the kernel's types"), "{printed}");
-        assert!(printed.contains("\nhelp: ") && printed.ends_with("exit code 3\n"), "{printed}");
+        assert!(
+            printed.starts_with("error: find the kernel's types"),
+            "{printed}"
+        );
+        assert!(
+            printed.contains("\nhelp: ") && printed.ends_with("exit code 3\n"),
+            "{printed}"
+        );
     }
 }

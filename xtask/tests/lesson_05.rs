@@ -22,16 +22,22 @@ fn start(kernel: &str) -> Started {
     image::add_tools(&mut archive).unwrap();
     image::add_program(&mut archive, &program).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
 /// In a folder with `secret/plan.txt` and `notes.txt`; standard error is shown with the rest.
 fn script(implementation: Implementation, lines: &str) -> Step {
     let prepare = "exec 2>&1; cd /tmp; busybox rm -rf secret; busybox mkdir -p secret/a/b; \
         for f in secret/plan.txt secret/a/b/plan.txt notes.txt; do echo words > $f; done";
-    let lsm =
-        format!("lsm() {{ /bin/lsm --impl {implementation} \"$@\"; }}; cat() {{ busybox cat \"$@\"; }}");
-    Step { seconds: Some(120), ..shell(&format!("{prepare}\n{lsm}\n{lines}")) }
+    let lsm = format!(
+        "lsm() {{ /bin/lsm --impl {implementation} \"$@\"; }}; cat() {{ busybox cat \"$@\"; }}"
+    );
+    Step {
+        seconds: Some(120),
+        ..shell(&format!("{prepare}\n{lsm}\n{lines}"))
+    }
 }
 
 /// What the lines print with each implementation: the same, and nothing is left behind.
@@ -41,9 +47,19 @@ fn on(kernel: &str, lines: &str) -> String {
         let (report, printed) = run(&mut started, vec![script(implementation, lines)]);
         let text = String::from_utf8(printed.concat()).unwrap();
         let report = report.map_err(Failure::into_error).unwrap();
-        assert_eq!(report.steps[0].outcome, Outcome::Exited(0), "{implementation} on {kernel}: {text}");
-        assert_eq!(report.left_behind, [""; 0], "{implementation} on {kernel}: {text}");
-        assert_eq!(report.complaints, [""; 0], "{implementation} on {kernel}: {text}");
+        assert_eq!(
+            report.steps[0].outcome,
+            Outcome::Exited(0),
+            "{implementation} on {kernel}: {text}"
+        );
+        assert_eq!(
+            report.left_behind, [""; 0],
+            "{implementation} on {kernel}: {text}"
+        );
+        assert_eq!(
+            report.complaints, [""; 0],
+            "{implementation} on {kernel}: {text}"
+        );
         text
     });
     assert_eq!(aya, libbpf);
@@ -60,7 +76,10 @@ fn in_a_storm_every_denial_is_received_or_counted_as_lost() {
              busybox sed -E 's/\"(received|lost|denied)\":[0-9]+,?//g' out; \
              busybox sed -E 's/.*\"lost\":([0-9]+).*\"received\":([0-9]+).*/echo $((\\1 + \\2))/' out > sum; . ./sum",
         );
-        assert!(text.contains("\"sent\":100000") && text.ends_with("\n100000\n"), "{text}");
+        assert!(
+            text.contains("\"sent\":100000") && text.ends_with("\n100000\n"),
+            "{text}"
+        );
     }
 }
 
@@ -161,7 +180,10 @@ fn a_child_that_cannot_be_covered_is_not_born() {
         "6.12",
         "lsm --deny secret --output log --max-tasks 1 -- busybox sh -c 'busybox true; echo born'; echo $?",
     );
-    assert_eq!(text, "sh: can't fork: Resource temporarily unavailable\n2\n");
+    assert_eq!(
+        text,
+        "sh: can't fork: Resource temporarily unavailable\n2\n"
+    );
 }
 
 /// At load, at attach and while COMMAND runs.

@@ -1,4 +1,5 @@
-//! Lesson 06 beyond its demo: an interface that stays, a list that changes, faults, and ends of every kind.
+//! Lesson 06 beyond its demo: an interface that stays, a list that changes, faults, and ends of
+//! every kind.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -22,10 +23,13 @@ fn start(kernel: &str) -> Started {
     image::add_tools(&mut archive).unwrap();
     image::add_program(&mut archive, &program).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
-/// In a network namespace of its own, where lo is on: any driver has generic mode, and lo has no other.
+/// In a network namespace of its own, where lo is on: any driver has generic mode, and lo has no
+/// other.
 fn script(implementation: Implementation, lines: &str) -> Step {
     let prepare = "exec 2>&1; alias ip='busybox ip' ping='busybox ping' grep='busybox grep'; \
         cd /tmp; rm() { busybox rm \"$@\"; }; rm -f list out; ip link set lo up";
@@ -37,7 +41,11 @@ fn script(implementation: Implementation, lines: &str) -> Step {
     );
     let arguments = ["unshare", "-n", "/bin/busybox", "sh", "-c"].map(String::from);
     let script = format!("{prepare}\n{helpers}\n{lines}");
-    Step { args: arguments.into_iter().chain([script]).collect(), seconds: Some(120), ..shell("") }
+    Step {
+        args: arguments.into_iter().chain([script]).collect(),
+        seconds: Some(120),
+        ..shell("")
+    }
 }
 
 /// What the lines print with each implementation: the same, and nothing is left behind.
@@ -47,9 +55,19 @@ fn on(kernel: &str, lines: &str) -> String {
         let (report, printed) = run(&mut started, vec![script(implementation, lines)]);
         let text = String::from_utf8(printed.concat()).unwrap();
         let report = report.map_err(Failure::into_error).unwrap();
-        assert_eq!(report.steps[0].outcome, Outcome::Exited(0), "{implementation} on {kernel}: {text}");
-        assert_eq!(report.left_behind, [""; 0], "{implementation} on {kernel}: {text}");
-        assert_eq!(report.complaints, [""; 0], "{implementation} on {kernel}: {text}");
+        assert_eq!(
+            report.steps[0].outcome,
+            Outcome::Exited(0),
+            "{implementation} on {kernel}: {text}"
+        );
+        assert_eq!(
+            report.left_behind, [""; 0],
+            "{implementation} on {kernel}: {text}"
+        );
+        assert_eq!(
+            report.complaints, [""; 0],
+            "{implementation} on {kernel}: {text}"
+        );
         text
     });
     assert_eq!(aya, libbpf);

@@ -1,7 +1,9 @@
-//! Guests that are resumed instead of booted: what they know, what stays of a plan, and snapshots that do not work.
+//! Guests that are resumed instead of booted: what they know, what stays of a plan, and snapshots
+//! that do not work.
 //!
-//! Snapshots lie in the checkout's own cache. The tests that break them do it to a kernel of their own, a copy under
-//! a name that nobody else has, so that the user's snapshots and other tests are left alone.
+//! Snapshots lie in the checkout's own cache. The tests that break them do it to a kernel of their
+//! own, a copy under a name that nobody else has, so that the user's snapshots and other tests are
+//! left alone.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -29,7 +31,10 @@ const WORKED: &str = "seen      2 removals";
 
 /// A VM with lesson 01 and the tools in it.
 fn start_with_lesson(kernel: &str) -> Started {
-    let needs = [&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]];
+    let needs = [
+        &demo::BUILD_NEEDS[..],
+        &[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())],
+    ];
     setup::ensure(&needs.concat()).unwrap();
     let lessons = catalog::lessons().unwrap();
     let program = build::lesson(catalog::find(&lessons, "01").unwrap()).unwrap();
@@ -37,12 +42,20 @@ fn start_with_lesson(kernel: &str) -> Started {
     image::add_program(&mut archive, &program).unwrap();
     image::add_tools(&mut archive).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
 fn lesson(implementation: &str) -> Step {
-    let args = ["--impl", implementation, "--demo"].map(str::to_owned).to_vec();
-    Step { program: "/bin/hello-kprobe".into(), args, ..shell("") }
+    let args = ["--impl", implementation, "--demo"]
+        .map(str::to_owned)
+        .to_vec();
+    Step {
+        program: "/bin/hello-kprobe".into(),
+        args,
+        ..shell("")
+    }
 }
 
 /// Runs lines of shell as one plan that must succeed: the report, and what each line printed.
@@ -56,7 +69,13 @@ fn run_steps(started: &mut Started, steps: Vec<Step>) -> (PlanReport, Vec<String
     for (step, ended) in steps.iter().zip(&report.steps) {
         assert_eq!(ended.outcome, Outcome::Exited(0), "{:?}", step.args);
     }
-    (report, printed.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect())
+    (
+        report,
+        printed
+            .into_iter()
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .collect(),
+    )
 }
 
 #[test]
@@ -67,12 +86,22 @@ fn a_tidy_plan_leaves_nothing_to_the_next() {
     let instance = "mkdir /sys/kernel/tracing/instances/x && rmdir /sys/kernel/tracing/instances/x";
     let files = "for folder in /root /run /tmp /var; do echo x > $folder/x && mkdir $folder/y; done; \
                  mount -t tmpfs none /tmp/y && echo x > /tmp/y/x; sleep 1000 &";
-    let steps = vec![lesson("aya"), lesson("libbpf"), shell(files), shell(cgroup), shell(instance)];
+    let steps = vec![
+        lesson("aya"),
+        lesson("libbpf"),
+        shell(files),
+        shell(cgroup),
+        shell(instance),
+    ];
     let (report, printed) = run_steps(&mut started, steps);
-    assert!(printed[0].contains(WORKED) && printed[1].contains(WORKED), "{printed:#?}");
+    assert!(
+        printed[0].contains(WORKED) && printed[1].contains(WORKED),
+        "{printed:#?}"
+    );
     assert_eq!(report.left_behind, [""; 0]);
 
-    let look = "find /root /run /tmp /var -mindepth 1; grep -c ' /tmp/y ' /proc/mounts; pidof sleep; true";
+    let look =
+        "find /root /run /tmp /var -mindepth 1; grep -c ' /tmp/y ' /proc/mounts; pidof sleep; true";
     let steps = vec![shell(look), lesson("aya")];
     let (report, printed) = run_steps(&mut started, steps);
     assert_eq!(printed[0], "0\n", "the folders should be fresh");
@@ -92,14 +121,24 @@ fn files_of_a_step_reach_the_next_step_of_the_plan() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn no_plan_can_change_the_programs() {
     let mut started = start_with_tools("6.12");
-    for line in ["echo x > /bin/new", "rm /bin/busybox", "echo x >> /bin/busybox", "mkdir /new"] {
+    for line in [
+        "echo x > /bin/new",
+        "rm /bin/busybox",
+        "echo x >> /bin/busybox",
+        "mkdir /new",
+    ] {
         let said = format!("({line}) 2>&1 || true");
         let (_, printed) = run_lines(&mut started, &[&said]);
-        assert!(printed[0].contains("Read-only file system"), "{line}: '{}'", printed[0]);
+        assert!(
+            printed[0].contains("Read-only file system"),
+            "{line}: '{}'",
+            printed[0]
+        );
     }
 }
 
-/// Each kind of thing that can outlive a plan: how it is made, how it is named, how it is taken away.
+/// Each kind of thing that can outlive a plan: how it is made, how it is named, how it is taken
+/// away.
 const LEAVINGS: [(&str, &str, &str); 20] = [
     (
         "mkdir /sys/kernel/tracing/instances/left",
@@ -116,9 +155,17 @@ const LEAVINGS: [(&str, &str, &str); 20] = [
         "pinned object left",
         "rm /sys/fs/bpf/left",
     ),
-    ("mkdir /sys/fs/cgroup/left", "control group left", "rmdir /sys/fs/cgroup/left"),
+    (
+        "mkdir /sys/fs/cgroup/left",
+        "control group left",
+        "rmdir /sys/fs/cgroup/left",
+    ),
     ("echo x > /dev/left", "device left", "rm /dev/left"),
-    ("hostname left", "sysctl kernel/hostname ((none) before, left now)", "hostname '(none)'"),
+    (
+        "hostname left",
+        "sysctl kernel/hostname ((none) before, left now)",
+        "hostname '(none)'",
+    ),
     (
         "echo left > /proc/sys/kernel/domainname",
         "sysctl kernel/domainname ((none) before, left now)",
@@ -170,18 +217,30 @@ const LEAVINGS: [(&str, &str, &str); 20] = [
         "umount /sys/kernel/security",
     ),
     // Its device leaves the list of names too.
-    ("mv /dev/fuse /dev/gone", "no device fuse any more", "mv /dev/gone /dev/fuse"),
-    ("ip link add left type veth", "network interface left", "ip link del left"),
+    (
+        "mv /dev/fuse /dev/gone",
+        "no device fuse any more",
+        "mv /dev/gone /dev/fuse",
+    ),
+    (
+        "ip link add left type veth",
+        "network interface left",
+        "ip link del left",
+    ),
     (
         "ip rule add to 192.0.2.1 table 77",
         "routing rule 32765 for table 77",
         "ip rule del to 192.0.2.1 table 77",
     ),
-    ("ip addr add 192.0.2.9/32 dev lo", "address 192.0.2.9/32 on lo", "ip addr del 192.0.2.9/32 dev lo"),
+    (
+        "ip addr add 192.0.2.9/32 dev lo",
+        "address 192.0.2.9/32 on lo",
+        "ip addr del 192.0.2.9/32 dev lo",
+    ),
 ];
 
-/// The pinned map under its own kind, the moved device, the other end of the pair, an address's route, and the options
-/// that tracers have of their own.
+/// The pinned map under its own kind, the moved device, the other end of the pair, an address's
+/// route, and the options that tracers have of their own.
 const COMING_ALONG: [&str; 6] = [
     "map ",
     "device gone",
@@ -197,12 +256,19 @@ fn what_a_plan_leaves_behind_is_named() {
     let mut started = start_with_tools("6.12");
     let (report, _) = run_lines(&mut started, &LEAVINGS.map(|(make, ..)| make));
     for (_, name, _) in LEAVINGS {
-        assert!(report.left_behind.iter().any(|thing| thing == name), "{name}: {:#?}", report.left_behind);
+        assert!(
+            report.left_behind.iter().any(|thing| thing == name),
+            "{name}: {:#?}",
+            report.left_behind
+        );
     }
     let known = |thing: &&String| LEAVINGS.iter().any(|(_, name, _)| name == thing);
     let comes_along = |thing: &&String| COMING_ALONG.iter().any(|start| thing.starts_with(start));
-    let others: Vec<_> =
-        report.left_behind.iter().filter(|thing| !known(thing) && !comes_along(thing)).collect();
+    let others: Vec<_> = report
+        .left_behind
+        .iter()
+        .filter(|thing| !known(thing) && !comes_along(thing))
+        .collect();
     assert_eq!(others, [""; 0]);
 
     let (report, _) = run_lines(&mut started, &LEAVINGS.map(|(.., remove)| remove));
@@ -221,7 +287,11 @@ fn an_interface_that_was_there_before_is_looked_at() {
         "queueing discipline noqueue on lo",
         "route to 127.0.0.0/8 on lo in table 255",
     ] {
-        assert!(report.left_behind.iter().any(|thing| thing == name), "{name}: {:#?}", report.left_behind);
+        assert!(
+            report.left_behind.iter().any(|thing| thing == name),
+            "{name}: {:#?}",
+            report.left_behind
+        );
     }
 }
 
@@ -252,28 +322,47 @@ fn a_clock_that_a_plan_has_set_is_named_and_right_again_in_the_next() {
     let (report, _) = run_lines(&mut started, &["date -s @2000000000"]);
     let moved = |thing: &String| thing.starts_with("clock (moved by ");
     assert_eq!(report.left_behind.len(), 1, "{:#?}", report.left_behind);
-    assert!(report.left_behind.iter().all(moved), "{:#?}", report.left_behind);
+    assert!(
+        report.left_behind.iter().all(moved),
+        "{:#?}",
+        report.left_behind
+    );
     assert_right_clock(&mut started);
 }
 
-/// The same for a run as for a host whose clock was set back: now is before the time of the snapshot.
+/// The same for a run as for a host whose clock was set back: now is before the time of the
+/// snapshot.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_guest_from_the_future_knows_the_time() {
     let kernel = OwnKernel::copy_of("6.12");
     // From here on it is 2035 for the guest, until it is told.
     let qemu = kernel.qemu("qemu -rtc base=2035-01-01 \"$@\"");
-    let mut machine = demo::machine(&xtask::kernel::Kernel::from_file(&kernel.image()).unwrap()).unwrap();
+    let mut machine =
+        demo::machine(&xtask::kernel::Kernel::from_file(&kernel.image()).unwrap()).unwrap();
     machine.qemu = qemu;
     let mut archive = Archive::default();
     image::add_tools(&mut archive).unwrap();
     let programs = archive.finish().unwrap();
     for how in [How::Booted, How::Resumed] {
-        let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
-        assert!(started.how == how || started.accel == Accel::Kvm, "{:?}", started.notes);
+        let mut started = vm::start(&machine, &programs)
+            .map_err(Failure::into_error)
+            .unwrap();
+        assert!(
+            started.how == how || started.accel == Accel::Kvm,
+            "{:?}",
+            started.notes
+        );
         assert_right_clock(&mut started);
-        let (report, printed) = run_lines(&mut started, &["cat /sys/class/rtc/rtc0/since_epoch", "true"]);
-        assert!(printed[0].trim().parse::<u64>().unwrap() > 2_000_000_000, "it is not 2035: {}", printed[0]);
+        let (report, printed) = run_lines(
+            &mut started,
+            &["cat /sys/class/rtc/rtc0/since_epoch", "true"],
+        );
+        assert!(
+            printed[0].trim().parse::<u64>().unwrap() > 2_000_000_000,
+            "it is not 2035: {}",
+            printed[0]
+        );
         assert_eq!(report.left_behind, [""; 0]);
     }
 }
@@ -297,23 +386,35 @@ fn a_resumed_guest_knows_the_time() {
 
 /// With KVM a guest is always booted, and has to know the same.
 fn assert_quick(started: &Started) {
-    assert!(started.how == How::Resumed || started.accel == Accel::Kvm, "booted: {:?}", started.notes);
+    assert!(
+        started.how == How::Resumed || started.accel == Accel::Kvm,
+        "booted: {:?}",
+        started.notes
+    );
 }
 
 fn assert_right_clock(started: &mut Started) {
     let before = now();
     // `date` of busybox knows whole seconds only.
-    let (_, printed) = run_lines(started, &["touch /tmp/now; date -u +%s; stat -c %y /tmp/now"]);
+    let (_, printed) = run_lines(
+        started,
+        &["touch /tmp/now; date -u +%s; stat -c %y /tmp/now"],
+    );
     let (seconds, time) = printed[0].trim().split_once('\n').unwrap();
     let fraction = time.split(['.', ' ']).nth(2).unwrap();
     let guest: f64 = format!("{seconds}.{fraction}").parse().unwrap();
     // The second may have changed between the two.
-    let right = [guest - 1.0, guest].iter().any(|guest| before - 1.0 <= *guest && *guest <= now() + 1.0);
+    let right = [guest - 1.0, guest]
+        .iter()
+        .any(|guest| before - 1.0 <= *guest && *guest <= now() + 1.0);
     assert!(right, "guest {guest}, host {before} to {}", now());
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64()
 }
 
 #[test]
@@ -346,7 +447,8 @@ impl OwnKernel {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         setup::ensure(&[Need::Qemu, Need::Kernel(kernel.into())]).unwrap();
-        let folder = std::env::temp_dir().join(format!("xtask-resume-{}-{number}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("xtask-resume-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let own = Self { folder };
         fs::copy(setup::kernels::get(kernel).unwrap().image, own.image()).unwrap();
@@ -366,8 +468,16 @@ impl OwnKernel {
 
     /// `run 01` on this kernel, emulated: elsewhere nothing is resumed.
     fn run(&self) -> Run {
-        let mut run = Run::new(&["run", "01", "-v", "--kernel", self.image().to_str().unwrap()]);
-        run.command.env("XTASK_ACCEL", "tcg").env_remove("XTASK_SNAPSHOTS");
+        let mut run = Run::new(&[
+            "run",
+            "01",
+            "-v",
+            "--kernel",
+            self.image().to_str().unwrap(),
+        ]);
+        run.command
+            .env("XTASK_ACCEL", "tcg")
+            .env_remove("XTASK_SNAPSHOTS");
         run
     }
 
@@ -397,8 +507,14 @@ impl OwnKernel {
     }
 
     fn all_files(&self) -> Vec<PathBuf> {
-        let mark = format!("{}-vmlinux-", self.folder.file_name().unwrap().to_str().unwrap());
-        let folder = fs::read_dir(workspace::own_cache().join("snapshots")).into_iter().flatten().flatten();
+        let mark = format!(
+            "{}-vmlinux-",
+            self.folder.file_name().unwrap().to_str().unwrap()
+        );
+        let folder = fs::read_dir(workspace::own_cache().join("snapshots"))
+            .into_iter()
+            .flatten()
+            .flatten();
         folder
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(&mark))
             .map(|entry| entry.path())
@@ -418,7 +534,11 @@ impl OwnKernel {
     fn wait_for_save(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         let begun = |path: &PathBuf| path.metadata().is_ok_and(|data| data.len() > 1_000_000);
-        while !self.files().iter().any(|path| path.extension().is_some() && begun(path)) {
+        while !self
+            .files()
+            .iter()
+            .any(|path| path.extension().is_some() && begun(path))
+        {
             assert!(Instant::now() < deadline, "no snapshot was ever written");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -436,16 +556,29 @@ impl Drop for OwnKernel {
 
 /// A drop that panics while a test fails would hide why.
 fn remove(path: &Path) {
-    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let _ = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
 }
 
-/// A run that ended well, with its guest started like this and nothing left of it; returns what it said.
+/// A run that ended well, with its guest started like this and nothing left of it; returns what it
+/// said.
 fn worked(mut run: Run, how: How) -> String {
     let output = run.output();
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
-    assert!(stdout(&output).contains(WORKED), "{said}{}", stdout(&output));
-    let word = if how == How::Resumed { "resumed in" } else { "booted in" };
+    assert!(
+        stdout(&output).contains(WORKED),
+        "{said}{}",
+        stdout(&output)
+    );
+    let word = if how == How::Resumed {
+        "resumed in"
+    } else {
+        "booted in"
+    };
     assert!(said.contains(word), "should have {word}: {said}");
     assert_eq!(run.left_behind(), [""; 0]);
     said
@@ -469,9 +602,17 @@ const FAULTS: [Fault; 9] = [
     ("of another user", give_away, "by others"),
     ("a folder", replace_by_folder, "is not a file"),
     ("a pipe", replace_by_pipe, "is not a file"),
-    ("with one bit flipped", flip_one_bit, "bytes are not those that were written"),
+    (
+        "with one bit flipped",
+        flip_one_bit,
+        "bytes are not those that were written",
+    ),
     ("garbage", fill_with_garbage, "the snapshot was dropped"),
-    ("of another kernel", replace_by_another_kernels, "the snapshot was dropped"),
+    (
+        "of another kernel",
+        replace_by_another_kernels,
+        "the snapshot was dropped",
+    ),
     ("known to be bad", mark_as_bad, "has failed again and again"),
 ];
 
@@ -483,7 +624,9 @@ fn cut_short(path: &Path) {
 /// Only root can: for others it is the same as one that is open to all.
 fn give_away(path: &Path) {
     let given = chown(path, Some(1), None);
-    given.or_else(|_| fs::set_permissions(path, fs::Permissions::from_mode(0o666))).unwrap();
+    given
+        .or_else(|_| fs::set_permissions(path, fs::Permissions::from_mode(0o666)))
+        .unwrap();
 }
 
 fn replace_by_folder(path: &Path) {
@@ -494,7 +637,10 @@ fn replace_by_folder(path: &Path) {
 /// Whoever opens one waits for a writer.
 fn replace_by_pipe(path: &Path) {
     fs::remove_file(path).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(path)
+        .status()
+        .unwrap();
     assert!(made.success());
 }
 
@@ -519,13 +665,19 @@ fn replace_by_another_kernels(path: &Path) {
     let ending = format!("-u{}", rustix::process::geteuid().as_raw());
     let is_one = |name: &str| name.starts_with("6.12-vmlinux-") && name.ends_with(&ending);
     let mut entries = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
-    let other = entries.find(|entry| is_one(&entry.file_name().to_string_lossy())).unwrap();
+    let other = entries
+        .find(|entry| is_one(&entry.file_name().to_string_lossy()))
+        .unwrap();
     fs::copy(other.path(), path).unwrap();
 }
 
 /// A line for each time; one alone may have been chance.
 fn mark_as_bad(path: &Path) {
-    fs::write(format!("{}.bad", path.display()), "it did not run\n".repeat(9)).unwrap();
+    fs::write(
+        format!("{}.bad", path.display()),
+        "it did not run\n".repeat(9),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -564,7 +716,10 @@ fn a_snapshot_that_was_cut_short_is_made_anew() {
     cut_short(&kernel.snapshot());
     worked(kernel.run(), How::Booted);
     let data = kernel.snapshot().metadata().unwrap();
-    assert_eq!((data.mode() & 0o777, data.uid()), (0o600, rustix::process::geteuid().as_raw()));
+    assert_eq!(
+        (data.mode() & 0o777, data.uid()),
+        (0o600, rustix::process::geteuid().as_raw())
+    );
     worked(kernel.run(), How::Resumed);
 }
 
@@ -574,11 +729,15 @@ fn a_snapshot_that_was_cut_short_is_made_anew() {
 fn a_snapshot_from_the_future_is_as_good() {
     let kernel = OwnKernel::with_snapshot("6.1");
     let snapshot = File::options().write(true).open(kernel.snapshot()).unwrap();
-    snapshot.set_modified(SystemTime::now() + Duration::from_secs(10 * 365 * 86400)).unwrap();
+    snapshot
+        .set_modified(SystemTime::now() + Duration::from_secs(10 * 365 * 86400))
+        .unwrap();
     worked(kernel.run(), How::Resumed);
     // A kernel that was replaced is noticed whichever way its time moved.
     let image = File::options().write(true).open(kernel.image()).unwrap();
-    image.set_modified(UNIX_EPOCH + Duration::from_secs(86400)).unwrap();
+    image
+        .set_modified(UNIX_EPOCH + Duration::from_secs(86400))
+        .unwrap();
     worked(kernel.run(), How::Booted);
     worked(kernel.run(), How::Resumed);
 }
@@ -591,7 +750,10 @@ fn what_cannot_be_cleared_away_costs_a_boot_and_is_told() {
     remove(&path);
     fs::create_dir(&path).unwrap();
     let mount = |arguments: &[&str]| {
-        let done = std::process::Command::new(arguments[0]).args(&arguments[1..]).arg(&path).status();
+        let done = std::process::Command::new(arguments[0])
+            .args(&arguments[1..])
+            .arg(&path)
+            .status();
         done.is_ok_and(|status| status.success())
     };
     // Not even root can remove a folder that something is mounted on; others cannot set it up.
@@ -641,15 +803,22 @@ fn a_qemu_without_shared_memory_boots() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_qemu_that_dies_or_hangs_at_a_resume_costs_a_boot() {
     let kernel = OwnKernel::copy_of("6.1");
-    // It reads what to do from a file: the script must stay the same, or the snapshot would be another.
+    // It reads what to do from a file: the script must stay the same, or the snapshot would be
+    // another.
     let order = kernel.folder.join("order");
     fs::write(&order, "").unwrap();
-    let script = format!("case \"$*\" in *-incoming*) . {};; esac\nqemu \"$@\"", order.display());
+    let script = format!(
+        "case \"$*\" in *-incoming*) . {};; esac\nqemu \"$@\"",
+        order.display()
+    );
     worked(kernel.run_with(&script), How::Booted);
     let (path, good) = (kernel.snapshot(), kernel.folder.join("good"));
     fs::copy(&path, &good).unwrap();
     worked(kernel.run_with(&script), How::Resumed);
-    for (end, why) in [("kill -KILL $$", "signal 9"), ("exec sleep 1000", "the snapshot was dropped")] {
+    for (end, why) in [
+        ("kill -KILL $$", "signal 9"),
+        ("exec sleep 1000", "the snapshot was dropped"),
+    ] {
         kernel.files().iter().for_each(|path| remove(path));
         fs::copy(&good, &path).unwrap();
         fs::write(&order, end).unwrap();
@@ -660,14 +829,17 @@ fn a_qemu_that_dies_or_hangs_at_a_resume_costs_a_boot() {
     worked(kernel.run_with(&script), How::Resumed);
 }
 
-/// What happens to QEMU when it has written this much of a snapshot: the disk is full, or it is killed.
+/// What happens to QEMU when it has written this much of a snapshot: the disk is full, or it is
+/// killed.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_save_that_fails_leaves_no_file_and_the_run_goes_on() {
     for what_happens in ["trap '' XFSZ", "trap - XFSZ"] {
         let kernel = OwnKernel::copy_of("6.1");
         let said = worked(
-            kernel.run_with(&format!("{what_happens}; ulimit -c 0; ulimit -f 20000; qemu \"$@\"")),
+            kernel.run_with(&format!(
+                "{what_happens}; ulimit -c 0; ulimit -f 20000; qemu \"$@\""
+            )),
             How::Booted,
         );
         assert_says(&said, "snapshot");
@@ -676,12 +848,20 @@ fn a_save_that_fails_leaves_no_file_and_the_run_goes_on() {
 }
 
 fn spawn(run: &mut Run) -> Child {
-    run.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    run.command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 fn kill(child: &mut Child) {
     kill_process(Pid::from_child(child), Signal::KILL).unwrap();
-    assert!(!child.wait().unwrap().success(), "it ended before it was killed");
+    assert!(
+        !child.wait().unwrap().success(),
+        "it ended before it was killed"
+    );
 }
 
 #[test]
@@ -709,7 +889,10 @@ fn sigkill_during_a_resume_leaves_no_process_and_the_snapshot_good() {
     kill(&mut child);
     assert_eq!(run.left_behind(), [""; 0]);
     worked(kernel.run(), How::Resumed);
-    assert!(fs::read(kernel.snapshot()).unwrap() == before, "a resume wrote to the snapshot");
+    assert!(
+        fs::read(kernel.snapshot()).unwrap() == before,
+        "a resume wrote to the snapshot"
+    );
 }
 
 #[test]
@@ -720,9 +903,16 @@ fn two_runs_that_need_the_same_snapshot_make_it_once() {
     let children = [0, 1].map(|index| spawn(&mut runs[index]));
     let outputs = children.map(|child| child.wait_with_output().unwrap());
     for output in &outputs {
-        assert!(output.status.success() && stdout(output).contains(WORKED), "{}", stderr(output));
+        assert!(
+            output.status.success() && stdout(output).contains(WORKED),
+            "{}",
+            stderr(output)
+        );
     }
-    let resumed = outputs.iter().filter(|output| stderr(output).contains("resumed in")).count();
+    let resumed = outputs
+        .iter()
+        .filter(|output| stderr(output).contains("resumed in"))
+        .count();
     assert_eq!(resumed, 1, "{}{}", stderr(&outputs[0]), stderr(&outputs[1]));
     kernel.snapshot();
     assert!(runs.iter().all(|run| run.left_behind().is_empty()));
@@ -732,7 +922,10 @@ fn two_runs_that_need_the_same_snapshot_make_it_once() {
 #[test]
 #[ignore = "long: XTASK_STRESS=200 cargo test -p xtask --test resume -- --ignored stress --nocapture"]
 fn stress() {
-    let Some(rounds) = std::env::var("XTASK_STRESS").ok().and_then(|text| text.parse::<usize>().ok()) else {
+    let Some(rounds) = std::env::var("XTASK_STRESS")
+        .ok()
+        .and_then(|text| text.parse::<usize>().ok())
+    else {
         return;
     };
     let begin = Instant::now();
@@ -741,7 +934,8 @@ fn stress() {
         let kernel = MATRIX[round % MATRIX.len()];
         // Over all kernels with the one program, then with the next.
         let known = &KNOWN[round / MATRIX.len() % KNOWN.len()];
-        let mut run = Run::new(&[&["run", "01", "-v", "--kernel", kernel], known.arguments].concat());
+        let mut run =
+            Run::new(&[&["run", "01", "-v", "--kernel", kernel], known.arguments].concat());
         let output = run.command.env("XTASK_ACCEL", "tcg").output().unwrap();
         booted += usize::from(stderr(&output).contains("booted in"));
         let right = output.status.code() == Some(known.exit)
@@ -749,7 +943,10 @@ fn stress() {
             && stderr(&output).contains(&format!("on Linux {kernel}."))
             && run.left_behind().is_empty();
         if !right {
-            let text = format!("round {round}: {kernel} {:?}: {:?}\n", known.arguments, output.status);
+            let text = format!(
+                "round {round}: {kernel} {:?}: {:?}\n",
+                known.arguments, output.status
+            );
             // As it happens: a long test is watched.
             eprintln!("{text}{}{}", stdout(&output), stderr(&output));
             wrong.push(text);
@@ -757,8 +954,13 @@ fn stress() {
     }
     let seconds = begin.elapsed().as_secs_f64();
     let wrongs = wrong.len();
-    // To standard error of the process itself: the test harness keeps the rest of a test that passes.
-    writeln!(std::io::stderr(), "{rounds} runs in {seconds:.0} s: {wrongs} false, {booted} booted").unwrap();
+    // To standard error of the process itself: the test harness keeps the rest of a test that
+    // passes.
+    writeln!(
+        std::io::stderr(),
+        "{rounds} runs in {seconds:.0} s: {wrongs} false, {booted} booted"
+    )
+    .unwrap();
     assert_eq!(wrong, [""; 0]);
 }
 
@@ -770,8 +972,24 @@ struct Known {
 }
 
 const KNOWN: [Known; 4] = [
-    Known { arguments: &["--impl", "aya"], exit: 0, says: WORKED },
-    Known { arguments: &["--impl", "libbpf"], exit: 0, says: WORKED },
-    Known { arguments: &["--impl", "both"], exit: 0, says: WORKED },
-    Known { arguments: &["--", "--no-such-flag"], exit: 1, says: "it ended with exit status 2" },
+    Known {
+        arguments: &["--impl", "aya"],
+        exit: 0,
+        says: WORKED,
+    },
+    Known {
+        arguments: &["--impl", "libbpf"],
+        exit: 0,
+        says: WORKED,
+    },
+    Known {
+        arguments: &["--impl", "both"],
+        exit: 0,
+        says: WORKED,
+    },
+    Known {
+        arguments: &["--", "--no-such-flag"],
+        exit: 1,
+        says: "it ended with exit status 2",
+    },
 ];

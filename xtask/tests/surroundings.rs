@@ -1,5 +1,6 @@
-//! Whatever a machine, an environment or a cargo configuration is like, each checkout works on its own files, and builds them
-//! with its own settings. Most tests use a small checkout: the real one's settings, and programs of a line.
+//! Whatever a machine, an environment or a cargo configuration is like, each checkout works on its
+//! own files, and builds them with its own settings. Most tests use a small checkout: the real
+//! one's settings, and programs of a line.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -21,7 +22,10 @@ impl Checkout {
     fn at(root: PathBuf) -> Self {
         let checkout = Self { root };
         for file in ["rust-toolchain.toml", ".cargo/config.toml"] {
-            checkout.write(file, &fs::read_to_string(workspace::root().join(file)).unwrap());
+            checkout.write(
+                file,
+                &fs::read_to_string(workspace::root().join(file)).unwrap(),
+            );
         }
         let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
@@ -32,7 +36,10 @@ impl Checkout {
         own.insert("profile".into(), profiles);
         checkout.write("Cargo.toml", &own.to_string());
         checkout.write("lessons/00-intro/Cargo.toml", "");
-        checkout.write("xtask/Cargo.toml", "[package]\nname = 'xtask'\nedition = '2024'\n");
+        checkout.write(
+            "xtask/Cargo.toml",
+            "[package]\nname = 'xtask'\nedition = '2024'\n",
+        );
         checkout
     }
 
@@ -75,7 +82,12 @@ fn printed(command: &mut Command) -> String {
 
 fn set_old(path: &Path) {
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
 }
 
 #[test]
@@ -90,16 +102,25 @@ fn two_checkouts_with_one_target_directory_keep_their_programs() {
     });
     let shared = all.path().join("shared");
     for (checkout, name) in [(&a, "a"), (&b, "b"), (&a, "a")] {
-        let said = printed(checkout.cargo(&["xtask", "list"]).env("CARGO_TARGET_DIR", &shared));
+        let said = printed(
+            checkout
+                .cargo(&["xtask", "list"])
+                .env("CARGO_TARGET_DIR", &shared),
+        );
         assert_eq!(said, format!("{name} false true [\"list\"]"));
     }
     // The same by a configuration of the directory that both are in.
     fs::create_dir(all.path().join(".cargo")).unwrap();
-    fs::write(all.path().join(".cargo/config.toml"), "build.target-dir = 'shared'\n").unwrap();
+    fs::write(
+        all.path().join(".cargo/config.toml"),
+        "build.target-dir = 'shared'\n",
+    )
+    .unwrap();
     assert!(printed(&mut b.cargo(&["xtask", "list"])).starts_with("b "));
 }
 
-/// The real xtask, started in a checkout that it was not built from, in surroundings that are as bad as they can be.
+/// The real xtask, started in a checkout that it was not built from, in surroundings that are as
+/// bad as they can be.
 #[test]
 fn another_checkouts_xtask_goes_on_as_the_own_one_whatever_the_surroundings() {
     let above = tempfile::tempdir().unwrap();
@@ -120,13 +141,21 @@ fn another_checkouts_xtask_goes_on_as_the_own_one_whatever_the_surroundings() {
     ";
     fs::write(above.path().join(".cargo/config.toml"), configuration).unwrap();
     let mut xtask = Command::new(program());
-    xtask.args(["verify", "a file.o"]).current_dir(checkout.root.join("xtask"));
+    xtask
+        .args(["verify", "a file.o"])
+        .current_dir(checkout.root.join("xtask"));
     xtask.env("CARGO_MANIFEST_DIR", checkout.root.join("xtask"));
     for (name, value) in [
         ("RUSTFLAGS", "--cfg=foreign"),
         ("CARGO_BUILD_RUSTFLAGS", "--cfg=foreign"),
-        ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "--cfg=foreign"),
-        ("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "/nowhere/runner"),
+        (
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "--cfg=foreign",
+        ),
+        (
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+            "/nowhere/runner",
+        ),
         ("CARGO_BUILD_TARGET", "wasm32-unknown-unknown"),
         ("CARGO_TARGET_DIR", "/nowhere/target"),
         ("CARGO_BUILD_TARGET_DIR", "/nowhere/target"),
@@ -141,9 +170,17 @@ fn another_checkouts_xtask_goes_on_as_the_own_one_whatever_the_surroundings() {
         xtask.env(name, value);
     }
     let output = xtask.output().unwrap();
-    assert_eq!(stdout(&output), "its own false true [\"verify\", \"a file.o\"]", "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "its own false true [\"verify\", \"a file.o\"]",
+        "{}",
+        stderr(&output)
+    );
     let said = stderr(&output);
-    assert!(said.contains("is of another checkout: starting that of"), "{said}");
+    assert!(
+        said.contains("is of another checkout: starting that of"),
+        "{said}"
+    );
     assert!(!said.contains("Running `"), "{said}");
 }
 
@@ -153,18 +190,25 @@ fn a_program_outside_of_every_checkout_works_on_the_one_it_was_built_from() {
     let copy = elsewhere.path().join("xtask");
     fs::copy(program(), &copy).unwrap();
     let mut xtask = Command::new(copy);
-    xtask.arg("list").current_dir(elsewhere.path()).env_remove("CARGO_MANIFEST_DIR");
+    xtask
+        .arg("list")
+        .current_dir(elsewhere.path())
+        .env_remove("CARGO_MANIFEST_DIR");
     assert!(printed(&mut xtask).contains("A look at the machine"));
 }
 
-/// An eBPF program is a crate of the workspace like any other, for editors; only it has no standard library.
+/// An eBPF program is a crate of the workspace like any other, for editors; only it has no standard
+/// library.
 #[test]
 fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
     let all = tempfile::tempdir().unwrap();
     let checkout = Checkout::at(all.path().join("course"));
     checkout.say("any");
     let script = "lessons/common/kernel_only.rs";
-    checkout.write(script, &fs::read_to_string(workspace::root().join(script)).unwrap());
+    checkout.write(
+        script,
+        &fs::read_to_string(workspace::root().join(script)).unwrap(),
+    );
     let manifest = "[package]\nname = 'kernel'\nedition = '2024'\nbuild = '../../common/kernel_only.rs'\n\
         [[bin]]\nname = 'kernel'\npath = 'src/main.rs'\ntest = false\nbench = false\n";
     checkout.write("lessons/01/ebpf/Cargo.toml", manifest);
@@ -173,23 +217,41 @@ fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
     checkout.write("lessons/01/ebpf/src/main.rs", program);
     let workspace = fs::read_to_string(checkout.root.join("Cargo.toml")).unwrap();
     let members = "members = [\"xtask\", \"lessons/01/ebpf\"]";
-    checkout.write("Cargo.toml", &workspace.replace("members = [\"xtask\"]", members));
+    checkout.write(
+        "Cargo.toml",
+        &workspace.replace("members = [\"xtask\"]", members),
+    );
     printed(&mut checkout.cargo(&["check", "--workspace", "--all-targets", "--keep-going"]));
-    let built = checkout.cargo(&["build", "--package", "kernel"]).output().unwrap();
+    let built = checkout
+        .cargo(&["build", "--package", "kernel"])
+        .output()
+        .unwrap();
     assert!(!built.status.success());
-    assert!(stderr(&built).contains("cargo xtask run LESSON"), "{}", stderr(&built));
+    assert!(
+        stderr(&built).contains("cargo xtask run LESSON"),
+        "{}",
+        stderr(&built)
+    );
     for lesson in catalog::lessons().unwrap() {
         let manifest = lesson.folder.join("ebpf/Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
-        assert!(text.contains("build = \"../../common/kernel_only.rs\""), "{}", manifest.display());
+        assert!(
+            text.contains("build = \"../../common/kernel_only.rs\""),
+            "{}",
+            manifest.display()
+        );
     }
 }
 
-/// What the manifest says about the programs that go into a VM, a configuration elsewhere must not change.
+/// What the manifest says about the programs that go into a VM, a configuration elsewhere must not
+/// change.
 #[test]
 fn the_checkouts_configuration_holds_its_profiles() {
     let read = |file: &str| -> toml::Table {
-        fs::read_to_string(workspace::root().join(file)).unwrap().parse().unwrap()
+        fs::read_to_string(workspace::root().join(file))
+            .unwrap()
+            .parse()
+            .unwrap()
     };
     let (manifest, configuration) = (read("Cargo.toml"), read(".cargo/config.toml"));
     let forced = configuration["env"].as_table().unwrap();
@@ -198,16 +260,31 @@ fn the_checkouts_configuration_holds_its_profiles() {
         assert_eq!(release.get(key), Some(value), "profile.release.{key}");
     }
     for (key, value) in release {
-        let name = format!("CARGO_PROFILE_RELEASE_{}", key.to_uppercase().replace('-', "_"));
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let in_environment = forced.get(&name).unwrap_or_else(|| panic!("{name} is not set"));
-        assert_eq!(in_environment["value"].as_str(), Some(text.as_str()), "{name}");
+        let name = format!(
+            "CARGO_PROFILE_RELEASE_{}",
+            key.to_uppercase().replace('-', "_")
+        );
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let in_environment = forced
+            .get(&name)
+            .unwrap_or_else(|| panic!("{name} is not set"));
+        assert_eq!(
+            in_environment["value"].as_str(),
+            Some(text.as_str()),
+            "{name}"
+        );
         assert_eq!(in_environment["force"].as_bool(), Some(true), "{name}");
     }
-    assert_eq!(configuration["profile"]["dev"]["debug"], manifest["profile"]["dev"]["debug"]);
+    assert_eq!(
+        configuration["profile"]["dev"]["debug"],
+        manifest["profile"]["dev"]["debug"]
+    );
 }
 
-/// A copied checkout is not compiled again, so that what was known when the original was compiled is wrong in it.
+/// A copied checkout is not compiled again, so that what was known when the original was compiled
+/// is wrong in it.
 #[test]
 fn no_path_of_a_checkout_is_compiled_in() {
     let mut sources = Vec::new();
@@ -215,13 +292,21 @@ fn no_path_of_a_checkout_is_compiled_in() {
         collect(&workspace::root().join(directory), &mut sources);
     }
     assert!(sources.len() > 200, "{}", sources.len());
-    let may =
-        ["xtask/src/workspace.rs", "xtask/tests/surroundings.rs"].map(|path| workspace::root().join(path));
+    let may = ["xtask/src/workspace.rs", "xtask/tests/surroundings.rs"]
+        .map(|path| workspace::root().join(path));
     for path in sources.iter().filter(|path| !may.contains(path)) {
         let text = fs::read_to_string(path).unwrap();
-        for name in ["CARGO_MANIFEST_DIR", "CARGO_BIN_EXE_xtask", "CARGO_TARGET_TMPDIR"] {
+        for name in [
+            "CARGO_MANIFEST_DIR",
+            "CARGO_BIN_EXE_xtask",
+            "CARGO_TARGET_TMPDIR",
+        ] {
             let compiled_in = format!("env!(\"{name}\")");
-            assert!(!text.contains(&compiled_in), "{}: {compiled_in}", path.display());
+            assert!(
+                !text.contains(&compiled_in),
+                "{}: {compiled_in}",
+                path.display()
+            );
         }
     }
 }

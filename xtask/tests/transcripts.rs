@@ -18,15 +18,33 @@ use xtask::{build, kernel};
 
 fn transcripts_on(kernel: &str) {
     let lessons = catalog::lessons().unwrap();
-    setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu, Need::Kernel(kernel.into())]].concat()).unwrap();
-    let programs: Vec<_> = lessons.iter().map(|lesson| build::lesson(lesson).unwrap()).collect();
+    setup::ensure(
+        &[
+            &demo::BUILD_NEEDS[..],
+            &[Need::Qemu, Need::Kernel(kernel.into())],
+        ]
+        .concat(),
+    )
+    .unwrap();
+    let programs: Vec<_> = lessons
+        .iter()
+        .map(|lesson| build::lesson(lesson).unwrap())
+        .collect();
     let programs = demo::programs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs).map_err(Failure::into_error).unwrap();
+    let mut started = vm::start(&machine, &programs)
+        .map_err(Failure::into_error)
+        .unwrap();
     for lesson in &lessons {
         let [aya, libbpf] = Implementation::ALL.map(|implementation| {
             let script = Script::of_demo(lesson, &[implementation], |_| true);
-            transcript(lesson, implementation, kernel, &mut started, script.plan.steps)
+            transcript(
+                lesson,
+                implementation,
+                kernel,
+                &mut started,
+                script.plan.steps,
+            )
         });
         compare(lesson, kernel, &aya, &libbpf);
     }
@@ -45,7 +63,11 @@ fn transcript(
     let text = String::from_utf8(printed.concat()).unwrap();
     let report = report.unwrap_or_else(|failure| panic!("{what}: {:#}", failure.into_error()));
     for step in &report.steps {
-        assert!(step.outcome.succeeded(), "{what}: {:?}; it printed:\n{text}", step.outcome);
+        assert!(
+            step.outcome.succeeded(),
+            "{what}: {:?}; it printed:\n{text}",
+            step.outcome
+        );
     }
     assert_eq!(report.complaints, [""; 0], "{what}: the kernel complained");
     text
@@ -64,9 +86,14 @@ fn compare(lesson: &Lesson, kernel: &str, aya: &str, libbpf: &str) {
         settings.set_description(format!("Linux {kernel} differs: {reason}"));
     }
     settings.bind(|| {
-        for (implementation, transcript) in [(Implementation::Aya, aya), (Implementation::Libbpf, libbpf)] {
+        for (implementation, transcript) in
+            [(Implementation::Aya, aya), (Implementation::Libbpf, libbpf)]
+        {
             // Shown only when the comparison fails.
-            println!("{} with {implementation} on Linux {kernel}:", lesson.full_name());
+            println!(
+                "{} with {implementation} on Linux {kernel}:",
+                lesson.full_name()
+            );
             insta::assert_snapshot!(name.as_str(), transcript);
         }
     });
@@ -83,8 +110,10 @@ fn snapshot_name(lesson: &Lesson, kernel: &str) -> String {
 #[test]
 fn every_snapshot_is_used() {
     for lesson in catalog::lessons().unwrap() {
-        let used: BTreeSet<_> =
-            kernel::MATRIX.iter().map(|kernel| format!("{}.snap", snapshot_name(&lesson, kernel))).collect();
+        let used: BTreeSet<_> = kernel::MATRIX
+            .iter()
+            .map(|kernel| format!("{}.snap", snapshot_name(&lesson, kernel)))
+            .collect();
         let present: BTreeSet<_> = std::fs::read_dir(lesson.folder.join("tests/snapshots"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -22,7 +22,10 @@ struct Objects {
 impl Objects {
     fn new() -> Self {
         setup::ensure(&demo::BUILD_NEEDS).unwrap();
-        Self { directory: tempfile::tempdir().unwrap(), gallery: gallery::objects().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            gallery: gallery::objects().unwrap(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -33,7 +36,12 @@ impl Objects {
         let file = self.path(&format!("{name}.c"));
         std::fs::write(&file, source).unwrap();
         let mut clang = Command::new(workspace::root().join(".cache/bin/clang"));
-        clang.args(["-target", "bpf", "-O2", "-c"]).args(flags).arg(&file).arg("-o").arg(self.path(name));
+        clang
+            .args(["-target", "bpf", "-O2", "-c"])
+            .args(flags)
+            .arg(&file)
+            .arg("-o")
+            .arg(self.path(name));
         assert!(clang.status().unwrap().success(), "{name}");
     }
 
@@ -58,15 +66,24 @@ fn verify(folder: &Path, arguments: &[&str]) -> (i32, Vec<Value>, String) {
     let mut run = Run::new(&[&["verify", "--json"], arguments].concat());
     let output = run.command.current_dir(folder).output().unwrap();
     assert_eq!(run.left_behind(), [""; 0]);
-    let verdicts = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let verdicts = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     (output.status.code().unwrap(), verdicts, stderr(&output))
 }
 
 fn outcome<'a>(verdicts: &'a [Value], object: &str, kernel: &str) -> &'a Value {
-    let mut found =
-        verdicts.iter().filter(|verdict| verdict["object"] == object && verdict["kernel"] == kernel);
-    let verdict = found.next().unwrap_or_else(|| panic!("no verdict on {object} on {kernel}: {verdicts:?}"));
-    assert!(found.next().is_none(), "two verdicts on {object} on {kernel}");
+    let mut found = verdicts
+        .iter()
+        .filter(|verdict| verdict["object"] == object && verdict["kernel"] == kernel);
+    let verdict = found
+        .next()
+        .unwrap_or_else(|| panic!("no verdict on {object} on {kernel}: {verdicts:?}"));
+    assert!(
+        found.next().is_none(),
+        "two verdicts on {object} on {kernel}"
+    );
     verdict
 }
 
@@ -83,32 +100,64 @@ __attribute__((section("xdp"), used)) int print(void *ctx) { char text[2] = "x";
 
 const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 
-/// What each kernel makes of the programs of advice.bpf.c: the class of the error, or "" for what it accepts.
+/// What each kernel makes of the programs of advice.bpf.c: the class of the error, or "" for what
+/// it accepts.
 const ADVICE: [(&str, [&str; 5]); 24] = [
-    // CAP_PERFMON lets a program read what it never wrote; up to 6.1 not below the deepest byte that it wrote.
+    // CAP_PERFMON lets a program read what it never wrote; up to 6.1 not below the deepest byte
+    // that it wrote.
     ("key_above_the_deepest_write", [""; 5]),
-    ("key_below_the_deepest_write", ["uninit-stack", "uninit-stack", "", "", ""]),
+    (
+        "key_below_the_deepest_write",
+        ["uninit-stack", "uninit-stack", "", "", ""],
+    ),
     // Timers came with 5.15, to kprobes with 7.0.
-    ("timer_in_kprobe", ["helper-not-allowed", TIMER, TIMER, TIMER, ""]),
+    (
+        "timer_in_kprobe",
+        ["helper-not-allowed", TIMER, TIMER, TIMER, ""],
+    ),
     ("timer_in_fentry", ["helper-not-allowed", "", "", "", ""]),
     // From 6.16 on each function of a tracing program has a stack of its own.
-    ("stack_in_kprobe", ["stack-limit", "stack-limit", "stack-limit", "", ""]),
-    ("stack_in_fentry", ["stack-limit", "stack-limit", "stack-limit", "", ""]),
+    (
+        "stack_in_kprobe",
+        ["stack-limit", "stack-limit", "stack-limit", "", ""],
+    ),
+    (
+        "stack_in_fentry",
+        ["stack-limit", "stack-limit", "stack-limit", "", ""],
+    ),
     ("stack_in_xdp", ["stack-limit"; 5]),
     // 6.12.117 and 7.0 brought these.
     ("null_argument_of_tracepoint", ["", "", NULL, NULL, NULL]),
     ("null_argument_of_hook", ["", "", "", "", NULL]),
     // Since 7.1 the functions of system calls may be held up.
-    ("sleeps_in_system_call", [SLEEPS, SLEEPS, SLEEPS, SLEEPS, ""]),
+    (
+        "sleeps_in_system_call",
+        [SLEEPS, SLEEPS, SLEEPS, SLEEPS, ""],
+    ),
     ("sleeps_in_function", [SLEEPS; 5]),
     // 5.10 has only additions, 5.12 the other atomics, 6.16 load-acquire.
-    ("load_acquire", ["atomics-reserved", "atomics-reserved", "atomics-reserved", "", ""]),
+    (
+        "load_acquire",
+        [
+            "atomics-reserved",
+            "atomics-reserved",
+            "atomics-reserved",
+            "",
+            "",
+        ],
+    ),
     ("tail_call_in_function", [""; 5]),
     // `!=` excludes 0 since 6.8.
-    ("length_is_not_zero", ["helper-size-zero", "helper-size-zero", "", "", ""]),
+    (
+        "length_is_not_zero",
+        ["helper-size-zero", "helper-size-zero", "", "", ""],
+    ),
     ("length_is_at_least_two", [""; 5]),
     ("length_of_a_mask_plus_one", [""; 5]),
-    ("buffer_without_a_value", ["uninit-stack", "uninit-stack", "", "", ""]),
+    (
+        "buffer_without_a_value",
+        ["uninit-stack", "uninit-stack", "", "", ""],
+    ),
     ("constant_index", [NULL, NULL, NULL, "", ""]),
     ("global_without_result", [VOID, VOID, VOID, VOID, ""]),
     ("eight_functions", [""; 5]),
@@ -130,11 +179,17 @@ fn check_advice(verdicts: &[Value]) {
     let mut wrong = Vec::new();
     for (program, expected) in ADVICE {
         for (kernel, expected) in KERNELS.into_iter().zip(expected) {
-            let is_it = |verdict: &&Value| verdict["program"] == program && verdict["kernel"] == kernel;
-            let verdict = verdicts.iter().find(is_it).unwrap_or_else(|| panic!("no {program} on {kernel}"));
+            let is_it =
+                |verdict: &&Value| verdict["program"] == program && verdict["kernel"] == kernel;
+            let verdict = verdicts
+                .iter()
+                .find(is_it)
+                .unwrap_or_else(|| panic!("no {program} on {kernel}"));
             let accepted = verdict["verdict"] == "accepted";
             if accepted != expected.is_empty() || !accepted && verdict["class"] != expected {
-                wrong.push(format!("{program} on {kernel}: expected {expected:?}: {verdict}"));
+                wrong.push(format!(
+                    "{program} on {kernel}: expected {expected:?}: {verdict}"
+                ));
             }
         }
     }
@@ -146,7 +201,11 @@ fn what_is_no_object_is_refused_at_once() {
     let refused = |file: &str| {
         let output = Run::new(&["verify", file]).output();
         assert_eq!(stdout(&output), "");
-        format!("{}exit code {}", stderr(&output), output.status.code().unwrap())
+        format!(
+            "{}exit code {}",
+            stderr(&output),
+            output.status.code().unwrap()
+        )
     };
     insta::assert_snapshot!("no_elf", refused("Cargo.toml"));
     insta::assert_snapshot!("no_file", refused("nothing.o"));
@@ -160,10 +219,18 @@ fn bad_objects_do_not_hide_the_good_ones() {
     let objects = Objects::new();
     objects.compile("good.o", &["-g"], XDP);
     objects.compile("without-btf.o", &[], XDP);
-    objects.compile("no-programs.o", &["-g"], "int helper(int number) { return number; }");
+    objects.compile(
+        "no-programs.o",
+        &["-g"],
+        "int helper(int number) { return number; }",
+    );
     objects.compile("empty.o", &["-g"], "int number = 3;");
     objects.compile("no-licence.o", &["-g"], NO_LICENCE);
-    objects.compile("advice.o", &["-g", "-mcpu=v3"], include_str!("advice.bpf.c"));
+    objects.compile(
+        "advice.o",
+        &["-g", "-mcpu=v3"],
+        include_str!("advice.bpf.c"),
+    );
     std::fs::create_dir(objects.path("rust")).unwrap();
     objects.take("rejected.o", "map-value-or-null-fail.c.o");
     // The same name as another, in another folder.
@@ -186,8 +253,10 @@ fn bad_objects_do_not_hide_the_good_ones() {
         "rust/rejected.o",
         "without-btf.o",
     ];
-    let (code, verdicts, said) =
-        verify(objects.directory.path(), &[&files[..], &["--kernel", "all"]].concat());
+    let (code, verdicts, said) = verify(
+        objects.directory.path(),
+        &[&files[..], &["--kernel", "all"]].concat(),
+    );
     assert_eq!(code, 1, "{said}");
     check_advice(&verdicts);
     for kernel in KERNELS {
@@ -198,16 +267,31 @@ fn bad_objects_do_not_hide_the_good_ones() {
         assert_eq!(outcome("without-btf.o")["verdict"], "accepted");
         for object in ["rejected.o", "rust/rejected.o"] {
             assert_eq!(outcome(object)["class"], "map-value-or-null");
-            assert!(outcome(object)["reason"].as_str().unwrap().contains("map_value_or_null"));
+            assert!(
+                outcome(object)["reason"]
+                    .as_str()
+                    .unwrap()
+                    .contains("map_value_or_null")
+            );
         }
         for object in ["no-programs.o", "empty.o"] {
             assert_eq!(outcome(object)["verdict"], "failed");
-            assert!(outcome(object)["error"].as_str().unwrap().contains("it has no programs"));
+            assert!(
+                outcome(object)["error"]
+                    .as_str()
+                    .unwrap()
+                    .contains("it has no programs")
+            );
             assert_eq!(outcome(object)["loader"], Value::Null);
         }
         // libbpf reads no function that is local to its section, and that is what a panic is.
         assert_eq!(outcome("panic.o")["class"], "no-exit-last-insn");
-        for object in ["panic.o", "rust/rejected.o", "rust/no-licence.o", "rust/no-licence-map.o"] {
+        for object in [
+            "panic.o",
+            "rust/rejected.o",
+            "rust/no-licence.o",
+            "rust/no-licence-map.o",
+        ] {
             assert_eq!(outcome(object)["loader"], "aya", "{object}");
         }
         for object in ["good.o", "without-btf.o", "rejected.o", "no-licence.o"] {
@@ -220,7 +304,8 @@ fn bad_objects_do_not_hide_the_good_ones() {
     }
 }
 
-/// A call of a function that nobody defines: with `-fno-builtin`, clang makes one of a `memcpy`; without, it refuses it.
+/// A call of a function that nobody defines: with `-fno-builtin`, clang makes one of a `memcpy`;
+/// without, it refuses it.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_function_that_nobody_defines_is_named() {
@@ -237,16 +322,24 @@ fn a_function_that_nobody_defines_is_named() {
         __attribute__((section("license"), used)) char _license[] = "GPL";
     "#;
     objects.compile("memcpy.o", &["-g", "-fno-builtin"], source);
-    let (code, verdicts, said) = verify(objects.directory.path(), &["memcpy.o", "--kernel", "6.12"]);
+    let (code, verdicts, said) =
+        verify(objects.directory.path(), &["memcpy.o", "--kernel", "6.12"]);
     assert_eq!(code, 1, "{said}");
     let call = &outcome(&verdicts, "memcpy.o", "6.12")["forbidden_calls"][0];
-    assert_eq!((&call["kind"], &call["callee"]), (&"missing-memory-function".into(), &"memcpy".into()));
+    assert_eq!(
+        (&call["kind"], &call["callee"]),
+        (&"missing-memory-function".into(), &"memcpy".into())
+    );
     assert_eq!(call["site"]["line"], 7, "{call}");
 
     let file = objects.path("memcpy.o");
     let output = Run::new(&["explain", "--object", file.to_str().unwrap()]).output();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains("memcpy.o.c:7:"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("memcpy.o.c:7:"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 /// A file that was cut off may be anything, but it must not take the others along.
@@ -278,10 +371,29 @@ fn what_takes_too_long_is_ended() {
         __attribute__((section("license"), used)) char _license[] = "GPL";
     "#;
     objects.compile("slow.o", &["-g"], slow);
-    let arguments = ["a-good.o", "slow.o", "z-good.o", "--kernel", "6.12", "--seconds", "1"];
+    let arguments = [
+        "a-good.o",
+        "slow.o",
+        "z-good.o",
+        "--kernel",
+        "6.12",
+        "--seconds",
+        "1",
+    ];
     let (code, verdicts, said) = verify(objects.directory.path(), &arguments);
     assert_eq!(code, 1, "{said}");
-    assert_eq!(outcome(&verdicts, "a-good.o", "6.12")["verdict"], "accepted");
-    assert!(outcome(&verdicts, "slow.o", "6.12")["error"].as_str().unwrap().contains("more than 1 s"));
-    assert_eq!(outcome(&verdicts, "z-good.o", "6.12")["verdict"], "accepted");
+    assert_eq!(
+        outcome(&verdicts, "a-good.o", "6.12")["verdict"],
+        "accepted"
+    );
+    assert!(
+        outcome(&verdicts, "slow.o", "6.12")["error"]
+            .as_str()
+            .unwrap()
+            .contains("more than 1 s")
+    );
+    assert_eq!(
+        outcome(&verdicts, "z-good.o", "6.12")["verdict"],
+        "accepted"
+    );
 }

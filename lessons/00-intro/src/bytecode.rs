@@ -28,10 +28,19 @@ const TOOLCHAINS: [Toolchain; 2] = [
 
 /// What a loader looks at. The rest is for the linker and for debuggers.
 const SECTIONS: [(&str, &str); 4] = [
-    (PROGRAM, "the program; the section's name says where it goes: into the network driver's path"),
-    ("license", "some kernel functions may be called by GPL-compatible programs only"),
+    (
+        PROGRAM,
+        "the program; the section's name says where it goes: into the network driver's path",
+    ),
+    (
+        "license",
+        "some kernel functions may be called by GPL-compatible programs only",
+    ),
     (".BTF", "the types of the program and of its maps"),
-    (".BTF.ext", "which line of the source made which instruction"),
+    (
+        ".BTF.ext",
+        "which line of the source made which instruction",
+    ),
 ];
 
 pub fn show() -> Result<()> {
@@ -49,23 +58,40 @@ fn show_one(toolchain: &Toolchain) -> Result<()> {
     for line in program_lines(toolchain.source) {
         say(&format!("    {}", line.replace('\t', "    ")))?;
     }
-    say(&format!("  bytecode ({} instructions of 8 bytes):", file.instructions.len()))?;
+    say(&format!(
+        "  bytecode ({} instructions of 8 bytes):",
+        file.instructions.len()
+    ))?;
     for instruction in &file.instructions {
-        say(&format!("    {}    {instruction}", instruction.hexadecimal()))?;
+        say(&format!(
+            "    {}    {instruction}",
+            instruction.hexadecimal()
+        ))?;
     }
     say("  sections of the object file:")?;
     for (name, meaning) in SECTIONS {
-        let meaning = if file.has(name) { meaning } else { "(not there)" };
+        let meaning = if file.has(name) {
+            meaning
+        } else {
+            "(not there)"
+        };
         say(&format!("    {name:<10} {meaning}"))?;
     }
-    say(&format!("    and {} more", file.others(&SECTIONS.map(|(name, _)| name))))?;
+    say(&format!(
+        "    and {} more",
+        file.others(&SECTIONS.map(|(name, _)| name))
+    ))?;
     say(&format!("  licence: {}", file.licence))
 }
 
 /// The lines between the comments that the book uses to quote them.
 fn program_lines(source: &str) -> impl Iterator<Item = &str> {
-    let inside = source.lines().skip_while(|line| !line.contains("ANCHOR: program"));
-    inside.skip(1).take_while(|line| !line.contains("ANCHOR_END: program"))
+    let inside = source
+        .lines()
+        .skip_while(|line| !line.contains("ANCHOR: program"));
+    inside
+        .skip(1)
+        .take_while(|line| !line.contains("ANCHOR_END: program"))
 }
 
 const HALVES: &str = "\
@@ -95,7 +121,11 @@ mod tests {
     #[test]
     fn both_sources_have_something_to_quote() {
         for toolchain in &TOOLCHAINS {
-            assert!(program_lines(toolchain.source).count() >= 4, "{}", toolchain.title);
+            assert!(
+                program_lines(toolchain.source).count() >= 4,
+                "{}",
+                toolchain.title
+            );
         }
     }
 }

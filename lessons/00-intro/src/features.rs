@@ -13,8 +13,8 @@ pub struct Program {
     pub helpers: Option<usize>,
 }
 
-/// bpf_trace_printk, bpf_probe_write_user and bpf_trace_vprintk: each attempt leaves a warning in the kernel's log.
-/// `bpftool feature` leaves the same three out.
+/// bpf_trace_printk, bpf_probe_write_user and bpf_trace_vprintk: each attempt leaves a warning in
+/// the kernel's log. `bpftool feature` leaves the same three out.
 pub const NOISY_HELPERS: [u32; 3] = [6, 36, 177];
 
 pub struct Map {
@@ -30,11 +30,21 @@ pub fn show(programs: &[Program], maps: &[Map]) -> Result<()> {
     say(&format!("  active LSMs  {}", machine::security_modules()))?;
     say("\nProgram types: available? how many helper functions may they call?")?;
     for program in programs {
-        let helpers = program.helpers.map_or("-".to_owned(), |count| count.to_string());
-        say(&format!("  {:<16} {:<7} {helpers:>4}", program.name, mark(program.available)))?;
+        let helpers = program
+            .helpers
+            .map_or("-".to_owned(), |count| count.to_string());
+        say(&format!(
+            "  {:<16} {:<7} {helpers:>4}",
+            program.name,
+            mark(program.available)
+        ))?;
     }
-    say("  (- cannot be counted without something to attach to; not counted are bpf_trace_printk,")?;
-    say("  bpf_trace_vprintk and bpf_probe_write_user, as trying them leaves warnings in the kernel's log)")?;
+    say(
+        "  (- cannot be counted without something to attach to; not counted are bpf_trace_printk,",
+    )?;
+    say(
+        "  bpf_trace_vprintk and bpf_probe_write_user, as trying them leaves warnings in the kernel's log)",
+    )?;
     say("\nMap types: available?")?;
     for map in maps {
         say(&format!("  {:<16} {}", map.name, mark(map.available)))?;

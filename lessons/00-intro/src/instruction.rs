@@ -1,8 +1,9 @@
 //! One instruction of eBPF bytecode, and what it says in words.
 //!
-//! Eight bytes: operation, registers, offset, constant. Decoded here are those with a constant or two registers,
-//! and the end of the program; enough for this lesson. `bpftool prog dump xlated` knows all, and so does `llvm-objdump -d`
-//! of LLVM 22; Debian 12's, which is 14, shows signed division as unsigned and sign extension as a move.
+//! Eight bytes: operation, registers, offset, constant. Decoded here are those with a constant or
+//! two registers, and the end of the program; enough for this lesson. `bpftool prog dump xlated`
+//! knows all, and so does `llvm-objdump -d` of LLVM 22; Debian 12's, which is 14, shows signed
+//! division as unsigned and sign extension as a move.
 
 use std::fmt;
 
@@ -98,6 +99,9 @@ mod tests {
 
     #[test]
     fn shows_all_eight_bytes() {
-        assert_eq!(Instruction::read(&[0xb7, 0, 0, 0, 2, 0, 0, 0]).hexadecimal(), "b7 00 00 00 02 00 00 00");
+        assert_eq!(
+            Instruction::read(&[0xb7, 0, 0, 0, 2, 0, 0, 0]).hexadecimal(),
+            "b7 00 00 00 02 00 00 00"
+        );
     }
 }

@@ -28,13 +28,24 @@ pub const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/intro.bpf.o"
 // ANCHOR: load
 pub fn load() -> Result<Loaded> {
     let mut storage = MaybeUninit::uninit();
-    let open = skeleton::IntroSkelBuilder::default().open(&mut storage).context("open the program")?;
+    let open = skeleton::IntroSkelBuilder::default()
+        .open(&mut storage)
+        .context("open the program")?;
     let skeleton = open.load().context("load the program")?;
-    let input = ProgramInput { data_in: Some(&PACKET), ..ProgramInput::default() };
-    let run = skeleton.progs.intro.test_run(input).context("run the program")?;
-    let id = Loadable::id_from_fd(skeleton.progs.intro.as_fd()).context("ask for the program's number")?;
-    let options =
-        ProgInfoQueryOptions::default().include_xlated_prog_insns(true).include_jited_prog_insns(true);
+    let input = ProgramInput {
+        data_in: Some(&PACKET),
+        ..ProgramInput::default()
+    };
+    let run = skeleton
+        .progs
+        .intro
+        .test_run(input)
+        .context("run the program")?;
+    let id = Loadable::id_from_fd(skeleton.progs.intro.as_fd())
+        .context("ask for the program's number")?;
+    let options = ProgInfoQueryOptions::default()
+        .include_xlated_prog_insns(true)
+        .include_jited_prog_insns(true);
     let info = ProgInfoIter::with_query_opts(options)
         .find(|info| info.id == id)
         .with_context(|| format!("ask about program {id}"))?;
@@ -60,20 +71,34 @@ pub fn programs() -> Result<Vec<Program>> {
         ("syscall", ProgramType::Syscall, false),
         ("netfilter", ProgramType::Netfilter, false),
     ];
-    tried.into_iter().map(|(name, kind, countable)| program(name, kind, countable)).collect()
+    tried
+        .into_iter()
+        .map(|(name, kind, countable)| program(name, kind, countable))
+        .collect()
 }
 
 fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Program> {
     let available = kind.is_supported().ok();
-    let helpers = if available == Some(true) && countable { Some(helpers(kind)?) } else { None };
-    Ok(Program { name, available, helpers })
+    let helpers = if available == Some(true) && countable {
+        Some(helpers(kind)?)
+    } else {
+        None
+    };
+    Ok(Program {
+        name,
+        available,
+        helpers,
+    })
 }
 
 // ANCHOR: helpers
 fn helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
     for id in (1..__BPF_FUNC_MAX_ID).filter(|id| !NOISY_HELPERS.contains(id)) {
-        count += usize::from(kind.is_helper_supported(id).with_context(|| format!("try helper {id}"))?);
+        count += usize::from(
+            kind.is_helper_supported(id)
+                .with_context(|| format!("try helper {id}"))?,
+        );
     }
     Ok(count)
 }
@@ -93,5 +118,10 @@ pub fn maps() -> Vec<Map> {
         ("user_ringbuf", MapType::UserRingBuf),
         ("cgrp_storage", MapType::CGrpStorage),
     ];
-    tried.map(|(name, kind)| Map { name, available: kind.is_supported().ok() }).into()
+    tried
+        .map(|(name, kind)| Map {
+            name,
+            available: kind.is_supported().ok(),
+        })
+        .into()
 }

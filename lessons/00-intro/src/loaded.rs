@@ -19,8 +19,12 @@ pub const PACKET: [u8; 64] = [0; 64];
 pub fn show(loaded: &Loaded) -> Result<()> {
     say("The smallest program, loaded into this kernel")?;
     match loaded.verified_instructions {
-        Some(count) => say(&format!("  verifier     accepted; it followed {count} instructions"))?,
-        None => say("  verifier     accepted (the number of instructions is told since Linux 5.16)")?,
+        Some(count) => say(&format!(
+            "  verifier     accepted; it followed {count} instructions"
+        ))?,
+        None => {
+            say("  verifier     accepted (the number of instructions is told since Linux 5.16)")?
+        }
     }
     say(&format!(
         "  translated   {} bytes, in the kernel's own form of the bytecode",
@@ -30,7 +34,11 @@ pub fn show(loaded: &Loaded) -> Result<()> {
         0 => say("  JIT compiler off: the kernel interprets the bytecode")?,
         size => say(&format!("  JIT compiler {size} bytes of machine code"))?,
     }
-    let answer = if loaded.returned == 2 { "XDP_PASS: let it pass" } else { "not XDP_PASS" };
+    let answer = if loaded.returned == 2 {
+        "XDP_PASS: let it pass"
+    } else {
+        "not XDP_PASS"
+    };
     say(&format!(
         "  test run     a packet of {} bytes in, {} out ({answer})",
         PACKET.len(),

@@ -28,7 +28,10 @@ pub fn jit() -> &'static str {
 pub fn security_modules() -> String {
     match machine::active_lsms() {
         Ok(modules) if modules.iter().any(|module| module == "bpf") => modules.join(","),
-        Ok(modules) => format!("{} (without bpf: no eBPF program can say no)", modules.join(",")),
+        Ok(modules) => format!(
+            "{} (without bpf: no eBPF program can say no)",
+            modules.join(",")
+        ),
         Err(problem) => format!("unknown ({problem})"),
     }
 }

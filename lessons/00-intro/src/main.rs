@@ -15,14 +15,21 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use common::{Implementation, say};
 
-/// What an eBPF program goes through: source, bytecode, verifier, machine code; and what this kernel offers.
+/// What an eBPF program goes through: source, bytecode, verifier, machine code; and what this
+/// kernel offers.
 ///
 /// Without a command: all three parts, or the first one where you are not root.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
     /// Which library talks to the kernel; both print the same
-    #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t, global = true)]
+    #[arg(
+        long = "impl",
+        value_enum,
+        value_name = "NAME",
+        default_value_t,
+        global = true
+    )]
     implementation: Implementation,
     #[command(subcommand)]
     part: Option<Part>,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // Kernel side: says what goes into the function that removes a file, and what comes out of it.
 //
-// Each message goes two ways: through a ring buffer, and into the kernel's trace buffer (trace_pipe).
+// Each message goes two ways: through a ring buffer, and into the kernel's trace buffer
+// (trace_pipe).
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

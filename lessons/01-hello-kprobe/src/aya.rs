@@ -35,11 +35,15 @@ fn load() -> Result<Ebpf> {
 // ANCHOR: attach
 fn attach(ebpf: &mut Ebpf, function: &str) -> Result<()> {
     for name in ["hello_enter", "hello_exit"] {
-        let program: &mut KProbe =
-            ebpf.program_mut(name).with_context(|| format!("find program {name}"))?.try_into()?;
+        let program: &mut KProbe = ebpf
+            .program_mut(name)
+            .with_context(|| format!("find program {name}"))?
+            .try_into()?;
         program.load().with_context(|| format!("load {name}"))?;
         // The section of the program says which of the two it is: kprobe or kretprobe.
-        program.attach(function, 0).with_context(|| format!("attach {name} to {function}"))?;
+        program
+            .attach(function, 0)
+            .with_context(|| format!("attach {name} to {function}"))?;
     }
     Ok(())
 }

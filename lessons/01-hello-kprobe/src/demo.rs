@@ -16,7 +16,9 @@ pub fn remove_two_files() -> Result<()> {
     let before = env::current_dir().unwrap_or_else(|_| "/".into());
     let folder = env::temp_dir().join(format!("hello-kprobe-{}", process::id()));
     fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let done = env::set_current_dir(&folder).context("enter the demo's folder").and_then(|()| remove());
+    let done = env::set_current_dir(&folder)
+        .context("enter the demo's folder")
+        .and_then(|()| remove());
     // Removing a folder goes through another function of the kernel, so it adds no message.
     env::set_current_dir(before).context("leave the demo's folder")?;
     let removed = fs::remove_dir(&folder).with_context(|| format!("remove {}", folder.display()));

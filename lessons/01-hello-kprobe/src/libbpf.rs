@@ -39,7 +39,9 @@ pub fn run(function: &str, session: &mut Session) -> Result<()> {
 
 // ANCHOR: load
 fn load(storage: &mut MaybeUninit<OpenObject>) -> Result<HelloSkel<'_>> {
-    let open = HelloSkelBuilder::default().open(storage).context("open the program")?;
+    let open = HelloSkelBuilder::default()
+        .open(storage)
+        .context("open the program")?;
     open.load().context("load the program")
 }
 // ANCHOR_END: load
@@ -72,7 +74,9 @@ fn lines(map: &dyn MapCore, sender: Sender) -> Result<RingBuffer<'static>> {
 fn wait(messages: &RingBuffer<'_>) -> Result<()> {
     match messages.poll(WAIT) {
         // A signal ends the wait: the session looks at it.
-        Err(error) if error.kind() != ErrorKind::Interrupted => Err(error).context("wait for messages"),
+        Err(error) if error.kind() != ErrorKind::Interrupted => {
+            Err(error).context("wait for messages")
+        }
         _ => Ok(()),
     }
 }

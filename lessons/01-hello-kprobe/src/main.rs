@@ -19,7 +19,8 @@ use session::Session;
 
 const NEEDS: [Need; 4] = [Need::Root, Need::Kprobes, Need::Btf, Need::Tracefs];
 
-/// Watches the kernel function that removes files: a kprobe shows what goes in, a kretprobe what comes out.
+/// Watches the kernel function that removes files: a kprobe shows what goes in, a kretprobe what
+/// comes out.
 ///
 /// Needs root. Without --demo it shows the files that every program removes, until Ctrl-C.
 #[derive(Parser)]

@@ -1,4 +1,5 @@
-//! One message of the kernel side, as a line of text. Both implementations end up with the same line.
+//! One message of the kernel side, as a line of text. Both implementations end up with the same
+//! line.
 
 use common::text;
 
@@ -12,14 +13,21 @@ pub fn with_name(text: &str) -> String {
 
 /// The bytes of `struct message` in `bpf/hello.bpf.c`: three 32-bit words, then the name.
 pub fn from_bytes(bytes: &[u8]) -> String {
-    let word = |at: usize| bytes.get(at..at + 4).map_or([0; 4], |word| [word[0], word[1], word[2], word[3]]);
+    let word = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .map_or([0; 4], |word| [word[0], word[1], word[2], word[3]])
+    };
     let pid = u32::from_ne_bytes(word(0));
     let value = i32::from_ne_bytes(word(8));
     if u32::from_ne_bytes(word(4)) == 1 {
         return format!("pid={pid} exit ret={value}");
     }
     let name = text::until_nul(bytes.get(12..).unwrap_or_default());
-    format!("pid={pid} enter dirfd={value} name={}", text::printable(name))
+    format!(
+        "pid={pid} enter dirfd={value} name={}",
+        text::printable(name)
+    )
 }
 
 /// The line with the numbers explained that a reader cannot know by heart.
@@ -27,7 +35,11 @@ pub fn explained(line: &str) -> String {
     if let Some((start, ret)) = line.split_once(" exit ret=") {
         return format!("{start} exit ret={ret}{}", error_name(ret));
     }
-    line.replacen(" dirfd=-100 ", " dirfd=-100 (AT_FDCWD: the current directory) ", 1)
+    line.replacen(
+        " dirfd=-100 ",
+        " dirfd=-100 (AT_FDCWD: the current directory) ",
+        1,
+    )
 }
 
 /// The kernel returns its errors as small negative numbers.
@@ -37,7 +49,11 @@ fn error_name(ret: &str) -> String {
 }
 
 fn from_hex(digits: &str) -> Vec<u8> {
-    let pair = |at| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let pair = |at| {
+        digits
+            .get(at..at + 2)
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
     (0..digits.len()).step_by(2).filter_map(pair).collect()
 }
 
@@ -78,8 +94,14 @@ mod tests {
 
     #[test]
     fn numbers_are_explained_but_names_are_not() {
-        assert_eq!(explained("pid=1 exit ret=-2"), "pid=1 exit ret=-2 (-ENOENT: no such file or directory)");
+        assert_eq!(
+            explained("pid=1 exit ret=-2"),
+            "pid=1 exit ret=-2 (-ENOENT: no such file or directory)"
+        );
         assert_eq!(explained("pid=1 exit ret=0"), "pid=1 exit ret=0");
-        assert_eq!(explained("pid=1 enter dirfd=5 name=x"), "pid=1 enter dirfd=5 name=x");
+        assert_eq!(
+            explained("pid=1 enter dirfd=5 name=x"),
+            "pid=1 enter dirfd=5 name=x"
+        );
     }
 }

@@ -38,7 +38,10 @@ pub struct Session {
 impl Session {
     pub fn start(hook: &Hook, demo: bool, follow: bool) -> Result<Self> {
         let stop = Stop::catch()?;
-        say(&format!("symbol    {} is in this kernel ({})", hook.function, hook.kernels))?;
+        say(&format!(
+            "symbol    {} is in this kernel ({})",
+            hook.function, hook.kernels
+        ))?;
         Ok(Self {
             function: hook.function,
             demo,
@@ -58,11 +61,16 @@ impl Session {
     }
 
     pub fn attached(&mut self) -> Result<()> {
-        say(&format!("attached  kprobe and kretprobe on {}", self.function))?;
+        say(&format!(
+            "attached  kprobe and kretprobe on {}",
+            self.function
+        ))?;
         if !self.demo {
             return self.follow();
         }
-        say(&format!("demo      removes {THERE}, which exists, and {MISSING}, which does not"))?;
+        say(&format!(
+            "demo      removes {THERE}, which exists, and {MISSING}, which does not"
+        ))?;
         say("\nmessages through the ring buffer:")?;
         self.deadline = Some(Instant::now() + DEMO_LIMIT);
         demo::remove_two_files()
@@ -85,14 +93,23 @@ impl Session {
         }
         if self.demo && self.seen.len() >= MESSAGES {
             self.finish_demo(&own)?;
-        } else if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            bail!("wait for the demo's messages: {} of {MESSAGES} came in {DEMO_LIMIT:?}", self.seen.len());
+        } else if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() > deadline)
+        {
+            bail!(
+                "wait for the demo's messages: {} of {MESSAGES} came in {DEMO_LIMIT:?}",
+                self.seen.len()
+            );
         }
         Ok((self.demo || self.follow) && !self.stop.is_set())
     }
 
     pub fn detached(&self) -> Result<()> {
-        say(&format!("\nseen      {} removals, {} of them failed", self.removals, self.failed))?;
+        say(&format!(
+            "\nseen      {} removals, {} of them failed",
+            self.removals, self.failed
+        ))?;
         say(&format!("detached  {} is as it was before", self.function))
     }
 

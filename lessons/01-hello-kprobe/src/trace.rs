@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use common::{machine, text};
 use rustix::fs::{Mode, OFlags};
 
-/// A trace buffer of our own. Reading the common `trace_pipe` takes the lines away from everyone else who reads
-/// it, and they take ours; each instance gets its own copy.
+/// A trace buffer of our own. Reading the common `trace_pipe` takes the lines away from everyone
+/// else who reads it, and they take ours; each instance gets its own copy.
 pub struct Trace {
     folder: PathBuf,
     pipe: Option<File>,
@@ -19,14 +19,20 @@ pub struct Trace {
 
 impl Trace {
     pub fn open() -> Result<Self> {
-        let folder = machine::tracefs()?.join("instances").join(format!("hello-kprobe-{}", process::id()));
-        fs::create_dir(&folder).with_context(|| format!("create trace instance {}", folder.display()))?;
+        let folder = machine::tracefs()?
+            .join("instances")
+            .join(format!("hello-kprobe-{}", process::id()));
+        fs::create_dir(&folder)
+            .with_context(|| format!("create trace instance {}", folder.display()))?;
         let mut trace = Self { folder, pipe: None };
-        let switch = trace.folder.join("events/bpf_trace/bpf_trace_printk/enable");
+        let switch = trace
+            .folder
+            .join("events/bpf_trace/bpf_trace_printk/enable");
         fs::write(&switch, "1").with_context(|| format!("switch on {}", switch.display()))?;
         let pipe = trace.folder.join("trace_pipe");
-        let file: OwnedFd = rustix::fs::open(&pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
-            .with_context(|| format!("open {}", pipe.display()))?;
+        let file: OwnedFd =
+            rustix::fs::open(&pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
+                .with_context(|| format!("open {}", pipe.display()))?;
         trace.pipe = Some(file.into());
         Ok(trace)
     }
@@ -42,7 +48,10 @@ impl Trace {
                 _ => {}
             }
         }
-        Ok(bytes.split(|&byte| byte == b'\n').filter_map(text).collect())
+        Ok(bytes
+            .split(|&byte| byte == b'\n')
+            .filter_map(text)
+            .collect())
     }
 }
 
@@ -51,7 +60,10 @@ impl Drop for Trace {
         // An instance in use cannot be removed.
         self.pipe = None;
         if let Err(error) = fs::remove_dir(&self.folder) {
-            eprintln!("warning: remove trace instance {}: {error}", self.folder.display());
+            eprintln!(
+                "warning: remove trace instance {}: {error}",
+                self.folder.display()
+            );
         }
     }
 }
@@ -69,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_text_is_what_follows_the_columns() {
-        let line = b"   hello-kprobe-71  [000] d..31     2.051: bpf_trace_printk: pid=71 exit ret=0";
+        let line =
+            b"   hello-kprobe-71  [000] d..31     2.051: bpf_trace_printk: pid=71 exit ret=0";
         assert_eq!(text(line).as_deref(), Some("pid=71 exit ret=0"));
         assert_eq!(text(b"CPU:1 [LOST 12 EVENTS]"), None);
         assert_eq!(text(b""), None);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // Kernel side: reports each change of a name below one directory.
 //
-// The hooks are the kernel's security checks: every change of a directory passes one of them, whatever the system
-// call and the file system, and those arguments that we use are the same from Linux 5.10 to 7.3. They come before
-// the change, which can still fail.
+// The hooks are the kernel's security checks: every change of a directory passes one of them,
+// whatever the system call and the file system, and those arguments that we use are the same from
+// Linux 5.10 to 7.3. They come before the change, which can still fail.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -54,8 +54,9 @@ struct counters {
 // Read-only here: user space fills it in before the program is loaded.
 SEC(".rodata.watched") const volatile struct watched watched = {};
 
-// The 16 bytes of a process's name, or zeros for every process. The verifier knows the value. Where it is zero, it
-// removes the comparison: on Linux 6.12, `bpftool prog` then shows 7 of 253 instructions less.
+// The 16 bytes of a process's name, or zeros for every process. The verifier knows the value. Where
+// it is zero, it removes the comparison: on Linux 6.12, `bpftool prog` then shows 7 of 253
+// instructions less.
 SEC(".rodata.process") const volatile __u64 only_process[2] = {};
 
 // User space writes this one while the program runs.
@@ -94,8 +95,8 @@ struct {
 // ANCHOR_END: maps
 
 // ANCHOR: add
-// Adds one, while other CPUs may do the same. Linux 5.10 knows no atomic addition that returns something, and the
-// relaxed one is what becomes the plain instruction.
+// Adds one, while other CPUs may do the same. Linux 5.10 knows no atomic addition that returns
+// something, and the relaxed one is what becomes the plain instruction.
 static void add(__u64 *number)
 {
 	__atomic_fetch_add(number, 1, __ATOMIC_RELAXED);
@@ -112,7 +113,8 @@ static int is_wanted(const char *process)
 }
 
 // ANCHOR: walk
-// Collects the names on the way up to the watched directory: how many bytes they take, or 0 for elsewhere.
+// Collects the names on the way up to the watched directory: how many bytes they take, or 0 for
+// elsewhere.
 static __u64 collect_names(struct dentry *dentry, char *names)
 {
 	__u64 used = 0;
@@ -185,9 +187,10 @@ static int changed(enum kind kind, struct dentry *dentry)
 	bpf_get_current_comm(process, sizeof(process));
 	if (!is_wanted(process) || BPF_CORE_READ(dentry, d_sb, s_dev) != watched.device)
 		return 0;
-	// Of 4 KiB. On the stack, which has 512 bytes, this does not even compile: "Looks like the BPF stack limit is
-	// exceeded. Please move large on stack variables into BPF per-cpu array map." Nobody disturbs us in this array:
-	// each CPU has its own, and runs one kprobe program at a time, to its end.
+	// Of 4 KiB. On the stack, which has 512 bytes, this does not even compile: "Looks like the
+	// BPF stack limit is exceeded. Please move large on stack variables into BPF per-cpu array
+	// map." Nobody disturbs us in this array: each CPU has its own, and runs one kprobe program
+	// at a time, to its end.
 	change = bpf_map_lookup_elem(&scratch, &first);
 	if (!change)
 		return 0;

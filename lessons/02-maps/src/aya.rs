@@ -29,9 +29,21 @@ pub struct Aya {
 
 pub fn start(settings: &Settings, sender: Sender) -> Result<Aya> {
     let mut ebpf = load(settings)?;
-    let links = settings.hooks.iter().map(|hook| attach(&mut ebpf, hook)).collect::<Result<_>>()?;
-    let changes = ebpf.take_map("changes").context("find the map changes")?.try_into()?;
-    Ok(Aya { ebpf, links, changes, sender })
+    let links = settings
+        .hooks
+        .iter()
+        .map(|hook| attach(&mut ebpf, hook))
+        .collect::<Result<_>>()?;
+    let changes = ebpf
+        .take_map("changes")
+        .context("find the map changes")?
+        .try_into()?;
+    Ok(Aya {
+        ebpf,
+        links,
+        changes,
+        sender,
+    })
 }
 
 // ANCHOR: load
@@ -55,24 +67,36 @@ fn load(settings: &Settings) -> Result<Ebpf> {
         .override_global("ONLY_PROCESS", &settings.only_process, true)
         .map_max_entries("changes", settings.buffer)
         .map_max_entries("processes", settings.processes)
-        .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/maps-ebpf")))
+        .load(aya::include_bytes_aligned!(concat!(
+            env!("OUT_DIR"),
+            "/maps-ebpf"
+        )))
         .context("load the program")
 }
 // ANCHOR_END: load
 
 fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<KProbeLink> {
     let name = hook.program;
-    let program: &mut KProbe =
-        ebpf.program_mut(name).with_context(|| format!("find program {name}"))?.try_into()?;
+    let program: &mut KProbe = ebpf
+        .program_mut(name)
+        .with_context(|| format!("find program {name}"))?
+        .try_into()?;
     program.load().with_context(|| format!("load {name}"))?;
-    let link = program.attach(hook.function, 0).map_err(|error| hook::not_attached(hook, error.into()))?;
-    program.take_link(link).with_context(|| format!("keep {name} attached"))
+    let link = program
+        .attach(hook.function, 0)
+        .map_err(|error| hook::not_attached(hook, error.into()))?;
+    program
+        .take_link(link)
+        .with_context(|| format!("keep {name} attached"))
 }
 
 impl Monitor for Aya {
     fn wait(&mut self, limit: Duration) -> Result<()> {
         let limit = limit.try_into().context("convert the time limit")?;
-        match poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], Some(&limit)) {
+        match poll(
+            &mut [PollFd::new(&self.changes, PollFlags::IN)],
+            Some(&limit),
+        ) {
             // A signal ends the wait: the session looks at it.
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("wait for changes"),
@@ -86,8 +110,13 @@ impl Monitor for Aya {
 
     // ANCHOR: pause
     fn pause(&mut self, paused: bool) -> Result<()> {
-        let map = self.ebpf.map_mut(".data.paused").context("find the global PAUSED")?;
-        Array::<_, u64>::try_from(map)?.set(0, u64::from(paused), 0).context("write the global PAUSED")
+        let map = self
+            .ebpf
+            .map_mut(".data.paused")
+            .context("find the global PAUSED")?;
+        Array::<_, u64>::try_from(map)?
+            .set(0, u64::from(paused), 0)
+            .context("write the global PAUSED")
     }
     // ANCHOR_END: pause
 
@@ -97,23 +126,39 @@ impl Monitor for Aya {
 
     // ANCHOR: read
     fn counters(&self) -> Result<Counters> {
-        let map = self.ebpf.map(".data.counters").context("find the global COUNTERS")?;
+        let map = self
+            .ebpf
+            .map(".data.counters")
+            .context("find the global COUNTERS")?;
         let map = Array::<_, [u8; size_of::<records::Counters>()]>::try_from(map)?;
-        Ok(Counters::from_bytes(&map.get(&0, 0).context("read the global COUNTERS")?))
+        Ok(Counters::from_bytes(
+            &map.get(&0, 0).context("read the global COUNTERS")?,
+        ))
     }
 
     fn processes(&self) -> Result<Vec<Process>> {
-        let map = self.ebpf.map("processes").context("find the map processes")?;
+        let map = self
+            .ebpf
+            .map("processes")
+            .context("find the map processes")?;
         let map = HashMap::<_, u32, [u8; size_of::<records::Process>()]>::try_from(map)?;
-        let entries = map.iter().map(|entry| entry.map(|(pid, value)| Process::from_bytes(pid, &value)));
-        entries.collect::<Result<_, _>>().context("read the map processes")
+        let entries = map
+            .iter()
+            .map(|entry| entry.map(|(pid, value)| Process::from_bytes(pid, &value)));
+        entries
+            .collect::<Result<_, _>>()
+            .context("read the map processes")
     }
 
     fn recent(&self) -> Result<Vec<Recent>> {
         let map = self.ebpf.map("recent").context("find the map recent")?;
         let map = HashMap::<_, [u8; KEY_SIZE], [u8; size_of::<records::Recent>()]>::try_from(map)?;
-        let entries = map.iter().map(|entry| entry.map(|(name, value)| Recent::from_bytes(&name, &value)));
-        entries.collect::<Result<_, _>>().context("read the map recent")
+        let entries = map
+            .iter()
+            .map(|entry| entry.map(|(name, value)| Recent::from_bytes(&name, &value)));
+        entries
+            .collect::<Result<_, _>>()
+            .context("read the map recent")
     }
     // ANCHOR_END: read
 
@@ -124,23 +169,35 @@ impl Monitor for Aya {
             // Those that --kind left out are not loaded, and the kernel knows nothing of them.
             let Ok(info) = program.info() else { continue };
             ids.extend(
-                info.map_ids().with_context(|| format!("ask for the maps of {name}"))?.unwrap_or_default(),
+                info.map_ids()
+                    .with_context(|| format!("ask for the maps of {name}"))?
+                    .unwrap_or_default(),
             );
         }
-        ids.into_iter().map(|id| describe(&MapInfo::from_id(id)?)).collect()
+        ids.into_iter()
+            .map(|id| describe(&MapInfo::from_id(id)?))
+            .collect()
     }
 
     fn watched(&self) -> Result<Watched> {
-        let map = self.ebpf.map(".rodata.watched").context("find the global WATCHED")?;
+        let map = self
+            .ebpf
+            .map(".rodata.watched")
+            .context("find the global WATCHED")?;
         let [inode, device] = Array::<_, [u64; 2]>::try_from(map)?.get(&0, 0)?;
         Ok(Watched { inode, device })
     }
 
     fn watched_is_frozen(&mut self) -> Result<bool> {
-        let map = self.ebpf.map_mut(".rodata.watched").context("find the global WATCHED")?;
+        let map = self
+            .ebpf
+            .map_mut(".rodata.watched")
+            .context("find the global WATCHED")?;
         match Array::<_, [u64; 2]>::try_from(map)?.set(0, [0; 2], 0) {
             Ok(()) => Ok(false),
-            Err(MapError::SyscallError(error)) if error.io_error.kind() == ErrorKind::PermissionDenied => {
+            Err(MapError::SyscallError(error))
+                if error.io_error.kind() == ErrorKind::PermissionDenied =>
+            {
                 Ok(true)
             }
             Err(error) => Err(error).context("write the global WATCHED"),

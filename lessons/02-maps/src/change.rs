@@ -37,12 +37,19 @@ impl Change {
             kind: kind.map_or("unknown", |(_, name)| name),
             pid: number(bytes, offset_of!(records::Change, pid)),
             process: process_name(bytes, offset_of!(records::Change, process)),
-            path: path(bytes.get(offset_of!(records::Change, names)..).unwrap_or_default()),
+            path: path(
+                bytes
+                    .get(offset_of!(records::Change, names)..)
+                    .unwrap_or_default(),
+            ),
         }
     }
 
     pub fn line(&self) -> String {
-        format!("{:<11}  {:<15}  pid={:<8}  {}", self.kind, self.process, self.pid, self.path)
+        format!(
+            "{:<11}  {:<15}  pid={:<8}  {}",
+            self.kind, self.process, self.pid, self.path
+        )
     }
 
     pub fn json(&self) -> Value {
@@ -59,7 +66,10 @@ impl Change {
 /// The program collects names on its way up; a path is read on the way down.
 fn path(names: &[u8]) -> String {
     let names = names.strip_suffix(&[0]).unwrap_or(names);
-    let path: Vec<_> = names.rsplit(|&byte| byte == 0).map(text::printable).collect();
+    let path: Vec<_> = names
+        .rsplit(|&byte| byte == 0)
+        .map(text::printable)
+        .collect();
     path.join("/")
 }
 
@@ -68,7 +78,10 @@ pub fn process_name(bytes: &[u8], at: usize) -> String {
 }
 
 fn number(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_ne_bytes(*word))
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |word| u32::from_ne_bytes(*word))
 }
 
 #[cfg(test)]
@@ -84,10 +97,17 @@ mod tests {
     #[test]
     fn a_path_is_read_downwards() {
         let change = Change::from_bytes(&bytes(8, b"mv", b"file\0inner\0outer\0"));
-        let expected =
-            Change { kind: "rename to", pid: 42, process: "mv".into(), path: "outer/inner/file".into() };
+        let expected = Change {
+            kind: "rename to",
+            pid: 42,
+            process: "mv".into(),
+            path: "outer/inner/file".into(),
+        };
         assert_eq!(change, expected);
-        assert_eq!(change.line(), "rename to    mv               pid=42        outer/inner/file");
+        assert_eq!(
+            change.line(),
+            "rename to    mv               pid=42        outer/inner/file"
+        );
         assert_eq!(change.json()["path"], "outer/inner/file");
     }
 

@@ -1,5 +1,5 @@
-//! The workload. It works on a file system of its own, which hangs nowhere: no other process changes anything there,
-//! and it is gone with this process, however that ends.
+//! The workload. It works on a file system of its own, which hangs nowhere: no other process
+//! changes anything there, and it is gone with this process, however that ends.
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -23,9 +23,17 @@ pub struct Demo {
 impl Demo {
     pub fn new(storm: u32) -> Result<Self> {
         let mount = new_file_system().context("make a file system for the demo")?;
-        let folder = PathBuf::from(format!("/proc/{}/fd/{}/watched", process::id(), mount.as_raw_fd()));
+        let folder = PathBuf::from(format!(
+            "/proc/{}/fd/{}/watched",
+            process::id(),
+            mount.as_raw_fd()
+        ));
         fs::create_dir(&folder).context("make a folder for the demo")?;
-        Ok(Self { storm, folder, _mount: mount })
+        Ok(Self {
+            storm,
+            folder,
+            _mount: mount,
+        })
     }
 
     pub fn folder(&self) -> PathBuf {
@@ -51,14 +59,18 @@ impl Demo {
     }
 
     pub fn make(&self, name: &str) -> Result<()> {
-        File::create(self.folder.join(name)).map(drop).with_context(|| format!("make {name}"))
+        File::create(self.folder.join(name))
+            .map(drop)
+            .with_context(|| format!("make {name}"))
     }
 
     /// Each by a process with a name of its own: how many are to be seen.
     pub fn two_processes(&self) -> Result<u64> {
         for name in ["editor", "backup"] {
             let mut command = Command::new(env::current_exe().context("find this program")?);
-            command.args(["--play", name]).arg(self.folder.join(format!("by-{name}")));
+            command
+                .args(["--play", name])
+                .arg(self.folder.join(format!("by-{name}")));
             let status = command.status().with_context(|| format!("start {name}"))?;
             ensure!(status.success(), "wait for {name}: {status}");
         }
@@ -80,11 +92,17 @@ impl Demo {
 pub fn play(name: &str, file: &str) -> Result<()> {
     let comm = CString::new(name).context("take a name")?;
     rustix::thread::set_name(&comm).context("take a name")?;
-    File::create(Path::new(file)).map(drop).with_context(|| format!("make {file}"))
+    File::create(Path::new(file))
+        .map(drop)
+        .with_context(|| format!("make {file}"))
 }
 
 fn new_file_system() -> rustix::io::Result<OwnedFd> {
     let tmpfs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&tmpfs)?;
-    fsmount(&tmpfs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    fsmount(
+        &tmpfs,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::empty(),
+    )
 }

@@ -39,9 +39,13 @@ impl Directory {
             return Err(ambiguous(&self.path).into());
         }
         let stat = fstat(&self.file).with_context(what)?;
-        // The kernel keeps 12 bits for the major number and 20 for the minor; programs get them in another order.
+        // The kernel keeps 12 bits for the major number and 20 for the minor; programs get them in
+        // another order.
         let device = u64::from(major(stat.st_dev)) << 20 | u64::from(minor(stat.st_dev));
-        Ok(Watched { inode: stat.st_ino, device })
+        Ok(Watched {
+            inode: stat.st_ino,
+            device,
+        })
     }
 }
 
@@ -52,11 +56,14 @@ impl Watched {
     }
 }
 
-/// Each subvolume of btrfs counts its inodes anew, and programs are told device numbers that the kernel's own
-/// structs do not have.
+/// Each subvolume of btrfs counts its inodes anew, and programs are told device numbers that the
+/// kernel's own structs do not have.
 fn ambiguous(path: &Path) -> NotReady {
-    NotReady::new(format!("tell {} from other directories: btrfs uses inode numbers twice", path.display()))
-        .help("watch a directory on another file system, for example on a tmpfs below /run")
+    NotReady::new(format!(
+        "tell {} from other directories: btrfs uses inode numbers twice",
+        path.display()
+    ))
+    .help("watch a directory on another file system, for example on a tmpfs below /run")
 }
 
 #[cfg(test)]
@@ -66,13 +73,34 @@ mod tests {
     #[test]
     fn only_directories() {
         assert!(existing("/").is_ok());
-        assert_eq!(existing("/dev/null").expect_err("a device"), "it is no directory");
-        assert!(existing("/nothing/here").expect_err("missing").contains("No such file"));
+        assert_eq!(
+            existing("/dev/null").expect_err("a device"),
+            "it is no directory"
+        );
+        assert!(
+            existing("/nothing/here")
+                .expect_err("missing")
+                .contains("No such file")
+        );
     }
 
     #[test]
     fn devices_have_two_numbers() {
-        assert_eq!(Watched { inode: 1, device: 8 << 20 | 3 }.device_name(), "8:3");
-        assert_eq!(Watched { inode: 1, device: 300 }.device_name(), "0:300");
+        assert_eq!(
+            Watched {
+                inode: 1,
+                device: 8 << 20 | 3
+            }
+            .device_name(),
+            "8:3"
+        );
+        assert_eq!(
+            Watched {
+                inode: 1,
+                device: 300
+            }
+            .device_name(),
+            "0:300"
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use libbpf_rs::skel::{OpenSkel as _, Skel as _, SkelBuilder as _};
-use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, MapInfo, OpenObject, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{
+    ErrorKind, Link, MapCore, MapFlags, MapInfo, OpenObject, RingBuffer, RingBufferBuilder,
+};
 
 use crate::change::Change;
 use crate::hook::{self, Hook};
@@ -42,9 +44,17 @@ pub fn start<'storage>(
     sender: Sender,
 ) -> Result<Libbpf<'storage>> {
     let mut skeleton = load(storage, settings)?;
-    let links = settings.hooks.iter().map(|hook| attach(&mut skeleton, hook)).collect::<Result<_>>()?;
+    let links = settings
+        .hooks
+        .iter()
+        .map(|hook| attach(&mut skeleton, hook))
+        .collect::<Result<_>>()?;
     let changes = changes(&skeleton.maps.changes, sender)?;
-    Ok(Libbpf { skeleton, links, changes })
+    Ok(Libbpf {
+        skeleton,
+        links,
+        changes,
+    })
 }
 
 // ANCHOR: load
@@ -52,16 +62,29 @@ fn load<'storage>(
     storage: &'storage mut MaybeUninit<OpenObject>,
     settings: &Settings,
 ) -> Result<MapsSkel<'storage>> {
-    let mut open = MapsSkelBuilder::default().open(storage).context("open the program")?;
-    let watched = open.maps.rodata_watched_data.as_deref_mut().context("find the global watched")?;
+    let mut open = MapsSkelBuilder::default()
+        .open(storage)
+        .context("open the program")?;
+    let watched = open
+        .maps
+        .rodata_watched_data
+        .as_deref_mut()
+        .context("find the global watched")?;
     watched.watched.inode = settings.watched.inode;
     watched.watched.device = settings.watched.device;
-    let process = open.maps.rodata_process_data.as_deref_mut().context("find the global only_process")?;
+    let process = open
+        .maps
+        .rodata_process_data
+        .as_deref_mut()
+        .context("find the global only_process")?;
     process.only_process = settings.only_process;
     open.maps.changes.set_max_entries(settings.buffer)?;
     open.maps.processes.set_max_entries(settings.processes)?;
     for mut program in open.open_object_mut().progs_mut() {
-        let is_wanted = settings.hooks.iter().any(|hook| program.name() == hook.program);
+        let is_wanted = settings
+            .hooks
+            .iter()
+            .any(|hook| program.name() == hook.program);
         program.set_autoload(is_wanted);
     }
     open.load().context("load the program")
@@ -71,9 +94,12 @@ fn load<'storage>(
 fn attach(skeleton: &mut MapsSkel<'_>, hook: &Hook) -> Result<Link> {
     let name = hook.program;
     let mut programs = skeleton.object_mut().progs_mut();
-    let program =
-        programs.find(|program| program.name() == name).with_context(|| format!("find program {name}"))?;
-    program.attach_kprobe(false, hook.function).map_err(|error| hook::not_attached(hook, error.into()))
+    let program = programs
+        .find(|program| program.name() == name)
+        .with_context(|| format!("find program {name}"))?;
+    program
+        .attach_kprobe(false, hook.function)
+        .map_err(|error| hook::not_attached(hook, error.into()))
 }
 
 fn changes(map: &dyn MapCore, sender: Sender) -> Result<RingBuffer<'static>> {
@@ -90,7 +116,9 @@ impl Monitor for Libbpf<'_> {
     fn wait(&mut self, limit: Duration) -> Result<()> {
         match self.changes.poll(limit) {
             // A signal ends the wait: the session looks at it.
-            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error).context("wait for changes"),
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("wait for changes")
+            }
             _ => Ok(()),
         }
     }
@@ -112,12 +140,17 @@ impl Monitor for Libbpf<'_> {
 
     // ANCHOR: read
     fn counters(&self) -> Result<Counters> {
-        Ok(Counters::from_bytes(&first(&self.skeleton.maps.data_counters)?))
+        Ok(Counters::from_bytes(&first(
+            &self.skeleton.maps.data_counters,
+        )?))
     }
 
     fn processes(&self) -> Result<Vec<Process>> {
         entries(&self.skeleton.maps.processes, |pid, value| {
-            Process::from_bytes(pid.first_chunk().map_or(0, |pid| u32::from_ne_bytes(*pid)), value)
+            Process::from_bytes(
+                pid.first_chunk().map_or(0, |pid| u32::from_ne_bytes(*pid)),
+                value,
+            )
         })
     }
 
@@ -128,16 +161,28 @@ impl Monitor for Libbpf<'_> {
 
     // ANCHOR: proof
     fn maps(&self) -> Result<Vec<OwnMap>> {
-        self.skeleton.object().maps().map(|map| describe(&map.info()?)).collect()
+        self.skeleton
+            .object()
+            .maps()
+            .map(|map| describe(&map.info()?))
+            .collect()
     }
 
     fn watched(&self) -> Result<Watched> {
         let bytes = first(&self.skeleton.maps.rodata_watched)?;
-        Ok(Watched { inode: summary::number(&bytes, 0), device: summary::number(&bytes, 8) })
+        Ok(Watched {
+            inode: summary::number(&bytes, 0),
+            device: summary::number(&bytes, 8),
+        })
     }
 
     fn watched_is_frozen(&mut self) -> Result<bool> {
-        match self.skeleton.maps.rodata_watched.update(&FIRST, &[0; 16], MapFlags::ANY) {
+        match self
+            .skeleton
+            .maps
+            .rodata_watched
+            .update(&FIRST, &[0; 16], MapFlags::ANY)
+        {
             Ok(()) => Ok(false),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(true),
             Err(error) => Err(error).context("write the global watched"),
@@ -147,16 +192,18 @@ impl Monitor for Libbpf<'_> {
 }
 
 fn first(map: &dyn MapCore) -> Result<Vec<u8>> {
-    let value =
-        map.lookup(&FIRST, MapFlags::ANY).with_context(|| format!("read the map {:?}", map.name()))?;
+    let value = map
+        .lookup(&FIRST, MapFlags::ANY)
+        .with_context(|| format!("read the map {:?}", map.name()))?;
     value.with_context(|| format!("read the map {:?}: it is empty", map.name()))
 }
 
 fn entries<T>(map: &dyn MapCore, decode: impl Fn(&[u8], &[u8]) -> T) -> Result<Vec<T>> {
     let mut entries = Vec::new();
     for key in map.keys() {
-        let value =
-            map.lookup(&key, MapFlags::ANY).with_context(|| format!("read the map {:?}", map.name()))?;
+        let value = map
+            .lookup(&key, MapFlags::ANY)
+            .with_context(|| format!("read the map {:?}", map.name()))?;
         // An entry may go between the two questions, when the program is still attached.
         entries.extend(value.map(|value| decode(&key, &value)));
     }

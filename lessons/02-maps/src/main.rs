@@ -34,11 +34,12 @@ use settings::Settings;
 
 const NEEDS: [Need; 3] = [Need::Root, Need::Kprobes, Need::Btf];
 
-/// Shows every change of a name below one directory: what was done to which name, and by which process.
+/// Shows every change of a name below one directory: what was done to which name, and by which
+/// process.
 ///
-/// Needs root. Runs until Ctrl-C, then sums up. A change is shown when a process asks for it, which is a moment
-/// before it happens: removing a folder that is not empty is shown, and fails. Another file system that is mounted
-/// below the directory is not seen.
+/// Needs root. Runs until Ctrl-C, then sums up. A change is shown when a process asks for it, which
+/// is a moment before it happens: removing a folder that is not empty is shown, and fails. Another
+/// file system that is mounted below the directory is not seen.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -72,7 +73,8 @@ struct Cli {
     /// How many changes the last part of the demo makes at once
     #[arg(long, value_name = "N", default_value_t = 1200, requires = "demo")]
     storm: u32,
-    /// The demo starts this program again, to have another process: it takes this name and makes this file
+    /// The demo starts this program again, to have another process: it takes this name and makes
+    /// this file
     #[arg(long, hide = true, num_args = 2, value_names = ["NAME", "FILE"])]
     play: Option<Vec<String>>,
 }
@@ -88,8 +90,16 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
     let stop = Stop::catch()?;
-    let demo = if cli.demo { Some(Demo::new(cli.storm)?) } else { None };
-    let path = demo.as_ref().map(Demo::folder).or(cli.directory).unwrap_or_default();
+    let demo = if cli.demo {
+        Some(Demo::new(cli.storm)?)
+    } else {
+        None
+    };
+    let path = demo
+        .as_ref()
+        .map(Demo::folder)
+        .or(cli.directory)
+        .unwrap_or_default();
     let directory = Directory::open(path)?;
     let settings = Settings {
         watched: directory.watched()?,
@@ -99,12 +109,21 @@ fn run(cli: Cli) -> Result<()> {
         hooks: hook::of(&cli.kinds),
     };
     let (sender, changes) = mpsc::channel();
-    let session = Session { changes, stop, screen: Screen::new(cli.json), maps: cli.maps || cli.demo };
+    let session = Session {
+        changes,
+        stop,
+        screen: Screen::new(cli.json),
+        maps: cli.maps || cli.demo,
+    };
     match cli.implementation {
         Implementation::Aya => session.run(&settings, aya::start(&settings, sender)?, demo),
         Implementation::Libbpf => {
             let mut storage = MaybeUninit::uninit();
-            session.run(&settings, libbpf::start(&mut storage, &settings, sender)?, demo)
+            session.run(
+                &settings,
+                libbpf::start(&mut storage, &settings, sender)?,
+                demo,
+            )
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::summary::{Counters, Process, Recent};
 pub type Sender = mpsc::Sender<Change>;
 
 pub trait Monitor {
-    /// Sleeps until something comes through the ring buffer, not longer than `limit`, and hands over all that came.
+    /// Sleeps until something comes through the ring buffer, not longer than `limit`, and hands
+    /// over all that came.
     fn wait(&mut self, limit: Duration) -> Result<()>;
     /// Changes a global variable of a program that runs.
     fn pause(&mut self, paused: bool) -> Result<()>;

@@ -43,7 +43,9 @@ impl OwnMap {
     fn size(&self) -> String {
         match (self.key_size, self.value_size) {
             (0, 0) => format!("{} bytes", self.max_entries),
-            (4, value) if self.kind().ends_with("array") => format!("{} x {value} bytes", self.max_entries),
+            (4, value) if self.kind().ends_with("array") => {
+                format!("{} x {value} bytes", self.max_entries)
+            }
             (key, value) => format!("{} x ({key} + {value}) bytes", self.max_entries),
         }
     }
@@ -60,17 +62,27 @@ impl OwnMap {
     }
 }
 
-/// One line for each map that both programs have. A map that nobody expects is an error: this list is to be true.
+/// One line for each map that both programs have. A map that nobody expects is an error: this list
+/// is to be true.
 pub fn table(maps: &[OwnMap]) -> Result<Vec<String>> {
     let known = |name: &str| name == OFFSETS || ROLES.iter().any(|(role, _)| *role == name);
     let unknown = maps.iter().find(|map| !known(&map.name));
-    ensure!(unknown.is_none(), "list the maps: nobody knows {}", unknown.map_or("", |map| &map.name));
+    ensure!(
+        unknown.is_none(),
+        "list the maps: nobody knows {}",
+        unknown.map_or("", |map| &map.name)
+    );
     ROLES
         .iter()
         .map(|(name, role)| {
             let map = maps.iter().find(|map| map.name == *name);
             let map = map.with_context(|| format!("list the maps: {name} is missing"))?;
-            Ok(format!("id={:<6}  {name:<15}  {:<13}  {:<23}  {role}", map.id, map.kind(), map.size()))
+            Ok(format!(
+                "id={:<6}  {name:<15}  {:<13}  {:<23}  {role}",
+                map.id,
+                map.kind(),
+                map.size()
+            ))
         })
         .collect()
 }

@@ -25,11 +25,19 @@ impl Screen {
     }
 
     pub fn show(&self, change: &Change) -> Result<()> {
-        if self.json { say(&change.json().to_string()) } else { say(&format!("  {}", change.line())) }
+        if self.json {
+            say(&change.json().to_string())
+        } else {
+            say(&format!("  {}", change.line()))
+        }
     }
 
     /// What only programs read.
     pub fn object(&self, object: &Value) -> Result<()> {
-        if self.json { say(&object.to_string()) } else { Ok(()) }
+        if self.json {
+            say(&object.to_string())
+        } else {
+            Ok(())
+        }
     }
 }

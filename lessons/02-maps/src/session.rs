@@ -32,7 +32,12 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn run(mut self, settings: &Settings, mut monitor: impl Monitor, demo: Option<Demo>) -> Result<()> {
+    pub fn run(
+        mut self,
+        settings: &Settings,
+        mut monitor: impl Monitor,
+        demo: Option<Demo>,
+    ) -> Result<()> {
         self.begin(settings)?;
         let mut received = match &demo {
             Some(demo) => self.play(&mut monitor, demo)?,
@@ -41,19 +46,29 @@ impl Session {
         // First nothing new comes, then the rest is read: that is how the sum can be right.
         monitor.detach();
         monitor.wait(Duration::ZERO)?;
-        received += if demo.is_some() { self.show_few()? } else { self.show_all()? };
+        received += if demo.is_some() {
+            self.show_few()?
+        } else {
+            self.show_all()?
+        };
         self.sum_up(settings, &mut monitor, received)
     }
 
     fn begin(&self, settings: &Settings) -> Result<()> {
         let (inode, device) = (settings.watched.inode, settings.watched.device_name());
         let names: Vec<_> = settings.hooks.iter().map(|hook| hook.name()).collect();
-        self.screen.tell(&format!("watching  inode {inode} on device {device}{SET_BEFORE}"))?;
-        self.screen.tell(&format!("attached  kprobes to security_inode_*: {}", names.join(", ")))
+        self.screen.tell(&format!(
+            "watching  inode {inode} on device {device}{SET_BEFORE}"
+        ))?;
+        self.screen.tell(&format!(
+            "attached  kprobes to security_inode_*: {}",
+            names.join(", ")
+        ))
     }
 
     fn follow(&mut self, monitor: &mut impl Monitor) -> Result<u64> {
-        self.screen.tell("\nnow change something there in another terminal; Ctrl-C ends this")?;
+        self.screen
+            .tell("\nnow change something there in another terminal; Ctrl-C ends this")?;
         let mut received = 0;
         while !self.stop.is_set() {
             monitor.wait(WAIT)?;
@@ -73,7 +88,8 @@ impl Session {
         self.screen.tell(GOES_ON)?;
         received += self.expect(monitor, demo.two_processes()?)?;
 
-        self.screen.tell(&format!("\nstorm     {} changes{STORM}", demo.storm))?;
+        self.screen
+            .tell(&format!("\nstorm     {} changes{STORM}", demo.storm))?;
         demo.make_and_remove()?;
         Ok(received)
     }
@@ -86,7 +102,9 @@ impl Session {
             monitor.wait(WAIT)?;
             received += self.show_all()?;
             if Instant::now() > deadline {
-                bail!("wait for the demo's changes: {received} of {expected} came in {DEMO_LIMIT:?}");
+                bail!(
+                    "wait for the demo's changes: {received} of {expected} came in {DEMO_LIMIT:?}"
+                );
             }
         }
         Ok(received)
@@ -105,7 +123,11 @@ impl Session {
     /// What is left of the demo's storm: people need not see all of it.
     fn show_few(&self) -> Result<u64> {
         let changes: Vec<_> = self.changes.try_iter().collect();
-        let few = if self.screen.is_for_people() { FEW } else { changes.len() };
+        let few = if self.screen.is_for_people() {
+            FEW
+        } else {
+            changes.len()
+        };
         for change in changes.iter().take(few) {
             self.screen.show(change)?;
         }
@@ -117,26 +139,37 @@ impl Session {
         for line in summary.lines(settings) {
             self.screen.tell(&line)?;
         }
-        let maps = if self.maps { self.list_maps(settings, monitor)? } else { Vec::new() };
+        let maps = if self.maps {
+            self.list_maps(settings, monitor)?
+        } else {
+            Vec::new()
+        };
         self.screen.object(&summary.json(&maps))?;
         summary.counters.check(received)
     }
 
     fn list_maps(&self, settings: &Settings, monitor: &mut impl Monitor) -> Result<Vec<OwnMap>> {
         let maps = monitor.maps()?;
-        self.screen.tell("\nthe maps of this program, as the kernel lists them:")?;
+        self.screen
+            .tell("\nthe maps of this program, as the kernel lists them:")?;
         for line in own_map::table(&maps)? {
             self.screen.tell(&format!("  {line}"))?;
         }
         self.screen.tell(GLOBALS)?;
         let found = monitor.watched()?;
-        ensure!(found == settings.watched, "read the directory out of its map: it is {found:?}");
+        ensure!(
+            found == settings.watched,
+            "read the directory out of its map: it is {found:?}"
+        );
         self.screen.tell(&format!(
             "read      .rodata.watched: inode {} on device {}, the directory",
             found.inode,
             found.device_name()
         ))?;
-        ensure!(monitor.watched_is_frozen()?, "write to .rodata.watched: the kernel should have refused");
+        ensure!(
+            monitor.watched_is_frozen()?,
+            "write to .rodata.watched: the kernel should have refused"
+        );
         self.screen.tell(FROZEN)?;
         Ok(maps)
     }

@@ -5,7 +5,8 @@ use crate::records::Watched;
 
 pub struct Settings {
     pub watched: Watched,
-    /// The bytes of a process's name as the kernel keeps them, as two numbers; zeros for every process.
+    /// The bytes of a process's name as the kernel keeps them, as two numbers; zeros for every
+    /// process.
     pub only_process: [u64; 2],
     /// Of the ring buffer, in bytes.
     pub buffer: u32,
@@ -14,7 +15,8 @@ pub struct Settings {
     pub hooks: Vec<&'static Hook>,
 }
 
-/// The kernel takes whole pages, and only powers of two. Both libraries would round up without a word.
+/// The kernel takes whole pages, and only powers of two. Both libraries would round up without a
+/// word.
 pub fn buffer(kib: &str) -> Result<u32, String> {
     match kib.parse::<u32>() {
         Ok(kib @ 4..=1_048_576) if kib.is_power_of_two() => Ok(kib * 1024),
@@ -39,7 +41,19 @@ mod tests {
     fn only_sizes_that_the_kernel_takes() {
         assert_eq!(buffer("4"), Ok(4096));
         assert_eq!(buffer("1048576"), Ok(1 << 30));
-        for kib in ["0", "1", "2", "3", "5", "12", "2097152", "-4", "4k", "", "99999999999"] {
+        for kib in [
+            "0",
+            "1",
+            "2",
+            "3",
+            "5",
+            "12",
+            "2097152",
+            "-4",
+            "4k",
+            "",
+            "99999999999",
+        ] {
             assert!(buffer(kib).is_err(), "{kib}");
         }
     }

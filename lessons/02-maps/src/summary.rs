@@ -51,24 +51,49 @@ impl Summary {
         processes.sort_by_key(|process| (Reverse(process.changes), process.pid));
         let mut recent = monitor.recent()?;
         recent.sort_by_key(|name| Reverse(name.last));
-        Ok(Self { counters: monitor.counters()?, received, processes, recent })
+        Ok(Self {
+            counters: monitor.counters()?,
+            received,
+            processes,
+            recent,
+        })
     }
 
     pub fn lines(&self, settings: &Settings) -> Vec<String> {
-        let Counters { changes, lost, uncounted, too_deep } = self.counters;
+        let Counters {
+            changes,
+            lost,
+            uncounted,
+            too_deep,
+        } = self.counters;
         let mut lines = vec![
             format!(
                 "\nring buffer, {} bytes: {changes} changes = {} received + {lost} lost",
                 settings.buffer, self.received
             ),
-            format!("hash map, room for {} processes; changes by each:", settings.processes),
+            format!(
+                "hash map, room for {} processes; changes by each:",
+                settings.processes
+            ),
         ];
-        lines.extend(self.processes.iter().take(ROWS).map(|process| format!("  {}", process.line())));
+        lines.extend(
+            self.processes
+                .iter()
+                .take(ROWS)
+                .map(|process| format!("  {}", process.line())),
+        );
         if uncounted > 0 {
-            lines.push(format!("  by others, for whom there was no room: {uncounted}"));
+            lines.push(format!(
+                "  by others, for whom there was no room: {uncounted}"
+            ));
         }
         lines.push("LRU hash map, never full: names that were not used for long make room; changes of the last names:".into());
-        lines.extend(self.recent.iter().take(ROWS).map(|name| format!("  {}", name.line())));
+        lines.extend(
+            self.recent
+                .iter()
+                .take(ROWS)
+                .map(|name| format!("  {}", name.line())),
+        );
         if too_deep > 0 {
             lines.push(format!(
                 "unknown: {too_deep} changes more than {LEVELS} folders deep, here or elsewhere"
@@ -160,7 +185,10 @@ impl Recent {
 }
 
 pub fn number(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u64::from_ne_bytes(*word))
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |word| u64::from_ne_bytes(*word))
 }
 
 #[cfg(test)]
@@ -170,18 +198,47 @@ mod tests {
     #[test]
     fn the_layouts_are_those_of_the_c_structs() {
         assert_eq!(size_of::<records::Counters>(), 32);
-        assert_eq!((size_of::<records::Process>(), offset_of!(records::Process, process)), (24, 8));
-        assert_eq!((size_of::<records::Recent>(), offset_of!(records::Recent, last)), (16, 8));
-        assert_eq!((size_of::<records::Watched>(), offset_of!(records::Watched, device)), (16, 8));
+        assert_eq!(
+            (
+                size_of::<records::Process>(),
+                offset_of!(records::Process, process)
+            ),
+            (24, 8)
+        );
+        assert_eq!(
+            (
+                size_of::<records::Recent>(),
+                offset_of!(records::Recent, last)
+            ),
+            (16, 8)
+        );
+        assert_eq!(
+            (
+                size_of::<records::Watched>(),
+                offset_of!(records::Watched, device)
+            ),
+            (16, 8)
+        );
     }
 
     #[test]
     fn what_is_neither_received_nor_lost_is_an_error() {
         let counters = Counters::from_bytes(&[5u64, 2, 1, 0].map(u64::to_ne_bytes).concat());
-        assert_eq!(counters, Counters { changes: 5, lost: 2, uncounted: 1, too_deep: 0 });
+        assert_eq!(
+            counters,
+            Counters {
+                changes: 5,
+                lost: 2,
+                uncounted: 1,
+                too_deep: 0
+            }
+        );
         counters.check(3).expect("3 and 2 are 5");
         let error = counters.check(2).expect_err("2 and 2 are not 5");
-        assert_eq!(error.to_string(), "account for 5 changes: 2 received and 2 lost are 4");
+        assert_eq!(
+            error.to_string(),
+            "account for 5 changes: 2 received and 2 lost are 4"
+        );
     }
 
     #[test]

@@ -38,8 +38,9 @@ struct {
 } lost SEC(".maps");
 
 // ANCHOR: globals
-// Where the fields of the record lie. User space fills these in before it loads the program, from the event's
-// format file. For the fields of structs no globals are needed: there libbpf corrects the program (CO-RE).
+// Where the fields of the record lie. User space fills these in before it loads the program, from
+// the event's format file. For the fields of structs no globals are needed: there libbpf corrects
+// the program (CO-RE).
 const volatile __u32 payload_filename;
 const volatile __u32 payload_pid;
 const volatile __u32 payload_old_pid;
@@ -59,10 +60,12 @@ int exec_tracepoint(void *record)
 
 	bpf_probe_read_kernel(&event->pid, sizeof(event->pid), record + payload_pid);
 	bpf_probe_read_kernel(&event->old_pid, sizeof(event->old_pid), record + payload_old_pid);
-	// __data_loc: the low half says where in the record the text lies, the high half how long it is.
+	// __data_loc: the low half says where in the record the text lies, the high half how long
+	// it is.
 	bpf_probe_read_kernel(&data_loc, sizeof(data_loc), record + payload_filename);
 	bpf_probe_read_kernel_str(event->filename, sizeof(event->filename), record + (data_loc & 0xffff));
-	// The record has no more. Helpers tell about the process that runs, but not who its parent is.
+	// The record has no more. Helpers tell about the process that runs, but not who its parent
+	// is.
 	event->ppid = UNKNOWN;
 	event->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));

@@ -48,7 +48,9 @@ fn load(settings: &Settings) -> Result<Ebpf> {
             .override_global("CRED_UID", &structs.cred_uid, true)
             .override_global("BPRM_FILENAME", &structs.bprm_filename, true);
     }
-    loader.load(object).map_err(|error| settings.not_loaded(error.into()))
+    loader
+        .load(object)
+        .map_err(|error| settings.not_loaded(error.into()))
 }
 // ANCHOR_END: load
 
@@ -63,20 +65,26 @@ fn attach(ebpf: &mut Ebpf, settings: &Settings) -> Result<()> {
 fn attach_one(ebpf: &mut Ebpf, way: Way) -> Result<()> {
     match way {
         Way::Tracepoint => {
-            let program: &mut TracePoint =
-                ebpf.program_mut("exec_tracepoint").context("no program")?.try_into()?;
+            let program: &mut TracePoint = ebpf
+                .program_mut("exec_tracepoint")
+                .context("no program")?
+                .try_into()?;
             program.load()?;
             program.attach(CATEGORY, EVENT)?;
         }
         Way::Raw => {
-            let program: &mut RawTracePoint =
-                ebpf.program_mut("exec_raw").context("no program")?.try_into()?;
+            let program: &mut RawTracePoint = ebpf
+                .program_mut("exec_raw")
+                .context("no program")?
+                .try_into()?;
             program.load()?;
             program.attach(EVENT)?;
         }
         Way::Btf => {
-            let program: &mut BtfTracePoint =
-                ebpf.program_mut("exec_btf").context("no program")?.try_into()?;
+            let program: &mut BtfTracePoint = ebpf
+                .program_mut("exec_btf")
+                .context("no program")?
+                .try_into()?;
             // The verifier must know the event already when it checks the program.
             program.load(EVENT, &Btf::from_sys_fs()?)?;
             program.attach()?;
@@ -96,7 +104,9 @@ fn receive(events: &mut RingBuf<MapData>, sender: &Sender) {
 }
 
 fn count_lost(lost: &PerCpuArray<MapData, u64>, way: Way) -> Result<u64> {
-    let each_cpu = lost.get(&(way as u32), 0).context("read how many events were lost")?;
+    let each_cpu = lost
+        .get(&(way as u32), 0)
+        .context("read how many events were lost")?;
     Ok(each_cpu.iter().sum())
 }
 

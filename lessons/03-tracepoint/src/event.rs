@@ -1,6 +1,7 @@
 //! One execution, as one of the three ways saw it: the bytes that travel through the ring buffer.
 //!
-//! The kernel side in Rust compiles this file too; `struct event` in `bpf/tracepoint.bpf.c` is its twin.
+//! The kernel side in Rust compiles this file too; `struct event` in `bpf/tracepoint.bpf.c` is its
+//! twin.
 
 /// Who saw it: `Event::way`, and the index into the counters of lost events.
 pub const TRACEPOINT: u32 = 0;
@@ -23,6 +24,7 @@ pub struct Event {
     pub uid: u32,
     /// The program's name, cut to 15 bytes.
     pub comm: [u8; 16],
-    /// The path, as execve was given it; a longer one is cut. With this size the struct has no hole at its end.
+    /// The path, as execve was given it; a longer one is cut. With this size the struct has no hole
+    /// at its end.
     pub filename: [u8; 252],
 }

@@ -23,14 +23,26 @@ pub fn of_ways(settings: &Settings) -> Result<String, NotReady> {
 
 fn of_record(format: &Format, example: &Format) -> Result<String, NotReady> {
     let is_common = |field: &&Field| field.declaration.contains(" common_");
-    let common: u32 = format.fields.iter().filter(is_common).map(|field| field.size).sum();
+    let common: u32 = format
+        .fields
+        .iter()
+        .filter(is_common)
+        .map(|field| field.size)
+        .sum();
     let mut text = String::from(RECORD);
-    for Field { declaration, offset, size } in format.fields.iter().filter(|field| !is_common(field)) {
+    for Field {
+        declaration,
+        offset,
+        size,
+    } in format.fields.iter().filter(|field| !is_common(field))
+    {
         text += &format!("            offset {offset:>2}, size {size}: {declaration}\n");
     }
     let moved = example.field("pid_t child_pid")?.offset;
     let numbers = [("COMMON", common), ("MOVED", moved)];
-    Ok(numbers.iter().fold(text + OFFSETS, |text, (name, number)| text.replace(name, &number.to_string())))
+    Ok(numbers.iter().fold(text + OFFSETS, |text, (name, number)| {
+        text.replace(name, &number.to_string())
+    }))
 }
 
 fn of_pointers(structs: Option<&Structs>) -> String {
@@ -83,5 +95,4 @@ pub const MISSED: &str = "
 /no/such/program was executed too, and there is no event: it comes when the new program is in place. To see
 attempts that fail, watch the tracepoint sys_enter_execve.";
 
-pub const AGREED: &str =
-    "They all saw the same. A parent only raw and btf can tell: it is in the struct, not in the record.";
+pub const AGREED: &str = "They all saw the same. A parent only raw and btf can tell: it is in the struct, not in the record.";

@@ -36,27 +36,43 @@ impl Format {
     }
 
     fn read_in(tracefs: &Path, event: &str) -> Result<Self, NotReady> {
-        let path = tracefs.join("events").join(CATEGORY).join(event).join("format");
+        let path = tracefs
+            .join("events")
+            .join(CATEGORY)
+            .join(event)
+            .join("format");
         match fs::read_to_string(&path) {
-            Ok(text) => Ok(Self { event: event.to_owned(), fields: parse(&text) }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(NotReady::new(format!("find the event {CATEGORY}:{event}: this kernel does not have it"))
-                    .help(format!("ls {}", tracefs.join("events").join(CATEGORY).display())))
-            }
+            Ok(text) => Ok(Self {
+                event: event.to_owned(),
+                fields: parse(&text),
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(NotReady::new(format!(
+                "find the event {CATEGORY}:{event}: this kernel does not have it"
+            ))
+            .help(format!(
+                "ls {}",
+                tracefs.join("events").join(CATEGORY).display()
+            ))),
             Err(error) => Err(NotReady::new(format!("read {}: {error}", path.display()))),
         }
     }
 
-    /// The field with this declaration. The name alone is not enough: one that got another type would be misread.
+    /// The field with this declaration. The name alone is not enough: one that got another type
+    /// would be misread.
     pub fn field(&self, declaration: &str) -> Result<&Field, NotReady> {
-        self.fields.iter().find(|field| field.declaration == declaration).ok_or_else(|| {
-            let event = &self.event;
-            let name = machine::release();
-            NotReady::new(format!(
-                "find '{declaration}' in the format of {event}: Linux {name} has no such field"
-            ))
-            .help(format!("cat /sys/kernel/tracing/events/{CATEGORY}/{event}/format"))
-        })
+        self.fields
+            .iter()
+            .find(|field| field.declaration == declaration)
+            .ok_or_else(|| {
+                let event = &self.event;
+                let name = machine::release();
+                NotReady::new(format!(
+                    "find '{declaration}' in the format of {event}: Linux {name} has no such field"
+                ))
+                .help(format!(
+                    "cat /sys/kernel/tracing/events/{CATEGORY}/{event}/format"
+                ))
+            })
     }
 }
 
@@ -99,7 +115,11 @@ mod tests {
     fn fields_have_offsets_and_nothing_else_is_a_field() {
         let format = format(TEXT);
         assert_eq!(format.fields.len(), 4);
-        let pid = Field { declaration: "pid_t pid".to_owned(), offset: 12, size: 4 };
+        let pid = Field {
+            declaration: "pid_t pid".to_owned(),
+            offset: 12,
+            size: 4,
+        };
         assert_eq!(format.field("pid_t pid").expect("it is there"), &pid);
     }
 
@@ -112,15 +132,24 @@ mod tests {
     #[test]
     fn a_field_of_another_type_is_another_field() {
         let changed = format(&TEXT.replace("__data_loc", "__rel_loc"));
-        let problem = changed.field("__data_loc char[] filename").expect_err("it is of another type");
-        assert!(problem.to_string().contains("'__data_loc char[] filename'"), "{problem}");
+        let problem = changed
+            .field("__data_loc char[] filename")
+            .expect_err("it is of another type");
+        assert!(
+            problem.to_string().contains("'__data_loc char[] filename'"),
+            "{problem}"
+        );
     }
 
     #[test]
     fn an_event_that_the_kernel_does_not_have_is_named() {
         let tracefs = tempfile::tempdir().expect("a temporary folder can be made");
-        let problem = Format::read_in(tracefs.path(), "sched_process_exec").expect_err("it is empty");
-        assert!(problem.to_string().contains("sched:sched_process_exec"), "{problem}");
+        let problem =
+            Format::read_in(tracefs.path(), "sched_process_exec").expect_err("it is empty");
+        assert!(
+            problem.to_string().contains("sched:sched_process_exec"),
+            "{problem}"
+        );
         assert!(problem.help_lines()[0].starts_with("ls "));
     }
 

@@ -26,8 +26,8 @@ use way::Choice;
 
 /// Shows every program that is executed on this machine: when, by whom, and from which file.
 ///
-/// Needs root. Goes on until Ctrl-C, which detaches and prints a summary. The time is in seconds since the kernel
-/// booted, without the time it slept.
+/// Needs root. Goes on until Ctrl-C, which detaches and prints a summary. The time is in seconds
+/// since the kernel booted, without the time it slept.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -71,7 +71,11 @@ fn run(cli: Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &[Need::Root])?;
     let usual = if cli.demo { Choice::All } else { Choice::Btf };
     let settings = Settings::find(cli.way.unwrap_or(usual), cli.implementation, cli.buffer)?;
-    let view = View { json: cli.json, comm: cli.comm, uid: cli.uid };
+    let view = View {
+        json: cli.json,
+        comm: cli.comm,
+        uid: cli.uid,
+    };
     let mut session = Session::start(&settings, view, cli.demo, cli.follow || !cli.demo)?;
     match cli.implementation {
         Implementation::Aya => aya::run(&settings, &mut session),
@@ -101,9 +105,21 @@ mod tests {
     #[test]
     fn a_buffer_is_a_power_of_two_of_whole_pages() {
         for text in ["4096", "8192", "2147483648"] {
-            assert_eq!(buffer(text).map(|bytes| bytes.to_string()).as_deref(), Ok(text));
+            assert_eq!(
+                buffer(text).map(|bytes| bytes.to_string()).as_deref(),
+                Ok(text)
+            );
         }
-        for text in ["", "0", "2048", "4097", "12288", "-4096", "4294967296", "4k"] {
+        for text in [
+            "",
+            "0",
+            "2048",
+            "4097",
+            "12288",
+            "-4096",
+            "4294967296",
+            "4k",
+        ] {
             assert!(buffer(text).is_err(), "{text}");
         }
     }

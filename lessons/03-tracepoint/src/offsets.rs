@@ -1,4 +1,5 @@
-//! Where the kernel side finds what it reads: looked up on the running kernel, passed on as global variables.
+//! Where the kernel side finds what it reads: looked up on the running kernel, passed on as global
+//! variables.
 
 use common::NotReady;
 use common::btf::Kernel;
@@ -13,7 +14,8 @@ pub struct Payload {
     pub old_pid: u32,
 }
 
-/// In the structs that the event's arguments point at. The kernel side in C needs none of these: it has CO-RE.
+/// In the structs that the event's arguments point at. The kernel side in C needs none of these: it
+/// has CO-RE.
 #[derive(Debug, Default)]
 pub struct Structs {
     pub task_tgid: u32,

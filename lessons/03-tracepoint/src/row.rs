@@ -10,7 +10,8 @@ impl Event {
     /// The bytes that either kernel side wrote. `None` if they are not as many as an event has.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         // SAFETY: the length is that of an Event, which is made of integers: any bytes are one.
-        (bytes.len() == size_of::<Self>()).then(|| unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() })
+        (bytes.len() == size_of::<Self>())
+            .then(|| unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() })
     }
 
     pub fn ppid(&self) -> Option<u32> {
@@ -24,22 +25,39 @@ impl Event {
     /// Ends with `...` where the kernel side had no room for more.
     pub fn filename(&self) -> String {
         let name = text::until_nul(&self.filename);
-        let cut = if name.len() + 1 == self.filename.len() { "..." } else { "" };
+        let cut = if name.len() + 1 == self.filename.len() {
+            "..."
+        } else {
+            ""
+        };
         text::printable(name) + cut
     }
 }
 
 pub fn header(with_way: bool) -> String {
     let way = if with_way { "WAY         " } else { "" };
-    format!("{way}        TIME      PID     PPID    UID  {:<16}  FILENAME", "COMM")
+    format!(
+        "{way}        TIME      PID     PPID    UID  {:<16}  FILENAME",
+        "COMM"
+    )
 }
 
 pub fn columns(event: &Event, with_way: bool) -> String {
-    let way = if with_way { format!("{:<12}", name(event)) } else { String::new() };
-    let ppid = event.ppid().map_or_else(|| "-".to_owned(), |ppid| ppid.to_string());
+    let way = if with_way {
+        format!("{:<12}", name(event))
+    } else {
+        String::new()
+    };
+    let ppid = event
+        .ppid()
+        .map_or_else(|| "-".to_owned(), |ppid| ppid.to_string());
     let seconds = event.time as f64 / 1e9;
     let Event { pid, uid, .. } = event;
-    format!("{way}{seconds:>12.6}  {pid:>7}  {ppid:>7}  {uid:>5}  {:<16}  {}", event.comm(), event.filename())
+    format!(
+        "{way}{seconds:>12.6}  {pid:>7}  {ppid:>7}  {uid:>5}  {:<16}  {}",
+        event.comm(),
+        event.filename()
+    )
 }
 
 pub fn json(event: &Event) -> Value {
@@ -100,14 +118,25 @@ mod tests {
     fn columns_stand_below_their_names() {
         let event = Event::from_bytes(&bytes(b"ls", b"/bin/ls")).expect("the size is right");
         let line = columns(&event, true);
-        assert_eq!(line, "raw             1.500000       71       70   1000  ls                /bin/ls");
+        assert_eq!(
+            line,
+            "raw             1.500000       71       70   1000  ls                /bin/ls"
+        );
         let header = header(true);
         for name in ["WAY", "COMM", "FILENAME"] {
             let at = header.find(name).expect(name);
-            assert!(line[..at].chars().next_back().is_none_or(|c| c == ' '), "{name}");
+            assert!(
+                line[..at].chars().next_back().is_none_or(|c| c == ' '),
+                "{name}"
+            );
             assert!(!line[at..].starts_with(' '), "{name}");
         }
-        for (name, value) in [("TIME", "1.500000"), ("PID", "71"), ("PPID", "70"), ("UID", "1000")] {
+        for (name, value) in [
+            ("TIME", "1.500000"),
+            ("PID", "71"),
+            ("PPID", "70"),
+            ("UID", "1000"),
+        ] {
             let end = header.find(&format!("{name} ")).expect(name) + name.len();
             assert!(line[..end].ends_with(value), "{name}");
         }
@@ -124,7 +153,8 @@ mod tests {
 
     #[test]
     fn names_cannot_harm_the_terminal() {
-        let event = Event::from_bytes(&bytes(b"\x1b[2J", b"a\nb\xff\x9b")).expect("the size is right");
+        let event =
+            Event::from_bytes(&bytes(b"\x1b[2J", b"a\nb\xff\x9b")).expect("the size is right");
         for line in [columns(&event, true), json(&event).to_string()] {
             assert!(!line.chars().any(char::is_control), "{line:?}");
         }
@@ -132,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_name_that_was_cut_says_so() {
-        let event = |length| Event::from_bytes(&bytes(b"", &vec![b'x'; length])).expect("the size is right");
+        let event = |length| {
+            Event::from_bytes(&bytes(b"", &vec![b'x'; length])).expect("the size is right")
+        };
         assert!(event(251).filename().ends_with("x..."));
         assert!(event(250).filename().ends_with("xx"));
         // No zero at the end: the kernel never writes this, but it must not be a reason to fail.

@@ -62,7 +62,16 @@ impl<'a> Session<'a> {
             deadline: Instant::now() + DEMO_LIMIT,
         });
         let (stop, events) = (Stop::catch()?, mpsc::channel());
-        let session = Self { settings, view, events, stop, demo, follow, received: 0, shown: 0 };
+        let session = Self {
+            settings,
+            view,
+            events,
+            stop,
+            demo,
+            follow,
+            received: 0,
+            shown: 0,
+        };
         if session.demo.is_some() {
             session.explain(&explanation::of_ways(settings)?)?;
         }
@@ -83,7 +92,9 @@ impl<'a> Session<'a> {
             say(&json!({"type": "attached", "event": EVENT, "ways": ways}).to_string())?;
         }
         self.explain(&format!("attached  to {EVENT} as {}", ways.join(", ")))?;
-        let Some(demo) = &mut self.demo else { return self.follow() };
+        let Some(demo) = &mut self.demo else {
+            return self.follow();
+        };
         demo.programs = demo::execute()?;
         demo.deadline = Instant::now() + DEMO_LIMIT;
         self.explain(&format!("\n{}", row::header(self.with_way())))
@@ -93,7 +104,10 @@ impl<'a> Session<'a> {
     pub fn goes_on(&mut self) -> Result<bool> {
         self.take()?;
         if let Some(demo) = &self.demo {
-            let (seen, expected) = (demo.seen.len(), demo.programs.len() * self.settings.ways.len());
+            let (seen, expected) = (
+                demo.seen.len(),
+                demo.programs.len() * self.settings.ways.len(),
+            );
             if seen >= expected {
                 self.finish_demo()?;
             } else if Instant::now() > demo.deadline {
@@ -112,14 +126,20 @@ impl<'a> Session<'a> {
             counts.insert(way.to_string(), json!(count));
             sum += count;
         }
-        let Self { received, shown, .. } = self;
+        let Self {
+            received, shown, ..
+        } = self;
         if self.view.json {
-            let summary = json!({"type": "summary", "received": received, "shown": shown, "lost": counts});
+            let summary =
+                json!({"type": "summary", "received": received, "shown": shown, "lost": counts});
             return say(&summary.to_string());
         }
         say(&format!("\nseen      {shown} events, {sum} lost"))?;
         if sum > 0 {
-            say(&format!("help      --buffer {} holds more", u64::from(self.settings.buffer) * 4))?;
+            say(&format!(
+                "help      --buffer {} holds more",
+                u64::from(self.settings.buffer) * 4
+            ))?;
         }
         say(&format!("detached  {EVENT} is as it was before"))
     }
@@ -147,7 +167,9 @@ impl<'a> Session<'a> {
     }
 
     fn finish_demo(&mut self) -> Result<()> {
-        let Some(Demo { programs, seen, .. }) = self.demo.take() else { return Ok(()) };
+        let Some(Demo { programs, seen, .. }) = self.demo.take() else {
+            return Ok(());
+        };
         for program in &programs {
             self.explain(&format!("{}:", program.title))?;
             let events = program.seen(&seen, &self.settings.ways)?;

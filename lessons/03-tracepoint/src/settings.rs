@@ -24,9 +24,18 @@ pub struct Settings {
 
 impl Settings {
     /// One way that cannot be gone is an error; of all three, those that can be are.
-    pub fn find(choice: Choice, implementation: Implementation, buffer: u32) -> Result<Self, NotReady> {
-        let mut settings =
-            Self { ways: Vec::new(), buffer, payload: None, structs: None, left_out: Vec::new() };
+    pub fn find(
+        choice: Choice,
+        implementation: Implementation,
+        buffer: u32,
+    ) -> Result<Self, NotReady> {
+        let mut settings = Self {
+            ways: Vec::new(),
+            buffer,
+            payload: None,
+            structs: None,
+            left_out: Vec::new(),
+        };
         for way in choice.ways() {
             match settings.add(way, implementation) {
                 Ok(()) => settings.ways.push(way),
@@ -44,9 +53,13 @@ impl Settings {
     /// What to say when the kernel does not take the maps and programs.
     pub fn not_loaded(&self, error: Error) -> Error {
         let Self { buffer, .. } = self;
-        let problem = NotReady::new(format!("load the programs, with a ring buffer of {buffer} bytes"));
+        let problem = NotReady::new(format!(
+            "load the programs, with a ring buffer of {buffer} bytes"
+        ));
         match *buffer > USUAL_BUFFER {
-            true => error.context(problem.help(format!("--buffer {USUAL_BUFFER} is the usual size"))),
+            true => {
+                error.context(problem.help(format!("--buffer {USUAL_BUFFER} is the usual size")))
+            }
             false => error.context("load the programs"),
         }
     }

@@ -2,7 +2,8 @@
 #ifndef __FILTER_H__
 #define __FILTER_H__
 
-// Set by the user side before loading. The verifier takes them for constants and drops what they rule out.
+// Set by the user side before loading. The verifier takes them for constants and drops what they
+// rule out.
 const volatile __u32 pid = 0; // 0: every process
 const volatile char comm[16] = ""; // empty: every command
 const volatile __u64 slower_than = 0; // nanoseconds

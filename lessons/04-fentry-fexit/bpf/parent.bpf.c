@@ -58,7 +58,8 @@ int read_parent(void *ctx)
 	seen_now->found = parent(task, real_parent, tgid);
 	seen_now->relocated = BPF_CORE_READ(task, real_parent, tgid);
 	seen_now->state_found = read_u32(task, state);
-	// Only one of the two fields exists; the loader decides, and the verifier drops the other branch.
+	// Only one of the two fields exists; the loader decides, and the verifier drops the other
+	// branch.
 	if (bpf_core_field_exists(task->__state))
 		seen_now->state_relocated = BPF_CORE_READ(task, __state);
 	else

@@ -23,7 +23,8 @@ struct call {
 };
 
 // ANCHOR: offsets
-// Who started the process. Two structs lie on the way, one read each; the loader fills in the offsets.
+// Who started the process. Two structs lie on the way, one read each; the loader fills in the
+// offsets.
 static __u32 parent(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -52,7 +53,8 @@ static void report(__u32 way, const struct call *call, __s32 result)
 	sum->calls++;
 	if (call->start) {
 		__u64 row = 63 - __builtin_clzll(took | 1);
-		// The compiler knows that this is below 64, and would drop the mask; the verifier needs it.
+		// The compiler knows that this is below 64, and would drop the mask; the verifier
+		// needs it.
 		barrier_var(row);
 		sum->latency[row & 63]++;
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // Kernel side: two ways to watch one function, do_sys_openat2(dirfd, filename, how), which opens files.
 //
-// fexit sees arguments and result in one place; all it lacks is the time at which the call began. kretprobe sees
-// only the result, so kprobe has to keep everything else for it.
+// fexit sees arguments and result in one place; all it lacks is the time at which the call began.
+// kretprobe sees only the result, so kprobe has to keep everything else for it.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

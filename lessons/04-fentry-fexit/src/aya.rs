@@ -36,7 +36,12 @@ impl Tracer {
             }
         }
         let events = take(&mut ebpf, "EVENTS")?;
-        Ok(Self { ebpf, events: RingBuf::try_from(events)?, fentry: None, kprobe: None })
+        Ok(Self {
+            ebpf,
+            events: RingBuf::try_from(events)?,
+            fentry: None,
+            kprobe: None,
+        })
     }
 }
 
@@ -58,7 +63,8 @@ fn open(settings: &Settings, btf: &Btf) -> Result<Ebpf> {
         .context("load the programs")
 }
 
-/// The verifier checks these programs against the function's prototype, so it must know the function now.
+/// The verifier checks these programs against the function's prototype, so it must know the
+/// function now.
 fn load_fentry(ebpf: &mut Ebpf, btf: &Btf) -> Result<()> {
     let enter: &mut FEntry = program(ebpf, "open_enter")?.try_into()?;
     enter.load(FUNCTION, btf).context("load open_enter")?;
@@ -114,7 +120,10 @@ impl tracer::Tracer for Tracer {
 
     fn events(&mut self, wait: Duration) -> Result<Vec<Event>> {
         let limit = wait.try_into().context("convert the time limit")?;
-        match poll(&mut [PollFd::new(&self.events, PollFlags::IN)], Some(&limit)) {
+        match poll(
+            &mut [PollFd::new(&self.events, PollFlags::IN)],
+            Some(&limit),
+        ) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("wait for events"),
         }
@@ -128,7 +137,12 @@ impl tracer::Tracer for Tracer {
     fn totals(&self, way: Way) -> Result<Totals> {
         let map = self.ebpf.map("TOTALS").context("find map TOTALS")?;
         let totals: PerCpuArray<_, Totals> = map.try_into()?;
-        Ok(tracer::sum(totals.get(&way.index(), 0).context("read map TOTALS")?.iter()))
+        Ok(tracer::sum(
+            totals
+                .get(&way.index(), 0)
+                .context("read map TOTALS")?
+                .iter(),
+        ))
     }
 
     fn run_time(&self, way: Way) -> Result<RunTime> {
@@ -138,8 +152,13 @@ impl tracer::Tracer for Tracer {
             Way::Kprobe => ["open_enter_probe", "open_exit_probe"],
         };
         for name in names {
-            let program = self.ebpf.program(name).with_context(|| format!("find program {name}"))?;
-            let info = program.info().with_context(|| format!("ask about {name}"))?;
+            let program = self
+                .ebpf
+                .program(name)
+                .with_context(|| format!("find program {name}"))?;
+            let info = program
+                .info()
+                .with_context(|| format!("ask about {name}"))?;
             sum.time += info.run_time();
             sum.runs += info.run_count();
         }
@@ -148,9 +167,11 @@ impl tracer::Tracer for Tracer {
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
-    ebpf.program_mut(name).with_context(|| format!("find program {name}"))
+    ebpf.program_mut(name)
+        .with_context(|| format!("find program {name}"))
 }
 
 fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name).with_context(|| format!("find map {name}"))
+    ebpf.take_map(name)
+        .with_context(|| format!("find map {name}"))
 }

@@ -17,7 +17,8 @@ const IN_FLIGHT_OF_DEMO: u32 = 1;
 
 /// Shows every call that opens a file: who makes it, its result, and how long it takes.
 ///
-/// Needs root. The filters work in the kernel. Without --demo, --storm, --cost or --offsets it goes on until Ctrl-C.
+/// Needs root. The filters work in the kernel. Without --demo, --storm, --cost or --offsets it goes
+/// on until Ctrl-C.
 #[derive(Parser)]
 #[command(version, group(ArgGroup::new("mode").args(["demo", "storm", "cost", "offsets"])))]
 pub struct Cli {
@@ -54,7 +55,8 @@ pub struct Cli {
     /// Go on after the demo, until Ctrl-C
     #[arg(long, requires = "demo")]
     pub follow: bool,
-    /// Make this many calls as fast as possible, and say how many events came and how many were lost
+    /// Make this many calls as fast as possible, and say how many events came and how many were
+    /// lost
     #[arg(long, value_name = "CALLS")]
     pub storm: Option<u64>,
     /// Measure what each way adds to a call
@@ -75,7 +77,10 @@ impl Cli {
         match &self.ways[..] {
             [] if self.demo || self.cost => Way::ALL.to_vec(),
             [] => vec![Way::Fentry],
-            given => Way::ALL.into_iter().filter(|way| given.contains(way)).collect(),
+            given => Way::ALL
+                .into_iter()
+                .filter(|way| given.contains(way))
+                .collect(),
         }
     }
 
@@ -96,7 +101,10 @@ impl Cli {
 
     /// For calls that this process makes itself.
     pub fn settings_of_own(&self, others: &Settings) -> Settings {
-        let mut own = Settings { pid: process::id(), ..others.clone() };
+        let mut own = Settings {
+            pid: process::id(),
+            ..others.clone()
+        };
         if self.demo {
             own.in_flight = self.in_flight.unwrap_or(IN_FLIGHT_OF_DEMO);
         }
@@ -124,9 +132,10 @@ fn comm(name: &str) -> Result<[u8; 16], String> {
 fn ring_buffer(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(bytes @ 4096..) if bytes.is_power_of_two() => Ok(bytes),
-        _ => {
-            Err("the kernel wants a power of two that is at least one page, such as 4096 or 65536".to_owned())
-        }
+        _ => Err(
+            "the kernel wants a power of two that is at least one page, such as 4096 or 65536"
+                .to_owned(),
+        ),
     }
 }
 
@@ -136,7 +145,9 @@ mod tests {
 
     fn refused(arguments: &[&str]) -> String {
         let all = ["fentry-fexit"].iter().chain(arguments);
-        Cli::try_parse_from(all).err().map_or_else(String::new, |error| error.to_string())
+        Cli::try_parse_from(all)
+            .err()
+            .map_or_else(String::new, |error| error.to_string())
     }
 
     #[test]
@@ -157,7 +168,16 @@ mod tests {
             assert!(text.contains(why), "{arguments:?}: {text}");
         }
         assert_eq!(
-            refused(&["--pid", "1", "--comm", "cat", "--slower-than", "10ms", "--failed", "--json"]),
+            refused(&[
+                "--pid",
+                "1",
+                "--comm",
+                "cat",
+                "--slower-than",
+                "10ms",
+                "--failed",
+                "--json"
+            ]),
             ""
         );
     }
@@ -165,7 +185,9 @@ mod tests {
     #[test]
     fn each_mode_has_its_ways() {
         let ways = |arguments: &[&str]| {
-            Cli::try_parse_from(["fentry-fexit"].iter().chain(arguments)).expect("it makes sense").ways()
+            Cli::try_parse_from(["fentry-fexit"].iter().chain(arguments))
+                .expect("it makes sense")
+                .ways()
         };
         assert_eq!(ways(&[]), [Way::Fentry]);
         assert_eq!(ways(&["--demo"]), Way::ALL);

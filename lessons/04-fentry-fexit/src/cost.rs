@@ -13,7 +13,8 @@ use crate::tracer::{self, Settings, Tracer, Way};
 
 /// Odd, so that the median is a value that was measured.
 const ROUNDS: usize = 3;
-/// Many short ones in each round: what disturbs the machine hits a few, and the median leaves those out.
+/// Many short ones in each round: what disturbs the machine hits a few, and the median leaves those
+/// out.
 const BURSTS: usize = 15;
 const CALLS: u32 = 30;
 /// A call that does little, so that what is added can be seen.
@@ -33,13 +34,24 @@ struct OfWay {
 }
 
 pub fn measure(implementation: Implementation, settings: &Settings, as_json: bool) -> Result<()> {
-    let of_way = |&way: &Way| OfWay { way, watched: Vec::new(), own: Vec::new() };
-    let mut times = Times { bare: Vec::new(), ways: settings.ways.iter().map(of_way).collect() };
+    let of_way = |&way: &Way| OfWay {
+        way,
+        watched: Vec::new(),
+        own: Vec::new(),
+    };
+    let mut times = Times {
+        bare: Vec::new(),
+        ways: settings.ways.iter().map(of_way).collect(),
+    };
     for _ in 0..ROUNDS {
         // Linux 5.10 attaches a fentry program once and never again, so each round loads new ones.
         tracer::with(implementation, settings, |tracer| times.round(tracer))?;
     }
-    if as_json { times.say_json() } else { times.say() }
+    if as_json {
+        times.say_json()
+    } else {
+        times.say()
+    }
 }
 
 impl Times {
@@ -57,18 +69,28 @@ impl Times {
 
     fn say(&self) -> Result<()> {
         let bare = median(&self.bare);
-        say(&format!("cost       of one call that opens {FILE}, which is not there;"))?;
+        say(&format!(
+            "cost       of one call that opens {FILE}, which is not there;"
+        ))?;
         say(&format!(
             "           medians of {} bursts of {CALLS} calls, in {ROUNDS} rounds; no event is sent\n",
             ROUNDS * BURSTS
         ))?;
         say("attached                 one call    added   of it in the programs")?;
-        say(&format!("nothing                  {:>8.2}{}", 1.0, nanos(bare)))?;
+        say(&format!(
+            "nothing                  {:>8.2}{}",
+            1.0,
+            nanos(bare)
+        ))?;
         for OfWay { way, watched, own } in &self.ways {
             let (watched, own) = (median(watched), median(own));
             let [whole, own] = [watched, own].map(|time| time.as_secs_f64() / bare.as_secs_f64());
             let added = whole - 1.0;
-            say(&format!("{:<24} {whole:>8.2} {added:>8.2} {own:>8.2}{}", way.pair(), nanos(watched)))?;
+            say(&format!(
+                "{:<24} {whole:>8.2} {added:>8.2} {own:>8.2}{}",
+                way.pair(),
+                nanos(watched)
+            ))?;
         }
         say(
             "\nIn units of the call with nothing attached. The last column is the kernel's own account of the time",
@@ -118,8 +140,8 @@ fn median(times: &[Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// The kernel's own account of what both programs take for one call. It reads the clock twice a run, so it is not
-/// kept while the calls are measured.
+/// The kernel's own account of what both programs take for one call. It reads the clock twice a
+/// run, so it is not kept while the calls are measured.
 fn own_times(tracer: &dyn Tracer, way: Way) -> Result<Vec<Duration>> {
     let accounting = keep_account()?;
     burst();
@@ -130,7 +152,11 @@ fn own_times(tracer: &dyn Tracer, way: Way) -> Result<Vec<Duration>> {
         let after = tracer.run_time(way)?;
         // Two programs a call.
         let runs = u32::try_from(after.runs - before.runs).context("count the programs' runs")?;
-        ensure!(runs >= 2 * CALLS, "measure {}: they ran {runs} times in {CALLS} calls", way.pair());
+        ensure!(
+            runs >= 2 * CALLS,
+            "measure {}: they ran {runs} times in {CALLS} calls",
+            way.pair()
+        );
         times.push((after.time - before.time) / (runs / 2));
     }
     drop(accounting);
@@ -142,7 +168,10 @@ fn keep_account() -> Result<OwnedFd> {
     // SAFETY: takes a number.
     let fd = unsafe { bpf_enable_stats(BPF_STATS_RUN_TIME) };
     if fd < 0 {
-        bail!("switch on the run-time statistics: {}", std::io::Error::last_os_error());
+        bail!(
+            "switch on the run-time statistics: {}",
+            std::io::Error::last_os_error()
+        );
     }
     // SAFETY: the kernel has just made it, for nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -154,7 +183,11 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// An emulated CPU's nanoseconds mean nothing.
 fn nanos(time: Duration) -> String {
-    if is_emulated() { String::new() } else { format!("   ({} ns)", time.as_nanos()) }
+    if is_emulated() {
+        String::new()
+    } else {
+        format!("   ({} ns)", time.as_nanos())
+    }
 }
 
 fn is_emulated() -> bool {

@@ -15,7 +15,8 @@ const THERE: &str = "/proc/version";
 const MISSING: &str = "/proc/missing";
 const FOLDER: &str = "/proc";
 
-/// What the whole demo takes is under a second, even in an emulated VM; this is for a machine that is very busy.
+/// What the whole demo takes is under a second, even in an emulated VM; this is for a machine that
+/// is very busy.
 const LIMIT: Duration = Duration::from_secs(10);
 const SHORTEST_HOLD: Duration = Duration::from_millis(20);
 
@@ -30,7 +31,8 @@ pub struct Demo {
 
 /// Opening a named pipe takes a while: a reader waits until there is a writer.
 struct Pipe {
-    /// Its only name: the one that it was made with is gone, so nothing is left behind however the demo ends.
+    /// Its only name: the one that it was made with is gone, so nothing is left behind however the
+    /// demo ends.
     path: PathBuf,
     /// Keeps it alive, and is open neither for reading nor for writing.
     _handle: OwnedFd,
@@ -51,13 +53,17 @@ impl Demo {
         Ok(Self { pipe, reader })
     }
 
-    /// The calls are made one after the other, but for the pipe's: its reader is still waiting in the function while
-    /// two more calls are made. With room for one call in the maps, these two find none.
+    /// The calls are made one after the other, but for the pipe's: its reader is still waiting in
+    /// the function while two more calls are made. With room for one call in the maps, these two
+    /// find none.
     pub fn run(self) -> Result<()> {
         let begin = Instant::now();
         File::open(THERE).with_context(|| format!("open {THERE}"))?;
         fails(File::open(MISSING), ErrorKind::NotFound)?;
-        fails(OpenOptions::new().write(true).open(FOLDER), ErrorKind::IsADirectory)?;
+        fails(
+            OpenOptions::new().write(true).open(FOLDER),
+            ErrorKind::IsADirectory,
+        )?;
         fails(File::create_new(THERE), ErrorKind::AlreadyExists)?;
 
         let Self { pipe, mut reader } = self;
@@ -67,8 +73,15 @@ impl Demo {
         // Longer than all the calls before it together: so it is the slowest, on every machine.
         let hold = SHORTEST_HOLD.max(waiting - begin);
         thread::sleep(hold.saturating_sub(waiting.elapsed()));
-        let writer = OpenOptions::new().write(true).open(&pipe.path).context("open the pipe for writing")?;
-        reader.thread.join().map_err(|_| anyhow!("the reader panicked"))?.context("open the pipe")?;
+        let writer = OpenOptions::new()
+            .write(true)
+            .open(&pipe.path)
+            .context("open the pipe for writing")?;
+        reader
+            .thread
+            .join()
+            .map_err(|_| anyhow!("the reader panicked"))?
+            .context("open the pipe")?;
         drop(writer);
         Ok(())
     }
@@ -81,7 +94,10 @@ impl Pipe {
         mknodat(CWD, &name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         let handle = rustix::fs::open(&name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         folder.close()?;
-        Ok(Self { path: format!("/proc/self/fd/{}", handle.as_raw_fd()).into(), _handle: handle })
+        Ok(Self {
+            path: format!("/proc/self/fd/{}", handle.as_raw_fd()).into(),
+            _handle: handle,
+        })
     }
 }
 
@@ -93,8 +109,10 @@ impl Reader {
             let _ = here.send(rustix::thread::gettid());
             open_when_told(&pipe, &wait)
         };
-        let thread =
-            thread::Builder::new().name("reader".to_owned()).spawn(work).context("start a thread")?;
+        let thread = thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(work)
+            .context("start a thread")?;
         let id = id.recv().context("start the reader")?;
         let doing = PathBuf::from(format!("/proc/self/task/{id}/syscall"));
         let doing = File::open(&doing).with_context(|| format!("open {}", doing.display()))?;
@@ -113,7 +131,9 @@ impl Reader {
             thread::sleep(Duration::from_millis(1));
             doing.clear();
             self.doing.rewind().context("read what the reader does")?;
-            self.doing.read_to_string(&mut doing).context("read what the reader does")?;
+            self.doing
+                .read_to_string(&mut doing)
+                .context("read what the reader does")?;
         }
         Ok(())
     }
@@ -133,7 +153,8 @@ fn fails(result: io::Result<File>, expected: ErrorKind) -> Result<()> {
     }
 }
 
-/// The name of the thread that makes a storm, by which the kernel side tells its calls from all others.
+/// The name of the thread that makes a storm, by which the kernel side tells its calls from all
+/// others.
 pub const STORM: &str = "storm";
 
 /// Opens a missing file as often and as fast as it goes.
@@ -143,5 +164,8 @@ pub fn storm(calls: u64) -> Result<JoinHandle<()>> {
             let _ = File::open(MISSING);
         }
     };
-    thread::Builder::new().name(STORM.to_owned()).spawn(work).context("start a thread")
+    thread::Builder::new()
+        .name(STORM.to_owned())
+        .spawn(work)
+        .context("start a thread")
 }

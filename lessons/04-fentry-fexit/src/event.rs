@@ -1,4 +1,5 @@
-//! What the kernel side tells the user side. Both include this file; `bpf/event.h` says the same in C.
+//! What the kernel side tells the user side. Both include this file; `bpf/event.h` says the same in
+//! C.
 
 /// Which pair of programs saw a call: also the index of its [`Totals`].
 pub const FEXIT: u32 = 0;
@@ -8,7 +9,8 @@ pub const KRETPROBE: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Event {
-    /// When it was entered, in nanoseconds since the machine started. 0: there was no room to note it.
+    /// When it was entered, in nanoseconds since the machine started. 0: there was no room to note
+    /// it.
     pub start: u64,
     /// Nanoseconds, if `start` is known.
     pub took: u64,

@@ -12,8 +12,8 @@ pub const FUNCTION: &str = "do_sys_openat2";
 /// What the programs count on.
 const ARGUMENTS: &str = "int dfd, const char *filename, struct open_how *how";
 
-/// The function's prototype, in C. Functions inside the kernel are no stable interface: with other arguments the
-/// programs would report nonsense.
+/// The function's prototype, in C. Functions inside the kernel are no stable interface: with other
+/// arguments the programs would report nonsense.
 pub fn prototype(kernel: &Kernel) -> Result<String, NotReady> {
     let Some(prototype) = find(kernel.types(), FUNCTION) else {
         return Err(NotReady::new(format!("find {FUNCTION} in the BTF of Linux {}", machine::release()))
@@ -66,6 +66,8 @@ fn declaration(types: &Btf<'_>, id: TypeId, name: &str) -> Option<String> {
 pub fn field(kernel: &Kernel, within: &str, name: &str) -> Option<String> {
     let types = kernel.types();
     let found: Composite<'_> = types.type_by_name(within)?;
-    let field = found.iter().find(|field| field.name.is_some_and(|other| other == name))?;
+    let field = found
+        .iter()
+        .find(|field| field.name.is_some_and(|other| other == name))?;
     declaration(types, field.ty, name)
 }

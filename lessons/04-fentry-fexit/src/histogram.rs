@@ -12,7 +12,11 @@ pub fn lines(latency: &[u64; ROWS]) -> Vec<String> {
     rows(latency)
         .map(|(row, calls)| {
             let bar = "#".repeat(usize::try_from((calls * WIDTH).div_ceil(most)).unwrap_or(0));
-            format!("  {:>8} to {:<8} {calls:>8}  {bar}", time(1 << row), time(2 << row))
+            format!(
+                "  {:>8} to {:<8} {calls:>8}  {bar}",
+                time(1 << row),
+                time(2 << row)
+            )
         })
         .collect()
 }
@@ -46,7 +50,10 @@ mod tests {
         (latency[10], latency[12]) = (80, 1);
         let lines = lines(&latency);
         assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0], format!("    1.0 us to 2.0 us         80  {}", "#".repeat(40)));
+        assert_eq!(
+            lines[0],
+            format!("    1.0 us to 2.0 us         80  {}", "#".repeat(40))
+        );
         assert!(lines[2].ends_with(" 1  #"), "{}", lines[2]);
         assert!(super::lines(&[0; ROWS]).is_empty());
         latency[ROWS - 1] = u64::MAX / WIDTH;

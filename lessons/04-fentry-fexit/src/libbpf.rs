@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 use libbpf_rs::query::ProgInfoIter;
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{
-    ErrorKind, Link, MapCore, MapFlags, OpenObject, Program, ProgramMut, RingBuffer, RingBufferBuilder,
+    ErrorKind, Link, MapCore, MapFlags, OpenObject, Program, ProgramMut, RingBuffer,
+    RingBufferBuilder,
 };
 
 use crate::event::{Event, Totals};
@@ -46,13 +47,24 @@ impl<'a> Tracer<'a> {
         let skeleton = open(storage, settings)?;
         let arrived = Arrived::default();
         let events = collect(&skeleton.maps.events, Rc::clone(&arrived))?;
-        Ok(Self { skeleton, events, arrived, fentry: None, kprobe: None })
+        Ok(Self {
+            skeleton,
+            events,
+            arrived,
+            fentry: None,
+            kprobe: None,
+        })
     }
 }
 
 // ANCHOR: load
-fn open<'a>(storage: &'a mut MaybeUninit<OpenObject>, settings: &Settings) -> Result<WatchSkel<'a>> {
-    let mut open = WatchSkelBuilder::default().open(storage).context("open the programs")?;
+fn open<'a>(
+    storage: &'a mut MaybeUninit<OpenObject>,
+    settings: &Settings,
+) -> Result<WatchSkel<'a>> {
+    let mut open = WatchSkelBuilder::default()
+        .open(storage)
+        .context("open the programs")?;
     open.maps.starts.set_max_entries(settings.in_flight)?;
     open.maps.calls.set_max_entries(settings.in_flight)?;
     open.maps.events.set_max_entries(settings.ring_buffer)?;
@@ -74,12 +86,24 @@ fn open<'a>(storage: &'a mut MaybeUninit<OpenObject>, settings: &Settings) -> Re
 // ANCHOR: attach
 /// The exits first: an entry that no exit follows would leave its note in the map.
 fn attach_fentry(skeleton: &WatchSkel<'_>) -> Result<[Link; 2]> {
-    Ok([skeleton.progs.open_exit.attach_trace()?, skeleton.progs.open_enter.attach_trace()?])
+    Ok([
+        skeleton.progs.open_exit.attach_trace()?,
+        skeleton.progs.open_enter.attach_trace()?,
+    ])
 }
 
 fn attach_kprobe(skeleton: &WatchSkel<'_>) -> Result<[Link; 2]> {
-    let exit = skeleton.progs.open_exit_probe.attach_kprobe(true, FUNCTION)?;
-    Ok([exit, skeleton.progs.open_enter_probe.attach_kprobe(false, FUNCTION)?])
+    let exit = skeleton
+        .progs
+        .open_exit_probe
+        .attach_kprobe(true, FUNCTION)?;
+    Ok([
+        exit,
+        skeleton
+            .progs
+            .open_enter_probe
+            .attach_kprobe(false, FUNCTION)?,
+    ])
 }
 // ANCHOR_END: attach
 
@@ -101,15 +125,23 @@ impl tracer::Tracer for Tracer<'_> {
 
     fn events(&mut self, wait: Duration) -> Result<Vec<Event>> {
         match self.events.poll(wait) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error).context("wait for events"),
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("wait for events")
+            }
             _ => self.arrived.take().into_iter().collect(),
         }
     }
 
     fn totals(&self, way: Way) -> Result<Totals> {
         let map = &self.skeleton.maps.totals;
-        let cpus = map.lookup_percpu(&way.index().to_ne_bytes(), MapFlags::ANY).context("read map totals")?;
-        let totals = cpus.iter().flatten().map(|bytes| tracer::decode(bytes)).collect::<Result<Vec<_>>>()?;
+        let cpus = map
+            .lookup_percpu(&way.index().to_ne_bytes(), MapFlags::ANY)
+            .context("read map totals")?;
+        let totals = cpus
+            .iter()
+            .flatten()
+            .map(|bytes| tracer::decode(bytes))
+            .collect::<Result<Vec<_>>>()?;
         Ok(tracer::sum(&totals))
     }
 

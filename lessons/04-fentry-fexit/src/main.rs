@@ -55,14 +55,20 @@ fn run(cli: &Cli) -> Result<()> {
         tracer::with(cli.implementation, &own, |tracer| work(cli, tracer, &stop))?;
     }
     if cli.follows() && !stop.is_set() {
-        return tracer::with(cli.implementation, &settings, |tracer| follow(cli, tracer, &stop));
+        return tracer::with(cli.implementation, &settings, |tracer| {
+            follow(cli, tracer, &stop)
+        });
     }
     Ok(())
 }
 
 /// Watches calls that this process makes itself.
 fn work(cli: &Cli, tracer: &mut dyn Tracer, stop: &Stop) -> Result<()> {
-    let demo = if cli.demo { Some(Demo::prepare()?) } else { None };
+    let demo = if cli.demo {
+        Some(Demo::prepare()?)
+    } else {
+        None
+    };
     let mut watch = Watch::attach(tracer, cli.ways(), cli.json)?;
     if let Some(demo) = demo {
         watch.demo(demo)?;

@@ -7,8 +7,7 @@ use crate::event::{Event, FEXIT};
 use crate::histogram::time;
 use crate::tracer::Way;
 
-pub const HEADER: &str =
-    "seen by        pid  parent  command          result       took  how                       file";
+pub const HEADER: &str = "seen by        pid  parent  command          result       took  how                       file";
 
 pub fn line(event: &Event) -> String {
     format!(
@@ -42,7 +41,11 @@ pub fn json(event: &Event) -> Value {
 }
 
 pub fn way(event: &Event) -> Way {
-    if event.way == FEXIT { Way::Fentry } else { Way::Kprobe }
+    if event.way == FEXIT {
+        Way::Fentry
+    } else {
+        Way::Kprobe
+    }
 }
 
 /// Unknown when there was no room to note when the call began.
@@ -67,11 +70,16 @@ fn error(result: i32) -> Option<String> {
 /// A name that fills the buffer may have been longer.
 fn file(event: &Event) -> String {
     let name = text::until_nul(&event.file);
-    let more = if name.len() + 1 == event.file.len() { "..." } else { "" };
+    let more = if name.len() + 1 == event.file.len() {
+        "..."
+    } else {
+        ""
+    };
     text::printable(name) + more
 }
 
-/// The flags of open(2) that programs use every day, with their numbers on x86-64. The others are hidden.
+/// The flags of open(2) that programs use every day, with their numbers on x86-64. The others are
+/// hidden.
 const FLAGS: [(u64, &str); 9] = [
     (0o100, "CREAT"),
     (0o200, "EXCL"),
@@ -86,7 +94,12 @@ const FLAGS: [(u64, &str); 9] = [
 
 fn flags(flags: u64) -> String {
     let mut names = vec![["RDONLY", "WRONLY", "RDWR", "3"][(flags & 3) as usize]];
-    names.extend(FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| name));
+    names.extend(
+        FLAGS
+            .iter()
+            .filter(|(bit, _)| flags & bit != 0)
+            .map(|(_, name)| name),
+    );
     names.join("|")
 }
 
@@ -112,7 +125,12 @@ mod tests {
 
     #[test]
     fn results_have_names() {
-        let of = |number| result(&Event { result: number, ..event() });
+        let of = |number| {
+            result(&Event {
+                result: number,
+                ..event()
+            })
+        };
         assert_eq!([of(3), of(-2), of(-512)], ["fd 3", "-ENOENT", "-512"]);
     }
 
@@ -120,7 +138,14 @@ mod tests {
     fn a_time_that_nobody_noted_is_unknown() {
         assert!(line(&event()).contains(" unknown "));
         assert_eq!(json(&event())["took_ns"], Value::Null);
-        assert!(line(&Event { start: 1, took: 1_500, ..event() }).contains(" 1.5 us "));
+        assert!(
+            line(&Event {
+                start: 1,
+                took: 1_500,
+                ..event()
+            })
+            .contains(" 1.5 us ")
+        );
     }
 
     #[test]

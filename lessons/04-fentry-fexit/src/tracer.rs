@@ -1,4 +1,5 @@
-//! What each implementation can do. `aya.rs` and `libbpf.rs` do it; everything else in this lesson is common to both.
+//! What each implementation can do. `aya.rs` and `libbpf.rs` do it; everything else in this lesson
+//! is common to both.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -83,7 +84,8 @@ pub struct RunTime {
 pub trait Tracer {
     fn attach(&mut self, way: Way) -> Result<()>;
     fn detach(&mut self, way: Way);
-    /// The events that are there. Waits for the first, but not longer than this; a signal ends the wait.
+    /// The events that are there. Waits for the first, but not longer than this; a signal ends the
+    /// wait.
     fn events(&mut self, wait: Duration) -> Result<Vec<Event>>;
     fn totals(&self, way: Way) -> Result<Totals>;
     fn run_time(&self, way: Way) -> Result<RunTime>;
@@ -97,13 +99,15 @@ pub fn with<T>(
 ) -> Result<T> {
     match implementation {
         Implementation::Aya => work(&mut allowed(aya::Tracer::load(settings))?),
-        Implementation::Libbpf => {
-            work(&mut allowed(libbpf::Tracer::load(&mut MaybeUninit::uninit(), settings))?)
-        }
+        Implementation::Libbpf => work(&mut allowed(libbpf::Tracer::load(
+            &mut MaybeUninit::uninit(),
+            settings,
+        ))?),
     }
 }
 
-/// The kernel's policy or a container may forbid tracing to root as well: EPERM, where the verifier says EACCES.
+/// The kernel's policy or a container may forbid tracing to root as well: EPERM, where the verifier
+/// says EACCES.
 pub fn allowed<T>(loaded: Result<T>) -> Result<T> {
     loaded.map_err(|error| match format!("{error:#}") {
         text if text.contains("(os error 1)") => {
@@ -115,7 +119,8 @@ pub fn allowed<T>(loaded: Result<T>) -> Result<T> {
     })
 }
 
-/// Fails for a function that the kernel keeps to itself (notrace), or that another tracer has taken.
+/// Fails for a function that the kernel keeps to itself (notrace), or that another tracer has
+/// taken.
 pub fn attach(tracer: &mut dyn Tracer, way: Way) -> Result<()> {
     tracer.attach(way).map_err(|error| {
         NotReady::new(format!("attach {} to {FUNCTION}: {error:#}", way.pair()))
@@ -133,15 +138,21 @@ unsafe impl ::aya::Pod for Totals {}
 
 /// The struct that these bytes of the kernel side are.
 pub fn decode<T: ::aya::Pod>(bytes: &[u8]) -> Result<T> {
-    let bytes =
-        bytes.get(..size_of::<T>()).context("decode a message of the kernel side: it is too short")?;
+    let bytes = bytes
+        .get(..size_of::<T>())
+        .context("decode a message of the kernel side: it is too short")?;
     // SAFETY: there are enough bytes, and `Pod` says that any will do.
     Ok(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
 /// Each CPU counts for itself.
 pub fn sum<'a>(all: impl IntoIterator<Item = &'a Totals>) -> Totals {
-    let mut sum = Totals { calls: 0, lost: 0, no_room: 0, latency: [0; ROWS] };
+    let mut sum = Totals {
+        calls: 0,
+        lost: 0,
+        no_room: 0,
+        latency: [0; ROWS],
+    };
     for totals in all {
         sum.calls += totals.calls;
         sum.lost += totals.lost;
@@ -190,8 +201,16 @@ mod tests {
 
     #[test]
     fn the_cpus_are_added_up() {
-        let one = Totals { calls: 1, lost: 2, no_room: 3, latency: [4; ROWS] };
+        let one = Totals {
+            calls: 1,
+            lost: 2,
+            no_room: 3,
+            latency: [4; ROWS],
+        };
         let sum = sum([&one, &one]);
-        assert_eq!((sum.calls, sum.lost, sum.no_room, sum.latency[63]), (2, 4, 6, 8));
+        assert_eq!(
+            (sum.calls, sum.lost, sum.no_room, sum.latency[63]),
+            (2, 4, 6, 8)
+        );
     }
 }

@@ -17,7 +17,8 @@ use crate::tracer::{self, Tracer, Way};
 const WAIT: Duration = Duration::from_millis(200);
 const NOW: Duration = Duration::ZERO;
 
-/// How many of the slowest calls the summary names. Of the demo's calls only the first is slow by design.
+/// How many of the slowest calls the summary names. Of the demo's calls only the first is slow by
+/// design.
 const SLOWEST: usize = 3;
 const SLOWEST_OF_DEMO: usize = 1;
 
@@ -39,11 +40,17 @@ struct Seen {
 
 impl<'a> Watch<'a> {
     pub fn attach(tracer: &'a mut dyn Tracer, ways: Vec<Way>, json: bool) -> Result<Self> {
-        // To attach kprobes, both libraries open files in /sys: fentry, which comes last, need not see that.
+        // To attach kprobes, both libraries open files in /sys: fentry, which comes last, need not
+        // see that.
         for &way in ways.iter().rev() {
             tracer::attach(tracer, way)?;
         }
-        let mut watch = Self { tracer, ways, json, seen: Seen::default() };
+        let mut watch = Self {
+            tracer,
+            ways,
+            json,
+            seen: Seen::default(),
+        };
         watch.seen.limit = SLOWEST;
         let pairs: Vec<_> = watch.ways.iter().map(|way| way.pair()).collect();
         watch.remark(&format!("attached   {}, to {FUNCTION}", pairs.join(", ")))?;
@@ -51,12 +58,19 @@ impl<'a> Watch<'a> {
     }
 
     pub fn demo(&mut self, demo: Demo) -> Result<()> {
-        self.remark("demo       opens a file, makes calls that fail, and waits for a pipe's other end;")?;
-        self.remark("           the maps have room for one call, and the pipe's occupies it for a while;")?;
-        self.remark("           both ways see each call, and kretprobe's times include fentry and fexit\n")?;
+        self.remark(
+            "demo       opens a file, makes calls that fail, and waits for a pipe's other end;",
+        )?;
+        self.remark(
+            "           the maps have room for one call, and the pipe's occupies it for a while;",
+        )?;
+        self.remark(
+            "           both ways see each call, and kretprobe's times include fentry and fexit\n",
+        )?;
         self.seen.limit = SLOWEST_OF_DEMO;
         demo.run()?;
-        // Every call has ended, so every program has run: what there is to see is in the ring buffer.
+        // Every call has ended, so every program has run: what there is to see is in the ring
+        // buffer.
         let events = self.tracer.events(NOW)?;
         self.show(&in_order(&events))
     }
@@ -76,7 +90,11 @@ impl<'a> Watch<'a> {
         for &way in &self.ways {
             let totals = self.tracer.totals(way)?;
             let (exit, received) = (way.exit(), self.seen.received[way.index() as usize]);
-            ensure!(totals.calls == calls, "count the storm: {exit} saw {} of {calls} calls", totals.calls);
+            ensure!(
+                totals.calls == calls,
+                "count the storm: {exit} saw {} of {calls} calls",
+                totals.calls
+            );
             ensure!(
                 received + totals.lost == calls,
                 "count the storm: {exit} sent {calls} events, {received} came and {} were lost",
@@ -100,7 +118,10 @@ impl<'a> Watch<'a> {
         }
         let events = self.tracer.events(NOW)?;
         self.seen.add(&events);
-        self.remark(&format!("storm      {calls} calls in {:.1?}\n", begin.elapsed()))?;
+        self.remark(&format!(
+            "storm      {calls} calls in {:.1?}\n",
+            begin.elapsed()
+        ))?;
         self.check_storm(calls)
     }
 
@@ -142,13 +163,21 @@ impl<'a> Watch<'a> {
     }
 
     fn show_latency(&self) -> Result<()> {
-        let Some(&way) = self.ways.first() else { return Ok(()) };
+        let Some(&way) = self.ways.first() else {
+            return Ok(());
+        };
         let lines = histogram::lines(&self.tracer.totals(way)?.latency);
         if !lines.is_empty() {
-            say(&format!("\nhow many calls took how long, by {}:", way.exit()))?;
+            say(&format!(
+                "\nhow many calls took how long, by {}:",
+                way.exit()
+            ))?;
             lines.iter().try_for_each(|line| say(line))?;
             say(&format!("\nthe slowest:\n{}", row::HEADER))?;
-            self.seen.slowest.iter().try_for_each(|event| say(&row::line(event)))?;
+            self.seen
+                .slowest
+                .iter()
+                .try_for_each(|event| say(&row::line(event)))?;
         }
         say("")
     }
@@ -159,7 +188,11 @@ impl<'a> Watch<'a> {
         }
         self.seen.add(events);
         events.iter().try_for_each(|event| {
-            say(&if self.json { row::json(event).to_string() } else { row::line(event) })
+            say(&if self.json {
+                row::json(event).to_string()
+            } else {
+                row::line(event)
+            })
         })
     }
 
@@ -175,19 +208,29 @@ impl Seen {
             self.received[index] += 1;
             self.failed[index] += u64::from(event.result < 0);
         }
-        let first = self.slowest.first().or(events.first()).map(|event| event.way);
+        let first = self
+            .slowest
+            .first()
+            .or(events.first())
+            .map(|event| event.way);
         let of_first = |event: &&Event| Some(event.way) == first && row::took(event).is_some();
         self.slowest.extend(events.iter().filter(of_first));
-        self.slowest.sort_by_key(|event| std::cmp::Reverse(event.took));
+        self.slowest
+            .sort_by_key(|event| std::cmp::Reverse(event.took));
         self.slowest.truncate(self.limit);
     }
 }
 
-/// The two ways' events of a call next to each other; calls of which nobody knows when they began come last.
+/// The two ways' events of a call next to each other; calls of which nobody knows when they began
+/// come last.
 fn in_order(events: &[Event]) -> Vec<Event> {
     let mut ranked = Vec::new();
     for way in Way::ALL {
-        let mut own: Vec<_> = events.iter().filter(|event| row::way(event) == way).copied().collect();
+        let mut own: Vec<_> = events
+            .iter()
+            .filter(|event| row::way(event) == way)
+            .copied()
+            .collect();
         own.sort_by_key(|event| (event.start == 0, event.start));
         ranked.extend(own.into_iter().enumerate());
     }
@@ -200,9 +243,15 @@ fn gaps(way: Way, totals: &Totals) -> String {
     let mut gaps = String::new();
     if totals.no_room > 0 {
         gaps += &match way {
-            Way::Fentry => format!("; {} began when the map was full: their time is unknown", totals.no_room),
+            Way::Fentry => format!(
+                "; {} began when the map was full: their time is unknown",
+                totals.no_room
+            ),
             Way::Kprobe => {
-                format!("; {} began when the map was full: nothing is known of them", totals.no_room)
+                format!(
+                    "; {} began when the map was full: nothing is known of them",
+                    totals.no_room
+                )
             }
         };
     }

@@ -14,7 +14,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define CLONE_THREAD 0x10000
 
 #define OUTSIDE -1
-// The verifier walks every step of a loop, and wants to see its end. What lies deeper is denied unseen.
+// The verifier walks every step of a loop, and wants to see its end. What lies deeper is denied
+// unseen.
 #define MAX_STEPS 64
 
 enum action { OPEN, EXEC, RENAME, LINK };
@@ -36,7 +37,8 @@ const volatile __u32 audit;
 const volatile __u32 dir_device;
 const volatile __u64 dir_inode;
 
-// The key is the address of the task_struct: unlike a process id, it is there before the process can run.
+// The key is the address of the task_struct: unlike a process id, it is there before the process
+// can run.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -119,14 +121,16 @@ static __always_inline int verdict(enum action action, struct dentry *dentry)
 	if (steps == OUTSIDE)
 		return 0;
 	report(action, dentry, steps);
-	// The verifier knows audit, and so what is returned. Were it a variable, Linux 6.12 alone could not follow the
-	// shift that clang 22 makes of `condition ? -1 : 0`, and would refuse the program.
+	// The verifier knows audit, and so what is returned. Were it a variable, Linux 6.12 alone
+	// could not follow the shift that clang 22 makes of `condition ? -1 : 0`, and would refuse
+	// the program.
 	return audit ? 0 : -EPERM;
 }
 // ANCHOR_END: verdict
 
 // ANCHOR: open
-// An execution opens its file too, before the hook bprm_check_security: what is denied here never gets there.
+// An execution opens its file too, before the hook bprm_check_security: what is denied here never
+// gets there.
 SEC("lsm/file_open")
 int BPF_PROG(guard_open, struct file *file, int previous)
 {
@@ -153,7 +157,8 @@ int BPF_PROG(guard_link, struct dentry *dentry, struct inode *to, struct dentry 
 // ANCHOR_END: carry
 
 // ANCHOR: witness
-// The last argument is the verdict of the programs before this one. A program must not take it back.
+// The last argument is the verdict of the programs before this one. A program must not take it
+// back.
 SEC("lsm/file_open")
 int BPF_PROG(witness_open, struct file *file, int previous)
 {
@@ -164,7 +169,8 @@ int BPF_PROG(witness_open, struct file *file, int previous)
 // ANCHOR_END: witness
 
 // ANCHOR: cover
-// The parent makes this call when the child does not run yet. A child that cannot be covered is not born.
+// The parent makes this call when the child does not run yet. A child that cannot be covered is not
+// born.
 SEC("lsm/task_alloc")
 int BPF_PROG(cover_child, struct task_struct *child, unsigned long flags, int previous)
 {

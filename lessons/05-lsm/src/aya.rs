@@ -18,7 +18,8 @@ pub fn run(policy: &Policy, session: &mut Session<'_>) -> Result<u8> {
     let mut ebpf = load(policy, &btf)?;
     attach(&mut ebpf, policy, &btf)?;
     let mut events = RingBuf::try_from(ebpf.take_map("EVENTS").context("find the map EVENTS")?)?;
-    // Made after the links and so dropped before them: whatever goes wrong, COMMAND ends before the policy.
+    // Made after the links and so dropped before them: whatever goes wrong, COMMAND ends before the
+    // policy.
     let mut command = Running::start(policy)?;
     session.started(&command);
     // Asked first: once nobody runs any more, all that there is to report lies in the ring buffer.
@@ -57,10 +58,16 @@ fn load(policy: &Policy, btf: &Btf) -> Result<Ebpf> {
 // ANCHOR: attach
 fn attach(ebpf: &mut Ebpf, policy: &Policy, btf: &Btf) -> Result<()> {
     for Program { name, hook } in policy.programs() {
-        let program: &mut Lsm =
-            ebpf.program_mut(name).with_context(|| format!("find program {name}"))?.try_into()?;
-        program.load(hook, btf).with_context(|| format!("load {name}"))?;
-        program.attach().with_context(|| format!("attach {name} to {hook}"))?;
+        let program: &mut Lsm = ebpf
+            .program_mut(name)
+            .with_context(|| format!("find program {name}"))?
+            .try_into()?;
+        program
+            .load(hook, btf)
+            .with_context(|| format!("load {name}"))?;
+        program
+            .attach()
+            .with_context(|| format!("attach {name} to {hook}"))?;
     }
     Ok(())
 }
@@ -75,7 +82,10 @@ fn receive(events: &mut RingBuf<MapData>, session: &mut Session<'_>) -> Result<(
 }
 
 fn counts(ebpf: &Ebpf) -> Result<[u64; COUNTS]> {
-    let map: Array<_, u64> = ebpf.map("COUNTS").context("find the map COUNTS")?.try_into()?;
+    let map: Array<_, u64> = ebpf
+        .map("COUNTS")
+        .context("find the map COUNTS")?
+        .try_into()?;
     let mut counts = [0; COUNTS];
     for (index, count) in (0..).zip(&mut counts) {
         *count = map.get(&index, 0).context("read the map COUNTS")?;

@@ -19,22 +19,26 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getppid, kill_process, pidfd_open, set_child_subreaper,
-    set_parent_process_death_signal, wait,
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getppid, kill_process, pidfd_open,
+    set_child_subreaper, set_parent_process_death_signal, wait,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::policy::Policy;
 
-/// What the new process says when nobody refused it the directory. No system call that it makes ends with this.
+/// What the new process says when nobody refused it the directory. No system call that it makes
+/// ends with this.
 const NOT_DENIED: Errno = Errno::NOTRECOVERABLE;
 
 /// From the request to end until the end by force.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long to sleep at most before looking for orphans and signals again.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const MOMENT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 pub struct Running {
     pub pid: u32,
@@ -47,7 +51,8 @@ pub struct Running {
 
 impl Running {
     // ANCHOR: start
-    /// Forks a process, which the kernel side then covers, and lets it try the policy before it becomes COMMAND.
+    /// Forks a process, which the kernel side then covers, and lets it try the policy before it
+    /// becomes COMMAND.
     pub fn start(policy: &Policy) -> Result<Self> {
         let asked_to_end = catch_signals()?;
         // Processes that lose their parent become our children: we are told when they end.
@@ -60,7 +65,14 @@ impl Running {
             if getppid() != Some(parent) {
                 return Err(Errno::SRCH.into());
             }
-            match (rustix::fs::open(&directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()), audit) {
+            match (
+                rustix::fs::open(
+                    &directory,
+                    OFlags::DIRECTORY | OFlags::CLOEXEC,
+                    Mode::empty(),
+                ),
+                audit,
+            ) {
                 (Err(Errno::PERM), false) | (Ok(_), true) => Ok(()),
                 (Ok(_), false) => Err(NOT_DENIED.into()),
                 (Err(error), _) => Err(error.into()),
@@ -70,9 +82,19 @@ impl Running {
         command.args(&policy.arguments);
         // SAFETY: between fork and exec there are four system calls, and nothing is allocated.
         unsafe { command.pre_exec(prepare) };
-        let pid = command.spawn().map_err(|error| not_started(policy, error))?.id();
-        let end = Pid::from_raw(pid.cast_signed()).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        Ok(Self { pid, end, status: None, asked_to_end, deadline: None })
+        let pid = command
+            .spawn()
+            .map_err(|error| not_started(policy, error))?
+            .id();
+        let end = Pid::from_raw(pid.cast_signed())
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        Ok(Self {
+            pid,
+            end,
+            status: None,
+            asked_to_end,
+            deadline: None,
+        })
     }
     // ANCHOR_END: start
 
@@ -108,7 +130,9 @@ impl Running {
     /// As a shell tells it.
     pub fn exit_code(&self) -> u8 {
         let code = self.status.and_then(|status| {
-            status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))
+            status
+                .exit_status()
+                .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
         });
         code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
     }
@@ -136,8 +160,8 @@ impl Drop for Running {
     }
 }
 
-/// Ctrl-C is COMMAND's, to which the terminal sends it as well; the policy stays as long as COMMAND does.
-/// The others ask COMMAND to end.
+/// Ctrl-C is COMMAND's, to which the terminal sends it as well; the policy stays as long as COMMAND
+/// does. The others ask COMMAND to end.
 fn catch_signals() -> Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     flag::register(SIGINT, Arc::default()).context("catch signals")?;
@@ -149,8 +173,12 @@ fn catch_signals() -> Result<Arc<AtomicBool>> {
 
 fn signal_children(signal: Signal) {
     let pid = process::id();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    for child in children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+    let children =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for child in children
+        .split_whitespace()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+    {
         // It may have ended a moment ago.
         let _ = kill_process(child, signal);
     }
@@ -159,14 +187,19 @@ fn signal_children(signal: Signal) {
 fn not_started(policy: &Policy, error: io::Error) -> anyhow::Error {
     let directory = text::printable(policy.directory.path.as_os_str().as_bytes());
     if error.raw_os_error() == Some(NOT_DENIED.raw_os_error()) {
-        let what =
-            format!("test the policy: its first process could open {directory}; COMMAND was not started");
+        let what = format!(
+            "test the policy: its first process could open {directory}; COMMAND was not started"
+        );
         return NotReady::new(what)
             .help("btrfs and overlayfs have other numbers inside the kernel: choose a directory elsewhere")
             .help("so have processes in a container: run it outside of the container")
             .into();
     }
-    NotStarted { command: text::printable(policy.command.as_bytes()), error }.into()
+    NotStarted {
+        command: text::printable(policy.command.as_bytes()),
+        error,
+    }
+    .into()
 }
 
 /// Why COMMAND did not start.
@@ -179,7 +212,11 @@ pub struct NotStarted {
 impl NotStarted {
     /// As a shell tells it.
     pub fn code(&self) -> u8 {
-        if self.error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+        if self.error.kind() == io::ErrorKind::NotFound {
+            127
+        } else {
+            126
+        }
     }
 }
 
@@ -187,7 +224,9 @@ impl fmt::Display for NotStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "start {}: {}", self.command, self.error)?;
         match self.error.kind() {
-            io::ErrorKind::NotFound => f.write_str("\nhelp: type its path, or see that it is in PATH"),
+            io::ErrorKind::NotFound => {
+                f.write_str("\nhelp: type its path, or see that it is in PATH")
+            }
             io::ErrorKind::PermissionDenied => {
                 f.write_str("\nhelp: see whether it lies in the directory, and is executable")
             }

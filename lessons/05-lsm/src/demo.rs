@@ -22,7 +22,9 @@ pub fn run(implementation: Implementation) -> Result<()> {
     // A signal ends COMMAND and then lsm, which the demo notices; it must stay to tidy up.
     Stop::catch()?;
     let stage = Stage::set(implementation)?;
-    say(&format!("demo      in a folder with {NOTES}, and with secret/, which holds plan.txt and program"))?;
+    say(&format!(
+        "demo      in a folder with {NOTES}, and with secret/, which holds plan.txt and program"
+    ))?;
     stage.deny()?;
     stage.audit()?;
     stage.kill()
@@ -45,39 +47,58 @@ impl Stage {
         let folder = tempfile::tempdir().context("create the demo's folder")?;
         let program = env::current_exe().context("find the lesson's own program")?;
         let inside = |name: &str| folder.path().join(name);
-        fs::create_dir_all(inside(DEEP_PLAN).with_file_name("")).context("create the demo's folders")?;
+        fs::create_dir_all(inside(DEEP_PLAN).with_file_name(""))
+            .context("create the demo's folders")?;
         for file in [NOTES, PLAN, DEEP_PLAN] {
             fs::write(inside(file), "words\n").with_context(|| format!("write {file}"))?;
         }
         fs::copy(&program, inside(PROGRAM)).with_context(|| format!("write {PROGRAM}"))?;
-        let value = implementation.to_possible_value().context("name the implementation")?;
-        Ok(Self { folder, program, implementation: value.get_name().to_owned() })
+        let value = implementation
+            .to_possible_value()
+            .context("name the implementation")?;
+        Ok(Self {
+            folder,
+            program,
+            implementation: value.get_name().to_owned(),
+        })
     }
 
     /// The policy denies; a process that is not covered comes by.
     fn deny(&self) -> Result<()> {
-        say("\nThe witness is a second program on the hook for opening, and stands behind the policy.")?;
+        say(
+            "\nThe witness is a second program on the hook for opening, and stands behind the policy.",
+        )?;
         let deeds = "notes,open,exec,link,rename,child,orphan,wait";
         let mut show = self.start(&["--deny", "secret", "--witness"], deeds)?;
         show.print_until_ready()?;
         let result = File::open(self.folder.path().join(PLAN));
         result.with_context(|| format!("open {PLAN}, in a process that is not covered"))?;
-        say(&format!("  demo     open    {PLAN:<20} done: this process does not descend from COMMAND"))?;
+        say(&format!(
+            "  demo     open    {PLAN:<20} done: this process does not descend from COMMAND"
+        ))?;
         self.finish(show)?;
         say("The kernel stops at the first program that denies: the witness was not asked.")
     }
 
     fn audit(&self) -> Result<()> {
         say("\nAn audit denies nothing. The hook for opening sees executions as well.")?;
-        let mut show = self.start(&["--deny", "secret", "--witness", "--audit"], "open,exec,wait")?;
+        let mut show = self.start(
+            &["--deny", "secret", "--witness", "--audit"],
+            "open,exec,wait",
+        )?;
         show.print_until_ready()?;
         self.finish(show)?;
-        say("Nobody had denied, so the witness was asked too: each program is told the verdict so far.")
+        say(
+            "Nobody had denied, so the witness was asked too: each program is told the verdict so far.",
+        )
     }
 
-    /// Who is denied may open the file again as soon as the process is gone that holds the policy's links.
+    /// Who is denied may open the file again as soon as the process is gone that holds the policy's
+    /// links.
     fn kill(&self) -> Result<()> {
-        say("\nA policy lasts as long as the process that holds its links, which are file descriptors.")?;
+        say(
+            "\nA policy lasts as long as the process that holds its links, which are file descriptors.",
+        )?;
         // What COMMAND leaves becomes our child, so that we see its end.
         set_child_subreaper(Some(rustix::process::getpid())).context("adopt orphans")?;
         let mut show = self.start(&["--deny", "secret"], "leave-child,wait")?;
@@ -98,7 +119,10 @@ impl Stage {
                 Err(error) => return Err(error).context("wait for the processes"),
             }
         }
-        ensure!((killed, well) == (2, 1), "kill lsm: {killed} processes were killed, {well} ended well");
+        ensure!(
+            (killed, well) == (2, 1),
+            "kill lsm: {killed} processes were killed, {well} ended well"
+        );
         say("killed    lsm, and COMMAND with it: it had asked to die with its parent")?;
         say("open      COMMAND's child lived on, and the file is open to it again")
     }
@@ -107,11 +131,20 @@ impl Stage {
         say(&format!("$ lsm {} -- COMMAND", options.join(" ")))?;
         let mut lsm = Command::new(&self.program);
         lsm.current_dir(self.folder.path());
-        lsm.args(["--impl", &self.implementation]).args(options).args(["--output", REPORTS, "--"]);
+        lsm.args(["--impl", &self.implementation])
+            .args(options)
+            .args(["--output", REPORTS, "--"]);
         lsm.arg(&self.program).args(["--deeds", deeds]);
-        let mut lsm = lsm.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("start lsm")?;
+        let mut lsm = lsm
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start lsm")?;
         let lines = lsm.stdout.take().context("read what COMMAND prints")?;
-        Ok(Show { lsm, lines: BufReader::new(lines).lines() })
+        Ok(Show {
+            lsm,
+            lines: BufReader::new(lines).lines(),
+        })
     }
 
     fn finish(&self, mut show: Show) -> Result<()> {
@@ -120,7 +153,8 @@ impl Stage {
         show.print_rest()?;
         let status = show.lsm.wait().context("wait for lsm")?;
         ensure!(status.success(), "lsm ended with {status}");
-        let reports = fs::read_to_string(self.folder.path().join(REPORTS)).context("read lsm's reports")?;
+        let reports =
+            fs::read_to_string(self.folder.path().join(REPORTS)).context("read lsm's reports")?;
         say(&format!("what lsm reported:\n{}", reports.trim_end()))
     }
 }
@@ -138,7 +172,12 @@ impl Show {
 
     /// The next line of COMMAND's; the one that is only for us is not shown.
     fn print_line(&mut self) -> Result<Option<String>> {
-        let Some(line) = self.lines.next().transpose().context("read what COMMAND prints")? else {
+        let Some(line) = self
+            .lines
+            .next()
+            .transpose()
+            .context("read what COMMAND prints")?
+        else {
             return Ok(None);
         };
         if line != READY {

@@ -32,7 +32,8 @@ pub fn run(policy: &Policy, session: &mut Session<'_>) -> Result<u8> {
     let map = &skeleton.maps.events;
     let (sender, received) = mpsc::channel();
     let events = events(map, sender)?;
-    // Made after the links and so dropped before them: whatever goes wrong, COMMAND ends before the policy.
+    // Made after the links and so dropped before them: whatever goes wrong, COMMAND ends before the
+    // policy.
     let mut command = Running::start(policy)?;
     session.started(&command);
     // Asked first: once nobody runs any more, all that there is to report lies in the ring buffer.
@@ -49,13 +50,22 @@ pub fn run(policy: &Policy, session: &mut Session<'_>) -> Result<u8> {
 
 // ANCHOR: load
 fn load<'o>(policy: &Policy, storage: &'o mut MaybeUninit<OpenObject>) -> Result<LsmSkel<'o>> {
-    let mut open = LsmSkelBuilder::default().open(storage).context("open the program")?;
-    let globals = open.maps.rodata_data.as_deref_mut().context("find the globals")?;
+    let mut open = LsmSkelBuilder::default()
+        .open(storage)
+        .context("open the program")?;
+    let globals = open
+        .maps
+        .rodata_data
+        .as_deref_mut()
+        .context("find the globals")?;
     globals.audit = policy.audit.into();
     globals.policy_pid = policy.pid;
     globals.dir_device = policy.directory.device;
     globals.dir_inode = policy.directory.inode;
-    open.maps.covered.set_max_entries(policy.max_tasks).context("size the map covered")?;
+    open.maps
+        .covered
+        .set_max_entries(policy.max_tasks)
+        .context("size the map covered")?;
     open.progs.witness_open.set_autoload(policy.witness);
     open.load().context("load the program")
 }
@@ -65,9 +75,16 @@ fn load<'o>(policy: &Policy, storage: &'o mut MaybeUninit<OpenObject>) -> Result
 fn attach(skeleton: &mut LsmSkel<'_>, policy: &Policy) -> Result<Vec<Link>> {
     let mut links = Vec::new();
     for Program { name, hook } in policy.programs() {
-        let program = skeleton.object_mut().progs_mut().find(|program| program.name() == name);
+        let program = skeleton
+            .object_mut()
+            .progs_mut()
+            .find(|program| program.name() == name);
         let program = program.with_context(|| format!("find program {name}"))?;
-        links.push(program.attach_lsm().with_context(|| format!("attach {name} to {hook}"))?);
+        links.push(
+            program
+                .attach_lsm()
+                .with_context(|| format!("attach {name} to {hook}"))?,
+        );
     }
     Ok(links)
 }
@@ -83,17 +100,33 @@ fn events(map: &dyn MapCore, sender: Sender<Vec<u8>>) -> Result<RingBuffer<'stat
     builder.build().context("open the ring buffer")
 }
 
-fn receive(events: &RingBuffer<'_>, received: &Receiver<Vec<u8>>, session: &mut Session<'_>) -> Result<()> {
+fn receive(
+    events: &RingBuffer<'_>,
+    received: &Receiver<Vec<u8>>,
+    session: &mut Session<'_>,
+) -> Result<()> {
     ensure!(events.consume_raw_n(BATCH) >= 0, "read the ring buffer");
-    received.try_iter().try_for_each(|bytes| session.show(&bytes))
+    received
+        .try_iter()
+        .try_for_each(|bytes| session.show(&bytes))
 }
 
 fn counts(skeleton: &LsmSkel<'_>) -> Result<[u64; COUNTS]> {
     let mut counts = [0; COUNTS];
     for (index, count) in (0u32..).zip(&mut counts) {
-        let value = skeleton.maps.counts.lookup(&index.to_ne_bytes(), MapFlags::ANY);
-        let value = value.context("read the map counts")?.context("read the map counts: it is too small")?;
-        *count = u64::from_ne_bytes(value.as_slice().try_into().context("read a count: it has 8 bytes")?);
+        let value = skeleton
+            .maps
+            .counts
+            .lookup(&index.to_ne_bytes(), MapFlags::ANY);
+        let value = value
+            .context("read the map counts")?
+            .context("read the map counts: it is too small")?;
+        *count = u64::from_ne_bytes(
+            value
+                .as_slice()
+                .try_into()
+                .context("read a count: it has 8 bytes")?,
+        );
     }
     Ok(counts)
 }

@@ -29,17 +29,18 @@ use workload::Deed;
 
 const NEEDS: [Need; 3] = [Need::Root, Need::Btf, Need::Jit];
 
-/// Runs COMMAND under a policy: it and all that descend from it may not open, execute, rename or link what lies
-/// under a directory. Everyone else may.
+/// Runs COMMAND under a policy: it and all that descend from it may not open, execute, rename or
+/// link what lies under a directory. Everyone else may.
 ///
-/// Needs root. The policy holds until COMMAND and all its descendants have ended, or until lsm itself is killed; then
-/// COMMAND is killed too. lsm ends with the exit status of COMMAND, or with 128 and the number of the signal that
-/// ended it; with 126 or 127 when COMMAND could not be started, with 1 when the policy failed, and with 3 when this
-/// machine cannot have one.
+/// Needs root. The policy holds until COMMAND and all its descendants have ended, or until lsm
+/// itself is killed; then COMMAND is killed too. lsm ends with the exit status of COMMAND, or with
+/// 128 and the number of the signal that ended it; with 126 or 127 when COMMAND could not be
+/// started, with 1 when the policy failed, and with 3 when this machine cannot have one.
 ///
-/// Not covered: files that are open already; creating, removing and looking up names (stat, O_PATH); another file
-/// system that is mounted inside of the directory; other names (hard links) that a file inside has outside; what
-/// COMMAND makes a process do that is not its descendant. COMMAND as root can kill lsm: this is a guard rail, no jail.
+/// Not covered: files that are open already; creating, removing and looking up names (stat,
+/// O_PATH); another file system that is mounted inside of the directory; other names (hard links)
+/// that a file inside has outside; what COMMAND makes a process do that is not its descendant.
+/// COMMAND as root can kill lsm: this is a guard rail, no jail.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -95,7 +96,8 @@ fn run(cli: &Cli) -> Result<u8> {
     }
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
     policy::check_active(&machine::active_lsms()?)?;
-    let (Some(directory), Some((command, arguments))) = (&cli.deny, cli.command.split_first()) else {
+    let (Some(directory), Some((command, arguments))) = (&cli.deny, cli.command.split_first())
+    else {
         return demo::run(cli.implementation).map(|()| 0);
     };
     let policy = Policy {

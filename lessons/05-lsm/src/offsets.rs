@@ -18,5 +18,8 @@ const FIELDS: [(&str, &str, &str); 8] = [
 /// Each global with its value.
 pub fn read() -> Result<Vec<(&'static str, u32)>> {
     let kernel = Kernel::open()?;
-    FIELDS.iter().map(|&(global, name, field)| Ok((global, kernel.offset(name, field)?))).collect()
+    FIELDS
+        .iter()
+        .map(|&(global, name, field)| Ok((global, kernel.offset(name, field)?)))
+        .collect()
 }

@@ -60,7 +60,11 @@ fn action(event: &Event) -> &'static str {
 }
 
 fn verdict(event: &Event) -> &'static str {
-    if event.denied != 0 { "denied" } else { "audited" }
+    if event.denied != 0 {
+        "denied"
+    } else {
+        "audited"
+    }
 }
 
 /// The kernel side counts the folders between and does not name them.
@@ -99,10 +103,17 @@ mod tests {
     fn bytes(event: &Event) -> Vec<u8> {
         let words = [event.pid, event.action, event.steps, event.denied];
         let words = words.map(u32::to_ne_bytes).concat();
-        [&event.time.to_ne_bytes()[..], &words, &event.comm, &event.name].concat()
+        [
+            &event.time.to_ne_bytes()[..],
+            &words,
+            &event.comm,
+            &event.name,
+        ]
+        .concat()
     }
 
-    // What clang makes of `struct event`: numbers first, each at a multiple of its size, and nothing between.
+    // What clang makes of `struct event`: numbers first, each at a multiple of its size, and
+    // nothing between.
     #[test]
     fn the_layout_has_no_gaps() {
         assert_eq!(size_of::<Event>(), 296);
@@ -122,7 +133,10 @@ mod tests {
     fn bytes_become_a_line() {
         let event = decode(&bytes(&event(1, b"plan.txt"))).expect("there are enough bytes");
         let line = line(&event, Path::new("secret/"), 3_000_000_000);
-        assert_eq!(line, "  0.500     42       cat              exec    denied   secret/plan.txt");
+        assert_eq!(
+            line,
+            "  0.500     42       cat              exec    denied   secret/plan.txt"
+        );
         assert_eq!(HEADER.find("FILE"), line.find("secret"));
     }
 
@@ -136,7 +150,10 @@ mod tests {
 
     #[test]
     fn the_directory_itself_has_no_name_after_it() {
-        assert_eq!(file(&event(0, b"secret"), Path::new("../secret/")), "../secret");
+        assert_eq!(
+            file(&event(0, b"secret"), Path::new("../secret/")),
+            "../secret"
+        );
     }
 
     #[test]
@@ -148,6 +165,9 @@ mod tests {
 
     #[test]
     fn names_cannot_harm_the_terminal() {
-        assert_eq!(file(&event(1, b"\x1b[2J\xff"), Path::new("d")), "d/\u{fffd}[2J\u{fffd}");
+        assert_eq!(
+            file(&event(1, b"\x1b[2J\xff"), Path::new("d")),
+            "d/\u{fffd}[2J\u{fffd}"
+        );
     }
 }

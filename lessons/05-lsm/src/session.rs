@@ -1,4 +1,5 @@
-//! What both implementations have around them: COMMAND, the test of the policy, and all that is printed.
+//! What both implementations have around them: COMMAND, the test of the policy, and all that is
+//! printed.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,7 +14,8 @@ use crate::event::{ASKED_WITH_VERDICT, ASKED_WITH_ZERO, COUNTS, Event, LOST, OPE
 use crate::policy::Policy;
 use crate::report;
 
-/// Reports that are read before the processes are looked at again: more than the ring buffer can hold.
+/// Reports that are read before the processes are looked at again: more than the ring buffer can
+/// hold.
 pub const BATCH: usize = 1024;
 
 pub struct Session<'a> {
@@ -23,7 +25,8 @@ pub struct Session<'a> {
     out: Box<dyn Write>,
     /// COMMAND's.
     pid: u32,
-    /// The monotonic clock when COMMAND was started, and the time of day at its zero; in nanoseconds.
+    /// The monotonic clock when COMMAND was started, and the time of day at its zero; in
+    /// nanoseconds.
     start: u64,
     zero: u64,
     /// The report of the test has come.
@@ -39,9 +42,9 @@ impl<'a> Session<'a> {
             json: cli.json,
             quiet: cli.quiet,
             out: match &cli.output {
-                Some(path) => {
-                    Box::new(File::create(path).with_context(|| format!("create {}", path.display()))?)
-                }
+                Some(path) => Box::new(
+                    File::create(path).with_context(|| format!("create {}", path.display()))?,
+                ),
                 None => Box::new(io::stdout()),
             },
             pid: 0,
@@ -88,13 +91,21 @@ impl<'a> Session<'a> {
     // ANCHOR_END: test
 
     fn introduction(&self) -> String {
-        let directory = common::text::printable(self.policy.directory.path.as_os_str().as_encoded_bytes());
+        let directory =
+            common::text::printable(self.policy.directory.path.as_os_str().as_encoded_bytes());
         let (policy, test) = if self.policy.audit {
-            (format!("COMMAND may open what lies in {directory}, but it is reported"), "let through")
+            (
+                format!("COMMAND may open what lies in {directory}, but it is reported"),
+                "let through",
+            )
         } else {
-            (format!("COMMAND may not open what lies in {directory}"), "denied")
+            (
+                format!("COMMAND may not open what lies in {directory}"),
+                "denied",
+            )
         };
-        let test = format!("before it began, its process tried to open {directory}: {test}, and reported");
+        let test =
+            format!("before it began, its process tried to open {directory}: {test}, and reported");
         format!("policy    {policy}\ntest      {test}\n{}", report::HEADER)
     }
 
@@ -105,7 +116,10 @@ impl<'a> Session<'a> {
         // The test's own report is in the kernel's count.
         let (sent, lost) = (counts[SENT] - 1, counts[LOST]);
         if self.received + lost != sent {
-            bail!("count the reports: {sent} sent, but {} received and {lost} lost", self.received);
+            bail!(
+                "count the reports: {sent} sent, but {} received and {lost} lost",
+                self.received
+            );
         }
         let code = command.exit_code();
         if self.json {
@@ -124,7 +138,9 @@ impl<'a> Session<'a> {
         if self.policy.witness {
             self.say(&self.witness(counts))?;
         }
-        self.say(&format!("ended     COMMAND and all its descendants; its exit status is {code}"))?;
+        self.say(&format!(
+            "ended     COMMAND and all its descendants; its exit status is {code}"
+        ))?;
         Ok(code)
     }
 
@@ -132,7 +148,9 @@ impl<'a> Session<'a> {
         // In an audit it was asked about the test's opening too.
         let zero = counts[ASKED_WITH_ZERO] - u64::from(self.policy.audit);
         let other = counts[ASKED_WITH_VERDICT];
-        format!("witness   was asked {zero} times with the verdict 0 so far, {other} times with another")
+        format!(
+            "witness   was asked {zero} times with the verdict 0 so far, {other} times with another"
+        )
     }
 
     fn say_to_people(&mut self, text: &str) -> Result<()> {

@@ -97,7 +97,9 @@ fn tell(who: &str, what: &str, path: &str, result: io::Result<()>) -> Result<()>
     let result = match result {
         Ok(()) => "done".to_owned(),
         Err(error) => {
-            let name = error.raw_os_error().and_then(|code| text::errno(-i64::from(code)));
+            let name = error
+                .raw_os_error()
+                .and_then(|code| text::errno(-i64::from(code)));
             name.unwrap_or_else(|| error.to_string())
         }
     };
@@ -115,7 +117,10 @@ fn open_at_last() -> io::Result<()> {
 }
 
 fn execute() -> io::Result<()> {
-    Command::new(PROGRAM).args(["--deeds", "nothing"]).status().map(drop)
+    Command::new(PROGRAM)
+        .args(["--deeds", "nothing"])
+        .status()
+        .map(drop)
 }
 
 fn link() -> io::Result<()> {
@@ -132,7 +137,10 @@ fn rename() -> io::Result<()> {
 fn start(deeds: &str) -> Result<Child> {
     let program = env::current_exe().context("find the lesson's own program")?;
     let mut command = Command::new(program);
-    command.args(["--deeds", deeds]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+        .args(["--deeds", deeds])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
     command.spawn().context("start a process of the demo")
 }
 
@@ -142,7 +150,10 @@ fn pass_on(mut child: Child) -> Result<()> {
         io::copy(&mut output, &mut io::stdout()).context("read what a process prints")?;
     }
     ensure!(
-        child.wait().context("wait for a process of the demo")?.success(),
+        child
+            .wait()
+            .context("wait for a process of the demo")?
+            .success(),
         "a process of the demo failed"
     );
     Ok(())
@@ -152,13 +163,18 @@ fn pass_on(mut child: Child) -> Result<()> {
 fn leave(deeds: &str) -> Result<()> {
     let program = env::current_exe().context("find the lesson's own program")?;
     let mut command = Command::new(program);
-    let child = command.args(["--deeds", deeds]).stdin(Stdio::piped()).spawn();
+    let child = command
+        .args(["--deeds", deeds])
+        .stdin(Stdio::piped())
+        .spawn();
     std::mem::forget(child.context("start a process of the demo")?);
     Ok(())
 }
 
 fn wait_for_end_of_input() -> Result<()> {
-    io::copy(&mut io::stdin(), &mut io::sink()).context("read standard input").map(drop)
+    io::copy(&mut io::stdin(), &mut io::sink())
+        .context("read standard input")
+        .map(drop)
 }
 
 fn storm() -> Result<()> {

@@ -31,9 +31,15 @@ unsafe impl Pod for Counter {}
 
 // ANCHOR: load
 pub fn load(settings: &Settings) -> Result<Aya> {
-    // Up to Linux 5.10 maps count as locked memory, of which even root has little; libbpf raises the limit by
-    // itself. Where that is not allowed, it is tried without.
-    let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
+    // Up to Linux 5.10 maps count as locked memory, of which even root has little; libbpf raises
+    // the limit by itself. Where that is not allowed, it is tried without.
+    let _ = setrlimit(
+        Resource::Memlock,
+        Rlimit {
+            current: None,
+            maximum: None,
+        },
+    );
     let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xdp-ebpf"));
     let mut ebpf = EbpfLoader::new()
         .override_global("ANSWER_PING", &u8::from(settings.answer_ping), true)
@@ -42,7 +48,9 @@ pub fn load(settings: &Settings) -> Result<Aya> {
         .load(object)
         .context("load the maps")?;
     for name in ["firewall", "pass"] {
-        xdp(&mut ebpf, name)?.load().with_context(|| format!("load {name}"))?;
+        xdp(&mut ebpf, name)?
+            .load()
+            .with_context(|| format!("load {name}"))?;
     }
     classifier(&mut ebpf)?.load().context("load egress")?;
     Ok(Aya {
@@ -58,15 +66,22 @@ pub fn load(settings: &Settings) -> Result<Aya> {
 // ANCHOR_END: load
 
 fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name).with_context(|| format!("find map {name}"))
+    ebpf.take_map(name)
+        .with_context(|| format!("find map {name}"))
 }
 
 fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    Ok(ebpf.program_mut(name).with_context(|| format!("find program {name}"))?.try_into()?)
+    Ok(ebpf
+        .program_mut(name)
+        .with_context(|| format!("find program {name}"))?
+        .try_into()?)
 }
 
 fn classifier(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier> {
-    Ok(ebpf.program_mut("egress").context("find program egress")?.try_into()?)
+    Ok(ebpf
+        .program_mut("egress")
+        .context("find program egress")?
+        .try_into()?)
 }
 
 impl Firewall for Aya {
@@ -80,8 +95,10 @@ impl Firewall for Aya {
 
     // ANCHOR: egress
     fn attach_egress(&mut self, interface: &Interface) -> Result<()> {
-        // What filters hang on. Linux 6.6 and newer have links for tc as well (tcx); this works on all.
-        qdisc_add_clsact(&interface.name).with_context(|| format!("add clsact to {}", interface.name))?;
+        // What filters hang on. Linux 6.6 and newer have links for tc as well (tcx); this works on
+        // all.
+        qdisc_add_clsact(&interface.name)
+            .with_context(|| format!("add clsact to {}", interface.name))?;
         let options = TcAttachOptions::Netlink(NlOptions::default());
         let program = classifier(&mut self.ebpf)?;
         program
@@ -128,7 +145,11 @@ impl Firewall for Aya {
 
     // ANCHOR: test-run
     fn test_run(&self, frame: &[u8], repeat: u32) -> Result<Judged> {
-        let program: &Xdp = self.ebpf.program("firewall").context("find program firewall")?.try_into()?;
+        let program: &Xdp = self
+            .ebpf
+            .program("firewall")
+            .context("find program firewall")?
+            .try_into()?;
         let mut after = vec![0; frame.len()];
         let result = program.test_run(TestRunOptions {
             data_in: Some(frame),
@@ -136,7 +157,11 @@ impl Firewall for Aya {
             repeat,
             ..TestRunOptions::default()
         })?;
-        Ok(Judged { verdict: result.return_value, frame: after, duration: result.duration })
+        Ok(Judged {
+            verdict: result.return_value,
+            frame: after,
+            duration: result.duration,
+        })
     }
     // ANCHOR_END: test-run
 }
@@ -150,7 +175,8 @@ impl Aya {
         };
         let program = xdp(&mut self.ebpf, name)?;
         let link = program.attach_to_if_index(interface.index, mode)?;
-        // A link is a file descriptor: when it is closed, the program is detached, however this process ends.
+        // A link is a file descriptor: when it is closed, the program is detached, however this
+        // process ends.
         self.links.push(program.take_link(link)?);
         Ok(())
     }

@@ -1,7 +1,8 @@
-//! What a frame costs: runs of the program in BPF_PROG_TEST_RUN, without driver and network. One CPU does it all, so
-//! that the result is for one core.
+//! What a frame costs: runs of the program in BPF_PROG_TEST_RUN, without driver and network. One
+//! CPU does it all, so that the result is for one core.
 //!
-//! What it does not have: the memory of a real machine under load. The same few frames and rules stay in the cache.
+//! What it does not have: the memory of a real machine under load. The same few frames and rules
+//! stay in the cache.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -21,7 +22,8 @@ pub const MAX_RULES: u32 = ENTRIES[2];
 /// Senders that take turns: their ways through the tree of prefixes differ in length.
 const SENDERS: u32 = 16;
 const ROUNDS: usize = 5;
-/// How long the kernel runs a program between two looks at its clock; it gives the average in whole nanoseconds.
+/// How long the kernel runs a program between two looks at its clock; it gives the average in whole
+/// nanoseconds.
 const BATCH: Duration = Duration::from_millis(5);
 
 /// A frame of 64 bytes ends with four of checksum, which no program sees.
@@ -38,14 +40,20 @@ pub fn run(firewall: &mut dyn Firewall, implementation: &str, output: Output) ->
                 .with_context(|| format!("set the rule for {rule}"))?;
         }
         entries = wanted;
-        let passing = (0..SENDERS).map(|number| Ipv4Addr::from_bits(0xc0a8_0000 + number * 0x1003)).collect();
-        let dropped =
-            (0..SENDERS).map(|number| Ok(blocked(spread(number, entries))?.addr())).collect::<Result<_>>()?;
+        let passing = (0..SENDERS)
+            .map(|number| Ipv4Addr::from_bits(0xc0a8_0000 + number * 0x1003))
+            .collect();
+        let dropped = (0..SENDERS)
+            .map(|number| Ok(blocked(spread(number, entries))?.addr()))
+            .collect::<Result<_>>()?;
         for (case, verdict, senders) in [("pass", 2, passing), ("drop", 1, dropped)] {
             let nanoseconds = measure(firewall, verdict, senders)?;
             let per_second = 1e9 / nanoseconds;
             output.event(
-                &format!("{case}  {entries:>7}   {nanoseconds:>8.1}   {:.1}", per_second / 1e6),
+                &format!(
+                    "{case}  {entries:>7}   {nanoseconds:>8.1}   {:.1}",
+                    per_second / 1e6
+                ),
                 &json!({
                     "impl": implementation,
                     "case": case,
@@ -61,10 +69,15 @@ pub fn run(firewall: &mut dyn Firewall, implementation: &str, output: Output) ->
 
 /// The median of some rounds.
 fn measure(firewall: &dyn Firewall, verdict: u32, senders: Vec<Ipv4Addr>) -> Result<f64> {
-    let frames: Vec<_> = senders.into_iter().map(small_frame).collect::<Result<_>>()?;
+    let frames: Vec<_> = senders
+        .into_iter()
+        .map(small_frame)
+        .collect::<Result<_>>()?;
     let warm_up = firewall.test_run(&frames[0], 1000)?;
     let repeat = BATCH.as_nanos() / warm_up.duration.as_nanos().max(1);
-    let repeat = u32::try_from(repeat).unwrap_or(u32::MAX).clamp(1000, 1_000_000);
+    let repeat = u32::try_from(repeat)
+        .unwrap_or(u32::MAX)
+        .clamp(1000, 1_000_000);
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let mut sum = 0;
@@ -84,17 +97,25 @@ fn measure(firewall: &dyn Firewall, verdict: u32, senders: Vec<Ipv4Addr>) -> Res
 }
 
 fn small_frame(from: Ipv4Addr) -> Result<Vec<u8>> {
-    let mut frame = frame::udp(IpAddr::V4(from), IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 7000)?;
+    let mut frame = frame::udp(
+        IpAddr::V4(from),
+        IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)),
+        7000,
+    )?;
     frame.resize(FRAME, 0);
     Ok(frame)
 }
 
-/// Addresses and, each fourth, networks of 256, spread over half of all addresses. No two are alike: an odd factor
-/// gives different numbers for different numbers, in as many bits as there are.
+/// Addresses and, each fourth, networks of 256, spread over half of all addresses. No two are
+/// alike: an odd factor gives different numbers for different numbers, in as many bits as there
+/// are.
 fn blocked(number: u32) -> Result<Ipv4Net> {
     let spread = number.wrapping_mul(0x9e37_79b1) & 0x7fff_ffff;
-    let (address, length) =
-        if number.is_multiple_of(4) { (spread << 8 & 0x7fff_ffff, 24) } else { (spread, 32) };
+    let (address, length) = if number.is_multiple_of(4) {
+        (spread << 8 & 0x7fff_ffff, 24)
+    } else {
+        (spread, 32)
+    };
     Ipv4Net::new(Ipv4Addr::from_bits(address), length).context("make a prefix")
 }
 
@@ -111,11 +132,16 @@ mod tests {
 
     #[test]
     fn there_are_as_many_prefixes_as_entries() {
-        let prefixes: BTreeSet<_> =
-            (0..MAX_RULES).map(|number| blocked(number).expect("a prefix").trunc()).collect();
+        let prefixes: BTreeSet<_> = (0..MAX_RULES)
+            .map(|number| blocked(number).expect("a prefix").trunc())
+            .collect();
         assert_eq!(prefixes.len(), MAX_RULES as usize);
         // Those that pass come from above all of them.
-        assert!(prefixes.iter().all(|prefix| prefix.broadcast() < Ipv4Addr::from_bits(0x8000_0000)));
+        assert!(
+            prefixes
+                .iter()
+                .all(|prefix| prefix.broadcast() < Ipv4Addr::from_bits(0x8000_0000))
+        );
     }
 
     #[test]

@@ -34,14 +34,26 @@ pub fn all() -> Result<Vec<Case>> {
 /// Two frames with all that the firewall follows, to be cut at every length.
 pub fn whole() -> Result<[(&'static str, Vec<u8>); 2]> {
     Ok([
-        ("two tags, options, TCP", tagged(optioned(tcp("198.51.100.2")?), 2)),
-        ("IPv6, extension headers, UDP", extended(udp("2001:db8::2")?, &[HOP_BY_HOP, DESTINATION])),
+        (
+            "two tags, options, TCP",
+            tagged(optioned(tcp("198.51.100.2")?), 2),
+        ),
+        (
+            "IPv6, extension headers, UDP",
+            extended(udp("2001:db8::2")?, &[HOP_BY_HOP, DESTINATION]),
+        ),
     ])
 }
 
 fn followed() -> Result<Vec<Case>> {
     let [v4, v6] = [udp("198.51.100.2")?, udp("2001:db8::2")?];
-    let extensions = [HOP_BY_HOP, DESTINATION, DESTINATION, DESTINATION, DESTINATION];
+    let extensions = [
+        HOP_BY_HOP,
+        DESTINATION,
+        DESTINATION,
+        DESTINATION,
+        DESTINATION,
+    ];
     Ok(vec![
         pass("TCP over IPv4", "tcp", tcp("198.51.100.2")?),
         pass("UDP over IPv4", "udp", v4.clone()),
@@ -49,10 +61,22 @@ fn followed() -> Result<Vec<Case>> {
         pass("UDP over IPv6", "udp", v6.clone()),
         pass("a VLAN tag (802.1Q)", "udp", tagged(v4.clone(), 1)),
         pass("two VLAN tags (QinQ)", "udp", tagged(v6.clone(), 2)),
-        pass("three VLAN tags: not followed", "other", tagged(v4.clone(), 3)),
+        pass(
+            "three VLAN tags: not followed",
+            "other",
+            tagged(v4.clone(), 3),
+        ),
         pass("IPv4 with options", "tcp", optioned(tcp("198.51.100.2")?)),
-        pass("IPv6 with extension headers", "udp", extended(v6.clone(), &extensions[..3])),
-        pass("IPv6 with five extension headers: not followed", "other", extended(v6, &extensions)),
+        pass(
+            "IPv6 with extension headers",
+            "udp",
+            extended(v6.clone(), &extensions[..3]),
+        ),
+        pass(
+            "IPv6 with five extension headers: not followed",
+            "other",
+            extended(v6, &extensions),
+        ),
         pass("ARP", "other", arp()?),
         pass("GRE over IPv4: not followed", "other", with(v4, IP + 9, 47)),
     ])
@@ -65,9 +89,21 @@ fn fragments() -> Result<Vec<Case>> {
     Ok(vec![
         pass("a first fragment", "fragment", first),
         pass("a later fragment: no ports to look at", "fragment", later),
-        pass("a fragment of IPv6", "fragment", extended(udp("2001:db8::2")?, &[FRAGMENT])),
-        blocked("a fragment from a blocked address", "fragment", with(udp("192.0.2.1")?, IP + 7, 1)),
-        pass("a fragment of a ping: not answered", "fragment", with(ping("198.51.100.2")?, IP + 6, 0x20)),
+        pass(
+            "a fragment of IPv6",
+            "fragment",
+            extended(udp("2001:db8::2")?, &[FRAGMENT]),
+        ),
+        blocked(
+            "a fragment from a blocked address",
+            "fragment",
+            with(udp("192.0.2.1")?, IP + 7, 1),
+        ),
+        pass(
+            "a fragment of a ping: not answered",
+            "fragment",
+            with(ping("198.51.100.2")?, IP + 6, 0x20),
+        ),
     ])
 }
 
@@ -75,12 +111,32 @@ fn ruled() -> Result<Vec<Case>> {
     let behind = extended(udp("2001:db8:bad::1")?, &[HOP_BY_HOP, DESTINATION]);
     Ok(vec![
         blocked("from 192.0.2.1: blocked", "tcp", tcp("192.0.2.1")?),
-        pass("from 192.0.2.7: a longer prefix lets it pass", "tcp", tcp("192.0.2.7")?),
+        pass(
+            "from 192.0.2.7: a longer prefix lets it pass",
+            "tcp",
+            tcp("192.0.2.7")?,
+        ),
         pass("from 192.0.3.1: just outside", "tcp", tcp("192.0.3.1")?),
-        blocked("from 192.0.2.1, in two tags", "udp", tagged(udp("192.0.2.1")?, 2)),
-        blocked("from 2001:db8:bad::1, behind extension headers", "udp", behind),
-        pass("from 2001:db8:bae::1: just outside", "udp", udp("2001:db8:bae::1")?),
-        blocked("a ping from 192.0.2.1: not answered", "icmp", ping("192.0.2.1")?),
+        blocked(
+            "from 192.0.2.1, in two tags",
+            "udp",
+            tagged(udp("192.0.2.1")?, 2),
+        ),
+        blocked(
+            "from 2001:db8:bad::1, behind extension headers",
+            "udp",
+            behind,
+        ),
+        pass(
+            "from 2001:db8:bae::1: just outside",
+            "udp",
+            udp("2001:db8:bae::1")?,
+        ),
+        blocked(
+            "a ping from 192.0.2.1: not answered",
+            "icmp",
+            ping("192.0.2.1")?,
+        ),
     ])
 }
 
@@ -91,9 +147,22 @@ fn sent() -> Result<Vec<Case>> {
         tx("a ping", "icmp", ping("198.51.100.2")?),
         tx("a ping over IPv6", "icmpv6", ping("2001:db8::2")?),
         pass("a ping to all: not answered", "icmp", broadcast),
-        pass("a ping with IP options: left to the kernel", "icmp", optioned(ping("198.51.100.2")?)),
-        pass("the answer to a ping", "icmp", with(ping("198.51.100.2")?, V4_TRANSPORT, 0)),
-        Case { name: "UDP to port 8000", frame: redirected, kind: "udp", verdict: "redirect" },
+        pass(
+            "a ping with IP options: left to the kernel",
+            "icmp",
+            optioned(ping("198.51.100.2")?),
+        ),
+        pass(
+            "the answer to a ping",
+            "icmp",
+            with(ping("198.51.100.2")?, V4_TRANSPORT, 0),
+        ),
+        Case {
+            name: "UDP to port 8000",
+            frame: redirected,
+            kind: "udp",
+            verdict: "redirect",
+        },
         pass(
             "TCP to port 8000",
             "tcp",
@@ -108,18 +177,36 @@ fn malformed() -> Result<Vec<Case>> {
     Ok(vec![
         broken("IPv4 that says it is version 5", with(v4.clone(), IP, 0x55)),
         broken("an IPv4 header of 16 bytes", with(v4.clone(), IP, 0x44)),
-        broken("IPv4 that says it is longer than the frame", with(v4.clone(), IP + 2, 1)),
-        broken("IPv4 that is shorter than its header", with(v4.clone(), IP + 3, 19)),
+        broken(
+            "IPv4 that says it is longer than the frame",
+            with(v4.clone(), IP + 2, 1),
+        ),
+        broken(
+            "IPv4 that is shorter than its header",
+            with(v4.clone(), IP + 3, 19),
+        ),
         broken("a UDP header in what fills the frame up", bare),
-        broken("UDP that is longer than its packet", with(v4.clone(), V4_TRANSPORT + 4, 1)),
-        broken("UDP that is shorter than its header", with(v4, V4_TRANSPORT + 5, 7)),
-        broken("a TCP header of 16 bytes", with(tcp("198.51.100.2")?, V4_TRANSPORT + 12, 0x40)),
+        broken(
+            "UDP that is longer than its packet",
+            with(v4.clone(), V4_TRANSPORT + 4, 1),
+        ),
+        broken(
+            "UDP that is shorter than its header",
+            with(v4, V4_TRANSPORT + 5, 7),
+        ),
+        broken(
+            "a TCP header of 16 bytes",
+            with(tcp("198.51.100.2")?, V4_TRANSPORT + 12, 0x40),
+        ),
         broken(
             "a TCP header that is longer than its packet",
             with(tcp("198.51.100.2")?, V4_TRANSPORT + 12, 0xf0),
         ),
         broken("IPv6 that says it is version 4", with(v6.clone(), IP, 0x40)),
-        broken("IPv6 that says it is longer than the frame", with(v6.clone(), IP + 4, 1)),
+        broken(
+            "IPv6 that says it is longer than the frame",
+            with(v6.clone(), IP + 4, 1),
+        ),
         broken(
             "an extension header that is longer than its packet",
             with(extended(v6, &[HOP_BY_HOP]), V6_TRANSPORT + 1, 255),
@@ -128,27 +215,52 @@ fn malformed() -> Result<Vec<Case>> {
 }
 
 fn pass(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
-    Case { name, frame, kind, verdict: "pass" }
+    Case {
+        name,
+        frame,
+        kind,
+        verdict: "pass",
+    }
 }
 
 fn blocked(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
-    Case { name, frame, kind, verdict: "drop" }
+    Case {
+        name,
+        frame,
+        kind,
+        verdict: "drop",
+    }
 }
 
 fn tx(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
-    Case { name, frame, kind, verdict: "tx" }
+    Case {
+        name,
+        frame,
+        kind,
+        verdict: "tx",
+    }
 }
 
 fn broken(name: &'static str, frame: Vec<u8>) -> Case {
-    Case { name, frame, kind: "malformed", verdict: "drop" }
+    Case {
+        name,
+        frame,
+        kind: "malformed",
+        verdict: "drop",
+    }
 }
 
 fn address(text: &str) -> Result<IpAddr> {
-    text.parse().with_context(|| format!("read the address {text}"))
+    text.parse()
+        .with_context(|| format!("read the address {text}"))
 }
 
 fn receiver(from: IpAddr) -> Result<IpAddr> {
-    address(if from.is_ipv4() { "198.51.100.1" } else { "2001:db8::1" })
+    address(if from.is_ipv4() {
+        "198.51.100.1"
+    } else {
+        "2001:db8::1"
+    })
 }
 
 fn udp(from: &str) -> Result<Vec<u8>> {
@@ -179,11 +291,14 @@ fn arp() -> Result<Vec<u8>> {
         &[198, 51, 100, 1],
     );
     let mut frame = Vec::new();
-    PacketBuilder::ethernet2(CLIENT, SERVER).arp(packet.context("make an ARP packet")?).write(&mut frame)?;
+    PacketBuilder::ethernet2(CLIENT, SERVER)
+        .arp(packet.context("make an ARP packet")?)
+        .write(&mut frame)?;
     Ok(frame)
 }
 
-/// Puts one byte into a frame. The checksum of the IP header is wrong after that, and the firewall does not look.
+/// Puts one byte into a frame. The checksum of the IP header is wrong after that, and the firewall
+/// does not look.
 fn with(mut frame: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
     frame[at] = byte;
     frame
@@ -192,7 +307,11 @@ fn with(mut frame: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
 /// Puts tags before the type of the frame: 802.1ad for all but the innermost.
 fn tagged(mut frame: Vec<u8>, tags: u8) -> Vec<u8> {
     for number in 0..tags {
-        let kind = if number == 0 { [0x81, 0x00] } else { [0x88, 0xa8] };
+        let kind = if number == 0 {
+            [0x81, 0x00]
+        } else {
+            [0x88, 0xa8]
+        };
         frame.splice(12..12, [kind[0], kind[1], 0, 100 + number]);
     }
     frame
@@ -206,13 +325,21 @@ fn optioned(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// Extension headers of eight bytes each, filled up as RFC 8200 has it; for a fragment, it is its first.
+/// Extension headers of eight bytes each, filled up as RFC 8200 has it; for a fragment, it is its
+/// first.
 fn extended(mut frame: Vec<u8>, kinds: &[u8]) -> Vec<u8> {
     for &kind in kinds.iter().rev() {
         let next = std::mem::replace(&mut frame[IP + 6], kind);
         frame[IP + 5] += 8;
-        let rest = if kind == FRAGMENT { [0, 0, 1, 0, 0, 0, 1] } else { [0, 1, 4, 0, 0, 0, 0] };
-        frame.splice(V6_TRANSPORT..V6_TRANSPORT, [[next].as_slice(), &rest].concat());
+        let rest = if kind == FRAGMENT {
+            [0, 0, 1, 0, 0, 0, 1]
+        } else {
+            [0, 1, 4, 0, 0, 0, 0]
+        };
+        frame.splice(
+            V6_TRANSPORT..V6_TRANSPORT,
+            [[next].as_slice(), &rest].concat(),
+        );
     }
     frame
 }
@@ -229,8 +356,16 @@ mod tests {
         for case in followed().expect("they can be made") {
             let packet = SlicedPacket::from_ethernet(&case.frame).expect(case.name);
             match case.kind {
-                "tcp" => assert!(matches!(packet.transport, Some(TransportSlice::Tcp(_))), "{}", case.name),
-                "udp" => assert!(matches!(packet.transport, Some(TransportSlice::Udp(_))), "{}", case.name),
+                "tcp" => assert!(
+                    matches!(packet.transport, Some(TransportSlice::Tcp(_))),
+                    "{}",
+                    case.name
+                ),
+                "udp" => assert!(
+                    matches!(packet.transport, Some(TransportSlice::Udp(_))),
+                    "{}",
+                    case.name
+                ),
                 _ => {}
             }
         }
@@ -245,10 +380,14 @@ mod tests {
         let [(_, v4), (_, v6)] = whole().expect("they can be made");
         let packet = SlicedPacket::from_ethernet(&v4).expect("it is right");
         assert_eq!(packet.vlan_ids().len(), 2);
-        let Some(NetSlice::Ipv4(ip)) = packet.net else { panic!("it is IPv4") };
+        let Some(NetSlice::Ipv4(ip)) = packet.net else {
+            panic!("it is IPv4")
+        };
         assert_eq!(ip.header().options(), [1; 4]);
         let packet = SlicedPacket::from_ethernet(&v6).expect("it is right");
-        let Some(NetSlice::Ipv6(ip)) = packet.net else { panic!("it is IPv6") };
+        let Some(NetSlice::Ipv6(ip)) = packet.net else {
+            panic!("it is IPv6")
+        };
         assert_eq!(ip.header().next_header(), IpNumber::IPV6_HEADER_HOP_BY_HOP);
         assert_eq!(ip.payload().ip_number, IpNumber::UDP);
     }

@@ -35,15 +35,26 @@ pub struct Row {
 impl Counters {
     /// `each` gives a counter as all CPUs have it.
     pub fn read<E>(mut each: impl FnMut(u32) -> Result<Vec<Counter>, E>) -> Result<Self, E> {
-        (0..COUNTERS).map(|index| Ok(sum(&each(index)?))).collect::<Result<_, _>>().map(Self)
+        (0..COUNTERS)
+            .map(|index| Ok(sum(&each(index)?)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// What was counted at all.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let counted = self.0.iter().enumerate().filter(|(_, counter)| counter.frames > 0);
+        let counted = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, counter)| counter.frames > 0);
         counted.map(|(index, &counter)| {
             let (kind, verdict) = (index / NAMES.len(), index % NAMES.len());
-            Row { kind: KINDS[kind].1, verdict: NAMES[verdict], counter }
+            Row {
+                kind: KINDS[kind].1,
+                verdict: NAMES[verdict],
+                counter,
+            }
         })
     }
 
@@ -60,9 +71,20 @@ impl Counters {
     }
 
     pub fn table(&self) -> String {
-        let mut table = format!("  {:10} {:9} {:>10} {:>12}", "kind", "verdict", "frames", "bytes");
-        for Row { kind, verdict, counter } in self.rows() {
-            table += &format!("\n  {kind:10} {verdict:9} {:>10} {:>12}", counter.frames, counter.bytes);
+        let mut table = format!(
+            "  {:10} {:9} {:>10} {:>12}",
+            "kind", "verdict", "frames", "bytes"
+        );
+        for Row {
+            kind,
+            verdict,
+            counter,
+        } in self.rows()
+        {
+            table += &format!(
+                "\n  {kind:10} {verdict:9} {:>10} {:>12}",
+                counter.frames, counter.bytes
+            );
         }
         table
     }
@@ -92,19 +114,36 @@ mod tests {
     /// Two CPUs that counted `frames` each, of one kind and verdict.
     fn counted(kind: Kind, verdict: u32, frames: u64) -> Counters {
         let index = kind as u32 * VERDICTS + verdict;
-        let cpu = Counter { frames, bytes: frames * 60 };
-        let each = |at| Ok::<_, Infallible>(vec![if at == index { cpu } else { Counter::default() }; 2]);
+        let cpu = Counter {
+            frames,
+            bytes: frames * 60,
+        };
+        let each =
+            |at| Ok::<_, Infallible>(vec![if at == index { cpu } else { Counter::default() }; 2]);
         Counters::read(each).expect("infallible")
     }
 
     #[test]
     fn every_kind_and_verdict_has_its_name() {
-        for (kind, name) in [(Kind::Other, "other"), (Kind::Icmpv6, "icmpv6"), (Kind::Malformed, "malformed")]
-        {
+        for (kind, name) in [
+            (Kind::Other, "other"),
+            (Kind::Icmpv6, "icmpv6"),
+            (Kind::Malformed, "malformed"),
+        ] {
             for (verdict, verdict_name) in [(0, "aborted"), (1, "drop"), (4, "redirect")] {
                 let rows: Vec<_> = counted(kind, verdict, 3).rows().collect();
-                let counter = Counter { frames: 6, bytes: 360 };
-                assert_eq!(rows, [Row { kind: name, verdict: verdict_name, counter }]);
+                let counter = Counter {
+                    frames: 6,
+                    bytes: 360,
+                };
+                assert_eq!(
+                    rows,
+                    [Row {
+                        kind: name,
+                        verdict: verdict_name,
+                        counter
+                    }]
+                );
             }
         }
         assert_eq!(KINDS.len() as u32 * VERDICTS, COUNTERS);

@@ -1,5 +1,5 @@
-//! How frames are counted. The kernel side in Rust and the user side both compile this file, so they cannot differ;
-//! `bpf/xdp.bpf.c` has the same in C.
+//! How frames are counted. The kernel side in Rust and the user side both compile this file, so
+//! they cannot differ; `bpf/xdp.bpf.c` has the same in C.
 
 /// What a frame carries, as far as the firewall looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

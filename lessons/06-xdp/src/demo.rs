@@ -40,33 +40,52 @@ pub fn run(firewall: &mut dyn Firewall, mode: Mode, output: Output) -> Result<()
     output.prose(
         "network   c0 ==== fw0 [firewall]   fw1 ==== b0     two veth pairs in a namespace of their own",
     )?;
-    let socket = UdpSocket::bind((SERVER_ADDRESS, PORT)).context("open a UDP socket behind the firewall")?;
-    socket.set_read_timeout(Some(LIMIT)).context("set a time limit")?;
+    let socket =
+        UdpSocket::bind((SERVER_ADDRESS, PORT)).context("open a UDP socket behind the firewall")?;
+    socket
+        .set_read_timeout(Some(LIMIT))
+        .context("set a time limit")?;
     let (client, behind) = (Wire::open(&network.client)?, Wire::open(&network.behind)?);
     let counted = firewall.frames()?;
-    let mut demo = Demo { firewall, network, client, behind, socket, output, counted };
+    let mut demo = Demo {
+        firewall,
+        network,
+        client,
+        behind,
+        socket,
+        output,
+        counted,
+    };
     demo.all_verdicts(mode)?;
     demo.other_mode(mode)?;
     demo.egress()?;
     output.event(
-        &format!("\nthe counters of all CPUs, added up\n{}", demo.counted.table()),
+        &format!(
+            "\nthe counters of all CPUs, added up\n{}",
+            demo.counted.table()
+        ),
         &json!({ "event": "summary", "counters": demo.counted.json() }),
     )?;
-    output.prose("\nend       the namespace goes with this process, and takes interfaces and programs along")
+    output.prose(
+        "\nend       the namespace goes with this process, and takes interfaces and programs along",
+    )
 }
 
 impl Demo<'_> {
     fn all_verdicts(&mut self, mode: Mode) -> Result<()> {
         self.attach(mode)?;
 
-        self.output.prose("\nno rules: what comes from 10.6.6.6 passes, and a socket gets it")?;
+        self.output
+            .prose("\nno rules: what comes from 10.6.6.6 passes, and a socket gets it")?;
         self.udp(BAD_ADDRESS, "pass")?;
 
-        self.output.prose("\na rule is set while the firewall runs")?;
+        self.output
+            .prose("\na rule is set while the firewall runs")?;
         self.set("10.6.6.0/24", Action::Drop)?;
         self.udp(BAD_ADDRESS, "drop")?;
         self.udp(GOOD, "pass")?;
-        self.output.prose("\nthe longest prefix that fits decides, so that there can be exceptions")?;
+        self.output
+            .prose("\nthe longest prefix that fits decides, so that there can be exceptions")?;
         self.set("10.6.6.6/32", Action::Pass)?;
         self.udp(BAD_ADDRESS, "pass")?;
         self.remove("10.6.6.6/32")?;
@@ -80,13 +99,21 @@ impl Demo<'_> {
         self.set("fd06:6::/32", Action::Drop)?;
         self.ping(BAD_V6.into(), SERVER_V6.into(), "drop")?;
 
-        self.output.prose(&format!("\nredirect: UDP port {REDIRECTED} leaves by another interface"))?;
-        self.firewall.redirect(REDIRECTED, &self.network.exit).context("set the redirection")?;
+        self.output.prose(&format!(
+            "\nredirect: UDP port {REDIRECTED} leaves by another interface"
+        ))?;
+        self.firewall
+            .redirect(REDIRECTED, &self.network.exit)
+            .context("set the redirection")?;
         self.redirected()
     }
 
     fn other_mode(&mut self, mode: Mode) -> Result<()> {
-        let other = if mode == Mode::Native { Mode::Generic } else { Mode::Native };
+        let other = if mode == Mode::Native {
+            Mode::Generic
+        } else {
+            Mode::Native
+        };
         self.firewall.detach();
         self.output.prose("")?;
         self.attach(other)?;
@@ -96,8 +123,8 @@ impl Demo<'_> {
         self.redirected()
     }
 
-    /// A veth takes frames that XDP sends only while its own end of the cable has a program, in native mode: that is
-    /// what makes it ready for them.
+    /// A veth takes frames that XDP sends only while its own end of the cable has a program, in
+    /// native mode: that is what makes it ready for them.
     fn attach(&mut self, mode: Mode) -> Result<()> {
         self.attach_one(mode, "firewall", &self.network.server.clone())?;
         if mode == Mode::Native {
@@ -129,7 +156,9 @@ impl Demo<'_> {
 
     fn set(&mut self, prefix: &str, action: Action) -> Result<()> {
         let net: IpNet = prefix.parse().context("read the demo's prefix")?;
-        self.firewall.set_rule(net, action).with_context(|| format!("set the rule for {prefix}"))?;
+        self.firewall
+            .set_rule(net, action)
+            .with_context(|| format!("set the rule for {prefix}"))?;
         self.output.event(
             &format!("  rule    {prefix} {}", action.name()),
             &json!({ "event": "rule", "change": "set", "prefix": prefix, "action": action.name() }),
@@ -138,7 +167,9 @@ impl Demo<'_> {
 
     fn remove(&mut self, prefix: &str) -> Result<()> {
         let net: IpNet = prefix.parse().context("read the demo's prefix")?;
-        self.firewall.remove_rule(net).with_context(|| format!("remove the rule for {prefix}"))?;
+        self.firewall
+            .remove_rule(net)
+            .with_context(|| format!("remove the rule for {prefix}"))?;
         self.output.event(
             &format!("  rule    {prefix} removed"),
             &json!({ "event": "rule", "change": "removed", "prefix": prefix }),
@@ -149,8 +180,14 @@ impl Demo<'_> {
         let row = self.send(&frame::udp(from.into(), SERVER_ADDRESS.into(), PORT)?)?;
         let seen = if row.verdict == "pass" {
             let mut buffer = [0; 64];
-            let (length, sender) = self.socket.recv_from(&mut buffer).context("wait for the datagram")?;
-            ensure!(buffer[..length] == *PAYLOAD && sender.ip() == from, "the socket got another datagram");
+            let (length, sender) = self
+                .socket
+                .recv_from(&mut buffer)
+                .context("wait for the datagram")?;
+            ensure!(
+                buffer[..length] == *PAYLOAD && sender.ip() == from,
+                "the socket got another datagram"
+            );
             "the socket got it"
         } else {
             "counted, and gone"
@@ -162,7 +199,8 @@ impl Demo<'_> {
         let request = frame::ping(from, to)?;
         let row = self.send(&request)?;
         let seen = if row.verdict == "tx" {
-            self.client.wait_for(LIMIT, |answer| frame::is_answer(&request, answer))?;
+            self.client
+                .wait_for(LIMIT, |answer| frame::is_answer(&request, answer))?;
             "answered with the request's own ttl: no network stack has seen it"
         } else {
             "counted, and gone"
@@ -176,7 +214,13 @@ impl Demo<'_> {
         if row.verdict == "redirect" {
             self.behind.wait_for(LIMIT, |frame| frame == sent)?;
         }
-        self.tell("udp", &GOOD.to_string(), row, "came out at b0, unchanged", "redirect")
+        self.tell(
+            "udp",
+            &GOOD.to_string(),
+            row,
+            "came out at b0, unchanged",
+            "redirect",
+        )
     }
 
     /// Sends a frame and waits until the firewall has counted it: as what, and with which verdict.
@@ -188,7 +232,11 @@ impl Demo<'_> {
             let new = now.since(&self.counted);
             if new.frames() > 0 {
                 self.counted = now;
-                ensure!(new.frames() == 1, "count one frame: the firewall counted {}", new.frames());
+                ensure!(
+                    new.frames() == 1,
+                    "count one frame: the firewall counted {}",
+                    new.frames()
+                );
                 return new.rows().next().context("find what was counted");
             }
             if Instant::now() > deadline {
@@ -204,7 +252,10 @@ impl Demo<'_> {
             &format!("  {what:4}    from {from:9} {verdict:8} {seen}"),
             &json!({ "event": "frame", "kind": row.kind, "from": from, "verdict": verdict, "seen": seen }),
         )?;
-        ensure!(verdict == expected, "the verdict should have been {expected}");
+        ensure!(
+            verdict == expected,
+            "the verdict should have been {expected}"
+        );
         Ok(())
     }
 
@@ -214,24 +265,34 @@ impl Demo<'_> {
         )?;
         self.send_out()?;
         self.client.wait_for(LIMIT, is_for_bad)?;
-        let told = |seen: &str, drops: u64| json!({ "event": "egress", "seen": seen, "drops": drops });
+        let told =
+            |seen: &str, drops: u64| json!({ "event": "egress", "seen": seen, "drops": drops });
         self.output.event(
             "  udp     to   10.6.6.6           arrived at c0, though it is blocked",
             &told("arrived", 0),
         )?;
         let server = self.network.server.clone();
         self.firewall.attach_egress(&server)?;
-        self.output.prose("attached  egress   to fw0 as a filter of tc, with the same rules")?;
+        self.output
+            .prose("attached  egress   to fw0 as a filter of tc, with the same rules")?;
         self.send_out()?;
         // tc drops a packet while it is being sent: there is nothing to wait for.
         let drops = self.firewall.egress_drops()?;
-        self.output.event("  udp     to   10.6.6.6  drop     counted, and gone", &told("dropped", drops))?;
-        ensure!(drops == 1, "count what tc dropped: it was {drops}, and should have been 1");
+        self.output.event(
+            "  udp     to   10.6.6.6  drop     counted, and gone",
+            &told("dropped", drops),
+        )?;
+        ensure!(
+            drops == 1,
+            "count what tc dropped: it was {drops}, and should have been 1"
+        );
         Ok(())
     }
 
     fn send_out(&self) -> Result<()> {
-        self.socket.send_to(PAYLOAD, (BAD_ADDRESS, PORT)).context("send a datagram from fw0")?;
+        self.socket
+            .send_to(PAYLOAD, (BAD_ADDRESS, PORT))
+            .context("send a datagram from fw0")?;
         Ok(())
     }
 }

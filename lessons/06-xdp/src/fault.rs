@@ -21,12 +21,12 @@ pub fn of_attach(error: Error, interface: &Interface, mode: Mode) -> Error {
                 .help("--mode generic lets the kernel run them, with any driver")
                 .into()
         }
-        Some(libc::ERANGE | libc::EINVAL | libc::ENOSPC) if mode == Mode::Native => {
-            NotReady::new(format!("{what}: its driver refuses, because of its MTU or its queues: {error:#}"))
-                .help(format!("ip link set {name} mtu 1500"))
-                .help("--mode generic lets the kernel run them, with any driver")
-                .into()
-        }
+        Some(libc::ERANGE | libc::EINVAL | libc::ENOSPC) if mode == Mode::Native => NotReady::new(
+            format!("{what}: its driver refuses, because of its MTU or its queues: {error:#}"),
+        )
+        .help(format!("ip link set {name} mtu 1500"))
+        .help("--mode generic lets the kernel run them, with any driver")
+        .into(),
         _ => error.context(what),
     }
 }
@@ -34,16 +34,26 @@ pub fn of_attach(error: Error, interface: &Interface, mode: Mode) -> Error {
 fn busy(what: &str, interface: &Interface) -> NotReady {
     // Looked up anew: it may have come a moment ago.
     let now = Interface::find(&interface.name).ok();
-    let other = now.and_then(|now| now.program()).unwrap_or_else(|| "another XDP program".to_owned());
+    let other = now
+        .and_then(|now| now.program())
+        .unwrap_or_else(|| "another XDP program".to_owned());
     NotReady::new(format!("{what}: {other} is there already"))
         .help("bpftool net shows it; end the program that attached it")
-        .help(format!("ip link set {} xdp off takes one off that 'ip link' put there", interface.name))
+        .help(format!(
+            "ip link set {} xdp off takes one off that 'ip link' put there",
+            interface.name
+        ))
 }
 
-/// A rule could not be set. libbpf-rs does not pass the kernel's number on, so it is the count that tells.
+/// A rule could not be set. libbpf-rs does not pass the kernel's number on, so it is the count that
+/// tells.
 pub fn of_rule(error: Error, prefix: IpNet, is_full: bool) -> Error {
     if is_full {
-        let family = if prefix.addr().is_ipv4() { "IPv4" } else { "IPv6" };
+        let family = if prefix.addr().is_ipv4() {
+            "IPv4"
+        } else {
+            "IPv6"
+        };
         return anyhow!(
             "set the rule for {prefix}: the table for {family} is full; --max-rules makes it larger: {error:#}"
         );
@@ -53,5 +63,7 @@ pub fn of_rule(error: Error, prefix: IpNet, is_full: bool) -> Error {
 
 /// The number that the kernel gave, wherever it is in the chain of causes.
 fn errno(error: &Error) -> Option<i32> {
-    error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error())
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error())
 }

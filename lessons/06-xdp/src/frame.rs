@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use anyhow::{Context as _, Result, bail};
-use etherparse::{Ethernet2Header, IpHeaders, NetSlice, PacketBuilder, PacketBuilderStep, SlicedPacket};
+use etherparse::{
+    Ethernet2Header, IpHeaders, NetSlice, PacketBuilder, PacketBuilderStep, SlicedPacket,
+};
 use etherparse::{LinkSlice, TransportSlice};
 
 pub type Mac = [u8; 6];
@@ -12,7 +14,8 @@ pub type Mac = [u8; 6];
 pub const SERVER: Mac = [2, 0, 0, 0, 0, 1];
 pub const CLIENT: Mac = [2, 0, 0, 0, 0, 2];
 
-/// Not one of those that systems begin with (64, 128, 255): an answer that still has it was made from the request.
+/// Not one of those that systems begin with (64, 128, 255): an answer that still has it was made
+/// from the request.
 pub const TTL: u8 = 33;
 
 /// A ping's data, and a datagram's.
@@ -31,7 +34,11 @@ pub fn udp(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
 
 pub fn tcp(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
-    ip(from, to)?.tcp(port, port, 1, 1024).syn().write(&mut frame, &[]).context("make a segment")?;
+    ip(from, to)?
+        .tcp(port, port, 1, 1024)
+        .syn()
+        .write(&mut frame, &[])
+        .context("make a segment")?;
     Ok(frame)
 }
 
@@ -82,15 +89,25 @@ struct Facts {
 
 fn facts(frame: &[u8]) -> Option<Facts> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let Some(LinkSlice::Ethernet2(ethernet)) = &packet.link else { return None };
+    let Some(LinkSlice::Ethernet2(ethernet)) = &packet.link else {
+        return None;
+    };
     let (from, to, ttl): (IpAddr, IpAddr, u8) = match &packet.net {
         Some(NetSlice::Ipv4(ip)) => {
             let ip = ip.header();
-            (ip.source_addr().into(), ip.destination_addr().into(), ip.ttl())
+            (
+                ip.source_addr().into(),
+                ip.destination_addr().into(),
+                ip.ttl(),
+            )
         }
         Some(NetSlice::Ipv6(ip)) => {
             let ip = ip.header();
-            (ip.source_addr().into(), ip.destination_addr().into(), ip.hop_limit())
+            (
+                ip.source_addr().into(),
+                ip.destination_addr().into(),
+                ip.hop_limit(),
+            )
         }
         _ => return None,
     };
@@ -100,13 +117,21 @@ fn facts(frame: &[u8]) -> Option<Facts> {
             let right = header.icmp_type.calc_checksum(icmp.payload()) == header.checksum;
             (echo(icmp.type_u8(), 8, 0), right)
         }
-        (Some(TransportSlice::Icmpv6(icmp)), IpAddr::V6(from), IpAddr::V6(to)) => {
-            (echo(icmp.type_u8(), 128, 129), icmp.is_checksum_valid(from.octets(), to.octets()))
-        }
+        (Some(TransportSlice::Icmpv6(icmp)), IpAddr::V6(from), IpAddr::V6(to)) => (
+            echo(icmp.type_u8(), 128, 129),
+            icmp.is_checksum_valid(from.octets(), to.octets()),
+        ),
         _ => (None, true),
     };
     let macs = (ethernet.source(), ethernet.destination());
-    Some(Facts { macs, from, to, ttl, echo_reply, checksum_is_right })
+    Some(Facts {
+        macs,
+        from,
+        to,
+        ttl,
+        echo_reply,
+        checksum_is_right,
+    })
 }
 
 fn echo(kind: u8, request: u8, reply: u8) -> Option<bool> {

@@ -24,7 +24,9 @@ pub struct Interface {
 impl Interface {
     pub fn find(name: &str) -> Result<Self> {
         let mut question = LinkMessage::default();
-        question.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        question
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
         let answer = Netlink::open()?.ask(RouteNetlinkMessage::GetLink(question), 0);
         match answer {
             Ok(Some(RouteNetlinkMessage::NewLink(link))) => Ok(Self::read(name, &link)),
@@ -78,7 +80,8 @@ impl Interface {
     /// The program that is on it, by name and number.
     pub fn program(&self) -> Option<String> {
         let id = self.program?;
-        let name = ProgramHandle::from_prog_id(id).map(|program| program.name().as_encoded_bytes().to_vec());
+        let name = ProgramHandle::from_prog_id(id)
+            .map(|program| program.name().as_encoded_bytes().to_vec());
         let name = name.map_or("?".to_owned(), |name| common::text::printable(&name));
         Some(format!("{name} (program {id})"))
     }
@@ -94,7 +97,10 @@ fn missing(name: &str) -> NotReady {
     let problem = NotReady::new(format!("find interface '{name}': there is none"));
     match nix::net::if_::if_nameindex() {
         Ok(all) => {
-            let names: Vec<_> = all.iter().map(|one| one.name().to_string_lossy().into_owned()).collect();
+            let names: Vec<_> = all
+                .iter()
+                .map(|one| one.name().to_string_lossy().into_owned())
+                .collect();
             problem.help(format!("--interface takes {}", names.join(", ")))
         }
         Err(_) => problem,

@@ -7,7 +7,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
 use anyhow::{Context as _, Result};
 use ipnet::IpNet;
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{MapCore as _, MapFlags, OpenObject, ProgramInput, ProgramMut, TC_EGRESS, TcHookBuilder};
+use libbpf_rs::{
+    MapCore as _, MapFlags, OpenObject, ProgramInput, ProgramMut, TC_EGRESS, TcHookBuilder,
+};
 
 use crate::counters::Counters;
 use crate::counting::Counter;
@@ -33,35 +35,54 @@ pub struct Libbpf<'a> {
 }
 
 // ANCHOR: load
-pub fn load<'a>(storage: &'a mut MaybeUninit<OpenObject>, settings: &Settings) -> Result<Libbpf<'a>> {
-    let mut open = XdpSkelBuilder::default().open(storage).context("open the programs")?;
-    let globals = open.maps.rodata_data.as_deref_mut().context("find the globals")?;
+pub fn load<'a>(
+    storage: &'a mut MaybeUninit<OpenObject>,
+    settings: &Settings,
+) -> Result<Libbpf<'a>> {
+    let mut open = XdpSkelBuilder::default()
+        .open(storage)
+        .context("open the programs")?;
+    let globals = open
+        .maps
+        .rodata_data
+        .as_deref_mut()
+        .context("find the globals")?;
     globals.answer_ping = settings.answer_ping.into();
     open.maps.rules_v4.set_max_entries(settings.max_rules)?;
     open.maps.rules_v6.set_max_entries(settings.max_rules)?;
     let skeleton = open.load().context("load the programs")?;
-    Ok(Libbpf { skeleton, links: Vec::new() })
+    Ok(Libbpf {
+        skeleton,
+        links: Vec::new(),
+    })
 }
 // ANCHOR_END: load
 
 impl Firewall for Libbpf<'_> {
     fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
-        self.links.push(link(&self.skeleton.progs.firewall, interface, mode)?);
+        self.links
+            .push(link(&self.skeleton.progs.firewall, interface, mode)?);
         Ok(())
     }
 
     fn attach_pass(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
-        self.links.push(link(&self.skeleton.progs.pass, interface, mode)?);
+        self.links
+            .push(link(&self.skeleton.progs.pass, interface, mode)?);
         Ok(())
     }
 
     // ANCHOR: egress
     fn attach_egress(&mut self, interface: &Interface) -> Result<()> {
         let index = i32::try_from(interface.index).context("convert the interface's number")?;
-        let mut hook = TcHookBuilder::new(self.skeleton.progs.egress.as_fd()).ifindex(index).hook(TC_EGRESS);
-        // What filters hang on. Linux 6.6 and newer have links for tc as well (tcx); this works on all.
-        hook.create().with_context(|| format!("add clsact to {}", interface.name))?;
-        hook.attach().with_context(|| format!("attach egress to {}", interface.name))?;
+        let mut hook = TcHookBuilder::new(self.skeleton.progs.egress.as_fd())
+            .ifindex(index)
+            .hook(TC_EGRESS);
+        // What filters hang on. Linux 6.6 and newer have links for tc as well (tcx); this works on
+        // all.
+        hook.create()
+            .with_context(|| format!("add clsact to {}", interface.name))?;
+        hook.attach()
+            .with_context(|| format!("attach egress to {}", interface.name))?;
         Ok(())
     }
     // ANCHOR_END: egress
@@ -74,8 +95,16 @@ impl Firewall for Libbpf<'_> {
     fn set_rule(&mut self, prefix: IpNet, action: Action) -> Result<()> {
         let (key, verdict) = (key(prefix), action.verdict().to_ne_bytes());
         match prefix {
-            IpNet::V4(_) => self.skeleton.maps.rules_v4.update(&key, &verdict, MapFlags::ANY)?,
-            IpNet::V6(_) => self.skeleton.maps.rules_v6.update(&key, &verdict, MapFlags::ANY)?,
+            IpNet::V4(_) => self
+                .skeleton
+                .maps
+                .rules_v4
+                .update(&key, &verdict, MapFlags::ANY)?,
+            IpNet::V6(_) => self
+                .skeleton
+                .maps
+                .rules_v6
+                .update(&key, &verdict, MapFlags::ANY)?,
         }
         Ok(())
     }
@@ -91,20 +120,41 @@ impl Firewall for Libbpf<'_> {
 
     fn redirect(&mut self, port: u16, to: &Interface) -> Result<()> {
         let (key, value) = (u32::from(port).to_ne_bytes(), to.index.to_ne_bytes());
-        Ok(self.skeleton.maps.redirects.update(&key, &value, MapFlags::ANY)?)
+        Ok(self
+            .skeleton
+            .maps
+            .redirects
+            .update(&key, &value, MapFlags::ANY)?)
     }
 
     fn frames(&self) -> Result<Counters> {
         Counters::read(|index| {
-            let cpus = self.skeleton.maps.frames.lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)?;
-            let words = cpus.unwrap_or_default().into_iter().map(|cpu| (word(&cpu, 0), word(&cpu, 8)));
-            Ok(words.map(|(frames, bytes)| Counter { frames, bytes }).collect())
+            let cpus = self
+                .skeleton
+                .maps
+                .frames
+                .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)?;
+            let words = cpus
+                .unwrap_or_default()
+                .into_iter()
+                .map(|cpu| (word(&cpu, 0), word(&cpu, 8)));
+            Ok(words
+                .map(|(frames, bytes)| Counter { frames, bytes })
+                .collect())
         })
     }
 
     fn egress_drops(&self) -> Result<u64> {
-        let cpus = self.skeleton.maps.egress_drops.lookup_percpu(&[0; 4], MapFlags::ANY)?;
-        Ok(cpus.unwrap_or_default().iter().map(|cpu| word(cpu, 0)).sum())
+        let cpus = self
+            .skeleton
+            .maps
+            .egress_drops
+            .lookup_percpu(&[0; 4], MapFlags::ANY)?;
+        Ok(cpus
+            .unwrap_or_default()
+            .iter()
+            .map(|cpu| word(cpu, 0))
+            .sum())
     }
 
     // ANCHOR: test-run
@@ -117,7 +167,11 @@ impl Firewall for Libbpf<'_> {
             ..ProgramInput::default()
         })?;
         let (verdict, duration) = (output.return_value, output.duration);
-        Ok(Judged { verdict, frame: after, duration })
+        Ok(Judged {
+            verdict,
+            frame: after,
+            duration,
+        })
     }
     // ANCHOR_END: test-run
 }
@@ -136,12 +190,14 @@ fn link(program: &ProgramMut<'_>, interface: &Interface, mode: Mode) -> io::Resu
     };
     let program = program.as_fd().as_raw_fd();
     // SAFETY: libbpf reads the options, whose size is in them.
-    let fd = unsafe { libbpf_sys::bpf_link_create(program, index, libbpf_sys::BPF_XDP, &raw const options) };
+    let fd = unsafe {
+        libbpf_sys::bpf_link_create(program, index, libbpf_sys::BPF_XDP, &raw const options)
+    };
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
     }
-    // A link is a file descriptor: when it is closed, the program is detached, however this process ends.
-    // SAFETY: it is new, and nobody else has it.
+    // A link is a file descriptor: when it is closed, the program is detached, however this process
+    // ends. SAFETY: it is new, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 // ANCHOR_END: link
@@ -157,5 +213,8 @@ fn key(prefix: IpNet) -> Vec<u8> {
 }
 
 fn word(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_ne_bytes)
+    bytes
+        .get(at..at + 8)
+        .and_then(|word| word.try_into().ok())
+        .map_or(0, u64::from_ne_bytes)
 }

@@ -44,9 +44,9 @@ const NOT_GUARDING: [&str; 3] = ["demo", "self_test", "bench"];
 
 /// A firewall that sees each frame that comes in, before the kernel's network stack does.
 ///
-/// It drops what comes from addresses that you block, can answer pings itself and send UDP ports out by another
-/// interface, and counts all by kind and verdict. Frames that are malformed are dropped; fragments, and what it does
-/// not follow, are judged by their addresses only. Needs root.
+/// It drops what comes from addresses that you block, can answer pings itself and send UDP ports
+/// out by another interface, and counts all by kind and verdict. Frames that are malformed are
+/// dropped; fragments, and what it does not follow, are judged by their addresses only. Needs root.
 ///
 /// Example: xdp --interface eth0 --block 192.0.2.0/24 --allow 192.0.2.7 --list blocked.txt
 #[derive(Parser)]
@@ -104,11 +104,19 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
-    let watch = cli.interface.as_deref().map(|name| cli.watch(name)).transpose()?;
+    let watch = cli
+        .interface
+        .as_deref()
+        .map(|name| cli.watch(name))
+        .transpose()?;
     let settings = Settings {
         // The demo and the self-test show it.
         answer_ping: cli.answer_ping || cli.demo || cli.self_test,
-        max_rules: if cli.bench { bench::MAX_RULES } else { cli.max_rules },
+        max_rules: if cli.bench {
+            bench::MAX_RULES
+        } else {
+            cli.max_rules
+        },
     };
     match cli.implementation {
         Implementation::Aya => cli.drive(&mut aya::load(&settings)?, watch, "aya"),
@@ -120,7 +128,12 @@ fn run(cli: &Cli) -> Result<()> {
 }
 
 impl Cli {
-    fn drive(&self, firewall: &mut dyn Firewall, watch: Option<Watch>, implementation: &str) -> Result<()> {
+    fn drive(
+        &self,
+        firewall: &mut dyn Firewall,
+        watch: Option<Watch>,
+        implementation: &str,
+    ) -> Result<()> {
         let output = Output { json: self.json };
         match watch {
             Some(watch) => watch::run(firewall, &watch, output),
@@ -133,7 +146,10 @@ impl Cli {
     fn watch(&self, name: &str) -> Result<Watch> {
         let drops = self.block.iter().map(|&prefix| (prefix, Action::Drop));
         let passes = self.allow.iter().map(|&prefix| (prefix, Action::Pass));
-        let redirects = self.redirect.iter().map(|(port, name)| Ok((*port, Interface::find(name)?)));
+        let redirects = self
+            .redirect
+            .iter()
+            .map(|(port, name)| Ok((*port, Interface::find(name)?)));
         Ok(Watch {
             interface: Interface::find(name)?,
             mode: self.mode,
@@ -150,7 +166,11 @@ fn redirection(text: &str) -> Result<(u16, String), String> {
     let wanted = || "a port and an interface are wanted, as in 8000:eth1".to_owned();
     let (port, name) = text.split_once(':').ok_or_else(wanted)?;
     let port = port.parse().map_err(|_| wanted())?;
-    if name.is_empty() { Err(wanted()) } else { Ok((port, name.to_owned())) }
+    if name.is_empty() {
+        Err(wanted())
+    } else {
+        Ok((port, name.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +207,9 @@ mod tests {
         }
         let line = "xdp -i eth0 --block 10.0.0.0/8 --block fd00::1 --redirect 53:eth1";
         let cli = Cli::try_parse_from(line.split(' ')).expect("it makes sense");
-        assert_eq!((cli.block.len(), &*cli.redirect), (2, &[(53, "eth1".to_owned())][..]));
+        assert_eq!(
+            (cli.block.len(), &*cli.redirect),
+            (2, &[(53, "eth1".to_owned())][..])
+        );
     }
 }

@@ -17,12 +17,18 @@ impl Netlink {
     pub fn open() -> Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE).context("open a netlink socket")?;
         socket.bind_auto().context("bind the netlink socket")?;
-        socket.connect(&SocketAddr::new(0, 0)).context("connect the netlink socket to the kernel")?;
+        socket
+            .connect(&SocketAddr::new(0, 0))
+            .context("connect the netlink socket to the kernel")?;
         Ok(Self(socket))
     }
 
     /// What the kernel says before its acknowledgement, if anything.
-    pub fn ask(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<Option<RouteNetlinkMessage>> {
+    pub fn ask(
+        &self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> io::Result<Option<RouteNetlinkMessage>> {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
         request.finalize();
@@ -40,8 +46,10 @@ impl Netlink {
             self.0.recv(&mut buffer, 0)?;
             let mut rest = &buffer[..];
             while !rest.is_empty() {
-                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+                let message =
+                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| {
+                        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+                    })?;
                 // Messages begin at multiples of four.
                 let length = (message.header.length as usize).next_multiple_of(4);
                 rest = rest.get(length..).unwrap_or_default();

@@ -5,8 +5,8 @@
 //!   the client  10.6.0.1              redirected frames leave here
 //! ```
 //!
-//! A namespace lives as long as something is in it. Nothing names this one, so it goes with the process, and takes
-//! its interfaces along, however the process ends.
+//! A namespace lives as long as something is in it. Nothing names this one, so it goes with the
+//! process, and takes its interfaces along, however the process ends.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -59,7 +59,12 @@ pub fn create() -> Result<Network> {
     let server = Interface::find("fw0")?;
     add_address(&netlink, &server).context("give fw0 an address")?;
     add_neighbour(&netlink, &server).context("tell fw0 where the client is")?;
-    Ok(Network { client: ready("c0")?, server: ready("fw0")?, exit: ready("fw1")?, behind: ready("b0")? })
+    Ok(Network {
+        client: ready("c0")?,
+        server: ready("fw0")?,
+        exit: ready("fw1")?,
+        behind: ready("b0")?,
+    })
 }
 
 /// Else the interfaces would say hello to each other, at times of their own.
@@ -76,21 +81,32 @@ fn no_ipv6() -> io::Result<()> {
 fn pair(netlink: &Netlink, one: (&str, Mac), other: (&str, Mac)) -> Result<()> {
     let mut link = end(one);
     let peer = InfoData::Veth(InfoVeth::Peer(end(other)));
-    link.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(peer)]));
-    match netlink.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL) {
+    link.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Veth),
+        LinkInfo::Data(peer),
+    ]));
+    match netlink.ask(
+        RouteNetlinkMessage::NewLink(link),
+        NLM_F_CREATE | NLM_F_EXCL,
+    ) {
         Ok(_) => Ok(()),
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-            Err(NotReady::new("make a pair of interfaces: the kernel's module veth is not loaded")
-                .help("modprobe veth")
-                .into())
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Err(NotReady::new(
+            "make a pair of interfaces: the kernel's module veth is not loaded",
+        )
+        .help("modprobe veth")
+        .into()),
+        Err(error) => {
+            Err(error).with_context(|| format!("make the interfaces {} and {}", one.0, other.0))
         }
-        Err(error) => Err(error).with_context(|| format!("make the interfaces {} and {}", one.0, other.0)),
     }
 }
 
 fn end((name, mac): (&str, Mac)) -> LinkMessage {
     let mut link = LinkMessage::default();
-    link.attributes = vec![LinkAttribute::IfName(name.to_owned()), LinkAttribute::Address(mac.to_vec())];
+    link.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        LinkAttribute::Address(mac.to_vec()),
+    ];
     link
 }
 
@@ -109,8 +125,16 @@ fn add_address(netlink: &Netlink, to: &Interface) -> io::Result<()> {
     message.header.family = AddressFamily::Inet;
     message.header.prefix_len = PREFIX;
     message.header.index = to.index;
-    message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
-    netlink.ask(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL).map(drop)
+    message.attributes = vec![
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
+    ];
+    netlink
+        .ask(
+            RouteNetlinkMessage::NewAddress(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .map(drop)
 }
 
 /// So that nobody needs to ask by ARP.
@@ -123,7 +147,12 @@ fn add_neighbour(netlink: &Netlink, on: &Interface) -> io::Result<()> {
         NeighbourAttribute::Destination(BAD_ADDRESS.into()),
         NeighbourAttribute::LinkLayerAddress(CLIENT.to_vec()),
     ];
-    netlink.ask(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_EXCL).map(drop)
+    netlink
+        .ask(
+            RouteNetlinkMessage::NewNeighbour(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .map(drop)
 }
 
 /// The kernel switches an interface on a moment after it was told to; until then, frames are lost.

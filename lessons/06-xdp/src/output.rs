@@ -16,6 +16,10 @@ impl Output {
     }
 
     pub fn event(self, text: &str, json: &Value) -> Result<()> {
-        if self.json { say(&json.to_string()) } else { say(text) }
+        if self.json {
+            say(&json.to_string())
+        } else {
+            say(text)
+        }
     }
 }

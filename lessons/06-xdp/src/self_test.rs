@@ -1,5 +1,5 @@
-//! Unit tests of the kernel side: frames made by hand go through BPF_PROG_TEST_RUN, which runs a loaded program
-//! without any interface, and gives back its verdict and the frame as it left it.
+//! Unit tests of the kernel side: frames made by hand go through BPF_PROG_TEST_RUN, which runs a
+//! loaded program without any interface, and gives back its verdict and the frame as it left it.
 
 use std::net::IpAddr;
 
@@ -28,8 +28,13 @@ pub fn run(firewall: &mut dyn Firewall, output: Output) -> Result<()> {
     prepare(firewall)?;
     let blocked = BLOCKED.join(" and ");
     output.prose(&format!("rules     {blocked} drop, {ALLOWED} pass"))?;
-    output.prose(&format!("besides   pings are answered, and UDP port {REDIRECTED} is redirected"))?;
-    output.prose(&format!("\n  {:52} {:>5} {:9} counted as", "frame", "bytes", "verdict"))?;
+    output.prose(&format!(
+        "besides   pings are answered, and UDP port {REDIRECTED} is redirected"
+    ))?;
+    output.prose(&format!(
+        "\n  {:52} {:>5} {:9} counted as",
+        "frame", "bytes", "verdict"
+    ))?;
     for case in cases::all()? {
         judge(firewall, &case).with_context(|| case.name.to_owned())?;
         show(output, case.name, case.frame.len(), case.verdict, case.kind)?;
@@ -48,29 +53,58 @@ fn prepare(firewall: &mut dyn Firewall) -> Result<()> {
     }
     firewall.set_rule(ALLOWED.parse()?, Action::Pass)?;
     // Every network namespace has it.
-    firewall.redirect(REDIRECTED, &Interface::find("lo")?).context("set the redirection")
+    firewall
+        .redirect(REDIRECTED, &Interface::find("lo")?)
+        .context("set the redirection")
 }
 
 fn judge(firewall: &dyn Firewall, case: &Case) -> Result<()> {
     let before = firewall.frames()?;
-    let judged = firewall.test_run(&case.frame, 1).context("run the program")?;
+    let judged = firewall
+        .test_run(&case.frame, 1)
+        .context("run the program")?;
     let counted = firewall.frames()?.since(&before);
 
     let verdict = verdict_name(judged.verdict);
-    ensure!(verdict == case.verdict, "the verdict is {verdict}, and should be {}", case.verdict);
+    ensure!(
+        verdict == case.verdict,
+        "the verdict is {verdict}, and should be {}",
+        case.verdict
+    );
     let rows: Vec<_> = counted.rows().collect();
     match rows[..] {
-        [Row { kind, verdict, counter }] => {
-            ensure!(kind == case.kind, "counted as {kind}, and should be {}", case.kind);
+        [
+            Row {
+                kind,
+                verdict,
+                counter,
+            },
+        ] => {
+            ensure!(
+                kind == case.kind,
+                "counted as {kind}, and should be {}",
+                case.kind
+            );
             ensure!(verdict == case.verdict, "counted with verdict {verdict}");
-            ensure!((counter.frames, counter.bytes) == (1, case.frame.len() as u64), "counted {counter:?}");
+            ensure!(
+                (counter.frames, counter.bytes) == (1, case.frame.len() as u64),
+                "counted {counter:?}"
+            );
         }
         _ => bail!("counted {rows:?} for one frame"),
     }
     if case.verdict == "tx" {
-        ensure!(frame::is_answer(&case.frame, &judged.frame), "the answer is wrong: {:02x?}", judged.frame);
+        ensure!(
+            frame::is_answer(&case.frame, &judged.frame),
+            "the answer is wrong: {:02x?}",
+            judged.frame
+        );
     } else {
-        ensure!(judged.frame == case.frame, "the frame was changed: {:02x?}", judged.frame);
+        ensure!(
+            judged.frame == case.frame,
+            "the frame was changed: {:02x?}",
+            judged.frame
+        );
     }
     Ok(())
 }
@@ -79,7 +113,12 @@ fn judge(firewall: &dyn Firewall, case: &Case) -> Result<()> {
 fn cut_short(firewall: &dyn Firewall, name: &'static str, frame: &[u8]) -> Result<usize> {
     let lengths = SHORTEST..frame.len();
     for length in lengths.clone() {
-        let case = Case { name, frame: frame[..length].to_vec(), kind: "malformed", verdict: "drop" };
+        let case = Case {
+            name,
+            frame: frame[..length].to_vec(),
+            kind: "malformed",
+            verdict: "drop",
+        };
         judge(firewall, &case).with_context(|| format!("{name}, cut at {length} bytes"))?;
     }
     Ok(lengths.len())
@@ -95,7 +134,11 @@ fn count_many(firewall: &dyn Firewall, output: Output) -> Result<()> {
         &format!("\nstorm     {MANY} runs with one frame: {counted} counted"),
         &json!({ "event": "storm", "sent": MANY, "counted": counted }),
     )?;
-    ensure!(counted == u64::from(MANY), "count each frame: {} are missing", u64::from(MANY) - counted);
+    ensure!(
+        counted == u64::from(MANY),
+        "count each frame: {} are missing",
+        u64::from(MANY) - counted
+    );
     Ok(())
 }
 

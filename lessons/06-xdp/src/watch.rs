@@ -33,18 +33,32 @@ pub struct Watch {
 pub fn run(firewall: &mut dyn Firewall, watch: &Watch, output: Output) -> Result<()> {
     let stop = Stop::catch()?;
     for (port, interface) in &watch.redirects {
-        firewall.redirect(*port, interface).with_context(|| format!("redirect port {port}"))?;
+        firewall
+            .redirect(*port, interface)
+            .with_context(|| format!("redirect port {port}"))?;
     }
-    let mut list = List { rules: Rules::new(), changed: None };
+    let mut list = List {
+        rules: Rules::new(),
+        changed: None,
+    };
     list.set(firewall, watch, output)?;
     let (interface, mode) = (&watch.interface, watch.mode);
-    firewall.attach(interface, mode).map_err(|error| fault::of_attach(error, interface, mode))?;
+    firewall
+        .attach(interface, mode)
+        .map_err(|error| fault::of_attach(error, interface, mode))?;
     let how = Interface::find(&interface.name)?.attached_name();
     output.event(
-        &format!("attached  firewall to {} in {how} mode; Ctrl-C ends this", interface.name),
+        &format!(
+            "attached  firewall to {} in {how} mode; Ctrl-C ends this",
+            interface.name
+        ),
         &json!({ "event": "attached", "interface": interface.name, "mode": how }),
     )?;
-    let mut table = Table { output, shown: Counters::default(), lines: 0 };
+    let mut table = Table {
+        output,
+        shown: Counters::default(),
+        lines: 0,
+    };
     let mut next = Instant::now();
     while !stop.is_set() {
         if Instant::now() >= next {
@@ -58,7 +72,11 @@ pub fn run(firewall: &mut dyn Firewall, watch: &Watch, output: Output) -> Result
     firewall.detach();
     table.show(&counters)?;
     output.event(
-        &format!("\ndetached  {} saw {} frames", interface.name, counters.frames()),
+        &format!(
+            "\ndetached  {} saw {} frames",
+            interface.name,
+            counters.frames()
+        ),
         &json!({ "event": "summary", "interface": interface.name, "counters": counters.json() }),
     )
 }
@@ -72,13 +90,18 @@ struct List {
 impl List {
     /// Looks whether the file has changed. A file that cannot be read leaves the rules as they are.
     fn look(&mut self, firewall: &mut dyn Firewall, watch: &Watch, output: Output) -> Result<()> {
-        let Some(path) = &watch.list else { return Ok(()) };
+        let Some(path) = &watch.list else {
+            return Ok(());
+        };
         if modified(path) == self.changed {
             return Ok(());
         }
         if let Err(error) = self.set(firewall, watch, output) {
             // When standard error has gone, the firewall stays.
-            let _ = writeln!(io::stderr(), "warning: {error:#}; what is in the kernel stays");
+            let _ = writeln!(
+                io::stderr(),
+                "warning: {error:#}; what is in the kernel stays"
+            );
         }
         Ok(())
     }
@@ -91,17 +114,23 @@ impl List {
             wanted = rules::read(path)?;
         }
         wanted.extend(&watch.rules);
-        rules::apply(firewall, &mut self.rules, &wanted, watch.max_rules, |change, prefix, action| {
-            output.event(
-                &format!("rule      {prefix} {} {change}", action.name()),
-                &json!({
-                    "event": "rule",
-                    "change": change,
-                    "prefix": prefix.to_string(),
-                    "action": action.name(),
-                }),
-            )
-        })
+        rules::apply(
+            firewall,
+            &mut self.rules,
+            &wanted,
+            watch.max_rules,
+            |change, prefix, action| {
+                output.event(
+                    &format!("rule      {prefix} {} {change}", action.name()),
+                    &json!({
+                        "event": "rule",
+                        "change": change,
+                        "prefix": prefix.to_string(),
+                        "action": action.name(),
+                    }),
+                )
+            },
+        )
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
 
 use crate::interface::Interface;
 
@@ -22,9 +24,15 @@ impl Wire {
     pub fn open(interface: &Interface) -> Result<Self> {
         let name = interface.name.clone();
         // Without a protocol it gets nothing, until it is bound to its interface.
-        let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None)
-            .context("open a packet socket")?;
-        bind(&socket, interface.index).with_context(|| format!("bind a packet socket to {name}"))?;
+        let socket = socket_with(
+            AddressFamily::PACKET,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .context("open a packet socket")?;
+        bind(&socket, interface.index)
+            .with_context(|| format!("bind a packet socket to {name}"))?;
         Ok(Self { socket, name })
     }
 
@@ -42,11 +50,15 @@ impl Wire {
             let left = deadline.saturating_duration_since(Instant::now());
             // Zero would mean for ever.
             let left = left.max(Duration::from_millis(1));
-            set_socket_timeout(&self.socket, Timeout::Recv, Some(left)).context("set a time limit")?;
+            set_socket_timeout(&self.socket, Timeout::Recv, Some(left))
+                .context("set a time limit")?;
             match recv(&self.socket, &mut frame, RecvFlags::empty()) {
                 Ok((length, _)) if wanted(&frame[..length]) => return Ok(frame[..length].to_vec()),
                 Ok(_) | Err(rustix::io::Errno::INTR) if Instant::now() < deadline => {}
-                Ok(_) => return Err(io::Error::from(io::ErrorKind::TimedOut)).with_context(|| self.waited()),
+                Ok(_) => {
+                    return Err(io::Error::from(io::ErrorKind::TimedOut))
+                        .with_context(|| self.waited());
+                }
                 Err(error) => return Err(error).with_context(|| self.waited()),
             }
         }

@@ -10,7 +10,10 @@ use crate::verdict::Verdict;
 pub fn load(loader: &mut EbpfLoader<'_>, object: Option<&[u8]>) -> Result<Verdict> {
     let object = object.context("find the program: this entry has none in Rust")?;
     let mut ebpf = loader.load(object).context("open the program")?;
-    let (name, program) = ebpf.programs_mut().next().context("find a program in the object file")?;
+    let (name, program) = ebpf
+        .programs_mut()
+        .next()
+        .context("find a program in the object file")?;
     let loaded = match program {
         Program::KProbe(program) => program.load(),
         Program::Xdp(program) => program.load(),
@@ -19,7 +22,9 @@ pub fn load(loader: &mut EbpfLoader<'_>, object: Option<&[u8]>) -> Result<Verdic
     match loaded {
         Ok(()) => Ok(Verdict::Accepted),
         // The log comes with the error.
-        Err(ProgramError::LoadError { verifier_log, .. }) => Ok(Verdict::Rejected(verifier_log.to_string())),
+        Err(ProgramError::LoadError { verifier_log, .. }) => {
+            Ok(Verdict::Rejected(verifier_log.to_string()))
+        }
         Err(error) => Err(error).with_context(|| format!("load {name}")),
     }
 }

@@ -15,7 +15,8 @@ pub struct Entry {
     pub rust: Twins,
 }
 
-/// Object files. `None`: this program cannot be written in that language, or does not build; the gallery says why.
+/// Object files. `None`: this program cannot be written in that language, or does not build; the
+/// gallery says why.
 pub struct Twins {
     pub failing: Option<&'static [u8]>,
     /// What the compiler or the linker said of a failing program that does not build.
@@ -26,15 +27,25 @@ pub struct Twins {
 const ENTRIES: &[Entry] = include!(concat!(env!("OUT_DIR"), "/entries.rs"));
 
 pub fn find(name: &str) -> Result<&'static Entry> {
-    ENTRIES.iter().find(|entry| entry.name == name).with_context(|| format!("find entry {name}: it has gone"))
+    ENTRIES
+        .iter()
+        .find(|entry| entry.name == name)
+        .with_context(|| format!("find entry {name}: it has gone"))
 }
 
 pub fn list() -> Result<()> {
-    let width = ENTRIES.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-    ENTRIES.iter().try_for_each(|entry| say(&format!("{:width$}  {}", entry.name, entry.title)))
+    let width = ENTRIES
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
+    ENTRIES
+        .iter()
+        .try_for_each(|entry| say(&format!("{:width$}  {}", entry.name, entry.title)))
 }
 
-/// Writes `ENTRY-fail.c.o`, `ENTRY-fixed.rust.o` and the like, and `ENTRY-fail.c.txt` for what does not build.
+/// Writes `ENTRY-fail.c.o`, `ENTRY-fixed.rust.o` and the like, and `ENTRY-fail.c.txt` for what does
+/// not build.
 pub fn write_objects(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     for entry in ENTRIES {

@@ -7,17 +7,27 @@ use libbpf_rs::{ObjectBuilder, PrintLevel, set_print};
 
 use crate::verdict::Verdict;
 
-/// What libbpf prints. Its print function gets nothing but the text, so the text must lie where all can reach it.
+/// What libbpf prints. Its print function gets nothing but the text, so the text must lie where all
+/// can reach it.
 static PRINTED: Mutex<String> = Mutex::new(String::new());
 
 // ANCHOR: load
 pub fn load(object: Option<&[u8]>) -> Result<Verdict> {
     let object = object.context("find the program: this entry has none in C")?;
-    PRINTED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    PRINTED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clear();
     set_print(Some((PrintLevel::Warn, |_, text| {
-        PRINTED.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+        PRINTED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_str(&text);
     })));
-    let loaded = ObjectBuilder::default().open_memory(object).context("open the program")?.load();
+    let loaded = ObjectBuilder::default()
+        .open_memory(object)
+        .context("open the program")?
+        .load();
     let printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
     match (loaded, log(&printed)) {
         (Ok(_), _) => Ok(Verdict::Accepted),
@@ -29,7 +39,9 @@ pub fn load(object: Option<&[u8]>) -> Result<Verdict> {
 
 fn log(printed: &str) -> Option<&str> {
     let (_, after) = printed.split_once("-- BEGIN PROG LOAD LOG --\n")?;
-    after.split_once("-- END PROG LOAD LOG --").map(|(log, _)| log)
+    after
+        .split_once("-- END PROG LOAD LOG --")
+        .map(|(log, _)| log)
 }
 // ANCHOR_END: load
 

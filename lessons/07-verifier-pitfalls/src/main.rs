@@ -1,4 +1,5 @@
-//! Why does the verifier say no? Loads programs that it rejects, shows its reason, then the twins that it accepts.
+//! Why does the verifier say no? Loads programs that it rejects, shows its reason, then the twins
+//! that it accepts.
 
 mod aya;
 mod entry;
@@ -16,7 +17,8 @@ use common::machine::{self, Need};
 
 /// Loads programs that the verifier rejects, shows its reason, then loads their fixed twins.
 ///
-/// Needs root. This is a tour through the errors that people meet first; `cargo xtask gallery` has all entries.
+/// Needs root. This is a tour through the errors that people meet first; `cargo xtask gallery` has
+/// all entries.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -32,7 +34,8 @@ struct Cli {
     /// List the entries of the gallery; needs no root
     #[arg(long, conflicts_with = "objects")]
     list: bool,
-    /// Write the object files of all entries into this folder, to look at them with other tools; needs no root
+    /// Write the object files of all entries into this folder, to look at them with other tools;
+    /// needs no root
     #[arg(long, value_name = "FOLDER")]
     objects: Option<PathBuf>,
 }

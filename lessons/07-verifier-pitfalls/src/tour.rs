@@ -32,12 +32,17 @@ pub fn show(implementation: Implementation, whole_log: bool) -> Result<()> {
         show_one(entry, &failing, &fixed, whole_log).with_context(|| format!("show {name}"))?;
     }
     let number = TOUR.len();
-    say(&format!("{number} programs were rejected, and their {number} twins were accepted"))
+    say(&format!(
+        "{number} programs were rejected, and their {number} twins were accepted"
+    ))
 }
 
 /// What becomes of the failing program, and of the fixed one.
 fn with_aya(loader: &mut EbpfLoader<'_>, entry: &Entry) -> Result<(Verdict, Verdict)> {
-    Ok((aya::load(loader, entry.rust.failing)?, aya::load(loader, entry.rust.fixed)?))
+    Ok((
+        aya::load(loader, entry.rust.failing)?,
+        aya::load(loader, entry.rust.fixed)?,
+    ))
 }
 
 fn with_libbpf(entry: &Entry) -> Result<(Verdict, Verdict)> {
@@ -46,9 +51,12 @@ fn with_libbpf(entry: &Entry) -> Result<(Verdict, Verdict)> {
 
 fn show_one(entry: &Entry, failing: &Verdict, fixed: &Verdict, whole_log: bool) -> Result<()> {
     say(&format!("{}: {}", entry.name, entry.title))?;
-    let Verdict::Rejected(log) = failing else { bail!("the verifier accepted the failing program") };
+    let Verdict::Rejected(log) = failing else {
+        bail!("the verifier accepted the failing program")
+    };
     if whole_log {
-        log.lines().try_for_each(|line| say(&format!("  | {}", printable(line.as_bytes()))))?;
+        log.lines()
+            .try_for_each(|line| say(&format!("  | {}", printable(line.as_bytes()))))?;
     }
     for line in reason(log).context("find the verifier's reason in its log")? {
         say(&format!("  rejected  {}", printable(line.as_bytes())))?;

@@ -6,29 +6,44 @@ pub enum Verdict {
     Rejected(String),
 }
 
-/// The verifier's reason, of one or two lines: what comes after the last instruction that it followed, and before its
-/// summary. Since Linux 7.3 a report for people lies between the reason and the summary.
+/// The verifier's reason, of one or two lines: what comes after the last instruction that it
+/// followed, and before its summary. Since Linux 7.3 a report for people lies between the reason
+/// and the summary.
 pub fn reason(log: &str) -> Option<Vec<&str>> {
     let lines: Vec<&str> = log.lines().collect();
     let end = lines
         .iter()
         .position(|line| line.starts_with("Verification failed:"))
-        .or_else(|| lines.iter().rposition(|line| line.starts_with("processed ")))?;
-    let begin = lines[..end].iter().rposition(|line| is_instruction(line)).map_or(0, |at| at + 1);
-    let reason: Vec<&str> = lines[begin..end].iter().filter(|line| !is_detail(line)).copied().collect();
+        .or_else(|| {
+            lines
+                .iter()
+                .rposition(|line| line.starts_with("processed "))
+        })?;
+    let begin = lines[..end]
+        .iter()
+        .rposition(|line| is_instruction(line))
+        .map_or(0, |at| at + 1);
+    let reason: Vec<&str> = lines[begin..end]
+        .iter()
+        .filter(|line| !is_detail(line))
+        .copied()
+        .collect();
     (!reason.is_empty()).then_some(reason)
 }
 
 /// Such as `12: (79) r1 = *(u64 *)(r0 +0)`.
 fn is_instruction(line: &str) -> bool {
-    line.split_once(": (").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+    line.split_once(": (")
+        .is_some_and(|(number, _)| number.parse::<u32>().is_ok())
 }
 
-/// The registers below an instruction (up to Linux 5.17, after a space), and the statistics that aya asks for and
-/// libbpf does not.
+/// The registers below an instruction (up to Linux 5.17, after a space), and the statistics that
+/// aya asks for and libbpf does not.
 fn is_detail(line: &str) -> bool {
     line.is_empty()
-        || [" ", "verification time ", "stack depth ", "subprog "].iter().any(|start| line.starts_with(start))
+        || [" ", "verification time ", "stack depth ", "subprog "]
+            .iter()
+            .any(|start| line.starts_with(start))
 }
 
 #[cfg(test)]
@@ -47,7 +62,9 @@ mod tests {
         let log = "3: (71) r0 = *(u8 *)(r1 +23)\n R1_w=pkt(id=0,off=0,r=14,imm=0)\n\
             invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)\nR1 offset is outside of the packet\n\
             processed 4 insns (limit 1000000)\n";
-        let [access, place] = reason(log).unwrap()[..] else { panic!("not two lines") };
+        let [access, place] = reason(log).unwrap()[..] else {
+            panic!("not two lines")
+        };
         assert!(access.starts_with("invalid access") && place.ends_with("of the packet"));
     }
 

@@ -1,7 +1,8 @@
 //! Where a field lies in a struct of the running kernel.
 //!
-//! rustc writes no relocations, so an offset in a Rust program for the kernel is right for one kernel only. The
-//! lessons ask the kernel that they are on, before they load, and pass the answer as a global variable.
+//! rustc writes no relocations, so an offset in a Rust program for the kernel is right for one
+//! kernel only. The lessons ask the kernel that they are on, before they load, and pass the answer
+//! as a global variable.
 
 use libbpf_rs::btf::types::{Composite, CompositeMember, MemberAttr};
 use libbpf_rs::btf::{Btf, BtfType, HasSize as _};
@@ -21,7 +22,10 @@ impl Kernel {
             return Err(Need::Btf.missing());
         }
         let types = Btf::from_vmlinux();
-        Ok(Self { types: types.map_err(|error| NotReady::new(format!("read the kernel's BTF: {error:#}")))? })
+        Ok(Self {
+            types: types
+                .map_err(|error| NotReady::new(format!("read the kernel's BTF: {error:#}")))?,
+        })
     }
 
     /// All types, for a lesson about BTF itself.
@@ -29,23 +33,27 @@ impl Kernel {
         &self.types
     }
 
-    /// In bytes. A path leads through structs inside structs, as in `offset("file", "f_path.dentry")`; behind a
-    /// pointer begins another struct, with offsets of its own.
+    /// In bytes. A path leads through structs inside structs, as in `offset("file",
+    /// "f_path.dentry")`; behind a pointer begins another struct, with offsets of its own.
     pub fn offset(&self, name: &str, path: &str) -> Result<u32, NotReady> {
         let bits = self.find(name).and_then(|found| self.bits(found, path));
-        bits.map(|bits| bits / 8).map_err(|why| problem(&format!("the offset of {name}.{path}"), &why))
+        bits.map(|bits| bits / 8)
+            .map_err(|why| problem(&format!("the offset of {name}.{path}"), &why))
     }
 
     /// In bytes.
     pub fn size_of(&self, name: &str) -> Result<usize, NotReady> {
-        self.find(name).map(|found| found.size()).map_err(|why| problem(&format!("the size of {name}"), &why))
+        self.find(name)
+            .map(|found| found.size())
+            .map_err(|why| problem(&format!("the size of {name}"), &why))
     }
 
-    /// The first struct or union of that name. A dozen names mean two different structs (`console` is one in Linux
-    /// 6.12); no lesson needs those.
+    /// The first struct or union of that name. A dozen names mean two different structs (`console`
+    /// is one in Linux 6.12); no lesson needs those.
     fn find(&self, name: &str) -> Result<Composite<'_>, String> {
-        // The first type of that name is usually the struct, but a typedef, a function or a mere declaration may
-        // come before it, as for `iomap` in Linux 5.10. To look at all of them adds 0.4 s in an emulated VM.
+        // The first type of that name is usually the struct, but a typedef, a function or a mere
+        // declaration may come before it, as for `iomap` in Linux 5.10. To look at all of them adds
+        // 0.4 s in an emulated VM.
         let mut all = self.types.type_by_kind::<Composite<'_>>();
         let first = self.types.type_by_name(name);
         first
@@ -54,32 +62,48 @@ impl Kernel {
     }
 
     fn bits(&self, within: Composite<'_>, path: &str) -> Result<u32, String> {
-        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-        let (bits, field) = self.field(within, name).ok_or_else(|| format!("there is no field {name}"))?;
-        let Some(rest) = rest else { return whole_bytes(bits, field.attr, name) };
+        let (name, rest) = path
+            .split_once('.')
+            .map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let (bits, field) = self
+            .field(within, name)
+            .ok_or_else(|| format!("there is no field {name}"))?;
+        let Some(rest) = rest else {
+            return whole_bytes(bits, field.attr, name);
+        };
         match self.composite(&field) {
             Some(inner) => Ok(bits + self.bits(inner, rest)?),
-            None => {
-                Err(format!("{name} is no struct or union that lies inside; a pointer must be read first"))
-            }
+            None => Err(format!(
+                "{name} is no struct or union that lies inside; a pointer must be read first"
+            )),
         }
     }
 
-    /// A field and where it begins. The fields of a nameless struct or union count as those of the outer one, as
-    /// they do in C.
-    fn field<'a>(&'a self, within: Composite<'a>, name: &str) -> Option<(u32, CompositeMember<'a>)> {
-        (0..within.len()).filter_map(|index| within.get(index)).find_map(|field| match field.name {
-            Some(other) => (other == name).then(|| (start(field.attr), field)),
-            None => {
-                let (bits, inner) = self.field(self.composite(&field)?, name)?;
-                Some((start(field.attr) + bits, inner))
-            }
-        })
+    /// A field and where it begins. The fields of a nameless struct or union count as those of the
+    /// outer one, as they do in C.
+    fn field<'a>(
+        &'a self,
+        within: Composite<'a>,
+        name: &str,
+    ) -> Option<(u32, CompositeMember<'a>)> {
+        (0..within.len())
+            .filter_map(|index| within.get(index))
+            .find_map(|field| match field.name {
+                Some(other) => (other == name).then(|| (start(field.attr), field)),
+                None => {
+                    let (bits, inner) = self.field(self.composite(&field)?, name)?;
+                    Some((start(field.attr) + bits, inner))
+                }
+            })
     }
 
     /// The struct or union that lies in the place of this field.
     fn composite(&self, field: &CompositeMember<'_>) -> Option<Composite<'_>> {
-        self.types.type_by_id::<BtfType<'_>>(field.ty)?.skip_mods_and_typedefs().try_into().ok()
+        self.types
+            .type_by_id::<BtfType<'_>>(field.ty)?
+            .skip_mods_and_typedefs()
+            .try_into()
+            .ok()
     }
 }
 
@@ -96,8 +120,11 @@ fn whole_bytes(bits: u32, attributes: MemberAttr, name: &str) -> Result<u32, Str
 }
 
 fn problem(what: &str, why: &str) -> NotReady {
-    NotReady::new(format!("find {what} in the BTF of Linux {}: {why}", machine::release()))
-        .help("bpftool btf dump file /sys/kernel/btf/vmlinux format c shows the types of this kernel")
+    NotReady::new(format!(
+        "find {what} in the BTF of Linux {}: {why}",
+        machine::release()
+    ))
+    .help("bpftool btf dump file /sys/kernel/btf/vmlinux format c shows the types of this kernel")
 }
 
 #[cfg(test)]
@@ -136,9 +163,18 @@ mod tests {
         fs::write(&source, SOURCE).expect("the source can be written");
         let clang = env::var_os("CLANG").unwrap_or_else(|| "clang".into());
         let mut command = Command::new(clang);
-        command.args(["-target", "bpf", "-g", "-c", "-o"]).args([&object, &source]);
-        assert!(command.status().expect("clang is there, as for building the lessons").success());
-        Kernel { types: Btf::from_path(&object).expect("clang writes BTF") }
+        command
+            .args(["-target", "bpf", "-g", "-c", "-o"])
+            .args([&object, &source]);
+        assert!(
+            command
+                .status()
+                .expect("clang is there, as for building the lessons")
+                .success()
+        );
+        Kernel {
+            types: Btf::from_path(&object).expect("clang writes BTF"),
+        }
     }
 
     #[test]
@@ -158,7 +194,12 @@ mod tests {
         for (path, offset) in expected {
             assert_eq!(kernel.offset("outer", path).expect(path), offset, "{path}");
         }
-        assert_eq!(kernel.offset("either", "large").expect("unions have fields"), 0);
+        assert_eq!(
+            kernel
+                .offset("either", "large")
+                .expect("unions have fields"),
+            0
+        );
     }
 
     #[test]
@@ -172,8 +213,17 @@ mod tests {
     fn a_typedef_of_the_same_name_does_not_hide_a_struct() {
         let kernel = compiled();
         let first: BtfType<'_> = kernel.types.type_by_name("shadowed").expect("it is used");
-        assert_eq!(first.kind(), BtfKind::Typedef, "otherwise this test shows nothing");
-        assert_eq!(kernel.offset("shadowed", "second").expect("the struct is found"), 8);
+        assert_eq!(
+            first.kind(),
+            BtfKind::Typedef,
+            "otherwise this test shows nothing"
+        );
+        assert_eq!(
+            kernel
+                .offset("shadowed", "second")
+                .expect("the struct is found"),
+            8
+        );
     }
 
     #[test]
@@ -187,12 +237,19 @@ mod tests {
             ("outer", "named.", "there is no field "),
             ("outer", "flag", "flag is a bit field"),
             ("outer", "before", "before is a bit field"),
-            ("outer", "pointer.a", "pointer is no struct or union that lies inside"),
+            (
+                "outer",
+                "pointer.a",
+                "pointer is no struct or union that lies inside",
+            ),
             ("outer", "c.a", "c is no struct or union that lies inside"),
         ];
         for (name, path, why) in refused {
             let text = kernel.offset(name, path).expect_err(path).to_string();
-            assert!(text.contains(&format!("{name}.{path} ")) && text.contains(why), "{text}");
+            assert!(
+                text.contains(&format!("{name}.{path} ")) && text.contains(why),
+                "{text}"
+            );
             assert!(text.contains(&machine::release()), "{text}");
         }
         assert!(kernel.size_of("nothing").is_err());
@@ -203,8 +260,16 @@ mod tests {
         match Kernel::open() {
             // Two pointers, on every kernel since the first.
             Ok(kernel) => {
-                assert_eq!(kernel.size_of("list_head").expect("every kernel has it"), 16);
-                assert_eq!(kernel.offset("list_head", "prev").expect("every kernel has it"), 8);
+                assert_eq!(
+                    kernel.size_of("list_head").expect("every kernel has it"),
+                    16
+                );
+                assert_eq!(
+                    kernel
+                        .offset("list_head", "prev")
+                        .expect("every kernel has it"),
+                    8
+                );
             }
             Err(problem) => assert!(!machine::has_btf(), "{problem}"),
         }

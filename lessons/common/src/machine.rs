@@ -1,4 +1,5 @@
-//! Whether this machine can run a lesson. Said first, in plain words: the kernel would say only EPERM or EINVAL.
+//! Whether this machine can run a lesson. Said first, in plain words: the kernel would say only
+//! EPERM or EINVAL.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -35,9 +36,9 @@ pub fn check(lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
 
 fn check_in(slash: &Path, lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
     match needs.iter().find(|need| !need.is_met(slash)) {
-        Some(need) => {
-            Err(need.missing().help(format!("cargo xtask run {lesson} runs the lesson in a virtual machine")))
-        }
+        Some(need) => Err(need.missing().help(format!(
+            "cargo xtask run {lesson} runs the lesson in a virtual machine"
+        ))),
         None => Ok(()),
     }
 }
@@ -57,14 +58,18 @@ impl Need {
         match self {
             Self::Root => NotReady::new("load an eBPF program: only root may do that here")
                 .help("sudo, with the same command"),
-            Self::Btf => NotReady::new("find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)"),
-            Self::Kprobes => {
-                NotReady::new("attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)")
+            Self::Btf => {
+                NotReady::new("find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)")
             }
+            Self::Kprobes => NotReady::new(
+                "attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)",
+            ),
             Self::Tracefs => NotReady::new("look into tracefs: it is not mounted")
                 .help("mount -t tracefs tracefs /sys/kernel/tracing"),
-            Self::Jit => NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
-                .help("sysctl net.core.bpf_jit_enable=1"),
+            Self::Jit => {
+                NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
+                    .help("sysctl net.core.bpf_jit_enable=1")
+            }
         }
     }
 }
@@ -75,7 +80,10 @@ pub fn is_root() -> bool {
 
 /// The kernel's name for itself, as `uname -r` prints it.
 pub fn release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Whether the kernel describes its own types.
@@ -98,12 +106,15 @@ pub fn tracefs() -> Result<PathBuf, NotReady> {
 }
 
 fn tracefs_in(slash: &Path) -> Result<PathBuf, NotReady> {
-    let mount = TRACEFS.iter().map(|mount| slash.join(mount)).find(|mount| mount.join("instances").exists());
+    let mount = TRACEFS
+        .iter()
+        .map(|mount| slash.join(mount))
+        .find(|mount| mount.join("instances").exists());
     mount.ok_or_else(|| Need::Tracefs.missing())
 }
 
-/// The Linux security modules that are asked, in their order. eBPF programs can refuse something only when `bpf` is
-/// one of them; where it is not, they attach all the same, and nothing happens.
+/// The Linux security modules that are asked, in their order. eBPF programs can refuse something
+/// only when `bpf` is one of them; where it is not, they attach all the same, and nothing happens.
 pub fn active_lsms() -> Result<Vec<String>, NotReady> {
     active_lsms_in(Path::new(SLASH))
 }
@@ -112,17 +123,17 @@ fn active_lsms_in(slash: &Path) -> Result<Vec<String>, NotReady> {
     let folder = slash.join(SECURITYFS);
     match fs::read_to_string(folder.join("lsm")) {
         Ok(names) => Ok(names.trim().split(',').map(str::to_owned).collect()),
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(NotReady::new(format!("read the active LSMs in /sys/kernel/security/lsm: {error}")))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(NotReady::new(format!(
+            "read the active LSMs in /sys/kernel/security/lsm: {error}"
+        ))),
         // The kernel makes the empty folder itself, to be mounted on.
-        Err(_) if folder.exists() => {
-            Err(NotReady::new("read the active LSMs: securityfs is not mounted at /sys/kernel/security")
-                .help("mount -t securityfs securityfs /sys/kernel/security"))
-        }
-        Err(_) => {
-            Err(NotReady::new("read the active LSMs: this kernel was built without them (CONFIG_SECURITYFS)"))
-        }
+        Err(_) if folder.exists() => Err(NotReady::new(
+            "read the active LSMs: securityfs is not mounted at /sys/kernel/security",
+        )
+        .help("mount -t securityfs securityfs /sys/kernel/security")),
+        Err(_) => Err(NotReady::new(
+            "read the active LSMs: this kernel was built without them (CONFIG_SECURITYFS)",
+        )),
     }
 }
 
@@ -137,7 +148,8 @@ mod tests {
         let slash = TempDir::new().expect("a temporary folder can be made");
         for (path, text) in files {
             let path = slash.path().join(path);
-            fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+            fs::create_dir_all(path.parent().expect("a file has a folder"))
+                .expect("the folder can be made");
             fs::write(path, text).expect("the file can be written");
         }
         slash
@@ -146,11 +158,19 @@ mod tests {
     #[test]
     fn a_machine_without_anything_lacks_each() {
         let empty = machine(&[]);
-        for (need, word) in [(Need::Btf, "BTF"), (Need::Kprobes, "kprobe"), (Need::Tracefs, "tracefs")] {
-            let problem = check_in(empty.path(), "a-lesson", &[need]).expect_err("nothing is there");
+        for (need, word) in [
+            (Need::Btf, "BTF"),
+            (Need::Kprobes, "kprobe"),
+            (Need::Tracefs, "tracefs"),
+        ] {
+            let problem =
+                check_in(empty.path(), "a-lesson", &[need]).expect_err("nothing is there");
             assert!(problem.to_string().contains(word), "{problem}");
             let last = problem.help_lines().last().map(String::as_str);
-            assert_eq!(last, Some("cargo xtask run a-lesson runs the lesson in a virtual machine"));
+            assert_eq!(
+                last,
+                Some("cargo xtask run a-lesson runs the lesson in a virtual machine")
+            );
         }
     }
 
@@ -160,7 +180,10 @@ mod tests {
         let slash = machine(&[(BTF, ""), (KPROBES, ""), (JIT, "1\n"), (&instance, "")]);
         let needs = [Need::Btf, Need::Kprobes, Need::Jit, Need::Tracefs];
         check_in(slash.path(), "a-lesson", &needs).expect("all is there");
-        assert_eq!(tracefs_in(slash.path()).expect("it is there"), slash.path().join(TRACEFS[1]));
+        assert_eq!(
+            tracefs_in(slash.path()).expect("it is there"),
+            slash.path().join(TRACEFS[1])
+        );
     }
 
     #[test]
@@ -180,7 +203,8 @@ mod tests {
         }
         let silent = machine(&[]);
         assert_eq!(jit_in(silent.path()), None);
-        check_in(silent.path(), "a-lesson", &[Need::Jit]).expect("what is not told is not held against it");
+        check_in(silent.path(), "a-lesson", &[Need::Jit])
+            .expect("what is not told is not held against it");
     }
 
     #[test]
@@ -191,13 +215,19 @@ mod tests {
 
         let unreadable = machine(&[("sys/kernel/security/lsm/is-a-folder", "")]);
         let problem = active_lsms_in(unreadable.path()).expect_err("a folder cannot be read");
-        assert!(problem.to_string().contains("lsm: Is a directory"), "{problem}");
+        assert!(
+            problem.to_string().contains("lsm: Is a directory"),
+            "{problem}"
+        );
 
         let not_mounted = machine(&[("sys/kernel/security/other", "")]);
         let problem = active_lsms_in(not_mounted.path()).expect_err("it is not mounted");
         assert!(problem.to_string().contains("not mounted"), "{problem}");
 
         let without = active_lsms_in(machine(&[]).path()).expect_err("there is no such folder");
-        assert!(without.to_string().contains("CONFIG_SECURITYFS"), "{without}");
+        assert!(
+            without.to_string().contains("CONFIG_SECURITYFS"),
+            "{without}"
+        );
     }
 }

@@ -17,7 +17,10 @@ pub struct NotReady {
 
 impl NotReady {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: Vec::new() }
+        Self {
+            what: what.into(),
+            help: Vec::new(),
+        }
     }
 
     /// Adds a line that says what to do next, best a command to type.
@@ -53,7 +56,9 @@ pub fn exit_code(result: Result<()>) -> ExitCode {
 
 /// `hello-kprobe | head` closes our output early: that is no failure.
 fn is_broken_pipe(error: &Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 fn report(error: &Error) -> String {
@@ -76,18 +81,25 @@ mod tests {
 
     #[test]
     fn what_is_missing_comes_with_help_and_exit_code_3() {
-        let problem = NotReady::new("find the spoon: there is none").help("buy one").help("borrow one");
+        let problem = NotReady::new("find the spoon: there is none")
+            .help("buy one")
+            .help("borrow one");
         for error in [Error::new(problem), not_ready_with_context()] {
             assert!(
-                report(&error).ends_with("find the spoon: there is none\nhelp: buy one\nhelp: borrow one\n")
+                report(&error)
+                    .ends_with("find the spoon: there is none\nhelp: buy one\nhelp: borrow one\n")
             );
             assert_eq!(code(&error), 3);
         }
     }
 
     fn not_ready_with_context() -> Error {
-        Error::new(NotReady::new("find the spoon: there is none").help("buy one").help("borrow one"))
-            .context("eat")
+        Error::new(
+            NotReady::new("find the spoon: there is none")
+                .help("buy one")
+                .help("borrow one"),
+        )
+        .context("eat")
     }
 
     #[test]
@@ -101,7 +113,9 @@ mod tests {
     fn a_reader_that_has_gone_is_no_failure() {
         let error = |kind: ErrorKind| Error::new(io::Error::from(kind));
         assert!(is_broken_pipe(&error(ErrorKind::BrokenPipe)));
-        assert!(is_broken_pipe(&error(ErrorKind::BrokenPipe).context("show a line")));
+        assert!(is_broken_pipe(
+            &error(ErrorKind::BrokenPipe).context("show a line")
+        ));
         assert!(!is_broken_pipe(&error(ErrorKind::NotFound)));
     }
 }

@@ -7,12 +7,14 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Set from the first signal on. A signal also ends a wait (`poll`, a ring buffer's `poll`) with EINTR.
+/// Set from the first signal on. A signal also ends a wait (`poll`, a ring buffer's `poll`) with
+/// EINTR.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From here on SIGHUP, SIGINT and SIGTERM no longer end the process: whoever calls this must look at `is_set`.
+    /// From here on SIGHUP, SIGINT and SIGTERM no longer end the process: whoever calls this must
+    /// look at `is_set`.
     pub fn catch() -> Result<Self> {
         let stop = Self(Arc::new(AtomicBool::new(false)));
         for signal in [SIGHUP, SIGINT, SIGTERM] {

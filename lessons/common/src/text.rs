@@ -2,9 +2,13 @@
 
 use nix::errno::Errno;
 
-/// Names in the kernel are any bytes; a terminal wants UTF-8, and a control character could take it over.
+/// Names in the kernel are any bytes; a terminal wants UTF-8, and a control character could take it
+/// over.
 pub fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// A C string in a buffer of fixed size: what comes before the first zero byte.
@@ -12,8 +16,9 @@ pub fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// What a kernel function's negative result means: -2 is `ENOENT: no such file or directory`. `None` for results
-/// that are no error, and for errors that the kernel keeps to itself and has no public name for.
+/// What a kernel function's negative result means: -2 is `ENOENT: no such file or directory`.
+/// `None` for results that are no error, and for errors that the kernel keeps to itself and has no
+/// public name for.
 pub fn errno(result: i64) -> Option<String> {
     let number = i32::try_from(result.checked_neg()?).ok()?;
     match Errno::from_raw(number) {
@@ -22,11 +27,14 @@ pub fn errno(result: i64) -> Option<String> {
     }
 }
 
-/// `No such file` begins with a capital letter that it does not need, `I/O error` with one that it does.
+/// `No such file` begins with a capital letter that it does not need, `I/O error` with one that it
+/// does.
 fn uncapitalised(text: &str) -> String {
     let mut letters = text.chars();
     match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -38,7 +46,14 @@ mod tests {
     #[test]
     fn no_control_character_reaches_the_terminal() {
         assert_eq!(printable("파일 name".as_bytes()), "파일 name");
-        for bytes in [&b"\x1b[2J"[..], b"\r\n\t", b"\x7f", "\u{9b}31m".as_bytes(), b"\xff\xfe", b"\x9b"] {
+        for bytes in [
+            &b"\x1b[2J"[..],
+            b"\r\n\t",
+            b"\x7f",
+            "\u{9b}31m".as_bytes(),
+            b"\xff\xfe",
+            b"\x9b",
+        ] {
             assert!(!printable(bytes).chars().any(char::is_control), "{bytes:?}");
         }
     }
@@ -53,7 +68,10 @@ mod tests {
 
     #[test]
     fn errors_have_names() {
-        assert_eq!(errno(-2).as_deref(), Some("ENOENT: no such file or directory"));
+        assert_eq!(
+            errno(-2).as_deref(),
+            Some("ENOENT: no such file or directory")
+        );
         assert_eq!(errno(-1).as_deref(), Some("EPERM: operation not permitted"));
         assert_eq!(errno(-5).as_deref(), Some("EIO: I/O error"));
     }

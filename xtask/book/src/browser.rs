@@ -18,16 +18,25 @@ pub fn test() -> Result<Exit> {
     let folder = render::source().join("tests");
     let mut install = Command::new("npm");
     install
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
         .current_dir(&folder);
     if !succeeds(install)? {
-        return Err(Problem::machine("npm could not install what the tests of the book need")
-            .help("is there a network? then again: cargo xtask book test")
-            .into());
+        return Err(
+            Problem::machine("npm could not install what the tests of the book need")
+                .help("is there a network? then again: cargo xtask book test")
+                .into(),
+        );
     }
     let mut node = Command::new("node");
     // One browser at a time, so that slow machines keep the limits.
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(TESTS);
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(TESTS);
     node.current_dir(&folder).env("BOOK", book);
     if let Some(browser) = packages::browser() {
         node.env("BROWSER", browser);
@@ -35,7 +44,9 @@ pub fn test() -> Result<Exit> {
     if succeeds(node)? {
         return Ok(Exit::Done);
     }
-    Err(Problem::new(Exit::NotYet, "the book failed in the browser").help("cargo xtask book test").into())
+    Err(Problem::new(Exit::NotYet, "the book failed in the browser")
+        .help("cargo xtask book test")
+        .into())
 }
 
 fn succeeds(command: Command) -> Result<bool> {

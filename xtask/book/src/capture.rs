@@ -25,24 +25,39 @@ impl Capture {
         let (path, quoted) = rest.split_once(' ').unwrap_or((rest, ""));
         let mut quoted = quoted.split('"').skip(1).step_by(2).map(str::to_owned);
         let (from, to) = (quoted.next(), quoted.next());
-        ensure!(quoted.next().is_none(), "{text}: more than a first and a last line");
-        Ok(Self { path: path.to_owned(), from, to, command })
+        ensure!(
+            quoted.next().is_none(),
+            "{text}: more than a first and a last line"
+        );
+        Ok(Self {
+            path: path.to_owned(),
+            from,
+            to,
+            command,
+        })
     }
 
     pub fn block(&self) -> Result<String> {
         let text = body(&self.path)?;
-        let part =
-            part(&text, self.from.as_deref(), self.to.as_deref()).with_context(|| self.path.clone())?;
-        let prompt = self.command.iter().map(|command| format!("$ {command}\n")).collect::<String>();
+        let part = part(&text, self.from.as_deref(), self.to.as_deref())
+            .with_context(|| self.path.clone())?;
+        let prompt = self
+            .command
+            .iter()
+            .map(|command| format!("$ {command}\n"))
+            .collect::<String>();
         Ok(fenced("console", &(prompt + &part)))
     }
 }
 
 /// A snapshot's contents: what follows the header between two lines of `---`.
 pub fn body(path: &str) -> Result<String> {
-    let text =
-        fs::read_to_string(workspace::root().join(path)).with_context(|| format!("cannot read {path}"))?;
-    let text = match text.strip_prefix("---\n").and_then(|text| text.split_once("\n---\n")) {
+    let text = fs::read_to_string(workspace::root().join(path))
+        .with_context(|| format!("cannot read {path}"))?;
+    let text = match text
+        .strip_prefix("---\n")
+        .and_then(|text| text.split_once("\n---\n"))
+    {
         Some((_, body)) => body.to_owned(),
         None => text,
     };
@@ -72,16 +87,26 @@ mod tests {
 
     #[test]
     fn parts_begin_and_end_where_they_are_told_to() {
-        assert_eq!(part(TEXT, Some("two"), Some("three")).unwrap(), "  two\nthree");
+        assert_eq!(
+            part(TEXT, Some("two"), Some("three")).unwrap(),
+            "  two\nthree"
+        );
         assert_eq!(part(TEXT, Some("three"), None).unwrap(), "three\nfour");
-        assert!(part(TEXT, Some("three"), Some("two")).is_err(), "it comes before");
+        assert!(
+            part(TEXT, Some("three"), Some("two")).is_err(),
+            "it comes before"
+        );
     }
 
     #[test]
     fn a_capture_is_read_with_all_its_parts() {
-        let capture = Capture::parse("a/b.snap \"one two\" \"three\" $ cargo xtask run 01").unwrap();
+        let capture =
+            Capture::parse("a/b.snap \"one two\" \"three\" $ cargo xtask run 01").unwrap();
         assert_eq!(capture.path, "a/b.snap");
-        assert_eq!((capture.from.as_deref(), capture.to.as_deref()), (Some("one two"), Some("three")));
+        assert_eq!(
+            (capture.from.as_deref(), capture.to.as_deref()),
+            (Some("one two"), Some("three"))
+        );
         assert_eq!(capture.command.as_deref(), Some("cargo xtask run 01"));
         assert_eq!(Capture::parse("a/b.snap").unwrap().command, None);
     }

@@ -27,7 +27,10 @@ pub fn check() -> Result<Exit> {
     let pages = pages(&book)?;
     faults.extend(in_pages(&pages, &book));
     if faults.is_empty() {
-        screen::say(Mark::Good, &format!("the book is whole: {} pages", pages.len()));
+        screen::say(
+            Mark::Good,
+            &format!("the book is whole: {} pages", pages.len()),
+        );
         return Ok(Exit::Done);
     }
     report(&faults)
@@ -37,16 +40,20 @@ fn report(faults: &[String]) -> Result<Exit> {
     let count = faults.len();
     screen::answer((faults.join("\n") + "\n").as_bytes())?;
     let faults = if count == 1 { "fault" } else { "faults" };
-    Err(Problem::new(Exit::NotYet, format!("the book has {count} {faults}"))
-        .help("cargo xtask book check")
-        .into())
+    Err(
+        Problem::new(Exit::NotYet, format!("the book has {count} {faults}"))
+            .help("cargo xtask book check")
+            .into(),
+    )
 }
 
 fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.file_name() != "target") {
-        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.into_path();
+        let path = entry
+            .with_context(|| format!("cannot read {}", folder.display()))?
+            .into_path();
         if path.extension().is_some_and(|found| found == ending) {
             found.push(path);
         }
@@ -56,11 +63,16 @@ fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
 
 fn in_sources() -> Result<Vec<String>> {
     let folder = render::source().join("src");
-    let summary = fs::read_to_string(folder.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
+    let summary =
+        fs::read_to_string(folder.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
     let (mut faults, mut ids, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     let (facts, mut texts) = (Facts::read()?, lessons()?);
     for path in files(&folder, "md")? {
-        let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
+        let name = path
+            .strip_prefix(&folder)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
         if name == "SUMMARY.md" {
             continue;
         }
@@ -70,7 +82,11 @@ fn in_sources() -> Result<Vec<String>> {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         let mut found = in_source(&text, &mut ids, &mut used);
         found.extend(contradictions(&text, &facts));
-        faults.extend(found.into_iter().map(|(line, what)| format!("{name}:{line}: {what}")));
+        faults.extend(
+            found
+                .into_iter()
+                .map(|(line, what)| format!("{name}:{line}: {what}")),
+        );
         texts.push(Text::of_page(&name, &text));
     }
     faults.extend(unused_anchors(&used)?);
@@ -82,7 +98,9 @@ fn in_sources() -> Result<Vec<String>> {
 fn contradictions(text: &str, facts: &Facts) -> Vec<(usize, String)> {
     let lines = (1..).zip(text.lines());
     lines
-        .filter_map(|(number, line)| Some((number, format!("{:#}", facts.expand_since(line).err()?))))
+        .filter_map(|(number, line)| {
+            Some((number, format!("{:#}", facts.expand_since(line).err()?)))
+        })
         .collect()
 }
 
@@ -92,7 +110,11 @@ fn lessons() -> Result<Vec<Text>> {
     for ending in ["rs", "c", "h", "toml", "md"] {
         let found = files(&workspace::root().join("lessons"), ending)?;
         for path in &found {
-            let name = path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string();
+            let name = path
+                .strip_prefix(workspace::root())
+                .unwrap_or(path)
+                .display()
+                .to_string();
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
             texts.push(match ending {
                 "md" => Text::of_page(&name, &text),
@@ -143,7 +165,9 @@ fn in_source(
 fn typed(fence: &str, before: &str) -> Option<String> {
     let language = fence.trim_start_matches('`').trim();
     if !["console", "toml", "text"].contains(&language) {
-        return Some(format!("code that no compiler sees: include it ({language})"));
+        return Some(format!(
+            "code that no compiler sees: include it ({language})"
+        ));
     }
     (before != SKIP).then(|| format!("{SKIP} is missing before it"))
 }
@@ -153,7 +177,11 @@ fn heading(line: &str, ids: &mut BTreeMap<String, usize>) -> Option<String> {
     if heading == line || !heading.starts_with(' ') {
         return None;
     }
-    let Some(id) = heading.trim_end().strip_suffix('}').and_then(|text| text.rsplit_once("{#")) else {
+    let Some(id) = heading
+        .trim_end()
+        .strip_suffix('}')
+        .and_then(|text| text.rsplit_once("{#"))
+    else {
         return Some("a heading without an id: {#like-this}".to_owned());
     };
     let seen = ids.entry(id.1.to_owned()).or_default();
@@ -167,7 +195,9 @@ fn unused_anchors(used: &BTreeSet<String>) -> Result<Vec<String>> {
     for ending in ["rs", "c", "h", "toml"] {
         for folder in ["lessons", "xtask"] {
             for path in files(&workspace::root().join(folder), ending)? {
-                let anchors = anchors(&path)?.into_iter().filter(|anchor| !used.contains(anchor));
+                let anchors = anchors(&path)?
+                    .into_iter()
+                    .filter(|anchor| !used.contains(anchor));
                 unused.extend(anchors.map(|anchor| format!("{anchor}: no page shows it")));
             }
         }
@@ -177,13 +207,21 @@ fn unused_anchors(used: &BTreeSet<String>) -> Result<Vec<String>> {
 
 /// As excerpts name them.
 fn anchors(path: &Path) -> Result<Vec<String>> {
-    let name = path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string();
+    let name = path
+        .strip_prefix(workspace::root())
+        .unwrap_or(path)
+        .display()
+        .to_string();
     if name.starts_with("xtask/book/") {
         // They are what its own tests are about.
         return Ok(Vec::new());
     }
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    Ok(text.lines().filter_map(excerpt::begins).map(|anchor| format!("{name}:{anchor}")).collect())
+    Ok(text
+        .lines()
+        .filter_map(excerpt::begins)
+        .map(|anchor| format!("{name}:{anchor}"))
+        .collect())
 }
 
 /// A rendered page, as far as the checks look at it.
@@ -196,8 +234,13 @@ struct Page {
 fn pages(book: &Path) -> Result<BTreeMap<String, Page>> {
     let mut pages = BTreeMap::new();
     for path in files(book, "html")? {
-        let name = path.strip_prefix(book).unwrap_or(&path).display().to_string();
-        // All chapters on one page, and the list for browsers without JavaScript: the same links once more.
+        let name = path
+            .strip_prefix(book)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        // All chapters on one page, and the list for browsers without JavaScript: the same links
+        // once more.
         if ["print.html", "toc.html", "404.html"].contains(&name.as_str()) {
             continue;
         }
@@ -210,7 +253,9 @@ fn pages(book: &Path) -> Result<BTreeMap<String, Page>> {
 fn page(text: &str) -> Page {
     let html = Html::parse_document(text);
     let all = |selector: &str| -> Vec<scraper::ElementRef<'_>> {
-        Selector::parse(selector).map(|selector| html.select(&selector).collect()).unwrap_or_default()
+        Selector::parse(selector)
+            .map(|selector| html.select(&selector).collect())
+            .unwrap_or_default()
     };
     let mut faults = Vec::new();
     let mut ids = BTreeSet::new();
@@ -223,8 +268,10 @@ fn page(text: &str) -> Page {
     if text.contains("{{#") || text.contains("{{since") {
         faults.push("a directive was not expanded".to_owned());
     }
-    let empty =
-        all("main pre code").iter().filter(|code| code.text().all(|text| text.trim().is_empty())).count();
+    let empty = all("main pre code")
+        .iter()
+        .filter(|code| code.text().all(|text| text.trim().is_empty()))
+        .count();
     if empty > 0 {
         faults.push(format!("{empty} empty code blocks"));
     }
@@ -233,17 +280,34 @@ fn page(text: &str) -> Page {
         faults.push(format!("{nameless} pictures without words"));
     }
     let attribute = |selector: &str, name: &str| -> Vec<String> {
-        all(selector).iter().filter_map(|element| element.attr(name)).map(str::to_owned).collect()
+        all(selector)
+            .iter()
+            .filter_map(|element| element.attr(name))
+            .map(str::to_owned)
+            .collect()
     };
-    let links = [attribute("main a[href]", "href"), attribute("main img[src]", "src")].concat();
+    let links = [
+        attribute("main a[href]", "href"),
+        attribute("main img[src]", "src"),
+    ]
+    .concat();
     Page { ids, links, faults }
 }
 
 fn in_pages(pages: &BTreeMap<String, Page>, book: &Path) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, page) in pages {
-        let broken = page.links.iter().filter_map(|link| broken(name, link, pages, book));
-        faults.extend(page.faults.iter().cloned().chain(broken).map(|fault| format!("{name}: {fault}")));
+        let broken = page
+            .links
+            .iter()
+            .filter_map(|link| broken(name, link, pages, book));
+        faults.extend(
+            page.faults
+                .iter()
+                .cloned()
+                .chain(broken)
+                .map(|fault| format!("{name}: {fault}")),
+        );
     }
     faults
 }
@@ -253,7 +317,11 @@ fn broken(page: &str, link: &str, pages: &BTreeMap<String, Page>, book: &Path) -
         return None;
     }
     let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
-    let target = if path.is_empty() { page.to_owned() } else { resolved(page, path)? };
+    let target = if path.is_empty() {
+        page.to_owned()
+    } else {
+        resolved(page, path)?
+    };
     let Some(found) = pages.get(&target) else {
         return (!book.join(&target).is_file()).then(|| format!("{link} leads nowhere"));
     };
@@ -293,26 +361,34 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_line() {
-        let text = "# A\n## B {#b}\n## C {#b}\n```rust\nlet a = 1;\n```\n{{#needs 01}}\n{{#nonsense}}\n";
+        let text =
+            "# A\n## B {#b}\n## C {#b}\n```rust\nlet a = 1;\n```\n{{#needs 01}}\n{{#nonsense}}\n";
         let lines: Vec<usize> = faults(text).into_iter().map(|(line, _)| line).collect();
         assert_eq!(lines, [1, 3, 4, 7, 8]);
     }
 
     #[test]
     fn rendered_faults_are_found() {
-        let html =
-            "<main><h1 id=a>A</h1><p id=a>{{#needs 01}}<pre><code> </code></pre><svg role=img></svg></main>";
+        let html = "<main><h1 id=a>A</h1><p id=a>{{#needs 01}}<pre><code> </code></pre><svg role=img></svg></main>";
         assert_eq!(page(html).faults.len(), 4, "{:?}", page(html).faults);
     }
 
     #[test]
     fn links_lead_somewhere() {
         let pages = BTreeMap::from([
-            ("index.html".to_owned(), page("<main><h1 id=top>A</h1></main>")),
+            (
+                "index.html".to_owned(),
+                page("<main><h1 id=top>A</h1></main>"),
+            ),
             ("a/b.html".to_owned(), page("<main></main>")),
         ]);
         let check = |page, link| broken(page, link, &pages, Path::new("no-such-folder"));
-        for good in ["../index.html", "../index.html#top", "#", "https://docs.kernel.org/"] {
+        for good in [
+            "../index.html",
+            "../index.html#top",
+            "#",
+            "https://docs.kernel.org/",
+        ] {
             assert_eq!(check("a/b.html", good), None, "{good}");
         }
         for bad in ["../gone.html", "../index.html#gone", "index.html"] {

@@ -1,4 +1,5 @@
-//! Lines like `{{#both A:anchor B:anchor}}`: what the book takes from the repository. CONTRIBUTING.md lists them.
+//! Lines like `{{#both A:anchor B:anchor}}`: what the book takes from the repository.
+//! CONTRIBUTING.md lists them.
 
 use std::fs;
 
@@ -22,10 +23,17 @@ pub enum Directive {
     Needs(String),
     Exercises(String),
     Bench(String),
-    Picture { name: String, says: String },
+    Picture {
+        name: String,
+        says: String,
+    },
     Failing(String),
     Logs(String),
-    Log { entry: String, language: String, kernel: String },
+    Log {
+        entry: String,
+        language: String,
+        kernel: String,
+    },
     Fixed(String),
     GalleryByMessage,
     GalleryByTopic,
@@ -33,8 +41,15 @@ pub enum Directive {
 
 /// The directive in this line, if it is one.
 pub fn parse(line: &str) -> Result<Option<Directive>> {
-    let Some(inside) = line.trim().strip_prefix("{{#").and_then(|rest| rest.strip_suffix("}}")) else {
-        ensure!(!line.contains("{{#"), "a directive stands alone on its line: {line}");
+    let Some(inside) = line
+        .trim()
+        .strip_prefix("{{#")
+        .and_then(|rest| rest.strip_suffix("}}"))
+    else {
+        ensure!(
+            !line.contains("{{#"),
+            "a directive stands alone on its line: {line}"
+        );
         return Ok(None);
     };
     let (name, rest) = inside.split_once(' ').unwrap_or((inside, ""));
@@ -47,9 +62,14 @@ pub fn parse(line: &str) -> Result<Option<Directive>> {
         ("exercises", [lesson]) => Directive::Exercises((*lesson).to_owned()),
         ("bench", [lesson]) => Directive::Bench((*lesson).to_owned()),
         ("picture", [name, ..]) => {
-            let says =
-                rest.split('"').nth(1).with_context(|| format!("{name}: what does the picture say?"))?;
-            Directive::Picture { name: (*name).to_owned(), says: says.to_owned() }
+            let says = rest
+                .split('"')
+                .nth(1)
+                .with_context(|| format!("{name}: what does the picture say?"))?;
+            Directive::Picture {
+                name: (*name).to_owned(),
+                says: says.to_owned(),
+            }
         }
         ("failing", [entry]) => Directive::Failing((*entry).to_owned()),
         ("logs", [entry]) => Directive::Logs((*entry).to_owned()),
@@ -72,7 +92,10 @@ impl Directive {
             Self::Both(rust, c) => both(rust, c),
             Self::Code(excerpt) => {
                 let caption = html::code(&excerpt.path);
-                Ok(format!("<p class=\"tab-title\">{caption}</p>\n\n{}", excerpt.block()?))
+                Ok(format!(
+                    "<p class=\"tab-title\">{caption}</p>\n\n{}",
+                    excerpt.block()?
+                ))
             }
             Self::Output(capture) => capture.block(),
             Self::Needs(lesson) => table::needs(lesson),
@@ -81,8 +104,14 @@ impl Directive {
             Self::Picture { name, says } => picture(name, says),
             Self::Failing(entry) => gallery::failing(gallery, entry),
             Self::Logs(entry) => gallery::logs(gallery, entry),
-            Self::Log { entry, language, kernel } => {
-                let spoken = Language::ALL.into_iter().find(|known| known.name() == language);
+            Self::Log {
+                entry,
+                language,
+                kernel,
+            } => {
+                let spoken = Language::ALL
+                    .into_iter()
+                    .find(|known| known.name() == language);
                 gallery::log(
                     gallery,
                     entry,
@@ -109,7 +138,11 @@ impl Directive {
 /// The kernel sides are in two languages; the user sides are both in Rust, with two libraries.
 fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
     let caption = |excerpt: &Excerpt, library: &str| {
-        let library = if c.path.ends_with(".rs") { format!("{library}, ") } else { String::new() };
+        let library = if c.path.ends_with(".rs") {
+            format!("{library}, ")
+        } else {
+            String::new()
+        };
         format!("{library}{}", html::code(&excerpt.path))
     };
     Ok(tabs(
@@ -137,13 +170,22 @@ pub fn expand(text: &str, gallery: &Gallery, facts: &Facts) -> Result<String> {
 /// Part of the page, so that it takes the theme's colours.
 fn picture(name: &str, says: &str) -> Result<String> {
     let path = format!("book/src/pictures/{name}.svg");
-    let svg =
-        fs::read_to_string(workspace::root().join(&path)).with_context(|| format!("cannot read {path}"))?;
-    let begin = svg.find("<svg ").with_context(|| format!("{path} is no SVG"))?;
-    let drawn = svg[begin..].replacen("<svg ", &format!("<svg aria-label=\"{}\" ", html::escaped(says)), 1);
+    let svg = fs::read_to_string(workspace::root().join(&path))
+        .with_context(|| format!("cannot read {path}"))?;
+    let begin = svg
+        .find("<svg ")
+        .with_context(|| format!("{path} is no SVG"))?;
+    let drawn = svg[begin..].replacen(
+        "<svg ",
+        &format!("<svg aria-label=\"{}\" ", html::escaped(says)),
+        1,
+    );
     // A blank line would end it.
-    let drawn: String =
-        drawn.lines().filter(|line| !line.trim().is_empty()).map(|line| line.to_owned() + "\n").collect();
+    let drawn: String = drawn
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.to_owned() + "\n")
+        .collect();
     Ok(format!("<figure class=\"picture\">\n{drawn}</figure>\n"))
 }
 
@@ -154,8 +196,17 @@ mod tests {
     #[test]
     fn a_directive_has_all_its_parts_or_is_an_error() {
         assert_eq!(parse("text").unwrap(), None);
-        assert_eq!(parse("{{#needs 01}}").unwrap(), Some(Directive::Needs("01".into())));
-        for wrong in ["{{#needs}}", "{{#neds 01}}", "{{#both a:b}}", "see {{#needs 01}}", "{{#picture a}}"] {
+        assert_eq!(
+            parse("{{#needs 01}}").unwrap(),
+            Some(Directive::Needs("01".into()))
+        );
+        for wrong in [
+            "{{#needs}}",
+            "{{#neds 01}}",
+            "{{#both a:b}}",
+            "see {{#needs 01}}",
+            "{{#picture a}}",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -165,7 +216,10 @@ mod tests {
         let page = "{{#needs 01}}\n{{#exercises 01}}\n{{since 5.7 program/lsm}}";
         let table = expand(page, &Gallery::read().unwrap(), &Facts::read().unwrap()).unwrap();
         assert!(table.ends_with("\n5.7\n"), "{table}");
-        assert!(table.contains("| **Hooks** | kprobe, kretprobe |"), "{table}");
+        assert!(
+            table.contains("| **Hooks** | kprobe, kretprobe |"),
+            "{table}"
+        );
         assert_eq!(table.matches("| `01/").count(), 3);
     }
 }

@@ -29,8 +29,14 @@ pub struct Excerpt {
 impl Excerpt {
     pub fn parse(text: &str) -> Self {
         match text.split_once(':') {
-            Some((path, anchor)) => Self { path: path.to_owned(), anchor: Some(anchor.to_owned()) },
-            None => Self { path: text.to_owned(), anchor: None },
+            Some((path, anchor)) => Self {
+                path: path.to_owned(),
+                anchor: Some(anchor.to_owned()),
+            },
+            None => Self {
+                path: text.to_owned(),
+                anchor: None,
+            },
         }
     }
 
@@ -46,7 +52,10 @@ impl Excerpt {
     }
 
     fn language(&self) -> &'static str {
-        match Path::new(&self.path).extension().and_then(|ending| ending.to_str()) {
+        match Path::new(&self.path)
+            .extension()
+            .and_then(|ending| ending.to_str())
+        {
             // Not to be run by the reader's browser.
             Some("rs") => "rust,ignore",
             Some("c" | "h") => "c",
@@ -57,7 +66,8 @@ impl Excerpt {
 
     pub fn code(&self) -> Result<String> {
         let path = workspace::root().join(&self.path);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", self.path))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", self.path))?;
         let code = match &self.anchor {
             None => text.lines().filter(|line| anchor(line).is_none()).collect(),
             Some(name) => between(&text, name).with_context(|| self.path.clone())?,
@@ -71,7 +81,9 @@ impl Excerpt {
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
-        self.anchor.iter().try_for_each(|anchor| write!(f, ":{anchor}"))
+        self.anchor
+            .iter()
+            .try_for_each(|anchor| write!(f, ":{anchor}"))
     }
 }
 
@@ -82,16 +94,25 @@ pub fn begins(line: &str) -> Option<&str> {
 
 /// The name in an anchor's line, and whether it begins there.
 fn anchor(line: &str) -> Option<(&str, bool)> {
-    let comment = line.trim().strip_prefix("//").or_else(|| line.trim().strip_prefix('#'))?.trim_start();
+    let comment = line
+        .trim()
+        .strip_prefix("//")
+        .or_else(|| line.trim().strip_prefix('#'))?
+        .trim_start();
     let name = |rest: &'_ str| !rest.trim().is_empty();
     if let Some(rest) = comment.strip_prefix(END).filter(|rest| name(rest)) {
         return Some((rest.trim(), false));
     }
-    comment.strip_prefix(BEGIN).filter(|rest| name(rest)).map(|rest| (rest.trim(), true))
+    comment
+        .strip_prefix(BEGIN)
+        .filter(|rest| name(rest))
+        .map(|rest| (rest.trim(), true))
 }
 
 fn between<'a>(text: &'a str, wanted: &str) -> Result<Vec<&'a str>> {
-    let mut lines = text.lines().skip_while(|line| anchor(line) != Some((wanted, true)));
+    let mut lines = text
+        .lines()
+        .skip_while(|line| anchor(line) != Some((wanted, true)));
     if lines.next().is_none() {
         bail!("there is no anchor called {wanted}");
     }
@@ -108,8 +129,16 @@ fn between<'a>(text: &'a str, wanted: &str) -> Result<Vec<&'a str>> {
 
 fn dedented(lines: &[&str]) -> String {
     let indent = |line: &&str| line.len() - line.trim_start().len();
-    let least = lines.iter().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
-    lines.iter().map(|line| line.get(least..).unwrap_or_default().to_owned() + "\n").collect()
+    let least = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(indent)
+        .min()
+        .unwrap_or(0);
+    lines
+        .iter()
+        .map(|line| line.get(least..).unwrap_or_default().to_owned() + "\n")
+        .collect()
 }
 
 /// A code block that no line of its contents can end.
@@ -134,14 +163,27 @@ fn main() {
 
     #[test]
     fn anchors_nest_and_do_not_show() {
-        assert_eq!(dedented(&between(CODE, "all").unwrap()), "let a = 1;\n    let b = 2;\n");
+        assert_eq!(
+            dedented(&between(CODE, "all").unwrap()),
+            "let a = 1;\n    let b = 2;\n"
+        );
         assert_eq!(dedented(&between(CODE, "inner").unwrap()), "let b = 2;\n");
     }
 
     #[test]
     fn what_is_missing_is_an_error() {
-        assert!(between(CODE, "gone").unwrap_err().to_string().contains("gone"));
-        assert!(between("// ANCHOR: a\ncode", "a").unwrap_err().to_string().contains("no end"));
+        assert!(
+            between(CODE, "gone")
+                .unwrap_err()
+                .to_string()
+                .contains("gone")
+        );
+        assert!(
+            between("// ANCHOR: a\ncode", "a")
+                .unwrap_err()
+                .to_string()
+                .contains("no end")
+        );
     }
 
     #[test]

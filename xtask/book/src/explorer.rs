@@ -1,5 +1,5 @@
-//! The reader of verifier logs, for the browser: the crate `explorer` as WebAssembly, inside a script, since a page
-//! from a file may load scripts and nothing else.
+//! The reader of verifier logs, for the browser: the crate `explorer` as WebAssembly, inside a
+//! script, since a page from a file may load scripts and nothing else.
 
 use std::fs;
 
@@ -16,23 +16,38 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The script that gives the page `window.VERIFIER_LOG_WASM`.
 pub fn script() -> Result<String> {
-    // No standard library comes with Rust for this target unless rustup can fetch it: it is built from source.
+    // No standard library comes with Rust for this target unless rustup can fetch it: it is built
+    // from source.
     setup::ensure(&[Need::RustSrc])?;
     let folder = workspace::target_directory().join("explorer");
     let mut cargo = build::cargo();
     cargo
-        .args(["build", "--package", "explorer", "--profile", "explorer", "--target", TARGET, "--quiet"])
+        .args([
+            "build",
+            "--package",
+            "explorer",
+            "--profile",
+            "explorer",
+            "--target",
+            TARGET,
+            "--quiet",
+        ])
         .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
         .arg(&folder)
         .env("CARGO_BUILD_BUILD_DIR", &folder)
         .env("RUSTC_BOOTSTRAP", "1");
     let (status, _) = Foreground::start(cargo)?.wait()?;
     if !status.success() {
-        return Err(Problem::machine("the explorer does not build; cargo's messages are above")
-            .help("cargo xtask doctor")
-            .into());
+        return Err(
+            Problem::machine("the explorer does not build; cargo's messages are above")
+                .help("cargo xtask doctor")
+                .into(),
+        );
     }
     let path = folder.join(TARGET).join("explorer/explorer.wasm");
     let wasm = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(format!("window.VERIFIER_LOG_WASM = \"{}\";\n", BASE64_STANDARD.encode(wasm)))
+    Ok(format!(
+        "window.VERIFIER_LOG_WASM = \"{}\";\n",
+        BASE64_STANDARD.encode(wasm)
+    ))
 }

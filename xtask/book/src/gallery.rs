@@ -27,7 +27,10 @@ pub struct Gallery {
 
 impl Gallery {
     pub fn read() -> Result<Self> {
-        Ok(Self { entries: entry::entries()?, recorded: Recorded::read()? })
+        Ok(Self {
+            entries: entry::entries()?,
+            recorded: Recorded::read()?,
+        })
     }
 
     fn find(&self, name: &str) -> Result<&Entry> {
@@ -44,13 +47,24 @@ pub fn page(entry: &Entry) -> String {
     page += &format!("{SKIP}\n\n{{{{#failing {name}}}}}\n");
     page += &section(
         "says",
-        if about.fails_at == Stage::Build { "What the compiler says" } else { "What the verifier says" },
+        if about.fails_at == Stage::Build {
+            "What the compiler says"
+        } else {
+            "What the verifier says"
+        },
     );
     page += &format!("{SKIP}\n\n{{{{#logs {name}}}}}\n");
     page += &section("why", "Why");
-    page += &format!("- **What it knew:** {}\n- **What it lacked:** {}\n", about.knew, about.missing);
+    page += &format!(
+        "- **What it knew:** {}\n- **What it lacked:** {}\n",
+        about.knew, about.missing
+    );
     page += &format!("- **The rule:** {}\n", about.rule);
-    page += &about.note.iter().map(|note| format!("\n{note}\n")).collect::<String>();
+    page += &about
+        .note
+        .iter()
+        .map(|note| format!("\n{note}\n"))
+        .collect::<String>();
     page += &section("fix", "The fix");
     page += &format!("- **In C:** {}\n- **In Rust:** {}\n\n", about.c, about.rust);
     page += &format!("{SKIP}\n\n{{{{#fixed {name}}}}}\n");
@@ -66,17 +80,25 @@ fn differences(entry: &Entry) -> String {
     let mut lines = Vec::new();
     let mut accepted = |programs: &str, kernels: &BTreeMap<String, String>| {
         lines.extend(
-            kernels.iter().map(|(kernel, why)| format!("- Linux {kernel} accepts {programs}: {why}\n")),
+            kernels
+                .iter()
+                .map(|(kernel, why)| format!("- Linux {kernel} accepts {programs}: {why}\n")),
         );
     };
     accepted("the failing programs", &about.accepted);
     accepted("the failing program in C", &about.accepted_c);
     accepted("the failing program in Rust", &about.accepted_rust);
     lines.extend(
-        about.class_on.iter().map(|(kernel, class)| format!("- Linux {kernel} reports it as `{class}`.\n")),
+        about
+            .class_on
+            .iter()
+            .map(|(kernel, class)| format!("- Linux {kernel} reports it as `{class}`.\n")),
     );
     lines.extend(
-        about.since.iter().map(|since| format!("- The twin needs Linux {}: {}\n", since.kernel, since.why)),
+        about
+            .since
+            .iter()
+            .map(|since| format!("- The twin needs Linux {}: {}\n", since.kernel, since.why)),
     );
     if about.without_perfmon {
         lines.push(
@@ -87,17 +109,25 @@ fn differences(entry: &Entry) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    format!("\n## Where kernels differ {{#{}-kernels}}\n\n{}", entry.name, lines.concat())
+    format!(
+        "\n## Where kernels differ {{#{}-kernels}}\n\n{}",
+        entry.name,
+        lines.concat()
+    )
 }
 
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// Languages that the entry has programs in; Rust first, as everywhere in the book.
 fn languages(entry: &Entry) -> impl Iterator<Item = Language> {
-    [Language::Rust, Language::C].into_iter().filter(|language| entry.none_in(*language).is_none())
+    [Language::Rust, Language::C]
+        .into_iter()
+        .filter(|language| entry.none_in(*language).is_none())
 }
 
 fn in_words(language: Language) -> &'static str {
@@ -107,7 +137,10 @@ fn in_words(language: Language) -> &'static str {
     }
 }
 
-fn by_language(entry: &Entry, body: impl Fn(Language) -> Result<(String, String)>) -> Result<String> {
+fn by_language(
+    entry: &Entry,
+    body: impl Fn(Language) -> Result<(String, String)>,
+) -> Result<String> {
     let panels = languages(entry).map(|language| {
         let (caption, body) = body(language)?;
         Ok((in_words(language).to_owned(), caption, body))
@@ -115,7 +148,11 @@ fn by_language(entry: &Entry, body: impl Fn(Language) -> Result<(String, String)
     let mut shown = tabs(Group::Language, &panels.collect::<Result<Vec<_>>>()?);
     for language in Language::ALL {
         if let Some(why) = entry.none_in(language) {
-            let _ = write!(shown, "\nThere is no program in {}: {why}\n", in_words(language));
+            let _ = write!(
+                shown,
+                "\nThere is no program in {}: {why}\n",
+                in_words(language)
+            );
         }
     }
     Ok(shown)
@@ -126,7 +163,10 @@ pub fn failing(gallery: &Gallery, name: &str) -> Result<String> {
     let entry = gallery.find(name)?;
     by_language(entry, |language| {
         let code = source(entry, Twin::Failing, language)?;
-        Ok((html::code(&file(Twin::Failing, language)), fenced(highlighting(language), &code)))
+        Ok((
+            html::code(&file(Twin::Failing, language)),
+            fenced(highlighting(language), &code),
+        ))
     })
 }
 
@@ -134,9 +174,14 @@ pub fn failing(gallery: &Gallery, name: &str) -> Result<String> {
 pub fn fixed(gallery: &Gallery, name: &str) -> Result<String> {
     let entry = gallery.find(name)?;
     by_language(entry, |language| {
-        let (before, after) =
-            (source(entry, Twin::Failing, language)?, source(entry, Twin::Fixed, language)?);
-        Ok((html::code(&file(Twin::Fixed, language)), fenced("diff", &marked(&before, &after))))
+        let (before, after) = (
+            source(entry, Twin::Failing, language)?,
+            source(entry, Twin::Fixed, language)?,
+        );
+        Ok((
+            html::code(&file(Twin::Fixed, language)),
+            fenced("diff", &marked(&before, &after)),
+        ))
     })
 }
 
@@ -163,9 +208,16 @@ pub fn logs(gallery: &Gallery, name: &str) -> Result<String> {
         }
         let panels = MATRIX.iter().rev().map(|kernel| {
             let said = gallery.recorded.of_failing(name, language, kernel)?;
-            Ok((format!("Linux {kernel}"), String::new(), log_block(entry, kernel, said)))
+            Ok((
+                format!("Linux {kernel}"),
+                String::new(),
+                log_block(entry, kernel, said),
+            ))
         });
-        Ok((String::new(), tabs(Group::Kernel, &panels.collect::<Result<Vec<_>>>()?)))
+        Ok((
+            String::new(),
+            tabs(Group::Kernel, &panels.collect::<Result<Vec<_>>>()?),
+        ))
     })
 }
 
@@ -213,7 +265,13 @@ fn highlighting(language: Language) -> &'static str {
 
 /// `{{#gallery-by-topic}}`
 pub fn by_topic(gallery: &Gallery) -> String {
-    let line = |entry: &Entry| format!("- [{}]({}.md)\n", capitalised(&entry.about.title), entry.name);
+    let line = |entry: &Entry| {
+        format!(
+            "- [{}]({}.md)\n",
+            capitalised(&entry.about.title),
+            entry.name
+        )
+    };
     gallery.entries.iter().map(line).collect()
 }
 
@@ -226,9 +284,14 @@ pub fn by_message(gallery: &Gallery) -> Result<String> {
         }
     }
     let rows = pages.iter().map(|(message, entries)| {
-        let links = entries.iter().map(|name| format!("<a href=\"{name}.html\">{name}</a>"));
+        let links = entries
+            .iter()
+            .map(|name| format!("<a href=\"{name}.html\">{name}</a>"));
         let links = links.collect::<Vec<_>>().join("<br>");
-        format!("<tr><td>{}</td><td>{links}</td></tr>\n", html::code(message))
+        format!(
+            "<tr><td>{}</td><td>{links}</td></tr>\n",
+            html::code(message)
+        )
     });
     Ok(format!(
         "<div class=\"table-wrapper\">\n<table class=\"messages\">\n<thead><tr><th>Message</th><th>Page</th></tr></thead>\n\
@@ -241,14 +304,21 @@ fn messages(gallery: &Gallery, entry: &Entry) -> Result<BTreeSet<String>> {
     let mut messages = BTreeSet::new();
     for language in languages(entry) {
         if let Some(said) = gallery.recorded.of_building(&entry.name, language) {
-            messages
-                .extend(recorded::log(said).lines().find(|line| line.contains("error")).map(str::to_owned));
+            messages.extend(
+                recorded::log(said)
+                    .lines()
+                    .find(|line| line.contains("error"))
+                    .map(str::to_owned),
+            );
             continue;
         }
         for kernel in MATRIX {
             let said = gallery.recorded.of_failing(&entry.name, language, kernel)?;
             let report = verifier_log::explain(recorded::log(said).as_bytes());
-            let message = report.programs.first().and_then(|program| program.message());
+            let message = report
+                .programs
+                .first()
+                .and_then(|program| program.message());
             // What kernels add to it on further lines is not what people search for.
             messages.extend(message.and_then(|text| text.lines().next().map(str::to_owned)));
         }

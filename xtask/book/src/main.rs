@@ -1,4 +1,5 @@
-//! The book: built with mdBook, from pages whose code, output and tables come out of the repository.
+//! The book: built with mdBook, from pages whose code, output and tables come out of the
+//! repository.
 //!
 //! ```text
 //!   render       mdBook, with these two in front of it:
@@ -67,7 +68,8 @@ enum Command {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
-    /// Build it, and look for what mdBook lets pass: missing anchors, broken links, code that was typed in
+    /// Build it, and look for what mdBook lets pass: missing anchors, broken links, code that was
+    /// typed in
     Check,
     /// Build it, and read it in a headless Chromium
     Test,

@@ -22,14 +22,21 @@ impl Preprocessor for GalleryPages {
     fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let mut added = false;
         book.for_each_chapter_mut(|chapter| {
-            let is_index = chapter.path.as_ref().is_some_and(|path| path.ends_with("gallery/index.md"));
+            let is_index = chapter
+                .path
+                .as_ref()
+                .is_some_and(|path| path.ends_with("gallery/index.md"));
             if is_index && !added {
-                chapter.sub_items =
-                    (1..).zip(&self.0.entries).map(|(number, entry)| page(entry, number, chapter)).collect();
+                chapter.sub_items = (1..)
+                    .zip(&self.0.entries)
+                    .map(|(number, entry)| page(entry, number, chapter))
+                    .collect();
                 added = true;
             }
         });
-        added.then_some(book).context("SUMMARY.md has no gallery/index.md")
+        added
+            .then_some(book)
+            .context("SUMMARY.md has no gallery/index.md")
     }
 }
 
@@ -38,8 +45,13 @@ fn page(entry: &Entry, number: u32, index: &Chapter) -> BookItem {
     let parents = [index.parent_names.clone(), vec![index.name.clone()]].concat();
     let mut chapter = Chapter::new(&entry.name, gallery::page(entry), path, parents);
     // The side bar folds what has a number below another's.
-    let above = index.number.iter().flat_map(|number| number.iter().copied());
-    chapter.number = Some(SectionNumber::new(above.chain([number]).collect::<Vec<_>>()));
+    let above = index
+        .number
+        .iter()
+        .flat_map(|number| number.iter().copied());
+    chapter.number = Some(SectionNumber::new(
+        above.chain([number]).collect::<Vec<_>>(),
+    ));
     // It has no file of its own.
     chapter.source_path = None;
     BookItem::Chapter(chapter)

@@ -16,9 +16,12 @@ pub fn extract() -> Result<Exit> {
     let folder = workspace::target_directory().join("book-po");
     let mut book = render::load()?;
     book.config.build.build_dir = folder.clone();
-    book.config.set("output.xgettext.pot-file", "messages.pot").map_err(|error| anyhow!("{error:#}"))?;
+    book.config
+        .set("output.xgettext.pot-file", "messages.pot")
+        .map_err(|error| anyhow!("{error:#}"))?;
     book.with_preprocessor(GalleryPages(Rc::new(Gallery::read()?)));
-    book.execute_build_process(&Xgettext {}).map_err(|error| anyhow!("{error:#}"))?;
+    book.execute_build_process(&Xgettext {})
+        .map_err(|error| anyhow!("{error:#}"))?;
     screen::answer(format!("{}\n", folder.join("messages.pot").display()).as_bytes())?;
     Ok(Exit::Done)
 }

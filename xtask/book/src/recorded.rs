@@ -1,4 +1,5 @@
-//! What the kernels, and the compilers, were seen to say of the gallery's programs: the snapshots in `logs/`.
+//! What the kernels, and the compilers, were seen to say of the gallery's programs: the snapshots
+//! in `logs/`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,10 @@ impl Recorded {
     /// What this kernel said of the failing program.
     pub fn of_failing(&self, entry: &str, language: Language, kernel: &str) -> Result<&str> {
         self.said(kernel, entry, language).with_context(|| {
-            format!("{kernel} was not seen to say anything of {entry} in {}", language.name())
+            format!(
+                "{kernel} was not seen to say anything of {entry} in {}",
+                language.name()
+            )
         })
     }
 
@@ -31,19 +35,29 @@ impl Recorded {
     }
 
     fn said(&self, kernel: &str, entry: &str, language: Language) -> Option<&str> {
-        let key = (kernel.to_owned(), entry.to_owned(), language.name().to_owned(), "fail".to_owned());
+        let key = (
+            kernel.to_owned(),
+            entry.to_owned(),
+            language.name().to_owned(),
+            "fail".to_owned(),
+        );
         self.said.get(&key).map(String::as_str)
     }
 
     pub fn read() -> Result<Self> {
         let folder = entry::lesson()?.folder.join("logs");
-        let folder = folder.strip_prefix(workspace::root()).unwrap_or(&folder).display().to_string();
+        let folder = folder
+            .strip_prefix(workspace::root())
+            .unwrap_or(&folder)
+            .display()
+            .to_string();
         let mut said = BTreeMap::new();
         for kernel in MATRIX.into_iter().chain(["build"]) {
             let text = capture::body(&format!("{folder}/{kernel}.snap"))?;
             for (heading, words) in sections(&text) {
                 let mut parts = heading.split(" · ").map(str::to_owned);
-                let (Some(entry), Some(language), Some(twin)) = (parts.next(), parts.next(), parts.next())
+                let (Some(entry), Some(language), Some(twin)) =
+                    (parts.next(), parts.next(), parts.next())
                 else {
                     bail!("{kernel}.snap: no entry, language and twin in \"{heading}\"");
                 };
@@ -77,12 +91,14 @@ mod tests {
 
     #[test]
     fn sections_end_where_the_next_begins() {
-        let text =
-            "versions\n\n=== a · c · fail\nrejected: no\nlog\n\n=== b · c · fixed\naccepted: 3 instructions";
+        let text = "versions\n\n=== a · c · fail\nrejected: no\nlog\n\n=== b · c · fixed\naccepted: 3 instructions";
         let found: Vec<_> = sections(text).collect();
         assert_eq!(
             found,
-            [("a · c · fail", "rejected: no\nlog"), ("b · c · fixed", "accepted: 3 instructions")]
+            [
+                ("a · c · fail", "rejected: no\nlog"),
+                ("b · c · fixed", "accepted: 3 instructions")
+            ]
         );
         assert_eq!(log(found[0].1), "log");
     }
@@ -91,12 +107,15 @@ mod tests {
     fn every_entry_was_seen_on_every_kernel_that_it_fails_on() {
         let recorded = Recorded::read().unwrap();
         for entry in entry::entries().unwrap() {
-            for language in Language::ALL.into_iter().filter(|language| entry.none_in(*language).is_none()) {
+            for language in Language::ALL
+                .into_iter()
+                .filter(|language| entry.none_in(*language).is_none())
+            {
                 let seen = match entry.about.fails_at {
                     entry::Stage::Build => recorded.of_building(&entry.name, language).is_some(),
-                    _ => {
-                        MATRIX.iter().all(|kernel| recorded.of_failing(&entry.name, language, kernel).is_ok())
-                    }
+                    _ => MATRIX
+                        .iter()
+                        .all(|kernel| recorded.of_failing(&entry.name, language, kernel).is_ok()),
                 };
                 assert!(seen, "{} in {}", entry.name, language.name());
             }

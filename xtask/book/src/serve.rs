@@ -19,7 +19,8 @@ use xtask::workspace;
 
 use crate::render;
 
-/// How often the book was built: an open page asks for it, and loads itself again when it has changed.
+/// How often the book was built: an open page asks for it, and loads itself again when it has
+/// changed.
 static EDITION: AtomicU32 = AtomicU32::new(0);
 
 const ASK: &str = "/edition";
@@ -39,28 +40,34 @@ pub fn serve(port: u16, open_it: bool) -> Result<Exit> {
     let (_watcher, saves) = saves()?;
     let book = render::build()?;
     let address = format!("http://{}/", server.server_addr());
-    screen::say(Mark::Good, &format!("the book is at {address}; Ctrl-C ends this"));
+    screen::say(
+        Mark::Good,
+        &format!("the book is at {address}; Ctrl-C ends this"),
+    );
     if open_it {
         open(&address)?;
     }
-    thread::Builder::new().name("http".to_owned()).spawn(move || {
-        for request in server.incoming_requests() {
-            // A browser that went away is no failure of ours.
-            let _ = answer(request, &book);
-        }
-    })?;
+    thread::Builder::new()
+        .name("http".to_owned())
+        .spawn(move || {
+            for request in server.incoming_requests() {
+                // A browser that went away is no failure of ours.
+                let _ = answer(request, &book);
+            }
+        })?;
     rebuild(&saves)
 }
 
 fn saves() -> Result<(RecommendedWatcher, Receiver<()>)> {
     let (sender, receiver) = mpsc::channel();
-    let mut watcher = notify::recommended_watcher(move |happened: notify::Result<notify::Event>| {
-        if happened.is_ok_and(|event| !event.kind.is_access()) {
-            // The other end has gone only when the program ends.
-            let _ = sender.send(());
-        }
-    })
-    .context("cannot watch files")?;
+    let mut watcher =
+        notify::recommended_watcher(move |happened: notify::Result<notify::Event>| {
+            if happened.is_ok_and(|event| !event.kind.is_access()) {
+                // The other end has gone only when the program ends.
+                let _ = sender.send(());
+            }
+        })
+        .context("cannot watch files")?;
     for folder in WATCHED {
         let folder = workspace::root().join(folder);
         watcher
@@ -72,7 +79,9 @@ fn saves() -> Result<(RecommendedWatcher, Receiver<()>)> {
 
 fn rebuild(saves: &Receiver<()>) -> Result<Exit> {
     loop {
-        saves.recv().map_err(|_| anyhow!("the files are not watched any more"))?;
+        saves
+            .recv()
+            .map_err(|_| anyhow!("the files are not watched any more"))?;
         // Editors save in several steps.
         while saves.recv_timeout(Duration::from_millis(100)).is_ok() {}
         match render::build() {
@@ -85,29 +94,46 @@ fn rebuild(saves: &Receiver<()>) -> Result<Exit> {
 
 fn answer(request: Request, book: &Path) -> std::io::Result<()> {
     if request.url() == ASK {
-        return request.respond(Response::from_string(EDITION.load(Ordering::Relaxed).to_string()));
+        return request.respond(Response::from_string(
+            EDITION.load(Ordering::Relaxed).to_string(),
+        ));
     }
     let Some(path) = file(request.url(), book) else {
         let page = fs::read(book.join("404.html")).unwrap_or_default();
         return request.respond(typed(page, "html").with_status_code(404));
     };
-    let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+    let ending = path
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut contents = fs::read(&path)?;
     if ending == "html" {
-        contents = String::from_utf8_lossy(&contents).replace("</body>", RELOAD).into_bytes();
+        contents = String::from_utf8_lossy(&contents)
+            .replace("</body>", RELOAD)
+            .into_bytes();
     }
     request.respond(typed(contents, &ending))
 }
 
 /// The file that an address stands for, if it is one of the book's.
 fn file(url: &str, book: &Path) -> Option<PathBuf> {
-    let path = percent_decode_str(url.split(['?', '#']).next()?).decode_utf8().ok()?;
+    let path = percent_decode_str(url.split(['?', '#']).next()?)
+        .decode_utf8()
+        .ok()?;
     let relative = PathBuf::from(path.trim_start_matches('/'));
-    if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+    if !relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         return None;
     }
     let path = book.join(relative);
-    let path = if path.is_dir() { path.join("index.html") } else { path };
+    let path = if path.is_dir() {
+        path.join("index.html")
+    } else {
+        path
+    };
     path.is_file().then_some(path)
 }
 
@@ -155,8 +181,17 @@ mod tests {
         fs::create_dir(folder.path().join("lessons")).unwrap();
         fs::write(folder.path().join("lessons/index.html"), "").unwrap();
         assert!(file("/a%20b.html?x#y", folder.path()).is_some());
-        assert!(file("/lessons/", folder.path()).unwrap().ends_with("lessons/index.html"));
-        for outside in ["/../Cargo.toml", "/%2e%2e/Cargo.toml", "/lessons/../../x", "/missing.html"] {
+        assert!(
+            file("/lessons/", folder.path())
+                .unwrap()
+                .ends_with("lessons/index.html")
+        );
+        for outside in [
+            "/../Cargo.toml",
+            "/%2e%2e/Cargo.toml",
+            "/lessons/../../x",
+            "/missing.html",
+        ] {
             assert_eq!(file(outside, folder.path()), None, "{outside}");
         }
     }

@@ -1,4 +1,5 @@
-//! Tables made of what the repository knows: what a lesson needs, its exercises, what its programs cost.
+//! Tables made of what the repository knows: what a lesson needs, its exercises, what its programs
+//! cost.
 
 use std::fs;
 
@@ -15,30 +16,60 @@ fn lesson(number: &str) -> Result<Lesson> {
 pub fn needs(number: &str) -> Result<String> {
     let lesson = lesson(number)?;
     let about = &lesson.about;
-    let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let list = |items: &[String]| {
+        if items.is_empty() {
+            "none".to_owned()
+        } else {
+            items.join(", ")
+        }
+    };
     let rows = [
-        ("Kernel", format!("Linux {} or newer: {}", about.oldest_kernel, about.why)),
+        (
+            "Kernel",
+            format!("Linux {} or newer: {}", about.oldest_kernel, about.why),
+        ),
         ("Hooks", list(&about.hooks)),
         ("Maps", list(&about.maps)),
-        ("Rights", "none on your machine; the VM's programs run as its root. With `--host`: root".to_owned()),
-        ("Run it", format!("`cargo xtask run {number}`, or with `--impl libbpf`, `--kernel all`")),
+        (
+            "Rights",
+            "none on your machine; the VM's programs run as its root. With `--host`: root"
+                .to_owned(),
+        ),
+        (
+            "Run it",
+            format!("`cargo xtask run {number}`, or with `--impl libbpf`, `--kernel all`"),
+        ),
     ];
     Ok(format!(
         "| what | which |\n|---|---|\n{}",
-        rows.map(|(name, text)| format!("| **{name}** | {text} |\n")).concat()
+        rows.map(|(name, text)| format!("| **{name}** | {text} |\n"))
+            .concat()
     ))
 }
 
 /// `{{#exercises 01}}`
 pub fn exercises(number: &str) -> Result<String> {
     let exercises = exercises::exercises()?;
-    let of_lesson = exercises.iter().filter(|exercise| exercise.lesson() == number);
+    let of_lesson = exercises
+        .iter()
+        .filter(|exercise| exercise.lesson() == number);
     let rows = of_lesson.map(|exercise| {
-        let place = if exercise.about.place == Place::Here { ", without a VM" } else { "" };
-        format!("| `{}` | {} | {}{place} |\n", exercise.name, exercise.about.title, kind(exercise.about.kind))
+        let place = if exercise.about.place == Place::Here {
+            ", without a VM"
+        } else {
+            ""
+        };
+        format!(
+            "| `{}` | {} | {}{place} |\n",
+            exercise.name,
+            exercise.about.title,
+            kind(exercise.about.kind)
+        )
     });
     let rows: String = rows.collect();
-    Ok(format!("| exercise | you build | how |\n|---|---|---|\n{rows}"))
+    Ok(format!(
+        "| exercise | you build | how |\n|---|---|---|\n{rows}"
+    ))
 }
 
 fn kind(kind: Kind) -> &'static str {
@@ -71,14 +102,25 @@ pub fn bench(number: &str) -> Result<String> {
     let lesson = lesson(number)?;
     let path = lesson.folder.join("bench.jsonl");
     let text = fs::read_to_string(&path).with_context(|| {
-        format!("cannot read {0}: cargo xtask bench {number} --json > {0}", path.display())
+        format!(
+            "cannot read {0}: cargo xtask bench {number} --json > {0}",
+            path.display()
+        )
     })?;
     let pairs = text.lines().map(serde_json::from_str::<Pair>);
-    let pairs = pairs.collect::<Result<Vec<_>, _>>().context("cannot understand the bench's figures")?;
-    let kernel = pairs.first().map(|pair| pair.kernel.clone()).context("the bench has no figures")?;
+    let pairs = pairs
+        .collect::<Result<Vec<_>, _>>()
+        .context("cannot understand the bench's figures")?;
+    let kernel = pairs
+        .first()
+        .map(|pair| pair.kernel.clone())
+        .context("the bench has no figures")?;
     let rows = pairs.iter().map(|pair| {
         let (a, b) = (row(&pair.aya), row(&pair.libbpf));
-        format!("| `{}` | Rust<br>C | {}<br>{} | {}<br>{} |\n", pair.program, a.0, b.0, a.1, b.1)
+        format!(
+            "| `{}` | Rust<br>C | {}<br>{} | {}<br>{} |\n",
+            pair.program, a.0, b.0, a.1, b.1
+        )
     });
     let rows: String = rows.collect();
     Ok(format!(
@@ -89,6 +131,11 @@ pub fn bench(number: &str) -> Result<String> {
 }
 
 fn row(cost: &Cost) -> (String, String) {
-    let executed = cost.executed_per_run.map_or_else(|| "not run".to_owned(), |count| format!("{count:.0}"));
-    (format!("{:.0}; {:.0} bytes", cost.instructions, cost.jited_bytes), executed)
+    let executed = cost
+        .executed_per_run
+        .map_or_else(|| "not run".to_owned(), |count| format!("{count:.0}"));
+    (
+        format!("{:.0}; {:.0} bytes", cost.instructions, cost.jited_bytes),
+        executed,
+    )
 }

@@ -1,5 +1,5 @@
-//! The same thing several times: in two languages, on five kernels. Without JavaScript all of them show, one below the
-//! other.
+//! The same thing several times: in two languages, on five kernels. Without JavaScript all of them
+//! show, one below the other.
 
 /// What one choice applies to, on all pages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,8 +19,14 @@ impl Group {
 
 /// Each with a name, a caption in HTML, and its contents in Markdown.
 pub fn tabs(group: Group, panels: &[(String, String, String)]) -> String {
-    let panels: String = panels.iter().map(|(name, caption, body)| panel(name, caption, body)).collect();
-    format!("<div class=\"tabs\" data-group=\"{}\">\n\n{panels}</div>\n", group.name())
+    let panels: String = panels
+        .iter()
+        .map(|(name, caption, body)| panel(name, caption, body))
+        .collect();
+    format!(
+        "<div class=\"tabs\" data-group=\"{}\">\n\n{panels}</div>\n",
+        group.name()
+    )
 }
 
 fn panel(name: &str, caption: &str, body: &str) -> String {

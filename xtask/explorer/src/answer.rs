@@ -27,7 +27,8 @@ struct Explored<'a> {
 /// Which entry of the gallery is about a class: (class, entry). The first one counts.
 const GALLERY: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/gallery.rs"));
 
-/// `{"version":1,"verdict":"explained","programs":[{..., "gallery":"uninit-reg", "trace":{"steps":[...]}}],"left_out":0}`
+/// `{"version":1,"verdict":"explained","programs":[{..., "gallery":"uninit-reg",
+/// "trace":{"steps":[...]}}],"left_out":0}`
 pub fn answer(text: &[u8]) -> String {
     let report = explain(text);
     let shown = report.programs.iter().take(MOST_PROGRAMS);
@@ -44,7 +45,11 @@ pub fn answer(text: &[u8]) -> String {
 fn explored<'a>(program: &'a Program, text: &[u8]) -> Explored<'a> {
     let class = program.class.map_or("", |class| class.slug);
     let entry = GALLERY.iter().find(|(of, _)| *of == class);
-    Explored { program, gallery: entry.map(|(_, entry)| *entry), trace: program.trace(text) }
+    Explored {
+        program,
+        gallery: entry.map(|(_, entry)| *entry),
+        trace: program.trace(text),
+    }
 }
 
 #[cfg(test)]
@@ -65,28 +70,39 @@ mod tests {
         let answer = explore(LOG);
         assert_eq!(answer["verdict"], "explained");
         let program = &answer["programs"][0];
-        assert_eq!((&program["gallery"], &program["trace"]["decisive"]), (&"uninit-reg".into(), &0.into()));
+        assert_eq!(
+            (&program["gallery"], &program["trace"]["decisive"]),
+            (&"uninit-reg".into(), &0.into())
+        );
         assert_eq!(program["trace"]["steps"][0]["known"][0]["name"], "R1");
     }
 
     #[test]
     fn an_entry_of_another_name_is_found_by_its_class() {
         assert!(GALLERY.iter().any(|(class, entry)| class != entry));
-        assert!(GALLERY.iter().all(|(class, _)| verifier_log::class::find(class).is_some()));
+        assert!(
+            GALLERY
+                .iter()
+                .all(|(class, _)| verifier_log::class::find(class).is_some())
+        );
     }
 
     #[test]
     fn garbage_is_no_log() {
         let answer = explore("hello, world\n\0\u{1}\u{2}\n");
-        assert_eq!((&answer["verdict"], &answer["programs"]), (&"no-log".into(), &Value::Array(Vec::new())));
+        assert_eq!(
+            (&answer["verdict"], &answer["programs"]),
+            (&"no-log".into(), &Value::Array(Vec::new()))
+        );
     }
 
     #[test]
     fn of_many_programs_the_first_are_shown() {
         let log = |name: usize| {
-            LOG.replace("r2", "r3")
-                .replace("R2", "R3")
-                .replace("0: R1", &format!("libbpf: prog 'p{name}': BPF program load failed\n0: R1"))
+            LOG.replace("r2", "r3").replace("R2", "R3").replace(
+                "0: R1",
+                &format!("libbpf: prog 'p{name}': BPF program load failed\n0: R1"),
+            )
         };
         let answer = explore(&(0..30).map(log).collect::<String>());
         assert_eq!(answer["programs"].as_array().unwrap().len(), MOST_PROGRAMS);

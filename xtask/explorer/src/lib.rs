@@ -1,11 +1,13 @@
-//! The parser of verifier logs for web pages, as WebAssembly without imports. `book/theme/explorer.js` calls it.
+//! The parser of verifier logs for web pages, as WebAssembly without imports.
+//! `book/theme/explorer.js` calls it.
 //!
 //! ```text
 //! RUSTC_BOOTSTRAP=1 cargo build --package explorer --profile explorer --target wasm32-unknown-unknown -Z build-std=std,panic_abort
 //! target/wasm32-unknown-unknown/explorer/explorer.wasm
 //! ```
 //!
-//! The standard library is built from the toolchain's `rust-src`, as it is for eBPF; the linker is the toolchain's own.
+//! The standard library is built from the toolchain's `rust-src`, as it is for eBPF; the linker is
+//! the toolchain's own.
 //!
 //! A page asks for memory, puts a text there, and gets an answer, which it frees, as the text:
 //!
@@ -33,7 +35,8 @@ pub extern "C" fn explorer_allocate(length: usize) -> *mut u8 {
 /// `text` has `length` bytes and comes from [`explorer_allocate`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn explorer_explore(text: *const u8, length: usize) -> *mut u8 {
-    // SAFETY: the caller says that these bytes are there. They are only read, and given back when this returns.
+    // SAFETY: the caller says that these bytes are there. They are only read, and given back when
+    // this returns.
     let text = unsafe { std::slice::from_raw_parts(text, length) };
     let json = answer(text);
     let length = u32::try_from(json.len()).unwrap_or(u32::MAX);
@@ -64,7 +67,8 @@ mod tests {
     fn a_text_goes_in_and_json_comes_out() {
         let text = b"0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)";
         let memory = explorer_allocate(text.len());
-        // SAFETY: the memory has this length, and it is freed with the length that it was made with.
+        // SAFETY: the memory has this length, and it is freed with the length that it was made
+        // with.
         let json = unsafe {
             memory.copy_from_nonoverlapping(text.as_ptr(), text.len());
             let answer = explorer_explore(memory, text.len());

@@ -27,15 +27,27 @@ pub fn print_facts(names: &Names) -> Result<()> {
 
 fn print_links() -> Result<()> {
     let insns = [mov(0, 0), exit()];
-    let load = |kind, attach| Program { kind, insns: &insns, attach, ..Program::default() }.load();
+    let load = |kind, attach| {
+        Program {
+            kind,
+            insns: &insns,
+            attach,
+            ..Program::default()
+        }
+        .load()
+    };
     let xdp = load(sys_types::BPF_PROG_TYPE_XDP, 0).context("cannot load an XDP program")?;
     const GENERIC: u32 = 1 << 1;
     let link = sys::create_link(&xdp, LOOPBACK, sys_types::BPF_XDP, GENERIC);
     print_whether("link/xdp", link.is_ok());
     let tc = load(sys_types::BPF_PROG_TYPE_SCHED_CLS, 0).context("cannot load a tc program")?;
-    print_whether("link/tcx", sys::create_link(&tc, LOOPBACK, sys_types::BPF_TCX_INGRESS, 0).is_ok());
+    print_whether(
+        "link/tcx",
+        sys::create_link(&tc, LOOPBACK, sys_types::BPF_TCX_INGRESS, 0).is_ok(),
+    );
     // A kernel that has these links misses the event; another does not know the request.
-    let probe = load(sys_types::BPF_PROG_TYPE_TRACEPOINT, 0).context("cannot load a tracepoint program")?;
+    let probe =
+        load(sys_types::BPF_PROG_TYPE_TRACEPOINT, 0).context("cannot load a tracepoint program")?;
     let refused = sys::create_link(&probe, -1, sys_types::BPF_PERF_EVENT, 0).err();
     let has_link = refused.and_then(|error| error.raw_os_error()) == Some(libc::EBADF);
     print_whether("link/kprobe and tracepoint", has_link);
@@ -45,16 +57,50 @@ fn print_links() -> Result<()> {
 fn print_tracing(names: &Names) {
     let insns = [mov(0, 0), exit()];
     for (name, kind, attach, target) in [
-        ("fentry", sys_types::BPF_PROG_TYPE_TRACING, sys_types::BPF_TRACE_FENTRY, "vfs_unlink"),
-        ("fexit", sys_types::BPF_PROG_TYPE_TRACING, sys_types::BPF_TRACE_FEXIT, "vfs_unlink"),
-        ("fmod_ret", sys_types::BPF_PROG_TYPE_TRACING, sys_types::BPF_MODIFY_RETURN, "security_file_open"),
-        ("lsm", sys_types::BPF_PROG_TYPE_LSM, sys_types::BPF_LSM_MAC, "bpf_lsm_file_open"),
+        (
+            "fentry",
+            sys_types::BPF_PROG_TYPE_TRACING,
+            sys_types::BPF_TRACE_FENTRY,
+            "vfs_unlink",
+        ),
+        (
+            "fexit",
+            sys_types::BPF_PROG_TYPE_TRACING,
+            sys_types::BPF_TRACE_FEXIT,
+            "vfs_unlink",
+        ),
+        (
+            "fmod_ret",
+            sys_types::BPF_PROG_TYPE_TRACING,
+            sys_types::BPF_MODIFY_RETURN,
+            "security_file_open",
+        ),
+        (
+            "lsm",
+            sys_types::BPF_PROG_TYPE_LSM,
+            sys_types::BPF_LSM_MAC,
+            "bpf_lsm_file_open",
+        ),
     ] {
         let btf_id = names.find(Sort::Function, target).unwrap_or_default();
-        let program = Program { kind, insns: &insns, attach, btf_id, sleepable: false }.load();
-        let attach = || program.as_ref().is_ok_and(|program| sys::attach_tracing(program).is_ok());
+        let program = Program {
+            kind,
+            insns: &insns,
+            attach,
+            btf_id,
+            sleepable: false,
+        }
+        .load();
+        let attach = || {
+            program
+                .as_ref()
+                .is_ok_and(|program| sys::attach_tracing(program).is_ok())
+        };
         print_whether(&format!("attach/{name}"), attach());
-        print_whether(&format!("attach/{name} a second time, after it was detached"), attach());
+        print_whether(
+            &format!("attach/{name} a second time, after it was detached"),
+            attach(),
+        );
     }
 }
 
@@ -75,7 +121,14 @@ type Registers = [u64; REGISTERS.len()];
 fn map_for_registers() -> io::Result<OwnedFd> {
     let value_size = 8 * REGISTERS.len() as u32;
     let kind = sys_types::BPF_MAP_TYPE_ARRAY;
-    Map { kind, key_size: 4, value_size, max_entries: 1, ..Map::default() }.create()
+    Map {
+        kind,
+        key_size: 4,
+        value_size,
+        max_entries: 1,
+        ..Map::default()
+    }
+    .create()
 }
 
 /// What the program has kept, after the function ran once.
@@ -89,17 +142,27 @@ fn registers(map: &OwnedFd) -> Result<Registers> {
 fn print_kprobes(names: &Names) -> Result<Registers> {
     let map = map_for_registers().context("cannot create a map for registers")?;
     let insns = keeping_registers(&map, REGISTERS.len());
-    let program = Program { kind: sys_types::BPF_PROG_TYPE_KPROBE, insns: &insns, ..Program::default() };
+    let program = Program {
+        kind: sys_types::BPF_PROG_TYPE_KPROBE,
+        insns: &insns,
+        ..Program::default()
+    };
     let program = program.load().context("cannot load a kprobe program")?;
     let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
     sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
     let kept = registers(&map)?;
-    print_fact("kprobe/ip is the function's address plus", distance(names, &kept));
+    print_fact(
+        "kprobe/ip is the function's address plus",
+        distance(names, &kept),
+    );
     drop(event);
 
     print_comm()?;
-    let name = names.twice(&["t_start", "s_start", "t_next", "s_show"]).context("no name occurs twice")?;
-    let result = sys::open_kprobe(name).map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
+    let name = names
+        .twice(&["t_start", "s_start", "t_next", "s_show"])
+        .context("no name occurs twice")?;
+    let result =
+        sys::open_kprobe(name).map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
     print_fact("kprobe/on a name that two functions have", result);
     Ok(kept)
 }
@@ -108,19 +171,38 @@ fn print_kprobes(names: &Names) -> Result<Registers> {
 fn print_comm() -> Result<()> {
     const FILLED: u64 = u64::MAX;
     let kind = sys_types::BPF_MAP_TYPE_ARRAY;
-    let map = Map { kind, key_size: 4, value_size: 16, max_entries: 1, ..Map::default() }.create();
+    let map = Map {
+        kind,
+        key_size: 4,
+        value_size: 16,
+        max_entries: 1,
+        ..Map::default()
+    }
+    .create();
     let map = map.context("cannot create a map for a name")?;
     sys::update_map(&map, 0, &[FILLED; 2]).context("cannot fill a map")?;
     let insns = keeping_comm(&map);
-    let program = Program { kind: sys_types::BPF_PROG_TYPE_KPROBE, insns: &insns, ..Program::default() };
-    let program = program.load().context("cannot load a program that asks for a name")?;
+    let program = Program {
+        kind: sys_types::BPF_PROG_TYPE_KPROBE,
+        insns: &insns,
+        ..Program::default()
+    };
+    let program = program
+        .load()
+        .context("cannot load a program that asks for a name")?;
     let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
     sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
     // SAFETY: it takes nothing and changes nothing.
     unsafe { libc::getppid() };
     let [begin, end] = sys::read_map(&map, 0).context("cannot read a name")?;
-    anyhow::ensure!(begin != FILLED, "the program that asks for a name did not run");
-    print_whether("helper/bpf_get_current_comm writes zeros after a short name", end == 0);
+    anyhow::ensure!(
+        begin != FILLED,
+        "the program that asks for a name did not run"
+    );
+    print_whether(
+        "helper/bpf_get_current_comm writes zeros after a short name",
+        end == 0,
+    );
     Ok(())
 }
 
@@ -133,14 +215,30 @@ fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
     let insns = keeping_registers(&map, REGISTERS.len());
     let attach = |attach| {
         let kind = sys_types::BPF_PROG_TYPE_KPROBE;
-        let program = Program { kind, insns: &insns, attach, ..Program::default() }.load()?;
+        let program = Program {
+            kind,
+            insns: &insns,
+            attach,
+            ..Program::default()
+        }
+        .load()?;
         sys::create_multi_link(&program, attach, FUNCTION)
     };
-    print_whether("link/kprobe.session", attach(sys_types::BPF_TRACE_KPROBE_SESSION).is_ok());
+    print_whether(
+        "link/kprobe.session",
+        attach(sys_types::BPF_TRACE_KPROBE_SESSION).is_ok(),
+    );
     let link = attach(sys_types::BPF_TRACE_KPROBE_MULTI);
     print_whether("link/kprobe.multi", link.is_ok());
-    let kept = if link.is_ok() { Some(registers(&map)?) } else { None };
-    let place = kept.map_or_else(|| "no".to_owned(), |kept| distance(names, &kept).to_string());
+    let kept = if link.is_ok() {
+        Some(registers(&map)?)
+    } else {
+        None
+    };
+    let place = kept.map_or_else(
+        || "no".to_owned(),
+        |kept| distance(names, &kept).to_string(),
+    );
     print_fact("kprobe.multi/ip is the function's address plus", place);
     let tells = kept.is_some_and(|kept| of_caller(&kept).eq(of_caller(of_kprobe)));
     print_whether("kprobe.multi/tells the caller's bx and r12 to r15", tells);
@@ -149,5 +247,6 @@ fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
 
 fn of_caller(registers: &Registers) -> impl Iterator<Item = u64> {
     let all = REGISTERS.iter().zip(registers);
-    all.filter(|(name, _)| OF_CALLER.contains(name)).map(|(_, value)| *value)
+    all.filter(|(name, _)| OF_CALLER.contains(name))
+        .map(|(_, value)| *value)
 }

@@ -75,7 +75,12 @@ pub fn exit() -> bpf_insn {
 }
 
 fn insn(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> bpf_insn {
-    let mut insn = bpf_insn { code, off, imm, ..bpf_insn::default() };
+    let mut insn = bpf_insn {
+        code,
+        off,
+        imm,
+        ..bpf_insn::default()
+    };
     insn.set_dst_reg(dst);
     insn.set_src_reg(src);
     insn

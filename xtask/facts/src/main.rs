@@ -1,4 +1,5 @@
-//! Prints what the running kernel has, does and refuses, a line for each fact: `function/do_unlinkat = yes`.
+//! Prints what the running kernel has, does and refuses, a line for each fact:
+//! `function/do_unlinkat = yes`.
 //!
 //! ```text
 //!   names      functions, types, enums, tracepoints: by their names
@@ -9,8 +10,8 @@
 //!   sys        the bpf system call
 //! ```
 //!
-//! A test compares the lines with `book/facts`, and the book's tables and sentences about kernels are held to these
-//! files. It runs as root in a guest of `cargo xtask`.
+//! A test compares the lines with `book/facts`, and the book's tables and sentences about kernels
+//! are held to these files. It runs as root in a guest of `cargo xtask`.
 
 mod hooks;
 mod insn;

@@ -30,7 +30,10 @@ const TYPES: [(&str, u32); 30] = [
     ("XSKMAP", sys_types::BPF_MAP_TYPE_XSKMAP),
     ("SOCKHASH", sys_types::BPF_MAP_TYPE_SOCKHASH),
     ("CGROUP_STORAGE", sys_types::BPF_MAP_TYPE_CGROUP_STORAGE),
-    ("REUSEPORT_SOCKARRAY", sys_types::BPF_MAP_TYPE_REUSEPORT_SOCKARRAY),
+    (
+        "REUSEPORT_SOCKARRAY",
+        sys_types::BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
+    ),
     ("QUEUE", sys_types::BPF_MAP_TYPE_QUEUE),
     ("STACK", sys_types::BPF_MAP_TYPE_STACK),
     ("SK_STORAGE", sys_types::BPF_MAP_TYPE_SK_STORAGE),
@@ -47,30 +50,54 @@ pub fn print_facts(names: &Names) -> Result<()> {
     for (name, kind) in TYPES {
         print_whether(&format!("map/{name}"), sys::has_map_type(kind));
     }
-    // libbpf's way to try the first fails on kernels that have it; the second needs an instruction of the CPU that an
-    // emulated one may lack. So these two are looked up by name.
+    // libbpf's way to try the first fails on kernels that have it; the second needs an instruction
+    // of the CPU that an emulated one may lack. So these two are looked up by name.
     for name in ["STRUCT_OPS", "ARENA"] {
         let kind = names.enum_value("bpf_map_type", &format!("BPF_MAP_TYPE_{name}"));
         print_whether(&format!("map/{name}"), kind.is_some());
     }
     // These are newer than what libbpf knows how to try.
-    for (name, flags) in [("INSN_ARRAY", [0, 0]), ("RHASH", [0, sys_types::BPF_F_NO_PREALLOC])] {
+    for (name, flags) in [
+        ("INSN_ARRAY", [0, 0]),
+        ("RHASH", [0, sys_types::BPF_F_NO_PREALLOC]),
+    ] {
         let kind = names.enum_value("bpf_map_type", &format!("BPF_MAP_TYPE_{name}"));
         let created = flags.map(|flags| kind.map(|kind| create(kind as u32, flags)));
-        print_whether(&format!("map/{name}"), created.iter().flatten().any(io::Result::is_ok));
+        print_whether(
+            &format!("map/{name}"),
+            created.iter().flatten().any(io::Result::is_ok),
+        );
         if name == "RHASH" {
-            print_whether("map/RHASH without BPF_F_NO_PREALLOC", matches!(created[0], Some(Ok(_))));
+            print_whether(
+                "map/RHASH without BPF_F_NO_PREALLOC",
+                matches!(created[0], Some(Ok(_))),
+            );
         }
     }
     print_sizes();
-    print_whether("memory/maps do not count as locked memory", !locked_memory_limits_maps()?);
+    print_whether(
+        "memory/maps do not count as locked memory",
+        !locked_memory_limits_maps()?,
+    );
     print_lru()
 }
 
 fn create(kind: u32, flags: u32) -> io::Result<std::os::fd::OwnedFd> {
     // The kernel writes the places of instructions into values of this size.
-    let value_size = if kind == sys_types::BPF_MAP_TYPE_INSN_ARRAY { 16 } else { 8 };
-    Map { kind, key_size: 4, value_size, max_entries: 8, flags, ..Map::default() }.create()
+    let value_size = if kind == sys_types::BPF_MAP_TYPE_INSN_ARRAY {
+        16
+    } else {
+        8
+    };
+    Map {
+        kind,
+        key_size: 4,
+        value_size,
+        max_entries: 8,
+        flags,
+        ..Map::default()
+    }
+    .create()
 }
 
 fn print_sizes() {
@@ -91,10 +118,15 @@ fn print_sizes() {
     for (name, map) in [
         ("a key of 512 bytes in a hash", hash(512)),
         ("a key of 513 bytes in a hash", hash(513)),
-        ("a value of 4 MiB less 64 bytes in an array", array((4 << 20) - 64)),
+        (
+            "a value of 4 MiB less 64 bytes in an array",
+            array((4 << 20) - 64),
+        ),
         ("a value of 8 MiB in an array", array(8 << 20)),
     ] {
-        let result = map.create().map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
+        let result = map
+            .create()
+            .map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
         print_fact(&format!("size/{name}"), result);
     }
 }
@@ -110,7 +142,8 @@ fn locked_memory_limits_maps() -> Result<bool> {
     };
     sys::limit_locked_memory(4096).context("cannot lower the limit of locked memory")?;
     let created = map.create();
-    sys::limit_locked_memory(libc::RLIM_INFINITY).context("cannot raise the limit of locked memory")?;
+    sys::limit_locked_memory(libc::RLIM_INFINITY)
+        .context("cannot raise the limit of locked memory")?;
     Ok(created.is_err())
 }
 
@@ -118,14 +151,26 @@ fn locked_memory_limits_maps() -> Result<bool> {
 fn print_lru() -> Result<()> {
     const ROOM: u32 = 1000;
     sys::stay_on_first_cpu().context("cannot stay on one CPU")?;
-    for (name, flags) in [("", 0), (" with BPF_F_NO_COMMON_LRU", sys_types::BPF_F_NO_COMMON_LRU)] {
+    for (name, flags) in [
+        ("", 0),
+        (" with BPF_F_NO_COMMON_LRU", sys_types::BPF_F_NO_COMMON_LRU),
+    ] {
         let kind = sys_types::BPF_MAP_TYPE_LRU_HASH;
-        let map = Map { kind, key_size: 4, value_size: 8, max_entries: ROOM, flags, ..Map::default() };
+        let map = Map {
+            kind,
+            key_size: 4,
+            value_size: 8,
+            max_entries: ROOM,
+            flags,
+            ..Map::default()
+        };
         let map = map.create().context("cannot create an LRU map")?;
         for key in 0..ROOM {
             sys::update_map(&map, key, &[1]).with_context(|| format!("cannot add key {key}"))?;
         }
-        let left = (0..ROOM).filter(|key| sys::read_map::<1>(&map, *key).is_ok()).count();
+        let left = (0..ROOM)
+            .filter(|key| sys::read_map::<1>(&map, *key).is_ok())
+            .count();
         print_fact(&format!("lru/of 1000 keys in a map for 1000{name}"), left);
     }
     Ok(())

@@ -42,7 +42,12 @@ const FUNCTIONS: [&str; 27] = [
 ];
 
 /// Functions whose description in BTF the pages tell.
-const PROTOTYPES: [&str; 4] = ["__x64_sys_getpid", "do_sys_openat2", "vfs_mkdir", "vfs_unlink"];
+const PROTOTYPES: [&str; 4] = [
+    "__x64_sys_getpid",
+    "do_sys_openat2",
+    "vfs_mkdir",
+    "vfs_unlink",
+];
 
 /// Functions made for eBPF programs.
 const KFUNCS: [&str; 12] = [
@@ -81,7 +86,8 @@ const HELPERS: [&str; 17] = [
     "xdp_load_bytes",
 ];
 
-/// Ways to attach, by what follows `BPF_`: a kernel knows the name although it may be built without what it needs.
+/// Ways to attach, by what follows `BPF_`: a kernel knows the name although it may be built without
+/// what it needs.
 const ATTACH_TYPES: [&str; 13] = [
     "LSM_CGROUP",
     "LSM_MAC",
@@ -153,7 +159,9 @@ impl Names {
         let kernel = Kernel::open().map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut types = HashMap::new();
         for id in 1..kernel.types().len() as u32 {
-            let Some(found) = kernel.types().type_by_id::<BtfType<'_>>(TypeId::from(id)) else { continue };
+            let Some(found) = kernel.types().type_by_id::<BtfType<'_>>(TypeId::from(id)) else {
+                continue;
+            };
             let sort = match found.kind() {
                 BtfKind::Func => Sort::Function,
                 BtfKind::Struct => Sort::Struct,
@@ -162,10 +170,16 @@ impl Names {
                 _ => continue,
             };
             if let Some(name) = found.name() {
-                types.entry((sort, name.to_string_lossy().into_owned())).or_insert(TypeId::from(id));
+                types
+                    .entry((sort, name.to_string_lossy().into_owned()))
+                    .or_insert(TypeId::from(id));
             }
         }
-        Ok(Self { kernel, types, symbols: symbols()? })
+        Ok(Self {
+            kernel,
+            types,
+            symbols: symbols()?,
+        })
     }
 
     pub fn print_facts(&self) -> Result<()> {
@@ -184,9 +198,15 @@ impl Names {
             print_fact(&format!("btf/{function}"), prototype);
         }
         for kfunc in KFUNCS {
-            print_whether(&format!("kfunc/{kfunc}"), self.find(Sort::Function, kfunc).is_some());
+            print_whether(
+                &format!("kfunc/{kfunc}"),
+                self.find(Sort::Function, kfunc).is_some(),
+            );
         }
-        print_whether("symbols/.cold parts come before their functions", self.cold_parts_come_first());
+        print_whether(
+            "symbols/.cold parts come before their functions",
+            self.cold_parts_come_first(),
+        );
     }
 
     fn print_types(&self) {
@@ -198,29 +218,42 @@ impl Names {
             let value = self.enum_value("bpf_attach_type", &format!("BPF_{attach}"));
             print_whether(&format!("attach-type/{attach}"), value.is_some());
         }
-        print_whether("struct/sched_ext_ops", self.find(Sort::Struct, "sched_ext_ops").is_some());
+        print_whether(
+            "struct/sched_ext_ops",
+            self.find(Sort::Struct, "sched_ext_ops").is_some(),
+        );
         for (name, field) in FIELDS {
             let offset = self.kernel.offset(name, field);
             let offset = offset.map_or_else(|_| "no".to_owned(), |offset| offset.to_string());
             print_fact(&format!("offset/{name}.{field}"), offset);
         }
         let most = self.programs_on_one_function();
-        print_fact("fentry/programs on one function", most.map_or("?".to_owned(), |most| most.to_string()));
+        print_fact(
+            "fentry/programs on one function",
+            most.map_or("?".to_owned(), |most| most.to_string()),
+        );
     }
 
     pub fn find(&self, sort: Sort, name: &str) -> Option<u32> {
-        self.types.get(&(sort, name.to_owned())).map(|id| u32::from(*id))
+        self.types
+            .get(&(sort, name.to_owned()))
+            .map(|id| u32::from(*id))
     }
 
     pub fn enum_value(&self, name: &str, member: &str) -> Option<i64> {
         let id = self.types.get(&(Sort::Enum, name.to_owned()))?;
         let found = self.kernel.types().type_by_id::<Enum<'_>>(*id)?;
-        let value = found.iter().find(|other| other.name.is_some_and(|name| name == member));
+        let value = found
+            .iter()
+            .find(|other| other.name.is_some_and(|name| name == member));
         value.map(|member| member.value)
     }
 
     pub fn address(&self, function: &str) -> Option<u64> {
-        self.symbols.iter().find(|(_, name)| name == function).map(|(address, _)| *address)
+        self.symbols
+            .iter()
+            .find(|(_, name)| name == function)
+            .map(|(address, _)| *address)
     }
 
     /// "4 arguments, int"
@@ -231,39 +264,72 @@ impl Names {
         let result = prototype.referenced_type();
         let result = match result.kind() {
             BtfKind::Ptr => {
-                let name = result.next_type().and_then(|inner| inner.name().map(|name| name.to_owned()));
+                let name = result
+                    .next_type()
+                    .and_then(|inner| inner.name().map(|name| name.to_owned()));
                 format!("struct {} *", name.unwrap_or_default().to_string_lossy())
             }
-            _ => result.name().unwrap_or_default().to_string_lossy().into_owned(),
+            _ => result
+                .name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
         };
         Some(format!("{} arguments, {result}", prototype.len()))
     }
 
-    /// A trampoline has room for so many: the length of an array in the kernel's own struct for them.
+    /// A trampoline has room for so many: the length of an array in the kernel's own struct for
+    /// them.
     fn programs_on_one_function(&self) -> Option<usize> {
-        let structs =
-            [("bpf_tramp_progs", "progs"), ("bpf_tramp_links", "links"), ("bpf_tramp_nodes", "nodes")];
+        let structs = [
+            ("bpf_tramp_progs", "progs"),
+            ("bpf_tramp_links", "links"),
+            ("bpf_tramp_nodes", "nodes"),
+        ];
         structs.into_iter().find_map(|(name, field)| {
             let id = self.types.get(&(Sort::Struct, name.to_owned()))?;
             let found = self.kernel.types().type_by_id::<Composite<'_>>(*id)?;
-            let member = found.iter().find(|member| member.name.is_some_and(|name| name == field))?;
-            Some(self.kernel.types().type_by_id::<Array<'_>>(member.ty)?.capacity())
+            let member = found
+                .iter()
+                .find(|member| member.name.is_some_and(|name| name == field))?;
+            Some(
+                self.kernel
+                    .types()
+                    .type_by_id::<Array<'_>>(member.ty)?
+                    .capacity(),
+            )
         })
     }
 
     fn cold_parts_come_first(&self) -> bool {
-        let places: HashMap<&str, usize> =
-            self.symbols.iter().enumerate().map(|(place, (_, name))| (name.as_str(), place)).collect();
-        let cold = self.symbols.iter().enumerate().filter_map(|(place, (_, name))| {
-            places.get(name.strip_suffix(".cold")?).map(|whole| place < *whole)
-        });
+        let places: HashMap<&str, usize> = self
+            .symbols
+            .iter()
+            .enumerate()
+            .map(|(place, (_, name))| (name.as_str(), place))
+            .collect();
+        let cold = self
+            .symbols
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (_, name))| {
+                places
+                    .get(name.strip_suffix(".cold")?)
+                    .map(|whole| place < *whole)
+            });
         let (first, later): (Vec<bool>, Vec<bool>) = cold.partition(|first| *first);
         first.len() > later.len()
     }
 
     /// Of these, the first that two functions have.
     pub fn twice<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
-        names.iter().copied().find(|name| self.symbols.iter().filter(|(_, other)| other == name).count() > 1)
+        names.iter().copied().find(|name| {
+            self.symbols
+                .iter()
+                .filter(|(_, other)| other == name)
+                .count()
+                > 1
+        })
     }
 }
 
@@ -284,20 +350,30 @@ fn symbol(line: &str) -> Option<(u64, String)> {
 
 fn print_events() -> Result<()> {
     for (group, event) in EVENTS {
-        let exists = fs::exists(format!("{TRACEFS}/{group}/{event}")).context("cannot look into tracefs")?;
+        let exists =
+            fs::exists(format!("{TRACEFS}/{group}/{event}")).context("cannot look into tracefs")?;
         print_whether(&format!("tracepoint/{event}"), exists);
     }
     for (group, event, field) in RECORDS {
         let format = fs::read_to_string(format!("{TRACEFS}/{group}/{event}/format"))
             .with_context(|| format!("cannot read the format of {event}"))?;
-        print_fact(&format!("record/{event}.{field}"), place(&format, field).unwrap_or("no"));
+        print_fact(
+            &format!("record/{event}.{field}"),
+            place(&format, field).unwrap_or("no"),
+        );
         if field == "child_pid" {
-            print_fact("record/common fields end at", place_of_last_common(&format).unwrap_or("?"));
+            print_fact(
+                "record/common fields end at",
+                place_of_last_common(&format).unwrap_or("?"),
+            );
         }
     }
     let format = fs::read_to_string(format!("{TRACEFS}/syscalls/sys_enter_openat/format"))
         .context("cannot read the format of sys_enter_openat")?;
-    print_fact("record/fields of sys_enter_openat", format.matches("field:").count() - COMMON_FIELDS);
+    print_fact(
+        "record/fields of sys_enter_openat",
+        format.matches("field:").count() - COMMON_FIELDS,
+    );
     Ok(())
 }
 
@@ -307,7 +383,10 @@ const COMMON_FIELDS: usize = 4;
 /// The offset of a field, from a line like `field:pid_t child_pid; offset:44; size:4; signed:1;`.
 fn place<'a>(format: &'a str, field: &str) -> Option<&'a str> {
     let line = format.lines().find(|line| {
-        let declared = line.trim().strip_prefix("field:").and_then(|rest| rest.split(';').next());
+        let declared = line
+            .trim()
+            .strip_prefix("field:")
+            .and_then(|rest| rest.split(';').next());
         let name = declared.and_then(|declared| declared.rsplit(' ').next());
         name.is_some_and(|name| name.split('[').next() == Some(field))
     })?;

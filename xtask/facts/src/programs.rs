@@ -7,8 +7,8 @@ use libbpf_sys as sys_types;
 use libbpf_sys::bpf_insn;
 
 use crate::insn::{
-    DW, W, add, atomic, call, call_function, exit, jump_if, jump_unless, load, load_map, mov, mov_reg, store,
-    store_imm, subtract_reg,
+    DW, W, add, atomic, call, call_function, exit, jump_if, jump_unless, load, load_map, mov,
+    mov_reg, store, store_imm, subtract_reg,
 };
 use crate::names::{Names, Sort};
 use crate::sys::{self, Map, Program};
@@ -71,21 +71,42 @@ fn print_types() {
 }
 
 fn accepts(kind: u32, insns: &[bpf_insn]) -> bool {
-    Program { kind, insns, ..Program::default() }.is_accepted()
+    Program {
+        kind,
+        insns,
+        ..Program::default()
+    }
+    .is_accepted()
 }
 
 fn print_limits() {
     let long = |count: usize| [vec![mov(0, 0); count], vec![exit()]].concat();
-    print_whether("limit/a program of 5000 instructions", accepts(XDP, &long(5000)));
-    print_whether("limit/a loop", accepts(XDP, &[mov(0, 10), add(0, -1), jump_unless(0, 0, -2), exit()]));
-    let longest = (1..=64).take_while(|&functions| accepts(XDP, &chain(functions))).last();
-    print_fact("limit/functions in a chain of calls", longest.unwrap_or_default());
+    print_whether(
+        "limit/a program of 5000 instructions",
+        accepts(XDP, &long(5000)),
+    );
+    print_whether(
+        "limit/a loop",
+        accepts(
+            XDP,
+            &[mov(0, 10), add(0, -1), jump_unless(0, 0, -2), exit()],
+        ),
+    );
+    let longest = (1..=64)
+        .take_while(|&functions| accepts(XDP, &chain(functions)))
+        .last();
+    print_fact(
+        "limit/functions in a chain of calls",
+        longest.unwrap_or_default(),
+    );
 }
 
 /// So many functions, each of which calls the next.
 fn chain(functions: usize) -> Vec<bpf_insn> {
     // The next function begins after the `exit` of this one.
-    let mut insns: Vec<bpf_insn> = (1..functions).flat_map(|_| [call_function(1), exit()]).collect();
+    let mut insns: Vec<bpf_insn> = (1..functions)
+        .flat_map(|_| [call_function(1), exit()])
+        .collect();
     insns.extend([mov(0, 0), exit()]);
     insns
 }
@@ -96,52 +117,121 @@ fn print_instructions() {
     let on_stack = |operation, register| {
         accepts(
             XDP,
-            &[store_imm(10, -8, 0), mov(1, 1), atomic(register, -8, 1, operation), mov(0, 0), exit()],
+            &[
+                store_imm(10, -8, 0),
+                mov(1, 1),
+                atomic(register, -8, 1, operation),
+                mov(0, 0),
+                exit(),
+            ],
         )
     };
     print_whether("instruction/atomic addition", on_stack(0, 10));
-    print_whether("instruction/atomic addition with its result", on_stack(FETCH_ADD, 10));
-    let acquire = [store_imm(10, -8, 0), atomic(1, -8, 10, LOAD_ACQUIRE), mov(0, 0), exit()];
+    print_whether(
+        "instruction/atomic addition with its result",
+        on_stack(FETCH_ADD, 10),
+    );
+    let acquire = [
+        store_imm(10, -8, 0),
+        atomic(1, -8, 10, LOAD_ACQUIRE),
+        mov(0, 0),
+        exit(),
+    ];
     print_whether("instruction/load-acquire", accepts(XDP, &acquire));
 }
 
 /// Reading bytes of the stack that were never written, as root.
 fn print_stack() {
     let below = [load(DW, 0, 10, -8), mov(0, 0), exit()];
-    print_whether("stack/root reads below the deepest write", accepts(XDP, &below));
-    let above = [store_imm(10, -16, 0), load(DW, 0, 10, -8), mov(0, 0), exit()];
-    print_whether("stack/root reads above the deepest write", accepts(XDP, &above));
+    print_whether(
+        "stack/root reads below the deepest write",
+        accepts(XDP, &below),
+    );
+    let above = [
+        store_imm(10, -16, 0),
+        load(DW, 0, 10, -8),
+        mov(0, 0),
+        exit(),
+    ];
+    print_whether(
+        "stack/root reads above the deepest write",
+        accepts(XDP, &above),
+    );
 }
 
-/// Whether the value of an array may be read without a comparison with null, if the index is a constant.
+/// Whether the value of an array may be read without a comparison with null, if the index is a
+/// constant.
 fn print_lookup() -> Result<()> {
     const LOOKUP: i32 = 1;
     let kind = sys_types::BPF_MAP_TYPE_ARRAY;
-    let map = Map { kind, key_size: 4, value_size: 8, max_entries: 2, ..Map::default() }.create();
+    let map = Map {
+        kind,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 2,
+        ..Map::default()
+    }
+    .create();
     let map = map.context("cannot create an array")?;
     let mut insns = vec![mov(1, 1), store(W, 10, -8, 1)];
     insns.extend(load_map(1, map.as_raw_fd()));
-    insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), load(DW, 0, 0, 0), mov(0, 0), exit()]);
-    print_whether("lookup/a constant index of an array is always found", accepts(XDP, &insns));
+    insns.extend([
+        mov_reg(2, 10),
+        add(2, -8),
+        call(LOOKUP),
+        load(DW, 0, 0, 0),
+        mov(0, 0),
+        exit(),
+    ]);
+    print_whether(
+        "lookup/a constant index of an array is always found",
+        accepts(XDP, &insns),
+    );
     Ok(())
 }
 
 fn print_log() -> Result<()> {
     let insns = [load(DW, 1, 1, 104), load(DW, 0, 1, 0), mov(0, 0), exit()];
-    let refused = Program { kind: KPROBE, insns: &insns, ..Program::default() }.load_with_log();
-    let (_, log) = refused.err().context("a number was followed as a pointer")?;
-    print_whether("log/a number is called scalar", log.contains("invalid mem access 'scalar'"));
-    print_whether("log/a number is called inv", log.contains("invalid mem access 'inv'"));
-    print_whether("log/a report follows the reason", log.contains("Verification failed"));
+    let refused = Program {
+        kind: KPROBE,
+        insns: &insns,
+        ..Program::default()
+    }
+    .load_with_log();
+    let (_, log) = refused
+        .err()
+        .context("a number was followed as a pointer")?;
+    print_whether(
+        "log/a number is called scalar",
+        log.contains("invalid mem access 'scalar'"),
+    );
+    print_whether(
+        "log/a number is called inv",
+        log.contains("invalid mem access 'inv'"),
+    );
+    print_whether(
+        "log/a report follows the reason",
+        log.contains("Verification failed"),
+    );
     Ok(())
 }
 
 fn print_info() -> Result<()> {
     let insns = [mov(0, 2), exit()];
-    let program = Program { kind: XDP, insns: &insns, ..Program::default() };
+    let program = Program {
+        kind: XDP,
+        insns: &insns,
+        ..Program::default()
+    };
     let info = sys::program_info(&program.load().context("cannot load the smallest program")?)?;
-    print_fact("info/tag of the smallest program", info.tag.map(|byte| format!("{byte:02x}")).concat());
-    print_whether("info/tells how many instructions were followed", info.verified_insns > 0);
+    print_fact(
+        "info/tag of the smallest program",
+        info.tag.map(|byte| format!("{byte:02x}")).concat(),
+    );
+    print_whether(
+        "info/tells how many instructions were followed",
+        info.verified_insns > 0,
+    );
     Ok(())
 }
 
@@ -164,22 +254,69 @@ fn print_sleepable(names: &Names) {
         ("xdp", XDP),
     ];
     for (name, kind) in untyped {
-        let program = Program { kind, insns: &insns, sleepable: true, ..Program::default() };
+        let program = Program {
+            kind,
+            insns: &insns,
+            sleepable: true,
+            ..Program::default()
+        };
         print_whether(&format!("sleepable/{name}"), program.is_accepted());
     }
     for (name, kind, attach, sort, target) in [
-        ("tp_btf/sys_enter", TRACING, RAW_TP, Sort::Typedef, "btf_trace_sys_enter"),
-        ("tp_btf/sched_switch", TRACING, RAW_TP, Sort::Typedef, "btf_trace_sched_switch"),
-        ("fentry/security_file_open", TRACING, FENTRY, Sort::Function, "security_file_open"),
-        ("fentry/__x64_sys_connect", TRACING, FENTRY, Sort::Function, "__x64_sys_connect"),
-        ("lsm/bprm_committed_creds", LSM, LSM_MAC, Sort::Function, "bpf_lsm_bprm_committed_creds"),
-        ("lsm/file_open", LSM, LSM_MAC, Sort::Function, "bpf_lsm_file_open"),
+        (
+            "tp_btf/sys_enter",
+            TRACING,
+            RAW_TP,
+            Sort::Typedef,
+            "btf_trace_sys_enter",
+        ),
+        (
+            "tp_btf/sched_switch",
+            TRACING,
+            RAW_TP,
+            Sort::Typedef,
+            "btf_trace_sched_switch",
+        ),
+        (
+            "fentry/security_file_open",
+            TRACING,
+            FENTRY,
+            Sort::Function,
+            "security_file_open",
+        ),
+        (
+            "fentry/__x64_sys_connect",
+            TRACING,
+            FENTRY,
+            Sort::Function,
+            "__x64_sys_connect",
+        ),
+        (
+            "lsm/bprm_committed_creds",
+            LSM,
+            LSM_MAC,
+            Sort::Function,
+            "bpf_lsm_bprm_committed_creds",
+        ),
+        (
+            "lsm/file_open",
+            LSM,
+            LSM_MAC,
+            Sort::Function,
+            "bpf_lsm_file_open",
+        ),
     ] {
         let Some(btf_id) = names.find(sort, target) else {
             print_fact(&format!("sleepable/{name}"), "not in BTF");
             continue;
         };
-        let program = Program { kind, insns: &insns, attach, btf_id, sleepable: true };
+        let program = Program {
+            kind,
+            insns: &insns,
+            attach,
+            btf_id,
+            sleepable: true,
+        };
         print_whether(&format!("sleepable/{name}"), program.is_accepted());
     }
 }
@@ -194,19 +331,45 @@ const MODIFY_RETURN: u32 = sys_types::BPF_MODIFY_RETURN;
 /// Programs that are loaded for a function of the kernel.
 fn print_typed(names: &Names) {
     let load = |kind, attach, function: &str, insns: &[bpf_insn]| {
-        let Some(btf_id) = names.find(Sort::Function, function) else { return "not in BTF".to_owned() };
-        let program = Program { kind, insns, attach, btf_id, sleepable: false };
-        if program.is_accepted() { "yes".to_owned() } else { "no".to_owned() }
+        let Some(btf_id) = names.find(Sort::Function, function) else {
+            return "not in BTF".to_owned();
+        };
+        let program = Program {
+            kind,
+            insns,
+            attach,
+            btf_id,
+            sleepable: false,
+        };
+        if program.is_accepted() {
+            "yes".to_owned()
+        } else {
+            "no".to_owned()
+        }
     };
     let zero = [mov(0, 0), exit()];
-    for function in ["security_file_open", "__x64_sys_openat", "vfs_unlink", "should_failslab"] {
-        print_fact(&format!("fmod_ret/{function}"), load(TRACING, MODIFY_RETURN, function, &zero));
+    for function in [
+        "security_file_open",
+        "__x64_sys_openat",
+        "vfs_unlink",
+        "should_failslab",
+    ] {
+        print_fact(
+            &format!("fmod_ret/{function}"),
+            load(TRACING, MODIFY_RETURN, function, &zero),
+        );
     }
     print_fact("fexit/do_exit", load(TRACING, FEXIT, "do_exit", &zero));
-    print_fact("lsm/returns 1", load(LSM, LSM_MAC, "bpf_lsm_file_open", &[mov(0, 1), exit()]));
+    print_fact(
+        "lsm/returns 1",
+        load(LSM, LSM_MAC, "bpf_lsm_file_open", &[mov(0, 1), exit()]),
+    );
     const OVERRIDE_RETURN: i32 = 58;
     let overriding = [mov(2, 0), call(OVERRIDE_RETURN), mov(0, 0), exit()];
-    print_whether("kprobe/bpf_override_return is there", accepts(KPROBE, &overriding));
+    print_whether(
+        "kprobe/bpf_override_return is there",
+        accepts(KPROBE, &overriding),
+    );
 }
 
 /// Which types may use a map with a timer in its values.
@@ -214,8 +377,19 @@ fn print_timers(names: &Names) {
     let map = map_with_timer(names);
     let print = |name: &str, kind, attach, btf_id: Option<u32>| {
         let allowed = map.as_ref().zip(btf_id).is_some_and(|(map, btf_id)| {
-            let insns = [load_map(1, map.as_raw_fd()).as_slice(), &[mov(0, 0), exit()]].concat();
-            Program { kind, insns: &insns, attach, btf_id, sleepable: false }.is_accepted()
+            let insns = [
+                load_map(1, map.as_raw_fd()).as_slice(),
+                &[mov(0, 0), exit()],
+            ]
+            .concat();
+            Program {
+                kind,
+                insns: &insns,
+                attach,
+                btf_id,
+                sleepable: false,
+            }
+            .is_accepted()
         });
         print_whether(&format!("timer/{name}"), allowed);
     };
@@ -228,9 +402,24 @@ fn print_timers(names: &Names) {
     ] {
         print(name, kind, 0, Some(0));
     }
-    print("tp_btf", TRACING, RAW_TP, names.find(Sort::Typedef, "btf_trace_sched_switch"));
-    print("fentry", TRACING, FENTRY, names.find(Sort::Function, "security_file_open"));
-    print("lsm", LSM, LSM_MAC, names.find(Sort::Function, "bpf_lsm_file_open"));
+    print(
+        "tp_btf",
+        TRACING,
+        RAW_TP,
+        names.find(Sort::Typedef, "btf_trace_sched_switch"),
+    );
+    print(
+        "fentry",
+        TRACING,
+        FENTRY,
+        names.find(Sort::Function, "security_file_open"),
+    );
+    print(
+        "lsm",
+        LSM,
+        LSM_MAC,
+        names.find(Sort::Function, "bpf_lsm_file_open"),
+    );
 }
 
 fn map_with_timer(names: &Names) -> Option<OwnedFd> {
@@ -239,18 +428,35 @@ fn map_with_timer(names: &Names) -> Option<OwnedFd> {
     let (btf, key, value) = sys::describe_timer().ok()?;
     let kind = sys_types::BPF_MAP_TYPE_ARRAY;
     let btf_of_value = Some((btf.as_raw_fd(), key, value));
-    Map { kind, key_size: 4, value_size: 16, max_entries: 1, btf: btf_of_value, ..Map::default() }
-        .create()
-        .ok()
+    Map {
+        kind,
+        key_size: 4,
+        value_size: 16,
+        max_entries: 1,
+        btf: btf_of_value,
+        ..Map::default()
+    }
+    .create()
+    .ok()
 }
 
 /// What `bpf_trace_printk` makes of formats: the number of characters, or an error number below 0.
 fn print_formats() -> Result<()> {
     for format in ["%d", "%s %s", "%c", "%5d", "%%"] {
-        let program = Program { kind: XDP, insns: &printing(format), ..Program::default() }.load();
-        let program = program.with_context(|| format!("cannot load a program that prints {format}"))?;
+        let program = Program {
+            kind: XDP,
+            insns: &printing(format),
+            ..Program::default()
+        }
+        .load();
+        let program =
+            program.with_context(|| format!("cannot load a program that prints {format}"))?;
         let result = sys::run_program(&program, &[0; 64])? as i32;
-        let result = if result < 0 { result.to_string() } else { "prints".to_owned() };
+        let result = if result < 0 {
+            result.to_string()
+        } else {
+            "prints".to_owned()
+        };
         print_fact(&format!("printk/{format}"), result);
     }
     Ok(())
@@ -261,14 +467,22 @@ fn printing(format: &str) -> Vec<bpf_insn> {
     const TRACE_PRINTK: i32 = 6;
     let mut bytes = [0; 8];
     bytes[..format.len()].copy_from_slice(format.as_bytes());
-    let half = |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let half =
+        |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let store_half = |off: i16, imm: i32| [mov(1, imm), store(W, 10, off, 1)];
     let mut insns = vec![store_imm(10, -16, i32::from(b'A'))];
     insns.extend(store_half(-8, half(0)));
     insns.extend(store_half(-4, half(4)));
     insns.extend([mov_reg(1, 10), add(1, -8), mov(2, format.len() as i32 + 1)]);
     // An address of the kernel's, for %s; any number for the others.
-    insns.extend([mov_reg(3, 10), add(3, -16), mov_reg(4, 3), mov(5, 0), call(TRACE_PRINTK), exit()]);
+    insns.extend([
+        mov_reg(3, 10),
+        add(3, -16),
+        mov_reg(4, 3),
+        mov(5, 0),
+        call(TRACE_PRINTK),
+        exit(),
+    ]);
     insns
 }
 
@@ -276,12 +490,26 @@ fn printing(format: &str) -> Vec<bpf_insn> {
 fn print_frames() -> Result<()> {
     const DATA: i16 = 0;
     const DATA_END: i16 = 4;
-    let insns = [load(W, 2, 1, DATA), load(W, 0, 1, DATA_END), subtract_reg(0, 2), exit()];
-    let program = Program { kind: XDP, insns: &insns, ..Program::default() };
-    let program = program.load().context("cannot load a program that measures its frame")?;
+    let insns = [
+        load(W, 2, 1, DATA),
+        load(W, 0, 1, DATA_END),
+        subtract_reg(0, 2),
+        exit(),
+    ];
+    let program = Program {
+        kind: XDP,
+        insns: &insns,
+        ..Program::default()
+    };
+    let program = program
+        .load()
+        .context("cannot load a program that measures its frame")?;
     for size in [0, 13, 14, 3520, 4096] {
         let result = sys::run_program(&program, &vec![0; size]);
-        let result = result.map_or_else(|error| sys::error_number(&error), |seen| format!("{seen} bytes"));
+        let result = result.map_or_else(
+            |error| sys::error_number(&error),
+            |seen| format!("{seen} bytes"),
+        );
         print_fact(&format!("test-run/a frame of {size} bytes"), result);
     }
     Ok(())
@@ -292,7 +520,12 @@ pub fn keeping_registers(map: &OwnedFd, count: usize) -> Vec<bpf_insn> {
     const LOOKUP: i32 = 1;
     let mut insns = vec![mov_reg(6, 1), store_imm(10, -8, 0)];
     insns.extend(load_map(1, map.as_raw_fd()));
-    insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), jump_if(0, 0, 2 * count as i16)]);
+    insns.extend([
+        mov_reg(2, 10),
+        add(2, -8),
+        call(LOOKUP),
+        jump_if(0, 0, 2 * count as i16),
+    ]);
     let registers =
         (0..count as i16).flat_map(|index| [load(DW, 7, 6, 8 * index), store(DW, 0, 8 * index, 7)]);
     insns.extend(registers.chain([mov(0, 0), exit()]));
@@ -306,6 +539,12 @@ pub fn keeping_comm(map: &OwnedFd) -> Vec<bpf_insn> {
     let mut insns = vec![store_imm(10, -8, 0)];
     insns.extend(load_map(1, map.as_raw_fd()));
     insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), jump_if(0, 0, 3)]);
-    insns.extend([mov_reg(1, 0), mov(2, 16), call(GET_CURRENT_COMM), mov(0, 0), exit()]);
+    insns.extend([
+        mov_reg(1, 0),
+        mov(2, 16),
+        call(GET_CURRENT_COMM),
+        mov(0, 0),
+        exit(),
+    ]);
     insns
 }

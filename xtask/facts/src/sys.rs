@@ -38,13 +38,22 @@ impl Program<'_> {
             sz: size_of::<libbpf_sys::bpf_prog_load_opts>() as u64,
             expected_attach_type: self.attach,
             attach_btf_id: self.btf_id,
-            prog_flags: if self.sleepable { libbpf_sys::BPF_F_SLEEPABLE } else { 0 },
+            prog_flags: if self.sleepable {
+                libbpf_sys::BPF_F_SLEEPABLE
+            } else {
+                0
+            },
             log_level: u32::from(!log.is_empty()),
             log_size: log.len() as u32,
-            log_buf: if log.is_empty() { ptr::null_mut() } else { log.as_mut_ptr().cast() },
+            log_buf: if log.is_empty() {
+                ptr::null_mut()
+            } else {
+                log.as_mut_ptr().cast()
+            },
             ..Default::default()
         };
-        // SAFETY: the texts end with zero, the instructions are as many as is said, and the log outlives the call.
+        // SAFETY: the texts end with zero, the instructions are as many as is said, and the log
+        // outlives the call.
         let fd = unsafe {
             libbpf_sys::bpf_prog_load(
                 self.kind,
@@ -73,7 +82,11 @@ fn owned(fd: i32) -> io::Result<OwnedFd> {
 }
 
 fn checked(result: i32) -> io::Result<()> {
-    if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::from_raw_os_error(-result))
+    } else {
+        Ok(())
+    }
 }
 
 pub fn error_number(error: &io::Error) -> String {
@@ -121,7 +134,12 @@ impl Map {
 pub fn update_map(map: &OwnedFd, key: u32, value: &[u64]) -> io::Result<()> {
     // SAFETY: key and value have the sizes that the map was created with.
     checked(unsafe {
-        libbpf_sys::bpf_map_update_elem(map.as_raw_fd(), (&raw const key).cast(), value.as_ptr().cast(), 0)
+        libbpf_sys::bpf_map_update_elem(
+            map.as_raw_fd(),
+            (&raw const key).cast(),
+            value.as_ptr().cast(),
+            0,
+        )
     })
 }
 
@@ -129,7 +147,11 @@ pub fn read_map<const N: usize>(map: &OwnedFd, key: u32) -> io::Result<[u64; N]>
     let mut value = [0; N];
     // SAFETY: key and value have the sizes that the map was created with.
     checked(unsafe {
-        libbpf_sys::bpf_map_lookup_elem(map.as_raw_fd(), (&raw const key).cast(), value.as_mut_ptr().cast())
+        libbpf_sys::bpf_map_lookup_elem(
+            map.as_raw_fd(),
+            (&raw const key).cast(),
+            value.as_mut_ptr().cast(),
+        )
     })?;
     Ok(value)
 }
@@ -147,24 +169,33 @@ pub fn create_link(
         ..Default::default()
     };
     // SAFETY: the options live as long as the call.
-    owned(unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), target, attach, &raw const options) })
+    owned(unsafe {
+        libbpf_sys::bpf_link_create(program.as_raw_fd(), target, attach, &raw const options)
+    })
 }
 
 /// Ties a program to functions of the kernel, by name.
-pub fn create_multi_link(program: &OwnedFd, attach: bpf_attach_type, function: &str) -> io::Result<OwnedFd> {
+pub fn create_multi_link(
+    program: &OwnedFd,
+    attach: bpf_attach_type,
+    function: &str,
+) -> io::Result<OwnedFd> {
     let name = CString::new(function)?;
     let mut names: [*const c_char; 1] = [name.as_ptr()];
     let mut options = libbpf_sys::bpf_link_create_opts {
         sz: size_of::<libbpf_sys::bpf_link_create_opts>() as u64,
         ..Default::default()
     };
-    options.__bindgen_anon_1.kprobe_multi = libbpf_sys::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_2 {
-        cnt: 1,
-        syms: names.as_mut_ptr(),
-        ..Default::default()
-    };
+    options.__bindgen_anon_1.kprobe_multi =
+        libbpf_sys::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_2 {
+            cnt: 1,
+            syms: names.as_mut_ptr(),
+            ..Default::default()
+        };
     // SAFETY: options and names live as long as the call.
-    owned(unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, attach, &raw const options) })
+    owned(unsafe {
+        libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, attach, &raw const options)
+    })
 }
 
 /// Attaches a tracing program to what it was loaded for.
@@ -190,9 +221,14 @@ pub fn run_program(program: &OwnedFd, frame: &[u8]) -> io::Result<u32> {
 pub fn program_info(program: &OwnedFd) -> io::Result<bpf_prog_info> {
     let mut info = bpf_prog_info::default();
     let mut length = size_of::<bpf_prog_info>() as u32;
-    // SAFETY: the kernel writes at most `length` bytes into `info`, whose pointers to buffers are all null.
+    // SAFETY: the kernel writes at most `length` bytes into `info`, whose pointers to buffers are
+    // all null.
     checked(unsafe {
-        libbpf_sys::bpf_obj_get_info_by_fd(program.as_raw_fd(), (&raw mut info).cast(), &raw mut length)
+        libbpf_sys::bpf_obj_get_info_by_fd(
+            program.as_raw_fd(),
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
     })?;
     Ok(info)
 }
@@ -251,7 +287,10 @@ pub fn attach_to_event(program: &OwnedFd, event: &OwnedFd) -> io::Result<()> {
 
 /// The most memory that this process may lock.
 pub fn limit_locked_memory(bytes: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: libc::RLIM_INFINITY,
+    };
     // SAFETY: the limit lives as long as the call.
     if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } < 0 {
         return Err(io::Error::last_os_error());
@@ -272,7 +311,8 @@ pub fn stay_on_first_cpu() -> io::Result<()> {
     Ok(())
 }
 
-/// BTF of a map value that holds a timer and nothing else; with the numbers of its key's and its own type.
+/// BTF of a map value that holds a timer and nothing else; with the numbers of its key's and its
+/// own type.
 pub fn describe_timer() -> io::Result<(OwnedFd, u32, u32)> {
     // SAFETY: the object is ours until the process ends, and all names end with zero.
     unsafe {
@@ -280,10 +320,28 @@ pub fn describe_timer() -> io::Result<(OwnedFd, u32, u32)> {
         let word = libbpf_sys::btf__add_int(btf, c"long".as_ptr(), 8, 0);
         let key = libbpf_sys::btf__add_int(btf, c"int".as_ptr(), 4, 0);
         let timer = libbpf_sys::btf__add_struct(btf, c"bpf_timer".as_ptr(), 16);
-        checked(libbpf_sys::btf__add_field(btf, c"first".as_ptr(), word, 0, 0))?;
-        checked(libbpf_sys::btf__add_field(btf, c"second".as_ptr(), word, 64, 0))?;
+        checked(libbpf_sys::btf__add_field(
+            btf,
+            c"first".as_ptr(),
+            word,
+            0,
+            0,
+        ))?;
+        checked(libbpf_sys::btf__add_field(
+            btf,
+            c"second".as_ptr(),
+            word,
+            64,
+            0,
+        ))?;
         let value = libbpf_sys::btf__add_struct(btf, c"value".as_ptr(), 16);
-        checked(libbpf_sys::btf__add_field(btf, c"timer".as_ptr(), timer, 0, 0))?;
+        checked(libbpf_sys::btf__add_field(
+            btf,
+            c"timer".as_ptr(),
+            timer,
+            0,
+            0,
+        ))?;
         checked(libbpf_sys::btf__load_into_kernel(btf))?;
         let fd = libc::dup(libbpf_sys::btf__fd(btf));
         libbpf_sys::btf__free(btf);

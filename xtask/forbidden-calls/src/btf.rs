@@ -1,5 +1,5 @@
-//! What the object's type information tells: which missing functions are the kernel's (`extern int bpf_x(...) __ksym;`),
-//! and the source lines, without inlined functions.
+//! What the object's type information tells: which missing functions are the kernel's (`extern int
+//! bpf_x(...) __ksym;`), and the source lines, without inlined functions.
 
 use object::{Endianness, Object as _, ObjectSection as _, SectionIndex};
 
@@ -18,16 +18,26 @@ struct Type<'data> {
 /// Their names; none where there is no type information.
 pub fn kfuncs(file: &object::File<'_>) -> Vec<String> {
     let section = file.section_by_name(".BTF");
-    let Some(data) = section.and_then(|section| section.data().ok()) else { return Vec::new() };
+    let Some(data) = section.and_then(|section| section.data().ok()) else {
+        return Vec::new();
+    };
     let types = types(data, file.endianness()).unwrap_or_default();
     let numbers = |section: &Type<'_>| {
         let members = section.more.chunks_exact(12);
-        members.filter_map(|member| number(member, 0, file.endianness())).collect::<Vec<u32>>()
+        members
+            .filter_map(|member| number(member, 0, file.endianness()))
+            .collect::<Vec<u32>>()
     };
-    let declared = types.iter().filter(|item| item.kind == VARIABLE_SECTION && item.name == ".ksyms");
+    let declared = types
+        .iter()
+        .filter(|item| item.kind == VARIABLE_SECTION && item.name == ".ksyms");
     // Types are counted from 1.
     let at = |number: u32| types.get(usize::try_from(number).ok()?.checked_sub(1)?);
-    declared.flat_map(numbers).filter_map(at).map(|function| function.name.to_owned()).collect()
+    declared
+        .flat_map(numbers)
+        .filter_map(at)
+        .map(|function| function.name.to_owned())
+        .collect()
 }
 
 fn types(data: &[u8], endianness: Endianness) -> Option<Vec<Type<'_>>> {
@@ -53,12 +63,17 @@ fn part(data: &[u8], at: usize, endianness: Endianness) -> Option<&[u8]> {
         Endianness::Little => u16::from_le_bytes(magic),
         Endianness::Big => u16::from_be_bytes(magic),
     };
-    let start = (magic == MAGIC).then_some(size(4)?)?.checked_add(size(at)?)?;
+    let start = (magic == MAGIC)
+        .then_some(size(4)?)?
+        .checked_add(size(at)?)?;
     data.get(start..start.checked_add(size(at + 4)?)?)
 }
 
 fn text(names: &[u8], offset: u32) -> Option<&str> {
-    let name = names.get(usize::try_from(offset).ok()?..)?.split(|byte| *byte == 0).next()?;
+    let name = names
+        .get(usize::try_from(offset).ok()?..)?
+        .split(|byte| *byte == 0)
+        .next()?;
     std::str::from_utf8(name).ok()
 }
 
@@ -66,9 +81,15 @@ fn text(names: &[u8], offset: u32) -> Option<&str> {
 pub fn line(file: &object::File<'_>, section: usize, offset: u64) -> Option<Site> {
     let endianness = file.endianness();
     let names = part(file.section_by_name(".BTF")?.data().ok()?, 16, endianness)?;
-    let lines = part(file.section_by_name(".BTF.ext")?.data().ok()?, 16, endianness)?;
+    let lines = part(
+        file.section_by_name(".BTF.ext")?.data().ok()?,
+        16,
+        endianness,
+    )?;
     let wanted = file.section_by_index(SectionIndex(section)).ok()?;
-    let size = usize::try_from(number(lines, 0, endianness)?).ok().filter(|size| *size >= LINE)?;
+    let size = usize::try_from(number(lines, 0, endianness)?)
+        .ok()
+        .filter(|size| *size >= LINE)?;
     let mut rest = lines.get(4..)?;
     while !rest.is_empty() {
         let section = text(names, number(rest, 0, endianness)?)?;
@@ -86,12 +107,23 @@ pub fn line(file: &object::File<'_>, section: usize, offset: u64) -> Option<Site
 const LINE: usize = 16;
 
 /// The last record up to an instruction.
-fn nearest(records: &[u8], size: usize, names: &[u8], offset: u64, endianness: Endianness) -> Option<Site> {
-    let before = |record: &&[u8]| number(record, 0, endianness).is_some_and(|at| u64::from(at) <= offset);
+fn nearest(
+    records: &[u8],
+    size: usize,
+    names: &[u8],
+    offset: u64,
+    endianness: Endianness,
+) -> Option<Site> {
+    let before =
+        |record: &&[u8]| number(record, 0, endianness).is_some_and(|at| u64::from(at) <= offset);
     let record = records.chunks_exact(size).rfind(before)?;
     let place = number(record, 12, endianness)?;
     let file = text(names, number(record, 4, endianness)?)?.to_owned();
-    Some(Site { file, line: place >> 10, column: place & 0x3ff })
+    Some(Site {
+        file,
+        line: place >> 10,
+        column: place & 0x3ff,
+    })
 }
 
 /// Bytes that follow the common twelve, by the kind (include/uapi/linux/btf.h).

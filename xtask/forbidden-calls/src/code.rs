@@ -54,11 +54,17 @@ pub struct Code<'data> {
 
 impl<'data> Code<'data> {
     pub fn parse(bytes: &'data [u8]) -> Result<Self, String> {
-        let file = object::File::parse(bytes).map_err(|error| format!("this is no ELF file: {error}"))?;
+        let file =
+            object::File::parse(bytes).map_err(|error| format!("this is no ELF file: {error}"))?;
         if file.architecture() != Architecture::Bpf {
-            return Err(format!("this ELF file is for {:?}, not for eBPF", file.architecture()));
+            return Err(format!(
+                "this ELF file is for {:?}, not for eBPF",
+                file.architecture()
+            ));
         }
-        let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+        let functions = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text);
         let function = |symbol: object::Symbol<'_, '_>| {
             Some(Function {
                 name: demangle(symbol.name().ok()?),
@@ -69,20 +75,31 @@ impl<'data> Code<'data> {
         };
         let functions = functions.filter_map(function).collect();
         let kfuncs = btf::kfuncs(&file);
-        Ok(Self { file, functions, kfuncs })
+        Ok(Self {
+            file,
+            functions,
+            kfuncs,
+        })
     }
 
     /// Functions in a separate section, as `SEC("xdp")` and the macros of aya put them.
     pub fn programs(&self) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(|function| {
-            let section = self.file.section_by_index(object::SectionIndex(function.section));
-            let name = section.as_ref().ok().and_then(|section| section.name().ok());
+            let section = self
+                .file
+                .section_by_index(object::SectionIndex(function.section));
+            let name = section
+                .as_ref()
+                .ok()
+                .and_then(|section| section.name().ok());
             name.is_some_and(|name| name != ".text" && !name.starts_with(".text."))
         })
     }
 
     pub fn function(&self, name: &str) -> Option<usize> {
-        self.functions.iter().position(|function| function.name == name)
+        self.functions
+            .iter()
+            .position(|function| function.name == name)
     }
 
     pub fn get(&self, function: usize) -> &Function {
@@ -91,13 +108,17 @@ impl<'data> Code<'data> {
 
     /// A function without code has the address of the one that follows.
     fn at(&self, section: usize, offset: u64) -> Option<usize> {
-        let is_there = |function: &&Function| (function.section, function.offset) == (section, offset);
+        let is_there =
+            |function: &&Function| (function.section, function.offset) == (section, offset);
         let there = self.functions.iter().filter(is_there);
         let longest = there.max_by_key(|function| function.size)?;
-        self.functions.iter().position(|function| std::ptr::eq(function, longest))
+        self.functions
+            .iter()
+            .position(|function| std::ptr::eq(function, longest))
     }
 
-    /// Whether a kernel may accept a call: of this function, if it is one of the object; or the name of what is called.
+    /// Whether a kernel may accept a call: of this function, if it is one of the object; or the
+    /// name of what is called.
     pub fn verdict(&self, call: &Call) -> Result<Option<usize>, Option<String>> {
         match &call.target {
             Target::Register => Err(None),
@@ -114,12 +135,16 @@ impl<'data> Code<'data> {
 
     /// A panic never returns, whatever its name: its code has no `exit`.
     fn returns(&self, function: usize) -> bool {
-        self.instructions(self.get(function)).any(|(_, bytes)| bytes[0] == EXIT)
+        self.instructions(self.get(function))
+            .any(|(_, bytes)| bytes[0] == EXIT)
     }
 
     pub fn calls(&self, function: usize) -> Vec<Call> {
         let function = self.get(function);
-        let Ok(section) = self.file.section_by_index(object::SectionIndex(function.section)) else {
+        let Ok(section) = self
+            .file
+            .section_by_index(object::SectionIndex(function.section))
+        else {
             return Vec::new();
         };
         let relocations: Vec<(u64, SymbolIndex)> = section
@@ -130,7 +155,10 @@ impl<'data> Code<'data> {
             })
             .collect();
         let call = |(offset, bytes): (u64, [u8; 8])| {
-            let symbol = relocations.iter().find(|(at, _)| *at == offset).map(|(_, symbol)| *symbol);
+            let symbol = relocations
+                .iter()
+                .find(|(at, _)| *at == offset)
+                .map(|(_, symbol)| *symbol);
             let target = match bytes[0] {
                 CALL_REGISTER => Target::Register,
                 CALL if self.source_register(bytes) == PSEUDO_CALL => {
@@ -138,7 +166,11 @@ impl<'data> Code<'data> {
                 }
                 _ => return None,
             };
-            Some(Call { section: function.section, offset, target })
+            Some(Call {
+                section: function.section,
+                offset,
+                target,
+            })
         };
         self.instructions(function).filter_map(call).collect()
     }
@@ -161,23 +193,42 @@ impl<'data> Code<'data> {
             // The loader replaces a call that may have no target; LLVM declares its trap like one.
             return (!symbol.is_weak() || name == TRAP).then(|| Target::Missing(name.to_owned()));
         }
-        Some(Target::Place(symbol.section_index()?.0, symbol.address().checked_add_signed(distance)?))
+        Some(Target::Place(
+            symbol.section_index()?.0,
+            symbol.address().checked_add_signed(distance)?,
+        ))
     }
 
     /// What the type information tells of an instruction's place, where there is nothing better.
     pub fn frame(&self, section: usize, offset: u64) -> Option<Frame> {
         let site = btf::line(&self.file, section, offset)?;
-        Some(Frame { function: String::new(), site })
+        Some(Frame {
+            function: String::new(),
+            site,
+        })
     }
 
     /// With their offsets in the section.
-    fn instructions(&self, function: &Function) -> impl Iterator<Item = (u64, [u8; 8])> + use<'data> {
-        let section = self.file.section_by_index(object::SectionIndex(function.section)).ok();
+    fn instructions(
+        &self,
+        function: &Function,
+    ) -> impl Iterator<Item = (u64, [u8; 8])> + use<'data> {
+        let section = self
+            .file
+            .section_by_index(object::SectionIndex(function.section))
+            .ok();
         let section = section.filter(|section| section.kind() == SectionKind::Text);
-        let data =
-            section.and_then(|section| section.data_range(function.offset, function.size).ok().flatten());
+        let data = section.and_then(|section| {
+            section
+                .data_range(function.offset, function.size)
+                .ok()
+                .flatten()
+        });
         let mut is_second_half = false;
-        let numbered = data.unwrap_or_default().chunks_exact(8).zip((function.offset..).step_by(8));
+        let numbered = data
+            .unwrap_or_default()
+            .chunks_exact(8)
+            .zip((function.offset..).step_by(8));
         numbered.filter_map(move |(bytes, offset)| {
             let bytes: [u8; 8] = bytes.try_into().ok()?;
             let is_code = !is_second_half;

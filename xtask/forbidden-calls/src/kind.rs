@@ -55,14 +55,20 @@ const NAMES: [(&str, Kind); 24] = [
 ];
 
 impl Kind {
-    /// By the path of the function that never returns, and the library's functions that are inlined at its call.
+    /// By the path of the function that never returns, and the library's functions that are inlined
+    /// at its call.
     pub(crate) fn of_panic<'a>(callee: &str, mut inlined: impl Iterator<Item = &'a str>) -> Self {
         let generic = callee.split("::<").next().unwrap_or(callee);
         let name = generic.rsplit("::").next().unwrap_or(generic);
-        let known = NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+        let known = NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, kind)| *kind);
         match known {
             // `expect` of a Result calls what `unwrap` does.
-            Some(Self::Unwrap) if inlined.any(|function| function.starts_with("expect")) => Self::Expect,
+            Some(Self::Unwrap) if inlined.any(|function| function.starts_with("expect")) => {
+                Self::Expect
+            }
             Some(kind) => kind,
             None if inlined.next().is_some() => Self::Argument,
             None => Self::Panic,
@@ -99,19 +105,26 @@ impl Kind {
     }
 
     pub fn is_panic(self) -> bool {
-        !matches!(self, Self::Pointer | Self::MissingMemory | Self::Missing | Self::Trap)
+        !matches!(
+            self,
+            Self::Pointer | Self::MissingMemory | Self::Missing | Self::Trap
+        )
     }
 
     /// Why the line ends in such a call.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Index => "the index can be out of range",
-            Self::SliceRange => "the range can be beyond the end of the slice, or its start after its end",
+            Self::SliceRange => {
+                "the range can be beyond the end of the slice, or its start after its end"
+            }
             Self::CopyLength => "the two slices can have different lengths",
             Self::Unwrap => "`unwrap` of a None or an Err",
             Self::Expect => "`expect` of a None or an Err",
             Self::Division => "the divisor can be 0",
-            Self::Overflow => "the result can be too large for its type, and overflow checks are on",
+            Self::Overflow => {
+                "the result can be too large for its type, and overflow checks are on"
+            }
             Self::Borrow => "the RefCell can be borrowed already",
             Self::Assertion => "the two values of the assertion can be different",
             Self::Argument => "a function of the library checks its argument",
@@ -120,7 +133,9 @@ impl Kind {
             Self::MissingMemory => {
                 "copying, filling or comparing memory became a call of a function of the C library"
             }
-            Self::Missing => "the function is declared, and neither the object nor the kernel has it",
+            Self::Missing => {
+                "the function is declared, and neither the object nor the kernel has it"
+            }
             Self::Trap => "LLVM put a trap where the program's behaviour is undefined",
         }
     }
@@ -154,7 +169,9 @@ impl Kind {
                 "check the argument first and return, or call the form that gives an Option: `split_at_checked`, \
                  `checked_ilog2`"
             }
-            Self::Pointer => "generics (`impl Trait`) or an `enum` with `match`; in C `if` or `switch`",
+            Self::Pointer => {
+                "generics (`impl Trait`) or an `enum` with `match`; in C `if` or `switch`"
+            }
             Self::MissingMemory => {
                 "in C `__builtin_memcpy` with a constant length; in Rust a build with `-Z build-std=core`, whose \
                  compiler_builtins has the function"

@@ -7,9 +7,10 @@
 //!   kind   why such a call is made, and what to write instead
 //! ```
 //!
-//! The verifier's log does not name them: a panic in Rust is a call of a function that never returns, and what the
-//! verifier says ("last insn is not an exit or jmp") is about that function's end. The object file has all of it.
-//! The object may come from anyone: nothing here panics, and there is no I/O.
+//! The verifier's log does not name them: a panic in Rust is a call of a function that never
+//! returns, and what the verifier says ("last insn is not an exit or jmp") is about that function's
+//! end. The object file has all of it. The object may come from anyone: nothing here panics, and
+//! there is no I/O.
 
 mod btf;
 mod code;
@@ -57,7 +58,9 @@ impl<'data> Object<'data> {
 
     /// The calls that a program leads to, also those in functions that it calls.
     pub fn find_forbidden_calls(&self, program: &str) -> Vec<ForbiddenCall> {
-        let Some(start) = self.code.function(program) else { return Vec::new() };
+        let Some(start) = self.code.function(program) else {
+            return Vec::new();
+        };
         let (mut found, mut seen, mut pending) = (Vec::new(), BTreeSet::from([start]), vec![start]);
         while let Some(function) = pending.pop() {
             for call in self.code.calls(function) {
@@ -82,17 +85,26 @@ impl<'data> Object<'data> {
         let kind = match (&call.target, &callee) {
             (Target::Register, _) => Kind::Pointer,
             (Target::Missing(_), Some(name)) => Kind::of_missing(name),
-            (_, Some(name)) => Kind::of_panic(name, frames.iter().filter_map(Frame::library_function)),
+            (_, Some(name)) => {
+                Kind::of_panic(name, frames.iter().filter_map(Frame::library_function))
+            }
             (_, None) => Kind::Panic,
         };
-        ForbiddenCall { program: program.to_owned(), kind, callee, site: lines::own_site(&frames) }
+        ForbiddenCall {
+            program: program.to_owned(),
+            kind,
+            callee,
+            site: lines::own_site(&frames),
+        }
     }
 
-    /// The line that was written by hand for an instruction of a program, counted as the verifier does; `None` for an
-    /// instruction of another function.
+    /// The line that was written by hand for an instruction of a program, counted as the verifier
+    /// does; `None` for an instruction of another function.
     pub fn find_site(&self, program: &str, instruction: usize) -> Option<Site> {
         let function = self.code.get(self.code.function(program)?);
-        let offset = u64::try_from(instruction).ok()?.checked_mul(code::INSTRUCTION)?;
+        let offset = u64::try_from(instruction)
+            .ok()?
+            .checked_mul(code::INSTRUCTION)?;
         if offset >= function.size {
             return None;
         }
@@ -102,9 +114,15 @@ impl<'data> Object<'data> {
     /// How many instructions the function has that a program's instruction calls.
     pub fn find_callee_length(&self, program: &str, instruction: usize) -> Option<u64> {
         let function = self.code.function(program)?;
-        let offset = u64::try_from(instruction).ok()?.checked_mul(code::INSTRUCTION)?;
+        let offset = u64::try_from(instruction)
+            .ok()?
+            .checked_mul(code::INSTRUCTION)?;
         let offset = self.code.get(function).offset.checked_add(offset)?;
-        let call = self.code.calls(function).into_iter().find(|call| call.offset == offset)?;
+        let call = self
+            .code
+            .calls(function)
+            .into_iter()
+            .find(|call| call.offset == offset)?;
         let callee = self.code.verdict(&call).ok()??;
         Some(self.code.get(callee).size / code::INSTRUCTION)
     }

@@ -38,7 +38,8 @@ struct AboutInfo {
     info: u64,
 }
 
-/// The beginning of `struct bpf_prog_info`. A kernel that knows less of it leaves the rest as it is.
+/// The beginning of `struct bpf_prog_info`. A kernel that knows less of it leaves the rest as it
+/// is.
 #[repr(C)]
 #[derive(Default)]
 struct Info {
@@ -84,9 +85,13 @@ struct Info {
 /// The ids of all objects of a kind.
 pub fn ids(command: Command) -> Vec<u32> {
     let mut ids = Vec::new();
-    let mut request = AboutId { id: 0, next: 0, flags: 0 };
-    // SAFETY: commands of this kind read and write this structure and nothing else. They fail after the last id, or
-    // when the kernel does not know the command.
+    let mut request = AboutId {
+        id: 0,
+        next: 0,
+        flags: 0,
+    };
+    // SAFETY: commands of this kind read and write this structure and nothing else. They fail after
+    // the last id, or when the kernel does not know the command.
     while unsafe { call(command, &mut request) }.is_ok() {
         ids.push(request.next);
         request.id = request.next;
@@ -94,18 +99,39 @@ pub fn ids(command: Command) -> Vec<u32> {
     ids
 }
 
-/// Makes the kernel count how often programs run, and how long, until the descriptor is closed. Since Linux 5.8.
+/// Makes the kernel count how often programs run, and how long, until the descriptor is closed.
+/// Since Linux 5.8.
 pub fn enable_statistics() -> io::Result<OwnedFd> {
-    let mut request = AboutId { id: RUN_TIME, next: 0, flags: 0 };
-    // SAFETY: the command reads this structure and nothing else, and gives a descriptor that is ours.
-    unsafe { Ok(OwnedFd::from_raw_fd(call(Command::EnableStatistics, &mut request)?)) }
+    let mut request = AboutId {
+        id: RUN_TIME,
+        next: 0,
+        flags: 0,
+    };
+    // SAFETY: the command reads this structure and nothing else, and gives a descriptor that is
+    // ours.
+    unsafe {
+        Ok(OwnedFd::from_raw_fd(call(
+            Command::EnableStatistics,
+            &mut request,
+        )?))
+    }
 }
 
 /// Takes hold of a program: it stays in the kernel while the descriptor is open.
 pub fn program(id: u32) -> io::Result<OwnedFd> {
-    let mut request = AboutId { id, next: 0, flags: 0 };
-    // SAFETY: the command reads this structure and nothing else, and gives a descriptor that is ours.
-    unsafe { Ok(OwnedFd::from_raw_fd(call(Command::ProgramById, &mut request)?)) }
+    let mut request = AboutId {
+        id,
+        next: 0,
+        flags: 0,
+    };
+    // SAFETY: the command reads this structure and nothing else, and gives a descriptor that is
+    // ours.
+    unsafe {
+        Ok(OwnedFd::from_raw_fd(call(
+            Command::ProgramById,
+            &mut request,
+        )?))
+    }
 }
 
 /// What the kernel tells of a program now; `None` for a program without BTF.
@@ -116,11 +142,14 @@ pub fn info(program: &OwnedFd) -> io::Result<Option<Program>> {
         length: size_of::<Info>() as u32,
         info: (&raw mut info).addr() as u64,
     };
-    // SAFETY: the command writes at most `length` bytes to `info`; the counts in it are zero, so that it writes to no
-    // other place.
+    // SAFETY: the command writes at most `length` bytes to `info`; the counts in it are zero, so
+    // that it writes to no other place.
     unsafe { call(Command::InfoOfObject, &mut request)? };
     Ok((info.btf_id != 0).then(|| Program {
-        name: CStr::from_bytes_until_nul(&info.name).unwrap_or_default().to_string_lossy().into_owned(),
+        name: CStr::from_bytes_until_nul(&info.name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         kind: info.kind,
         translated_bytes: info.translated_bytes,
         jited_bytes: info.jited_bytes,
@@ -133,9 +162,16 @@ pub fn info(program: &OwnedFd) -> io::Result<Option<Program>> {
 /// # Safety
 /// `request` must be what this command takes.
 unsafe fn call<T>(command: Command, request: &mut T) -> io::Result<i32> {
-    // SAFETY: bpf(2) reads and writes a structure of the size that is given; the caller knows its meaning.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command as u32, std::ptr::from_mut(request), size_of::<T>()) };
+    // SAFETY: bpf(2) reads and writes a structure of the size that is given; the caller knows its
+    // meaning.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command as u32,
+            std::ptr::from_mut(request),
+            size_of::<T>(),
+        )
+    };
     match i32::try_from(result) {
         Ok(result @ 0..) => Ok(result),
         _ => Err(io::Error::last_os_error()),

@@ -1,4 +1,5 @@
-//! The conversation with the host, over the second serial port. The first one is the kernel's console.
+//! The conversation with the host, over the second serial port. The first one is the kernel's
+//! console.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -35,15 +36,21 @@ impl Channel {
     /// Opens the line and starts reading orders from it into `inbox`.
     pub fn open(inbox: Sender<Message>) -> Result<Self> {
         let line = open_raw().with_context(|| format!("cannot open {PORT}"))?;
-        let reader = line.try_clone().with_context(|| format!("cannot share {PORT}"))?;
+        let reader = line
+            .try_clone()
+            .with_context(|| format!("cannot share {PORT}"))?;
         let to_inbox = inbox.clone();
         std::thread::spawn(move || {
             if let Err(error) = read_orders(reader, &to_inbox) {
-                // Nobody listens any more when the main thread has ended; then there is nothing to tell.
+                // Nobody listens any more when the main thread has ended; then there is nothing to
+                // tell.
                 let _ = to_inbox.send(Message::Failed(error));
             }
         });
-        Ok(Self { line: Arc::new(Mutex::new(line)), inbox })
+        Ok(Self {
+            line: Arc::new(Mutex::new(line)),
+            inbox,
+        })
     }
 
     /// A sender of messages to the main thread.
@@ -61,7 +68,8 @@ impl Channel {
 
     fn write(&self, bytes: &[u8]) -> Result<()> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.write_all(bytes).with_context(|| format!("cannot write to {PORT}"))
+        line.write_all(bytes)
+            .with_context(|| format!("cannot write to {PORT}"))
     }
 }
 
@@ -69,7 +77,8 @@ fn open_raw() -> Result<File> {
     let line = OpenOptions::new()
         .read(true)
         .write(true)
-        // Without this the line would become init's controlling terminal, and a stray byte a signal.
+        // Without this the line would become init's controlling terminal, and a stray byte a
+        // signal.
         .custom_flags(OFlags::NOCTTY.bits() as i32)
         .open(PORT)?;
     let mut settings = tcgetattr(&line)?;

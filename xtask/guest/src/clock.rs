@@ -10,7 +10,10 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Sets the clock to the host's.
 pub fn set(now: Duration) -> Result<()> {
-    let time = Timespec { tv_sec: now.as_secs().try_into()?, tv_nsec: now.subsec_nanos().into() };
+    let time = Timespec {
+        tv_sec: now.as_secs().try_into()?,
+        tv_nsec: now.subsec_nanos().into(),
+    };
     clock_settime(ClockId::Realtime, time).context("cannot set the clock")
 }
 
@@ -34,13 +37,17 @@ impl Clock {
     /// What a program did to it since, if it did.
     pub fn change_since(self, before: Self) -> Option<String> {
         let seconds = self.ahead.as_secs_f64() - before.ahead.as_secs_f64();
-        (seconds.abs() > TOLERANCE.as_secs_f64()).then(|| format!("clock (moved by {seconds:.0} s)"))
+        (seconds.abs() > TOLERANCE.as_secs_f64())
+            .then(|| format!("clock (moved by {seconds:.0} s)"))
     }
 }
 
 fn time_of(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        time.tv_nsec.unsigned_abs() as u32,
+    )
 }
 
 #[cfg(test)]
@@ -52,8 +59,16 @@ mod tests {
         let before = Clock::read();
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(Clock::read().change_since(before), None);
-        let later = Clock { ahead: before.ahead + Duration::from_secs(3600) };
-        assert_eq!(later.change_since(before).as_deref(), Some("clock (moved by 3600 s)"));
-        assert_eq!(before.change_since(later).as_deref(), Some("clock (moved by -3600 s)"));
+        let later = Clock {
+            ahead: before.ahead + Duration::from_secs(3600),
+        };
+        assert_eq!(
+            later.change_since(before).as_deref(),
+            Some("clock (moved by 3600 s)")
+        );
+        assert_eq!(
+            before.change_since(later).as_deref(),
+            Some("clock (moved by -3600 s)")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Random numbers of its own for a resumed guest: without them it would repeat those of every other guest that was
-//! resumed from the same snapshot.
+//! Random numbers of its own for a resumed guest: without them it would repeat those of every other
+//! guest that was resumed from the same snapshot.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -28,10 +28,14 @@ pub fn reseed(seed: &[u8]) -> Result<()> {
 
 fn mix_in(seed: &[u8]) -> Result<()> {
     let bytes: [u8; SEED] = seed.try_into().context("the seed has another length")?;
-    let entropy = Entropy { bits: 8 * SEED as i32, size: SEED as i32, bytes };
+    let entropy = Entropy {
+        bits: 8 * SEED as i32,
+        size: SEED as i32,
+        bytes,
+    };
     let device = File::options().write(true).open("/dev/urandom")?;
-    // SAFETY: RNDADDENTROPY reads a rand_pool_info with `size` bytes after it, which `entropy` is; RNDRESEEDCRNG
-    // takes no argument.
+    // SAFETY: RNDADDENTROPY reads a rand_pool_info with `size` bytes after it, which `entropy` is;
+    // RNDRESEEDCRNG takes no argument.
     let done = unsafe {
         libc::ioctl(device.as_raw_fd(), RNDADDENTROPY, &entropy) == 0
             && libc::ioctl(device.as_raw_fd(), RNDRESEEDCRNG) == 0

@@ -1,4 +1,5 @@
-//! What lives in the kernel and how it is set, so that a plan that leaves something behind can be named.
+//! What lives in the kernel and how it is set, so that a plan that leaves something behind can be
+//! named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,7 +66,9 @@ impl Inventory {
     /// The programs have come, or others: their mounts are none of a plan's doing.
     pub fn renew_mounts(&mut self) -> Result<()> {
         self.state.retain(|name, _| !name.starts_with(MOUNT));
-        mounts()?.into_iter().for_each(|name| count(&mut self.state, name));
+        mounts()?
+            .into_iter()
+            .for_each(|name| count(&mut self.state, name));
         Ok(())
     }
 
@@ -83,13 +86,21 @@ impl Inventory {
 }
 
 fn compare(before: &State, after: &State) -> Vec<String> {
-    let come = after.iter().filter_map(|(name, value)| match before.get(name) {
-        None => Some(name.clone()),
-        Some(was) if was != value => Some(format!("{name} ({} before, {} now)", short(was), short(value))),
-        Some(_) => None,
-    });
-    let gone =
-        before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("no {name} any more"));
+    let come = after
+        .iter()
+        .filter_map(|(name, value)| match before.get(name) {
+            None => Some(name.clone()),
+            Some(was) if was != value => Some(format!(
+                "{name} ({} before, {} now)",
+                short(was),
+                short(value)
+            )),
+            Some(_) => None,
+        });
+    let gone = before
+        .keys()
+        .filter(|name| !after.contains_key(*name))
+        .map(|name| format!("no {name} any more"));
     come.chain(gone).collect()
 }
 
@@ -114,13 +125,19 @@ fn state(settings: &Settings) -> Result<State> {
     }
     let mut add = |name| count(&mut state, name);
     for (kind, command) in OBJECTS {
-        bpf::ids(command).into_iter().for_each(|id| add(format!("{kind} {id}")));
+        bpf::ids(command)
+            .into_iter()
+            .for_each(|id| add(format!("{kind} {id}")));
     }
     for (kind, folder) in FOLDERS {
-        names_in(folder)?.into_iter().for_each(|name| add(format!("{kind} {name}")));
+        names_in(folder)?
+            .into_iter()
+            .for_each(|name| add(format!("{kind} {name}")));
     }
     for (kind, file) in LISTS {
-        first_words(file)?.into_iter().for_each(|name| add(format!("{kind} {name}")));
+        first_words(file)?
+            .into_iter()
+            .for_each(|name| add(format!("{kind} {name}")));
     }
     mounts()?.into_iter().for_each(&mut add);
     processes()?.into_iter().for_each(add);
@@ -129,7 +146,10 @@ fn state(settings: &Settings) -> Result<State> {
 
 /// One more of this name: a second mount on a folder is seen.
 fn count(state: &mut State, name: String) {
-    let times = state.get(&name).and_then(|times| times.parse::<u32>().ok()).unwrap_or(0);
+    let times = state
+        .get(&name)
+        .and_then(|times| times.parse::<u32>().ok())
+        .unwrap_or(0);
     state.insert(name, (times + 1).to_string());
 }
 
@@ -139,12 +159,16 @@ fn names_in(folder: &str) -> Result<Vec<String>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {folder}")),
     };
-    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 /// Of each line of a file, what it is about, without its counters.
 fn first_words(file: &str) -> Result<Vec<String>> {
-    let words = lines_of(file)?.into_iter().filter_map(|line| Some(line.split(' ').next()?.to_owned()));
+    let words = lines_of(file)?
+        .into_iter()
+        .filter_map(|line| Some(line.split(' ').next()?.to_owned()));
     Ok(words.filter(|word| word != PRINTK_EVENT).collect())
 }
 
@@ -152,7 +176,9 @@ fn first_words(file: &str) -> Result<Vec<String>> {
 fn mounts() -> Result<Vec<String>> {
     let lines = lines_of("/proc/self/mountinfo")?;
     let points = lines.iter().filter_map(|line| line.split(' ').nth(4));
-    Ok(points.map(|point| format!("{MOUNT}{}", as_seen_inside(point))).collect())
+    Ok(points
+        .map(|point| format!("{MOUNT}{}", as_seen_inside(point)))
+        .collect())
 }
 
 fn as_seen_inside(point: &str) -> &str {
@@ -175,10 +201,16 @@ fn lines_of(file: &str) -> Result<Vec<String>> {
 fn processes() -> Result<Vec<String>> {
     let mut running = Vec::new();
     for name in names_in("/proc")? {
-        let Ok(pid @ 2..) = name.parse::<u32>() else { continue };
+        let Ok(pid @ 2..) = name.parse::<u32>() else {
+            continue;
+        };
         // A process may end at any moment; a thread of the kernel has no command line.
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if let Some(program) = command.split(|byte| *byte == 0).next().filter(|name| !name.is_empty()) {
+        if let Some(program) = command
+            .split(|byte| *byte == 0)
+            .next()
+            .filter(|name| !name.is_empty())
+        {
             running.push(format!("process {}", String::from_utf8_lossy(program)));
         }
     }
@@ -190,15 +222,25 @@ mod tests {
     use super::*;
 
     fn state(things: &[(&str, &str)]) -> State {
-        things.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        things
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn what_came_went_or_changed_is_named() {
-        let before =
-            state(&[("module veth", "1"), ("sysctl kernel/hostname", "(none)"), ("mount /tmp", "1")]);
+        let before = state(&[
+            ("module veth", "1"),
+            ("sysctl kernel/hostname", "(none)"),
+            ("mount /tmp", "1"),
+        ]);
         assert_eq!(compare(&before, &before), [""; 0]);
-        let after = state(&[("map 7", "1"), ("sysctl kernel/hostname", "left"), ("mount /tmp", "2")]);
+        let after = state(&[
+            ("map 7", "1"),
+            ("sysctl kernel/hostname", "left"),
+            ("mount /tmp", "2"),
+        ]);
         assert_eq!(
             compare(&before, &after),
             [

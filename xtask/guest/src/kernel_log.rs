@@ -1,4 +1,5 @@
-//! The kernel's log, scanned after each plan: a program can succeed and still leave a warning behind.
+//! The kernel's log, scanned after each plan: a program can succeed and still leave a warning
+//! behind.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -31,7 +32,8 @@ impl KernelLog {
             .custom_flags(OFlags::NONBLOCK.bits() as i32)
             .open(LOG)
             .with_context(|| format!("cannot open {LOG}"))?;
-        log.seek(SeekFrom::End(0)).with_context(|| format!("cannot seek in {LOG}"))?;
+        log.seek(SeekFrom::End(0))
+            .with_context(|| format!("cannot seek in {LOG}"))?;
         Ok(Self { log })
     }
 
@@ -43,7 +45,8 @@ impl KernelLog {
             match self.log.read(&mut record) {
                 Ok(length) => complaints.extend(complaint(&record[..length])),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(complaints),
-                // Records were overwritten before they were read: go on with the oldest that is left.
+                // Records were overwritten before they were read: go on with the oldest that is
+                // left.
                 Err(error) if is_overrun(&error) => {}
                 Err(error) => return Err(error).with_context(|| format!("cannot read {LOG}")),
             }
@@ -55,11 +58,13 @@ fn is_overrun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EPIPE)
 }
 
-/// The text of a record of /dev/kmsg (`6,339,5140900,-;text`) if it is a complaint of the kernel's own.
+/// The text of a record of /dev/kmsg (`6,339,5140900,-;text`) if it is a complaint of the kernel's
+/// own.
 fn complaint(record: &[u8]) -> Option<String> {
     let record = String::from_utf8_lossy(record);
     let (header, text) = record.split_once(';')?;
-    // The first number holds the facility above bit 3; the kernel's is 0, that of programs which write here is not.
+    // The first number holds the facility above bit 3; the kernel's is 0, that of programs which
+    // write here is not.
     let from_kernel = header.split(',').next()?.parse::<u32>().ok()? < 8;
     let text = text.lines().next()?;
     (from_kernel && COMPLAINTS.iter().any(|mark| text.contains(mark))).then(|| text.to_owned())
@@ -82,9 +87,15 @@ mod tests {
     fn ordinary_lines_and_those_of_programs_are_not() {
         assert_eq!(complaint(b"6,1,0,-;random: crng init done\n"), None);
         // What a program of the user's did.
-        assert_eq!(complaint(b"6,2,0,-;traps: prog[7] general protection fault ip:1 sp:2 error:0\n"), None);
+        assert_eq!(
+            complaint(b"6,2,0,-;traps: prog[7] general protection fault ip:1 sp:2 error:0\n"),
+            None
+        );
         // The "stall" in it is no RCU stall.
-        assert_eq!(complaint(b"4,3,0,-;intro[85] is installing a program with bpf_probe_write_user\n"), None);
+        assert_eq!(
+            complaint(b"4,3,0,-;intro[85] is installing a program with bpf_probe_write_user\n"),
+            None
+        );
         assert_eq!(complaint(b"12,2,0,-;WARNING: said a program\n"), None);
         assert_eq!(complaint(b"garbage"), None);
     }

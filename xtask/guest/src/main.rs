@@ -1,4 +1,5 @@
-//! PID 1 of the VM: mounts the file systems, waits for a plan, runs its steps, reports, and waits for the next.
+//! PID 1 of the VM: mounts the file systems, waits for a plan, runs its steps, reports, and waits
+//! for the next.
 //!
 //! ```text
 //!   mounts      the guest's own file systems
@@ -16,8 +17,8 @@
 //!   network     interfaces and what hangs on them: another part
 //! ```
 //!
-//! It is a program of its own and not a shell script because success must be something it *says*: a guest whose
-//! kernel panics ends QEMU with exit status 0.
+//! It is a program of its own and not a shell script because success must be something it *says*: a
+//! guest whose kernel panics ends QEMU with exit status 0.
 
 mod bpf;
 mod channel;
@@ -66,7 +67,10 @@ fn serve() -> Result<Infallible> {
     let mut before = Inventory::take()?;
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     channel.send(&News::Ready {
         version: plan::VERSION,
         release: release.clone(),
@@ -78,7 +82,9 @@ fn serve() -> Result<Infallible> {
             Order::Wake { now, seed } => {
                 clock::set(now)?;
                 entropy::reseed(&seed)?;
-                channel.send(&News::Awake { release: release.clone() })?;
+                channel.send(&News::Awake {
+                    release: release.clone(),
+                })?;
             }
             Order::Unpack(source) => {
                 programs::unpack(source)?;
@@ -125,11 +131,17 @@ fn run(
         let observer = step.observe.then(Observer::start);
         let (outcome, duration) = step::run(step, channel, inbox)?;
         if let Some(observer) = observer {
-            let observed = observer.and_then(Observer::finish).map_err(|error| format!("{error:#}"));
+            let observed = observer
+                .and_then(Observer::finish)
+                .map_err(|error| format!("{error:#}"));
             channel.send(&News::Observed(observed))?;
         }
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        channel.send(&News::Ended { step: index, outcome, micros })?;
+        channel.send(&News::Ended {
+            step: index,
+            outcome,
+            micros,
+        })?;
     }
     folders.unmount()?;
     let mut left_behind = before.differences()?;

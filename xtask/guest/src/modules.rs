@@ -17,12 +17,16 @@ pub fn load_all() -> Result<Vec<String>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {MODULES}")),
     };
-    let files = entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<OsString>>>();
+    let files = entries
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<Result<Vec<OsString>>>();
     let mut files = files.with_context(|| format!("cannot read {MODULES}"))?;
     files.sort();
     let failed = files.into_iter().filter_map(|file| {
         let name = file.to_string_lossy().into_owned();
-        load(&PathBuf::from(MODULES).join(file)).err().map(|error| format!("{name}: {error:#}"))
+        load(&PathBuf::from(MODULES).join(file))
+            .err()
+            .map(|error| format!("{name}: {error:#}"))
     });
     Ok(failed.collect())
 }

@@ -12,11 +12,19 @@ struct Mount {
 }
 
 const fn needed(kind: &'static str, target: &'static str) -> Mount {
-    Mount { kind, target, optional: false }
+    Mount {
+        kind,
+        target,
+        optional: false,
+    }
 }
 
 const fn optional(kind: &'static str, target: &'static str) -> Mount {
-    Mount { kind, target, optional: true }
+    Mount {
+        kind,
+        target,
+        optional: true,
+    }
 }
 
 /// In this order: some lie inside others.
@@ -34,8 +42,14 @@ const MOUNTS: [Mount; 10] = [
 ];
 
 pub fn mount_all() -> Result<()> {
-    for Mount { kind, target, optional } in MOUNTS {
-        // The folders inside /sys are the kernel's; creating them fails, and they exist where they can be used.
+    for Mount {
+        kind,
+        target,
+        optional,
+    } in MOUNTS
+    {
+        // The folders inside /sys are the kernel's; creating them fails, and they exist where they
+        // can be used.
         if let Err(error) = std::fs::create_dir_all(target)
             && !optional
         {
@@ -45,7 +59,9 @@ pub fn mount_all() -> Result<()> {
             // The kernel may have mounted devtmpfs itself.
             Ok(()) | Err(Errno::BUSY) => {}
             Err(_) if optional => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot mount {kind} on {target}")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot mount {kind} on {target}"));
+            }
         }
     }
     Ok(())

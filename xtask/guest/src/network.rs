@@ -1,14 +1,17 @@
-//! The network as the kernel tells it (rtnetlink(7)): interfaces, addresses, routes, rules, queueing disciplines.
+//! The network as the kernel tells it (rtnetlink(7)): interfaces, addresses, routes, rules,
+//! queueing disciplines.
 //!
-//! A filter of tc has no line of its own: it hangs on a queueing discipline, and none that takes filters is there
-//! before a plan.
+//! A filter of tc has no line of its own: it hangs on a queueing discipline, and none that takes
+//! filters is there before a plan.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
 
 /// What can be asked for: the message's type, and the length of the structure at its head.
 #[derive(Clone, Copy)]
@@ -17,11 +20,26 @@ struct Question {
     head: usize,
 }
 
-const LINKS: Question = Question { kind: libc::RTM_GETLINK, head: 16 };
-const ADDRESSES: Question = Question { kind: libc::RTM_GETADDR, head: 8 };
-const ROUTES: Question = Question { kind: libc::RTM_GETROUTE, head: 12 };
-const RULES: Question = Question { kind: libc::RTM_GETRULE, head: 12 };
-const DISCIPLINES: Question = Question { kind: libc::RTM_GETQDISC, head: 20 };
+const LINKS: Question = Question {
+    kind: libc::RTM_GETLINK,
+    head: 16,
+};
+const ADDRESSES: Question = Question {
+    kind: libc::RTM_GETADDR,
+    head: 8,
+};
+const ROUTES: Question = Question {
+    kind: libc::RTM_GETROUTE,
+    head: 12,
+};
+const RULES: Question = Question {
+    kind: libc::RTM_GETRULE,
+    head: 12,
+};
+const DISCIPLINES: Question = Question {
+    kind: libc::RTM_GETQDISC,
+    head: 20,
+};
 
 /// Length, type, flags, sequence number and sender, before each message.
 const HEADER: usize = 16;
@@ -33,8 +51,13 @@ const TCA_KIND: u16 = 1;
 
 /// All of it by name; an interface with its state.
 pub fn things() -> Result<Vec<(String, Option<String>)>> {
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)
-        .context("cannot open a netlink socket")?;
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .context("cannot open a netlink socket")?;
     let ask = |question| ask(&socket, question).context("cannot ask for the state of the network");
     let (mut things, mut names) = (Vec::new(), BTreeMap::new());
     for link in ask(LINKS)? {
@@ -42,31 +65,66 @@ pub fn things() -> Result<Vec<(String, Option<String>)>> {
         names.insert(link.head_word(4), name.clone());
         things.push((format!("network interface {name}"), Some(state)));
     }
-    let on = |index: u32| names.get(&index).map_or_else(String::new, |name| format!(" on {name}"));
+    let on = |index: u32| {
+        names
+            .get(&index)
+            .map_or_else(String::new, |name| format!(" on {name}"))
+    };
     things.extend(ask(ADDRESSES)?.iter().map(|answer| {
         let place = on(answer.head_word(4));
-        (format!("address {}/{}{place}", answer.address(libc::IFA_ADDRESS), answer.head[1]), None)
+        (
+            format!(
+                "address {}/{}{place}",
+                answer.address(libc::IFA_ADDRESS),
+                answer.head[1]
+            ),
+            None,
+        )
     }));
     things.extend(ask(ROUTES)?.iter().map(|answer| {
-        let (to, place) = (answer.address(libc::RTA_DST), on(answer.word(libc::RTA_OIF)));
+        let (to, place) = (
+            answer.address(libc::RTA_DST),
+            on(answer.word(libc::RTA_OIF)),
+        );
         let table = answer.word(libc::RTA_TABLE);
-        (format!("route to {to}/{}{place} in table {table}", answer.head[1]), None)
+        (
+            format!("route to {to}/{}{place} in table {table}", answer.head[1]),
+            None,
+        )
     }));
     things.extend(ask(RULES)?.iter().map(|answer| {
         let (priority, table) = (answer.word(FRA_PRIORITY), answer.word(FRA_TABLE));
         (format!("routing rule {priority} for table {table}"), None)
     }));
     things.extend(ask(DISCIPLINES)?.iter().map(|answer| {
-        (format!("queueing discipline {}{}", answer.text(TCA_KIND), on(answer.head_word(4))), None)
+        (
+            format!(
+                "queueing discipline {}{}",
+                answer.text(TCA_KIND),
+                on(answer.head_word(4))
+            ),
+            None,
+        )
     }));
     Ok(things)
 }
 
 fn link_and_state(link: &Answer) -> (String, String) {
     let flags = link.head_word(8) as i32;
-    let up = if flags & libc::IFF_UP == 0 { "down" } else { "up" };
-    let promiscuous = if flags & libc::IFF_PROMISC == 0 { "" } else { ", promiscuous" };
-    (link.text(libc::IFLA_IFNAME), format!("{up}{promiscuous}, mtu {}", link.word(libc::IFLA_MTU)))
+    let up = if flags & libc::IFF_UP == 0 {
+        "down"
+    } else {
+        "up"
+    };
+    let promiscuous = if flags & libc::IFF_PROMISC == 0 {
+        ""
+    } else {
+        ", promiscuous"
+    };
+    (
+        link.text(libc::IFLA_IFNAME),
+        format!("{up}{promiscuous}, mtu {}", link.word(libc::IFLA_MTU)),
+    )
 }
 
 /// One message of an answer: the structure at its head, then its attributes.
@@ -86,7 +144,10 @@ impl Answer {
             attributes.insert(kind, rest.get(4..length)?.to_vec());
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
-        Some(Self { head: head.to_vec(), attributes })
+        Some(Self {
+            head: head.to_vec(),
+            attributes,
+        })
     }
 
     fn head_word(&self, at: usize) -> u32 {
@@ -98,21 +159,35 @@ impl Answer {
     }
 
     fn text(&self, kind: u16) -> String {
-        let bytes = self.attributes.get(&kind).map(Vec::as_slice).unwrap_or_default();
-        String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+        let bytes = self
+            .attributes
+            .get(&kind)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        String::from_utf8_lossy(bytes)
+            .trim_end_matches('\0')
+            .to_owned()
     }
 
     /// An address of either family; one that is not there stands for all.
     fn address(&self, kind: u16) -> String {
-        let bytes = self.attributes.get(&kind).map(Vec::as_slice).unwrap_or_default();
+        let bytes = self
+            .attributes
+            .get(&kind)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let address = <[u8; 4]>::try_from(bytes).map(|v4| IpAddr::from(Ipv4Addr::from(v4)));
-        let address = address.or_else(|_| <[u8; 16]>::try_from(bytes).map(|v6| Ipv6Addr::from(v6).into()));
+        let address =
+            address.or_else(|_| <[u8; 16]>::try_from(bytes).map(|v6| Ipv6Addr::from(v6).into()));
         address.map_or_else(|_| "any".to_owned(), |address| address.to_string())
     }
 }
 
 fn word(bytes: Option<&[u8]>) -> u32 {
-    bytes.and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_ne_bytes)
+    bytes
+        .and_then(<[u8]>::first_chunk)
+        .copied()
+        .map_or(0, u32::from_ne_bytes)
 }
 
 /// Empty where this kernel cannot answer: then there is nothing of the kind.
@@ -125,7 +200,9 @@ fn ask(socket: &OwnedFd, question: Question) -> Result<Vec<Answer>> {
         while rest.len() >= HEADER {
             let length = word(Some(rest)) as usize;
             let kind = u16::from_ne_bytes([rest[4], rest[5]]);
-            let Some(payload) = rest.get(HEADER..length) else { bail!("a message is cut short") };
+            let Some(payload) = rest.get(HEADER..length) else {
+                bail!("a message is cut short")
+            };
             match i32::from(kind) {
                 libc::NLMSG_DONE | libc::NLMSG_ERROR => return Ok(answers),
                 _ => answers.extend(Answer::parse(payload, question.head)),
@@ -153,9 +230,15 @@ mod tests {
     #[test]
     fn this_machine_has_a_loopback_interface() {
         let things = things().unwrap();
-        let lo = things.iter().find(|(name, _)| name == "network interface lo").unwrap();
+        let lo = things
+            .iter()
+            .find(|(name, _)| name == "network interface lo")
+            .unwrap();
         let state = lo.1.as_ref().unwrap();
-        assert!(state.contains("up, mtu ") || state.contains("down, mtu "), "{state}");
+        assert!(
+            state.contains("up, mtu ") || state.contains("down, mtu "),
+            "{state}"
+        );
         let is_rule = |(name, _): &&(String, _)| name == "routing rule 32766 for table 254";
         assert!(things.iter().any(|thing| is_rule(&thing)), "{things:#?}");
     }

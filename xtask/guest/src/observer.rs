@@ -1,10 +1,11 @@
-//! Sees every eBPF program that is loaded while a step runs, keeps it until the step has ended, and then asks the
-//! kernel what it cost.
+//! Sees every eBPF program that is loaded while a step runs, keeps it until the step has ended, and
+//! then asks the kernel what it cost.
 //!
-//! A look at the list of programs, however often, misses those that are gone before the next look. So the kernel
-//! tells, by a record of perf, and a thread on each CPU listens that runs before all others: it takes hold of a program
-//! on the CPU where it has just been loaded, before the loader is back in user space and could close it. That holds as
-//! long as the loader stays on its CPU: therefore an observed step starts on one. What gets away is counted.
+//! A look at the list of programs, however often, misses those that are gone before the next look.
+//! So the kernel tells, by a record of perf, and a thread on each CPU listens that runs before all
+//! others: it takes hold of a program on the CPU where it has just been loaded, before the loader
+//! is back in user space and could close it. That holds as long as the loader stays on its CPU:
+//! therefore an observed step starts on one. What gets away is counted.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -24,8 +25,8 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::bpf;
 
-/// Bytes for records on each CPU: one has about 24 and is read at once. On 5.10 this counts against the memory that
-/// a step may lock, which is 64 KiB.
+/// Bytes for records on each CPU: one has about 24 and is read at once. On 5.10 this counts against
+/// the memory that a step may lock, which is 64 KiB.
 const BUFFER: usize = 4 << 10;
 
 pub struct Observer {
@@ -46,15 +47,20 @@ struct Heard {
 
 impl Observer {
     pub fn start() -> Result<Self> {
-        let statistics =
-            bpf::enable_statistics().context("cannot switch on the kernel's run-time statistics")?;
+        let statistics = bpf::enable_statistics()
+            .context("cannot switch on the kernel's run-time statistics")?;
         let (end, running) = io::pipe().context("cannot make a pipe")?;
-        let cpus = thread::available_parallelism().context("cannot count the CPUs")?.get();
+        let cpus = thread::available_parallelism()
+            .context("cannot count the CPUs")?
+            .get();
         let (ready, placed) = mpsc::channel();
         let mut listeners = Vec::new();
         for cpu in 0..cpus {
             let mut records = listen(cpu).with_context(|| format!("cannot listen on CPU {cpu}"))?;
-            let (end, ready) = (end.try_clone().context("cannot share a pipe")?, ready.clone());
+            let (end, ready) = (
+                end.try_clone().context("cannot share a pipe")?,
+                ready.clone(),
+            );
             listeners.push(thread::spawn(move || {
                 // When nobody waits for it, this listener is not wanted any more.
                 let _ = ready.send(come_first_on(cpu));
@@ -65,7 +71,11 @@ impl Observer {
         for _ in 0..cpus {
             placed.recv().context("a listener panicked")??;
         }
-        Ok(Self { _statistics: statistics, listeners, running })
+        Ok(Self {
+            _statistics: statistics,
+            listeners,
+            running,
+        })
     }
 
     /// What was loaded; all of it is let go.
@@ -74,7 +84,9 @@ impl Observer {
         let mut observed = Observed::default();
         let mut programs = Vec::new();
         for listener in self.listeners {
-            let heard = listener.join().map_err(|_| anyhow!("a listener panicked"))??;
+            let heard = listener
+                .join()
+                .map_err(|_| anyhow!("a listener panicked"))??;
             observed.without_btf += heard.without_btf;
             observed.missed += heard.missed;
             programs.extend(heard.programs);
@@ -82,17 +94,20 @@ impl Observer {
         // Ids grow.
         programs.sort_by_key(|(id, _)| *id);
         for (id, program) in programs {
-            let info = bpf::info(&program).with_context(|| format!("cannot ask about program {id}"))?;
+            let info =
+                bpf::info(&program).with_context(|| format!("cannot ask about program {id}"))?;
             observed.programs.extend(info);
         }
         Ok(observed)
     }
 }
 
-/// Ties a program that is about to be started to one CPU. Without this, about one short-lived program in 200 was missed
-/// in emulated VMs: its loader had been moved to the other CPU while the listener woke up.
+/// Ties a program that is about to be started to one CPU. Without this, about one short-lived
+/// program in 200 was missed in emulated VMs: its loader had been moved to the other CPU while the
+/// listener woke up.
 pub fn keep_on_one_cpu(program: &mut Command) {
-    // SAFETY: between fork and exec only one system call is made, which is safe in a child of a threaded process.
+    // SAFETY: between fork and exec only one system call is made, which is safe in a child of a
+    // threaded process.
     unsafe { program.pre_exec(|| Ok(stay_on(0)?)) };
 }
 
@@ -100,7 +115,12 @@ pub fn keep_on_one_cpu(program: &mut Command) {
 fn listen(cpu: usize) -> io::Result<Sampler> {
     let mut builder = Builder::new(Software::DUMMY);
     // A record is worth waking up for, however short.
-    builder.any_pid().one_cpu(cpu).bpf_event(true).wakeup_watermark(1).enabled(true);
+    builder
+        .any_pid()
+        .one_cpu(cpu)
+        .bpf_event(true)
+        .wakeup_watermark(1)
+        .enabled(true);
     builder.build()?.sampled(BUFFER)
 }
 
@@ -137,7 +157,10 @@ fn hear(records: &mut Sampler, end: &PipeReader) -> Result<Heard> {
 fn wait(records: &Sampler, end: &PipeReader) -> Result<bool> {
     // SAFETY: `records` keeps its descriptor open.
     let records = unsafe { BorrowedFd::borrow_raw(records.as_raw_fd()) };
-    let mut waited = [PollFd::new(&records, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
+    let mut waited = [
+        PollFd::new(&records, PollFlags::IN),
+        PollFd::new(end, PollFlags::IN),
+    ];
     match poll(&mut waited, None) {
         Ok(_) | Err(Errno::INTR) => Ok(!waited[1].revents().is_empty()),
         Err(error) => Err(error).context("cannot wait for records of perf"),
@@ -147,8 +170,13 @@ fn wait(records: &Sampler, end: &PipeReader) -> Result<bool> {
 impl Heard {
     fn read(&mut self, records: &mut Sampler) -> Result<()> {
         while let Some(record) = records.next_record() {
-            match record.parse_record().map_err(|error| anyhow!("cannot read a record of perf: {error}"))? {
-                Record::BpfEvent(event) if event.ty == BpfEventType::PROG_LOAD => self.take(event.id)?,
+            match record
+                .parse_record()
+                .map_err(|error| anyhow!("cannot read a record of perf: {error}"))?
+            {
+                Record::BpfEvent(event) if event.ty == BpfEventType::PROG_LOAD => {
+                    self.take(event.id)?
+                }
                 Record::Lost(lost) => self.missed += usize::try_from(lost.lost)?,
                 _ => {}
             }
@@ -163,11 +191,13 @@ impl Heard {
                 self.missed += 1;
                 return Ok(());
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot take hold of program {id}")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot take hold of program {id}"));
+            }
         };
         match bpf::info(&program).with_context(|| format!("cannot ask about program {id}"))? {
-            // On 5.10 programs that are kept count against the memory that a step may lock, and a library may try
-            // hundreds.
+            // On 5.10 programs that are kept count against the memory that a step may lock, and a
+            // library may try hundreds.
             None => self.without_btf += 1,
             Some(_) => self.programs.push((id, program)),
         }

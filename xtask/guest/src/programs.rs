@@ -1,5 +1,6 @@
-//! The root that steps run in: the programs of this run, on a file system of their own that no step can change, with
-//! fresh folders for what a plan writes. What a plan writes goes when its folders go.
+//! The root that steps run in: the programs of this run, on a file system of their own that no step
+//! can change, with fresh folders for what a plan writes. What a plan writes goes when its folders
+//! go.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
@@ -13,7 +14,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
 use plan::{BOOT_ARCHIVE, Source};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_remount, unmount};
+use rustix::mount::{
+    MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_remount, unmount,
+};
 
 use crate::shared::Shared;
 
@@ -46,7 +49,8 @@ pub fn unpack(source: Source) -> Result<()> {
 
 /// Puts more programs beside those that are there.
 pub fn add(length: usize) -> Result<()> {
-    mount_remount(ROOT, MountFlags::empty(), "").with_context(|| format!("cannot make {ROOT} writable"))?;
+    mount_remount(ROOT, MountFlags::empty(), "")
+        .with_context(|| format!("cannot make {ROOT} writable"))?;
     unpack_archive(Shared::map(length)?.bytes())?;
     protect()
 }
@@ -54,10 +58,17 @@ pub fn add(length: usize) -> Result<()> {
 fn replace(archive: &[u8]) -> Result<()> {
     clear()?;
     fs::create_dir_all(ROOT).with_context(|| format!("cannot create {ROOT}"))?;
-    // Fewer, larger pages take a third less time to fill. A kernel without them does not know the word.
-    mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), Some(c"huge=within_size"))
-        .or_else(|_| mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None))
-        .with_context(|| format!("cannot mount {ROOT}"))?;
+    // Fewer, larger pages take a third less time to fill. A kernel without them does not know the
+    // word.
+    mount(
+        "tmpfs",
+        ROOT,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(c"huge=within_size"),
+    )
+    .or_else(|_| mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None))
+    .with_context(|| format!("cannot mount {ROOT}"))?;
     unpack_archive(archive)?;
     for folder in BOUND.iter().chain(&FRESH) {
         fs::create_dir_all(inside(folder)).with_context(|| format!("cannot create {folder}"))?;
@@ -70,7 +81,8 @@ fn replace(archive: &[u8]) -> Result<()> {
 }
 
 fn protect() -> Result<()> {
-    mount_remount(ROOT, MountFlags::RDONLY, "").with_context(|| format!("cannot make {ROOT} read-only"))
+    mount_remount(ROOT, MountFlags::RDONLY, "")
+        .with_context(|| format!("cannot make {ROOT} read-only"))
 }
 
 /// Makes a program start with the programs' root as its own.
@@ -109,7 +121,10 @@ impl FreshFolders {
 
 fn clear() -> Result<()> {
     let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
-    if mounts.lines().any(|line| line.split(' ').nth(1) == Some(ROOT)) {
+    if mounts
+        .lines()
+        .any(|line| line.split(' ').nth(1) == Some(ROOT))
+    {
         unmount(ROOT, UnmountFlags::DETACH).with_context(|| format!("cannot unmount {ROOT}"))?;
     }
     Ok(())
@@ -118,7 +133,9 @@ fn clear() -> Result<()> {
 fn unpack_archive(archive: &[u8]) -> Result<()> {
     let mut at = 0;
     loop {
-        let rest = archive.get(at..).context("the archive of the programs has no end")?;
+        let rest = archive
+            .get(at..)
+            .context("the archive of the programs has no end")?;
         let entry = newc::Reader::new(rest).context("the archive of the programs is damaged")?;
         let entry = entry.entry();
         if entry.is_trailer() {
@@ -127,8 +144,9 @@ fn unpack_archive(archive: &[u8]) -> Result<()> {
         let (name, size) = (entry.name(), entry.file_size() as usize);
         // The name ends with a zero byte; name and contents are filled up to a multiple of four.
         let start = at + (HEADER + name.len() + 1).next_multiple_of(4);
-        let contents =
-            archive.get(start..start + size).with_context(|| format!("{name} is cut off in the archive"))?;
+        let contents = archive
+            .get(start..start + size)
+            .with_context(|| format!("{name} is cut off in the archive"))?;
         create(name, entry.mode(), contents).with_context(|| format!("cannot create {name}"))?;
         at = (start + size).next_multiple_of(4);
     }
@@ -136,13 +154,22 @@ fn unpack_archive(archive: &[u8]) -> Result<()> {
 
 fn create(name: &str, mode: u32, contents: &[u8]) -> Result<()> {
     let relative = Path::new(name);
-    ensure!(relative.components().all(|part| matches!(part, Component::Normal(_))), "it leaves the archive");
+    ensure!(
+        relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_))),
+        "it leaves the archive"
+    );
     let path = inside(name);
     match mode & KIND {
         FOLDER => fs::create_dir(&path)?,
         LINK => symlink(OsStr::from_bytes(contents), &path)?,
         _ => {
-            let mut file = File::options().write(true).create_new(true).mode(mode & 0o777).open(&path)?;
+            let mut file = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(mode & 0o777)
+                .open(&path)?;
             file.write_all(contents)?;
         }
     }

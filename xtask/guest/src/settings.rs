@@ -10,10 +10,11 @@ const TRACING: &str = "/sys/kernel/tracing";
 /// Folders of sysctls that are compared. Not `fs`: much of it are counters.
 const FOLDERS: [&str; 3] = ["kernel", "net", "vm"];
 
-/// What is left out there, with all below it. Which change by themselves was found by comparing all, before and after
-/// a lesson and a pause, on the five kernels of the matrix.
+/// What is left out there, with all below it. Which change by themselves was found by comparing
+/// all, before and after a lesson and a pause, on the five kernels of the matrix.
 ///
-/// Reading 520 of them takes 30 to 45 ms in an emulated VM, after every plan: that is why not more are compared.
+/// Reading 520 of them takes 30 to 45 ms in an emulated VM, after every plan: that is why not more
+/// are compared.
 const LEFT_OUT: [&str; 10] = [
     // They change by themselves.
     "kernel/ns_last_pid",
@@ -66,7 +67,9 @@ impl Settings {
 
     /// All by name; those that cannot be read are left out.
     pub fn values(&self) -> impl Iterator<Item = (String, String)> {
-        self.files.iter().filter_map(|(name, path)| Some((name.clone(), value(path)?)))
+        self.files
+            .iter()
+            .filter_map(|(name, path)| Some((name.clone(), value(path)?)))
     }
 }
 
@@ -93,8 +96,14 @@ fn name(path: &Path) -> Option<String> {
 /// The beginning of it, which is all of nearly every one: a read gives no more at a time.
 fn value(path: &Path) -> Option<String> {
     let mut buffer = [0; 4096];
-    let length = File::open(path).and_then(|mut file| file.read(&mut buffer)).ok()?;
-    Some(String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned())
+    let length = File::open(path)
+        .and_then(|mut file| file.read(&mut buffer))
+        .ok()?;
+    Some(
+        String::from_utf8_lossy(&buffer[..length])
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -106,13 +115,21 @@ mod tests {
         let name = |path: &str| name(Path::new(path));
         assert_eq!(name("/proc/sys/kernel/ns_last_pid"), None);
         assert_eq!(name("/proc/sys/net/ipv4/conf/lo"), None);
-        assert_eq!(name("/proc/sys/net/ipv4/conf/all").as_deref(), Some("net/ipv4/conf/all"));
+        assert_eq!(
+            name("/proc/sys/net/ipv4/conf/all").as_deref(),
+            Some("net/ipv4/conf/all")
+        );
     }
 
     #[test]
     fn this_machines_are_found() {
         let settings = Settings::find();
         let values: Vec<_> = settings.values().collect();
-        assert!(values.iter().any(|(name, _)| name == "sysctl kernel/hostname"), "{values:#?}");
+        assert!(
+            values
+                .iter()
+                .any(|(name, _)| name == "sysctl kernel/hostname"),
+            "{values:#?}"
+        );
     }
 }

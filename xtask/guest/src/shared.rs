@@ -1,5 +1,5 @@
-//! Memory that the guest shares with the host: a PCI device (`ivshmem-plain`) whose second region is plain memory, so
-//! that no driver is needed.
+//! Memory that the guest shares with the host: a PCI device (`ivshmem-plain`) whose second region
+//! is plain memory, so that no driver is needed.
 
 use std::ffi::c_void;
 use std::fs::{self, File};
@@ -13,7 +13,8 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 const VENDOR: &str = "0x1af4";
 const DEVICE: &str = "0x1110";
 
-/// The memory, from its start. Nothing is copied: emulated, a copy of the programs takes longer than their start.
+/// The memory, from its start. Nothing is copied: emulated, a copy of the programs takes longer
+/// than their start.
 pub struct Shared {
     start: *mut c_void,
     length: usize,
@@ -21,23 +22,37 @@ pub struct Shared {
 
 impl Shared {
     pub fn map(length: usize) -> Result<Self> {
-        let path = find()?.context("this VM has no shared memory")?.join("resource2");
+        let path = find()?
+            .context("this VM has no shared memory")?
+            .join("resource2");
         let file = File::options()
             .read(true)
             .write(true)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         let size = usize::try_from(file.metadata()?.len())?;
-        ensure!(length <= size, "the programs take {length} bytes, the shared memory has {size}");
+        ensure!(
+            length <= size,
+            "the programs take {length} bytes, the shared memory has {size}"
+        );
         // SAFETY: a new mapping, at an address of the kernel's choice.
-        let start = unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, &file, 0) }
-            .with_context(|| format!("cannot map {}", path.display()))?;
+        let start = unsafe {
+            mmap(
+                ptr::null_mut(),
+                length,
+                ProtFlags::READ,
+                MapFlags::SHARED,
+                &file,
+                0,
+            )
+        }
+        .with_context(|| format!("cannot map {}", path.display()))?;
         Ok(Self { start, length })
     }
 
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is this long and lives as long as `self`. The host writes to it only before it orders us
-        // to read.
+        // SAFETY: the mapping is this long and lives as long as `self`. The host writes to it only
+        // before it orders us to read.
         unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length) }
     }
 }

@@ -1,4 +1,5 @@
-//! Runs one step: starts the program, passes its output on, obeys its limits, and leaves nothing running.
+//! Runs one step: starts the program, passes its output on, obeys its limits, and leaves nothing
+//! running.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,7 +15,9 @@ use anyhow::{Context, Result, bail};
 use plan::frame::Kind;
 use plan::{Order, Outcome, Size, Step};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, wait, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, wait, waitid,
+};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -35,14 +38,21 @@ struct Running {
     readers: Vec<JoinHandle<()>>,
 }
 
-pub fn run(step: &Step, channel: &Channel, inbox: &Receiver<Message>) -> Result<(Outcome, Duration)> {
+pub fn run(
+    step: &Step,
+    channel: &Channel,
+    inbox: &Receiver<Message>,
+) -> Result<(Outcome, Duration)> {
     let start = Instant::now();
     let mut running = match start_program(step, channel) {
         Ok(running) => running,
         Err(error) => return Ok((Outcome::NotStarted(format!("{error:#}")), start.elapsed())),
     };
     let limit = supervise(step, &mut running, inbox, start)?;
-    let status = running.child.wait().context("cannot wait for the program")?;
+    let status = running
+        .child
+        .wait()
+        .context("cannot wait for the program")?;
     let duration = start.elapsed();
     kill_everything();
     drop(running.terminal);
@@ -56,23 +66,38 @@ pub fn run(step: &Step, channel: &Channel, inbox: &Receiver<Message>) -> Result<
 
 fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
     let mut command = Command::new(&step.program);
-    command.args(&step.args).env_clear().envs(ENVIRONMENT).envs(step.env.iter().cloned());
+    command
+        .args(&step.args)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .envs(step.env.iter().cloned());
     programs::enter(&mut command);
     if step.observe {
         observer::keep_on_one_cpu(&mut command);
     }
     let printed = Arc::new(AtomicU64::new(0));
     let mut readers = Vec::new();
-    let mut read = |kind, from| readers.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));
+    let mut read =
+        |kind, from| readers.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));
 
     let (child, terminal) = match step.terminal {
         None => {
             let (out_end, out) = io::pipe()?;
             let (err_end, err) = io::pipe()?;
-            command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
+            command
+                .stdin(Stdio::null())
+                .stdout(out)
+                .stderr(err)
+                .process_group(0);
             let child = spawn(command)?;
-            read(Kind::Stdout, File::from(std::os::fd::OwnedFd::from(out_end)));
-            read(Kind::Stderr, File::from(std::os::fd::OwnedFd::from(err_end)));
+            read(
+                Kind::Stdout,
+                File::from(std::os::fd::OwnedFd::from(out_end)),
+            );
+            read(
+                Kind::Stderr,
+                File::from(std::os::fd::OwnedFd::from(err_end)),
+            );
             (child, None)
         }
         Some(size) => {
@@ -83,24 +108,38 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
         }
     };
     announce_end(&child, channel);
-    Ok(Running { child, terminal, printed, readers })
+    Ok(Running {
+        child,
+        terminal,
+        printed,
+        readers,
+    })
 }
 
-/// Starts the program. The command is dropped here, and with it init's copies of the program's ends of the pipes.
+/// Starts the program. The command is dropped here, and with it init's copies of the program's ends
+/// of the pipes.
 fn spawn(mut command: Command) -> Result<Child> {
     let program = command.get_program().to_string_lossy().into_owned();
-    command.spawn().with_context(|| format!("cannot start {program}"))
+    command
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))
 }
 
-/// Gives the program a new terminal as input, output and controlling terminal; returns the other end.
+/// Gives the program a new terminal as input, output and controlling terminal; returns the other
+/// end.
 fn attach_terminal(command: &mut Command, size: Size) -> Result<File> {
-    let host_end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("cannot open a terminal")?;
+    let host_end =
+        openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("cannot open a terminal")?;
     grantpt(&host_end)?;
     unlockpt(&host_end)?;
     let program_end = ioctl_tiocgptpeer(&host_end, OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     resize(&host_end, size)?;
-    command.stdin(program_end.try_clone()?).stdout(program_end.try_clone()?).stderr(program_end);
-    // SAFETY: between fork and exec only two system calls are made, both safe in a child of a threaded process.
+    command
+        .stdin(program_end.try_clone()?)
+        .stdout(program_end.try_clone()?)
+        .stderr(program_end);
+    // SAFETY: between fork and exec only two system calls are made, both safe in a child of a
+    // threaded process.
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;
@@ -112,12 +151,22 @@ fn attach_terminal(command: &mut Command, size: Size) -> Result<File> {
 }
 
 fn resize(terminal: impl std::os::fd::AsFd, size: Size) -> io::Result<()> {
-    let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize {
+        ws_row: size.rows,
+        ws_col: size.columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     Ok(tcsetwinsize(terminal, size)?)
 }
 
 /// Passes a program's output on until the last process that could write has ended.
-fn pass_on(kind: Kind, mut from: File, channel: Channel, printed: Arc<AtomicU64>) -> JoinHandle<()> {
+fn pass_on(
+    kind: Kind,
+    mut from: File,
+    channel: Channel,
+    printed: Arc<AtomicU64>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         // A terminal reports its end as an I/O error, a pipe as zero bytes.
@@ -184,11 +233,16 @@ fn supervise(
 }
 
 fn reached_limit(step: &Step, running: &Running, start: Instant) -> Option<Outcome> {
-    if step.seconds.is_some_and(|seconds| start.elapsed() >= Duration::from_secs(seconds)) {
+    if step
+        .seconds
+        .is_some_and(|seconds| start.elapsed() >= Duration::from_secs(seconds))
+    {
         return Some(Outcome::TimedOut);
     }
     let printed = running.printed.load(Ordering::Relaxed);
-    step.output_limit.is_some_and(|limit| printed > limit).then_some(Outcome::Flooded)
+    step.output_limit
+        .is_some_and(|limit| printed > limit)
+        .then_some(Outcome::Flooded)
 }
 
 fn send_signal(running: &Running, number: i32) {
@@ -200,7 +254,8 @@ fn send_signal(running: &Running, number: i32) {
 
 /// Ends every process but init: a step leaves nothing running.
 fn kill_everything() {
-    // SAFETY: kill(2) touches no memory. It fails only when there is no other process, which is what is wanted.
+    // SAFETY: kill(2) touches no memory. It fails only when there is no other process, which is
+    // what is wanted.
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 

@@ -17,7 +17,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn new(mut loaded: Box<dyn Loaded>) -> Result<Self> {
-        Ok(Self { maps: loaded.take_maps()?, loaded })
+        Ok(Self {
+            maps: loaded.take_maps()?,
+            loaded,
+        })
     }
 
     pub fn array<V: Pod>(&self, name: &str) -> Result<Array<&MapData, V>> {
@@ -32,9 +35,14 @@ impl Answer {
         HashMap::try_from(self.map(name)?).with_context(|| format!("read the map {name}"))
     }
 
-    pub fn per_cpu_hash<K: Pod, V: Pod>(&self, name: &str) -> Result<PerCpuHashMap<&MapData, K, V>> {
+    pub fn per_cpu_hash<K: Pod, V: Pod>(
+        &self,
+        name: &str,
+    ) -> Result<PerCpuHashMap<&MapData, K, V>> {
         // aya asks a file, once: now, and not while a judge counts what it opens.
-        nr_cpus().map_err(|(_, error)| error).context("count the CPUs")?;
+        nr_cpus()
+            .map_err(|(_, error)| error)
+            .context("count the CPUs")?;
         PerCpuHashMap::try_from(self.map(name)?).with_context(|| format!("read the map {name}"))
     }
 
@@ -51,10 +59,16 @@ impl Answer {
     pub fn records<const SIZE: usize>(&mut self, name: &str) -> Result<Vec<[u8; SIZE]>> {
         let of_right_size = |record: Vec<u8>| {
             <[u8; SIZE]>::try_from(record).map_err(|record| {
-                anyhow!("a record in {name} has {} bytes, and should have {SIZE}", record.len())
+                anyhow!(
+                    "a record in {name} has {} bytes, and should have {SIZE}",
+                    record.len()
+                )
             })
         };
-        self.records_of_any_size(name)?.into_iter().map(of_right_size).collect()
+        self.records_of_any_size(name)?
+            .into_iter()
+            .map(of_right_size)
+            .collect()
     }
 
     /// The records that wait in a ring buffer, where each is as long as what it tells.
@@ -74,11 +88,15 @@ impl Answer {
     }
 
     fn map(&self, name: &str) -> Result<&Map> {
-        self.maps.get(name).with_context(|| format!("find the map {name}"))
+        self.maps
+            .get(name)
+            .with_context(|| format!("find the map {name}"))
     }
 
     fn map_mut(&mut self, name: &str) -> Result<&mut Map> {
-        self.maps.get_mut(name).with_context(|| format!("find the map {name}"))
+        self.maps
+            .get_mut(name)
+            .with_context(|| format!("find the map {name}"))
     }
 }
 

@@ -29,20 +29,37 @@ pub const CONDITIONS: [u8; 4] = [IF_EQUAL, IF_NOT_EQUAL, IF_GREATER, IF_GREATER_
 
 /// `dst` and the constant.
 pub fn with_constant(code: u8, dst: u8, imm: i32) -> Instruction {
-    Instruction { code, dst, imm, ..Instruction::default() }
+    Instruction {
+        code,
+        dst,
+        imm,
+        ..Instruction::default()
+    }
 }
 
 /// `dst` and `src`.
 pub fn with_register(code: u8, dst: u8, src: u8) -> Instruction {
-    Instruction { code: code | FROM_REGISTER, dst, src, ..Instruction::default() }
+    Instruction {
+        code: code | FROM_REGISTER,
+        dst,
+        src,
+        ..Instruction::default()
+    }
 }
 
 pub fn goto(off: i16) -> Instruction {
-    Instruction { code: GOTO, off, ..Instruction::default() }
+    Instruction {
+        code: GOTO,
+        off,
+        ..Instruction::default()
+    }
 }
 
 pub fn exit() -> Instruction {
-    Instruction { code: EXIT, ..Instruction::default() }
+    Instruction {
+        code: EXIT,
+        ..Instruction::default()
+    }
 }
 
 impl Instruction {
@@ -66,9 +83,23 @@ impl Instruction {
 
 impl fmt::Display for Instruction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, dst, src, off, imm } = *self;
-        let size = if matches!(code & !FROM_REGISTER, ADD_32 | MOVE_32) { 'w' } else { 'r' };
-        let operand = if self.has_register() { format!("{size}{src}") } else { imm.to_string() };
+        let Self {
+            code,
+            dst,
+            src,
+            off,
+            imm,
+        } = *self;
+        let size = if matches!(code & !FROM_REGISTER, ADD_32 | MOVE_32) {
+            'w'
+        } else {
+            'r'
+        };
+        let operand = if self.has_register() {
+            format!("{size}{src}")
+        } else {
+            imm.to_string()
+        };
         match code & !FROM_REGISTER {
             ADD | ADD_32 => write!(f, "{size}{dst} += {operand}"),
             MOVE | MOVE_32 => write!(f, "{size}{dst} = {operand}"),
@@ -90,10 +121,19 @@ pub fn run(program: &[Instruction], r1: u64) -> Option<u64> {
     let mut next: usize = 0;
     loop {
         let instruction = program.get(next)?;
-        let Instruction { code, dst, src, off, imm } = *instruction;
+        let Instruction {
+            code,
+            dst,
+            src,
+            off,
+            imm,
+        } = *instruction;
         // The kernel extends a constant with its sign, also where it is then compared without one.
-        let operand =
-            if instruction.has_register() { registers[usize::from(src)] } else { i64::from(imm) as u64 };
+        let operand = if instruction.has_register() {
+            registers[usize::from(src)]
+        } else {
+            i64::from(imm) as u64
+        };
         let value = &mut registers[usize::from(dst)];
         let mut jumps = false;
         match code & !FROM_REGISTER {
@@ -148,16 +188,35 @@ mod tests {
     fn comparisons_are_the_kernels() {
         assert!(first_if(IF_EQUAL, u64::MAX, -1));
         assert!(!first_if(IF_EQUAL, 0xffff_ffff, -1));
-        assert!(!first_if(IF_GREATER, 5, -1), "-1 is the greatest number there");
+        assert!(
+            !first_if(IF_GREATER, 5, -1),
+            "-1 is the greatest number there"
+        );
         assert!(first_if(IF_GREATER_SIGNED, 5, -1));
         assert!(!first_if(IF_GREATER, 5, 5));
     }
 
     #[test]
     fn results_of_32_bits_have_an_empty_upper_half() {
-        assert_eq!(run(&[with_constant(MOVE_32, 0, -1), exit()], 0), Some(0xffff_ffff));
-        assert_eq!(run(&[with_constant(MOVE, 0, -1), with_constant(ADD_32, 0, 2), exit()], 0), Some(1));
-        assert_eq!(run(&[with_constant(MOVE, 0, -1), exit()], 0), Some(u64::MAX));
+        assert_eq!(
+            run(&[with_constant(MOVE_32, 0, -1), exit()], 0),
+            Some(0xffff_ffff)
+        );
+        assert_eq!(
+            run(
+                &[
+                    with_constant(MOVE, 0, -1),
+                    with_constant(ADD_32, 0, 2),
+                    exit()
+                ],
+                0
+            ),
+            Some(1)
+        );
+        assert_eq!(
+            run(&[with_constant(MOVE, 0, -1), exit()], 0),
+            Some(u64::MAX)
+        );
     }
 
     #[test]

@@ -23,7 +23,9 @@ const COMPLAINT: usize = 300;
 
 impl Command {
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self {
+            path: path.to_owned(),
+        }
     }
 
     /// Runs it with this text as its input; returns what it prints.
@@ -63,19 +65,26 @@ fn read(from: Option<impl Read + Send + 'static>) -> Reader {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         // A program that prints for ever is ended by the pipe that closes here.
-        from.map_or(Ok(0), |from| from.take(MOST).read_to_end(&mut bytes)).map(|_| bytes)
+        from.map_or(Ok(0), |from| from.take(MOST).read_to_end(&mut bytes))
+            .map(|_| bytes)
     })
 }
 
 fn joined(reader: Reader) -> Result<Vec<u8>> {
-    reader.join().map_err(|_| anyhow!("read what it prints"))?.context("read what it prints")
+    reader
+        .join()
+        .map_err(|_| anyhow!("read what it prints"))?
+        .context("read what it prints")
 }
 
 fn shown(complaint: &[u8]) -> String {
     let complaint = String::from_utf8_lossy(complaint);
     match complaint.trim() {
         "" => String::new(),
-        text => format!(" and said: {}", text.chars().take(COMPLAINT).collect::<String>()),
+        text => format!(
+            " and said: {}",
+            text.chars().take(COMPLAINT).collect::<String>()
+        ),
     }
 }
 

@@ -44,9 +44,14 @@ impl Exercise {
             }
             #[cfg(feature = "kernel")]
             Judge::Kernel(kernel) => {
-                let library =
-                    cli.with.context("--with says which library loads the answer: aya or libbpf")?;
-                let extent = if cli.fit_only { Extent::Fit } else { Extent::All };
+                let library = cli
+                    .with
+                    .context("--with says which library loads the answer: aya or libbpf")?;
+                let extent = if cli.fit_only {
+                    Extent::Fit
+                } else {
+                    Extent::All
+                };
                 kernel.judge(&cli.answer, library, extent, say)
             }
         }
@@ -65,10 +70,17 @@ pub fn each<A>(checks: &[Check<A>], answer: &mut A, say: Say<'_>) -> Result<()> 
 }
 
 pub fn failed(error: &anyhow::Error) -> Said {
-    Said::Failed { why: format!("{error:#}") }
+    Said::Failed {
+        why: format!("{error:#}"),
+    }
 }
 
 pub fn names<A>(first: &[&str], checks: &[Check<A>]) -> Vec<String> {
     let own = checks.iter().map(|check| check.says);
-    first.iter().copied().chain(own).map(str::to_owned).collect()
+    first
+        .iter()
+        .copied()
+        .chain(own)
+        .map(str::to_owned)
+        .collect()
 }

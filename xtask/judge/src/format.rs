@@ -8,14 +8,20 @@ use common::machine;
 /// Where the field with this declaration, such as `pid_t pid`, lies in the record.
 pub fn offset(category: &str, event: &str, declaration: &str) -> Result<u32> {
     let tracefs = machine::tracefs()?;
-    let path = tracefs.join("events").join(category).join(event).join("format");
+    let path = tracefs
+        .join("events")
+        .join(category)
+        .join(event)
+        .join("format");
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     find(&text, declaration).with_context(|| format!("find '{declaration}' in {}", path.display()))
 }
 
 fn find(text: &str, declaration: &str) -> Option<u32> {
     let field = format!("field:{declaration};");
-    let rest = text.lines().find_map(|line| line.trim().strip_prefix(&field))?;
+    let rest = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(&field))?;
     let (offset, _) = rest.trim().strip_prefix("offset:")?.split_once(';')?;
     offset.parse().ok()
 }

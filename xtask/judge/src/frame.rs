@@ -18,36 +18,54 @@ pub const HEADERS: usize = 14 + 20 + 8;
 
 pub fn ethernet() -> PacketBuilderStep<Ethernet2Header> {
     // The first bits say: one receiver, and an address that no manufacturer gave.
-    PacketBuilder::ethernet2([2, 0, 0, 0, 0, fastrand::u8(..)], [2, 0, 0, 0, 1, fastrand::u8(..)])
+    PacketBuilder::ethernet2(
+        [2, 0, 0, 0, 0, fastrand::u8(..)],
+        [2, 0, 0, 0, 1, fastrand::u8(..)],
+    )
 }
 
 /// A packet in IPv4 from and to anywhere.
 pub fn ipv4() -> PacketBuilderStep<IpHeaders> {
-    ethernet().ipv4(fastrand::u32(..).to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64)
+    ethernet().ipv4(
+        fastrand::u32(..).to_be_bytes(),
+        fastrand::u32(..).to_be_bytes(),
+        64,
+    )
 }
 
 /// The same with options, 40 bytes at most, of which the length is a multiple of 4.
 pub fn ipv4_with(options: &[u8]) -> Result<PacketBuilderStep<IpHeaders>> {
-    let (from, to) = (fastrand::u32(..).to_be_bytes(), fastrand::u32(..).to_be_bytes());
+    let (from, to) = (
+        fastrand::u32(..).to_be_bytes(),
+        fastrand::u32(..).to_be_bytes(),
+    );
     let mut header = Ipv4Header::new(0, 64, ip_number::UDP, from, to).context("make a header")?;
     header.options = options.try_into().context("make the options of a header")?;
     Ok(ethernet().ip(IpHeaders::Ipv4(header, Default::default())))
 }
 
 pub fn ipv6() -> PacketBuilderStep<IpHeaders> {
-    ethernet().ipv6(fastrand::u128(..).to_be_bytes(), fastrand::u128(..).to_be_bytes(), 64)
+    ethernet().ipv6(
+        fastrand::u128(..).to_be_bytes(),
+        fastrand::u128(..).to_be_bytes(),
+        64,
+    )
 }
 
 pub fn udp(ip: PacketBuilderStep<IpHeaders>, port: u16, payload: &[u8]) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
-    ip.udp(fastrand::u16(1024..), port).write(&mut frame, payload).context("make a datagram")?;
+    ip.udp(fastrand::u16(1024..), port)
+        .write(&mut frame, payload)
+        .context("make a datagram")?;
     Ok(frame)
 }
 
 pub fn tcp(ip: PacketBuilderStep<IpHeaders>, port: u16, payload: &[u8]) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     let segment = ip.tcp(fastrand::u16(1024..), port, fastrand::u32(..), 1024);
-    segment.write(&mut frame, payload).context("make a segment")?;
+    segment
+        .write(&mut frame, payload)
+        .context("make a segment")?;
     Ok(frame)
 }
 
@@ -55,7 +73,8 @@ pub fn tcp(ip: PacketBuilderStep<IpHeaders>, port: u16, payload: &[u8]) -> Resul
 pub fn packet(ip: PacketBuilderStep<IpHeaders>, protocol: IpNumber) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     let payload = payload(fastrand::usize(0..100));
-    ip.write(&mut frame, protocol, &payload).context("make a packet")?;
+    ip.write(&mut frame, protocol, &payload)
+        .context("make a packet")?;
     Ok(frame)
 }
 
@@ -77,7 +96,9 @@ pub fn tagged(frame: &[u8]) -> Vec<u8> {
 }
 
 pub fn payload(length: usize) -> Vec<u8> {
-    iter::repeat_with(|| fastrand::u8(..)).take(length).collect()
+    iter::repeat_with(|| fastrand::u8(..))
+        .take(length)
+        .collect()
 }
 
 /// A port that nobody can know beforehand, and that is none of these.
@@ -91,9 +112,20 @@ pub fn port_besides(others: &[u16]) -> u16 {
 }
 
 /// Runs an XDP program on a frame, which it should pass or drop. `what` names the frame.
-pub fn should(verdict: u32, answer: &mut Answer, program: &str, frame: &[u8], what: &str) -> Result<()> {
+pub fn should(
+    verdict: u32,
+    answer: &mut Answer,
+    program: &str,
+    frame: &[u8],
+    what: &str,
+) -> Result<()> {
     let got = answer.run(program, frame)?.verdict;
-    ensure!(got == verdict, "{what} was {}, and should have been {}", done(got), done(verdict));
+    ensure!(
+        got == verdict,
+        "{what} was {}, and should have been {}",
+        done(got),
+        done(verdict)
+    );
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Where programs are attached: as the exercise asks for, and as the name of a program's section says.
+//! Where programs are attached: as the exercise asks for, and as the name of a program's section
+//! says.
 
 use crate::Library;
 
@@ -75,7 +76,8 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// What the section says that it is attached to. Most say it, and some leave that to user space.
+    /// What the section says that it is attached to. Most say it, and some leave that to user
+    /// space.
     pub fn named_target(&self) -> Option<&str> {
         let (_, target) = self.section.split_once('/')?;
         (!self.hook.targets().is_empty()).then_some(target)
@@ -91,27 +93,44 @@ impl Placed {
 
     /// Another type or another hook than the exercise asks for.
     pub fn mistake(&self, library: Library) -> Option<String> {
-        let Self { name, hook, section } = self;
+        let Self {
+            name,
+            hook,
+            section,
+        } = self;
         let (kind, found) = (hook.kind(), kind_of(section));
         let written = written(section, library);
         if section.starts_with('?') {
-            return Some(format!("{name} is not loaded, because its section begins with ?: {written}"));
+            return Some(format!(
+                "{name} is not loaded, because its section begins with ?: {written}"
+            ));
         }
         if kind != found {
-            return Some(format!("{name} should be a {kind} program, and is a {found} program: {written}"));
+            return Some(format!(
+                "{name} should be a {kind} program, and is a {found} program: {written}"
+            ));
         }
         if matches!(hook, Hook::Xdp) && section.contains('/') {
-            return Some(format!("{name} should be for a network interface, and is for a map: {written}"));
+            return Some(format!(
+                "{name} should be for a network interface, and is for a map: {written}"
+            ));
         }
         let target = self.named_target()?;
-        let function = target.split_once('+').map_or(target, |(function, _)| function);
+        let function = target
+            .split_once('+')
+            .map_or(target, |(function, _)| function);
         if hook.targets().contains(&function) {
             return None;
         }
         let (noun, right) = (hook.noun(), hook.targets().join(" or "));
-        let near = hook.targets().iter().any(|name| strsim::osa_distance(name, target) == 1);
+        let near = hook
+            .targets()
+            .iter()
+            .any(|name| strsim::osa_distance(name, target) == 1);
         let guess = if near { ". Is it misspelt?" } else { "" };
-        Some(format!("{name} is for the {noun} {target}, and should be for {right}: {written}{guess}"))
+        Some(format!(
+            "{name} is for the {noun} {target}, and should be for {right}: {written}{guess}"
+        ))
     }
 }
 
@@ -144,7 +163,12 @@ mod tests {
     use super::*;
 
     fn mistake(hook: Hook, section: &str) -> Option<String> {
-        Placed { name: "count", hook, section: section.to_owned() }.mistake(Library::Libbpf)
+        Placed {
+            name: "count",
+            hook,
+            section: section.to_owned(),
+        }
+        .mistake(Library::Libbpf)
     }
 
     #[test]
@@ -152,7 +176,10 @@ mod tests {
         assert_eq!(mistake(Hook::KProbe(&["one", "two"]), "kprobe"), None);
         assert_eq!(mistake(Hook::KProbe(&["one", "two"]), "kprobe/two"), None);
         assert_eq!(mistake(Hook::KProbe(&["one"]), "kprobe/one+4"), None);
-        assert_eq!(mistake(Hook::Tracepoint("sched/exec"), "tp/sched/exec"), None);
+        assert_eq!(
+            mistake(Hook::Tracepoint("sched/exec"), "tp/sched/exec"),
+            None
+        );
         assert_eq!(mistake(Hook::Lsm("bind"), "lsm.s/bind"), None);
         assert_eq!(mistake(Hook::Classifier, "tcx/ingress"), None);
     }
@@ -173,7 +200,10 @@ mod tests {
     #[test]
     fn a_name_with_one_wrong_letter_is_a_misspelling() {
         let mistake = mistake(Hook::Tracepoint("sched/exec"), "tp/sched/exc").unwrap();
-        assert!(mistake.ends_with("SEC(\"tp/sched/exc\"). Is it misspelt?"), "{mistake}");
+        assert!(
+            mistake.ends_with("SEC(\"tp/sched/exc\"). Is it misspelt?"),
+            "{mistake}"
+        );
     }
 
     #[test]
@@ -182,7 +212,15 @@ mod tests {
             mistake(Hook::KRetProbe(&["one"]), "kprobe").unwrap(),
             "count should be a kretprobe program, and is a kprobe program: SEC(\"kprobe\")"
         );
-        assert!(mistake(Hook::KProbe(&["one"]), "kprobe.multi/one").unwrap().contains("is a kprobe.multi"));
-        assert!(mistake(Hook::Xdp, "?xdp").unwrap().contains("is not loaded"));
+        assert!(
+            mistake(Hook::KProbe(&["one"]), "kprobe.multi/one")
+                .unwrap()
+                .contains("is a kprobe.multi")
+        );
+        assert!(
+            mistake(Hook::Xdp, "?xdp")
+                .unwrap()
+                .contains("is not loaded")
+        );
     }
 }

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::bytecode::{
-    self, ADD, ADD_32, CONDITIONS, IF_GREATER, IF_GREATER_SIGNED, IF_NOT_EQUAL, Instruction, MOVE, MOVE_32,
-    exit, goto, with_constant, with_register,
+    self, ADD, ADD_32, CONDITIONS, IF_GREATER, IF_GREATER_SIGNED, IF_NOT_EQUAL, Instruction, MOVE,
+    MOVE_32, exit, goto, with_constant, with_register,
 };
 use crate::command::Command;
 use crate::exercise::{Check, Exercise, Judge};
@@ -13,21 +13,51 @@ static EXERCISES: [Exercise; 2] = [
     Exercise {
         name: "00/decode-instruction",
         judge: Judge::Here(&[
-            Check { says: "tells the two registers apart", holds: registers },
-            Check { says: "reads the offset with its sign", holds: offset },
-            Check { says: "reads the constant with its sign", holds: constant },
-            Check { says: "decodes 500 instructions", holds: many_instructions },
+            Check {
+                says: "tells the two registers apart",
+                holds: registers,
+            },
+            Check {
+                says: "reads the offset with its sign",
+                holds: offset,
+            },
+            Check {
+                says: "reads the constant with its sign",
+                holds: constant,
+            },
+            Check {
+                says: "decodes 500 instructions",
+                holds: many_instructions,
+            },
         ]),
     },
     Exercise {
         name: "00/run-program",
         judge: Judge::Here(&[
-            Check { says: "moves and adds", holds: straight_on },
-            Check { says: "jumps over instructions", holds: jumps },
-            Check { says: "compares with and without sign", holds: compares },
-            Check { says: "jumps back", holds: loops },
-            Check { says: "calculates with 32 bits", holds: half_registers },
-            Check { says: "runs 50 programs", holds: many_programs },
+            Check {
+                says: "moves and adds",
+                holds: straight_on,
+            },
+            Check {
+                says: "jumps over instructions",
+                holds: jumps,
+            },
+            Check {
+                says: "compares with and without sign",
+                holds: compares,
+            },
+            Check {
+                says: "jumps back",
+                holds: loops,
+            },
+            Check {
+                says: "calculates with 32 bits",
+                holds: half_registers,
+            },
+            Check {
+                says: "runs 50 programs",
+                holds: many_programs,
+            },
         ]),
     },
 ];
@@ -43,22 +73,51 @@ pub fn find(name: &str) -> Result<&'static Exercise> {
 
 fn registers(answer: &mut Command) -> Result<()> {
     let dst = fastrand::u8(1..6);
-    let one =
-        Instruction { code: fastrand::u8(..), dst, src: dst + fastrand::u8(1..5), ..Instruction::default() };
-    let other = Instruction { dst: one.src, src: one.dst, ..one };
+    let one = Instruction {
+        code: fastrand::u8(..),
+        dst,
+        src: dst + fastrand::u8(1..5),
+        ..Instruction::default()
+    };
+    let other = Instruction {
+        dst: one.src,
+        src: one.dst,
+        ..one
+    };
     decodes(answer, &[one, other])
 }
 
 fn offset(answer: &mut Command) -> Result<()> {
-    let offsets = [fastrand::i16(0x100..), fastrand::i16(..-0x100), -1, fastrand::i16(1..0x100)];
-    decodes(answer, &offsets.map(|off| Instruction { code: fastrand::u8(..), off, ..Instruction::default() }))
+    let offsets = [
+        fastrand::i16(0x100..),
+        fastrand::i16(..-0x100),
+        -1,
+        fastrand::i16(1..0x100),
+    ];
+    decodes(
+        answer,
+        &offsets.map(|off| Instruction {
+            code: fastrand::u8(..),
+            off,
+            ..Instruction::default()
+        }),
+    )
 }
 
 fn constant(answer: &mut Command) -> Result<()> {
-    let constants = [fastrand::i32(0x1_0000..), fastrand::i32(..-0x1_0000), -1, fastrand::i32(1..0x100)];
+    let constants = [
+        fastrand::i32(0x1_0000..),
+        fastrand::i32(..-0x1_0000),
+        -1,
+        fastrand::i32(1..0x100),
+    ];
     decodes(
         answer,
-        &constants.map(|imm| Instruction { code: fastrand::u8(..), imm, ..Instruction::default() }),
+        &constants.map(|imm| Instruction {
+            code: fastrand::u8(..),
+            imm,
+            ..Instruction::default()
+        }),
     )
 }
 
@@ -78,11 +137,17 @@ fn decodes(answer: &mut Command, instructions: &[Instruction]) -> Result<()> {
     let mut printed = printed.lines();
     for instruction in instructions {
         let bytes = instruction.hexadecimal();
-        let Instruction { code, dst, src, off, imm } = instruction;
+        let Instruction {
+            code,
+            dst,
+            src,
+            off,
+            imm,
+        } = instruction;
         let expected = format!("code={code:#04x} dst={dst} src={src} off={off} imm={imm}");
-        let said = printed
-            .next()
-            .with_context(|| format!("{bytes}: the answer says nothing, and should say {expected}"))?;
+        let said = printed.next().with_context(|| {
+            format!("{bytes}: the answer says nothing, and should say {expected}")
+        })?;
         ensure!(
             said.trim() == expected,
             "{bytes}: the answer says {}, and should say {expected}",
@@ -99,14 +164,21 @@ fn decodes(answer: &mut Command, instructions: &[Instruction]) -> Result<()> {
 }
 
 fn lines(instructions: &[Instruction]) -> String {
-    instructions.iter().map(|instruction| instruction.hexadecimal() + "\n").collect()
+    instructions
+        .iter()
+        .map(|instruction| instruction.hexadecimal() + "\n")
+        .collect()
 }
 
 /// A program may print anything, and at any length.
 fn shown(text: &str) -> String {
     match text.trim() {
         "" => "nothing".to_owned(),
-        text => text.chars().take(100).flat_map(char::escape_default).collect(),
+        text => text
+            .chars()
+            .take(100)
+            .flat_map(char::escape_default)
+            .collect(),
     }
 }
 
@@ -125,7 +197,12 @@ fn straight_on(answer: &mut Command) -> Result<()> {
 }
 
 fn jumps(answer: &mut Command) -> Result<()> {
-    let program = [with_constant(MOVE, 0, number()), goto(1), with_constant(MOVE, 0, number()), exit()];
+    let program = [
+        with_constant(MOVE, 0, number()),
+        goto(1),
+        with_constant(MOVE, 0, number()),
+        exit(),
+    ];
     returns(answer, &program, 0)?;
     let limit = number();
     let near = [-1, 0, 1].map(|more| u64::from((limit + more).unsigned_abs()));
@@ -133,7 +210,15 @@ fn jumps(answer: &mut Command) -> Result<()> {
 }
 
 fn compares(answer: &mut Command) -> Result<()> {
-    let numbers = [0, 1, u64::MAX, u64::MAX - 1, 1 << 63, u64::from(u32::MAX), fastrand::u64(..)];
+    let numbers = [
+        0,
+        1,
+        u64::MAX,
+        u64::MAX - 1,
+        1 << 63,
+        u64::from(u32::MAX),
+        fastrand::u64(..),
+    ];
     each_comparison(answer, -fastrand::i32(1..3), &numbers)
 }
 
@@ -141,11 +226,19 @@ fn compares(answer: &mut Command) -> Result<()> {
 fn each_comparison(answer: &mut Command, limit: i32, numbers: &[u64]) -> Result<()> {
     let (yes, no) = (number(), -number());
     for condition in CONDITIONS {
-        for test in [with_constant(condition, 1, limit), with_register(condition, 1, 2)] {
-            let (limit, yes, no) =
-                (with_constant(MOVE, 2, limit), with_constant(MOVE, 0, yes), with_constant(MOVE, 0, no));
+        for test in [
+            with_constant(condition, 1, limit),
+            with_register(condition, 1, 2),
+        ] {
+            let (limit, yes, no) = (
+                with_constant(MOVE, 2, limit),
+                with_constant(MOVE, 0, yes),
+                with_constant(MOVE, 0, no),
+            );
             let program = [limit, yes, test.going(2), no, exit(), exit()];
-            numbers.iter().try_for_each(|r1| returns(answer, &program, *r1))?;
+            numbers
+                .iter()
+                .try_for_each(|r1| returns(answer, &program, *r1))?;
         }
     }
     Ok(())
@@ -166,10 +259,26 @@ fn loops(answer: &mut Command) -> Result<()> {
 fn half_registers(answer: &mut Command) -> Result<()> {
     let (constant, other) = (-number(), number());
     for program in [
-        [with_constant(MOVE, 0, other), with_constant(MOVE_32, 0, constant), exit()],
-        [with_constant(MOVE, 0, other), with_register(MOVE_32, 0, 1), exit()],
-        [with_register(MOVE, 0, 1), with_constant(ADD_32, 0, constant), exit()],
-        [with_constant(MOVE, 0, constant), with_register(ADD_32, 0, 1), exit()],
+        [
+            with_constant(MOVE, 0, other),
+            with_constant(MOVE_32, 0, constant),
+            exit(),
+        ],
+        [
+            with_constant(MOVE, 0, other),
+            with_register(MOVE_32, 0, 1),
+            exit(),
+        ],
+        [
+            with_register(MOVE, 0, 1),
+            with_constant(ADD_32, 0, constant),
+            exit(),
+        ],
+        [
+            with_constant(MOVE, 0, constant),
+            with_register(ADD_32, 0, 1),
+            exit(),
+        ],
     ] {
         returns(answer, &program, u64::MAX - fastrand::u64(..1000))?;
         returns(answer, &program, fastrand::u64(..))?;
@@ -188,7 +297,10 @@ fn returns(answer: &mut Command, program: &[Instruction], r1: u64) -> Result<()>
         Ok(said) => format!("the answer says {}", shown(&said)),
         Err(error) => format!("{error:#}"),
     };
-    let words: String = program.iter().map(|it| format!("\n  {}    {it}", it.hexadecimal())).collect();
+    let words: String = program
+        .iter()
+        .map(|it| format!("\n  {}    {it}", it.hexadecimal()))
+        .collect();
     bail!("with r1 = {r1} this program should return {expected}, and {seen}:{words}")
 }
 
@@ -199,26 +311,36 @@ fn number() -> i32 {
 
 /// Small ones are more often alike.
 fn any_number() -> u64 {
-    if fastrand::bool() { fastrand::u64(..) } else { fastrand::i64(-3..4).cast_unsigned() }
+    if fastrand::bool() {
+        fastrand::u64(..)
+    } else {
+        fastrand::i64(-3..4).cast_unsigned()
+    }
 }
 
-/// Values for all registers that it uses, then a loop of blocks, each of which may be jumped over. The verifier would
-/// accept it: it ends, and reads no register that has no value.
+/// Values for all registers that it uses, then a loop of blocks, each of which may be jumped over.
+/// The verifier would accept it: it ends, and reads no register that has no value.
 fn any_program() -> Vec<Instruction> {
     const COUNTER: u8 = 6;
-    let mut program: Vec<_> =
-        [0, 2, 3, 4, 5].map(|register| with_constant(MOVE, register, any_constant())).to_vec();
+    let mut program: Vec<_> = [0, 2, 3, 4, 5]
+        .map(|register| with_constant(MOVE, register, any_constant()))
+        .to_vec();
     program.push(with_constant(MOVE, COUNTER, fastrand::i32(1..5)));
     let begin = program.len();
     for _ in 0..fastrand::u8(2..5) {
         let block: Vec<_> = (0..fastrand::u8(1..4)).map(|_| any_calculation()).collect();
-        program
-            .push(any_operand(fastrand::choice(CONDITIONS).unwrap_or(IF_GREATER)).going(block.len() as i16));
+        program.push(
+            any_operand(fastrand::choice(CONDITIONS).unwrap_or(IF_GREATER))
+                .going(block.len() as i16),
+        );
         program.extend(block);
     }
     program.push(with_constant(ADD, COUNTER, -1));
     let back = begin as i16 - program.len() as i16 - 1;
-    program.extend([with_constant(IF_GREATER_SIGNED, COUNTER, 0).going(back), exit()]);
+    program.extend([
+        with_constant(IF_GREATER_SIGNED, COUNTER, 0).going(back),
+        exit(),
+    ]);
     program
 }
 
@@ -236,7 +358,11 @@ fn any_operand(code: u8) -> Instruction {
 }
 
 fn any_constant() -> i32 {
-    if fastrand::bool() { fastrand::i32(..) } else { fastrand::i32(-3..4) }
+    if fastrand::bool() {
+        fastrand::i32(..)
+    } else {
+        fastrand::i32(-3..4)
+    }
 }
 
 #[cfg(test)]
@@ -247,7 +373,11 @@ mod tests {
     fn every_program_comes_to_an_end() {
         for _ in 0..1000 {
             let program = any_program();
-            assert!(bytecode::run(&program, any_number()).is_some(), "{}", lines(&program));
+            assert!(
+                bytecode::run(&program, any_number()).is_some(),
+                "{}",
+                lines(&program)
+            );
         }
     }
 

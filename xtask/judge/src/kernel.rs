@@ -15,7 +15,8 @@ use crate::map_spec::MapSpec;
 use crate::object_file::ObjectFile;
 
 pub struct Kernel {
-    /// Every program that the answer must have, and where it is attached. They are attached in this order.
+    /// Every program that the answer must have, and where it is attached. They are attached in this
+    /// order.
     pub programs: &'static [(&'static str, Hook)],
     /// Every map that the checks look into.
     pub maps: &'static [MapSpec],
@@ -44,7 +45,10 @@ pub enum Extent {
 impl Kernel {
     pub fn judge(&self, path: &Path, library: Library, extent: Extent, say: Say<'_>) -> Result<()> {
         let loads = can_load(&library.to_string());
-        say(&Said::Checks(names(&[FITS, &loads, ACCEPTED, ATTACHED], self.checks)))?;
+        say(&Said::Checks(names(
+            &[FITS, &loads, ACCEPTED, ATTACHED],
+            self.checks,
+        )))?;
         let file = ObjectFile::read(path)?;
         let fitting = library.open(&file).and_then(|opened| {
             let programs = fit::check(self, library, &file, &*opened)?;
@@ -65,16 +69,30 @@ impl Kernel {
                 self.judge_loaded(loaded, &programs, say)
             }
             Err(Refused::ByLibrary(why)) => say(&Said::Failed { why }),
-            Err(Refused::ByVerifier { program, error, log }) => {
+            Err(Refused::ByVerifier {
+                program,
+                error,
+                log,
+            }) => {
                 say(&Said::Passed)?;
                 let note = fit::licence_note(library, &file, &log);
                 let log = plan::log::shortened(&log);
-                say(&Said::Rejected { program, error, log, note })
+                say(&Said::Rejected {
+                    program,
+                    error,
+                    log,
+                    note,
+                })
             }
         }
     }
 
-    fn judge_loaded(&self, mut loaded: Box<dyn Loaded>, programs: &[Placed], say: Say<'_>) -> Result<()> {
+    fn judge_loaded(
+        &self,
+        mut loaded: Box<dyn Loaded>,
+        programs: &[Placed],
+        say: Say<'_>,
+    ) -> Result<()> {
         if let Err(error) = loaded.attach(programs) {
             return say(&failed(&error));
         }

@@ -19,12 +19,14 @@
 //!   bytecode   instructions, written and run by those
 //! ```
 //!
-//! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no kernel, on the learner's
-//! machine. It loads and attaches an object file with the library that the answer is written for, by the names of its
-//! sections: what is right here works in the learner's own program. Both answers then meet the same checks.
+//! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no
+//! kernel, on the learner's machine. It loads and attaches an object file with the library that the
+//! answer is written for, by the names of its sections: what is right here works in the learner's
+//! own program. Both answers then meet the same checks.
 //!
-//! Whoever has just cloned the course has no VM yet, and no libelf to build libbpf with. So there are two programs:
-//! `judge`, for the guest, and `judge-here`, which is built without the feature `kernel` in a few seconds.
+//! Whoever has just cloned the course has no VM yet, and no libelf to build libbpf with. So there
+//! are two programs: `judge`, for the guest, and `judge-here`, which is built without the feature
+//! `kernel` in a few seconds.
 
 mod bytecode;
 mod command;

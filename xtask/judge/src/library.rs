@@ -1,5 +1,5 @@
-//! The two libraries that load answers. Each loads the answers that are written for it, as the learner's own program
-//! would.
+//! The two libraries that load answers. Each loads the answers that are written for it, as the
+//! learner's own program would.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,11 @@ pub trait Opened {
     fn odd_parameters(&self, program: &Placed) -> Option<String>;
 
     /// Makes the maps and gives the programs to the verifier.
-    fn load(self: Box<Self>, globals: &[Global], programs: &[Placed]) -> Result<Box<dyn Loaded>, Refused>;
+    fn load(
+        self: Box<Self>,
+        globals: &[Global],
+        programs: &[Placed],
+    ) -> Result<Box<dyn Loaded>, Refused>;
 }
 
 /// What the definition of a map says.

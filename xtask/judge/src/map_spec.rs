@@ -52,7 +52,10 @@ impl Kind {
 
 fn in_words(kind: u32) -> String {
     let word = KINDS.iter().find(|(number, _)| *number == kind);
-    word.map_or_else(|| format!("a map of type {kind}"), |(_, word)| (*word).to_owned())
+    word.map_or_else(
+        || format!("a map of type {kind}"),
+        |(_, word)| (*word).to_owned(),
+    )
 }
 
 const fn size<T>() -> u32 {
@@ -61,40 +64,85 @@ const fn size<T>() -> u32 {
 
 impl MapSpec {
     pub const fn array<V>(name: &'static str) -> Self {
-        Self { name, kind: Kind::Array, key_size: size::<u32>(), value_size: size::<V>() }
+        Self {
+            name,
+            kind: Kind::Array,
+            key_size: size::<u32>(),
+            value_size: size::<V>(),
+        }
     }
 
     pub const fn per_cpu_array<V>(name: &'static str) -> Self {
-        Self { name, kind: Kind::PerCpuArray, key_size: size::<u32>(), value_size: size::<V>() }
+        Self {
+            name,
+            kind: Kind::PerCpuArray,
+            key_size: size::<u32>(),
+            value_size: size::<V>(),
+        }
     }
 
     pub const fn hash<K, V>(name: &'static str) -> Self {
-        Self { name, kind: Kind::Hash, key_size: size::<K>(), value_size: size::<V>() }
+        Self {
+            name,
+            kind: Kind::Hash,
+            key_size: size::<K>(),
+            value_size: size::<V>(),
+        }
     }
 
     pub const fn per_cpu_hash<K, V>(name: &'static str) -> Self {
-        Self { name, kind: Kind::PerCpuHash, key_size: size::<K>(), value_size: size::<V>() }
+        Self {
+            name,
+            kind: Kind::PerCpuHash,
+            key_size: size::<K>(),
+            value_size: size::<V>(),
+        }
     }
 
     /// Its records have their own sizes.
     pub const fn ring_buf(name: &'static str) -> Self {
-        Self { name, kind: Kind::RingBuf, key_size: 0, value_size: 0 }
+        Self {
+            name,
+            kind: Kind::RingBuf,
+            key_size: 0,
+            value_size: 0,
+        }
     }
 
     /// What is wrong with the map of this name.
-    pub fn mistake(&self, MapShape { kind, key_size, value_size, .. }: &MapShape) -> Option<String> {
-        let Self { name, kind: right, .. } = self;
+    pub fn mistake(
+        &self,
+        MapShape {
+            kind,
+            key_size,
+            value_size,
+            ..
+        }: &MapShape,
+    ) -> Option<String> {
+        let Self {
+            name, kind: right, ..
+        } = self;
         if !right.numbers().contains(kind) {
-            let words: Vec<String> = right.numbers().iter().map(|number| in_words(*number)).collect();
-            return Some(format!("{name} is {}, and should be {}", in_words(*kind), words.join(" or ")));
+            let words: Vec<String> = right
+                .numbers()
+                .iter()
+                .map(|number| in_words(*number))
+                .collect();
+            return Some(format!(
+                "{name} is {}, and should be {}",
+                in_words(*kind),
+                words.join(" or ")
+            ));
         }
         let wrong = |part: &str, is: u32, should: u32| {
-            (is != should).then(|| format!("{name}'s {part} has {is} bytes, and should have {should}"))
+            (is != should)
+                .then(|| format!("{name}'s {part} has {is} bytes, and should have {should}"))
         };
         if matches!(right, Kind::RingBuf) {
             return None;
         }
-        wrong("key", *key_size, self.key_size).or_else(|| wrong("value", *value_size, self.value_size))
+        wrong("key", *key_size, self.key_size)
+            .or_else(|| wrong("value", *value_size, self.value_size))
     }
 }
 
@@ -103,7 +151,12 @@ mod tests {
     use super::*;
 
     fn mistake(spec: &MapSpec, kind: u32, key_size: u32, value_size: u32) -> Option<String> {
-        spec.mistake(&MapShape { name: "FAILED".to_owned(), kind, key_size, value_size })
+        spec.mistake(&MapShape {
+            name: "FAILED".to_owned(),
+            kind,
+            key_size,
+            value_size,
+        })
     }
 
     #[test]
@@ -113,15 +166,27 @@ mod tests {
         assert_eq!(mistake(&spec, 9, 4, 8), None);
         let told = |kind, key, value| mistake(&spec, kind, key, value).unwrap();
         assert_eq!(told(1, 8, 8), "FAILED's key has 8 bytes, and should have 4");
-        assert_eq!(told(1, 4, 16), "FAILED's value has 16 bytes, and should have 8");
-        assert_eq!(told(2, 4, 8), "FAILED is an array, and should be a hash or an LRU hash");
-        assert_eq!(told(99, 4, 8), "FAILED is a map of type 99, and should be a hash or an LRU hash");
+        assert_eq!(
+            told(1, 4, 16),
+            "FAILED's value has 16 bytes, and should have 8"
+        );
+        assert_eq!(
+            told(2, 4, 8),
+            "FAILED is an array, and should be a hash or an LRU hash"
+        );
+        assert_eq!(
+            told(99, 4, 8),
+            "FAILED is a map of type 99, and should be a hash or an LRU hash"
+        );
     }
 
     #[test]
     fn a_ring_buffer_has_no_sizes() {
         assert_eq!(mistake(&MapSpec::ring_buf("FAILED"), 27, 0, 0), None);
         let words = mistake(&MapSpec::ring_buf("FAILED"), 4, 4, 4).unwrap();
-        assert_eq!(words, "FAILED is a perf event array, and should be a ring buffer");
+        assert_eq!(
+            words,
+            "FAILED is a perf event array, and should be a ring buffer"
+        );
     }
 }

@@ -1,14 +1,20 @@
-//! The kernel's name that is nearest to one that it does not have. It is looked up only when something failed: that
-//! takes a second.
+//! The kernel's name that is nearest to one that it does not have. It is looked up only when
+//! something failed: that takes a second.
 
 use std::fs;
 
 use crate::hook::{Hook, Placed};
 
-/// What a library said about these programs, and for each hook that this kernel does not have, the nearest that it has.
+/// What a library said about these programs, and for each hook that this kernel does not have, the
+/// nearest that it has.
 pub fn with_names(said: String, programs: &[Placed]) -> String {
-    let Ok(symbols) = fs::read_to_string("/proc/kallsyms") else { return said };
-    let missing: Vec<String> = programs.iter().filter_map(|program| missing(program, &symbols)).collect();
+    let Ok(symbols) = fs::read_to_string("/proc/kallsyms") else {
+        return said;
+    };
+    let missing: Vec<String> = programs
+        .iter()
+        .filter_map(|program| missing(program, &symbols))
+        .collect();
     [vec![said], missing].concat().join("\n")
 }
 
@@ -19,8 +25,9 @@ pub fn attach_error(program: &Placed, said: &str) -> anyhow::Error {
     let denied = said.contains("EACCES") || said.contains("Permission denied");
     if matches!(program.hook, Hook::Tracepoint(_)) && denied {
         // The verifier does not know how long the record is; perf_event_set_bpf_prog compares.
-        said +=
-            &format!("\nit reads beyond the end of the record, whose fields are in events/{targets}/format");
+        said += &format!(
+            "\nit reads beyond the end of the record, whose fields are in events/{targets}/format"
+        );
     }
     anyhow::Error::msg(with_names(said, std::slice::from_ref(program)))
 }
@@ -42,7 +49,10 @@ fn missing(program: &Placed, symbols: &str) -> Option<String> {
     }
     let nearest = nearest(wanted.first()?, functions());
     let nearest = nearest.map_or_else(String::new, |name| format!("; the nearest is {name}"));
-    Some(format!("this kernel has no {}{nearest}", wanted.join(" and no ")))
+    Some(format!(
+        "this kernel has no {}{nearest}",
+        wanted.join(" and no ")
+    ))
 }
 
 /// The names in the code of /proc/kallsyms: `ffffffff81000000 T vfs_read`.
@@ -73,7 +83,14 @@ mod tests {
         ffffffffc0000000 t veth_xmit\t[veth]\n";
 
     fn missing_of(hook: Hook, section: &str) -> Option<String> {
-        missing(&Placed { name: "it", hook, section: section.to_owned() }, SYMBOLS)
+        missing(
+            &Placed {
+                name: "it",
+                hook,
+                section: section.to_owned(),
+            },
+            SYMBOLS,
+        )
     }
 
     #[test]
@@ -81,15 +98,24 @@ mod tests {
         let told = missing_of(Hook::FExit("vfs_read"), "fexit/vfs_reed").unwrap();
         assert_eq!(told, "this kernel has no vfs_reed; the nearest is vfs_read");
         let told = missing_of(Hook::Lsm("path_chmod"), "lsm/path_chmd").unwrap();
-        assert_eq!(told, "this kernel has no path_chmd; the nearest is path_chmod");
+        assert_eq!(
+            told,
+            "this kernel has no path_chmd; the nearest is path_chmod"
+        );
         let told = missing_of(Hook::KProbe(&["do_unlinkat", "something_else"]), "kprobe").unwrap();
         assert_eq!(told, "this kernel has no do_unlinkat and no something_else");
     }
 
     #[test]
     fn a_function_that_is_there_is_not_told() {
-        assert_eq!(missing_of(Hook::KProbe(&["gone", "veth_xmit"]), "kprobe"), None);
-        assert_eq!(missing_of(Hook::KProbe(&["vfs_read"]), "kprobe/vfs_read+4"), None);
+        assert_eq!(
+            missing_of(Hook::KProbe(&["gone", "veth_xmit"]), "kprobe"),
+            None
+        );
+        assert_eq!(
+            missing_of(Hook::KProbe(&["vfs_read"]), "kprobe/vfs_read+4"),
+            None
+        );
         assert_eq!(missing_of(Hook::Xdp, "xdp"), None);
     }
 }

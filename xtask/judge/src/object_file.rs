@@ -14,7 +14,8 @@ pub struct ObjectFile {
 /// A function or a variable.
 pub struct Symbol {
     pub name: String,
-    /// The name of the section that it is in: a loader learns from it what a program is, and where it is attached.
+    /// The name of the section that it is in: a loader learns from it what a program is, and where
+    /// it is attached.
     pub section: String,
     pub is_function: bool,
     pub address: usize,
@@ -24,19 +25,25 @@ pub struct Symbol {
 impl ObjectFile {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
-        let symbols = symbols_of(&bytes).with_context(|| format!("read {} as ELF", path.display()))?;
+        let symbols =
+            symbols_of(&bytes).with_context(|| format!("read {} as ELF", path.display()))?;
         Ok(Self { bytes, symbols })
     }
 
     pub fn function(&self, name: &str) -> Option<&Symbol> {
-        self.symbols.iter().find(|symbol| symbol.is_function && symbol.name == name)
+        self.symbols
+            .iter()
+            .find(|symbol| symbol.is_function && symbol.name == name)
     }
 
     pub fn variable(&self, name: &str) -> Option<&Symbol> {
-        self.symbols.iter().find(|symbol| !symbol.is_function && symbol.name == name)
+        self.symbols
+            .iter()
+            .find(|symbol| !symbol.is_function && symbol.name == name)
     }
 
-    /// Rust changes the names of what is not `no_mangle`: `FAILED` becomes `_ZN7removed6FAILED17h...E`.
+    /// Rust changes the names of what is not `no_mangle`: `FAILED` becomes
+    /// `_ZN7removed6FAILED17h...E`.
     pub fn mangled_variable(&self, name: &str) -> Option<&Symbol> {
         let part = format!("{}{name}", name.len());
         let is_it = |symbol: &&Symbol| {
@@ -55,7 +62,9 @@ fn symbols_of(bytes: &[u8]) -> Result<Vec<Symbol>> {
             SymbolKind::Data | SymbolKind::Unknown => false,
             _ => continue,
         };
-        let Some(index) = symbol.section_index() else { continue };
+        let Some(index) = symbol.section_index() else {
+            continue;
+        };
         let section = file.section_by_index(index)?;
         // Labels in code are neither functions nor variables.
         if !is_function && section.kind() == SectionKind::Text {

@@ -3,16 +3,23 @@
 /// With the nearest that it knows, and all of them. `known` are full names, such as `cgroup/dev`.
 pub fn unknown(library: &str, program: &str, section: &str, known: &[String]) -> String {
     let kind = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
-    let (wrong, mut kinds): (_, Vec<String>) = (kind(section), known.iter().map(|name| kind(name)).collect());
+    let (wrong, mut kinds): (_, Vec<String>) =
+        (kind(section), known.iter().map(|name| kind(name)).collect());
     kinds.dedup();
     let same_kind: Vec<&String> = known.iter().filter(|name| kind(name) == wrong).collect();
     if !same_kind.is_empty() {
-        let list = same_kind.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        let list = same_kind
+            .into_iter()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
         return format!(
             "{program} is in the section {section}, which {library} does not know; it knows: {list}"
         );
     }
-    let nearest = kinds.iter().min_by_key(|name| strsim::osa_distance(name, &wrong));
+    let nearest = kinds
+        .iter()
+        .min_by_key(|name| strsim::osa_distance(name, &wrong));
     let nearest = nearest.map_or("", String::as_str);
     format!(
         "{program} is in the section {section}, and {library} knows no {wrong}; the nearest is {nearest}\n\
@@ -26,7 +33,9 @@ mod tests {
     use super::*;
 
     fn known() -> Vec<String> {
-        ["kprobe", "kretprobe", "tracepoint", "xdp/devmap", "xdp"].map(str::to_owned).to_vec()
+        ["kprobe", "kretprobe", "tracepoint", "xdp/devmap", "xdp"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     #[test]

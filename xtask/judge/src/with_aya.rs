@@ -73,7 +73,11 @@ impl<'a> Opened<'a> {
             Ok(object) => Ok(Self { file, object }),
             Err(ParseError::InvalidProgramSection { section }) => {
                 let here = |symbol: &&crate::object_file::Symbol| symbol.section == section;
-                let program = file.symbols.iter().find(here).map_or("a program", |symbol| &symbol.name);
+                let program = file
+                    .symbols
+                    .iter()
+                    .find(here)
+                    .map_or("a program", |symbol| &symbol.name);
                 let known: Vec<String> = SECTIONS.iter().map(|&name| name.to_owned()).collect();
                 bail!(sections::unknown("aya", program, &section, &known))
             }
@@ -95,7 +99,12 @@ impl library::Opened for Opened<'_> {
             value_size: map.value_size(),
         };
         // Those of global variables are called `.bss` and the like.
-        self.object.maps.iter().map(shape).filter(|map| !map.name.contains('.')).collect()
+        self.object
+            .maps
+            .iter()
+            .map(shape)
+            .filter(|map| !map.name.contains('.'))
+            .collect()
     }
 
     /// The compiler and aya's macros see to that.
@@ -109,17 +118,22 @@ impl library::Opened for Opened<'_> {
         programs: &[Placed],
     ) -> Result<Box<dyn library::Loaded>, Refused> {
         let mut loader = EbpfLoader::new();
-        let values = globals.iter().map(|global| (global.value)()).collect::<Result<Vec<u32>>>();
+        let values = globals
+            .iter()
+            .map(|global| (global.value)())
+            .collect::<Result<Vec<u32>>>();
         let values = values.map_err(|error| Refused::ByLibrary(format!("{error:#}")))?;
         for (Global { name, .. }, value) in globals.iter().zip(&values) {
             loader.override_global(name, value, true);
         }
-        let mut ebpf = loader.load(&self.file.bytes).map_err(|error| Refused::ByLibrary(chain(&error)))?;
+        let mut ebpf = loader
+            .load(&self.file.bytes)
+            .map_err(|error| Refused::ByLibrary(chain(&error)))?;
         let btf = kernel_types(programs)?;
         for placed in programs {
             let program = ebpf.program_mut(placed.name);
-            let program =
-                program.ok_or_else(|| Refused::ByLibrary(format!("find {}: it is gone", placed.name)))?;
+            let program = program
+                .ok_or_else(|| Refused::ByLibrary(format!("find {}: it is gone", placed.name)))?;
             load(placed, program, btf.as_ref()).map_err(|error| refused(placed, &error))?;
         }
         Ok(Box::new(Loaded { ebpf }))
@@ -129,9 +143,16 @@ impl library::Opened for Opened<'_> {
 /// Reading them takes a third of a second in an emulated guest: only where they are needed.
 fn kernel_types(programs: &[Placed]) -> Result<Option<Btf>, Refused> {
     let has_types = |placed: &Placed| {
-        matches!(placed.hook, Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) | Hook::Lsm(_))
+        matches!(
+            placed.hook,
+            Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) | Hook::Lsm(_)
+        )
     };
-    let btf = programs.iter().any(has_types).then(Btf::from_sys_fs).transpose();
+    let btf = programs
+        .iter()
+        .any(has_types)
+        .then(Btf::from_sys_fs)
+        .transpose();
     btf.map_err(|error| Refused::ByLibrary(format!("read the kernel's BTF: {}", chain(&error))))
 }
 
@@ -159,12 +180,22 @@ fn refused(placed: &Placed, error: &ProgramError) -> Refused {
         let said = format!("{}: {said}", placed.name);
         Refused::ByLibrary(near::with_names(said, std::slice::from_ref(placed)))
     };
-    let ProgramError::LoadError { io_error, verifier_log } = error else { return by_library(chain(error)) };
+    let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    else {
+        return by_library(chain(error));
+    };
     let (error, log) = (io_error.to_string(), verifier_log.to_string());
     if log.is_empty() {
         return by_library(format!("the kernel did not take it: {error}"));
     }
-    Refused::ByVerifier { program: placed.name.to_owned(), error, log }
+    Refused::ByVerifier {
+        program: placed.name.to_owned(),
+        error,
+        log,
+    }
 }
 
 struct Loaded {
@@ -183,28 +214,46 @@ impl library::Loaded for Loaded {
 
     fn take_maps(&mut self) -> Result<BTreeMap<String, Map>> {
         let names: Vec<String> = self.ebpf.maps().map(|(name, _)| name.to_owned()).collect();
-        Ok(names.into_iter().filter_map(|name| Some((name.clone(), self.ebpf.take_map(&name)?))).collect())
+        Ok(names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), self.ebpf.take_map(&name)?)))
+            .collect())
     }
 
     fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
         let mut out = vec![0; frame.len() + 256];
-        let options =
-            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
-        let program = self.ebpf.program_mut(name).with_context(|| format!("find {name}"))?;
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ..TestRunOptions::new()
+        };
+        let program = self
+            .ebpf
+            .program_mut(name)
+            .with_context(|| format!("find {name}"))?;
         let result = match program {
             Program::Xdp(program) => program.test_run(options),
             Program::SchedClassifier(program) => program.test_run(options),
             Program::SocketFilter(program) => program.test_run(options),
             _ => bail!("{name} is no program for packets"),
         };
-        let result = result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
+        let result =
+            result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
         let length = result.data_size_out as usize;
-        Ok(Ran { verdict: result.return_value, frame: out[..length.min(out.len())].to_vec() })
+        Ok(Ran {
+            verdict: result.return_value,
+            frame: out[..length.min(out.len())].to_vec(),
+        })
     }
 }
 
 fn attach(program: &mut Program, placed: &Placed) -> Result<(), ProgramError> {
-    let target = placed.targets().first().copied().unwrap_or_default().to_owned();
+    let target = placed
+        .targets()
+        .first()
+        .copied()
+        .unwrap_or_default()
+        .to_owned();
     match program {
         Program::KProbe(program) => attach_to_first(program, &placed.targets()),
         Program::TracePoint(program) => {
@@ -226,7 +275,9 @@ fn attach_to_first(program: &mut KProbe, targets: &[&str]) -> Result<(), Program
     let mut attached = Ok(());
     for target in targets {
         let (function, offset) = target.split_once('+').unwrap_or((target, "0"));
-        attached = program.attach(function, offset.parse().unwrap_or(0)).map(drop);
+        attached = program
+            .attach(function, offset.parse().unwrap_or(0))
+            .map(drop);
         if attached.is_ok() {
             break;
         }
@@ -255,7 +306,10 @@ mod tests {
     #[test]
     fn aya_knows_all_sections_that_are_listed() {
         for section in SECTIONS {
-            assert!(section.parse::<aya_obj::ProgramSection>().is_ok(), "{section}");
+            assert!(
+                section.parse::<aya_obj::ProgramSection>().is_ok(),
+                "{section}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Loads and attaches answers in C with libbpf. As a skeleton does, it loads all programs; it attaches those that the
-//! exercise asks for.
+//! Loads and attaches answers in C with libbpf. As a skeleton does, it loads all programs; it
+//! attaches those that the exercise asks for.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
@@ -10,8 +10,8 @@ use aya::maps::{Map, MapData};
 use libbpf_rs::btf::types::{Func, FuncProto};
 use libbpf_rs::btf::{Btf, BtfKind};
 use libbpf_rs::{
-    AsRawLibbpf as _, Link, MapCore as _, Object, ObjectBuilder, OpenObject, PrintLevel, ProgramInput,
-    ProgramMut, TracepointCategory, libbpf_sys, set_print,
+    AsRawLibbpf as _, Link, MapCore as _, Object, ObjectBuilder, OpenObject, PrintLevel,
+    ProgramInput, ProgramMut, TracepointCategory, libbpf_sys, set_print,
 };
 
 use crate::hook::{Hook, Placed};
@@ -23,7 +23,8 @@ use crate::{near, sections};
 /// What libbpf said since the last look. Its own print function gets no context.
 static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// The longest log that a kernel of this course may write. It must not be touched before it is needed.
+/// The longest log that a kernel of this course may write. It must not be touched before it is
+/// needed.
 const LOG_SIZE: usize = 16 << 20;
 
 fn keep_messages(level: PrintLevel) {
@@ -40,7 +41,11 @@ fn said(error: &libbpf_rs::Error) -> String {
         .drain(..)
         .map(|message| message.trim_end().trim_start_matches("libbpf: ").to_owned())
         .collect();
-    if lines.is_empty() { format!("{error:#}") } else { lines.join("\n") }
+    if lines.is_empty() {
+        format!("{error:#}")
+    } else {
+        lines.join("\n")
+    }
 }
 
 pub struct Opened<'a> {
@@ -51,9 +56,11 @@ pub struct Opened<'a> {
 impl<'a> Opened<'a> {
     pub fn open(file: &'a ObjectFile) -> Result<Self> {
         keep_messages(PrintLevel::Warn);
-        let opened = ObjectBuilder::default().name("answer").and_then(|it| it.open_memory(&file.bytes));
-        let object =
-            opened.map_err(|error| anyhow!("libbpf cannot open the object file: {}", said(&error)))?;
+        let opened = ObjectBuilder::default()
+            .name("answer")
+            .and_then(|it| it.open_memory(&file.bytes));
+        let object = opened
+            .map_err(|error| anyhow!("libbpf cannot open the object file: {}", said(&error)))?;
         for program in object.progs() {
             let section = program.section().to_string_lossy();
             let unknown = sections_known_instead(&section);
@@ -73,16 +80,29 @@ fn sections_known_instead(section: &str) -> Option<Vec<String>> {
     keep_messages(PrintLevel::Debug);
     let (mut kind, mut attach) = (0, 0);
     // SAFETY: the name ends with a zero byte, and libbpf writes to the two numbers only.
-    let known = unsafe { libbpf_sys::libbpf_prog_type_by_name(name.as_ptr(), &mut kind, &mut attach) } == 0;
+    let known =
+        unsafe { libbpf_sys::libbpf_prog_type_by_name(name.as_ptr(), &mut kind, &mut attach) } == 0;
     keep_messages(PrintLevel::Warn);
     let said = std::mem::take(&mut *messages());
-    let list = || said.iter().find_map(|line| line.split_once(LIST)).map_or("", |(_, list)| list);
-    (!known).then(|| list().split_whitespace().map(|name| name.trim_end_matches('+').to_owned()).collect())
+    let list = || {
+        said.iter()
+            .find_map(|line| line.split_once(LIST))
+            .map_or("", |(_, list)| list)
+    };
+    (!known).then(|| {
+        list()
+            .split_whitespace()
+            .map(|name| name.trim_end_matches('+').to_owned())
+            .collect()
+    })
 }
 
 impl library::Opened for Opened<'_> {
     fn programs(&self) -> Vec<String> {
-        self.object.progs().map(|program| program.name().to_string_lossy().into_owned()).collect()
+        self.object
+            .progs()
+            .map(|program| program.name().to_string_lossy().into_owned())
+            .collect()
     }
 
     fn maps(&self) -> Vec<MapShape> {
@@ -93,16 +113,23 @@ impl library::Opened for Opened<'_> {
             value_size: map.value_size(),
         };
         // Those of global variables are called `answer.bss`.
-        self.object.maps().map(shape).filter(|map| !map.name.contains('.')).collect()
+        self.object
+            .maps()
+            .map(shape)
+            .filter(|map| !map.name.contains('.'))
+            .collect()
     }
 
-    /// A program gets one argument, a pointer. libbpf's macros hide that, and take the arguments of the function from
-    /// it.
+    /// A program gets one argument, a pointer. libbpf's macros hide that, and take the arguments of
+    /// the function from it.
     fn odd_parameters(&self, program: &Placed) -> Option<String> {
         let btf = Btf::from_raw("answer", &self.file.bytes).ok()??;
         let function: Func<'_> = btf.type_by_name(program.name)?;
         let prototype = FuncProto::try_from(function.next_type()?).ok()?;
-        let is_pointer = |ty| btf.type_by_id::<libbpf_rs::btf::BtfType<'_>>(ty).is_some_and(|ty| points(&ty));
+        let is_pointer = |ty| {
+            btf.type_by_id::<libbpf_rs::btf::BtfType<'_>>(ty)
+                .is_some_and(|ty| points(&ty))
+        };
         let first = prototype.iter().next()?;
         if prototype.len() == 1 && is_pointer(first.ty) {
             return None;
@@ -113,9 +140,13 @@ impl library::Opened for Opened<'_> {
             .collect();
         let Placed { name, hook, .. } = program;
         let (kind, names) = (hook.kind(), names.join(", "));
-        let has = format!("{name} has the parameters ({names}), and a {kind} program gets a single pointer");
+        let has = format!(
+            "{name} has the parameters ({names}), and a {kind} program gets a single pointer"
+        );
         Some(match hook {
-            Hook::KProbe(_) => format!("{has}: is BPF_KPROBE missing, as in BPF_KPROBE({name}, ...)?"),
+            Hook::KProbe(_) => {
+                format!("{has}: is BPF_KPROBE missing, as in BPF_KPROBE({name}, ...)?")
+            }
             Hook::KRetProbe(_) => {
                 format!("{has}: is BPF_KRETPROBE missing, as in BPF_KRETPROBE({name}, ...)?")
             }
@@ -132,12 +163,18 @@ impl library::Opened for Opened<'_> {
         programs: &[Placed],
     ) -> Result<Box<dyn library::Loaded>, Refused> {
         let by_library = |error: anyhow::Error| Refused::ByLibrary(format!("{error:#}"));
-        globals.iter().try_for_each(|global| self.set(global)).map_err(by_library)?;
+        globals
+            .iter()
+            .try_for_each(|global| self.set(global))
+            .map_err(by_library)?;
         self.set_targets(programs).map_err(by_library)?;
         let mut logs = self.give_buffers();
         messages().clear();
         match self.object.load() {
-            Ok(object) => Ok(Box::new(Loaded { object, links: Vec::new() })),
+            Ok(object) => Ok(Box::new(Loaded {
+                object,
+                links: Vec::new(),
+            })),
             Err(error) => Err(refused(&error, &mut logs, programs)),
         }
     }
@@ -160,11 +197,16 @@ impl Opened<'_> {
     /// A global variable is a part of a map that has the content of the variable's section.
     fn set(&mut self, Global { name, value }: &Global) -> Result<()> {
         let bytes = value()?.to_ne_bytes();
-        let variable = self.file.variable(name).with_context(|| format!("find the variable {name}"))?;
+        let variable = self
+            .file
+            .variable(name)
+            .with_context(|| format!("find the variable {name}"))?;
         let mut maps = self.object.maps_mut();
         let map = maps.find(|map| map.name().to_string_lossy().ends_with(&variable.section));
         let mut map = map.with_context(|| format!("find the map of {}", variable.section))?;
-        let content = map.initial_value_mut().with_context(|| format!("find the content of {name}"))?;
+        let content = map
+            .initial_value_mut()
+            .with_context(|| format!("find the content of {name}"))?;
         let place = variable.address..variable.address + bytes.len();
         content
             .get_mut(place)
@@ -173,11 +215,14 @@ impl Opened<'_> {
         Ok(())
     }
 
-    /// What must be known before the verifier looks at a program, where the section does not tell it.
+    /// What must be known before the verifier looks at a program, where the section does not tell
+    /// it.
     fn set_targets(&mut self, programs: &[Placed]) -> Result<()> {
         for mut program in self.object.progs_mut() {
             let placed = programs.iter().find(|placed| program.name() == placed.name);
-            let Some(placed) = placed.filter(|placed| placed.named_target().is_none()) else { continue };
+            let Some(placed) = placed.filter(|placed| placed.named_target().is_none()) else {
+                continue;
+            };
             if let Hook::FEntry(target)
             | Hook::FExit(target)
             | Hook::BtfTracepoint(target)
@@ -195,7 +240,8 @@ impl Opened<'_> {
         let mut logs = Vec::new();
         for program in self.object.progs_mut() {
             let mut buffer = vec![0u8; LOG_SIZE];
-            // SAFETY: the buffer is as long as it says, and it outlives the load, which alone writes to it.
+            // SAFETY: the buffer is as long as it says, and it outlives the load, which alone
+            // writes to it.
             unsafe {
                 libbpf_sys::bpf_program__set_log_buf(
                     program.as_libbpf_object().as_ptr(),
@@ -213,10 +259,17 @@ impl Opened<'_> {
 fn refused(error: &libbpf_rs::Error, logs: &mut Vec<Log>, programs: &[Placed]) -> Refused {
     let said = said(error);
     for (program, buffer) in logs.drain(..) {
-        let end = buffer.iter().position(|&byte| byte == 0).unwrap_or(buffer.len());
+        let end = buffer
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(buffer.len());
         if end > 0 {
             let log = String::from_utf8_lossy(&buffer[..end]).into_owned();
-            return Refused::ByVerifier { program, error: error.to_string(), log };
+            return Refused::ByVerifier {
+                program,
+                error: error.to_string(),
+                log,
+            };
         }
     }
     Refused::ByLibrary(near::with_names(said, programs))
@@ -232,7 +285,8 @@ impl library::Loaded for Loaded {
         for placed in programs {
             let program = find(&self.object, placed.name)?;
             messages().clear();
-            let link = attach(&program, placed).map_err(|error| near::attach_error(placed, &said(&error)))?;
+            let link = attach(&program, placed)
+                .map_err(|error| near::attach_error(placed, &said(&error)))?;
             self.links.extend(link);
         }
         Ok(())
@@ -242,7 +296,10 @@ impl library::Loaded for Loaded {
         let mut maps = BTreeMap::new();
         for map in self.object.maps() {
             let name = map.name().to_string_lossy().into_owned();
-            let descriptor = map.as_fd().try_clone_to_owned().context("duplicate a map's descriptor")?;
+            let descriptor = map
+                .as_fd()
+                .try_clone_to_owned()
+                .context("duplicate a map's descriptor")?;
             // One of a type that aya does not know is none that a judge looks into.
             if let Ok(map) = MapData::from_fd(descriptor).and_then(Map::from_map_data) {
                 maps.insert(name, map);
@@ -253,16 +310,26 @@ impl library::Loaded for Loaded {
 
     fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
         let mut out = vec![0; frame.len() + 256];
-        let input =
-            ProgramInput { data_in: Some(frame), data_out: Some(&mut out), ..ProgramInput::default() };
+        let input = ProgramInput {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ..ProgramInput::default()
+        };
         let result = find(&self.object, name)?.test_run(input);
-        let result = result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
-        Ok(Ran { verdict: result.return_value, frame: result.data.unwrap_or_default().to_vec() })
+        let result =
+            result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
+        Ok(Ran {
+            verdict: result.return_value,
+            frame: result.data.unwrap_or_default().to_vec(),
+        })
     }
 }
 
 fn find<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>> {
-    object.progs_mut().find(|program| program.name() == name).with_context(|| format!("find {name}"))
+    object
+        .progs_mut()
+        .find(|program| program.name() == name)
+        .with_context(|| format!("find {name}"))
 }
 
 /// By the section's name, where that names a hook.
@@ -275,10 +342,14 @@ fn attach(program: &ProgramMut<'_>, placed: &Placed) -> libbpf_rs::Result<Option
         Hook::KRetProbe(names) => attach_to_first(names, |name| program.attach_kprobe(true, name)),
         Hook::Tracepoint(name) => {
             let (category, name) = name.split_once('/').unwrap_or(("", name));
-            program.attach_tracepoint(TracepointCategory::Custom(category.to_owned()), name).map(Some)
+            program
+                .attach_tracepoint(TracepointCategory::Custom(category.to_owned()), name)
+                .map(Some)
         }
         Hook::RawTracepoint(name) => program.attach_raw_tracepoint(name).map(Some),
-        Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) => program.attach_trace().map(Some),
+        Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) => {
+            program.attach_trace().map(Some)
+        }
         Hook::Lsm(_) => program.attach_lsm().map(Some),
         // The checks run these themselves.
         Hook::Xdp | Hook::Classifier | Hook::SocketFilter => Ok(None),

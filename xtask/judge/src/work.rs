@@ -13,15 +13,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use rustix::thread::{CpuSet, NanosleepRelativeResult, Pid, Timespec, nanosleep, sched_setaffinity};
+use rustix::thread::{
+    CpuSet, NanosleepRelativeResult, Pid, Timespec, nanosleep, sched_setaffinity,
+};
 
-/// Every dynamic program comes with it, and the VM has no other programs. It is small, and ends at once.
+/// Every dynamic program comes with it, and the VM has no other programs. It is small, and ends at
+/// once.
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// The least and the most that something took: what is measured in the kernel lies between.
 pub type Span = RangeInclusive<Duration>;
 
-/// For a thread to get where it is wanted. It takes a millisecond; this is for a machine that is very busy.
+/// For a thread to get where it is wanted. It takes a millisecond; this is for a machine that is
+/// very busy.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// The number of openat(2) on x86-64, as /proc/.../syscall shows it.
@@ -49,7 +53,9 @@ pub struct Program {
 impl Program {
     pub fn new(path: &Path) -> Result<Self> {
         fs::copy(LOADER, path).with_context(|| format!("make {}", path.display()))?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// Returns the id of the process, which has ended.
@@ -60,10 +66,15 @@ impl Program {
     }
 
     fn execute(&self, mut command: Command) -> Result<u32> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = command.spawn();
         let mut child = child.with_context(|| format!("execute {}", self.path.display()))?;
-        child.wait().with_context(|| format!("wait for {}", self.path.display()))?;
+        child
+            .wait()
+            .with_context(|| format!("wait for {}", self.path.display()))?;
         Ok(child.id())
     }
 }
@@ -75,19 +86,27 @@ impl Drop for Program {
 }
 
 /// Works in a thread that has the name of a program, on this CPU.
-pub fn as_program<T: Send>(name: &str, cpu: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub fn as_program<T: Send>(
+    name: &str,
+    cpu: usize,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
     thread::scope(|scope| {
         let on_cpu = || {
             move_to(cpu, None)?;
             work()
         };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, on_cpu);
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn_scoped(scope, on_cpu);
         join(thread.context("start a thread")?)
     })
 }
 
 pub fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().map_err(|_| anyhow!("a thread of the judge panicked"))?
+    thread
+        .join()
+        .map_err(|_| anyhow!("a thread of the judge panicked"))?
 }
 
 /// Lets a thread, or the one that calls, run on this CPU only.
@@ -122,20 +141,26 @@ fn wait_until(holds: impl Fn() -> bool) -> Result<()> {
     Ok(())
 }
 
-/// Does this in a thread of its own, with a name of at most 15 bytes: to the kernel, a thread has a name as a program
-/// has. Returns the thread's id as well.
+/// Does this in a thread of its own, with a name of at most 15 bytes: to the kernel, a thread has a
+/// name as a program has. Returns the thread's id as well.
 pub fn as_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<(u32, T)> {
     let work = move || work().map(|done| (thread_id(), done));
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(work).context("start a thread")?;
+    let thread = thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .context("start a thread")?;
     thread.join().map_err(|_| anyhow!("a thread panicked"))?
 }
 
 /// Of the thread that asks.
 pub fn thread_id() -> u32 {
-    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
+    rustix::thread::gettid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs()
 }
 
 /// Does this in a thread of its own, and says which one that was.
@@ -168,7 +193,8 @@ pub fn write_to_file(texts: &[Vec<u8>]) -> Result<()> {
     let path = Path::new("/tmp").join(name());
     let mut file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
     for text in texts {
-        file.write_all(text).with_context(|| format!("write to {}", path.display()))?;
+        file.write_all(text)
+            .with_context(|| format!("write to {}", path.display()))?;
     }
     fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
 }
@@ -204,13 +230,22 @@ impl Drop for Scratch {
 pub fn open_elsewhere(path: &Path) -> Result<()> {
     // The loader takes it for a program, and complains.
     let mut command = Command::new(LOADER);
-    command.arg(path).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().with_context(|| format!("execute {LOADER}")).map(drop)
+    command
+        .arg(path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+        .status()
+        .with_context(|| format!("execute {LOADER}"))
+        .map(drop)
 }
 
 /// Sleeps, and tells how long. That is the one call of the kernel's do_nanosleep.
 pub fn sleep(time: Duration) -> Result<Span> {
-    let request = Timespec { tv_sec: time.as_secs().try_into()?, tv_nsec: time.subsec_nanos().into() };
+    let request = Timespec {
+        tv_sec: time.as_secs().try_into()?,
+        tv_nsec: time.subsec_nanos().into(),
+    };
     let begin = Instant::now();
     match nanosleep(&request) {
         NanosleepRelativeResult::Ok => Ok(time..=begin.elapsed()),
@@ -218,8 +253,8 @@ pub fn sleep(time: Duration) -> Result<Span> {
     }
 }
 
-/// Opens a file in a thread of its own, which takes as long as `meanwhile` and a bit: the file is a named pipe, and to
-/// open one takes until somebody opens its other end.
+/// Opens a file in a thread of its own, which takes as long as `meanwhile` and a bit: the file is a
+/// named pipe, and to open one takes until somebody opens its other end.
 pub fn open_slowly(meanwhile: impl FnOnce() -> Result<()>) -> Result<Span> {
     let pipe = Scratch::pipe()?;
     let path = pipe.path.clone();
@@ -235,8 +270,15 @@ pub fn open_slowly(meanwhile: impl FnOnce() -> Result<()>) -> Result<Span> {
         meanwhile().map(|()| begin.elapsed())
     });
     // To open both ends at once never waits, and lets the other thread go, also after a failure.
-    let both_ends = OpenOptions::new().read(true).write(true).open(&pipe.path).context("open the pipe")?;
-    let took = reader.join().map_err(|_| anyhow!("the thread panicked"))?.context("open the pipe")?;
+    let both_ends = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe.path)
+        .context("open the pipe")?;
+    let took = reader
+        .join()
+        .map_err(|_| anyhow!("the thread panicked"))?
+        .context("open the pipe")?;
     drop(both_ends);
     Ok(waited?..=took)
 }

@@ -8,7 +8,8 @@ use plan::load::LoadResult;
 use crate::object_file::ObjectFile;
 use crate::{Tell, info};
 
-/// How the kernel says that a program is too large to be followed to its end. Its full log is of no use to anyone.
+/// How the kernel says that a program is too large to be followed to its end. Its full log is of no
+/// use to anyone.
 const TOO_LARGE: &str = "BPF program is too large";
 
 /// aya, with the kernel's BTF.
@@ -19,13 +20,19 @@ pub struct Loader {
 
 impl Loader {
     pub fn start() -> Self {
-        Self { loader: EbpfLoader::new(), btf: Btf::from_sys_fs().ok() }
+        Self {
+            loader: EbpfLoader::new(),
+            btf: Btf::from_sys_fs().ok(),
+        }
     }
 
     /// Loads the programs one by one, each with maps of its own.
     pub fn load(&mut self, object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
         let names = match self.open(object, VerifierLogLevel::STATS) {
-            Ok(ebpf) => ebpf.programs().map(|(name, _)| name.to_owned()).collect::<Vec<_>>(),
+            Ok(ebpf) => ebpf
+                .programs()
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>(),
             Err(error) => return tell("", "", LoadResult::Failed { why: chain(&error) }),
         };
         for name in names {
@@ -57,32 +64,48 @@ impl Loader {
             Err(error) => return LoadResult::Failed { why: chain(&error) },
         };
         let Some(program) = ebpf.program_mut(name) else {
-            return LoadResult::Failed { why: format!("find program {name}: it has gone") };
+            return LoadResult::Failed {
+                why: format!("find program {name}: it has gone"),
+            };
         };
         match load(program, section, self.btf.as_ref()) {
             Ok(()) => match program.fd() {
-                Ok(descriptor) => LoadResult::Accepted(info::of(std::os::fd::AsFd::as_fd(descriptor), "")),
+                Ok(descriptor) => {
+                    LoadResult::Accepted(info::of(std::os::fd::AsFd::as_fd(descriptor), ""))
+                }
                 Err(error) => LoadResult::Failed { why: chain(&error) },
             },
-            Err(ProgramError::LoadError { io_error, verifier_log }) => {
+            Err(ProgramError::LoadError {
+                io_error,
+                verifier_log,
+            }) => {
                 let text = verifier_log.to_string();
                 if text.is_empty() {
-                    LoadResult::Failed { why: io_error.to_string() }
+                    LoadResult::Failed {
+                        why: io_error.to_string(),
+                    }
                 } else {
-                    LoadResult::Rejected { error: io_error.to_string(), log: plan::log::shortened(&text) }
+                    LoadResult::Rejected {
+                        error: io_error.to_string(),
+                        log: plan::log::shortened(&text),
+                    }
                 }
             }
             Err(error) => LoadResult::Failed { why: chain(&error) },
         }
     }
 
-    fn open(&mut self, object: &ObjectFile, level: VerifierLogLevel) -> Result<aya::Ebpf, EbpfError> {
+    fn open(
+        &mut self,
+        object: &ObjectFile,
+        level: VerifierLogLevel,
+    ) -> Result<aya::Ebpf, EbpfError> {
         self.loader.verifier_log_level(level).load(&object.bytes)
     }
 }
 
-/// What a program is attached to, where its type must know that before it is loaded, is the last part of its section's
-/// name.
+/// What a program is attached to, where its type must know that before it is loaded, is the last
+/// part of its section's name.
 fn load(program: &mut Program, section: &str, btf: Option<&Btf>) -> Result<(), ProgramError> {
     let target = section.rsplit('/').next().unwrap_or_default();
     let btf = || btf.ok_or(ProgramError::Btf(aya::BtfError::InvalidHeader));

@@ -11,12 +11,20 @@ const INSTRUCTION: u32 = 8;
 pub fn of(program: BorrowedFd<'_>, log: &str) -> Accepted {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut length = mem::size_of_val(&info) as u32;
-    // SAFETY: the kernel writes at most `length` bytes into `info`, whose pointers to buffers are all null.
+    // SAFETY: the kernel writes at most `length` bytes into `info`, whose pointers to buffers are
+    // all null.
     let failed = unsafe {
-        libbpf_sys::bpf_obj_get_info_by_fd(program.as_raw_fd(), (&raw mut info).cast(), &raw mut length)
+        libbpf_sys::bpf_obj_get_info_by_fd(
+            program.as_raw_fd(),
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
     };
     if failed != 0 {
-        return Accepted { processed: crate::log::processed(log), ..Accepted::default() };
+        return Accepted {
+            processed: crate::log::processed(log),
+            ..Accepted::default()
+        };
     }
     let told = |value: u32| (value != 0).then_some(value);
     Accepted {

@@ -4,7 +4,9 @@ use std::os::fd::AsFd as _;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
-use libbpf_rs::{AsRawLibbpf as _, Error, ObjectBuilder, OpenObject, PrintLevel, libbpf_sys, set_print};
+use libbpf_rs::{
+    AsRawLibbpf as _, Error, ObjectBuilder, OpenObject, PrintLevel, libbpf_sys, set_print,
+};
 use plan::load::LoadResult;
 
 use crate::object_file::ObjectFile;
@@ -22,12 +24,15 @@ const FULL: u32 = 1;
 /// The most that a kernel of this course may need. It must not be written to before it is needed.
 const BUFFER: usize = 16 << 20;
 
-/// How the kernel says that a program is too large to be followed to its end. Its full log is of no use to anyone.
+/// How the kernel says that a program is too large to be followed to its end. Its full log is of no
+/// use to anyone.
 const TOO_LARGE: &str = "BPF program is too large";
 
 /// Takes what libbpf says, in place of its print to standard error.
 pub fn keep_messages() {
-    set_print(Some((PrintLevel::Warn, |_, message| messages().push(message))));
+    set_print(Some((PrintLevel::Warn, |_, message| {
+        messages().push(message)
+    })));
 }
 
 fn messages() -> std::sync::MutexGuard<'static, Vec<String>> {
@@ -43,7 +48,10 @@ pub fn load(object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
     let programs: Vec<(String, String)> = opened
         .progs()
         .map(|program| {
-            (program.name().to_string_lossy().into_owned(), program.section().to_string_lossy().into_owned())
+            (
+                program.name().to_string_lossy().into_owned(),
+                program.section().to_string_lossy().into_owned(),
+            )
         })
         .collect();
     drop(opened);
@@ -56,12 +64,16 @@ pub fn load(object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
 fn open(object: &ObjectFile) -> Result<OpenObject, Error> {
     messages().clear();
     // Its maps of global variables are called after it; libbpf would take an address.
-    ObjectBuilder::default().name("object")?.open_memory(&object.bytes)
+    ObjectBuilder::default()
+        .name("object")?
+        .open_memory(&object.bytes)
 }
 
 fn load_one(object: &ObjectFile, name: &str) -> Result<LoadResult> {
     let brief = attempt(object, name, BRIEF)?;
-    let LoadResult::Rejected { log, .. } = &brief else { return Ok(brief) };
+    let LoadResult::Rejected { log, .. } = &brief else {
+        return Ok(brief);
+    };
     if log.contains(TOO_LARGE) {
         return Ok(brief);
     }
@@ -91,7 +103,10 @@ fn attempt(object: &ObjectFile, name: &str, level: u32) -> Result<LoadResult> {
         }
     }
     let loaded = opened.load();
-    let end = buffer.iter().position(|&byte| byte == 0).unwrap_or(buffer.len());
+    let end = buffer
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(buffer.len());
     let text = String::from_utf8_lossy(&buffer[..end]).into_owned();
     Ok(match loaded {
         Ok(object) => {
@@ -100,12 +115,24 @@ fn attempt(object: &ObjectFile, name: &str, level: u32) -> Result<LoadResult> {
             LoadResult::Accepted(info::of(program.as_fd(), &text))
         }
         Err(error) if text.is_empty() => failed(&error),
-        Err(error) => LoadResult::Rejected { error: error.to_string(), log: plan::log::shortened(&text) },
+        Err(error) => LoadResult::Rejected {
+            error: error.to_string(),
+            log: plan::log::shortened(&text),
+        },
     })
 }
 
 /// libbpf's own words say more than the error number that comes with them.
 fn failed(error: &Error) -> LoadResult {
-    let said: Vec<String> = messages().drain(..).map(|message| message.trim_end().to_owned()).collect();
-    LoadResult::Failed { why: if said.is_empty() { error.to_string() } else { said.join("\n") } }
+    let said: Vec<String> = messages()
+        .drain(..)
+        .map(|message| message.trim_end().to_owned())
+        .collect();
+    LoadResult::Failed {
+        why: if said.is_empty() {
+            error.to_string()
+        } else {
+            said.join("\n")
+        },
+    }
 }

@@ -1,8 +1,12 @@
 //! What the verifier's log says of a program.
 
-/// "processed 12 insns (limit 1000000) ...": what the verifier followed. Kernels before 5.16 tell it nowhere else.
+/// "processed 12 insns (limit 1000000) ...": what the verifier followed. Kernels before 5.16 tell
+/// it nowhere else.
 pub fn processed(log: &str) -> Option<u32> {
-    let rest = log.lines().rev().find_map(|line| line.strip_prefix("processed "))?;
+    let rest = log
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("processed "))?;
     rest.split(' ').next()?.parse().ok()
 }
 
@@ -12,7 +16,10 @@ mod tests {
 
     #[test]
     fn the_last_count_is_the_programs_own() {
-        assert_eq!(processed("processed 3 insns (limit 1)\nx\nprocessed 12 insns (limit 1)\n"), Some(12));
+        assert_eq!(
+            processed("processed 3 insns (limit 1)\nx\nprocessed 12 insns (limit 1)\n"),
+            Some(12)
+        );
         assert_eq!(processed("nothing"), None);
     }
 }

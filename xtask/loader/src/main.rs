@@ -1,4 +1,5 @@
-//! Loads every program of eBPF object files, one at a time, and prints what the verifier made of it.
+//! Loads every program of eBPF object files, one at a time, and prints what the verifier made of
+//! it.
 //!
 //! ```text
 //!   object_file   what can be read from the ELF file itself
@@ -10,8 +11,8 @@
 //!   privileges    gives rights up, to meet the errors that root never sees
 //! ```
 //!
-//! It runs in a guest of `cargo xtask`, as one step of a plan: an object that crashes it, or never ends, takes only its
-//! own step along. Programs are loaded, never attached.
+//! It runs in a guest of `cargo xtask`, as one step of a plan: an object that crashes it, or never
+//! ends, takes only its own step along. Programs are loaded, never attached.
 
 mod aya;
 mod info;
@@ -57,7 +58,8 @@ enum With {
 impl With {
     fn library(self, object: &ObjectFile) -> Library {
         match self {
-            // libbpf gave up the map definitions of aya's older macros with version 1.0, whoever wrote them.
+            // libbpf gave up the map definitions of aya's older macros with version 1.0, whoever
+            // wrote them.
             Self::Auto if object.is_made_by_rustc() || object.has_legacy_maps() => Library::Aya,
             Self::Auto | Self::Libbpf => Library::Libbpf,
             Self::Aya => Library::Aya,
@@ -86,16 +88,27 @@ fn run(cli: &Cli) -> Result<()> {
         let object = match ObjectFile::read(path) {
             Ok(object) => object,
             Err(error) => {
-                print(&name, "", "", None, LoadResult::Failed { why: format!("{error:#}") })?;
+                print(
+                    &name,
+                    "",
+                    "",
+                    None,
+                    LoadResult::Failed {
+                        why: format!("{error:#}"),
+                    },
+                )?;
                 continue;
             }
         };
         let library = cli.with.library(&object);
-        let mut tell =
-            |program: &str, section: &str, result| print(&name, program, section, Some(library), result);
+        let mut tell = |program: &str, section: &str, result| {
+            print(&name, program, section, Some(library), result)
+        };
         match library {
             // Starting aya means parsing the kernel's BTF: once is enough.
-            Library::Aya => aya.get_or_insert_with(aya::Loader::start).load(&object, &mut tell)?,
+            Library::Aya => aya
+                .get_or_insert_with(aya::Loader::start)
+                .load(&object, &mut tell)?,
             Library::Libbpf => libbpf::load(&object, &mut tell)?,
         }
     }
@@ -113,7 +126,13 @@ fn print(
     result: LoadResult,
 ) -> Result<()> {
     let (object, program, section) = (object.to_owned(), program.to_owned(), section.to_owned());
-    let line = Load { object, program, section, library, result };
+    let line = Load {
+        object,
+        program,
+        section,
+        library,
+        result,
+    };
     let mut text = serde_json::to_string(&line)?;
     text.push('\n');
     io::stdout().write_all(text.as_bytes()).context("print")?;

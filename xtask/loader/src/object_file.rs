@@ -23,11 +23,22 @@ impl ObjectFile {
     fn parse(bytes: Vec<u8>) -> Result<Self> {
         let file = object::File::parse(bytes.as_slice()).context("this is no ELF file")?;
         let machine = file.architecture();
-        ensure!(machine == Architecture::Bpf, "this ELF file is for {machine:?}, not for eBPF");
-        let sections = file.sections().filter_map(|section| Some(section.name().ok()?.to_owned())).collect();
+        ensure!(
+            machine == Architecture::Bpf,
+            "this ELF file is for {machine:?}, not for eBPF"
+        );
+        let sections = file
+            .sections()
+            .filter_map(|section| Some(section.name().ok()?.to_owned()))
+            .collect();
         let mut functions = Vec::new();
-        for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
-            let Some(index) = symbol.section_index() else { continue };
+        for symbol in file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text)
+        {
+            let Some(index) = symbol.section_index() else {
+                continue;
+            };
             let section = file.section_by_index(index)?.name()?;
             functions.push((symbol.name()?.to_owned(), section.to_owned()));
         }
@@ -37,7 +48,12 @@ impl ObjectFile {
             );
         }
         let made_by_rustc = origin::is_rustc(&file);
-        Ok(Self { bytes, functions, sections, made_by_rustc })
+        Ok(Self {
+            bytes,
+            functions,
+            sections,
+            made_by_rustc,
+        })
     }
 
     /// Then its author loads it with aya.
@@ -47,10 +63,15 @@ impl ObjectFile {
 
     /// Where aya's older macros put maps; libbpf gave that format up with version 1.0.
     pub fn has_legacy_maps(&self) -> bool {
-        self.sections.iter().any(|name| name == "maps" || name.starts_with("maps/"))
+        self.sections
+            .iter()
+            .any(|name| name == "maps" || name.starts_with("maps/"))
     }
 
     pub fn section_of(&self, function: &str) -> &str {
-        self.functions.iter().find(|(name, _)| name == function).map_or("", |(_, section)| section)
+        self.functions
+            .iter()
+            .find(|(name, _)| name == function)
+            .map_or("", |(_, section)| section)
     }
 }

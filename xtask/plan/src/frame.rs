@@ -5,7 +5,8 @@
 //!   kind       length, little endian   payload
 //! ```
 //!
-//! The payload of [`Kind::News`] and [`Kind::Order`] is JSON; that of the others is a program's bytes as they are.
+//! The payload of [`Kind::News`] and [`Kind::Order`] is JSON; that of the others is a program's
+//! bytes as they are.
 
 use std::io;
 
@@ -43,9 +44,15 @@ impl Kind {
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Kind::News, Kind::Stdout, Kind::Stderr, Kind::Order, Kind::Input]
-            .into_iter()
-            .find(|kind| kind.to_byte() == byte)
+        [
+            Kind::News,
+            Kind::Stdout,
+            Kind::Stderr,
+            Kind::Order,
+            Kind::Input,
+        ]
+        .into_iter()
+        .find(|kind| kind.to_byte() == byte)
     }
 }
 
@@ -88,25 +95,31 @@ impl Decoder {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// The next whole frame; `None` when more bytes are needed; an error when the bytes are not frames.
+    /// The next whole frame; `None` when more bytes are needed; an error when the bytes are not
+    /// frames.
     pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
         let Some(&[kind_byte, a, b, c, d]) = self.pending.first_chunk::<HEADER>() else {
             return Ok(None);
         };
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        let kind = Kind::from_byte(kind_byte).filter(|_| length <= LONGEST).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("not a frame: kind {kind_byte:#04x}, length {length}"),
-            )
-        })?;
+        let kind = Kind::from_byte(kind_byte)
+            .filter(|_| length <= LONGEST)
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("not a frame: kind {kind_byte:#04x}, length {length}"),
+                )
+            })?;
         if self.pending.len() < HEADER + length {
             return Ok(None);
         }
         let rest = self.pending.split_off(HEADER + length);
         let mut frame = std::mem::replace(&mut self.pending, rest);
         frame.drain(..HEADER);
-        Ok(Some(Frame { kind, payload: frame }))
+        Ok(Some(Frame {
+            kind,
+            payload: frame,
+        }))
     }
 }
 
@@ -117,7 +130,11 @@ mod tests {
 
     #[test]
     fn frames_survive_any_split() {
-        let news = News::Ended { step: 3, outcome: Outcome::Exited(1), micros: 42 };
+        let news = News::Ended {
+            step: 3,
+            outcome: Outcome::Exited(1),
+            micros: 42,
+        };
         let mut bytes = encode_message(Kind::News, &news).unwrap();
         bytes.extend(encode(Kind::Stdout, b"\x00\xffnot utf-8"));
         bytes.extend(encode(Kind::Stderr, b""));

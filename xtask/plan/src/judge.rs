@@ -2,18 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The checks of every program for the kernel, before an exercise's own: this one, [`can_load`], and two more.
+/// The checks of every program for the kernel, before an exercise's own: this one, [`can_load`],
+/// and two more.
 pub const FITS: &str = "its programs and maps fit the task";
 pub const ACCEPTED: &str = "the verifier accepts it";
 pub const ATTACHED: &str = "it can be attached";
 
-/// Says that a library, aya or libbpf, gets as far as the verifier: it reads the object, finds what it refers to, and
-/// makes its maps.
+/// Says that a library, aya or libbpf, gets as far as the verifier: it reads the object, finds what
+/// it refers to, and makes its maps.
 pub fn can_load(library: &str) -> String {
     format!("{library} can load it")
 }
 
-/// First the names of all checks, then what became of them, in their order, up to the first that did not pass.
+/// First the names of all checks, then what became of them, in their order, up to the first that
+/// did not pass.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {

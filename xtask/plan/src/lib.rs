@@ -19,8 +19,9 @@
 //!
 //! There is no order to end: a VM has nothing to save, and the host ends it with its QEMU.
 //!
-//! A [`Plan`] is a list of [`Step`]s: programs with their arguments and limits. Everything travels as [`frame`]s over
-//! a serial line of its own, so kernel messages and a program's output never mix with the conversation.
+//! A [`Plan`] is a list of [`Step`]s: programs with their arguments and limits. Everything travels
+//! as [`frame`]s over a serial line of its own, so kernel messages and a program's output never mix
+//! with the conversation.
 
 pub mod frame;
 pub mod judge;
@@ -88,10 +89,15 @@ pub enum News {
     /// What the step that is about to end has loaded into the kernel, or why that is not known.
     Observed(Result<Observed, String>),
     /// The step has ended and left nothing running.
-    Ended { step: usize, outcome: Outcome, micros: u64 },
+    Ended {
+        step: usize,
+        outcome: Outcome,
+        micros: u64,
+    },
     /// Lines of the kernel's log that no healthy run leaves: warnings with a trace, oopses.
     KernelComplained(Vec<String>),
-    /// What the plan left in the kernel or in the file system, although all its processes have ended.
+    /// What the plan left in the kernel or in the file system, although all its processes have
+    /// ended.
     LeftBehind(Vec<String>),
     /// All steps of the plan have ended.
     Finished,
@@ -102,7 +108,8 @@ pub enum News {
 pub struct Observed {
     /// In the order in which they were loaded.
     pub programs: Vec<Program>,
-    /// How many had no BTF: what a library loads only to see whether the kernel takes it. They are not kept.
+    /// How many had no BTF: what a library loads only to see whether the kernel takes it. They are
+    /// not kept.
     pub without_btf: usize,
     /// How many were gone before they could be looked at.
     pub missed: usize,
@@ -119,7 +126,8 @@ pub struct Program {
     pub translated_bytes: u32,
     /// Zero where the JIT compiler is off.
     pub jited_bytes: u32,
-    /// How many instructions the verifier followed, on all paths together. Told by Linux 5.16 and later.
+    /// How many instructions the verifier followed, on all paths together. Told by Linux 5.16 and
+    /// later.
     pub verified: Option<u32>,
     pub runs: u64,
     pub nanoseconds: u64,
@@ -170,7 +178,8 @@ pub enum Source {
     Boot,
 }
 
-/// Where the initial file system has the kernel modules that are loaded at boot, in the order of their names.
+/// Where the initial file system has the kernel modules that are loaded at boot, in the order of
+/// their names.
 pub const MODULES: &str = "/modules";
 
 /// See [`Source::Boot`].

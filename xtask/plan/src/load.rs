@@ -16,8 +16,8 @@ pub struct Load {
     pub result: LoadResult,
 }
 
-/// What loads objects. The two do not agree on every object: they read other section names and map definitions, and
-/// aya takes a missing licence for the GPL.
+/// What loads objects. The two do not agree on every object: they read other section names and map
+/// definitions, and aya takes a missing licence for the GPL.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Library {

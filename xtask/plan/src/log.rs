@@ -1,4 +1,5 @@
-//! The verifier's log. It can be tens of megabytes long, and a serial line carries less than one in a second.
+//! The verifier's log. It can be tens of megabytes long, and a serial line carries less than one in
+//! a second.
 
 /// Bytes that are kept of the beginning and of the end.
 const KEPT: usize = 48 << 10;
@@ -28,11 +29,16 @@ mod tests {
 
     #[test]
     fn a_long_log_keeps_its_ends() {
-        let log: String = (0..20_000).map(|number| format!("line {number} é\n")).collect();
+        let log: String = (0..20_000)
+            .map(|number| format!("line {number} é\n"))
+            .collect();
         let short = shortened(&log);
         assert!(short.starts_with("line 0 é\n") && short.ends_with("line 19999 é\n"));
         assert!(short.len() < 2 * KEPT + 40);
-        let kept = short.lines().filter(|line| line.starts_with("line ")).count();
+        let kept = short
+            .lines()
+            .filter(|line| line.starts_with("line "))
+            .count();
         assert!(short.contains(&format!("\n[{} lines left out]\nline ", 20_000 - kept)));
     }
 

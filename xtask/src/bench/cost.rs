@@ -1,4 +1,5 @@
-//! What a program costs: the figures that the kernel gives, over several rounds, and how two implementations compare.
+//! What a program costs: the figures that the kernel gives, over several rounds, and how two
+//! implementations compare.
 
 use plan::Program;
 
@@ -8,14 +9,19 @@ use crate::vm::NANOSECONDS;
 /// The course's aim: Rust costs at most this many times what C costs.
 pub const AIM: f64 = 1.15;
 
-/// libbpf loads this one to see how the kernel treats contexts. It is the only probe of a library that has BTF; the
-/// guest leaves out all others.
+/// libbpf loads this one to see how the kernel treats contexts. It is the only probe of a library
+/// that has BTF; the guest leaves out all others.
 const PROBE: &str = "det_arg_ctx";
 
-/// What is measured, as `--json` calls it: instructions of the bytecode as the kernel keeps it (8 bytes each), bytes of
-/// machine code, instructions that the verifier followed on all paths together, machine instructions of a run with all
-/// that the program called.
-pub const FIGURES: [&str; 4] = ["instructions", "jited_bytes", "verified_instructions", "executed_per_run"];
+/// What is measured, as `--json` calls it: instructions of the bytecode as the kernel keeps it (8
+/// bytes each), bytes of machine code, instructions that the verifier followed on all paths
+/// together, machine instructions of a run with all that the program called.
+pub const FIGURES: [&str; 4] = [
+    "instructions",
+    "jited_bytes",
+    "verified_instructions",
+    "executed_per_run",
+];
 
 /// Where [`FIGURES`] has what depends on the number of runs.
 const EXECUTED: usize = 3;
@@ -48,8 +54,8 @@ pub fn is_above_aim(ratio: f64) -> bool {
     (ratio * 100.0).round() > (AIM * 100.0).round()
 }
 
-/// What one round of one implementation loaded. Of a program that was loaded several times the largest counts, and all
-/// its runs.
+/// What one round of one implementation loaded. Of a program that was loaded several times the
+/// largest counts, and all its runs.
 pub fn of_round(programs: &[Program]) -> Vec<Cost> {
     let mut costs: Vec<Cost> = Vec::new();
     for program in programs.iter().filter(|program| program.name != PROBE) {
@@ -73,14 +79,25 @@ fn of_program(program: &Program) -> Cost {
         program.verified.map(f64::from),
         Some(program.nanoseconds as f64 / NANOSECONDS as f64),
     ];
-    Cost { program: program.name.clone(), kind: program.kind, figures, runs: program.runs }
+    Cost {
+        program: program.name.clone(),
+        kind: program.kind,
+        figures,
+        runs: program.runs,
+    }
 }
 
 impl Cost {
     fn add(&mut self, other: &Self) {
         for (figure, value) in self.figures.iter_mut().enumerate() {
             let both = value.zip(other.figures[figure]);
-            *value = both.map(|(one, other)| if figure == EXECUTED { one + other } else { one.max(other) });
+            *value = both.map(|(one, other)| {
+                if figure == EXECUTED {
+                    one + other
+                } else {
+                    one.max(other)
+                }
+            });
         }
         self.runs += other.runs;
     }
@@ -91,8 +108,8 @@ fn is_same(one: &Cost, other: &Cost) -> bool {
     one.program == other.program && one.kind == other.kind
 }
 
-/// What the rounds of aya and those of libbpf gave. Programs of the same name stand side by side; the others stand
-/// alone, those of aya first.
+/// What the rounds of aya and those of libbpf gave. Programs of the same name stand side by side;
+/// the others stand alone, those of aya first.
 pub fn pairs([aya, libbpf]: &[Vec<Vec<Cost>>; 2]) -> Vec<Pair> {
     let mut seen: Vec<&Cost> = Vec::new();
     for cost in aya.iter().chain(libbpf).flatten() {
@@ -100,26 +117,52 @@ pub fn pairs([aya, libbpf]: &[Vec<Vec<Cost>>; 2]) -> Vec<Pair> {
             seen.push(cost);
         }
     }
-    seen.into_iter().map(|cost| pair(cost, medians(aya, cost), medians(libbpf, cost))).collect()
+    seen.into_iter()
+        .map(|cost| pair(cost, medians(aya, cost), medians(libbpf, cost)))
+        .collect()
 }
 
 fn pair(named: &Cost, aya: Option<Cost>, libbpf: Option<Cost>) -> Pair {
-    let of = |cost: &Option<Cost>, figure: usize| cost.as_ref().and_then(|cost| cost.figures[figure]);
+    let of =
+        |cost: &Option<Cost>, figure: usize| cost.as_ref().and_then(|cost| cost.figures[figure]);
     let ratios = std::array::from_fn(|figure| ratio(of(&aya, figure), of(&libbpf, figure)));
-    Pair { program: named.program.clone(), kind: named.kind, aya, libbpf, ratios }
+    Pair {
+        program: named.program.clone(),
+        kind: named.kind,
+        aya,
+        libbpf,
+        ratios,
+    }
 }
 
 pub fn ratio(aya: Option<f64>, libbpf: Option<f64>) -> Option<f64> {
-    aya.zip(libbpf).map(|(aya, libbpf)| aya / libbpf).filter(|ratio| ratio.is_finite())
+    aya.zip(libbpf)
+        .map(|(aya, libbpf)| aya / libbpf)
+        .filter(|ratio| ratio.is_finite())
 }
 
 /// The median of each figure of a program, if any round had it.
 fn medians(rounds: &[Vec<Cost>], wanted: &Cost) -> Option<Cost> {
-    let costs: Vec<&Cost> = rounds.iter().flatten().filter(|cost| is_same(cost, wanted)).collect();
-    let figures =
-        std::array::from_fn(|figure| median(costs.iter().filter_map(|cost| cost.figures[figure]).collect()));
+    let costs: Vec<&Cost> = rounds
+        .iter()
+        .flatten()
+        .filter(|cost| is_same(cost, wanted))
+        .collect();
+    let figures = std::array::from_fn(|figure| {
+        median(
+            costs
+                .iter()
+                .filter_map(|cost| cost.figures[figure])
+                .collect(),
+        )
+    });
     let runs = median(costs.iter().map(|cost| cost.runs).collect())?;
-    Some(Cost { program: wanted.program.clone(), kind: wanted.kind, figures, runs })
+    Some(Cost {
+        program: wanted.program.clone(),
+        kind: wanted.kind,
+        figures,
+        runs,
+    })
 }
 
 #[cfg(test)]
@@ -141,14 +184,23 @@ pub mod tests {
     #[test]
     fn a_program_that_is_loaded_twice_is_one_with_all_runs() {
         let costs = of_round(&[program("enter", 10, 1, 100), program("enter", 12, 3, 700)]);
-        let [cost] = &costs[..] else { panic!("{costs:?}") };
-        assert_eq!(cost.figures, [Some(12.0), Some(60.0), Some(12.0), Some(50.0)]);
+        let [cost] = &costs[..] else {
+            panic!("{costs:?}")
+        };
+        assert_eq!(
+            cost.figures,
+            [Some(12.0), Some(60.0), Some(12.0), Some(50.0)]
+        );
         assert_eq!(cost.runs, 4);
     }
 
     #[test]
     fn what_is_not_known_has_no_figure() {
-        let old = Program { verified: None, jited_bytes: 0, ..program("enter", 10, 0, 0) };
+        let old = Program {
+            verified: None,
+            jited_bytes: 0,
+            ..program("enter", 10, 0, 0)
+        };
         assert_eq!(of_round(&[old])[0].figures, [Some(10.0), None, None, None]);
     }
 
@@ -160,11 +212,25 @@ pub mod tests {
     #[test]
     fn programs_of_one_name_and_type_are_compared_by_their_medians() {
         let round = |executed: u64| of_round(&[program("enter", 10, 10, executed * 40)]);
-        let alone = of_round(&[program("exit", 5, 0, 0), Program { kind: 26, ..program("enter", 7, 0, 0) }]);
+        let alone = of_round(&[
+            program("exit", 5, 0, 0),
+            Program {
+                kind: 26,
+                ..program("enter", 7, 0, 0)
+            },
+        ]);
         let libbpf = vec![[round(10), alone].concat(), round(20), round(900)];
         let pairs = pairs(&[vec![round(30), round(11), round(100)], libbpf]);
-        assert_eq!(pairs[0].ratios, [Some(1.0), Some(1.0), Some(1.0), Some(1.5)]);
-        assert!(pairs[1..].iter().all(|pair| pair.aya.is_none() && pair.ratios == [None; 4]), "{pairs:#?}");
+        assert_eq!(
+            pairs[0].ratios,
+            [Some(1.0), Some(1.0), Some(1.0), Some(1.5)]
+        );
+        assert!(
+            pairs[1..]
+                .iter()
+                .all(|pair| pair.aya.is_none() && pair.ratios == [None; 4]),
+            "{pairs:#?}"
+        );
         assert_eq!(pairs.len(), 3);
     }
 

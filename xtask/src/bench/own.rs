@@ -26,7 +26,8 @@ const NO_NAMES: [&str; 2] = ["impl", "packets_per_second"];
 pub enum Place<'a> {
     /// On this machine's own kernel.
     Here,
-    /// In an emulated VM with a kernel of this release. Its nanoseconds mean nothing; their ratio does.
+    /// In an emulated VM with a kernel of this release. Its nanoseconds mean nothing; their ratio
+    /// does.
     Vm(&'a str),
 }
 
@@ -67,14 +68,24 @@ impl Case {
 }
 
 pub fn arguments(lesson: &Lesson) -> Vec<String> {
-    lesson.about.bench.iter().cloned().chain(["--json".to_owned()]).collect()
+    lesson
+        .about
+        .bench
+        .iter()
+        .cloned()
+        .chain(["--json".to_owned()])
+        .collect()
 }
 
 /// Gathers what each implementation printed, as medians.
-pub fn measure(rounds: u16, mut perform: impl FnMut(Implementation) -> Result<Vec<u8>>) -> Result<Vec<Case>> {
+pub fn measure(
+    rounds: u16,
+    mut perform: impl FnMut(Implementation) -> Result<Vec<u8>>,
+) -> Result<Vec<Case>> {
     let rounds = in_turn(rounds, |implementation| {
         let printed = perform(implementation)?;
-        parse(&printed).with_context(|| format!("cannot understand what it measured with {implementation}"))
+        parse(&printed)
+            .with_context(|| format!("cannot understand what it measured with {implementation}"))
     })?;
     Ok(cases(&rounds))
 }
@@ -87,7 +98,10 @@ fn parse(printed: &[u8]) -> Result<Vec<Measured>> {
         let mut names = object?;
         let figure = names.remove(FIGURE).and_then(|value| value.as_f64());
         NO_NAMES.iter().for_each(|name| drop(names.remove(*name)));
-        Ok((names, figure.with_context(|| format!("an object without {FIGURE}"))?))
+        Ok((
+            names,
+            figure.with_context(|| format!("an object without {FIGURE}"))?,
+        ))
     };
     objects.map(case).collect()
 }
@@ -98,17 +112,29 @@ fn cases(rounds: &[Vec<Vec<Measured>>; 2]) -> Vec<Case> {
         if !cases.iter().any(|case| case.names == *names) {
             let of = |rounds: &Vec<Vec<Measured>>| {
                 median(
-                    rounds.iter().flatten().filter(|(other, _)| other == names).map(|(_, ns)| *ns).collect(),
+                    rounds
+                        .iter()
+                        .flatten()
+                        .filter(|(other, _)| other == names)
+                        .map(|(_, ns)| *ns)
+                        .collect(),
                 )
             };
-            cases.push(Case { names: names.clone(), nanoseconds: rounds.each_ref().map(of) });
+            cases.push(Case {
+                names: names.clone(),
+                nanoseconds: rounds.each_ref().map(of),
+            });
         }
     }
     cases
 }
 
 /// Runs the program on this machine's own kernel, as whoever we are; returns what it printed.
-pub fn run_here(lesson: &Lesson, program: &Path, implementation: Implementation) -> Result<Vec<u8>> {
+pub fn run_here(
+    lesson: &Lesson,
+    program: &Path,
+    implementation: Implementation,
+) -> Result<Vec<u8>> {
     let mut command = Command::new(program);
     command.args(demo::arguments_of(implementation, &arguments(lesson)));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -116,8 +142,14 @@ pub fn run_here(lesson: &Lesson, program: &Path, implementation: Implementation)
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     // Few lines come from either, so that one never fills its pipe while the other is read.
     let (mut printed, mut errors) = (Vec::new(), String::new());
-    stdout.context("no standard output")?.read_to_end(&mut printed).context("cannot read what it prints")?;
-    stderr.context("no standard error")?.read_to_string(&mut errors).context("cannot read what it prints")?;
+    stdout
+        .context("no standard output")?
+        .read_to_end(&mut printed)
+        .context("cannot read what it prints")?;
+    stderr
+        .context("no standard error")?
+        .read_to_string(&mut errors)
+        .context("cannot read what it prints")?;
     match running.wait()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(printed),
@@ -126,22 +158,35 @@ pub fn run_here(lesson: &Lesson, program: &Path, implementation: Implementation)
 }
 
 pub fn show(lesson: &str, place: Place<'_>, cases: &[Case], json: bool) -> Result<()> {
-    let text = if json { as_json(lesson, place, cases)? } else { as_text(lesson, place, cases) };
+    let text = if json {
+        as_json(lesson, place, cases)?
+    } else {
+        as_text(lesson, place, cases)
+    };
     Ok(screen::answer(text.as_bytes())?)
 }
 
 fn as_text(lesson: &str, place: Place<'_>, cases: &[Case]) -> String {
-    let whose = if place == Place::Here { "this machine's own kernel" } else { "in a VM: ratios only" };
-    let mut text = format!("\n{lesson}, measured by itself on Linux {}, {whose}\n", place.release());
+    let whose = if place == Place::Here {
+        "this machine's own kernel"
+    } else {
+        "in a VM: ratios only"
+    };
+    let mut text = format!(
+        "\n{lesson}, measured by itself on Linux {}, {whose}\n",
+        place.release()
+    );
     text += &format!(
         "  {:<40} {:>12} {:>12} {:>12} {:>12}  aya/libbpf\n",
         "case", "aya", "libbpf", "aya", "libbpf"
     );
     for case in cases {
         let [aya, libbpf] = place.shown(case.nanoseconds);
-        let time = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1} ns"));
-        let pace =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.2} M/s", 1e3 / value));
+        let time =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1} ns"));
+        let pace = |value: Option<f64>| {
+            value.map_or("-".to_owned(), |value| format!("{:.2} M/s", 1e3 / value))
+        };
         text += &format!(
             "  {:<40} {:>12} {:>12} {:>12} {:>12}  {}\n",
             case.name(),
@@ -202,15 +247,28 @@ mod tests {
         let emulated = Place::Vm("6.12.1");
         let text = as_text("06-xdp", emulated, &measured());
         assert!(!text.contains(" ns") && text.contains("1.15"), "{text}");
-        assert!(as_json("06-xdp", emulated, &measured()).unwrap().contains(r#""aya":{"ns_per_run":null}"#));
+        assert!(
+            as_json("06-xdp", emulated, &measured())
+                .unwrap()
+                .contains(r#""aya":{"ns_per_run":null}"#)
+        );
     }
 
     #[test]
     fn what_is_no_measurement_is_said() {
-        let print =
-            |text: &'static str| measure(1, move |_| Ok(text.into())).map_err(|error| format!("{error:#}"));
-        assert!(print("not an object").unwrap_err().contains("measured with aya"));
-        assert!(print(r#"{"case":"drop"}"#).unwrap_err().contains("without ns_per_run"));
+        let print = |text: &'static str| {
+            measure(1, move |_| Ok(text.into())).map_err(|error| format!("{error:#}"))
+        };
+        assert!(
+            print("not an object")
+                .unwrap_err()
+                .contains("measured with aya")
+        );
+        assert!(
+            print(r#"{"case":"drop"}"#)
+                .unwrap_err()
+                .contains("without ns_per_run")
+        );
         assert_eq!(print(""), Ok(vec![]));
     }
 }

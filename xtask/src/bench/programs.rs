@@ -31,7 +31,11 @@ struct Measurement<'a> {
 
 pub fn run(options: &Bench) -> Result<Exit> {
     let lessons = catalog::lessons()?;
-    let wanted = options.lesson.as_deref().map(|name| catalog::find(&lessons, name)).transpose()?;
+    let wanted = options
+        .lesson
+        .as_deref()
+        .map(|name| catalog::find(&lessons, name))
+        .transpose()?;
     let selection = Selection::parse(&options.kernel)?;
     setup::ensure(&[&demo::BUILD_NEEDS[..], &demo::VM_NEEDS, &selection.needs()].concat())?;
     let kernels = selection.kernels()?;
@@ -39,7 +43,13 @@ pub fn run(options: &Bench) -> Result<Exit> {
     for lesson in wanted.map_or(lessons.iter().collect(), |lesson| vec![lesson]) {
         let program = build::lesson(lesson)?;
         let (rounds, json) = (options.rounds, options.json);
-        let measured = Measurement { lesson, program: &program, rounds, json }.on_kernels(&kernels)?;
+        let measured = Measurement {
+            lesson,
+            program: &program,
+            rounds,
+            json,
+        }
+        .on_kernels(&kernels)?;
         exit = if exit == Exit::Done { measured } else { exit };
     }
     Ok(exit)
@@ -54,7 +64,10 @@ impl Measurement<'_> {
             if let Err(error) = self.on(kernel, measured_here) {
                 let problem = error.downcast::<Problem>()?;
                 screen::say(Mark::Bad, &problem.to_string());
-                problem.help_lines().iter().for_each(|line| screen::note(&format!("  help: {line}")));
+                problem
+                    .help_lines()
+                    .iter()
+                    .for_each(|line| screen::note(&format!("  help: {line}")));
                 exit = problem.exit();
             }
         }
@@ -63,16 +76,29 @@ impl Measurement<'_> {
 
     fn on(&self, kernel: &Kernel, measured_here: bool) -> Result<()> {
         let name = self.lesson.full_name();
-        screen::progress(&format!("{name} on Linux {}: rounds: {}", kernel.release, self.rounds));
+        screen::progress(&format!(
+            "{name} on Linux {}: rounds: {}",
+            kernel.release, self.rounds
+        ));
         let programs = demo::programs(&[self.program])?;
-        let machine = Machine { clock: Clock::Instructions, ..demo::machine(kernel)? };
+        let machine = Machine {
+            clock: Clock::Instructions,
+            ..demo::machine(kernel)?
+        };
         let mut started = vm::start(&machine, &programs).map_err(Failure::into_error)?;
         let pairs = cost::pairs(&in_turn(self.rounds, |implementation| {
             self.round(&mut started.guest, implementation, kernel)
         })?);
-        let heading = table::Heading { lesson: &name, release: &started.release, rounds: self.rounds };
-        let text =
-            if self.json { table::as_json(&heading, &pairs)? } else { table::as_text(&heading, &pairs) };
+        let heading = table::Heading {
+            lesson: &name,
+            release: &started.release,
+            rounds: self.rounds,
+        };
+        let text = if self.json {
+            table::as_json(&heading, &pairs)?
+        } else {
+            table::as_text(&heading, &pairs)
+        };
         screen::answer(text.as_bytes())?;
         if measured_here || self.lesson.about.bench.is_empty() {
             return Ok(());
@@ -106,16 +132,30 @@ impl Measurement<'_> {
         }
     }
 
-    fn round(&self, guest: &mut Guest, implementation: Implementation, kernel: &Kernel) -> Result<Vec<Cost>> {
+    fn round(
+        &self,
+        guest: &mut Guest,
+        implementation: Implementation,
+        kernel: &Kernel,
+    ) -> Result<Vec<Cost>> {
         let on_a_kernel = |place| place == catalog::Place::Kernel;
         let mut script = Script::of_demo(self.lesson, &[implementation], on_a_kernel);
-        script.plan.steps.iter_mut().for_each(|step| step.observe = true);
+        script
+            .plan
+            .steps
+            .iter_mut()
+            .for_each(|step| step.observe = true);
         let (report, _) = self.perform(guest, script, kernel)?;
         Ok(cost::of_round(&observed(report)?))
     }
 
     /// Runs a script that must succeed; returns also what it printed.
-    fn perform(&self, guest: &mut Guest, script: Script, kernel: &Kernel) -> Result<(PlanReport, Vec<u8>)> {
+    fn perform(
+        &self,
+        guest: &mut Guest,
+        script: Script,
+        kernel: &Kernel,
+    ) -> Result<(PlanReport, Vec<u8>)> {
         let mut printed = Vec::new();
         let report = guest.run(&script.plan, |happening| {
             if let Happening::Output(Stream::Stdout, bytes) = happening {
@@ -128,17 +168,41 @@ impl Measurement<'_> {
             return Err(Interrupted(SIGINT).into());
         }
         let mut row = Row::new(&kernel.name, script.implementations[0], Duration::ZERO);
-        report.steps.iter().for_each(|step| row.step_ended(&step.outcome, step.duration));
+        report
+            .steps
+            .iter()
+            .for_each(|step| row.step_ended(&step.outcome, step.duration));
         if !report.left_behind.is_empty() {
-            row.fail(format!("it left behind: {}", report.left_behind.join(", ")), Exit::NotYet);
+            row.fail(
+                format!("it left behind: {}", report.left_behind.join(", ")),
+                Exit::NotYet,
+            );
         }
-        row.failure.take().map_or(Ok((report, printed)), |failed| Err(self.problem(&row, failed).into()))
+        row.failure.take().map_or(Ok((report, printed)), |failed| {
+            Err(self.problem(&row, failed).into())
+        })
     }
 
-    fn problem(&self, Row { kernel, implementation, .. }: &Row, Failed { why, exit }: Failed) -> Problem {
+    fn problem(
+        &self,
+        Row {
+            kernel,
+            implementation,
+            ..
+        }: &Row,
+        Failed { why, exit }: Failed,
+    ) -> Problem {
         let Lesson { number, .. } = self.lesson;
-        Problem::new(exit, format!("{} with {implementation} on {kernel}: {why}", self.lesson.full_name()))
-            .help(format!("cargo xtask run {number} --impl {implementation} --kernel {kernel}"))
+        Problem::new(
+            exit,
+            format!(
+                "{} with {implementation} on {kernel}: {why}",
+                self.lesson.full_name()
+            ),
+        )
+        .help(format!(
+            "cargo xtask run {number} --impl {implementation} --kernel {kernel}"
+        ))
     }
 }
 
@@ -146,7 +210,9 @@ impl Measurement<'_> {
 fn observed(report: PlanReport) -> Result<Vec<Program>> {
     let mut programs = Vec::new();
     for step in report.steps {
-        let observed = step.observed.unwrap_or_else(|| Err("the guest says nothing about it".to_owned()));
+        let observed = step
+            .observed
+            .unwrap_or_else(|| Err("the guest says nothing about it".to_owned()));
         let observed = observed.map_err(|why| anyhow!("cannot observe what is loaded: {why}"))?;
         if observed.missed > 0 {
             screen::progress(&format!(
@@ -159,8 +225,8 @@ fn observed(report: PlanReport) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// What each implementation gives, round by round. Each goes first as often as the other, so that whatever else the
-/// machine does, it does to both.
+/// What each implementation gives, round by round. Each goes first as often as the other, so that
+/// whatever else the machine does, it does to both.
 pub(super) fn in_turn<T>(
     rounds: u16,
     mut perform: impl FnMut(Implementation) -> Result<T>,
@@ -186,6 +252,12 @@ mod tests {
             Ok(implementation)
         });
         assert_eq!(order, ["aya", "libbpf", "libbpf", "aya", "aya", "libbpf"]);
-        assert_eq!(results.unwrap(), [vec![Implementation::Aya; 3], vec![Implementation::Libbpf; 3]]);
+        assert_eq!(
+            results.unwrap(),
+            [
+                vec![Implementation::Aya; 3],
+                vec![Implementation::Libbpf; 3]
+            ]
+        );
     }
 }

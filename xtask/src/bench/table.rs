@@ -54,9 +54,22 @@ fn kind(number: u32) -> &'static str {
 }
 
 pub fn as_text(heading: &Heading<'_>, pairs: &[Pair]) -> String {
-    let Heading { lesson, release, rounds } = heading;
+    let Heading {
+        lesson,
+        release,
+        rounds,
+    } = heading;
     let mut text = format!("\n{lesson} on Linux {release}, medians of {rounds}\n");
-    text += &line(["program", "type", "by", "instructions", "machine code", "verified", "executed", "runs"]);
+    text += &line([
+        "program",
+        "type",
+        "by",
+        "instructions",
+        "machine code",
+        "verified",
+        "executed",
+        "runs",
+    ]);
     for pair in pairs {
         let mut names = [pair.program.as_str(), kind(pair.kind)];
         for (by, cost) in [("aya", &pair.aya), ("libbpf", &pair.libbpf)] {
@@ -66,10 +79,22 @@ pub fn as_text(heading: &Heading<'_>, pairs: &[Pair]) -> String {
         }
         if pair.aya.is_some() && pair.libbpf.is_some() {
             let [instructions, code, verified, executed] = pair.ratios.map(ratio);
-            text += &line(["", "", "aya/libbpf", &instructions, &code, &verified, &executed, ""]);
+            text += &line([
+                "",
+                "",
+                "aya/libbpf",
+                &instructions,
+                &code,
+                &verified,
+                &executed,
+                "",
+            ]);
         }
     }
-    if pairs.iter().any(|pair| pair.ratios.into_iter().flatten().any(is_above_aim)) {
+    if pairs
+        .iter()
+        .any(|pair| pair.ratios.into_iter().flatten().any(is_above_aim))
+    {
         text += &format!("  ! more than {AIM} times what C costs\n");
     }
     text
@@ -79,12 +104,38 @@ fn cost_line([program, kind]: [&str; 2], by: &str, cost: &Cost) -> String {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
     let [instructions, code, verified, executed] = cost.figures.map(number);
     let runs = cost.runs.to_string();
-    line([program, kind, by, &instructions, &format!("{code} B"), &verified, &executed, &runs])
+    line([
+        program,
+        kind,
+        by,
+        &instructions,
+        &format!("{code} B"),
+        &verified,
+        &executed,
+        &runs,
+    ])
 }
 
-fn line([program, kind, by, instructions, code, verified, executed, runs]: [&str; 8]) -> String {
+fn line(
+    [
+        program,
+        kind,
+        by,
+        instructions,
+        code,
+        verified,
+        executed,
+        runs,
+    ]: [&str; 8],
+) -> String {
     // A mark stands behind its number, where no digit would.
-    let number = |text: &str| if text.ends_with('!') { text.to_owned() } else { format!("{text}  ") };
+    let number = |text: &str| {
+        if text.ends_with('!') {
+            text.to_owned()
+        } else {
+            format!("{text}  ")
+        }
+    };
     let text = format!(
         "  {program:<15} {kind:<14} {by:<10} {:>14} {:>14} {:>10} {:>10} {runs:>8}",
         number(instructions),
@@ -107,7 +158,10 @@ pub fn ratio(value: Option<f64>) -> String {
 pub fn as_json(heading: &Heading<'_>, pairs: &[Pair]) -> Result<String> {
     let mut text = String::new();
     for pair in pairs {
-        let above = FIGURES.into_iter().zip(pair.ratios).filter(|(_, ratio)| ratio.is_some_and(is_above_aim));
+        let above = FIGURES
+            .into_iter()
+            .zip(pair.ratios)
+            .filter(|(_, ratio)| ratio.is_some_and(is_above_aim));
         let object = json!({
             "lesson": heading.lesson,
             "kernel": heading.release,
@@ -131,7 +185,11 @@ fn cost_object(cost: &Cost) -> Map<String, Value> {
 }
 
 fn figures_object(figures: Figures) -> Map<String, Value> {
-    FIGURES.into_iter().zip(figures).map(|(name, value)| (name.to_owned(), value.into())).collect()
+    FIGURES
+        .into_iter()
+        .zip(figures)
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -141,12 +199,19 @@ mod tests {
 
     fn pairs() -> Vec<Pair> {
         let round = |enter: u32, executed: u64, alone: &str| {
-            vec![cost::of_round(&[program("hello_enter", enter, 2, executed * 8), program(alone, 9, 0, 0)])]
+            vec![cost::of_round(&[
+                program("hello_enter", enter, 2, executed * 8),
+                program(alone, 9, 0, 0),
+            ])]
         };
         cost::pairs(&[round(66, 900, "only_in_rust"), round(57, 450, "only_in_c")])
     }
 
-    const HEADING: Heading<'_> = Heading { lesson: "01-hello-kprobe", release: "6.12.1", rounds: 3 };
+    const HEADING: Heading<'_> = Heading {
+        lesson: "01-hello-kprobe",
+        release: "6.12.1",
+        rounds: 3,
+    };
 
     #[test]
     fn both_implementations_stand_side_by_side() {
@@ -156,7 +221,10 @@ mod tests {
     #[test]
     fn json_has_an_object_a_program() {
         let json = as_json(&HEADING, &pairs()).unwrap();
-        let objects: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let objects: Vec<Value> = json
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         assert_eq!(objects[0]["ratio"]["executed_per_run"], 2.0);
         assert_eq!(objects[0]["above_aim"].as_array().unwrap().len(), 4);
         assert_eq!(objects[1]["libbpf"], Value::Null);

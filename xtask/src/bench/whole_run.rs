@@ -48,8 +48,8 @@ pub fn run(kernel: &str, json: bool) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Medians of a boot whose init ends the VM at once, and of `run` with everything built, measured in turn: whatever
-/// else the machine does, it does to both.
+/// Medians of a boot whose init ends the VM at once, and of `run` with everything built, measured
+/// in turn: whatever else the machine does, it does to both.
 fn alternate(machine: &Machine, accel: Accel, kernel: &str) -> Result<(Duration, Duration)> {
     let initramfs = bare_initramfs()?;
     let (mut floors, mut wholes) = (Vec::new(), Vec::new());
@@ -76,20 +76,36 @@ fn time_of_run(accel: Accel, kernel: &str) -> Result<Duration> {
         .stderr(Stdio::null())
         .status()
         .context("cannot start this program again")?;
-    ensure!(status.success(), "run {LESSON} failed; see: cargo xtask run {LESSON} --kernel {kernel}");
+    ensure!(
+        status.success(),
+        "run {LESSON} failed; see: cargo xtask run {LESSON} --kernel {kernel}"
+    );
     Ok(begin.elapsed())
 }
 
-/// The median cost of one more run of the lesson, and of one more step that does nothing, in a booted VM.
+/// The median cost of one more run of the lesson, and of one more step that does nothing, in a
+/// booted VM.
 fn another_step(
     machine: &Machine,
     programs: &vm::Programs,
     lessons: &[catalog::Lesson],
 ) -> Result<(Duration, Duration)> {
-    let mut guest = vm::start(machine, programs).map_err(Failure::into_error)?.guest;
-    let lesson = Script::of_demo(catalog::find(lessons, LESSON)?, &[Implementation::Aya], |_| true).plan;
-    let nothing = Step { args: vec!["--version".to_owned()], ..lesson.steps[0].clone() };
-    let nothing = Plan { steps: vec![nothing] };
+    let mut guest = vm::start(machine, programs)
+        .map_err(Failure::into_error)?
+        .guest;
+    let lesson = Script::of_demo(
+        catalog::find(lessons, LESSON)?,
+        &[Implementation::Aya],
+        |_| true,
+    )
+    .plan;
+    let nothing = Step {
+        args: vec!["--version".to_owned()],
+        ..lesson.steps[0].clone()
+    };
+    let nothing = Plan {
+        steps: vec![nothing],
+    };
     let mut time = |plan: &Plan| -> Result<Duration> {
         let begin = Instant::now();
         let report = guest.run(plan, |_| Ok(())).map_err(Failure::into_error)?;
@@ -100,13 +116,19 @@ fn another_step(
         );
         Ok(begin.elapsed())
     };
-    let lessons = (0..ROUNDS).map(|_| time(&lesson)).collect::<Result<Vec<_>>>()?;
-    let nothings = (0..ROUNDS).map(|_| time(&nothing)).collect::<Result<Vec<_>>>()?;
+    let lessons = (0..ROUNDS)
+        .map(|_| time(&lesson))
+        .collect::<Result<Vec<_>>>()?;
+    let nothings = (0..ROUNDS)
+        .map(|_| time(&nothing))
+        .collect::<Result<Vec<_>>>()?;
     both_medians(lessons, nothings)
 }
 
 fn both_medians(one: Vec<Duration>, other: Vec<Duration>) -> Result<(Duration, Duration)> {
-    median(one).zip(median(other)).context("nothing was measured")
+    median(one)
+        .zip(median(other))
+        .context("nothing was measured")
 }
 
 /// An initial file system whose init does nothing but end the VM.
@@ -119,9 +141,11 @@ fn bare_initramfs() -> Result<Vec<u8>> {
 
 fn bare_init() -> Result<PathBuf> {
     let folder = workspace::cache().join("init");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let (source, program) = (folder.join("bare.c"), folder.join("bare"));
-    std::fs::write(&source, BARE_INIT).with_context(|| format!("cannot write {}", source.display()))?;
+    std::fs::write(&source, BARE_INIT)
+        .with_context(|| format!("cannot write {}", source.display()))?;
     let status = Command::new("cc")
         .args(["-static", "-Os", "-s", "-o"])
         .args([&program, &source])
@@ -140,7 +164,10 @@ struct Sizes {
 impl Sizes {
     fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
         let base = image::initramfs(&Modules::find(machine.modules.as_deref()), None)?.len();
-        Ok(Self { base, overlay: demo::programs(&[program])?.len() })
+        Ok(Self {
+            base,
+            overlay: demo::programs(&[program])?.len(),
+        })
     }
 }
 

@@ -76,7 +76,8 @@ pub fn answers(candidates: &[Candidate]) -> Result<Programs> {
 
 fn add_candidates(archive: &mut Archive, candidates: &[Candidate]) -> Result<()> {
     for Candidate { name, file, .. } in candidates {
-        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         archive.file(Path::new(FOLDER).join(name), 0o644, &bytes)?;
     }
     Ok(())
@@ -94,21 +95,30 @@ pub fn judge_here() -> Result<PathBuf> {
 
 /// Judges the candidates one after the other in one guest.
 pub fn in_guest(guest: &mut Guest, candidates: &[Candidate]) -> Result<Vec<Vec<Checked>>, Failure> {
-    let plan = Plan { steps: candidates.iter().map(step).collect() };
+    let plan = Plan {
+        steps: candidates.iter().map(step).collect(),
+    };
     let mut minutes: Vec<Minutes> = Vec::new();
     let report = guest.run(&plan, |happening| {
         match (happening, minutes.last_mut()) {
             (Happening::Started(_), _) => minutes.push(Minutes::begin()),
             (Happening::Output(Stream::Stdout, bytes), Some(minutes)) => minutes.take(bytes)?,
-            (Happening::Output(Stream::Stderr, bytes), Some(minutes)) => minutes.complaints.extend(bytes),
+            (Happening::Output(Stream::Stderr, bytes), Some(minutes)) => {
+                minutes.complaints.extend(bytes)
+            }
             _ => {}
         }
         Ok(())
     })?;
     let ended = minutes.into_iter().zip(report.steps);
-    let mut judged: Vec<_> = ended.map(|(minutes, step)| minutes.conclude(&step.outcome)).collect();
+    let mut judged: Vec<_> = ended
+        .map(|(minutes, step)| minutes.conclude(&step.outcome))
+        .collect();
     if let (Some(last), [complaint, ..]) = (judged.last_mut(), report.complaints.as_slice()) {
-        last.push(failed("the kernel has no complaint", format!("it says: {complaint}")));
+        last.push(failed(
+            "the kernel has no complaint",
+            format!("it says: {complaint}"),
+        ));
     }
     Ok(judged)
 }
@@ -139,7 +149,10 @@ pub fn here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
 /// The check [`FITS`] alone. The others are not run: nothing is loaded into this machine's kernel.
 pub fn fit_here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
     let mut command = Command::new(judge);
-    command.arg(&candidate.exercise.name).arg(&candidate.file).arg("--fit-only");
+    command
+        .arg(&candidate.exercise.name)
+        .arg(&candidate.file)
+        .arg("--fit-only");
     command.arg(format!("--with={}", candidate.implementation));
     minutes_of(command)
 }
@@ -151,7 +164,9 @@ fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
     if let Some(mut stdout) = running.child.stdout.take() {
         let mut buffer = [0; 4096];
         loop {
-            match std::io::Read::read(&mut stdout, &mut buffer).context("cannot read what the judge says")? {
+            match std::io::Read::read(&mut stdout, &mut buffer)
+                .context("cannot read what the judge says")?
+            {
                 0 => break,
                 length => minutes.take(&buffer[..length])?,
             }
@@ -188,7 +203,8 @@ impl Minutes {
         self.line.extend_from_slice(bytes);
         while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
-            let said = serde_json::from_slice(&line).context("the judge says what is no verdict")?;
+            let said =
+                serde_json::from_slice(&line).context("the judge says what is no verdict")?;
             self.hear(said)?;
         }
         Ok(())
@@ -197,13 +213,27 @@ impl Minutes {
     fn hear(&mut self, said: Said) -> Result<()> {
         let verdict = match said {
             Said::Checks(names) => {
-                let not_run = |name| Checked { name, verdict: Verdict::NotRun, took: Duration::ZERO };
+                let not_run = |name| Checked {
+                    name,
+                    verdict: Verdict::NotRun,
+                    took: Duration::ZERO,
+                };
                 self.checks = names.into_iter().map(not_run).collect();
                 return Ok(());
             }
             Said::Passed => Verdict::Passed,
             Said::Failed { why } => Verdict::Failed { why },
-            Said::Rejected { program, error, log, note } => Verdict::Rejected { program, error, log, note },
+            Said::Rejected {
+                program,
+                error,
+                log,
+                note,
+            } => Verdict::Rejected {
+                program,
+                error,
+                log,
+                note,
+            },
         };
         self.decide(verdict)
     }
@@ -227,7 +257,10 @@ impl Minutes {
             Outcome::Flooded => format!("it printed more than {} MB", OUTPUT_LIMIT >> 20),
             Outcome::Killed(signal) => format!("signal {signal} ended it"),
             Outcome::Exited(_) | Outcome::NotStarted(_) => {
-                format!("the judge failed: {}", String::from_utf8_lossy(&self.complaints).trim())
+                format!(
+                    "the judge failed: {}",
+                    String::from_utf8_lossy(&self.complaints).trim()
+                )
             }
         };
         if self.decide(Verdict::Failed { why: why.clone() }).is_err() {
@@ -238,7 +271,11 @@ impl Minutes {
 }
 
 pub fn failed(name: &str, why: String) -> Checked {
-    Checked { name: name.to_owned(), verdict: Verdict::Failed { why }, took: Duration::ZERO }
+    Checked {
+        name: name.to_owned(),
+        verdict: Verdict::Failed { why },
+        took: Duration::ZERO,
+    }
 }
 
 #[cfg(test)]
@@ -257,28 +294,49 @@ mod tests {
     }
 
     fn verdicts(checks: &[Checked]) -> Vec<String> {
-        checks.iter().map(|check| format!("{}: {:?}", check.name, check.verdict)).collect()
+        checks
+            .iter()
+            .map(|check| format!("{}: {:?}", check.name, check.verdict))
+            .collect()
     }
 
     #[test]
     fn what_comes_after_a_failure_was_not_run() {
         let checks = Said::Checks(["a", "b", "c"].map(str::to_owned).to_vec());
-        let minutes = minutes(&[checks, Said::Passed, Said::Failed { why: "2, not 3".into() }]);
+        let minutes = minutes(&[
+            checks,
+            Said::Passed,
+            Said::Failed {
+                why: "2, not 3".into(),
+            },
+        ]);
         let checks = minutes.conclude(&Outcome::Exited(0));
-        assert_eq!(verdicts(&checks), ["a: Passed", "b: Failed { why: \"2, not 3\" }", "c: NotRun"]);
+        assert_eq!(
+            verdicts(&checks),
+            ["a: Passed", "b: Failed { why: \"2, not 3\" }", "c: NotRun"]
+        );
     }
 
     #[test]
     fn a_judge_that_hangs_blames_the_check_that_it_was_at() {
         let checks = Said::Checks(["a", "b"].map(str::to_owned).to_vec());
         let checks = minutes(&[checks, Said::Passed]).conclude(&Outcome::TimedOut);
-        assert_eq!(verdicts(&checks)[1], "b: Failed { why: \"it did not end within 30 s\" }");
+        assert_eq!(
+            verdicts(&checks)[1],
+            "b: Failed { why: \"it did not end within 30 s\" }"
+        );
     }
 
     #[test]
     fn a_judge_that_says_nothing_is_no_success() {
         let checks = Minutes::begin().conclude(&Outcome::Killed(11));
-        assert!(matches!(checks[..], [Checked { verdict: Verdict::Failed { .. }, .. }]));
+        assert!(matches!(
+            checks[..],
+            [Checked {
+                verdict: Verdict::Failed { .. },
+                ..
+            }]
+        ));
     }
 
     #[test]

@@ -93,18 +93,31 @@ pub enum Variant {
 impl Exercise {
     fn read(lesson: &Lesson, folder: PathBuf) -> Result<Self> {
         let path = folder.join("exercise.toml");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let about: About =
-            toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
-        ensure!(!about.starter.is_empty(), "{}: it can be solved in no language", path.display());
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let about: About = toml::from_str(&text)
+            .with_context(|| format!("cannot understand {}", path.display()))?;
+        ensure!(
+            !about.starter.is_empty(),
+            "{}: it can be solved in no language",
+            path.display()
+        );
         let both = about.starter.len() == Implementation::ALL.len();
         ensure!(
             both == about.one_language.is_none(),
             "{}: one-language says why there is one",
             path.display()
         );
-        let name = format!("{}/{}", lesson.number, folder.file_name().unwrap_or_default().to_string_lossy());
-        Ok(Self { name, folder, about })
+        let name = format!(
+            "{}/{}",
+            lesson.number,
+            folder.file_name().unwrap_or_default().to_string_lossy()
+        );
+        Ok(Self {
+            name,
+            folder,
+            about,
+        })
     }
 
     /// `03`
@@ -129,7 +142,9 @@ impl Exercise {
     /// The kernels of the matrix that it can be solved on.
     pub fn kernels(&self) -> impl Iterator<Item = &'static str> {
         let since = self.about.since.as_ref();
-        let first = since.and_then(|since| MATRIX.iter().position(|kernel| kernel == since)).unwrap_or(0);
+        let first = since
+            .and_then(|since| MATRIX.iter().position(|kernel| kernel == since))
+            .unwrap_or(0);
         MATRIX.into_iter().skip(first)
     }
 
@@ -149,7 +164,8 @@ impl Exercise {
         self.folder.join(folder).join(file)
     }
 
-    /// Whether the learner has begun: the answer is not the starter any more. An answer that has gone counts as begun.
+    /// Whether the learner has begun: the answer is not the starter any more. An answer that has
+    /// gone counts as begun.
     pub fn is_begun(&self, implementation: Implementation) -> bool {
         let read = |variant| fs::read(self.source(variant, implementation)).ok();
         read(Variant::Answer) != read(Variant::Starter)
@@ -166,7 +182,10 @@ impl Exercise {
 
     /// What to type to go on with it.
     pub fn invitation(&self) -> String {
-        format!("next: cargo xtask check {}    ({})", self.name, self.about.title)
+        format!(
+            "next: cargo xtask check {}    ({})",
+            self.name, self.about.title
+        )
     }
 
     /// The language with an answer, or else the first.
@@ -196,19 +215,27 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    Ok(paths.into_iter().filter(|path| path.join("exercise.toml").exists()).collect())
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(paths
+        .into_iter()
+        .filter(|path| path.join("exercise.toml").exists())
+        .collect())
 }
 
-/// What a learner means: the exercise of this name, or the first of a lesson, or of all, that is not done. None, if all
-/// of them are.
+/// What a learner means: the exercise of this name, or the first of a lesson, or of all, that is
+/// not done. None, if all of them are.
 pub fn choose<'a>(
     exercises: &'a [Exercise],
     name: Option<&str>,
     progress: &Progress,
 ) -> Result<Option<&'a Exercise>> {
-    let Some(name) = name else { return Ok(progress.pending(exercises)) };
+    let Some(name) = name else {
+        return Ok(progress.pending(exercises));
+    };
     match of_lesson(exercises, name)? {
         Some(exercises) => Ok(progress.pending(exercises)),
         None => find(exercises, name).map(Some),
@@ -218,7 +245,10 @@ pub fn choose<'a>(
 /// The exercises of the lesson that is called so. They come one after the other.
 fn of_lesson<'a>(exercises: &'a [Exercise], name: &str) -> Result<Option<&'a [Exercise]>> {
     let lessons = catalog::lessons()?;
-    let Some(lesson) = lessons.iter().find(|lesson| lesson.is_called(name.trim_end_matches('/'))) else {
+    let Some(lesson) = lessons
+        .iter()
+        .find(|lesson| lesson.is_called(name.trim_end_matches('/')))
+    else {
         return Ok(None);
     };
     let mut by_lesson = exercises.chunk_by(|one, other| one.lesson() == other.lesson());
@@ -231,7 +261,8 @@ pub fn all_are_done(lesson: Option<&str>) -> String {
     format!("every exercise{of} is done")
 }
 
-/// The exercise that `name` means: `03/count-by-comm`, `3/count-by-comm`, or `count-by-comm` if only one is called so.
+/// The exercise that `name` means: `03/count-by-comm`, `3/count-by-comm`, or `count-by-comm` if
+/// only one is called so.
 pub fn find<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Exercise> {
     let is_meant = |exercise: &&Exercise| match name.trim_end_matches('/').split_once('/') {
         Some((lesson, short)) => {
@@ -243,22 +274,30 @@ pub fn find<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Exercise> {
     let mut found = exercises.iter().filter(is_meant);
     match (found.next(), found.next()) {
         (Some(exercise), None) => Ok(exercise),
-        (Some(one), Some(other)) => Err(Problem::usage(format!("more than one exercise is called '{name}'"))
-            .help(format!("one of them: {}", one.name))
-            .help(format!("another: {}", other.name))
-            .into()),
+        (Some(one), Some(other)) => Err(Problem::usage(format!(
+            "more than one exercise is called '{name}'"
+        ))
+        .help(format!("one of them: {}", one.name))
+        .help(format!("another: {}", other.name))
+        .into()),
         (None, _) => Err(unknown(exercises, name).into()),
     }
 }
 
 fn unknown(exercises: &[Exercise], name: &str) -> Problem {
     let score = |exercise: &Exercise| {
-        strsim::jaro_winkler(&exercise.name, name).max(strsim::jaro_winkler(exercise.short_name(), name))
+        strsim::jaro_winkler(&exercise.name, name)
+            .max(strsim::jaro_winkler(exercise.short_name(), name))
     };
-    let nearest = exercises.iter().max_by(|one, other| score(one).total_cmp(&score(other)));
+    let nearest = exercises
+        .iter()
+        .max_by(|one, other| score(one).total_cmp(&score(other)));
     let problem = Problem::usage(format!("no exercise is called '{name}'"));
     let problem = match nearest.filter(|exercise| score(exercise) > 0.8) {
-        Some(exercise) => problem.help(format!("a similar one exists: cargo xtask check {}", exercise.name)),
+        Some(exercise) => problem.help(format!(
+            "a similar one exists: cargo xtask check {}",
+            exercise.name
+        )),
         None => problem,
     };
     problem.help("all exercises: cargo xtask list")
@@ -271,8 +310,17 @@ mod tests {
     #[test]
     fn every_form_of_a_name_works() {
         let exercises = exercises().unwrap();
-        for name in ["03/count-by-comm", "3/count-by-comm", "03-tracepoint/count-by-comm", "count-by-comm"] {
-            assert_eq!(find(&exercises, name).unwrap().name, "03/count-by-comm", "{name}");
+        for name in [
+            "03/count-by-comm",
+            "3/count-by-comm",
+            "03-tracepoint/count-by-comm",
+            "count-by-comm",
+        ] {
+            assert_eq!(
+                find(&exercises, name).unwrap().name,
+                "03/count-by-comm",
+                "{name}"
+            );
         }
         for name in ["", "/", "03", "04/count-by-comm", "03/"] {
             assert!(find(&exercises, name).is_err(), "{name}");
@@ -285,13 +333,25 @@ mod tests {
         let mut progress = Progress::default();
         for name in ["failed-removals", "time-asleep", "removal-errors"] {
             for lesson in ["1", "01", "hello-kprobe", "01-hello-kprobe", "01/"] {
-                let chosen = choose(&exercises, Some(lesson), &progress).unwrap().unwrap();
+                let chosen = choose(&exercises, Some(lesson), &progress)
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(chosen.name, format!("01/{name}"), "{lesson}");
             }
-            progress.set_done(find(&exercises, name).unwrap(), Implementation::Libbpf, true);
+            progress.set_done(
+                find(&exercises, name).unwrap(),
+                Implementation::Libbpf,
+                true,
+            );
         }
         assert!(choose(&exercises, Some("01"), &progress).unwrap().is_none());
-        assert_eq!(choose(&exercises, Some("02"), &progress).unwrap().unwrap().lesson(), "02");
+        assert_eq!(
+            choose(&exercises, Some("02"), &progress)
+                .unwrap()
+                .unwrap()
+                .lesson(),
+            "02"
+        );
         assert!(choose(&exercises, Some("99"), &progress).is_err());
     }
 
@@ -299,7 +359,10 @@ mod tests {
     fn a_misspelt_name_gets_a_suggestion() {
         let error = find(&exercises().unwrap(), "03/count-by-com").unwrap_err();
         let problem = error.downcast::<Problem>().unwrap();
-        assert_eq!(problem.help_lines()[0], "a similar one exists: cargo xtask check 03/count-by-comm");
+        assert_eq!(
+            problem.help_lines()[0],
+            "a similar one exists: cargo xtask check 03/count-by-comm"
+        );
     }
 
     #[test]
@@ -312,8 +375,16 @@ mod tests {
                 }
             }
             let text = fs::read_to_string(exercise.folder.join("README.md")).unwrap();
-            assert!(text.starts_with(&format!("# {}\n", exercise.about.title)), "{}", exercise.name);
-            assert!(exercise.about.hints.iter().all(|hint| hint.len() > 20), "{}", exercise.name);
+            assert!(
+                text.starts_with(&format!("# {}\n", exercise.about.title)),
+                "{}",
+                exercise.name
+            );
+            assert!(
+                exercise.about.hints.iter().all(|hint| hint.len() > 20),
+                "{}",
+                exercise.name
+            );
         }
     }
 }

@@ -5,8 +5,9 @@
 //! hints 03/count-by-comm 2
 //! ```
 //!
-//! It is written to a file beside it and then renamed, so a crash or a full disk leaves the old one. Lines that are not
-//! understood are kept: another version of the course may have written them.
+//! It is written to a file beside it and then renamed, so a crash or a full disk leaves the old
+//! one. Lines that are not understood are kept: another version of the course may have written
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -43,9 +44,11 @@ impl Progress {
         match fs::read(path) {
             Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Problem::machine(format!("cannot read {}: {error}", path.display()))
-                .help("remove it, and cargo xtask check --all makes it anew")
-                .into()),
+            Err(error) => Err(
+                Problem::machine(format!("cannot read {}: {error}", path.display()))
+                    .help("remove it, and cargo xtask check --all makes it anew")
+                    .into(),
+            ),
         }
     }
 
@@ -69,8 +72,12 @@ impl Progress {
         if progress == before {
             return Ok(());
         }
-        let mut file = tempfile::Builder::new().prefix(FILE).tempfile_in(folder).map_err(cannot)?;
-        file.write_all(progress.to_text().as_bytes()).map_err(cannot)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(FILE)
+            .tempfile_in(folder)
+            .map_err(cannot)?;
+        file.write_all(progress.to_text().as_bytes())
+            .map_err(cannot)?;
         file.as_file().sync_all().map_err(cannot)?;
         file.persist(&path).map_err(|error| cannot(error.error))?;
         Ok(())
@@ -81,7 +88,9 @@ impl Progress {
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["done", exercise, language] => {
-                    progress.done.insert((exercise.to_owned(), language.to_owned()));
+                    progress
+                        .done
+                        .insert((exercise.to_owned(), language.to_owned()));
                 }
                 ["hints", exercise, number] if number.parse::<usize>().is_ok() => {
                     let number = number.parse().unwrap_or_default();
@@ -94,18 +103,27 @@ impl Progress {
     }
 
     fn to_text(&self) -> String {
-        let done = self.done.iter().map(|(exercise, language)| format!("done {exercise} {language}\n"));
-        let hints = self.hints.iter().map(|(exercise, number)| format!("hints {exercise} {number}\n"));
+        let done = self
+            .done
+            .iter()
+            .map(|(exercise, language)| format!("done {exercise} {language}\n"));
+        let hints = self
+            .hints
+            .iter()
+            .map(|(exercise, number)| format!("hints {exercise} {number}\n"));
         let unknown = self.unknown.iter().map(|line| format!("{line}\n"));
         done.chain(hints).chain(unknown).collect()
     }
 
     pub fn is_done(&self, exercise: &Exercise) -> bool {
-        exercise.implementations().any(|implementation| self.is_done_in(exercise, implementation))
+        exercise
+            .implementations()
+            .any(|implementation| self.is_done_in(exercise, implementation))
     }
 
     pub fn is_done_in(&self, exercise: &Exercise, implementation: Implementation) -> bool {
-        self.done.contains(&(exercise.name.clone(), implementation.to_string()))
+        self.done
+            .contains(&(exercise.name.clone(), implementation.to_string()))
     }
 
     /// An answer that was right once may have been edited since.
@@ -128,7 +146,13 @@ impl Progress {
 
     /// How many are done, of how many.
     pub fn count(&self, exercises: &[Exercise]) -> (usize, usize) {
-        (exercises.iter().filter(|exercise| self.is_done(exercise)).count(), exercises.len())
+        (
+            exercises
+                .iter()
+                .filter(|exercise| self.is_done(exercise))
+                .count(),
+            exercises.len(),
+        )
     }
 
     /// The first exercise that is not done.
@@ -164,7 +188,14 @@ mod tests {
         let path = folder.path().join(FILE);
         fs::write(&path, b"done 01/a aya\n\xff\xfe\0\nhints 01/a many\n").unwrap();
         let progress = Progress::read_from(&path).unwrap();
-        assert_eq!((progress.done.len(), progress.hints.len(), progress.unknown.len()), (1, 0, 2));
+        assert_eq!(
+            (
+                progress.done.len(),
+                progress.hints.len(),
+                progress.unknown.len()
+            ),
+            (1, 0, 2)
+        );
     }
 
     #[test]
@@ -176,9 +207,21 @@ mod tests {
             })
         };
         std::thread::scope(|scope| {
-            (0..8).map(|number| scope.spawn(move || mark(number))).for_each(drop);
+            (0..8)
+                .map(|number| scope.spawn(move || mark(number)))
+                .for_each(drop);
         });
-        assert_eq!(Progress::read_from(&folder.path().join(FILE)).unwrap().hints.len(), 8);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(
+            Progress::read_from(&folder.path().join(FILE))
+                .unwrap()
+                .hints
+                .len(),
+            8
+        );
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
     }
 }

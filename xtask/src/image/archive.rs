@@ -34,7 +34,12 @@ impl Archive {
         self.entry(path, FOLDER | 0o755, &[])
     }
 
-    pub fn file(&mut self, path: impl AsRef<Path>, permissions: u32, contents: &[u8]) -> Result<()> {
+    pub fn file(
+        &mut self,
+        path: impl AsRef<Path>,
+        permissions: u32,
+        contents: &[u8],
+    ) -> Result<()> {
         self.parents(path.as_ref())?;
         self.entry(path.as_ref(), FILE | permissions, contents)
     }
@@ -49,18 +54,29 @@ impl Archive {
         trailer(self.bytes).context("cannot end the archive")
     }
 
-    /// The kernel creates no missing folders; a file without its folder would silently not be there.
+    /// The kernel creates no missing folders; a file without its folder would silently not be
+    /// there.
     fn parents(&mut self, path: &Path) -> Result<()> {
         path.parent().map_or(Ok(()), |parent| self.folder(parent))
     }
 
     fn entry(&mut self, path: &Path, mode: u32, contents: &[u8]) -> Result<()> {
-        let Some(name) = path.to_str() else { bail!("{} is not UTF-8", path.display()) };
+        let Some(name) = path.to_str() else {
+            bail!("{} is not UTF-8", path.display())
+        };
         let size = u32::try_from(contents.len()).with_context(|| format!("{name} is too large"))?;
         let number = u32::try_from(self.present.len())?;
-        let mut entry = Builder::new(name).ino(number).mode(mode).nlink(1).write(&mut self.bytes, size);
-        entry.write_all(contents).with_context(|| format!("cannot add {name}"))?;
-        entry.finish().with_context(|| format!("cannot add {name}"))?;
+        let mut entry = Builder::new(name)
+            .ino(number)
+            .mode(mode)
+            .nlink(1)
+            .write(&mut self.bytes, size);
+        entry
+            .write_all(contents)
+            .with_context(|| format!("cannot add {name}"))?;
+        entry
+            .finish()
+            .with_context(|| format!("cannot add {name}"))?;
         self.present.insert(path.to_owned());
         Ok(())
     }
@@ -73,14 +89,23 @@ mod tests {
     #[test]
     fn folders_come_before_what_lies_in_them_and_once() {
         let mut archive = Archive::default();
-        archive.file("lib/x86_64/libelf.so.1", 0o755, b"elf").unwrap();
+        archive
+            .file("lib/x86_64/libelf.so.1", 0o755, b"elf")
+            .unwrap();
         archive.file("lib/x86_64/libz.so.1", 0o755, b"z").unwrap();
         archive.link("bin/sh", Path::new("busybox")).unwrap();
         let bytes = archive.finish().unwrap();
         let names: Vec<_> = names(&bytes);
         assert_eq!(
             names,
-            ["lib", "lib/x86_64", "lib/x86_64/libelf.so.1", "lib/x86_64/libz.so.1", "bin", "bin/sh"]
+            [
+                "lib",
+                "lib/x86_64",
+                "lib/x86_64/libelf.so.1",
+                "lib/x86_64/libz.so.1",
+                "bin",
+                "bin/sh"
+            ]
         );
     }
 

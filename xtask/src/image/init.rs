@@ -16,8 +16,14 @@ use crate::setup::toolchain;
 use crate::{build, screen, workspace};
 
 /// The init's source, with its profile and versions: a change in any of these makes a new one.
-const SOURCES: [&str; 6] =
-    ["xtask/guest", "xtask/plan", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml"];
+const SOURCES: [&str; 6] = [
+    "xtask/guest",
+    "xtask/plan",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    ".cargo/config.toml",
+];
 
 /// Inits of other sources that stay, for whoever switches between branches.
 const KEPT: usize = 3;
@@ -29,7 +35,10 @@ pub fn get() -> Result<Vec<u8>> {
     // Read at once: another run may remove it, as one of many, at any moment.
     match read_and_mark(&path) {
         Ok(bytes) if check_static(&bytes).is_ok() => return Ok(bytes),
-        Ok(_) => screen::note(&format!("{} cannot be the guest's init: building it again", path.display())),
+        Ok(_) => screen::note(&format!(
+            "{} cannot be the guest's init: building it again",
+            path.display()
+        )),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
@@ -50,7 +59,8 @@ pub fn get() -> Result<Vec<u8>> {
 
 fn put(folder: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    // Another run may be doing the same; a rename lets the last one win without anyone seeing half a file.
+    // Another run may be doing the same; a rename lets the last one win without anyone seeing half
+    // a file.
     let temporary = folder.join(format!("{NEW}{}", std::process::id()));
     fs::write(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, path))
@@ -64,9 +74,16 @@ fn check_static(program: &[u8]) -> Result<()> {
     let header = FileHeader64::<Endianness>::parse(program).context("it is not a program")?;
     let endian = header.endian()?;
     // At the end of the file: there only if it is whole.
-    header.sections(endian, program).context("it is cut short")?;
-    let segments = header.program_headers(endian, program).context("it is cut short")?;
-    if segments.iter().any(|segment| segment.p_type(endian) == PT_INTERP) {
+    header
+        .sections(endian, program)
+        .context("it is cut short")?;
+    let segments = header
+        .program_headers(endian, program)
+        .context("it is cut short")?;
+    if segments
+        .iter()
+        .any(|segment| segment.p_type(endian) == PT_INTERP)
+    {
         bail!("it is linked dynamically");
     }
     Ok(())
@@ -92,7 +109,10 @@ fn remove_oldest(folder: &Path, ours: &Path) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_init = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         if (is_init || name.starts_with(NEW)) && entry.path() != ours {
-            let used = entry.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            let used = entry
+                .metadata()
+                .and_then(|data| data.modified())
+                .unwrap_or(SystemTime::UNIX_EPOCH);
             others.push((used, entry.path()));
         }
     }
@@ -120,7 +140,9 @@ fn add_tree(key: &mut Digest, path: &Path) -> Result<()> {
     let unreadable = || format!("cannot read {}", path.display());
     if path.is_dir() {
         let entries = fs::read_dir(path).with_context(unreadable)?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        let mut paths = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
         paths.sort();
         return paths.iter().try_for_each(|path| add_tree(key, path));
     }
@@ -139,7 +161,10 @@ mod tests {
     #[test]
     fn what_needs_a_loader_is_no_init() {
         let program = fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(check_static(&program).unwrap_err().to_string(), "it is linked dynamically");
+        assert_eq!(
+            check_static(&program).unwrap_err().to_string(),
+            "it is linked dynamically"
+        );
         assert!(check_static(&program[..program.len() / 2]).is_err());
         assert!(check_static(b"").is_err());
     }
@@ -149,14 +174,24 @@ mod tests {
     fn flags_of_the_users_do_not_make_it_dynamic() {
         let workspace = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(workspace.path().join(name), text).unwrap();
-        write("Cargo.toml", "package.name = 'guest'\nprofile.guest.inherits = 'release'\n");
+        write(
+            "Cargo.toml",
+            "package.name = 'guest'\nprofile.guest.inherits = 'release'\n",
+        );
         fs::create_dir(workspace.path().join("src")).unwrap();
         write("src/main.rs", "fn main() {}");
         let target = workspace.path().join("target");
         let mut cargo = build::init_cargo(&target);
-        cargo.current_dir(workspace.path()).env("RUSTFLAGS", "-D warnings").env("RUSTC_BOOTSTRAP", "0");
+        cargo
+            .current_dir(workspace.path())
+            .env("RUSTFLAGS", "-D warnings")
+            .env("RUSTC_BOOTSTRAP", "0");
         let output = cargo.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let built = target.join("x86_64-unknown-linux-gnu/guest/guest");
         check_static(&fs::read(built).unwrap()).unwrap();
     }
@@ -165,19 +200,30 @@ mod tests {
     fn the_ones_used_last_stay_and_other_files_too() {
         let folder = std::env::temp_dir().join(format!("xtask-init-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let inits: Vec<_> = (0..KEPT + 2).map(|number| folder.join(format!("{number:016x}"))).collect();
+        let inits: Vec<_> = (0..KEPT + 2)
+            .map(|number| folder.join(format!("{number:016x}")))
+            .collect();
         let others = ["bare", "bare.c", "notes"].map(|name| folder.join(name));
         for (age, path) in inits.iter().chain(&others).enumerate() {
             fs::write(path, "x").unwrap();
             let old = SystemTime::now() - Duration::from_secs(3600 + 60 * age as u64);
-            File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+            File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_modified(old)
+                .unwrap();
         }
         // The oldest is used, so the one before it is the next to go.
         assert_eq!(read_and_mark(&inits[KEPT + 1]).unwrap(), b"x");
         fs::write(folder.join("new-1"), "half a file of a run that goes on").unwrap();
         remove_oldest(&folder, &inits[0]);
         let stay: Vec<_> = inits.iter().map(|path| path.exists()).collect();
-        assert_eq!(stay, [true, true, false, false, true], "ours, one more, the used one");
+        assert_eq!(
+            stay,
+            [true, true, false, false, true],
+            "ours, one more, the used one"
+        );
         assert!(others.iter().all(|path| path.exists()) && folder.join("new-1").exists());
         fs::remove_dir_all(folder).unwrap();
     }

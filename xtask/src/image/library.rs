@@ -1,22 +1,29 @@
-//! The shared libraries a program needs, as its own loader finds them here and will find them in the guest.
+//! The shared libraries a program needs, as its own loader finds them here and will find them in
+//! the guest.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Asks the program's loader, as `ldd` does. Only for programs of our own: the loader that the program names is run.
+/// Asks the program's loader, as `ldd` does. Only for programs of our own: the loader that the
+/// program names is run.
 pub fn needed_by(program: &Path) -> Result<Vec<Library>> {
     let output = Command::new(program)
         .env("LD_TRACE_LOADED_OBJECTS", "1")
-        // They lead to libraries that the program would not find in the guest; cargo sets the first.
+        // They lead to libraries that the program would not find in the guest; cargo sets the
+        // first.
         .env_remove("LD_LIBRARY_PATH")
         .env_remove("LD_PRELOAD")
         .output()
         .with_context(|| format!("cannot run the loader of {}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if let Some(line) = text.lines().find(|line| line.ends_with("not found")) {
-        bail!("{} needs a shared library that is not installed: {}", program.display(), line.trim());
+        bail!(
+            "{} needs a shared library that is not installed: {}",
+            program.display(),
+            line.trim()
+        );
     }
     Ok(libraries_in(&text))
 }
@@ -28,22 +35,29 @@ pub struct Library {
     pub inside: PathBuf,
 }
 
-/// The guest has no /etc/ld.so.cache, so only the loader's default folders count there. They differ between
-/// distributions, but the C library is always in one of them: all others go beside it, by the name they are asked for.
+/// The guest has no /etc/ld.so.cache, so only the loader's default folders count there. They differ
+/// between distributions, but the C library is always in one of them: all others go beside it, by
+/// the name they are asked for.
 fn libraries_in(text: &str) -> Vec<Library> {
     let found: Vec<(&str, &str)> = text.lines().filter_map(entry).collect();
     let libc = found.iter().find(|(name, _)| *name == "libc.so.6");
-    let folder = libc.and_then(|(_, path)| Path::new(path).parent()).unwrap_or(Path::new("/lib64"));
+    let folder = libc
+        .and_then(|(_, path)| Path::new(path).parent())
+        .unwrap_or(Path::new("/lib64"));
     let place = |(name, path): &(&str, &str)| {
         // A name with a folder, as the loader's own, is joined as it is.
         let inside = folder.join(name);
-        Library { here: PathBuf::from(path), inside: inside.strip_prefix("/").unwrap_or(&inside).to_owned() }
+        Library {
+            here: PathBuf::from(path),
+            inside: inside.strip_prefix("/").unwrap_or(&inside).to_owned(),
+        }
     };
     found.iter().map(place).collect()
 }
 
-/// (name, path) of `libelf.so.1 => /lib/libelf.so.1 (0x7f)` or `/lib64/ld-linux-x86-64.so.2 (0x7f)`, which Arch prints
-/// as `/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2 (0x7f)`. The vDSO has no path.
+/// (name, path) of `libelf.so.1 => /lib/libelf.so.1 (0x7f)` or `/lib64/ld-linux-x86-64.so.2
+/// (0x7f)`, which Arch prints as `/lib64/ld-linux-x86-64.so.2 => /usr/lib64/ld-linux-x86-64.so.2
+/// (0x7f)`. The vDSO has no path.
 fn entry(line: &str) -> Option<(&str, &str)> {
     let (before, _address) = line.trim().rsplit_once(" (")?;
     let (name, path) = before.split_once(" => ").unwrap_or((before, before));
@@ -64,14 +78,28 @@ mod tests {
         let libraries = libraries_in(TRACE);
         let places: Vec<(&str, &str)> = libraries
             .iter()
-            .map(|library| (library.here.to_str().unwrap(), library.inside.to_str().unwrap()))
+            .map(|library| {
+                (
+                    library.here.to_str().unwrap(),
+                    library.inside.to_str().unwrap(),
+                )
+            })
             .collect();
         assert_eq!(
             places,
             [
-                ("/opt/elf tools/libelf.so.1.2", "lib/x86_64-linux-gnu/libelf.so.1"),
-                ("/lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
-                ("/usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+                (
+                    "/opt/elf tools/libelf.so.1.2",
+                    "lib/x86_64-linux-gnu/libelf.so.1"
+                ),
+                (
+                    "/lib/x86_64-linux-gnu/libc.so.6",
+                    "lib/x86_64-linux-gnu/libc.so.6"
+                ),
+                (
+                    "/usr/lib64/ld-linux-x86-64.so.2",
+                    "lib64/ld-linux-x86-64.so.2"
+                ),
             ]
         );
     }

@@ -7,7 +7,8 @@
 //!   tools       busybox and bpftool, for those who look around
 //! ```
 //!
-//! All are cpio archives, built in memory. Nothing is compressed: an emulated CPU unpacks slower than it copies.
+//! All are cpio archives, built in memory. Nothing is compressed: an emulated CPU unpacks slower
+//! than it copies.
 
 mod archive;
 mod init;
@@ -38,9 +39,12 @@ pub fn initramfs(modules: &Modules, programs: Option<&[u8]>) -> Result<Vec<u8>> 
     archive.finish()
 }
 
-/// Adds a program as `/bin/NAME`, and the shared libraries it needs where its loader will look for them.
+/// Adds a program as `/bin/NAME`, and the shared libraries it needs where its loader will look for
+/// them.
 pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
-    let name = program.file_name().with_context(|| format!("{} names no program", program.display()))?;
+    let name = program
+        .file_name()
+        .with_context(|| format!("{} names no program", program.display()))?;
     archive.file(Path::new("bin").join(name), 0o755, &read(program)?)?;
     for library in library::needed_by(program)? {
         if !archive.contains(&library.inside) {
@@ -54,8 +58,10 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
 pub fn add_tools(archive: &mut Archive) -> Result<()> {
     let tools = setup::tools::get()?;
     add_below(archive, &tools, Path::new(""))?;
-    let list =
-        Command::new(tools.join("bin/busybox")).arg("--list").output().context("cannot start busybox")?;
+    let list = Command::new(tools.join("bin/busybox"))
+        .arg("--list")
+        .output()
+        .context("cannot start busybox")?;
     for name in String::from_utf8_lossy(&list.stdout).lines() {
         let path = Path::new("bin").join(name);
         if !archive.contains(&path) {
@@ -66,19 +72,26 @@ pub fn add_tools(archive: &mut Archive) -> Result<()> {
 }
 
 fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> {
-    let entries = fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let entries =
+        fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", source.display()))?;
         let (source, inside) = (entry.path(), inside.join(entry.file_name()));
-        let kind = entry.file_type().with_context(|| format!("cannot look at {}", source.display()))?;
+        let kind = entry
+            .file_type()
+            .with_context(|| format!("cannot look at {}", source.display()))?;
         if kind.is_dir() {
             archive.folder(&inside)?;
             add_below(archive, &source, &inside)?;
         } else if kind.is_symlink() {
-            let target =
-                fs::read_link(&source).with_context(|| format!("cannot read {}", source.display()))?;
+            let target = fs::read_link(&source)
+                .with_context(|| format!("cannot read {}", source.display()))?;
             archive.link(&inside, &target)?;
-        } else if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
+        } else if kind.is_fifo()
+            || kind.is_socket()
+            || kind.is_char_device()
+            || kind.is_block_device()
+        {
             bail!("{} is not a file", source.display());
         } else {
             let mode = entry.metadata()?.permissions().mode();

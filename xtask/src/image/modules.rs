@@ -1,5 +1,5 @@
-//! Kernel modules that every guest has loaded before its snapshot is made: a snapshot serves all lessons, and nothing
-//! in a guest loads modules on demand.
+//! Kernel modules that every guest has loaded before its snapshot is made: a snapshot serves all
+//! lessons, and nothing in a guest loads modules on demand.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,8 +14,9 @@ use ruzstd::decoding::StreamingDecoder;
 
 use super::{Archive, read};
 
-/// What the kernels of the matrix have as modules only, and lessons about the network need: a pair of interfaces, and
-/// for tc the queueing discipline `clsact` with its filter for eBPF programs. All three together take 0.4 MB at most.
+/// What the kernels of the matrix have as modules only, and lessons about the network need: a pair
+/// of interfaces, and for tc the queueing discipline `clsact` with its filter for eBPF programs.
+/// All three together take 0.4 MB at most.
 pub const WANTED: [&str; 3] = ["veth", "sch_ingress", "cls_bpf"];
 
 /// Modules of a kernel, unpacked, in the order in which they can be loaded.
@@ -27,23 +28,28 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Those in `folder`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is wrong with one is a note.
+    /// Those in `folder`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is wrong
+    /// with one is a note.
     pub fn find(folder: Option<&Path>) -> Self {
         let mut modules = Self::default();
         let Some(folder) = folder else {
             let names = WANTED.join(", ");
-            modules
-                .notes
-                .push(format!("the kernel came without modules: {names} work if it has them built in"));
+            modules.notes.push(format!(
+                "the kernel came without modules: {names} work if it has them built in"
+            ));
             return modules;
         };
         let mut available = BTreeMap::new();
         if let Err(error) = list(&folder.join("kernel"), &mut available) {
-            modules.notes.push(format!("the kernel has no modules: {error:#}"));
+            modules
+                .notes
+                .push(format!("the kernel has no modules: {error:#}"));
         }
         for name in WANTED {
             if let Err(error) = modules.add(name, &available) {
-                modules.notes.push(format!("the guest has no module {name}: {error:#}"));
+                modules
+                    .notes
+                    .push(format!("the guest has no module {name}: {error:#}"));
             }
         }
         modules
@@ -55,7 +61,9 @@ impl Modules {
             return Ok(());
         }
         let Some(path) = available.get(name) else {
-            self.notes.push(format!("the kernel has no module {name}: it is built in or absent"));
+            self.notes.push(format!(
+                "the kernel has no module {name}: it is built in or absent"
+            ));
             return Ok(());
         };
         let bytes = unpack(path).with_context(|| format!("cannot unpack {}", path.display()))?;
@@ -80,7 +88,8 @@ impl Modules {
 
 /// All modules below `folder`, by the names that the kernel has for them.
 fn list(folder: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -107,7 +116,9 @@ fn unpack(path: &Path) -> Result<Vec<u8>> {
 /// `depends=a,b` in the section `.modinfo`, a list of texts that each end with a zero.
 fn dependencies(module: &[u8]) -> Result<Vec<String>> {
     let file = object::File::parse(module)?;
-    let section = file.section_by_name(".modinfo").context("it is no kernel module")?;
+    let section = file
+        .section_by_name(".modinfo")
+        .context("it is no kernel module")?;
     let texts = section.data()?.split(|byte| *byte == 0);
     let names = texts
         .filter_map(|text| text.strip_prefix(b"depends="))
@@ -122,22 +133,29 @@ fn dependencies(module: &[u8]) -> Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// The smallest file with a section `.modinfo`: a header, the texts, the names of the sections, three sections.
+    /// The smallest file with a section `.modinfo`: a header, the texts, the names of the sections,
+    /// three sections.
     fn module(depends: &str) -> Vec<u8> {
         const NAMES: &[u8] = b"\0.modinfo\0.shstrtab\0";
         let texts = format!("license=GPL\0depends={depends}\0name=x\0");
         let (texts_at, names_at) = (64, 64 + texts.len());
         let table_at = names_at + NAMES.len();
         let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\x3e\0\x01\0\0\0".to_vec();
-        [0, 0, table_at].iter().for_each(|word| bytes.extend((*word as u64).to_le_bytes()));
+        [0, 0, table_at]
+            .iter()
+            .for_each(|word| bytes.extend((*word as u64).to_le_bytes()));
         bytes.extend([0, 0, 0, 0, 64, 0, 0, 0, 0, 0, 64, 0, 3, 0, 2, 0]);
         bytes.extend(texts.as_bytes());
         bytes.extend(NAMES);
-        for (name, kind, at, length) in
-            [(0, 0, 0, 0), (1, 1, texts_at, texts.len()), (10, 3, names_at, NAMES.len())]
-        {
+        for (name, kind, at, length) in [
+            (0, 0, 0, 0),
+            (1, 1, texts_at, texts.len()),
+            (10, 3, names_at, NAMES.len()),
+        ] {
             bytes.extend([name, 0, 0, 0, kind, 0, 0, 0]);
-            [0, 0, at, length, 0, 1, 0].iter().for_each(|word| bytes.extend((*word as u64).to_le_bytes()));
+            [0, 0, at, length, 0, 1, 0]
+                .iter()
+                .for_each(|word| bytes.extend((*word as u64).to_le_bytes()));
         }
         bytes
     }
@@ -146,7 +164,8 @@ mod tests {
 
     impl Folder {
         fn with(name: &str, modules: &[(&str, &[u8])]) -> Self {
-            let folder = std::env::temp_dir().join(format!("xtask-modules-{}-{name}", std::process::id()));
+            let folder =
+                std::env::temp_dir().join(format!("xtask-modules-{}-{name}", std::process::id()));
             fs::create_dir_all(folder.join("kernel/net")).unwrap();
             for (file, bytes) in modules {
                 fs::write(folder.join("kernel/net").join(file), bytes).unwrap();
@@ -163,8 +182,11 @@ mod tests {
 
     #[test]
     fn what_a_module_depends_on_comes_before_it_and_once() {
-        let (veth, clsact, page_pool) =
-            (module("page_pool,ptr_ring"), module("ptr-ring"), module("ptr_ring"));
+        let (veth, clsact, page_pool) = (
+            module("page_pool,ptr_ring"),
+            module("ptr-ring"),
+            module("ptr_ring"),
+        );
         let folder = Folder::with(
             "order",
             &[
@@ -176,24 +198,42 @@ mod tests {
             ],
         );
         let modules = Modules::find(Some(&folder.0));
-        let names: Vec<_> = modules.files.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = modules
+            .files
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(names, ["ptr_ring", "page_pool", "veth", "sch_ingress"]);
-        assert_eq!(modules.notes, ["the kernel has no module cls_bpf: it is built in or absent"]);
+        assert_eq!(
+            modules.notes,
+            ["the kernel has no module cls_bpf: it is built in or absent"]
+        );
         let mut archive = Archive::default();
         modules.put_into(&mut archive).unwrap();
-        assert!(archive.contains("modules/00-ptr_ring") && archive.contains("modules/03-sch_ingress"));
+        assert!(
+            archive.contains("modules/00-ptr_ring") && archive.contains("modules/03-sch_ingress")
+        );
     }
 
     #[test]
     fn a_missing_or_damaged_module_is_a_note() {
         let modules = Modules::find(None);
-        assert!(modules.files.is_empty() && modules.notes[0].contains("veth, sch_ingress, cls_bpf"));
-        for (name, bytes) in
-            [("veth.ko", &b"no ELF"[..]), ("veth.ko.xz", b"no xz"), ("veth.ko.zst", b""), ("veth.ko.lz", b"")]
-        {
+        assert!(
+            modules.files.is_empty() && modules.notes[0].contains("veth, sch_ingress, cls_bpf")
+        );
+        for (name, bytes) in [
+            ("veth.ko", &b"no ELF"[..]),
+            ("veth.ko.xz", b"no xz"),
+            ("veth.ko.zst", b""),
+            ("veth.ko.lz", b""),
+        ] {
             let folder = Folder::with(&name.replace('.', "-"), &[(name, bytes)]);
             let modules = Modules::find(Some(&folder.0));
-            assert!(modules.files.is_empty() && modules.notes[0].contains(name), "{:#?}", modules.notes);
+            assert!(
+                modules.files.is_empty() && modules.notes[0].contains(name),
+                "{:#?}",
+                modules.notes
+            );
         }
     }
 }

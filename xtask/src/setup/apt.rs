@@ -1,5 +1,6 @@
-//! Debian packages fetched by apt in a private root: lists, cache and state of its own, so that no right is needed
-//! and the machine's packages stay as they are. apt checks the signatures of what it fetches.
+//! Debian packages fetched by apt in a private root: lists, cache and state of its own, so that no
+//! right is needed and the machine's packages stay as they are. apt checks the signatures of what
+//! it fetches.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,10 @@ use super::site::{self, Site};
 use super::{child, fault};
 use crate::problem::Problem;
 
-const KEYRINGS: [&str; 2] =
-    ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
+const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+];
 const MIRROR: &str = "XTASK_MIRROR";
 const SECURITY_MIRROR: &str = "XTASK_SECURITY_MIRROR";
 
@@ -22,8 +25,13 @@ const FETCHED: &str = "fetched";
 
 /// Lists from before this set-up are read again; only what changed is fetched.
 pub fn forget_lists(site: &Path) -> Result<()> {
-    let suites = fs::read_dir(site.join("apt")).into_iter().flatten().flatten();
-    suites.map(|suite| suite.path().join(FETCHED)).try_for_each(|marker| site::remove(&marker))
+    let suites = fs::read_dir(site.join("apt"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    suites
+        .map(|suite| suite.path().join(FETCHED))
+        .try_for_each(|marker| site::remove(&marker))
 }
 
 /// One Debian suite, as a private apt root sees it.
@@ -42,10 +50,14 @@ pub struct Package {
 }
 
 impl Suite {
-    /// Fetches the suite's package list; the next call in the same set-up finds it there (see `forget_lists`).
+    /// Fetches the suite's package list; the next call in the same set-up finds it there (see
+    /// `forget_lists`).
     pub fn open(site: &Site, name: &str) -> Result<Self> {
         let root = site.folder().join("apt").join(name);
-        let suite = Self { name: name.to_owned(), config: root.join("apt.conf") };
+        let suite = Self {
+            name: name.to_owned(),
+            config: root.join("apt.conf"),
+        };
         let fetched = root.join(FETCHED);
         if fetched.exists() {
             return Ok(suite);
@@ -58,12 +70,20 @@ impl Suite {
         let source = source_line(name, mirrors.of(name), &keyring);
         write(&root.join("sources.list"), &source)?;
         write(&suite.config, &configuration(&root))?;
-        let step = Step::start("packages", &format!("reading the package list of Debian {name}"));
+        let step = Step::start(
+            "packages",
+            &format!("reading the package list of Debian {name}"),
+        );
         let mut update = suite.command("apt-get");
         // Without the error mode apt calls an unreachable mirror a success with warnings.
         update.args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
         let what = format!("read the package list of Debian {name}");
-        child::succeed(&mut update, &what, &site.log(&format!("apt-update-{name}")), || {})?;
+        child::succeed(
+            &mut update,
+            &what,
+            &site.log(&format!("apt-update-{name}")),
+            || {},
+        )?;
         write(&fetched, "")?;
         step.done("read");
         Ok(suite)
@@ -72,7 +92,10 @@ impl Suite {
     /// The packages whose names match the regular expression.
     pub fn search(&self, pattern: &str) -> Result<Vec<Package>> {
         let found = self.ask(&["search", "--names-only", pattern])?;
-        let names: Vec<&str> = found.lines().filter_map(|line| line.split(" - ").next()).collect();
+        let names: Vec<&str> = found
+            .lines()
+            .filter_map(|line| line.split(" - ").next())
+            .collect();
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -95,11 +118,19 @@ impl Suite {
     }
 
     /// Downloads the packages and unpacks them over each other into `folder`.
-    pub fn unpack(&self, site: &Site, packages: &[Package], folder: &Path, step: &Step) -> Result<()> {
+    pub fn unpack(
+        &self,
+        site: &Site,
+        packages: &[Package],
+        folder: &Path,
+        step: &Step,
+    ) -> Result<()> {
         let downloads = site.downloads();
         let total: u64 = packages.iter().map(|package| package.size).sum();
-        let names: Vec<String> =
-            packages.iter().map(|package| format!("{}={}", package.name, package.version)).collect();
+        let names: Vec<String> = packages
+            .iter()
+            .map(|package| format!("{}={}", package.name, package.version))
+            .collect();
         step.line(&format!(
             "fetching {} ({}) from Debian {}",
             summary(packages),
@@ -111,18 +142,30 @@ impl Suite {
         }
         let before = child::bytes_in(&downloads);
         let mut download = self.command("apt-get");
-        download.args(["-q", "download"]).args(&names).current_dir(&downloads);
+        download
+            .args(["-q", "download"])
+            .args(&names)
+            .current_dir(&downloads);
         let what = format!("fetch {} from Debian {}", summary(packages), self.name);
         child::succeed(&mut download, &what, &site.log("apt-download"), || {
             let have = child::bytes_in(&downloads).saturating_sub(before);
-            step.progress(&format!("{} of {}", megabytes(have.min(total)), megabytes(total)));
+            step.progress(&format!(
+                "{} of {}",
+                megabytes(have.min(total)),
+                megabytes(total)
+            ));
         })?;
         for package in packages {
             let file = downloaded(&downloads, &file_start(package))?;
             let mut extract = Command::new("dpkg-deb");
             extract.arg("-x").arg(&file).arg(folder);
             step.progress(&format!("unpacking {}", package.name));
-            child::succeed(&mut extract, &format!("unpack {}", package.name), &site.log("dpkg-deb"), || {})?;
+            child::succeed(
+                &mut extract,
+                &format!("unpack {}", package.name),
+                &site.log("dpkg-deb"),
+                || {},
+            )?;
             site::remove(&file)?;
         }
         Ok(())
@@ -144,12 +187,21 @@ pub struct Mirrors {
 
 impl Mirrors {
     pub fn find() -> Result<Self> {
-        let named = |variable| std::env::var(variable).ok().filter(|value| !value.is_empty());
+        let named = |variable| {
+            std::env::var(variable)
+                .ok()
+                .filter(|value| !value.is_empty())
+        };
         let targets = match named(MIRROR) {
             Some(_) => String::new(),
             None => child::ask(
                 "apt-get",
-                &["indextargets", "--no-release-info", "--format", "$(COMPONENT) $(RELEASE) $(REPO_URI)"],
+                &[
+                    "indextargets",
+                    "--no-release-info",
+                    "--format",
+                    "$(COMPONENT) $(RELEASE) $(REPO_URI)",
+                ],
             )
             .unwrap_or_default(),
         };
@@ -167,7 +219,9 @@ impl Mirrors {
         let targets: Vec<(&str, &str)> = targets.lines().filter_map(main_target).collect();
         // Others' archives end like Debian's too, but lie deeper: /PRODUCT/debian.
         let address = |wanted: fn(&str, &str) -> bool| {
-            let fitting = targets.iter().filter(|(release, address)| wanted(release, address));
+            let fitting = targets
+                .iter()
+                .filter(|(release, address)| wanted(release, address));
             fitting
                 .map(|(_, address)| (*address).to_owned())
                 .min_by_key(|address| address.matches('/').count())
@@ -178,19 +232,28 @@ impl Mirrors {
         let security = security
             .or_else(|| from_machine.then(|| address(is_debian_security)).flatten())
             .unwrap_or_else(|| format!("{main}-security"));
-        Some(Self { security: security.trim_end_matches('/').to_owned(), main })
+        Some(Self {
+            security: security.trim_end_matches('/').to_owned(),
+            main,
+        })
     }
 
     fn of(&self, suite: &str) -> &str {
-        if suite.ends_with("-security") { &self.security } else { &self.main }
+        if suite.ends_with("-security") {
+            &self.security
+        } else {
+            &self.main
+        }
     }
 }
 
 /// Without `stable`: every second archive of others has a release of that name.
-const RELEASES: [&str; 7] = ["bullseye", "bookworm", "trixie", "forky", "sid", "testing", "unstable"];
+const RELEASES: [&str; 7] = [
+    "bullseye", "bookworm", "trixie", "forky", "sid", "testing", "unstable",
+];
 
-/// (release, address of the archive) of a line "main bookworm http://MIRROR/debian/"; others' archives often have
-/// components of other names.
+/// (release, address of the archive) of a line "main bookworm http://MIRROR/debian/"; others'
+/// archives often have components of other names.
 fn main_target(line: &str) -> Option<(&str, &str)> {
     let (release, address) = line.strip_prefix("main ")?.split_once(' ')?;
     Some((release, address.trim_end_matches('/')))
@@ -201,15 +264,24 @@ fn is_debian(release: &str, address: &str) -> bool {
 }
 
 fn is_debian_security(release: &str, address: &str) -> bool {
-    release.strip_suffix("-security").is_some_and(|release| RELEASES.contains(&release))
+    release
+        .strip_suffix("-security")
+        .is_some_and(|release| RELEASES.contains(&release))
         && address.ends_with("/debian-security")
 }
 
 fn source_line(suite: &str, mirror: &str, keyring: &Path) -> String {
-    // Updates of the oldest release end one day, and with them the renewal of its list's date; the signature is
-    // checked all the same.
-    let dated = if suite.starts_with("bullseye") { " check-valid-until=no" } else { "" };
-    format!("deb [arch=amd64 signed-by={}{dated}] {mirror} {suite} main\n", keyring.display())
+    // Updates of the oldest release end one day, and with them the renewal of its list's date; the
+    // signature is checked all the same.
+    let dated = if suite.starts_with("bullseye") {
+        " check-valid-until=no"
+    } else {
+        ""
+    };
+    format!(
+        "deb [arch=amd64 signed-by={}{dated}] {mirror} {suite} main\n",
+        keyring.display()
+    )
 }
 
 fn configuration(root: &Path) -> String {
@@ -240,21 +312,34 @@ Acquire::AllowInsecureRepositories "false";
     )
 }
 
-/// The keys of Debian's archive: the machine's, or on a relative of Debian those of its own, signed, package.
+/// The keys of Debian's archive: the machine's, or on a relative of Debian those of its own,
+/// signed, package.
 fn keyring(site: &Site) -> Result<PathBuf> {
     if let Some(found) = KEYRINGS.iter().map(Path::new).find(|path| path.exists()) {
         return Ok(found.to_owned());
     }
     let folder = site.stage("keyring")?;
     let mut download = Command::new("apt-get");
-    download.args(["-q", "download", "debian-archive-keyring"]).current_dir(&folder);
+    download
+        .args(["-q", "download", "debian-archive-keyring"])
+        .current_dir(&folder);
     let what = "fetch the keys of Debian's archive (package debian-archive-keyring)";
     child::succeed(&mut download, what, &site.log("keyring"), || {})?;
     let mut extract = Command::new("dpkg-deb");
-    extract.arg("-x").arg(downloaded(&folder, "debian-archive-keyring_")?).arg(&folder);
-    child::succeed(&mut extract, "unpack debian-archive-keyring", &site.log("keyring"), || {})?;
-    let found =
-        KEYRINGS.iter().map(|path| folder.join(path.trim_start_matches('/'))).find(|path| path.exists());
+    extract
+        .arg("-x")
+        .arg(downloaded(&folder, "debian-archive-keyring_")?)
+        .arg(&folder);
+    child::succeed(
+        &mut extract,
+        "unpack debian-archive-keyring",
+        &site.log("keyring"),
+        || {},
+    )?;
+    let found = KEYRINGS
+        .iter()
+        .map(|path| folder.join(path.trim_start_matches('/')))
+        .find(|path| path.exists());
     found.context("debian-archive-keyring has no keyring in it")
 }
 
@@ -267,26 +352,45 @@ fn file_start(package: &Package) -> String {
 fn drop_other_versions(folder: &Path, package: &Package) -> Result<()> {
     let wanted = file_start(package);
     let others = files_with(folder, &format!("{}_", package.name))?;
-    others.iter().filter(|path| !starts_with(path, &wanted)).try_for_each(|path| site::remove(path))
+    others
+        .iter()
+        .filter(|path| !starts_with(path, &wanted))
+        .try_for_each(|path| site::remove(path))
 }
 
 fn downloaded(folder: &Path, start: &str) -> Result<PathBuf> {
-    let found = files_with(folder, start)?.into_iter().find(|path| path.extension() == Some("deb".as_ref()));
-    found.with_context(|| format!("apt-get did not leave a package {start}*.deb in {}", folder.display()))
+    let found = files_with(folder, start)?
+        .into_iter()
+        .find(|path| path.extension() == Some("deb".as_ref()));
+    found.with_context(|| {
+        format!(
+            "apt-get did not leave a package {start}*.deb in {}",
+            folder.display()
+        )
+    })
 }
 
 fn files_with(folder: &Path, start: &str) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
-    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| starts_with(path, start)).collect())
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
+    Ok(entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| starts_with(path, start))
+        .collect())
 }
 
 fn starts_with(path: &Path, start: &str) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(start))
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with(start))
 }
 
 /// "bpftool 7.5.0 and 6 more".
 fn summary(packages: &[Package]) -> String {
-    let Some(first) = packages.first() else { return "nothing".to_owned() };
+    let Some(first) = packages.first() else {
+        return "nothing".to_owned();
+    };
     let more = match packages.len() - 1 {
         0 => String::new(),
         count => format!(" and {count} more"),
@@ -295,7 +399,8 @@ fn summary(packages: &[Package]) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+    fs::write(path, text)
+        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
 }
 
 /// The packages in the output of `apt-cache show`.
@@ -315,18 +420,25 @@ fn stanzas(text: &str) -> Vec<Package> {
             depends: field("Depends"),
         }
     };
-    text.split("\n\n").map(package).filter(|package| !package.name.is_empty()).collect()
+    text.split("\n\n")
+        .map(package)
+        .filter(|package| !package.name.is_empty())
+        .collect()
 }
 
-/// A key that sorts versions as people read them: runs of digits as numbers. It serves to compare versions of one
-/// package in one suite, where Debian's finer rules (epochs, tildes) never decide.
+/// A key that sorts versions as people read them: runs of digits as numbers. It serves to compare
+/// versions of one package in one suite, where Debian's finer rules (epochs, tildes) never decide.
 pub fn version_key(version: &str) -> Vec<(u64, String)> {
     let mut key = Vec::new();
     let mut rest = version;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at(digits);
-        let text = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let text = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
         let (text, after) = after.split_at(text);
         key.push((number.parse().unwrap_or(0), text.to_owned()));
         rest = after;
@@ -343,10 +455,17 @@ mod tests {
 
     #[test]
     fn the_machines_mirrors_are_taken() {
-        let mirrors =
-            Mirrors::choose(None, None, &format!("main nodistro https://other/\n{DEBIAN}")).unwrap();
+        let mirrors = Mirrors::choose(
+            None,
+            None,
+            &format!("main nodistro https://other/\n{DEBIAN}"),
+        )
+        .unwrap();
         assert_eq!(mirrors.of("trixie-backports"), "http://mirror/debian");
-        assert_eq!(mirrors.of("bullseye-security"), "http://mirror/debian-security");
+        assert_eq!(
+            mirrors.of("bullseye-security"),
+            "http://mirror/debian-security"
+        );
     }
 
     #[test]
@@ -355,7 +474,8 @@ mod tests {
             stable bookworm https://containers/linux/debian\nmain bookworm https://vpn/product/debian\n";
         let mirrors = Mirrors::choose(None, None, &format!("{others}{DEBIAN}")).unwrap();
         assert_eq!(mirrors.main, "http://mirror/debian");
-        let browsers = "main stable https://browser/linux/chrome/deb/\nmain stable https://code/repos/code\n";
+        let browsers =
+            "main stable https://browser/linux/chrome/deb/\nmain stable https://code/repos/code\n";
         assert!(Mirrors::choose(None, None, browsers).is_none());
     }
 
@@ -367,11 +487,17 @@ mod tests {
         for name in [old, new, "toolbox_3_amd64.deb"] {
             fs::write(folder.join(name), "").unwrap();
         }
-        let package =
-            Package { name: "tool".to_owned(), version: "1:1.10-1".to_owned(), ..Package::default() };
+        let package = Package {
+            name: "tool".to_owned(),
+            version: "1:1.10-1".to_owned(),
+            ..Package::default()
+        };
         drop_other_versions(&folder, &package).unwrap();
         assert!(!folder.join(old).exists() && folder.join("toolbox_3_amd64.deb").exists());
-        assert_eq!(downloaded(&folder, &file_start(&package)).unwrap(), folder.join(new));
+        assert_eq!(
+            downloaded(&folder, &file_start(&package)).unwrap(),
+            folder.join(new)
+        );
         fs::remove_file(folder.join(new)).unwrap();
         assert!(downloaded(&folder, &file_start(&package)).is_err());
         fs::remove_dir_all(folder).unwrap();
@@ -385,7 +511,8 @@ mod tests {
             (&*mirrors.main, &*mirrors.security),
             ("http://mine/debian", "http://mine/debian-security")
         );
-        let mirrors = Mirrors::choose(named("http://mine/debian"), named("http://sec"), "").unwrap();
+        let mirrors =
+            Mirrors::choose(named("http://mine/debian"), named("http://sec"), "").unwrap();
         assert_eq!(mirrors.security, "http://sec");
     }
 
@@ -419,14 +546,32 @@ mod tests {
         let text = "Package: a\nVersion: 1\nDepends: b (= 1), c\nSize: 10\nDescription: x\n Size: 11\n\nPackage: a\nVersion: 2\n\n";
         let packages = stanzas(text);
         assert_eq!(packages.len(), 2);
-        assert_eq!((packages[0].size, &*packages[0].depends), (10, "b (= 1), c"));
+        assert_eq!(
+            (packages[0].size, &*packages[0].depends),
+            (10, "b (= 1), c")
+        );
         assert_eq!(packages[1].version, "2");
     }
 
     #[test]
     fn versions_sort_by_number() {
-        let mut versions = ["6.18.9-1", "6.18.15-1", "5.10.0-46", "5.10.0-9", "6.18.15-1~bpo13+1"];
+        let mut versions = [
+            "6.18.9-1",
+            "6.18.15-1",
+            "5.10.0-46",
+            "5.10.0-9",
+            "6.18.15-1~bpo13+1",
+        ];
         versions.sort_by_key(|version| version_key(version));
-        assert_eq!(versions, ["5.10.0-9", "5.10.0-46", "6.18.9-1", "6.18.15-1", "6.18.15-1~bpo13+1"]);
+        assert_eq!(
+            versions,
+            [
+                "5.10.0-9",
+                "5.10.0-46",
+                "6.18.9-1",
+                "6.18.15-1",
+                "6.18.15-1~bpo13+1"
+            ]
+        );
     }
 }

@@ -35,19 +35,28 @@ pub fn is_there() -> bool {
 /// Links the best clang of this machine.
 pub fn link() -> Result<()> {
     if let Some(path) = named() {
-        return Err(Problem::machine(format!("CLANG names {}, which is not a program", path.display()))
-            .help("unset CLANG   (or name a clang of version 14 or later)")
-            .into());
+        return Err(Problem::machine(format!(
+            "CLANG names {}, which is not a program",
+            path.display()
+        ))
+        .help("unset CLANG   (or name a clang of version 14 or later)")
+        .into());
     }
-    let clang = find()
-        .ok_or_else(|| Problem::machine("this machine has no clang for eBPF").help("cargo xtask setup"))?;
+    let clang = find().ok_or_else(|| {
+        Problem::machine("this machine has no clang for eBPF").help("cargo xtask setup")
+    })?;
     links::set(NAME, &clang)
 }
 
 /// The newest clang in PATH that can compile for eBPF.
 pub fn find() -> Option<PathBuf> {
-    let names = (OLDEST..=NEWEST).rev().map(|major| format!("clang-{major}")).chain([NAME.to_owned()]);
-    names.filter_map(|name| child::find(&name)).find(|clang| fits(clang))
+    let names = (OLDEST..=NEWEST)
+        .rev()
+        .map(|major| format!("clang-{major}"))
+        .chain([NAME.to_owned()]);
+    names
+        .filter_map(|name| child::find(&name))
+        .find(|clang| fits(clang))
 }
 
 /// The clang in use.
@@ -57,8 +66,12 @@ pub fn found() -> Option<PathBuf> {
 
 fn fits(clang: &Path) -> bool {
     let targets = child::ask(clang, &["--print-targets"]).unwrap_or_default();
-    version(clang).and_then(|version| major(&version)).is_some_and(|major| major >= OLDEST)
-        && targets.lines().any(|line| line.split_whitespace().next() == Some("bpf"))
+    version(clang)
+        .and_then(|version| major(&version))
+        .is_some_and(|major| major >= OLDEST)
+        && targets
+            .lines()
+            .any(|line| line.split_whitespace().next() == Some("bpf"))
 }
 
 pub fn version(clang: &Path) -> Option<String> {

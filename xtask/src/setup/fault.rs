@@ -22,7 +22,13 @@ const DAMAGED: [&str; 5] = [
     "Undetermined Error",
     "unexpected end of file",
 ];
-const UNSIGNED: [&str; 5] = ["NO_PUBKEY", "is not signed", "EXPKEYSIG", "BADSIG", "no longer signed"];
+const UNSIGNED: [&str; 5] = [
+    "NO_PUBKEY",
+    "is not signed",
+    "EXPKEYSIG",
+    "BADSIG",
+    "no longer signed",
+];
 const FULL_DISK: [&str; 2] = ["No space left on device", "enough free space"];
 /// Less room than this, in bytes, is none.
 const FULL: u64 = 1_000_000;
@@ -58,8 +64,13 @@ fn name(what: &str, text: &str) -> Problem {
             .help("to fetch kernels from another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
     }
     if says(&DAMAGED) {
-        return Problem::machine(format!("failed to {what}: the download is damaged\n{}", last_lines(text)))
-            .help("type the same command again; if it stays so, name another mirror with XTASK_MIRROR");
+        return Problem::machine(format!(
+            "failed to {what}: the download is damaged\n{}",
+            last_lines(text)
+        ))
+        .help(
+            "type the same command again; if it stays so, name another mirror with XTASK_MIRROR",
+        );
     }
     if says(&["does not have a Release file"]) {
         return Problem::machine(format!("failed to {what}: the mirror does not have it\n{}", last_lines(text)))
@@ -71,12 +82,20 @@ fn name(what: &str, text: &str) -> Problem {
 
 /// apt begins the lines that say why with `E:`; of other programs, the last lines do.
 fn last_lines(text: &str) -> String {
-    let mut lines: Vec<&str> = text.lines().filter(|line| line.starts_with("E: ")).collect();
+    let mut lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("E: "))
+        .collect();
     if lines.is_empty() {
-        lines = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
     }
     let shown = &lines[lines.len().saturating_sub(LINES)..];
-    let mut shown = shown.iter().fold(String::new(), |text, line| text + "    " + line + "\n");
+    let mut shown = shown
+        .iter()
+        .fold(String::new(), |text, line| text + "    " + line + "\n");
     shown.truncate(shown.trim_end().len());
     shown
 }
@@ -114,11 +133,17 @@ mod tests {
     #[test]
     fn faults_are_named() {
         for (output, named) in [
-            ("E: Failed to fetch x  Temporary failure resolving 'mirror'", "no connection"),
+            (
+                "E: Failed to fetch x  Temporary failure resolving 'mirror'",
+                "no connection",
+            ),
             ("E: Failed to fetch x  Hash Sum mismatch", "damaged"),
             ("E: You don't have enough free space in /x", "disk is full"),
             ("W: GPG error: NO_PUBKEY 0123", "signature is not valid"),
-            ("E: The repository 'x' does not have a Release file.", "the mirror does not have it"),
+            (
+                "E: The repository 'x' does not have a Release file.",
+                "the mirror does not have it",
+            ),
             ("E: something new\nprogress", "something new"),
         ] {
             let problem = name("fetch x", output);

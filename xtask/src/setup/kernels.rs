@@ -1,4 +1,5 @@
-//! The kernels of the matrix, as Debian builds them: which suite has them, how they get into the cache.
+//! The kernels of the matrix, as Debian builds them: which suite has them, how they get into the
+//! cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ const SUITES: [(&str, &str); 5] = [
 /// A kernel with its modules takes up to 50 MB as a package, 200 MB unpacked, 90 MB in the cache.
 pub const ROOM: u64 = 400_000_000;
 
-/// Modules that a lesson, the guest or a curious learner can use in the VM. The rest (drivers of real hardware, disk
-/// and network file systems) is three quarters of the bytes.
+/// Modules that a lesson, the guest or a curious learner can use in the VM. The rest (drivers of
+/// real hardware, disk and network file systems) is three quarters of the bytes.
 const KEPT: [&str; 16] = [
     "arch/",
     "block/",
@@ -69,7 +70,10 @@ pub fn get(name: &str) -> Result<Kernel> {
     };
     Ok(Kernel {
         name: name.to_owned(),
-        origin: format!("Debian {}, {} {}", taken.suite, taken.package, taken.version),
+        origin: format!(
+            "Debian {}, {} {}",
+            taken.suite, taken.package, taken.version
+        ),
         image: folder.join(&taken.image),
         modules: Some(folder.join("lib/modules").join(&taken.release)),
         release: taken.release,
@@ -97,8 +101,8 @@ pub fn source(name: &str) -> String {
     format!("from Debian {}", suite_name(name).unwrap_or("?"))
 }
 
-/// Fetches the kernel: the version that was taken before if the suite still has it, else the newest, which is also
-/// what `newest` asks for.
+/// Fetches the kernel: the version that was taken before if the suite still has it, else the
+/// newest, which is also what `newest` asks for.
 pub fn fetch(site: &Site, name: &str, newest: bool) -> Result<()> {
     site::may_fill_cache(site)?;
     let suite = suite_name(name)?;
@@ -107,23 +111,35 @@ pub fn fetch(site: &Site, name: &str, newest: bool) -> Result<()> {
     let candidates = suite.search(&pattern(name))?;
     let kept = before.as_ref().filter(|_| !newest);
     let package = choose(candidates, kept).ok_or_else(|| {
-        Problem::machine(format!("Debian {} has no kernel {name} any more", suite.name))
-            .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
+        Problem::machine(format!(
+            "Debian {} has no kernel {name} any more",
+            suite.name
+        ))
+        .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
     })?;
     if record::inspect(&folder(name)) == State::Whole
         && before.is_some_and(|taken| taken.version == package.version)
     {
         return Ok(());
     }
-    let step = Step::start(format!("kernel {name}"), &format!("{} {}", package.name, package.version));
+    let step = Step::start(
+        format!("kernel {name}"),
+        &format!("{} {}", package.name, package.version),
+    );
     let unpacked = site.stage("unpacked")?;
     suite.unpack(site, &parts(&suite, &package)?, &unpacked, &step)?;
     let staged = site.stage("kernel")?;
     step.progress("unpacking the image");
     let (release, image) = arrange(&unpacked, &staged)?;
-    let taken =
-        Taken { suite: suite.name.clone(), package: package.name, version: package.version, release, image };
-    let text = serde_json::to_string_pretty(&taken).context("failed to write down the kernel's version")?;
+    let taken = Taken {
+        suite: suite.name.clone(),
+        package: package.name,
+        version: package.version,
+        release,
+        image,
+    };
+    let text = serde_json::to_string_pretty(&taken)
+        .context("failed to write down the kernel's version")?;
     put(&staged.join("kernel.json"), text.as_bytes())?;
     record::write(&staged)?;
     site.publish(&staged, &folder(name))?;
@@ -133,32 +149,43 @@ pub fn fetch(site: &Site, name: &str, newest: bool) -> Result<()> {
 }
 
 pub fn suite_name(name: &str) -> Result<&'static str> {
-    SUITES.iter().find(|(kernel, _)| *kernel == name).map(|(_, suite)| *suite).ok_or_else(|| {
-        Problem::usage(format!("the course has no kernel '{name}'"))
-            .help(format!("it has {}", MATRIX.join(", ")))
-            .into()
-    })
+    SUITES
+        .iter()
+        .find(|(kernel, _)| *kernel == name)
+        .map(|(_, suite)| *suite)
+        .ok_or_else(|| {
+            Problem::usage(format!("the course has no kernel '{name}'"))
+                .help(format!("it has {}", MATRIX.join(", ")))
+                .into()
+        })
 }
 
 fn taken(folder: &Path) -> Result<Taken> {
     let path = folder.join("kernel.json");
     let text = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("failed to understand {}", path.display()))
+    serde_json::from_slice(&text)
+        .with_context(|| format!("failed to understand {}", path.display()))
 }
 
 fn pattern(name: &str) -> String {
-    format!(r"^linux-image-{}\.[^-]*(-[0-9]+)?-cloud-amd64$", name.replace('.', r"\."))
+    format!(
+        r"^linux-image-{}\.[^-]*(-[0-9]+)?-cloud-amd64$",
+        name.replace('.', r"\.")
+    )
 }
 
 fn choose(candidates: Vec<Package>, before: Option<&Taken>) -> Option<Package> {
-    let same =
-        |package: &Package, taken: &Taken| package.name == taken.package && package.version == taken.version;
+    let same = |package: &Package, taken: &Taken| {
+        package.name == taken.package && package.version == taken.version
+    };
     if let Some(taken) = before
         && let Some(found) = candidates.iter().find(|package| same(package, taken))
     {
         return Some(found.clone());
     }
-    candidates.into_iter().max_by_key(|package| version_key(&package.version))
+    candidates
+        .into_iter()
+        .max_by_key(|package| version_key(&package.version))
 }
 
 /// Since 7.2 the image package is empty and depends on one with the image and one with the modules.
@@ -175,20 +202,32 @@ fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
     if names.is_empty() {
         return Ok(vec![image.clone()]);
     }
-    let parts = suite.show(&names)?.into_iter().filter(|part| part.version == image.version).collect();
+    let parts = suite
+        .show(&names)?
+        .into_iter()
+        .filter(|part| part.version == image.version)
+        .collect();
     Ok(parts)
 }
 
-/// From the layout of the packages to the cache's: the image beside `lib/modules/RELEASE`. Returns the release and
-/// the name of the image file.
+/// From the layout of the packages to the cache's: the image beside `lib/modules/RELEASE`. Returns
+/// the release and the name of the image file.
 fn arrange(unpacked: &Path, staged: &Path) -> Result<(String, String)> {
-    let modules =
-        ["usr/lib/modules", "lib/modules"].iter().map(|path| unpacked.join(path)).find(|path| path.is_dir());
+    let modules = ["usr/lib/modules", "lib/modules"]
+        .iter()
+        .map(|path| unpacked.join(path))
+        .find(|path| path.is_dir());
     let modules = modules.context("the kernel's package has no modules")?;
     let release = only_entry(&modules)?;
     let modules = modules.join(&release);
-    let images = [unpacked.join(format!("boot/vmlinuz-{release}")), modules.join("vmlinuz")];
-    let image = images.iter().find(|path| path.is_file()).context("the kernel's package has no image")?;
+    let images = [
+        unpacked.join(format!("boot/vmlinuz-{release}")),
+        modules.join("vmlinuz"),
+    ];
+    let image = images
+        .iter()
+        .find(|path| path.is_file())
+        .context("the kernel's package has no image")?;
     let bzimage = fs::read(image).with_context(|| format!("failed to read {}", image.display()))?;
     let (name, bytes) = match vmlinux::cut(&bzimage) {
         Ok(vmlinux) => ("vmlinux", vmlinux),
@@ -205,14 +244,21 @@ fn arrange(unpacked: &Path, staged: &Path) -> Result<(String, String)> {
 }
 
 fn only_entry(folder: &Path) -> Result<String> {
-    let mut entries =
-        fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?.flatten();
-    let entry = entries.next().with_context(|| format!("{} is empty", folder.display()))?;
+    let mut entries = fs::read_dir(folder)
+        .with_context(|| format!("failed to list {}", folder.display()))?
+        .flatten();
+    let entry = entries
+        .next()
+        .with_context(|| format!("{} is empty", folder.display()))?;
     Ok(entry.file_name().to_string_lossy().into_owned())
 }
 
 fn keep_modules(from: &Path, to: &Path) -> Result<()> {
-    for name in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
+    for name in [
+        "modules.builtin",
+        "modules.builtin.modinfo",
+        "modules.order",
+    ] {
         if from.join(name).is_file() {
             move_file(&from.join(name), &to.join(name))?;
         }
@@ -222,8 +268,9 @@ fn keep_modules(from: &Path, to: &Path) -> Result<()> {
 
 fn keep_below(root: &Path, below: &Path, to: &Path) -> Result<()> {
     let folder = root.join(below);
-    for entry in
-        fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))?.flatten()
+    for entry in fs::read_dir(&folder)
+        .with_context(|| format!("failed to list {}", folder.display()))?
+        .flatten()
     {
         let path = below.join(entry.file_name());
         if root.join(&path).is_dir() {
@@ -236,7 +283,9 @@ fn keep_below(root: &Path, below: &Path, to: &Path) -> Result<()> {
 }
 
 fn is_kept(path: &str) -> bool {
-    let shallow = path.strip_prefix(SHALLOW).is_none_or(|rest| !rest.contains('/'));
+    let shallow = path
+        .strip_prefix(SHALLOW)
+        .is_none_or(|rest| !rest.contains('/'));
     shallow && KEPT.iter().any(|kept| path.starts_with(kept))
 }
 
@@ -244,11 +293,13 @@ fn move_file(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
         site::make(folder)?;
     }
-    fs::rename(from, to).map_err(|error| fault::io(format!("move {}", from.display()), &error).into())
+    fs::rename(from, to)
+        .map_err(|error| fault::io(format!("move {}", from.display()), &error).into())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+    fs::write(path, bytes)
+        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
 }
 
 #[cfg(test)]
@@ -256,19 +307,33 @@ mod tests {
     use super::*;
 
     fn package(name: &str, version: &str) -> Package {
-        Package { name: name.to_owned(), version: version.to_owned(), ..Package::default() }
+        Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            ..Package::default()
+        }
     }
 
     #[test]
     fn every_kernel_of_the_matrix_has_a_suite() {
         assert_eq!(SUITES.map(|(name, _)| name), MATRIX);
-        assert!(suite_name("4.19").unwrap_err().to_string().contains("no kernel '4.19'"));
+        assert!(
+            suite_name("4.19")
+                .unwrap_err()
+                .to_string()
+                .contains("no kernel '4.19'")
+        );
     }
 
     #[test]
     fn newest_is_taken_unless_one_was_taken_before() {
-        let offered =
-            || vec![package("a-9", "6.18.9-1"), package("a-15", "6.18.15-1"), package("a-12", "6.18.12-1")];
+        let offered = || {
+            vec![
+                package("a-9", "6.18.9-1"),
+                package("a-15", "6.18.15-1"),
+                package("a-12", "6.18.12-1"),
+            ]
+        };
         assert_eq!(choose(offered(), None).unwrap().name, "a-15");
         let mut taken = Taken {
             suite: String::new(),
@@ -279,7 +344,11 @@ mod tests {
         };
         assert_eq!(choose(offered(), Some(&taken)).unwrap().name, "a-12");
         taken.version = "6.18.2-1".to_owned();
-        assert_eq!(choose(offered(), Some(&taken)).unwrap().name, "a-15", "gone from the suite");
+        assert_eq!(
+            choose(offered(), Some(&taken)).unwrap().name,
+            "a-15",
+            "gone from the suite"
+        );
         assert!(choose(Vec::new(), None).is_none());
     }
 
@@ -293,7 +362,11 @@ mod tests {
         ] {
             assert!(is_kept(kept), "{kept}");
         }
-        for dropped in ["drivers/net/ethernet/intel/e1000.ko", "fs/xfs/xfs.ko", "drivers/gpu/drm/drm.ko"] {
+        for dropped in [
+            "drivers/net/ethernet/intel/e1000.ko",
+            "fs/xfs/xfs.ko",
+            "drivers/gpu/drm/drm.ko",
+        ] {
             assert!(!is_kept(dropped), "{dropped}");
         }
     }

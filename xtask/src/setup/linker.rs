@@ -1,7 +1,8 @@
 //! bpf-linker, which turns rustc's LLVM bitcode into an eBPF object.
 //!
-//! It must have the LLVM version that rustc has. The surest way to that is rustc's own LLVM library, which every
-//! toolchain of rustup's carries: bpf-linker is built against it, and no LLVM of the system's is needed.
+//! It must have the LLVM version that rustc has. The surest way to that is rustc's own LLVM
+//! library, which every toolchain of rustup's carries: bpf-linker is built against it, and no LLVM
+//! of the system's is needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,17 +46,22 @@ pub fn found() -> Option<PathBuf> {
 /// "0.13.0", asked of the linker.
 pub fn version(linker: &Path) -> String {
     let text = child::ask(linker, &["--version"]).unwrap_or_default();
-    text.split_whitespace().nth(1).unwrap_or("unknown version").to_owned()
+    text.split_whitespace()
+        .nth(1)
+        .unwrap_or("unknown version")
+        .to_owned()
 }
 
 pub fn install(site: &Site) -> Result<()> {
     let sysroot = toolchain::sysroot()?;
     let step = Step::start(NAME, "looking for one that reads this rustc's bitcode");
     let probe = Probe::new(site, &sysroot)?;
-    let built =
-        [workspace::own_cache(), workspace::cache()].map(|cache| cache.join(NAME).join("bin").join(NAME));
+    let built = [workspace::own_cache(), workspace::cache()]
+        .map(|cache| cache.join(NAME).join("bin").join(NAME));
     let there = built.iter().cloned().chain(child::find(NAME));
-    let fits = there.filter(|linker| child::is_executable(linker)).find(|linker| probe.passes(linker));
+    let fits = there
+        .filter(|linker| child::is_executable(linker))
+        .find(|linker| probe.passes(linker));
     let linker = match fits {
         Some(linker) => linker,
         None => {
@@ -64,9 +70,12 @@ pub fn install(site: &Site) -> Result<()> {
         }
     };
     if !probe.passes(&linker) {
-        return Err(Problem::machine(format!("{} cannot read the bitcode of this rustc", linker.display()))
-            .help("rustc --version --verbose   (its LLVM version must be 22)")
-            .into());
+        return Err(Problem::machine(format!(
+            "{} cannot read the bitcode of this rustc",
+            linker.display()
+        ))
+        .help("rustc --version --verbose   (its LLVM version must be 22)")
+        .into());
     }
     match built.contains(&linker) {
         true => links::copy(NAME, &linker)?,
@@ -82,17 +91,39 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
     let (llvm, library) = toolchain::own_llvm(sysroot).ok_or_else(|| no_llvm(sysroot))?;
     let major = toolchain::llvm_major(&llvm)
         .with_context(|| format!("cannot read a version in {}", library.display()))?;
-    step.line(&format!("building version {VERSION} with rustc's own LLVM {major}; this takes a minute"));
+    step.line(&format!(
+        "building version {VERSION} with rustc's own LLVM {major}; this takes a minute"
+    ));
     let staged = site.stage(NAME)?;
     let log = site.log("bpf-linker");
     let mut cargo = cargo(sysroot);
-    cargo.args(["install", NAME, "--version", VERSION, "--locked", "--no-track", "--target", TARGET]);
-    cargo.args(["--no-default-features", "--features", &format!("llvm-{major},no-llvm-linking")]);
+    cargo.args([
+        "install",
+        NAME,
+        "--version",
+        VERSION,
+        "--locked",
+        "--no-track",
+        "--target",
+        TARGET,
+    ]);
+    cargo.args([
+        "--no-default-features",
+        "--features",
+        &format!("llvm-{major},no-llvm-linking"),
+    ]);
     cargo.arg("--root").arg(&staged);
     let target = site.stage("bpf-linker-target")?;
-    cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_BUILD_BUILD_DIR", &target);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&sysroot.join("lib"), &llvm));
-    child::succeed(&mut cargo, "build bpf-linker", &log, || step.progress(&child::last_line(&log)))?;
+    cargo
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_BUILD_BUILD_DIR", &target);
+    cargo.env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        flags(&sysroot.join("lib"), &llvm),
+    );
+    child::succeed(&mut cargo, "build bpf-linker", &log, || {
+        step.progress(&child::last_line(&log))
+    })?;
     record::write(&staged)?;
     site.publish(&staged, &folder())?;
     step.line(&format!("built, {}", megabytes(record::bytes(&folder()))));
@@ -102,20 +133,34 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
 /// Cargo as if it had been started by hand, far from this checkout and its configuration.
 fn cargo(sysroot: &Path) -> Command {
     let own = sysroot.join("bin/cargo");
-    let mut cargo = Command::new(if own.is_file() { own } else { PathBuf::from("cargo") });
+    let mut cargo = Command::new(if own.is_file() {
+        own
+    } else {
+        PathBuf::from("cargo")
+    });
     environment::clean_environment(&mut cargo);
-    cargo.current_dir("/").env("RUSTC", sysroot.join("bin/rustc"));
-    // Debug information would triple its size. LLVM does the work, so more optimisation would only cost time here.
-    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "0").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    cargo
+        .current_dir("/")
+        .env("RUSTC", sysroot.join("bin/rustc"));
+    // Debug information would triple its size. LLVM does the work, so more optimisation would only
+    // cost time here.
+    cargo
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     cargo
 }
 
-/// Links with rustc's LLVM and finds it again at run time; the separator is cargo's for paths with spaces.
+/// Links with rustc's LLVM and finds it again at run time; the separator is cargo's for paths with
+/// spaces.
 fn flags(folder: &Path, llvm: &str) -> String {
     let folder = folder.display();
-    [format!("-L{folder}"), format!("-Clink-arg=-l{llvm}"), format!("-Clink-arg=-Wl,-rpath,{folder}")]
-        .join("\x1f")
+    [
+        format!("-L{folder}"),
+        format!("-Clink-arg=-l{llvm}"),
+        format!("-Clink-arg=-Wl,-rpath,{folder}"),
+    ]
+    .join("\x1f")
 }
 
 fn no_llvm(sysroot: &Path) -> Problem {
@@ -133,7 +178,10 @@ struct Probe {
 impl Probe {
     fn new(site: &Site, sysroot: &Path) -> Result<Self> {
         let folder = site.stage("probe")?;
-        let probe = Self { bitcode: folder.join("probe.bc"), object: folder.join("probe.o") };
+        let probe = Self {
+            bitcode: folder.join("probe.bc"),
+            object: folder.join("probe.o"),
+        };
         let source = folder.join("probe.rs");
         fs::write(&source, PROBE)
             .map_err(|error| fault::io(format!("write {}", source.display()), &error))?;
@@ -144,14 +192,25 @@ impl Probe {
             .arg(&source);
         // The probe has no `core`, which only an unstable feature allows.
         rustc.env("RUSTC_BOOTSTRAP", "1");
-        child::succeed(&mut rustc, "compile for eBPF with rustc", &site.log("probe"), || {})?;
+        child::succeed(
+            &mut rustc,
+            "compile for eBPF with rustc",
+            &site.log("probe"),
+            || {},
+        )?;
         Ok(probe)
     }
 
     fn passes(&self, linker: &Path) -> bool {
         let mut command = Command::new(linker);
-        command.args(["--target=bpfel", "-o"]).arg(&self.object).arg(&self.bitcode);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["--target=bpfel", "-o"])
+            .arg(&self.object)
+            .arg(&self.bitcode);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         child::dies_with_us(&mut command);
         command.status().is_ok_and(|status| status.success()) && self.object.is_file()
     }
@@ -166,7 +225,11 @@ mod tests {
         let flags = flags(Path::new("/a b/lib"), "LLVM-22-rust");
         assert_eq!(
             flags.split('\x1f').collect::<Vec<_>>(),
-            ["-L/a b/lib", "-Clink-arg=-lLLVM-22-rust", "-Clink-arg=-Wl,-rpath,/a b/lib"]
+            [
+                "-L/a b/lib",
+                "-Clink-arg=-lLLVM-22-rust",
+                "-Clink-arg=-Wl,-rpath,/a b/lib"
+            ]
         );
     }
 }

@@ -1,6 +1,6 @@
-//! `.cache/bin/` of the checkout, where `.cargo/config.toml` looks for what set-up found or installed, with notes of
-//! what was tried. In the checkout even when the cache is elsewhere: cargo's configuration cannot follow a variable,
-//! and what was tried holds for this machine only.
+//! `.cache/bin/` of the checkout, where `.cargo/config.toml` looks for what set-up found or
+//! installed, with notes of what was tried. In the checkout even when the cache is elsewhere:
+//! cargo's configuration cannot follow a variable, and what was tried holds for this machine only.
 
 use std::io;
 use std::os::unix::fs::symlink;
@@ -50,14 +50,16 @@ pub fn set(name: &str, target: &Path) -> Result<()> {
     set_in(&folder(), name, |partial| symlink(target, partial))
 }
 
-/// Puts a copy in the link's place: for a program in a cache, which may be removed, or be the original's of a copied
-/// checkout. Cargo's own builds would fail then until the next set-up.
+/// Puts a copy in the link's place: for a program in a cache, which may be removed, or be the
+/// original's of a copied checkout. Cargo's own builds would fail then until the next set-up.
 pub fn copy(name: &str, program: &Path) -> Result<()> {
     copy_in(&folder(), name, program)
 }
 
 fn copy_in(folder: &Path, name: &str, program: &Path) -> Result<()> {
-    set_in(folder, name, |partial| std::fs::copy(program, partial).map(drop))
+    set_in(folder, name, |partial| {
+        std::fs::copy(program, partial).map(drop)
+    })
 }
 
 fn set_in(folder: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
@@ -81,9 +83,15 @@ mod tests {
         std::fs::create_dir(&cache).unwrap();
         std::fs::write(cache.join("bpf-linker"), "a linker").unwrap();
         // As an earlier set-up left it.
-        set_in(&bin, "bpf-linker", |partial| symlink(cache.join("bpf-linker"), partial)).unwrap();
+        set_in(&bin, "bpf-linker", |partial| {
+            symlink(cache.join("bpf-linker"), partial)
+        })
+        .unwrap();
         copy_in(&bin, "bpf-linker", &cache.join("bpf-linker")).unwrap();
         std::fs::remove_dir_all(&cache).unwrap();
-        assert_eq!(std::fs::read_to_string(bin.join("bpf-linker")).unwrap(), "a linker");
+        assert_eq!(
+            std::fs::read_to_string(bin.join("bpf-linker")).unwrap(),
+            "a linker"
+        );
     }
 }

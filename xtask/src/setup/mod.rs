@@ -1,7 +1,9 @@
-//! Makes this machine ready: looks at what a command needs, and fetches, builds or installs what is missing.
+//! Makes this machine ready: looks at what a command needs, and fetches, builds or installs what is
+//! missing.
 //!
-//! What is local to the checkout goes into its cache without asking; packages of the system's are installed after a
-//! yes. Each part is made under a temporary name, checked, and renamed; a broken run is continued by the next.
+//! What is local to the checkout goes into its cache without asking; packages of the system's are
+//! installed after a yes. Each part is made under a temporary name, checked, and renamed; a broken
+//! run is continued by the next.
 
 mod apt;
 pub(crate) mod child;
@@ -42,7 +44,8 @@ pub enum Need {
     Kernel(String),
     /// busybox and bpftool for the inside of the VM.
     GuestTools,
-    /// Chromium and what drives it: only the tests of the book need it, so that `setup` leaves it out.
+    /// Chromium and what drives it: only the tests of the book need it, so that `setup` leaves it
+    /// out.
     Browser,
 }
 
@@ -60,7 +63,8 @@ pub struct SetupOptions {
 }
 
 impl Need {
-    /// In the order in which they are met: what needs the user's consent comes first, then nothing more is asked.
+    /// In the order in which they are met: what needs the user's consent comes first, then nothing
+    /// more is asked.
     pub fn all() -> Vec<Need> {
         let mut needs = vec![
             Need::Clang,
@@ -104,7 +108,13 @@ impl Need {
     pub fn parts(&self) -> &'static [Part] {
         match self {
             Need::Clang => &[Part::Clang],
-            Need::LibbpfBuild => &[Part::Compiler, Part::Make, Part::PkgConfig, Part::LibElf, Part::Zlib],
+            Need::LibbpfBuild => &[
+                Part::Compiler,
+                Part::Make,
+                Part::PkgConfig,
+                Part::LibElf,
+                Part::Zlib,
+            ],
             Need::Qemu => &[Part::Qemu, Part::StaticLibc],
             Need::Browser => &[Part::Chromium, Part::Node, Part::Npm],
             _ => &[],
@@ -139,16 +149,34 @@ impl Need {
     /// What a set-up would do about it, with what it costs.
     fn plan(&self) -> String {
         match self {
-            Need::RustSrc => "rustup component add rust-src (3 MB), else Debian's package (45 MB)".to_owned(),
-            Need::BpfLinker => {
-                format!("build version {} into the cache: about a minute, 7 MB", linker::VERSION)
+            Need::RustSrc => {
+                "rustup component add rust-src (3 MB), else Debian's package (45 MB)".to_owned()
             }
-            Need::Kernel(name) => format!("{}: fetch 20 to 50 MB, keep 65 to 90 MB", kernels::source(name)),
-            Need::GuestTools => "busybox and bpftool from Debian trixie: fetch 5 MB, keep 6 MB".to_owned(),
+            Need::BpfLinker => {
+                format!(
+                    "build version {} into the cache: about a minute, 7 MB",
+                    linker::VERSION
+                )
+            }
+            Need::Kernel(name) => format!(
+                "{}: fetch 20 to 50 MB, keep 65 to 90 MB",
+                kernels::source(name)
+            ),
+            Need::GuestTools => {
+                "busybox and bpftool from Debian trixie: fetch 5 MB, keep 6 MB".to_owned()
+            }
             Need::Clang | Need::LibbpfBuild | Need::Qemu | Need::Browser => {
-                let missing: Vec<Part> =
-                    self.parts().iter().copied().filter(|part| !part.is_there()).collect();
-                if missing.is_empty() { "look at what is there".to_owned() } else { packages::hint(&missing) }
+                let missing: Vec<Part> = self
+                    .parts()
+                    .iter()
+                    .copied()
+                    .filter(|part| !part.is_there())
+                    .collect();
+                if missing.is_empty() {
+                    "look at what is there".to_owned()
+                } else {
+                    packages::hint(&missing)
+                }
             }
         }
     }
@@ -177,13 +205,15 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     meet(site, &missing, SetupOptions::default())
 }
 
-/// `cargo xtask setup`: everything, with the checksums of what is there, so that later runs need no network.
+/// `cargo xtask setup`: everything, with the checksums of what is there, so that later runs need no
+/// network.
 pub fn run(options: &SetupOptions) -> Result<()> {
     let needs = Need::all();
     if options.dry_run {
         return show_plan(&needs);
     }
-    let is_missing = |need: &&Need| !need.is_whole() || (options.update && matches!(need, Need::Kernel(_)));
+    let is_missing =
+        |need: &&Need| !need.is_whole() || (options.update && matches!(need, Need::Kernel(_)));
     if needs.iter().any(|need| is_missing(&need)) {
         let site = Site::enter()?;
         // Another set-up may have done it while this one waited.
@@ -207,10 +237,15 @@ fn build_everything() -> Result<()> {
 }
 
 fn meet(site: Site, needs: &[&Need], options: SetupOptions) -> Result<()> {
-    // The largest step decides: each gives its room back before the next begins, except for what it keeps.
+    // The largest step decides: each gives its room back before the next begins, except for what it
+    // keeps.
     let largest = needs.iter().map(|need| need.bytes()).max().unwrap_or(0);
     site::need_space(&site, largest)?;
-    let parts: Vec<Part> = needs.iter().flat_map(|need| need.parts()).copied().collect();
+    let parts: Vec<Part> = needs
+        .iter()
+        .flat_map(|need| need.parts())
+        .copied()
+        .collect();
     packages::install(&site, &parts, options.yes)?;
     for need in needs {
         need.meet(&site, options.update)?;
@@ -223,12 +258,22 @@ fn show_plan(needs: &[Need]) -> Result<()> {
     for need in needs {
         let met = need.is_whole();
         let mark = if met { Mark::Good } else { Mark::Note }.symbol();
-        let plan = if met { "in place".to_owned() } else { need.plan() };
+        let plan = if met {
+            "in place".to_owned()
+        } else {
+            need.plan()
+        };
         text += &format!("{mark} {:<15} {plan}\n", need.name());
     }
     let lessons = catalog::lessons()?.len();
-    text += &format!("{} then the guest's init and {lessons} lessons are built\n", Mark::Note.symbol());
-    text += &format!("nothing was changed; the cache is {}\n", workspace::cache().display());
+    text += &format!(
+        "{} then the guest's init and {lessons} lessons are built\n",
+        Mark::Note.symbol()
+    );
+    text += &format!(
+        "nothing was changed; the cache is {}\n",
+        workspace::cache().display()
+    );
     Ok(screen::answer(text.as_bytes())?)
 }
 
@@ -239,7 +284,11 @@ mod tests {
     #[test]
     fn all_needs_include_every_kernel_and_ask_first() {
         let needs = Need::all();
-        assert!(MATRIX.iter().all(|name| needs.contains(&Need::Kernel((*name).to_owned()))));
+        assert!(
+            MATRIX
+                .iter()
+                .all(|name| needs.contains(&Need::Kernel((*name).to_owned())))
+        );
         let asks = |need: &Need| !need.parts().is_empty();
         let first_quiet = needs.iter().position(|need| !asks(need)).unwrap();
         assert!(needs[first_quiet..].iter().all(|need| !asks(need)));

@@ -1,4 +1,5 @@
-//! Packages of the system's: what is missing, what this distribution calls it, and installing it with consent.
+//! Packages of the system's: what is missing, what this distribution calls it, and installing it
+//! with consent.
 
 use std::io::{Write, stderr, stdin};
 use std::path::{Path, PathBuf};
@@ -36,15 +37,17 @@ impl Part {
             Part::Qemu => qemu::find().is_some(),
             Part::Compiler => child::find("cc").or_else(|| child::find("gcc")).is_some(),
             Part::Make => child::find("make").is_some(),
-            Part::PkgConfig => child::find("pkg-config").or_else(|| child::find("pkgconf")).is_some(),
+            Part::PkgConfig => child::find("pkg-config")
+                .or_else(|| child::find("pkgconf"))
+                .is_some(),
             Part::LibElf => Path::new("/usr/include/libelf.h").is_file(),
             Part::Zlib => Path::new("/usr/include/zlib.h").is_file(),
             Part::Chromium => browser().is_some(),
             Part::Node => child::find("node").is_some(),
             Part::Npm => child::find("npm").is_some(),
-            Part::StaticLibc => {
-                LIBRARY_FOLDERS.iter().any(|folder| Path::new(folder).join("libc.a").is_file())
-            }
+            Part::StaticLibc => LIBRARY_FOLDERS
+                .iter()
+                .any(|folder| Path::new(folder).join("libc.a").is_file()),
         }
     }
 
@@ -67,7 +70,9 @@ impl Part {
 
 /// For the tests of the book.
 pub fn browser() -> Option<PathBuf> {
-    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(child::find)
+    ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find_map(child::find)
 }
 
 /// Where distributions keep libraries of x86-64: Debian, Fedora, Arch.
@@ -82,8 +87,14 @@ pub enum Manager {
 
 impl Manager {
     pub fn find() -> Option<Self> {
-        let all = [("apt-get", Manager::Apt), ("dnf", Manager::Dnf), ("pacman", Manager::Pacman)];
-        all.into_iter().find(|(program, _)| child::find(program).is_some()).map(|(_, manager)| manager)
+        let all = [
+            ("apt-get", Manager::Apt),
+            ("dnf", Manager::Dnf),
+            ("pacman", Manager::Pacman),
+        ];
+        all.into_iter()
+            .find(|(program, _)| child::find(program).is_some())
+            .map(|(_, manager)| manager)
     }
 
     fn packages(self, part: Part) -> &'static [&'static str] {
@@ -121,7 +132,9 @@ impl Manager {
     /// The command that installs `parts`, without sudo.
     fn install(self, parts: &[Part], clang: &str) -> String {
         let names = parts.iter().flat_map(|part| self.packages(*part));
-        let names: Vec<&str> = names.map(|name| if *name == "clang" { clang } else { *name }).collect();
+        let names: Vec<&str> = names
+            .map(|name| if *name == "clang" { clang } else { *name })
+            .collect();
         let install = match self {
             Manager::Apt => "apt-get install --yes --no-install-recommends",
             Manager::Dnf => "dnf install --assumeyes --setopt=install_weak_deps=False",
@@ -135,16 +148,27 @@ impl Manager {
 pub fn hint(parts: &[Part]) -> String {
     let Some(manager) = Manager::find() else {
         let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
-        return format!("install with this system's package manager: {}", names.join(", "));
+        return format!(
+            "install with this system's package manager: {}",
+            names.join(", ")
+        );
     };
     let install = manager.install(parts, clang_package(manager, parts));
     let commands = manager.refresh().into_iter().chain([install.as_str()]);
-    commands.map(|command| format!("{}{command}", sudo())).collect::<Vec<_>>().join(" && ")
+    commands
+        .map(|command| format!("{}{command}", sudo()))
+        .collect::<Vec<_>>()
+        .join(" && ")
 }
 
-/// Installs the missing ones among `parts`: at once with `yes`, and as root without a terminal; else after a question.
+/// Installs the missing ones among `parts`: at once with `yes`, and as root without a terminal;
+/// else after a question.
 pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
-    let missing: Vec<Part> = parts.iter().copied().filter(|part| !part.is_there()).collect();
+    let missing: Vec<Part> = parts
+        .iter()
+        .copied()
+        .filter(|part| !part.is_there())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -158,10 +182,16 @@ pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
         .help("unset XTASK_QEMU   (or name a qemu-system-x86_64)")
         .into());
     }
-    let names = missing.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
+    let names = missing
+        .iter()
+        .map(|part| part.name())
+        .collect::<Vec<_>>()
+        .join(", ");
     let refused = || Problem::machine(format!("this machine lacks {names}")).help(hint(&missing));
     let manager = Manager::find().ok_or_else(refused)?;
-    if !has_consent(yes, screen::is_interactive(), is_root(), || agreed(&names, &hint(&missing)))? {
+    if !has_consent(yes, screen::is_interactive(), is_root(), || {
+        agreed(&names, &hint(&missing))
+    })? {
         return Err(refused().into());
     }
     let step = Step::start("packages", &format!("installing {names}"));
@@ -170,7 +200,11 @@ pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
         let _ = run(site, command, &step);
     }
     // Asked only now: lists that are years old may not know the newest clang.
-    run(site, &manager.install(&missing, clang_package(manager, &missing)), &step)?;
+    run(
+        site,
+        &manager.install(&missing, clang_package(manager, &missing)),
+        &step,
+    )?;
     if let Some(part) = missing.iter().find(|part| !part.is_there()) {
         return Err(Problem::machine(format!(
             "{} is still missing after its package was installed",
@@ -183,7 +217,12 @@ pub fn install(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
     Ok(())
 }
 
-fn has_consent(yes: bool, interactive: bool, root: bool, ask: impl FnOnce() -> Result<bool>) -> Result<bool> {
+fn has_consent(
+    yes: bool,
+    interactive: bool,
+    root: bool,
+    ask: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
     if yes || (root && !interactive) {
         return Ok(true);
     }
@@ -192,7 +231,11 @@ fn has_consent(yes: bool, interactive: bool, root: bool, ask: impl FnOnce() -> R
 
 fn run(site: &Site, command: &str, step: &Step) -> Result<()> {
     // Without a terminal nobody could type a password.
-    let sudo = if is_root() || screen::is_interactive() { sudo() } else { "sudo -n " };
+    let sudo = if is_root() || screen::is_interactive() {
+        sudo()
+    } else {
+        "sudo -n "
+    };
     let command = format!("{sudo}{command}");
     let what = format!("run {command}");
     step.line(&command);
@@ -202,23 +245,38 @@ fn run(site: &Site, command: &str, step: &Step) -> Result<()> {
     if !screen::is_interactive() {
         let log = site.log("packages");
         program.env("DEBIAN_FRONTEND", "noninteractive");
-        return child::succeed(&mut program, &what, &log, || step.progress(&child::last_line(&log)));
+        return child::succeed(&mut program, &what, &log, || {
+            step.progress(&child::last_line(&log))
+        });
     }
     // On a terminal sudo may ask for a password, and the user sees what happens to the system.
-    let status =
-        program.stdout(stderr()).status().with_context(|| format!("failed to start {}", words[0]))?;
+    let status = program
+        .stdout(stderr())
+        .status()
+        .with_context(|| format!("failed to start {}", words[0]))?;
     if status.success() {
         return Ok(());
     }
-    Err(Problem::machine(format!("failed to {what}")).help(command).into())
+    Err(Problem::machine(format!("failed to {what}"))
+        .help(command)
+        .into())
 }
 
 fn agreed(names: &str, command: &str) -> Result<bool> {
-    screen::note(&format!("this machine lacks {names}. To install:\n    {command}"));
-    write!(stderr(), "run it now? [y/N] ").and_then(|()| stderr().flush()).context("failed to ask")?;
+    screen::note(&format!(
+        "this machine lacks {names}. To install:\n    {command}"
+    ));
+    write!(stderr(), "run it now? [y/N] ")
+        .and_then(|()| stderr().flush())
+        .context("failed to ask")?;
     let mut answer = String::new();
-    stdin().read_line(&mut answer).context("failed to read the answer")?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    stdin()
+        .read_line(&mut answer)
+        .context("failed to read the answer")?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
 }
 
 pub fn is_root() -> bool {
@@ -229,12 +287,18 @@ fn sudo() -> &'static str {
     if is_root() { "" } else { "sudo " }
 }
 
-/// The course is tested with clang 22; where the distribution has it beside an older default, it is taken.
+/// The course is tested with clang 22; where the distribution has it beside an older default, it is
+/// taken.
 fn clang_package(manager: Manager, parts: &[Part]) -> &'static str {
     const NEWEST: &str = "clang-22";
-    let offered =
-        || child::ask("apt-cache", &["madison", NEWEST]).is_some_and(|versions| !versions.is_empty());
-    if parts.contains(&Part::Clang) && manager == Manager::Apt && offered() { NEWEST } else { "clang" }
+    let offered = || {
+        child::ask("apt-cache", &["madison", NEWEST]).is_some_and(|versions| !versions.is_empty())
+    };
+    if parts.contains(&Part::Clang) && manager == Manager::Apt && offered() {
+        NEWEST
+    } else {
+        "clang"
+    }
 }
 
 #[cfg(test)]
@@ -274,9 +338,15 @@ mod tests {
     #[test]
     fn one_command_installs_everything() {
         let command = Manager::Apt.install(&[Part::Clang, Part::LibElf], "clang-22");
-        assert_eq!(command, "apt-get install --yes --no-install-recommends clang-22 libelf-dev");
+        assert_eq!(
+            command,
+            "apt-get install --yes --no-install-recommends clang-22 libelf-dev"
+        );
         let command = Manager::Pacman.install(&[Part::Qemu, Part::Zlib], "clang");
-        assert_eq!(command, "pacman -S --needed --noconfirm qemu-system-x86 zlib");
+        assert_eq!(
+            command,
+            "pacman -S --needed --noconfirm qemu-system-x86 zlib"
+        );
     }
 
     #[test]

@@ -17,13 +17,17 @@ const ELSEWHERE: &str = "/usr/libexec/qemu-kvm";
 
 /// What the user wants to be taken, there or not.
 pub fn named() -> Option<PathBuf> {
-    std::env::var_os("XTASK_QEMU").filter(|path| !path.is_empty()).map(PathBuf::from)
+    std::env::var_os("XTASK_QEMU")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
 }
 
 /// `XTASK_QEMU` if it is set, else the first one that is found.
 pub fn find() -> Option<PathBuf> {
     match named() {
-        Some(path) if path.components().count() > 1 => Some(path).filter(|path| child::is_executable(path)),
+        Some(path) if path.components().count() > 1 => {
+            Some(path).filter(|path| child::is_executable(path))
+        }
         Some(name) => child::find(&name.to_string_lossy()),
         None => child::find("qemu-system-x86_64")
             .or_else(|| Some(PathBuf::from(ELSEWHERE)).filter(|path| child::is_executable(path))),
@@ -58,7 +62,11 @@ fn note(circumstances: &str, version: &str) -> String {
 
 /// `None` when the note is about another QEMU.
 fn version_in<'a>(note: &'a str, circumstances: &str) -> Option<&'a str> {
-    Some(note.strip_prefix(circumstances)?.strip_prefix("version ")?.trim())
+    Some(
+        note.strip_prefix(circumstances)?
+            .strip_prefix("version ")?
+            .trim(),
+    )
 }
 
 /// Refuses a QEMU that is too old for the course's VMs, and remembers one that is not.
@@ -66,10 +74,12 @@ pub fn check() -> Result<()> {
     let Some(qemu) = find() else { return Ok(()) };
     let version = version(&qemu);
     if let Some(version) = version.as_ref().filter(|version| is_too_old(version)) {
-        return Err(Problem::machine(format!("{} is QEMU {version}, {TOO_OLD}", qemu.display()))
-            .help(NEWER)
-            .help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup")
-            .into());
+        return Err(
+            Problem::machine(format!("{} is QEMU {version}, {TOO_OLD}", qemu.display()))
+                .help(NEWER)
+                .help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup")
+                .into(),
+        );
     }
     // A version that cannot be read is no proof; the first VM will tell.
     let version = version.unwrap_or_default();
@@ -77,16 +87,27 @@ pub fn check() -> Result<()> {
 }
 
 pub const TOO_OLD: &str = "and the course needs version 7.0 or later";
-pub const NEWER: &str = "update this system: Debian has it from 12 on, Ubuntu from 22.10, Fedora from 37";
+pub const NEWER: &str =
+    "update this system: Debian has it from 12 on, Ubuntu from 22.10, Fedora from 37";
 
 pub fn is_too_old(version: &str) -> bool {
-    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < OLDEST)
+    version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok())
+        .is_some_and(|major| major < OLDEST)
 }
 
 /// An update of QEMU changes these.
 fn circumstances(qemu: &Path) -> Option<String> {
     let data = qemu.metadata().ok()?;
-    Some(format!("{}\n{} bytes\n{}.{}\n", qemu.display(), data.len(), data.mtime(), data.mtime_nsec()))
+    Some(format!(
+        "{}\n{} bytes\n{}.{}\n",
+        qemu.display(),
+        data.len(),
+        data.mtime(),
+        data.mtime_nsec()
+    ))
 }
 
 #[cfg(test)]
@@ -110,9 +131,16 @@ mod tests {
     #[test]
     fn a_note_tells_the_version_of_the_same_qemu_only() {
         let noted = note("/usr/bin/qemu\n5 bytes\n", "7.2.22");
-        assert_eq!(version_in(&noted, "/usr/bin/qemu\n5 bytes\n"), Some("7.2.22"));
+        assert_eq!(
+            version_in(&noted, "/usr/bin/qemu\n5 bytes\n"),
+            Some("7.2.22")
+        );
         assert_eq!(version_in(&noted, "/usr/bin/qemu\n6 bytes\n"), None);
-        assert_eq!(version_in("/usr/bin/qemu\n5 bytes\n", "/usr/bin/qemu\n5 bytes\n"), None, "no version");
+        assert_eq!(
+            version_in("/usr/bin/qemu\n5 bytes\n", "/usr/bin/qemu\n5 bytes\n"),
+            None,
+            "no version"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! What a folder of the cache held when it was set up, so that a truncated or changed file is noticed: by size and
-//! time at each start, which costs next to nothing, and by checksum when there is doubt.
+//! What a folder of the cache held when it was set up, so that a truncated or changed file is
+//! noticed: by size and time at each start, which costs next to nothing, and by checksum when there
+//! is doubt.
 
 use std::fmt::Write;
 use std::fs;
@@ -39,7 +40,13 @@ pub fn write(folder: &Path) -> Result<()> {
     for (path, sum) in paths.iter().zip(sums) {
         let data = fs::metadata(folder.join(path))
             .with_context(|| format!("failed to look at {}", path.display()))?;
-        writeln!(text, "{sum} {} {} {}", data.len(), data.mtime(), path.display())?;
+        writeln!(
+            text,
+            "{sum} {} {} {}",
+            data.len(),
+            data.mtime(),
+            path.display()
+        )?;
     }
     let place = folder.join(FILE);
     // Two runs may renew the record of a copied cache at the same time.
@@ -49,12 +56,17 @@ pub fn write(folder: &Path) -> Result<()> {
         .map_err(|error| fault::io(format!("write {}", place.display()), &error).into())
 }
 
-/// Looks at sizes and times only. A time that differs alone (a copied cache) is settled by the checksums.
+/// Looks at sizes and times only. A time that differs alone (a copied cache) is settled by the
+/// checksums.
 pub fn glance(folder: &Path) -> State {
-    let Ok(text) = fs::read_to_string(folder.join(FILE)) else { return State::Absent };
+    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+        return State::Absent;
+    };
     let mut doubt = false;
     for line in text.lines() {
-        let Some(line) = parse(line) else { return State::Changed };
+        let Some(line) = parse(line) else {
+            return State::Changed;
+        };
         match fs::metadata(folder.join(line.path)) {
             Ok(data) if data.len() != line.size => return State::Changed,
             Ok(data) => doubt |= data.mtime() != line.modified,
@@ -74,8 +86,12 @@ pub fn glance(folder: &Path) -> State {
 
 /// Compares the checksum of every file.
 pub fn inspect(folder: &Path) -> State {
-    let Ok(text) = fs::read_to_string(folder.join(FILE)) else { return State::Absent };
-    let Some(lines) = text.lines().map(parse).collect::<Option<Vec<_>>>() else { return State::Changed };
+    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+        return State::Absent;
+    };
+    let Some(lines) = text.lines().map(parse).collect::<Option<Vec<_>>>() else {
+        return State::Changed;
+    };
     let paths: Vec<PathBuf> = lines.iter().map(|line| PathBuf::from(line.path)).collect();
     match sums(folder, &paths) {
         Ok(sums) if sums.iter().zip(&lines).all(|(sum, line)| sum == line.sum) => State::Whole,
@@ -98,15 +114,26 @@ fn parse(line: &str) -> Option<Line<'_>> {
     let sum = words.next()?;
     let size = words.next()?.parse().ok()?;
     let modified = words.next()?.parse().ok()?;
-    Some(Line { sum, size, modified, path: words.next()? })
+    Some(Line {
+        sum,
+        size,
+        modified,
+        path: words.next()?,
+    })
 }
 
 fn collect(root: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     let folder = root.join(below);
-    for entry in fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))? {
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))?
+    {
         let entry = entry.with_context(|| format!("failed to list {}", folder.display()))?;
         let path = below.join(entry.file_name());
-        if entry.file_type().with_context(|| format!("failed to look at {}", path.display()))?.is_dir() {
+        if entry
+            .file_type()
+            .with_context(|| format!("failed to look at {}", path.display()))?
+            .is_dir()
+        {
             collect(root, &path, paths)?;
         } else {
             paths.push(path);
@@ -121,14 +148,33 @@ fn sums(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let mut command = Command::new("sha256sum");
-    command.arg("--").args(paths).current_dir(folder).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("--")
+        .args(paths)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     child::dies_with_us(&mut command);
-    let output = command.output().map_err(|error| fault::not_started("sha256sum", &error))?;
-    ensure!(output.status.success(), "failed to read all files in {}", folder.display());
+    let output = command
+        .output()
+        .map_err(|error| fault::not_started("sha256sum", &error))?;
+    ensure!(
+        output.status.success(),
+        "failed to read all files in {}",
+        folder.display()
+    );
     let text = String::from_utf8_lossy(&output.stdout);
-    let sums: Vec<String> =
-        text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-    ensure!(sums.len() == paths.len(), "sha256sum printed {} lines for {} files", sums.len(), paths.len());
+    let sums: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    ensure!(
+        sums.len() == paths.len(),
+        "sha256sum printed {} lines for {} files",
+        sums.len(),
+        paths.len()
+    );
     Ok(sums)
 }
 
@@ -137,7 +183,8 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("xtask-record-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("xtask-record-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("below")).unwrap();
         fs::write(folder.join("image"), "a kernel").unwrap();
@@ -147,7 +194,12 @@ mod tests {
 
     fn set_time(file: &Path, seconds: u64) {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-        fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(file)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
     }
 
     #[test]
@@ -167,7 +219,11 @@ mod tests {
 
         fs::write(dir.join("image"), "a kernel").unwrap();
         fs::remove_file(dir.join("below/with space")).unwrap();
-        assert_eq!((glance(&dir), inspect(&dir)), (State::Changed, State::Changed), "gone");
+        assert_eq!(
+            (glance(&dir), inspect(&dir)),
+            (State::Changed, State::Changed),
+            "gone"
+        );
         fs::remove_dir_all(dir).unwrap();
     }
 
@@ -179,7 +235,10 @@ mod tests {
         }
         write(&dir).unwrap();
         let text = fs::read_to_string(dir.join(FILE)).unwrap();
-        let names: Vec<&str> = text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
+        let names: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.splitn(4, ' ').nth(3))
+            .collect();
         assert_eq!(names, ["below/record", "below/with space", "image"]);
         assert!(!dir.join(format!("record.{}", std::process::id())).exists());
         fs::remove_dir_all(dir).unwrap();
@@ -192,7 +251,9 @@ mod tests {
         set_time(&dir.join("image"), 1_000_000);
         assert_eq!(glance(&dir), State::Whole);
         assert!(
-            fs::read_to_string(dir.join(FILE)).unwrap().contains(" 1000000 image"),
+            fs::read_to_string(dir.join(FILE))
+                .unwrap()
+                .contains(" 1000000 image"),
             "the new time is recorded"
         );
         fs::remove_dir_all(dir).unwrap();

@@ -17,7 +17,8 @@ use crate::workspace;
 const SUITES: [&str; 2] = ["trixie-backports", "sid"];
 
 pub fn is_there() -> bool {
-    toolchain::sysroot().is_ok_and(|sysroot| place(&sysroot).join("library/core/src/lib.rs").is_file())
+    toolchain::sysroot()
+        .is_ok_and(|sysroot| place(&sysroot).join("library/core/src/lib.rs").is_file())
 }
 
 /// Where cargo's `-Z build-std` looks, with `library/` below.
@@ -25,17 +26,22 @@ pub fn place(sysroot: &Path) -> PathBuf {
     sysroot.join("lib/rustlib/src/rust")
 }
 
-/// rustup's component first. Where rustup cannot have it (no way to its server, a toolchain it does not manage),
-/// Debian's package of the same version.
+/// rustup's component first. Where rustup cannot have it (no way to its server, a toolchain it does
+/// not manage), Debian's package of the same version.
 pub fn install(site: &Site) -> Result<()> {
     let sysroot = toolchain::sysroot()?;
-    let step = Step::start("rust-src", "asking rustup for the standard library's source");
+    let step = Step::start(
+        "rust-src",
+        "asking rustup for the standard library's source",
+    );
     if from_rustup(site)? && is_there() {
         step.done("added by rustup");
         return Ok(());
     }
     let version = toolchain::version(&sysroot).context("failed to ask rustc for its version")?;
-    step.line(&format!("rustup cannot add it; looking for Debian's package of Rust {version}"));
+    step.line(&format!(
+        "rustup cannot add it; looking for Debian's package of Rust {version}"
+    ));
     may_write(&sysroot)?;
     let (suite, package) = find(site, &version)?;
     let unpacked = site.stage("unpacked")?;
@@ -53,11 +59,15 @@ fn from_rustup(site: &Site) -> Result<bool> {
         return Ok(false);
     }
     let mut rustup = Command::new("rustup");
-    rustup.args(["component", "add", "rust-src"]).current_dir(workspace::root());
+    rustup
+        .args(["component", "add", "rust-src"])
+        .current_dir(workspace::root());
     if let Some(name) = toolchain::chosen_name() {
         rustup.env("RUSTUP_TOOLCHAIN", name);
     }
-    rustup.env_remove("RUST_BACKTRACE").env("RUSTUP_MAX_RETRIES", "1");
+    rustup
+        .env_remove("RUST_BACKTRACE")
+        .env("RUSTUP_MAX_RETRIES", "1");
     Ok(child::run(&mut rustup, &site.log("rustup"), LIMIT, || {})?.success())
 }
 
@@ -78,8 +88,10 @@ fn find(site: &Site, version: &str) -> Result<(Suite, Package)> {
     let wanted = format!("{version}+");
     for name in SUITES {
         let suite = Suite::open(site, name)?;
-        let found =
-            suite.show(&["rust-src"])?.into_iter().find(|package| package.version.starts_with(&wanted));
+        let found = suite
+            .show(&["rust-src"])?
+            .into_iter()
+            .find(|package| package.version.starts_with(&wanted));
         if let Some(package) = found {
             return Ok((suite, package));
         }
@@ -97,8 +109,12 @@ fn put(site: &Site, library: &Path, place: &Path) -> Result<()> {
     site::remove(&partial)?;
     let mut copy = Command::new("cp");
     copy.args(["-r", "--"]).arg(library).arg(&partial);
-    let copied =
-        child::succeed(&mut copy, &format!("copy rust-src into {}", place.display()), &site.log("cp"), || {});
+    let copied = child::succeed(
+        &mut copy,
+        &format!("copy rust-src into {}", place.display()),
+        &site.log("cp"),
+        || {},
+    );
     if let Err(error) = copied {
         site::remove(&partial)?;
         return Err(error);

@@ -1,4 +1,5 @@
-//! What set-up says while it works: a line when a step starts, one when it is done, and on a terminal how far it is.
+//! What set-up says while it works: a line when a step starts, one when it is done, and on a
+//! terminal how far it is.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
@@ -13,7 +14,11 @@ pub struct Step {
 
 impl Step {
     pub fn start(name: impl Into<String>, what: &str) -> Self {
-        let step = Self { name: name.into(), started: Instant::now(), live: stderr().is_terminal() };
+        let step = Self {
+            name: name.into(),
+            started: Instant::now(),
+            live: stderr().is_terminal(),
+        };
         step.line(what);
         step
     }
@@ -30,14 +35,22 @@ impl Step {
             self.wipe();
             let text: String = text.chars().take(WIDTH).collect();
             // Nobody reads the progress any more when stderr is closed; that is no reason to stop.
-            let _ = write!(stderr(), "  {}: {text} ({} s)", self.name, self.started.elapsed().as_secs());
+            let _ = write!(
+                stderr(),
+                "  {}: {text} ({} s)",
+                self.name,
+                self.started.elapsed().as_secs()
+            );
             let _ = stderr().flush();
         }
     }
 
     pub fn done(self, text: &str) {
         self.wipe();
-        screen::say(Mark::Good, &format!("{}: {text}, {}", self.name, seconds(self.started.elapsed())));
+        screen::say(
+            Mark::Good,
+            &format!("{}: {text}, {}", self.name, seconds(self.started.elapsed())),
+        );
     }
 
     fn wipe(&self) {

@@ -1,5 +1,6 @@
-//! Where set-up works: a lock so that two runs do things once, and a folder whose content becomes visible only by
-//! renaming. Everything in it belongs to the run that holds the lock; what a dead run left is removed by the next.
+//! Where set-up works: a lock so that two runs do things once, and a folder whose content becomes
+//! visible only by renaming. Everything in it belongs to the run that holds the lock; what a dead
+//! run left is removed by the next.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -19,8 +20,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// A shared cache may be another user's or read-only: then the work is done in the checkout's own, and what is in
-    /// the shared one is used as it is.
+    /// A shared cache may be another user's or read-only: then the work is done in the checkout's
+    /// own, and what is in the shared one is used as it is.
     pub fn enter() -> Result<Self> {
         Self::enter_one(&workspace::cache(), &workspace::own_cache())
     }
@@ -33,16 +34,27 @@ impl Site {
             work = own.join("setup");
             opened = open_lock(&work);
         }
-        let lock = opened.map_err(|error| fault::io(format!("work in {}", work.display()), &error))?;
+        let lock =
+            opened.map_err(|error| fault::io(format!("work in {}", work.display()), &error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                screen::progress(&format!("another set-up is working in {}: waiting for it", work.display()));
-                lock.lock().map_err(|error| fault::io("wait for another set-up", &error))?;
+                screen::progress(&format!(
+                    "another set-up is working in {}: waiting for it",
+                    work.display()
+                ));
+                lock.lock()
+                    .map_err(|error| fault::io("wait for another set-up", &error))?;
             }
-            Err(TryLockError::Error(error)) => return Err(fault::io("lock the set-up folder", &error).into()),
+            Err(TryLockError::Error(error)) => {
+                return Err(fault::io("lock the set-up folder", &error).into());
+            }
         }
-        let site = Self { work, fills_cache, _lock: lock };
+        let site = Self {
+            work,
+            fills_cache,
+            _lock: lock,
+        };
         site.clear()?;
         apt::forget_lists(&site.work)?;
         for name in ["stage", "downloads", "log"] {
@@ -82,7 +94,9 @@ impl Site {
         match fs::rename(place, &old) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(fault::io(format!("replace {}", place.display()), &error).into()),
+            Err(error) => {
+                return Err(fault::io(format!("replace {}", place.display()), &error).into());
+            }
         }
         fs::rename(staged, place)
             .map_err(|error| fault::io(format!("create {}", place.display()), &error))?;
@@ -108,7 +122,8 @@ impl Site {
 }
 
 impl Drop for Site {
-    /// What a failed step left half done is of no use to the next run, and may be what filled the disk.
+    /// What a failed step left half done is of no use to the next run, and may be what filled the
+    /// disk.
     fn drop(&mut self) {
         let _ = self.clear();
     }
@@ -120,7 +135,10 @@ fn open_lock(work: &Path) -> io::Result<File> {
 }
 
 fn is_not_allowed(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 /// A clear word before a download, not after.
@@ -141,7 +159,9 @@ pub fn may_fill_cache(site: &Site) -> Result<()> {
 /// A clear word before gigabytes of work, not after.
 pub fn need_space(site: &Site, bytes: u64) -> Result<()> {
     let folder = site.folder();
-    let Some(free) = free_space(folder) else { return Ok(()) };
+    let Some(free) = free_space(folder) else {
+        return Ok(());
+    };
     if free >= bytes {
         return Ok(());
     }
@@ -190,10 +210,16 @@ mod tests {
         let shared = Path::new("/sys/kernel");
         let own = std::env::temp_dir().join(format!("xtask-site-{}", std::process::id()));
         let site = Site::enter_one(shared, &own).unwrap();
-        assert_eq!((site.folder(), site.fills_cache), (&*own.join("setup"), false));
+        assert_eq!(
+            (site.folder(), site.fills_cache),
+            (&*own.join("setup"), false)
+        );
         drop(site);
         let site = Site::enter_one(&own.join("shared"), &own).unwrap();
-        assert_eq!((site.folder(), site.fills_cache), (&*own.join("shared/setup"), true));
+        assert_eq!(
+            (site.folder(), site.fills_cache),
+            (&*own.join("shared/setup"), true)
+        );
         drop(site);
         fs::remove_dir_all(own).unwrap();
     }

@@ -13,15 +13,18 @@ use super::child;
 use crate::problem::Problem;
 use crate::workspace;
 
-/// A toolchain other than the pinned one would build different programs, and bpf-linker may not read its LLVM's bitcode.
+/// A toolchain other than the pinned one would build different programs, and bpf-linker may not
+/// read its LLVM's bitcode.
 const NAME: &str = "RUSTUP_TOOLCHAIN";
 const PIN: &str = "rust-toolchain.toml";
 
-/// The cargo that builds. Under `cargo xtask` it is the one that runs us, unless `RUSTUP_TOOLCHAIN` or `cargo +NAME` chose
-/// another toolchain than the pinned one, and the pinned one is here.
+/// The cargo that builds. Under `cargo xtask` it is the one that runs us, unless `RUSTUP_TOOLCHAIN`
+/// or `cargo +NAME` chose another toolchain than the pinned one, and the pinned one is here.
 pub fn cargo() -> OsString {
     let pinned = pinned_instead().map(|directory| directory.join("bin/cargo").into_os_string());
-    pinned.or_else(|| env::var_os("CARGO")).unwrap_or_else(|| "cargo".into())
+    pinned
+        .or_else(|| env::var_os("CARGO"))
+        .unwrap_or_else(|| "cargo".into())
 }
 
 /// What `RUSTUP_TOOLCHAIN` must be so that rustup agrees; `None` where it is right as it is.
@@ -58,7 +61,8 @@ fn instead_of(name: &str, pinned: &str, toolchains: &Path) -> Option<PathBuf> {
 
 /// "1.95.0" and "1.95.0-x86_64-unknown-linux-gnu" are of version 1.95.0.
 fn is_of_version(name: &str, version: &str) -> bool {
-    name.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    name.strip_prefix(version)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn pinned_version() -> Option<String> {
@@ -70,7 +74,8 @@ fn pinned_in(text: &str) -> Option<String> {
     Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
 }
 
-/// The directory with `bin/rustc` and `lib/`. Under `cargo xtask` the environment tells it, and no program is started.
+/// The directory with `bin/rustc` and `lib/`. Under `cargo xtask` the environment tells it, and no
+/// program is started.
 pub fn sysroot() -> Result<PathBuf> {
     let from_cargo = {
         let root = PathBuf::from(cargo()).canonicalize().ok();
@@ -91,11 +96,15 @@ pub fn sysroot() -> Result<PathBuf> {
     child::dies_with_us(&mut rustc);
     let output = rustc.output().ok().filter(|output| output.status.success());
     let Some(output) = output else {
-        return Err(Problem::machine("cannot find the Rust toolchain: rustc does not run")
-            .help("install Rust with rustup, as https://rustup.rs tells")
-            .into());
+        return Err(
+            Problem::machine("cannot find the Rust toolchain: rustc does not run")
+                .help("install Rust with rustup, as https://rustup.rs tells")
+                .into(),
+        );
     };
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    Ok(PathBuf::from(
+        String::from_utf8_lossy(&output.stdout).trim(),
+    ))
 }
 
 /// "1.95.0".
@@ -107,10 +116,17 @@ pub fn version(sysroot: &Path) -> Option<String> {
 /// The LLVM that rustc itself uses: (name to link with, file).
 pub fn own_llvm(sysroot: &Path) -> Option<(String, PathBuf)> {
     let folder = sysroot.join("lib");
-    let name =
-        |path: &Path| path.file_name()?.to_str()?.strip_prefix("lib")?.strip_suffix(".so").map(str::to_owned);
+    let name = |path: &Path| {
+        path.file_name()?
+            .to_str()?
+            .strip_prefix("lib")?
+            .strip_suffix(".so")
+            .map(str::to_owned)
+    };
     let entries = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
-    entries.filter_map(|path| Some((name(&path)?, path))).find(|(name, _)| name.starts_with("LLVM-"))
+    entries
+        .filter_map(|path| Some((name(&path)?, path)))
+        .find(|(name, _)| name.starts_with("LLVM-"))
 }
 
 /// "22", from a name like `LLVM-22-rust-1.95.0-stable`.
@@ -130,7 +146,10 @@ mod tests {
         assert_eq!(instead_of("nightly", "1.95.0", toolchains.path()), None);
         fs::create_dir_all(pinned.join("bin")).unwrap();
         fs::write(pinned.join("bin/cargo"), "").unwrap();
-        assert_eq!(instead_of("nightly", "1.95.0", toolchains.path()), Some(pinned));
+        assert_eq!(
+            instead_of("nightly", "1.95.0", toolchains.path()),
+            Some(pinned)
+        );
         for same in ["1.95.0", "1.95.0-x86_64-unknown-linux-gnu"] {
             assert_eq!(instead_of(same, "1.95.0", toolchains.path()), None);
         }
@@ -139,7 +158,10 @@ mod tests {
 
     #[test]
     fn the_pin_is_read() {
-        assert_eq!(pinned_in("[toolchain]\nchannel = \"1.95.0\"\n").as_deref(), Some("1.95.0"));
+        assert_eq!(
+            pinned_in("[toolchain]\nchannel = \"1.95.0\"\n").as_deref(),
+            Some("1.95.0")
+        );
         assert!(pinned_version().is_some(), "{PIN} of this checkout");
     }
 

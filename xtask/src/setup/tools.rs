@@ -1,5 +1,5 @@
-//! Programs for the inside of the VM: busybox, and bpftool with the libraries it was built for, so that both run on
-//! every kernel whatever this machine's C library is.
+//! Programs for the inside of the VM: busybox, and bpftool with the libraries it was built for, so
+//! that both run on every kernel whatever this machine's C library is.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -65,13 +65,19 @@ pub fn fetch(site: &Site) -> Result<()> {
     suite.unpack(site, &packages, &unpacked, &step)?;
     let staged = site.stage("tools")?;
     arrange(&unpacked, &staged.join("root"))?;
-    let named = packages.iter().filter(|package| PROGRAMS.contains(&package.name.as_str()));
-    let versions: Vec<String> =
-        named.map(|package| format!("{} {}", package.name, package.version)).collect();
+    let named = packages
+        .iter()
+        .filter(|package| PROGRAMS.contains(&package.name.as_str()));
+    let versions: Vec<String> = named
+        .map(|package| format!("{} {}", package.name, package.version))
+        .collect();
     write(&staged.join("versions"), &versions.join(", "))?;
     record::write(&staged)?;
     site.publish(&staged, &folder())?;
-    step.done(&format!("in place, {}", megabytes(record::bytes(&folder()))));
+    step.done(&format!(
+        "in place, {}",
+        megabytes(record::bytes(&folder()))
+    ));
     Ok(())
 }
 
@@ -96,7 +102,8 @@ fn closure(suite: &Suite) -> Result<Vec<Package>> {
             .flat_map(|package| libraries(&package.depends))
             .filter(|name| !known(name))
             .collect();
-        // A name that the list does not have (a virtual package) would be asked for again and again.
+        // A name that the list does not have (a virtual package) would be asked for again and
+        // again.
         if next == wanted {
             break;
         }
@@ -107,7 +114,12 @@ fn closure(suite: &Suite) -> Result<Vec<Package>> {
 
 /// The libraries among the packages of a `Depends` line, first choices only.
 fn libraries(depends: &str) -> Vec<String> {
-    let first = |part: &str| part.split_whitespace().next().unwrap_or_default().to_owned();
+    let first = |part: &str| {
+        part.split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let is_library = |name: &String| name.starts_with("lib") || name.starts_with("zlib");
     depends.split(',').map(first).filter(is_library).collect()
 }
@@ -143,14 +155,25 @@ fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
 
 /// The libraries that the program's own loader would take, asked of that loader: (name, path).
 fn needed(unpacked: &Path, loader: &Path, program: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let folders = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| unpacked.join(path));
+    let folders =
+        ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| unpacked.join(path));
     let search = std::env::join_paths(folders).context("failed to name the library folders")?;
     let mut command = Command::new(loader);
-    command.arg("--inhibit-cache").arg("--library-path").arg(search).arg("--list").arg(program);
+    command
+        .arg("--inhibit-cache")
+        .arg("--library-path")
+        .arg(search)
+        .arg("--list")
+        .arg(program);
     child::dies_with_us(&mut command);
-    let output = command.output().map_err(|error| fault::not_started(LOADER, &error))?;
+    let output = command
+        .output()
+        .map_err(|error| fault::not_started(LOADER, &error))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(listed(&text).into_iter().filter(|(_, path)| path.starts_with(unpacked)).collect())
+    Ok(listed(&text)
+        .into_iter()
+        .filter(|(_, path)| path.starts_with(unpacked))
+        .collect())
 }
 
 /// Lines like `libz.so.1 => /folder/libz.so.1 (0x00007f...)`.
@@ -160,11 +183,17 @@ fn listed(text: &str) -> Vec<(String, PathBuf)> {
         let (path, _) = rest.rsplit_once(" (")?;
         Some((name.to_owned(), PathBuf::from(path)))
     };
-    text.lines().filter_map(entry).filter(|(name, _)| !name.contains('/')).collect()
+    text.lines()
+        .filter_map(entry)
+        .filter(|(name, _)| !name.contains('/'))
+        .collect()
 }
 
 fn first(root: &Path, choices: &[&str]) -> Result<PathBuf> {
-    let found = choices.iter().map(|path| root.join(path)).find(|path| path.is_file());
+    let found = choices
+        .iter()
+        .map(|path| root.join(path))
+        .find(|path| path.is_file());
     found.with_context(|| format!("the packages of Debian {SUITE} have no {}", choices[0]))
 }
 
@@ -174,7 +203,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+    fs::write(path, text)
+        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
 }
 
 #[cfg(test)]
@@ -183,13 +213,17 @@ mod tests {
 
     #[test]
     fn libraries_are_picked_from_depends() {
-        let depends = "libc6 (>= 2.38), libelf1t64 (>= 0.144) | libelf1, zlib1g (>= 1:1.2), debconf, ";
+        let depends =
+            "libc6 (>= 2.38), libelf1t64 (>= 0.144) | libelf1, zlib1g (>= 1:1.2), debconf, ";
         assert_eq!(libraries(depends), ["libc6", "libelf1t64", "zlib1g"]);
     }
 
     #[test]
     fn the_loaders_list_is_read() {
         let text = "\tlinux-vdso.so.1 (0x00007f)\n\tlibz.so.1 => /a b/libz.so.1 (0x00007f)\n\t/lib64/ld.so => /x/ld.so (0x1)\n";
-        assert_eq!(listed(text), [("libz.so.1".to_owned(), PathBuf::from("/a b/libz.so.1"))]);
+        assert_eq!(
+            listed(text),
+            [("libz.so.1".to_owned(), PathBuf::from("/a b/libz.so.1"))]
+        );
     }
 }

@@ -14,13 +14,19 @@ pub fn cut(bzimage: &[u8]) -> Result<Vec<u8>> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd(payload)?,
         _ => bail!("unknown compression of the kernel"),
     };
-    ensure!(vmlinux.starts_with(b"\x7fELF"), "what was unpacked is not a vmlinux");
+    ensure!(
+        vmlinux.starts_with(b"\x7fELF"),
+        "what was unpacked is not a vmlinux"
+    );
     Ok(vmlinux)
 }
 
 /// The compressed kernel; offsets from Documentation/arch/x86/boot.rst.
 fn payload(bzimage: &[u8]) -> Result<&[u8]> {
-    ensure!(is_bzimage(bzimage) && bzimage.len() > 0x250, "not a bzImage");
+    ensure!(
+        is_bzimage(bzimage) && bzimage.len() > 0x250,
+        "not a bzImage"
+    );
     let word = |at: usize| -> Result<usize> {
         let bytes = bzimage.get(at..at + 4).context("the header is cut off")?;
         Ok(u32::from_le_bytes(bytes.try_into()?) as usize)
@@ -35,18 +41,23 @@ fn payload(bzimage: &[u8]) -> Result<&[u8]> {
     bzimage.get(start..end).context("the image is cut off")
 }
 
-/// Blocks of at most 8 MiB, each after its compressed size; the kernel's build adds the unpacked size at the end.
+/// Blocks of at most 8 MiB, each after its compressed size; the kernel's build adds the unpacked
+/// size at the end.
 fn lz4_legacy(mut blocks: &[u8]) -> Result<Vec<u8>> {
     const BLOCK: usize = 8 << 20;
     let mut out = Vec::new();
     let mut block = vec![0; BLOCK];
     while let Some((size, rest)) = blocks.split_first_chunk::<4>() {
         if rest.is_empty() {
-            ensure!(out.len() == u32::from_le_bytes(*size) as usize, "the unpacked size differs");
+            ensure!(
+                out.len() == u32::from_le_bytes(*size) as usize,
+                "the unpacked size differs"
+            );
             return Ok(out);
         }
-        let (packed, rest) =
-            rest.split_at_checked(u32::from_le_bytes(*size) as usize).context("a block is cut off")?;
+        let (packed, rest) = rest
+            .split_at_checked(u32::from_le_bytes(*size) as usize)
+            .context("a block is cut off")?;
         let unpacked =
             lz4_flex::block::decompress_into(packed, &mut block).context("failed to unpack lz4")?;
         out.extend_from_slice(&block[..unpacked]);
@@ -99,8 +110,14 @@ mod tests {
         let whole = bzimage(&lz4(&vmlinux, 5004));
         assert!(cut(&whole[..whole.len() - 1]).is_err(), "cut off");
         assert!(cut(&bzimage(&lz4(&vmlinux, 5003))).is_err(), "wrong size");
-        assert!(cut(&bzimage(&lz4(b"not an ELF file", 15))).is_err(), "not a vmlinux");
-        assert!(cut(&bzimage(b"\x1f\x8b gzip")).is_err(), "unknown compression");
+        assert!(
+            cut(&bzimage(&lz4(b"not an ELF file", 15))).is_err(),
+            "not a vmlinux"
+        );
+        assert!(
+            cut(&bzimage(b"\x1f\x8b gzip")).is_err(),
+            "unknown compression"
+        );
         assert!(cut(b"short").is_err(), "not a bzImage");
     }
 }

@@ -1,7 +1,7 @@
 //! The accelerator: KVM where it really runs a guest, QEMU's own emulation (TCG) everywhere else.
 //!
-//! `/dev/kvm` may open, answer, and still hang a kernel, for example inside a VM. So the only proof is a guest that
-//! says READY in time; when it does not, that is remembered for this machine.
+//! `/dev/kvm` may open, answer, and still hang a kernel, for example inside a VM. So the only proof
+//! is a guest that says READY in time; when it does not, that is remembered for this machine.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -34,8 +34,8 @@ impl Accel {
     pub fn argument(self) -> &'static str {
         match self {
             Accel::Kvm => "kvm",
-            // With several threads, QEMU before version 10 loses races against a kernel that patches its own text, as
-            // attaching a kprobe makes it do.
+            // With several threads, QEMU before version 10 loses races against a kernel that
+            // patches its own text, as attaching a kprobe makes it do.
             Accel::Tcg => "tcg,thread=single",
         }
     }
@@ -75,9 +75,10 @@ pub fn kvm_state() -> Result<KvmState> {
         Some("kvm") => return Ok(KvmState::Forced(Accel::Kvm)),
         Some("tcg") => return Ok(KvmState::Forced(Accel::Tcg)),
         Some(other) => {
-            return Err(
-                Problem::usage(format!("{OVERRIDE} is '{other}', which is neither 'kvm' nor 'tcg'")).into()
-            );
+            return Err(Problem::usage(format!(
+                "{OVERRIDE} is '{other}', which is neither 'kvm' nor 'tcg'"
+            ))
+            .into());
         }
     }
     let cpu = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
@@ -92,9 +93,17 @@ fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> Kv
             _ => format!("/dev/kvm cannot be opened: {error}"),
         });
     }
-    let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-    if !flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm") {
-        return KvmState::Unusable("/dev/kvm exists, but the CPU shows neither vmx nor svm".to_owned());
+    let flags = cpu
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
+    if !flags
+        .split_whitespace()
+        .any(|flag| flag == "vmx" || flag == "svm")
+    {
+        return KvmState::Unusable(
+            "/dev/kvm exists, but the CPU shows neither vmx nor svm".to_owned(),
+        );
     }
     match verdict {
         Some(verdict) if verdict.host == host() => KvmState::Unusable(verdict.why),
@@ -103,14 +112,22 @@ fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> Kv
 }
 
 fn open_device() -> std::io::Result<()> {
-    fs::File::options().read(true).write(true).open("/dev/kvm").map(drop)
+    fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .map(drop)
 }
 
-/// Remembers that a kernel which boots without KVM did not boot with it. A new host kernel gets a new chance.
+/// Remembers that a kernel which boots without KVM did not boot with it. A new host kernel gets a
+/// new chance.
 ///
 /// A cache that cannot be written only means that the next run finds out again.
 pub fn remember_failure(why: &str) {
-    let verdict = Verdict { host: host(), why: why.to_owned() };
+    let verdict = Verdict {
+        host: host(),
+        why: why.to_owned(),
+    };
     if let Ok(text) = serde_json::to_vec(&verdict) {
         let _ = fs::write(verdict_path(), text);
     }
@@ -139,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_device_without_cpu_support_is_not_believed() {
-        assert!(matches!(judge(BARE, Ok(()), None), KvmState::Unusable(why) if why.contains("vmx")));
+        assert!(
+            matches!(judge(BARE, Ok(()), None), KvmState::Unusable(why) if why.contains("vmx"))
+        );
     }
 
     #[test]
@@ -150,14 +169,25 @@ mod tests {
     #[test]
     fn no_right_is_said() {
         let denied = Err(ErrorKind::PermissionDenied.into());
-        assert!(matches!(judge(INTEL, denied, None), KvmState::Unusable(why) if why.contains("no right")));
+        assert!(
+            matches!(judge(INTEL, denied, None), KvmState::Unusable(why) if why.contains("no right"))
+        );
     }
 
     #[test]
     fn a_verdict_holds_on_the_same_host_kernel_only() {
-        let here = Verdict { host: host(), why: "it hung".to_owned() };
-        assert_eq!(judge(INTEL, Ok(()), Some(here)), KvmState::Unusable("it hung".to_owned()));
-        let before = Verdict { host: "5.4.0".to_owned(), why: "it hung".to_owned() };
+        let here = Verdict {
+            host: host(),
+            why: "it hung".to_owned(),
+        };
+        assert_eq!(
+            judge(INTEL, Ok(()), Some(here)),
+            KvmState::Unusable("it hung".to_owned())
+        );
+        let before = Verdict {
+            host: "5.4.0".to_owned(),
+            why: "it hung".to_owned(),
+        };
         assert_eq!(judge(INTEL, Ok(()), Some(before)), KvmState::Promising);
     }
 }

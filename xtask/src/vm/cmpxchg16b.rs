@@ -1,17 +1,18 @@
 //! What an emulated guest does about cmpxchg16b, an instruction that QEMU 7.2 emulates wrongly.
 //!
-//! QEMU 7.2 computes the flags that cmpxchg16b leaves alone from an outdated `cc_op` (`helper_cmpxchg16b_unlocked` in
-//! target/i386/tcg/mem_helper.c): after `cmp` with 0x7ffffeff, `pushf` saved 0x7ffffeff. When an interrupt comes right
-//! after the instruction, which the kernel's allocator uses, the kernel goes on with such flags. Guests that attached
-//! kprobes were seen to die, 7 of 10 once. QEMU 10.0.2 emulates it differently, and correctly.
+//! QEMU 7.2 computes the flags that cmpxchg16b leaves alone from an outdated `cc_op`
+//! (`helper_cmpxchg16b_unlocked` in target/i386/tcg/mem_helper.c): after `cmp` with 0x7ffffeff,
+//! `pushf` saved 0x7ffffeff. When an interrupt comes right after the instruction, which the
+//! kernel's allocator uses, the kernel goes on with such flags. Guests that attached kprobes were
+//! seen to die, 7 of 10 once. QEMU 10.0.2 emulates it differently, and correctly.
 
 use crate::kernel;
 
 /// The oldest QEMU that ran the course's kernels with the instruction without a fault.
 const OLDEST_QEMU: (u32, u32) = (10, 0);
 
-/// The first kernel with kmalloc_nolock(), from which BPF timers, task storage and arenas get their memory. It gives
-/// out nothing on a CPU without cmpxchg16b, except from caches that are debugged.
+/// The first kernel with kmalloc_nolock(), from which BPF timers, task storage and arenas get their
+/// memory. It gives out nothing on a CPU without cmpxchg16b, except from caches that are debugged.
 const OLDEST_KMALLOC_NOLOCK: (u32, u32) = (6, 18);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,11 +26,17 @@ pub enum Cmpxchg16b {
 }
 
 impl Cmpxchg16b {
-    /// For a QEMU ("7.2.22", or `None` when it did not say) and a kernel's release ("6.18.15+deb13-cloud-amd64").
+    /// For a QEMU ("7.2.22", or `None` when it did not say) and a kernel's release
+    /// ("6.18.15+deb13-cloud-amd64").
     pub fn choose(qemu: Option<&str>, release: &str) -> Self {
-        if qemu.and_then(kernel::first_numbers).is_some_and(|version| version >= OLDEST_QEMU) {
+        if qemu
+            .and_then(kernel::first_numbers)
+            .is_some_and(|version| version >= OLDEST_QEMU)
+        {
             Cmpxchg16b::Emulated
-        } else if kernel::first_numbers(release).is_some_and(|version| version < OLDEST_KMALLOC_NOLOCK) {
+        } else if kernel::first_numbers(release)
+            .is_some_and(|version| version < OLDEST_KMALLOC_NOLOCK)
+        {
             Cmpxchg16b::Hidden
         } else {
             Cmpxchg16b::Replaced
@@ -46,8 +53,8 @@ impl Cmpxchg16b {
 
     /// What the kernel must be told.
     pub fn kernel_parameters(self) -> Option<&'static str> {
-        // The cheapest check there is, for all caches of kmalloc(): debugged caches are used under a lock. With that,
-        // the kernel would also print addresses as they are.
+        // The cheapest check there is, for all caches of kmalloc(): debugged caches are used under
+        // a lock. With that, the kernel would also print addresses as they are.
         (self == Cmpxchg16b::Replaced).then_some("slab_debug=F,kmalloc-* hash_pointers=always")
     }
 }
@@ -59,20 +66,40 @@ mod tests {
     #[test]
     fn only_a_qemu_that_is_known_to_be_right_emulates_it() {
         for qemu in [Some("10.0.2"), Some("10.0"), Some("11.1.0")] {
-            assert_eq!(Cmpxchg16b::choose(qemu, "6.18.15"), Cmpxchg16b::Emulated, "{qemu:?}");
+            assert_eq!(
+                Cmpxchg16b::choose(qemu, "6.18.15"),
+                Cmpxchg16b::Emulated,
+                "{qemu:?}"
+            );
         }
         for qemu in [None, Some("7.2.22"), Some("9.2.4"), Some("?")] {
-            assert_eq!(Cmpxchg16b::choose(qemu, "6.18.15"), Cmpxchg16b::Replaced, "{qemu:?}");
+            assert_eq!(
+                Cmpxchg16b::choose(qemu, "6.18.15"),
+                Cmpxchg16b::Replaced,
+                "{qemu:?}"
+            );
         }
     }
 
     #[test]
     fn only_kernels_that_need_it_are_told_to_do_without() {
-        for release in ["5.10.0-46-cloud-amd64", "6.1.0-50-cloud-amd64", "6.12.117+deb13-cloud-amd64"] {
-            assert_eq!(Cmpxchg16b::choose(Some("7.2.22"), release), Cmpxchg16b::Hidden, "{release}");
+        for release in [
+            "5.10.0-46-cloud-amd64",
+            "6.1.0-50-cloud-amd64",
+            "6.12.117+deb13-cloud-amd64",
+        ] {
+            assert_eq!(
+                Cmpxchg16b::choose(Some("7.2.22"), release),
+                Cmpxchg16b::Hidden,
+                "{release}"
+            );
         }
         for release in ["6.18.15+deb13-cloud-amd64", "7.3.4", "10.1-rc3", "?"] {
-            assert_eq!(Cmpxchg16b::choose(Some("7.2.22"), release), Cmpxchg16b::Replaced, "{release}");
+            assert_eq!(
+                Cmpxchg16b::choose(Some("7.2.22"), release),
+                Cmpxchg16b::Replaced,
+                "{release}"
+            );
         }
     }
 }

@@ -9,8 +9,13 @@ const KEPT: usize = 40;
 const LONGEST: usize = 400;
 
 /// What a kernel prints when it cannot go on.
-const CRASHES: [&str; 5] =
-    ["Kernel panic - not syncing", "Oops: ", "BUG: ", "general protection fault, ", "detected stall"];
+const CRASHES: [&str; 5] = [
+    "Kernel panic - not syncing",
+    "Oops: ",
+    "BUG: ",
+    "general protection fault, ",
+    "detected stall",
+];
 
 #[derive(Default)]
 pub struct Console {
@@ -63,7 +68,10 @@ impl Console {
 
 /// Control characters could move the cursor or change the colours of the user's terminal.
 fn printable(line: &[u8]) -> String {
-    String::from_utf8_lossy(line).chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect()
+    String::from_utf8_lossy(line)
+        .chars()
+        .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,10 +80,14 @@ mod tests {
 
     #[test]
     fn a_panic_is_noticed_in_any_split() {
-        let text = b"[    1.0] fine\r\n[    1.1] Kernel panic - not syncing: Attempted to kill init!\r\n";
+        let text =
+            b"[    1.0] fine\r\n[    1.1] Kernel panic - not syncing: Attempted to kill init!\r\n";
         for piece in 1..text.len() {
             let mut console = Console::default();
-            let crashes: Vec<_> = text.chunks(piece).filter_map(|chunk| console.push(chunk)).collect();
+            let crashes: Vec<_> = text
+                .chunks(piece)
+                .filter_map(|chunk| console.push(chunk))
+                .collect();
             assert_eq!(crashes.len(), 1, "in pieces of {piece}");
             assert!(crashes[0].contains("Attempted to kill init"));
         }

@@ -126,7 +126,10 @@ impl Guest {
     /// Ties a QEMU that has just been started to a guest that is not ready yet.
     pub(super) fn new(qemu: Qemu, lines: Lines, memory: Option<SharedMemory>) -> Result<Self> {
         let (sender, events) = mpsc::channel();
-        let plans = lines.plans.try_clone().context("cannot share the guest's line")?;
+        let plans = lines
+            .plans
+            .try_clone()
+            .context("cannot share the guest's line")?;
         let console = spawn("console", watch_console(lines.console, sender.clone()))?;
         spawn("guest", read_news(lines.plans, sender.clone()))?;
         let signals = sender.clone();
@@ -150,16 +153,29 @@ impl Guest {
     /// Waits until the guest's init is ready for orders.
     pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<Ready, Failure> {
         match self.next_news(limit)? {
-            News::Ready { version: plan::VERSION, release, not_loaded, uptime } => {
-                Ok(Ready { release, not_loaded, uptime })
-            }
-            news => Err(self.died(&format!("the guest's init is not of this xtask: it said {news:?}"))),
+            News::Ready {
+                version: plan::VERSION,
+                release,
+                not_loaded,
+                uptime,
+            } => Ok(Ready {
+                release,
+                not_loaded,
+                uptime,
+            }),
+            news => Err(self.died(&format!(
+                "the guest's init is not of this xtask: it said {news:?}"
+            ))),
         }
     }
 
     /// Waits until a guest that is being loaded from its snapshot runs.
     pub(super) fn wait_for_resume(&mut self) -> Result<(), Failure> {
-        let monitor = self.monitor.take().context("the monitor is in use").and_then(Monitor::open);
+        let monitor = self
+            .monitor
+            .take()
+            .context("the monitor is in use")
+            .and_then(Monitor::open);
         match monitor.and_then(|mut monitor| monitor.wait_for_resume()) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.died(&format!("{error:#}"))),
@@ -172,7 +188,8 @@ impl Guest {
         Monitor::open(monitor)?.save(file)
     }
 
-    /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random numbers.
+    /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random
+    /// numbers.
     pub(super) fn wake(&mut self) -> Result<String, Failure> {
         let mut seed = vec![0; 64];
         File::open("/dev/urandom")
@@ -203,7 +220,9 @@ impl Guest {
 
     fn share(&self, programs: &[u8]) -> Result<(), Failure> {
         let memory = self.memory.as_ref().context("this VM has no shared memory");
-        memory.and_then(|memory| memory.write(programs)).map_err(Failure::Caller)
+        memory
+            .and_then(|memory| memory.write(programs))
+            .map_err(Failure::Caller)
     }
 
     fn order_unpacking(&mut self, order: &Order) -> Result<(), Failure> {
@@ -223,7 +242,10 @@ impl Guest {
                 Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
                 Some(event) => self.answer(event)?,
                 None => {
-                    return Err(self.died(&format!("the guest did not answer within {} s", limit.as_secs())));
+                    return Err(self.died(&format!(
+                        "the guest did not answer within {} s",
+                        limit.as_secs()
+                    )));
                 }
             }
         }
@@ -236,7 +258,10 @@ impl Guest {
         mut audience: impl FnMut(Happening<'_>) -> Result<()>,
     ) -> Result<PlanReport, Failure> {
         let mut report = PlanReport::default();
-        self.order(&Order::Run { plan: plan.clone(), now: now() })?;
+        self.order(&Order::Run {
+            plan: plan.clone(),
+            now: now(),
+        })?;
         let mut observed = None;
         // The first step starts at once.
         let mut deadline = Some(Instant::now() + GRACE);
@@ -245,7 +270,8 @@ impl Guest {
                 Some(Event::News(News::Finished)) | Some(Event::Leave) => return Ok(report),
                 Some(Event::News(News::Started(index))) => {
                     let limit = plan.steps.get(index).and_then(|step| step.seconds);
-                    deadline = limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
+                    deadline =
+                        limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
                     audience(Happening::Started(index))
                 }
                 Some(Event::Output(stream, bytes)) => audience(Happening::Output(stream, &bytes)),
@@ -253,10 +279,18 @@ impl Guest {
                     observed = Some(programs);
                     Ok(())
                 }
-                Some(Event::News(News::Ended { step, outcome, micros })) => {
+                Some(Event::News(News::Ended {
+                    step,
+                    outcome,
+                    micros,
+                })) => {
                     deadline = Some(Instant::now() + GRACE);
                     let duration = Duration::from_micros(micros);
-                    let ended = StepReport { outcome, duration, observed: observed.take() };
+                    let ended = StepReport {
+                        outcome,
+                        duration,
+                        observed: observed.take(),
+                    };
                     let told = audience(Happening::Ended(step, &ended));
                     report.steps.push(ended);
                     // The steps that follow are not wanted any more.
@@ -298,7 +332,9 @@ impl Guest {
 
     /// Ties the user's keyboard to steps that have a terminal.
     pub fn keyboard(&self) -> Keyboard {
-        Keyboard { sender: self.sender.clone() }
+        Keyboard {
+            sender: self.sender.clone(),
+        }
     }
 
     /// The user wanted the running step to end, and it did.
@@ -306,7 +342,8 @@ impl Guest {
         self.asked_to_stop
     }
 
-    /// The first Ctrl-C is the lesson's, so that it can detach and print its summary. Everything else ends the VM.
+    /// The first Ctrl-C is the lesson's, so that it can detach and print its summary. Everything
+    /// else ends the VM.
     fn pass_on_signal(&mut self, signal: i32) -> Result<(), Failure> {
         if signal != SIGINT || self.asked_to_stop {
             return Err(self.interrupted(signal));
@@ -321,7 +358,10 @@ impl Guest {
         match deadline {
             None => Some(self.events.recv().unwrap_or_else(|_| closed())),
             Some(deadline) => {
-                match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                match self
+                    .events
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                {
                     Ok(event) => Some(event),
                     Err(RecvTimeoutError::Timeout) => None,
                     Err(RecvTimeoutError::Disconnected) => Some(closed()),
@@ -331,7 +371,8 @@ impl Guest {
     }
 
     fn order(&mut self, order: &Order) -> Result<(), Failure> {
-        let bytes = encode_message(Kind::Order, order).map_err(|error| Failure::Caller(error.into()))?;
+        let bytes =
+            encode_message(Kind::Order, order).map_err(|error| Failure::Caller(error.into()))?;
         self.write(&bytes)
     }
 
@@ -364,10 +405,19 @@ impl Guest {
         let qemu_failed = self.qemu.as_mut().and_then(Qemu::own_failure);
         self.end();
         // With QEMU gone, the console thread comes to its end and has heard everything.
-        let console = self.console.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let why =
-            console.crash().map_or(why.to_owned(), |line| format!("the guest's kernel crashed: {line}"));
-        Failure::Died(Death { why, qemu_failed, last_words: console.last_words() })
+        let console = self
+            .console
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default();
+        let why = console.crash().map_or(why.to_owned(), |line| {
+            format!("the guest's kernel crashed: {line}")
+        });
+        Failure::Died(Death {
+            why,
+            qemu_failed,
+            last_words: console.last_words(),
+        })
     }
 
     /// Ends the VM.
@@ -378,7 +428,9 @@ impl Guest {
 
 /// The time of day, since 1970.
 fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// The way in for what the user types, and for changes of the terminal's size.
@@ -405,7 +457,10 @@ impl Keyboard {
     }
 }
 
-fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.with_context(|| format!("cannot start the {name} thread"))
 }
@@ -416,7 +471,8 @@ fn watch_console(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() -
         let mut buffer = [0; 8192];
         while let Ok(length @ 1..) = line.read(&mut buffer) {
             if let Some(crash) = console.push(&buffer[..length]) {
-                // When the guest is no longer watched, reading goes on, so that QEMU is not held up.
+                // When the guest is no longer watched, reading goes on, so that QEMU is not held
+                // up.
                 let _ = events.send(Event::Crashed(crash));
             }
         }

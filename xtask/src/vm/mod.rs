@@ -10,8 +10,9 @@
 //!   Monitor        QEMU's own interface: save, resume
 //! ```
 //!
-//! A VM has no file of its own: the initial file system is an anonymous memory file, the lines are socket pairs, and
-//! QEMU dies with its parent. So nothing can be left behind, however xtask ends, and VMs cannot disturb each other.
+//! A VM has no file of its own: the initial file system is an anonymous memory file, the lines are
+//! socket pairs, and QEMU dies with its parent. So nothing can be left behind, however xtask ends,
+//! and VMs cannot disturb each other.
 
 mod accel;
 mod cmpxchg16b;
@@ -28,7 +29,8 @@ pub use cmpxchg16b::Cmpxchg16b;
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
 pub use qemu::NANOSECONDS;
 pub use start::{
-    HeadStart, How, Interrupted, Started, head_start, head_start_beside, last_words, start, time_to_end,
+    HeadStart, How, Interrupted, Started, head_start, head_start_beside, last_words, start,
+    time_to_end,
 };
 
 use std::path::PathBuf;
@@ -53,8 +55,9 @@ pub struct Machine {
 pub enum Clock {
     /// The host's: it goes on while the VM waits for a core.
     Host,
-    /// The instructions that the VM has executed, [`NANOSECONDS`] each, and the host's while all its CPUs sleep: what is
-    /// measured does not depend on what else the host does. Such a VM is always emulated, has one CPU and no snapshot.
+    /// The instructions that the VM has executed, [`NANOSECONDS`] each, and the host's while all
+    /// its CPUs sleep: what is measured does not depend on what else the host does. Such a VM is
+    /// always emulated, has one CPU and no snapshot.
     Instructions,
 }
 

@@ -23,8 +23,12 @@ pub struct Monitor {
 
 impl Monitor {
     pub fn open(line: UnixStream) -> Result<Self> {
-        line.set_read_timeout(Some(LIMIT)).context("cannot set a time limit")?;
-        let mut monitor = Self { replies: BufReader::new(line), resumed: false };
+        line.set_read_timeout(Some(LIMIT))
+            .context("cannot set a time limit")?;
+        let mut monitor = Self {
+            replies: BufReader::new(line),
+            resumed: false,
+        };
         // QEMU's greeting has nothing that we need.
         monitor.receive()?;
         monitor.ask(&json!({ "execute": "qmp_capabilities" }))?;
@@ -35,7 +39,11 @@ impl Monitor {
     pub fn wait_for_resume(&mut self) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         while !self.resumed {
-            ensure!(Instant::now() < deadline, "the snapshot did not run within {} s", LIMIT.as_secs());
+            ensure!(
+                Instant::now() < deadline,
+                "the snapshot did not run within {} s",
+                LIMIT.as_secs()
+            );
             self.receive()?;
         }
         Ok(())
@@ -57,7 +65,9 @@ impl Monitor {
             let state = self.ask(&json!({ "execute": "query-migrate" }))?;
             match state["status"].as_str().unwrap_or_default() {
                 "completed" => break,
-                "failed" | "cancelled" => bail!("QEMU could not save the guest: {}", state["error-desc"]),
+                "failed" | "cancelled" => {
+                    bail!("QEMU could not save the guest: {}", state["error-desc"])
+                }
                 _ => ensure!(
                     Instant::now() < deadline,
                     "QEMU took more than {} s to save the guest",
@@ -72,7 +82,10 @@ impl Monitor {
 
     /// Gives QEMU a descriptor under a name.
     fn pass(&mut self, name: &str, file: &File) -> Result<()> {
-        let text = format!("{}\n", json!({ "execute": "getfd", "arguments": { "fdname": name } }));
+        let text = format!(
+            "{}\n",
+            json!({ "execute": "getfd", "arguments": { "fdname": name } })
+        );
         let descriptors = [file.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut message = SendAncillaryBuffer::new(&mut space);
@@ -81,14 +94,22 @@ impl Monitor {
             "cannot pass a descriptor to QEMU"
         );
         let line = self.replies.get_ref();
-        sendmsg(line, &[IoSlice::new(text.as_bytes())], &mut message, SendFlags::empty())
-            .context("cannot pass a descriptor to QEMU")?;
+        sendmsg(
+            line,
+            &[IoSlice::new(text.as_bytes())],
+            &mut message,
+            SendFlags::empty(),
+        )
+        .context("cannot pass a descriptor to QEMU")?;
         self.answer().map(drop)
     }
 
     fn ask(&mut self, command: &Value) -> Result<Value> {
         let line = format!("{command}\n");
-        self.replies.get_mut().write_all(line.as_bytes()).context("QEMU does not listen")?;
+        self.replies
+            .get_mut()
+            .write_all(line.as_bytes())
+            .context("QEMU does not listen")?;
         self.answer()
     }
 
@@ -96,7 +117,10 @@ impl Monitor {
         loop {
             let mut reply = self.receive()?;
             if let Some(error) = reply.get("error") {
-                bail!("QEMU refuses: {}", error["desc"].as_str().unwrap_or("no reason given"));
+                bail!(
+                    "QEMU refuses: {}",
+                    error["desc"].as_str().unwrap_or("no reason given")
+                );
             }
             if reply.get("return").is_some() {
                 return Ok(reply["return"].take());
@@ -106,7 +130,10 @@ impl Monitor {
 
     fn receive(&mut self) -> Result<Value> {
         let mut line = String::new();
-        let length = self.replies.read_line(&mut line).context("QEMU does not answer")?;
+        let length = self
+            .replies
+            .read_line(&mut line)
+            .context("QEMU does not answer")?;
         ensure!(length > 0, "QEMU ended");
         let message: Value = serde_json::from_str(&line).context("QEMU speaks nonsense")?;
         self.resumed |= message["event"] == "RESUME";

@@ -17,10 +17,11 @@ impl SharedMemory {
     pub const SIZE: usize = 128 << 20;
 
     pub fn create() -> Result<Self> {
-        let descriptor =
-            memfd_create("programs", MemfdFlags::CLOEXEC).context("cannot create a file in memory")?;
+        let descriptor = memfd_create("programs", MemfdFlags::CLOEXEC)
+            .context("cannot create a file in memory")?;
         let file = File::from(descriptor);
-        file.set_len(Self::SIZE as u64).context("cannot size the shared memory")?;
+        file.set_len(Self::SIZE as u64)
+            .context("cannot size the shared memory")?;
         Ok(Self { file })
     }
 
@@ -29,7 +30,9 @@ impl SharedMemory {
     }
 
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, 0).context("cannot write to the shared memory")
+        self.file
+            .write_all_at(bytes, 0)
+            .context("cannot write to the shared memory")
     }
 }
 

@@ -1,12 +1,14 @@
-//! Guests that have booted, saved in files: one for each kernel, QEMU, command line and init of ours.
+//! Guests that have booted, saved in files: one for each kernel, QEMU, command line and init of
+//! ours.
 //!
 //! ```text
 //!   .cache/snapshots/6.12-vmlinux-0123456789abcdef-f2-u1000    the guest, then a seal
 //!   .cache/snapshots/6.12-vmlinux-f2-u1000.lock                held while one of this kernel is made
 //! ```
 //!
-//! A snapshot is code that runs with all rights inside a VM, so only the user's own are used; the name holds the user.
-//! It holds the format too, so that two versions of xtask in one checkout leave each other's alone.
+//! A snapshot is code that runs with all rights inside a VM, so only the user's own are used; the
+//! name holds the user. It holds the format too, so that two versions of xtask in one checkout
+//! leave each other's alone.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -25,7 +27,8 @@ const FORMAT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"xtsnapsh";
 
-/// A magic number, the length of what comes before the seal, a hash of that, and a hash of the snapshot's name.
+/// A magic number, the length of what comes before the seal, a hash of that, and a hash of the
+/// snapshot's name.
 const SEAL: u64 = 32;
 
 /// So many failed resumes, one after the other, and it is not tried again.
@@ -47,17 +50,35 @@ impl Snapshot {
     pub fn of(machine: &Machine, init: &[u8]) -> Result<Self> {
         let mut key = Digest::default();
         // Modules need not be read: they come with their kernel.
-        for file in [&machine.kernel, &machine.qemu].into_iter().chain(&machine.modules) {
-            let data = fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?;
+        for file in [&machine.kernel, &machine.qemu]
+            .into_iter()
+            .chain(&machine.modules)
+        {
+            let data =
+                fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?;
             key.add(file.as_os_str().as_encoded_bytes());
-            key.add(format!("{} {} {}", data.len(), data.mtime(), data.mtime_nsec()));
+            key.add(format!(
+                "{} {} {}",
+                data.len(),
+                data.mtime(),
+                data.mtime_nsec()
+            ));
         }
         key.add(qemu::fingerprint(machine, Accel::Tcg));
         key.add(format!("{:?}", image::MODULES));
         key.add(init);
-        let name = machine.kernel.file_name().unwrap_or_default().to_string_lossy();
+        let name = machine
+            .kernel
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
         // Kernels of the matrix are all called vmlinux: their folders tell them apart.
-        let folder = machine.kernel.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let folder = machine
+            .kernel
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy();
         Ok(Self {
             folder: workspace::own_cache().join("snapshots"),
             kernel: format!("{folder}-{name}"),
@@ -70,7 +91,8 @@ impl Snapshot {
         self.file("")
     }
 
-    /// The file, ready to be resumed from; `None` when there is none. What cannot be used is removed, and said.
+    /// The file, ready to be resumed from; `None` when there is none. What cannot be used is
+    /// removed, and said.
     pub fn open(&self) -> Result<Option<Sealed>> {
         let path = self.path();
         // A link that leads nowhere is something too.
@@ -86,9 +108,11 @@ impl Snapshot {
         }
     }
 
-    /// Whether resumes have failed so often that only another QEMU, kernel or init will change that.
+    /// Whether resumes have failed so often that only another QEMU, kernel or init will change
+    /// that.
     pub fn is_known_bad(&self) -> bool {
-        fs::read_to_string(self.file(".bad")).is_ok_and(|failures| failures.lines().count() >= PATIENCE)
+        fs::read_to_string(self.file(".bad"))
+            .is_ok_and(|failures| failures.lines().count() >= PATIENCE)
     }
 
     /// Resuming failed: the file goes, and the failure is counted.
@@ -100,7 +124,9 @@ impl Snapshot {
             .append(true)
             .create(true)
             .open(self.file(".bad"))
-            .and_then(|mut failures| writeln!(failures, "{}", why.lines().next().unwrap_or_default()));
+            .and_then(|mut failures| {
+                writeln!(failures, "{}", why.lines().next().unwrap_or_default())
+            });
     }
 
     /// Resuming worked: earlier failures were chance.
@@ -111,19 +137,23 @@ impl Snapshot {
 
     /// Lets one process at a time make a snapshot of this kernel. Returns once it is our turn.
     ///
-    /// The lock has no key in its name: so it need not be removed with a snapshot, and nobody can hold a lock that
-    /// others no longer see.
+    /// The lock has no key in its name: so it need not be removed with a snapshot, and nobody can
+    /// hold a lock that others no longer see.
     pub fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
-        let path = self.folder.join(format!("{}-{}.lock", self.kernel, self.whose));
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        let path = self
+            .folder
+            .join(format!("{}-{}.lock", self.kernel, self.whose));
+        let file =
+            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        file.lock()
+            .with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(file)
     }
 
-    /// Has `save` write the guest, seals the file and gives it its name. Nothing of a failed attempt stays.
-    /// Returns its size in bytes.
+    /// Has `save` write the guest, seals the file and gives it its name. Nothing of a failed
+    /// attempt stays. Returns its size in bytes.
     pub fn make(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
         let (temporary, path) = (self.file(".new"), self.path());
         // Before the work: what cannot be cleared away would make it useless.
@@ -142,8 +172,9 @@ impl Snapshot {
         made
     }
 
-    /// Snapshots of the same kernel, format and user that another QEMU or init has made useless, with what lies
-    /// beside them. Only for the one who holds the lock: nobody else is making one of these.
+    /// Snapshots of the same kernel, format and user that another QEMU or init has made useless,
+    /// with what lies beside them. Only for the one who holds the lock: nobody else is making one
+    /// of these.
     fn remove_older(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             if self.is_older(&entry.file_name().to_string_lossy()) {
@@ -156,7 +187,9 @@ impl Snapshot {
     fn is_older(&self, name: &str) -> bool {
         // One name may begin with another: what is left after a key must be nothing, or an ending.
         let rest = name.strip_prefix(&format!("{}-", self.kernel));
-        let Some((key, rest)) = rest.and_then(|rest| rest.split_at_checked(16)) else { return false };
+        let Some((key, rest)) = rest.and_then(|rest| rest.split_at_checked(16)) else {
+            return false;
+        };
         let is_key = key.bytes().all(|byte| byte.is_ascii_hexdigit());
         let ending = rest.strip_prefix(&format!("-{}", self.whose));
         let is_ours = ending.is_some_and(|ending| ending.is_empty() || ending.starts_with('.'));
@@ -164,7 +197,10 @@ impl Snapshot {
     }
 
     fn file(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!("{}-{:016x}-{}{ending}", self.kernel, self.key, self.whose))
+        self.folder.join(format!(
+            "{}-{:016x}-{}{ending}",
+            self.kernel, self.key, self.whose
+        ))
     }
 }
 
@@ -183,7 +219,8 @@ fn clear(path: &Path) -> Result<()> {
     }
 }
 
-/// A snapshot that is whole by its length and its name. Whether its bytes are right takes a moment to find out.
+/// A snapshot that is whole by its length and its name. Whether its bytes are right takes a moment
+/// to find out.
 pub struct Sealed {
     file: File,
     seal: Seal,
@@ -195,10 +232,14 @@ impl Sealed {
         &self.file
     }
 
-    /// Reads all of it: a guest of which a bit has flipped could do anything, or nearly the right thing.
+    /// Reads all of it: a guest of which a bit has flipped could do anything, or nearly the right
+    /// thing.
     pub fn check(&self) -> Result<()> {
         let found = hash_of(&self.file, self.seal.length).context("cannot read the snapshot")?;
-        ensure!(found == self.seal.contents, "the snapshot's bytes are not those that were written");
+        ensure!(
+            found == self.seal.contents,
+            "the snapshot's bytes are not those that were written"
+        );
         Ok(())
     }
 }
@@ -225,18 +266,30 @@ impl Seal {
 
 fn write_sealed(path: &Path, name: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600);
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("cannot create {}", path.display()))?;
     save(&file)?;
-    let length = file.seek(SeekFrom::End(0)).context("cannot measure the snapshot")?;
+    let length = file
+        .seek(SeekFrom::End(0))
+        .context("cannot measure the snapshot")?;
     ensure!(length > 0, "QEMU wrote nothing");
     let contents = hash_of(&file, length).context("cannot read the snapshot")?;
-    file.write_all(&Seal { length, contents }.to_bytes(name)).context("cannot seal the snapshot")?;
+    file.write_all(&Seal { length, contents }.to_bytes(name))
+        .context("cannot seal the snapshot")?;
     Ok(length)
 }
 
 fn open_sealed(path: &Path) -> Result<Sealed> {
-    let data = path.symlink_metadata().context("cannot look at the snapshot")?;
+    let data = path
+        .symlink_metadata()
+        .context("cannot look at the snapshot")?;
     // Before it is opened: a pipe would wait for a writer.
     ensure!(data.is_file(), "{} is not a file", path.display());
     let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -249,17 +302,27 @@ fn open_sealed(path: &Path) -> Result<Sealed> {
     file.seek(SeekFrom::End(-(SEAL as i64)))?;
     file.read_exact(&mut found)?;
     let contents = u64::from_le_bytes(*found[16..].first_chunk().context("a seal is longer")?);
-    let seal = Seal { length: data.len() - SEAL, contents };
-    ensure!(found == seal.to_bytes(path), "{} is cut short, or not what its name says", path.display());
+    let seal = Seal {
+        length: data.len() - SEAL,
+        contents,
+    };
+    ensure!(
+        found == seal.to_bytes(path),
+        "{} is cut short, or not what its name says",
+        path.display()
+    );
     file.seek(SeekFrom::Start(0))?;
     Ok(Sealed { file, seal })
 }
 
-/// The hash of the first `length` bytes. The position in the file, which QEMU shares, stays as it is.
+/// The hash of the first `length` bytes. The position in the file, which QEMU shares, stays as it
+/// is.
 fn hash_of(file: &File, length: u64) -> std::io::Result<u64> {
     let (mut hash, mut buffer, mut done) = (Xxh3Default::new(), vec![0; 1 << 20], 0);
     while done < length {
-        let wanted = buffer.len().min(usize::try_from(length - done).unwrap_or(usize::MAX));
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(length - done).unwrap_or(usize::MAX));
         file.read_exact_at(&mut buffer[..wanted], done)?;
         hash.update(&buffer[..wanted]);
         done += wanted as u64;
@@ -272,13 +335,21 @@ mod tests {
     use super::*;
 
     fn in_folder(name: &str) -> Snapshot {
-        let folder = std::env::temp_dir().join(format!("xtask-snapshot-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("xtask-snapshot-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        Snapshot { folder, kernel: "6.12-vmlinux".into(), key: 0x123, whose: "f2-u1".into() }
+        Snapshot {
+            folder,
+            kernel: "6.12-vmlinux".into(),
+            key: 0x123,
+            whose: "f2-u1".into(),
+        }
     }
 
     fn make(snapshot: &Snapshot) {
-        snapshot.make(|mut file| Ok(file.write_all(b"a guest")?)).unwrap();
+        snapshot
+            .make(|mut file| Ok(file.write_all(b"a guest")?))
+            .unwrap();
     }
 
     fn end(snapshot: &Snapshot) {
@@ -303,7 +374,12 @@ mod tests {
         let snapshot = in_folder("short");
         for length in [0, 3, 15, 30, 38] {
             make(&snapshot);
-            File::options().write(true).open(snapshot.path()).unwrap().set_len(length).unwrap();
+            File::options()
+                .write(true)
+                .open(snapshot.path())
+                .unwrap()
+                .set_len(length)
+                .unwrap();
             assert!(snapshot.open().is_err(), "{length} bytes");
             assert!(snapshot.open().unwrap().is_none(), "it should be gone");
         }
@@ -321,7 +397,10 @@ mod tests {
             make(&snapshot);
             fs::write(snapshot.path(), bytes).unwrap();
             let opened = snapshot.open();
-            assert!(opened.is_err() || opened.unwrap().unwrap().check().is_err(), "bit {bit}");
+            assert!(
+                opened.is_err() || opened.unwrap().unwrap().check().is_err(),
+                "bit {bit}"
+            );
         }
         end(&snapshot);
     }
@@ -330,7 +409,10 @@ mod tests {
     fn one_of_another_name_is_removed() {
         let snapshot = in_folder("name");
         make(&snapshot);
-        let other = Snapshot { kernel: "6.1-vmlinux".into(), ..in_folder("name") };
+        let other = Snapshot {
+            kernel: "6.1-vmlinux".into(),
+            ..in_folder("name")
+        };
         fs::rename(snapshot.path(), other.path()).unwrap();
         assert!(other.open().is_err());
         end(&snapshot);
@@ -391,7 +473,10 @@ mod tests {
     #[test]
     fn older_ones_go_and_those_of_others_stay() {
         let snapshot = in_folder("older");
-        let older = ["6.12-vmlinux-0000000000000999-f2-u1", "6.12-vmlinux-0000000000000999-f2-u1.bad"];
+        let older = [
+            "6.12-vmlinux-0000000000000999-f2-u1",
+            "6.12-vmlinux-0000000000000999-f2-u1.bad",
+        ];
         let others = [
             "6.12-vmlinux-0000000000000999-f1-u1",
             "6.12-vmlinux-0000000000000999-f2-u2",
@@ -406,8 +491,15 @@ mod tests {
         drop(snapshot.lock().unwrap());
         make(&snapshot);
         assert!(!older.iter().any(|name| snapshot.folder.join(name).exists()));
-        assert!(others.iter().all(|name| snapshot.folder.join(name).exists()));
-        assert_eq!(fs::read_dir(&snapshot.folder).unwrap().count(), others.len() + 1);
+        assert!(
+            others
+                .iter()
+                .all(|name| snapshot.folder.join(name).exists())
+        );
+        assert_eq!(
+            fs::read_dir(&snapshot.folder).unwrap().count(),
+            others.len() + 1
+        );
         end(&snapshot);
     }
 }

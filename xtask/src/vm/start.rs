@@ -1,7 +1,8 @@
-//! Starts a guest: resumes it from its snapshot, or boots it and makes the snapshot for the next time.
+//! Starts a guest: resumes it from its snapshot, or boots it and makes the snapshot for the next
+//! time.
 //!
-//! Whatever does not work with a snapshot ends in a boot. A boot that dies is tried again; it is this machine's
-//! fault, never the lesson's.
+//! Whatever does not work with a snapshot ends in a boot. A boot that dies is tried again; it is
+//! this machine's fault, never the lesson's.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,11 @@ pub struct HeadStart {
 ///
 /// The kernel ends QEMU together with the thread that calls this.
 pub fn head_start(machine: &Machine) -> Result<HeadStart, Failure> {
-    let mut head = HeadStart { started: None, furnished: false, notes: Vec::new() };
+    let mut head = HeadStart {
+        started: None,
+        furnished: false,
+        notes: Vec::new(),
+    };
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
     let emulated = accel::kvm_state().map_err(Failure::Caller)?.accel() == Accel::Tcg;
     let counts = machine.clock == Clock::Instructions;
@@ -92,9 +97,14 @@ pub fn head_start_beside<T: Send>(
 }
 
 impl HeadStart {
-    /// Gives the guest the programs that are there already, if it can take some now and others later.
+    /// Gives the guest the programs that are there already, if it can take some now and others
+    /// later.
     pub fn furnish(&mut self, programs: &Programs) -> Result<(), Failure> {
-        if let Some(started) = self.started.as_mut().filter(|_| SharedMemory::holds(programs)) {
+        if let Some(started) = self
+            .started
+            .as_mut()
+            .filter(|_| SharedMemory::holds(programs))
+        {
             started.guest.load(programs)?;
             self.furnished = true;
         }
@@ -107,10 +117,17 @@ impl HeadStart {
 
     /// Gives a furnished guest the other programs.
     pub fn join(self, programs: &Programs) -> Result<Started, Failure> {
-        let started = self.started.filter(|_| self.furnished && SharedMemory::holds(programs));
-        let mut started = started.context("no guest waits for these programs").map_err(Failure::Caller)?;
+        let started = self
+            .started
+            .filter(|_| self.furnished && SharedMemory::holds(programs));
+        let mut started = started
+            .context("no guest waits for these programs")
+            .map_err(Failure::Caller)?;
         started.guest.add(programs)?;
-        Ok(Started { notes: self.notes, ..started })
+        Ok(Started {
+            notes: self.notes,
+            ..started
+        })
     }
 
     /// Gives the guest its programs.
@@ -132,8 +149,13 @@ impl HeadStart {
 }
 
 /// Resumes, or boots and saves. `None`: snapshots do not work here.
-fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Option<Started>, Failure> {
-    let snapshot = image::init().and_then(|init| Snapshot::of(machine, &init)).map_err(Failure::Caller)?;
+fn start_by_snapshot(
+    machine: &Machine,
+    notes: &mut Vec<String>,
+) -> Result<Option<Started>, Failure> {
+    let snapshot = image::init()
+        .and_then(|init| Snapshot::of(machine, &init))
+        .map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
         notes.push(format!(
             "no snapshot: resuming from {} has failed again and again",
@@ -164,7 +186,11 @@ fn start_by_snapshot(machine: &Machine, notes: &mut Vec<String>) -> Result<Optio
     Ok(Some(started))
 }
 
-fn initramfs(machine: &Machine, programs: Option<&[u8]>, notes: &mut Vec<String>) -> anyhow::Result<Vec<u8>> {
+fn initramfs(
+    machine: &Machine,
+    programs: Option<&[u8]>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<u8>> {
     let modules = Modules::find(machine.modules.as_deref());
     notes.extend(modules.notes.iter().cloned());
     image::initramfs(&modules, programs)
@@ -194,7 +220,14 @@ fn resume_with(
             let ready = begin.elapsed();
             snapshot.praise();
             let (accel, how) = (Accel::Tcg, How::Resumed);
-            Ok(Some(Started { guest, release, accel, how, ready, notes: Vec::new() }))
+            Ok(Some(Started {
+                guest,
+                release,
+                accel,
+                how,
+                ready,
+                notes: Vec::new(),
+            }))
         }
         Err(interrupted @ Failure::Interrupted(_)) => Err(interrupted),
         Err(failure) => {
@@ -209,12 +242,15 @@ fn resume_with(
     }
 }
 
-/// Resumes while the snapshot is read a second time, on another core: what a damaged guest says must not count.
+/// Resumes while the snapshot is read a second time, on another core: what a damaged guest says
+/// must not count.
 fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
     std::thread::scope(|scope| {
         let check = scope.spawn(|| sealed.check());
         let resumed = resume(machine, sealed.file());
-        let checked = check.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
+        let checked = check
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
         match (resumed, checked) {
             (Err(interrupted @ Failure::Interrupted(_)), _) => Err(interrupted),
             // Damage is also the likeliest reason of a resume that failed.
@@ -226,8 +262,8 @@ fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String),
 
 fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
     let memory = SharedMemory::create().map_err(Failure::Caller)?;
-    let (qemu, lines) =
-        Qemu::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory)).map_err(Failure::Caller)?;
+    let (qemu, lines) = Qemu::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory))
+        .map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, Some(memory)).map_err(Failure::Caller)?;
     guest.wait_for_resume()?;
     let release = guest.wake()?;
@@ -251,13 +287,25 @@ fn boot_with_retries(
         match boot(machine, accel, &initramfs, programs.is_none()) {
             Ok((guest, ready)) => {
                 notes.extend(
-                    ready.not_loaded.iter().map(|why| format!("a module could not be loaded: {why}")),
+                    ready
+                        .not_loaded
+                        .iter()
+                        .map(|why| format!("a module could not be loaded: {why}")),
                 );
                 let release = ready.release;
                 // Only now it is KVM's fault, and not the kernel's.
-                kvm_failed.iter().for_each(|why: &String| accel::remember_failure(why));
+                kvm_failed
+                    .iter()
+                    .for_each(|why: &String| accel::remember_failure(why));
                 let (how, ready) = (How::Booted, begin.elapsed());
-                return Ok(Started { guest, release, accel, how, ready, notes: Vec::new() });
+                return Ok(Started {
+                    guest,
+                    release,
+                    accel,
+                    how,
+                    ready,
+                    notes: Vec::new(),
+                });
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
                 let why = format!("a boot with KVM did not get through ({death})");
@@ -278,13 +326,17 @@ fn boot_with_retries(
     }
 }
 
-/// Programs that come with the boot are in the guest's memory three times for a moment: as a file of the initial file
-/// system, as init has read it, and unpacked. The programs of all lessons were too many for 256 MiB.
+/// Programs that come with the boot are in the guest's memory three times for a moment: as a file
+/// of the initial file system, as init has read it, and unpacked. The programs of all lessons were
+/// too many for 256 MiB.
 fn with_room_for(machine: &Machine, programs: Option<&[u8]>) -> Machine {
     const COPIES: usize = 3;
     let bytes = COPIES * programs.map_or(0, <[u8]>::len);
     let mebibytes = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-    Machine { memory_mib: machine.memory_mib.saturating_add(mebibytes), ..machine.clone() }
+    Machine {
+        memory_mib: machine.memory_mib.saturating_add(mebibytes),
+        ..machine.clone()
+    }
 }
 
 /// How long a VM takes whose init ends it at once: what no boot can beat.
@@ -301,9 +353,13 @@ fn boot(
     initramfs: &[u8],
     shares_memory: bool,
 ) -> Result<(Guest, Ready), Failure> {
-    let memory = if shares_memory { Some(SharedMemory::create().map_err(Failure::Caller)?) } else { None };
-    let (qemu, lines) =
-        Qemu::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref()).map_err(Failure::Caller)?;
+    let memory = if shares_memory {
+        Some(SharedMemory::create().map_err(Failure::Caller)?)
+    } else {
+        None
+    };
+    let (qemu, lines) = Qemu::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref())
+        .map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
     let begin = Instant::now();
     let ready = guest.wait_until_ready(boot_limit(accel))?;
@@ -313,8 +369,8 @@ fn boot(
     }
 }
 
-/// A guest that was kept waiting while it measured the speed of its clock has it run several times too fast: limits
-/// expire early, and a snapshot would carry the fault to every later run.
+/// A guest that was kept waiting while it measured the speed of its clock has it run several times
+/// too fast: limits expire early, and a snapshot would carry the fault to every later run.
 fn wrong_clock(uptime: Duration, since_start: Duration) -> Option<String> {
     (uptime > since_start.mul_f64(1.2) + Duration::from_millis(500)).then(|| {
         format!(
@@ -339,9 +395,14 @@ fn not_booted(death: &Death) -> Problem {
         Some(why) => format!("QEMU could not run a VM: {why}"),
     };
     let mut problem = Problem::machine(what);
-    if death.qemu_failed.as_ref().is_some_and(|why| why.contains("allocate memory")) {
-        problem =
-            problem.help("close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself");
+    if death
+        .qemu_failed
+        .as_ref()
+        .is_some_and(|why| why.contains("allocate memory"))
+    {
+        problem = problem.help(
+            "close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself",
+        );
     }
     problem.help(last_words(death)).help("cargo xtask doctor")
 }
@@ -371,9 +432,9 @@ impl Failure {
             Failure::Caller(error) => error,
             Failure::NotBooted(death) => not_booted(&death).into(),
             Failure::Died(death) if death.qemu_failed.is_some() => not_booted(&death).into(),
-            Failure::Died(death) => {
-                Problem::new(Exit::NotYet, death.to_string()).help(last_words(&death)).into()
-            }
+            Failure::Died(death) => Problem::new(Exit::NotYet, death.to_string())
+                .help(last_words(&death))
+                .into(),
         }
     }
 }
@@ -398,8 +459,15 @@ mod tests {
     fn a_clock_that_runs_ahead_is_wrong() {
         let seconds = Duration::from_secs_f64;
         assert_eq!(wrong_clock(seconds(2.5), seconds(3.0)), None);
-        assert_eq!(wrong_clock(seconds(3.2), seconds(3.0)), None, "two readings");
+        assert_eq!(
+            wrong_clock(seconds(3.2), seconds(3.0)),
+            None,
+            "two readings"
+        );
         let why = wrong_clock(seconds(20.0), seconds(3.0)).unwrap();
-        assert_eq!(why, "the guest's clock is wrong: by it the boot took 20.0 s, and not 3.0 s");
+        assert_eq!(
+            why,
+            "the guest's clock is wrong: by it the boot took 20.0 s, and not 3.0 s"
+        );
     }
 }

@@ -29,11 +29,18 @@ pub struct Run {
 impl Run {
     pub fn new(arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let mark =
-            format!("XTASK_TEST_MARK={}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mark = format!(
+            "XTASK_TEST_MARK={}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let mut command = Command::new(program());
         let (name, value) = mark.split_once('=').unwrap();
-        command.args(arguments).env(name, value).env("NO_COLOR", "1").env("LANG", "C.UTF-8");
+        command
+            .args(arguments)
+            .env(name, value)
+            .env("NO_COLOR", "1")
+            .env("LANG", "C.UTF-8");
         // In a checkout where somebody learns, his progress is not ours.
         command.env("XTASK_PROGRESS", scratch());
         Self { command, mark }
@@ -43,12 +50,15 @@ impl Run {
         self.command.output().unwrap()
     }
 
-    /// The processes of this run that are still alive, by command line. A killed one may take a moment to go.
+    /// The processes of this run that are still alive, by command line. A killed one may take a
+    /// moment to go.
     pub fn left_behind(&self) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(3);
         loop {
-            let left: Vec<String> =
-                processes_with(&self.mark).into_iter().map(|(_, command)| command).collect();
+            let left: Vec<String> = processes_with(&self.mark)
+                .into_iter()
+                .map(|(_, command)| command)
+                .collect();
             if left.is_empty() || Instant::now() > deadline {
                 return left;
             }
@@ -59,7 +69,10 @@ impl Run {
     /// Waits until QEMU runs as a child of this run.
     pub fn wait_for_qemu(&self) {
         let deadline = Instant::now() + Duration::from_secs(120);
-        while !processes_with(&self.mark).iter().any(|(_, command)| command.contains("q35")) {
+        while !processes_with(&self.mark)
+            .iter()
+            .any(|(_, command)| command.contains("q35"))
+        {
             assert!(Instant::now() < deadline, "QEMU was never started");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -67,13 +80,15 @@ impl Run {
 
     /// This run's QEMU.
     pub fn qemu(&self) -> Pid {
-        let found = processes_with(&self.mark).into_iter().find(|(_, command)| command.contains("q35"));
+        let found = processes_with(&self.mark)
+            .into_iter()
+            .find(|(_, command)| command.contains("q35"));
         Pid::from_raw(found.unwrap().0).unwrap()
     }
 }
 
-/// The program under test. Asked at run time, as everything about places: the checkout may be a copy, with what was built
-/// in the original.
+/// The program under test. Asked at run time, as everything about places: the checkout may be a
+/// copy, with what was built in the original.
 pub fn program() -> PathBuf {
     std::env::var_os("CARGO_BIN_EXE_xtask").unwrap().into()
 }
@@ -88,10 +103,18 @@ pub fn scratch() -> PathBuf {
 fn processes_with(mark: &str) -> Vec<(i32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else {
+            continue;
+        };
         let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
-        if read("environ").split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
-            found.push((pid, String::from_utf8_lossy(&read("cmdline")).replace('\0', " ")));
+        if read("environ")
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == mark.as_bytes())
+        {
+            found.push((
+                pid,
+                String::from_utf8_lossy(&read("cmdline")).replace('\0', " "),
+            ));
         }
     }
     found
@@ -134,7 +157,9 @@ pub fn start_with_tools(kernel: &str) -> Started {
     let mut archive = Archive::default();
     image::add_tools(&mut archive).unwrap();
     let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error).unwrap()
+    vm::start(&machine, &archive.finish().unwrap())
+        .map_err(Failure::into_error)
+        .unwrap()
 }
 
 /// A step that runs a line of shell in the guest.
@@ -156,7 +181,9 @@ pub fn run(started: &mut Started, steps: Vec<Step>) -> (Result<PlanReport, Failu
     let report = started.guest.run(&Plan { steps }, |happening| {
         match happening {
             Happening::Started(_) => printed.push(Vec::new()),
-            Happening::Output(Stream::Stdout, bytes) => printed.last_mut().unwrap().extend_from_slice(bytes),
+            Happening::Output(Stream::Stdout, bytes) => {
+                printed.last_mut().unwrap().extend_from_slice(bytes)
+            }
             Happening::Output(Stream::Stderr, _) | Happening::Ended(..) => {}
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! Changes an object file as another source would have made it: names of sections and symbols, types of maps, code.
+//! Changes an object file as another source would have made it: names of sections and symbols,
+//! types of maps, code.
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionIndex, SymbolKind};
 
@@ -20,7 +21,9 @@ struct Header {
 
 impl Elf {
     pub fn read(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec() }
+        Self {
+            bytes: bytes.to_vec(),
+        }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -34,10 +37,18 @@ impl Elf {
     /// The names of its programs, each with the name of its section.
     pub fn programs(&self) -> Vec<(String, String)> {
         let file = self.file();
-        let section = |index| file.section_by_index(index).unwrap().name().unwrap().to_owned();
-        let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
-        let placed =
-            functions.filter_map(|it| Some((it.name().ok()?.to_owned(), section(it.section_index()?))));
+        let section = |index| {
+            file.section_by_index(index)
+                .unwrap()
+                .name()
+                .unwrap()
+                .to_owned()
+        };
+        let functions = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text);
+        let placed = functions
+            .filter_map(|it| Some((it.name().ok()?.to_owned(), section(it.section_index()?))));
         placed.filter(|(_, section)| section != ".text").collect()
     }
 
@@ -45,11 +56,16 @@ impl Elf {
     pub fn maps(&self) -> Vec<String> {
         let file = self.file();
         let is_map = |symbol: &object::Symbol<'_, '_>| {
-            let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
+            let section = symbol
+                .section_index()
+                .and_then(|index| file.section_by_index(index).ok());
             section.is_some_and(|section| matches!(section.name(), Ok("maps" | ".maps")))
                 && symbol.kind() == SymbolKind::Data
         };
-        file.symbols().filter(is_map).map(|symbol| symbol.name().unwrap().to_owned()).collect()
+        file.symbols()
+            .filter(is_map)
+            .map(|symbol| symbol.name().unwrap().to_owned())
+            .collect()
     }
 
     fn header(&self, index: usize) -> Header {
@@ -80,16 +96,23 @@ impl Elf {
     }
 
     fn index_of(&self, section: &str) -> usize {
-        self.file().section_by_name(section).unwrap_or_else(|| panic!("find {section}")).index().0
+        self.file()
+            .section_by_name(section)
+            .unwrap_or_else(|| panic!("find {section}"))
+            .index()
+            .0
     }
 
     pub fn has_section(&self, name: &str) -> bool {
         self.file().section_by_name(name).is_some()
     }
 
-    /// Puts a name into the table of names, which moves to the file's end. Returns its place in that.
+    /// Puts a name into the table of names, which moves to the file's end. Returns its place in
+    /// that.
     fn add_name(&mut self, name: &str) -> u32 {
-        let Header { at, offset, size, .. } = self.header(self.index_of(".strtab"));
+        let Header {
+            at, offset, size, ..
+        } = self.header(self.index_of(".strtab"));
         let table = self.bytes[offset..offset + size].to_vec();
         let end = self.bytes.len();
         self.bytes.extend(table);
@@ -106,7 +129,8 @@ impl Elf {
         self.set(at, name);
     }
 
-    /// A section with variables, which BTF lists under its name: the new one must be as long as the old one.
+    /// A section with variables, which BTF lists under its name: the new one must be as long as the
+    /// old one.
     pub fn rename_data_section(&mut self, from: &str, to: &str) {
         self.rename_section(from, to);
         self.rename_in_btf(from, to);
@@ -147,7 +171,9 @@ impl Elf {
             None => {
                 let btf = self.btf().unwrap();
                 let member = |name| btf.member_of_map(&self.bytes, map, name);
-                let (Some(key), Some(value)) = (member("key"), member("value")) else { return false };
+                let (Some(key), Some(value)) = (member("key"), member("value")) else {
+                    return false;
+                };
                 (key + 4, value + 4)
             }
         };
@@ -157,14 +183,17 @@ impl Elf {
     }
 
     fn map_type_at(&self, map: &str) -> usize {
-        self.legacy_map_at(map).unwrap_or_else(|| self.btf().unwrap().type_of_map_at(&self.bytes, map))
+        self.legacy_map_at(map)
+            .unwrap_or_else(|| self.btf().unwrap().type_of_map_at(&self.bytes, map))
     }
 
     /// What aya's #[map] makes: seven numbers, the type first, then the sizes of key and value.
     fn legacy_map_at(&self, map: &str) -> Option<usize> {
         let file = self.file();
         let symbol = file.symbol_by_name(map).unwrap();
-        let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
+        let section = file
+            .section_by_index(symbol.section_index().unwrap())
+            .unwrap();
         let begin = section.file_range().unwrap().0 + symbol.address();
         (section.name() == Ok("maps")).then_some(begin as usize)
     }
@@ -179,7 +208,8 @@ impl Elf {
         })
     }
 
-    /// Writes `r0 = value; exit` over every function, and takes back what a loader would write into it.
+    /// Writes `r0 = value; exit` over every function, and takes back what a loader would write into
+    /// it.
     pub fn empty_functions(&mut self, value: u8) {
         let mut code: Vec<SectionIndex> = Vec::new();
         for (begin, size, section) in self.functions() {
@@ -198,7 +228,10 @@ impl Elf {
                 self.set_u64(at + 32, 0);
             }
         }
-        let types = self.file().section_by_name(".BTF.ext").and_then(|types| types.file_range());
+        let types = self
+            .file()
+            .section_by_name(".BTF.ext")
+            .and_then(|types| types.file_range());
         if let Some((begin, _)) = types {
             // The length of what CO-RE would correct.
             self.set(begin as usize + 28, 0);
@@ -209,17 +242,21 @@ impl Elf {
     pub fn read_context_at(&mut self, offset: u16) {
         let [low, high] = offset.to_le_bytes();
         for (begin, _, _) in self.functions() {
-            self.bytes[begin..begin + INSTRUCTION].copy_from_slice(&[0x79, 0x10, low, high, 0, 0, 0, 0]);
+            self.bytes[begin..begin + INSTRUCTION]
+                .copy_from_slice(&[0x79, 0x10, low, high, 0, 0, 0, 0]);
         }
     }
 
     /// Where each function begins in the file, how long it is, and its section.
     fn functions(&self) -> Vec<(usize, usize, SectionIndex)> {
         let file = self.file();
-        let functions =
-            file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);
+        let functions = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);
         let place = |symbol: object::Symbol<'_, '_>| {
-            let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
+            let section = file
+                .section_by_index(symbol.section_index().unwrap())
+                .unwrap();
             let begin = section.file_range().unwrap().0 + symbol.address();
             (begin as usize, symbol.size() as usize, section.index())
         };
@@ -243,7 +280,10 @@ impl Btf {
     fn name_at(&self, bytes: &[u8], name: &str) -> Option<usize> {
         let wanted = [&[0], name.as_bytes(), &[0]].concat();
         let names = &bytes[self.names.clone()];
-        names.windows(wanted.len()).position(|part| part == wanted).map(|at| self.names.start + at + 1)
+        names
+            .windows(wanted.len())
+            .position(|part| part == wanted)
+            .map(|at| self.names.start + at + 1)
     }
 
     /// The place of each type in the file. The first has the number 1.
@@ -265,10 +305,13 @@ impl Btf {
         types
     }
 
-    /// A map's type is a member of its variable: a pointer to an array that is as long as the type is a number.
+    /// A map's type is a member of its variable: a pointer to an array that is as long as the type
+    /// is a number.
     fn type_of_map_at(&self, bytes: &[u8], map: &str) -> usize {
         let types = self.types(bytes);
-        let member = self.member_of_map(bytes, map, "type").unwrap_or_else(|| panic!("{map}'s type"));
+        let member = self
+            .member_of_map(bytes, map, "type")
+            .unwrap_or_else(|| panic!("{map}'s type"));
         let pointer = types[word(bytes, member + 4) as usize];
         assert_eq!(kind(bytes, pointer), PTR, "{map}'s member `type`");
         let array = types[word(bytes, pointer + 8) as usize];
@@ -279,8 +322,13 @@ impl Btf {
     /// Where this member of a map's definition is told: its name, then its type.
     fn member_of_map(&self, bytes: &[u8], map: &str, name: &str) -> Option<usize> {
         let types = self.types(bytes);
-        let variables = types[1..].iter().copied().filter(|&at| kind(bytes, at) == VAR);
-        let variable = variables.into_iter().find(|&at| self.is_called(bytes, at, map));
+        let variables = types[1..]
+            .iter()
+            .copied()
+            .filter(|&at| kind(bytes, at) == VAR);
+        let variable = variables
+            .into_iter()
+            .find(|&at| self.is_called(bytes, at, map));
         let variable = variable.unwrap_or_else(|| panic!("find {map} in BTF"));
         let mut definition = types[word(bytes, variable + 8) as usize];
         loop {

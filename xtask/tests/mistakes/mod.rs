@@ -24,11 +24,15 @@ pub enum Expected {
     /// It is no mistake for this library, or for this exercise.
     Right,
     /// At this check, with all of these words.
-    Refused { at: &'static str, words: Vec<String> },
+    Refused {
+        at: &'static str,
+        words: Vec<String>,
+    },
 }
 
-/// The exercises whose answers in C need a licence that is compatible with the GPL: the verifier refuses a helper, or an
-/// LSM program, without. For others libbpf and the kernel do without, and for answers in Rust aya says "GPL".
+/// The exercises whose answers in C need a licence that is compatible with the GPL: the verifier
+/// refuses a helper, or an LSM program, without. For others libbpf and the kernel do without, and
+/// for answers in Rust aya says "GPL".
 const NEED_A_LICENCE: [&str; 7] = [
     "01/removal-errors",
     "02/long-paths",
@@ -39,8 +43,8 @@ const NEED_A_LICENCE: [&str; 7] = [
     "07/what-was-written",
 ];
 
-/// What programs are for whose section names no hook, in either language. (Of these functions, do_unlinkat is renamed in
-/// newer kernels: that is why the course leaves it to user space.)
+/// What programs are for whose section names no hook, in either language. (Of these functions,
+/// do_unlinkat is renamed in newer kernels: that is why the course leaves it to user space.)
 const HOOKS: [(&str, &str); 4] = [
     ("01/failed-removals", "do_unlinkat"),
     ("01/removal-errors", "do_unlinkat"),
@@ -61,7 +65,10 @@ const OTHER_HOOKS: [(&str, &[&str]); 6] = [
     ("fentry", &["ksys_read", "vfs_write"]),
     ("fexit", &["ksys_read", "vfs_write"]),
     ("lsm", &["file_open"]),
-    ("tracepoint", &["sched/sched_process_exit", "sched/sched_process_exec"]),
+    (
+        "tracepoint",
+        &["sched/sched_process_exit", "sched/sched_process_exec"],
+    ),
 ];
 
 /// For each section another of the same library, and how the judge calls the two types.
@@ -76,7 +83,8 @@ const OTHER_TYPES: [(&str, &str, &str, &str); 8] = [
     ("classifier", "xdp", "tc", "XDP"),
 ];
 
-/// Every kind of mistake, in one exercise's solution. `in_c` is the solution in C, whose sections name most hooks.
+/// Every kind of mistake, in one exercise's solution. `in_c` is the solution in C, whose sections
+/// name most hooks.
 pub fn mistakes(
     exercise: &Exercise,
     implementation: Implementation,
@@ -90,15 +98,28 @@ pub fn mistakes(
         exercise: &exercise.name,
         implementation,
         target: target(&exercise.name, &program, in_c),
-        map: original.maps().into_iter().find(|map| is_judged(&exercise.name, map)),
+        map: original
+            .maps()
+            .into_iter()
+            .find(|map| is_judged(&exercise.name, map)),
         solution,
         program,
         section,
         kind,
     };
-    let mut mistakes = vec![subject.licence_missing(), subject.section_misspelt(), subject.another_type()];
+    let mut mistakes = vec![
+        subject.licence_missing(),
+        subject.section_misspelt(),
+        subject.another_type(),
+    ];
     mistakes.extend(
-        [subject.hook_misspelt(), subject.another_hook(), subject.attach_fails()].into_iter().flatten(),
+        [
+            subject.hook_misspelt(),
+            subject.another_hook(),
+            subject.attach_fails(),
+        ]
+        .into_iter()
+        .flatten(),
     );
     mistakes.extend(subject.map_mistakes());
     mistakes.extend(subject.function_renamed());
@@ -108,8 +129,8 @@ pub fn mistakes(
     mistakes
 }
 
-/// A program whose macro was forgotten, which hides that a program has a single parameter. A macro without parameters
-/// hides nothing.
+/// A program whose macro was forgotten, which hides that a program has a single parameter. A macro
+/// without parameters hides nothing.
 fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     let solution = exercise.source(Variant::Solution, Implementation::Libbpf);
     let text = fs::read_to_string(&solution).unwrap();
@@ -124,19 +145,36 @@ fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     let folder = tempfile::tempdir().unwrap();
     let [source, object] = ["main.bpf.c", "main.bpf.o"].map(|file| folder.path().join(file));
     fs::write(&source, format!("{begin}int {program}({parameters}")).unwrap();
-    let clang =
-        build::clang_for_kernel(exercise).unwrap().arg("-c").arg(source).arg("-o").arg(&object).status();
-    assert!(clang.unwrap().success(), "{}: without {name}", exercise.name);
+    let clang = build::clang_for_kernel(exercise)
+        .unwrap()
+        .arg("-c")
+        .arg(source)
+        .arg("-o")
+        .arg(&object)
+        .status();
+    assert!(
+        clang.unwrap().success(),
+        "{}: without {name}",
+        exercise.name
+    );
     let words = format!("is {name} missing, as in {name}({program}, ...)?");
     let verdict = refused(FITS, &[&words]);
     let object = fs::read(object).unwrap();
-    Some(Mistake { name: "the macro is missing", kernel: DEFAULT, object, verdict })
+    Some(Mistake {
+        name: "the macro is missing",
+        kernel: DEFAULT,
+        object,
+        verdict,
+    })
 }
 
 /// The hook of a program; XDP and tc programs have none that a section could name.
 fn target(exercise: &str, program: &str, in_c: &[u8]) -> Option<String> {
     let programs = Elf::read(in_c).programs();
-    let (_, section) = programs.iter().find(|(name, _)| name == program).expect("the same names in C");
+    let (_, section) = programs
+        .iter()
+        .find(|(name, _)| name == program)
+        .expect("the same names in C");
     if let Some((_, target)) = section.split_once('/') {
         return Some(target.to_owned());
     }
@@ -162,18 +200,33 @@ struct Subject<'a> {
 }
 
 fn refused(at: &'static str, words: &[&str]) -> Expected {
-    Expected::Refused { at, words: words.iter().map(|&word| word.to_owned()).collect() }
+    Expected::Refused {
+        at,
+        words: words.iter().map(|&word| word.to_owned()).collect(),
+    }
 }
 
 impl Subject<'_> {
-    fn mistake(&self, name: &'static str, verdict: Expected, change: impl FnOnce(&mut Elf)) -> Mistake {
+    fn mistake(
+        &self,
+        name: &'static str,
+        verdict: Expected,
+        change: impl FnOnce(&mut Elf),
+    ) -> Mistake {
         let mut elf = Elf::read(self.solution);
         change(&mut elf);
-        Mistake { name, kernel: DEFAULT, object: elf.bytes().to_vec(), verdict }
+        Mistake {
+            name,
+            kernel: DEFAULT,
+            object: elf.bytes().to_vec(),
+            verdict,
+        }
     }
 
     fn in_section(&self, name: &'static str, section: &str, verdict: Expected) -> Mistake {
-        self.mistake(name, verdict, |elf| elf.rename_section(&self.section, section))
+        self.mistake(name, verdict, |elf| {
+            elf.rename_section(&self.section, section)
+        })
     }
 
     fn is_in_c(&self) -> bool {
@@ -186,27 +239,44 @@ impl Subject<'_> {
         } else {
             Expected::Right
         };
-        self.mistake("the licence is missing", verdict, |elf| elf.rename_data_section("license", "nothing"))
+        self.mistake("the licence is missing", verdict, |elf| {
+            elf.rename_data_section("license", "nothing")
+        })
     }
 
     fn section_misspelt(&self) -> Mistake {
         let (kind, last) = (&self.kind, self.kind.chars().last().unwrap());
         let wrong = format!("{kind}{last}");
-        let verdict = refused(FITS, &[&self.program, &wrong, &format!("the nearest is {kind}\n")]);
-        self.in_section("the section is misspelt", &self.section.replacen(kind, &wrong, 1), verdict)
+        let verdict = refused(
+            FITS,
+            &[&self.program, &wrong, &format!("the nearest is {kind}\n")],
+        );
+        self.in_section(
+            "the section is misspelt",
+            &self.section.replacen(kind, &wrong, 1),
+            verdict,
+        )
     }
 
     fn another_type(&self) -> Mistake {
-        let types = OTHER_TYPES.iter().find(|(section, ..)| *section == self.kind);
-        let (_, other, is, instead) = types.unwrap_or_else(|| panic!("another type than {}", self.kind));
-        let words = format!("{} should be a {is} program, and is a {instead} program", self.program);
+        let types = OTHER_TYPES
+            .iter()
+            .find(|(section, ..)| *section == self.kind);
+        let (_, other, is, instead) =
+            types.unwrap_or_else(|| panic!("another type than {}", self.kind));
+        let words = format!(
+            "{} should be a {is} program, and is a {instead} program",
+            self.program
+        );
         self.in_section("another program type", other, refused(FITS, &[&words]))
     }
 
     /// With a target where there should be none, in a program whose section names none.
     fn hook_misspelt(&self) -> Option<Mistake> {
         let name = "the hook is misspelt";
-        let Some(target) = &self.target else { return self.of_no_hook(name) };
+        let Some(target) = &self.target else {
+            return self.of_no_hook(name);
+        };
         let (begin, end) = target.split_at(target.len() - 2);
         let wrong = format!("{begin}{}", &end[1..]);
         let verdict = refused(FITS, &[&self.program, &wrong, target, "misspelt"]);
@@ -215,14 +285,21 @@ impl Subject<'_> {
 
     fn another_hook(&self) -> Option<Mistake> {
         let name = "another hook";
-        let Some(target) = &self.target else { return self.of_no_hook(name) };
-        let others = OTHER_HOOKS.iter().find(|(kind, _)| *kind == self.kind).expect("another hook").1;
+        let Some(target) = &self.target else {
+            return self.of_no_hook(name);
+        };
+        let others = OTHER_HOOKS
+            .iter()
+            .find(|(kind, _)| *kind == self.kind)
+            .expect("another hook")
+            .1;
         let other = others.iter().find(|other| *other != target).unwrap();
         let verdict = refused(FITS, &[&self.program, other, target]);
         Some(self.in_section(name, &format!("{}/{other}", self.kind), verdict))
     }
 
-    /// What an XDP or tc program is attached to is no matter of its section. What can be said there is this.
+    /// What an XDP or tc program is attached to is no matter of its section. What can be said there
+    /// is this.
     fn of_no_hook(&self, name: &'static str) -> Option<Mistake> {
         match (self.kind.as_str(), self.is_in_c()) {
             ("xdp", _) => {
@@ -230,7 +307,10 @@ impl Subject<'_> {
                 Some(self.in_section(name, "xdp/devmap", verdict))
             }
             ("classifier", true) => {
-                let verdict = refused(FITS, &[&self.program, "classifier/eth0", "it knows: classifier"]);
+                let verdict = refused(
+                    FITS,
+                    &[&self.program, "classifier/eth0", "it knows: classifier"],
+                );
                 Some(self.in_section(name, "classifier/eth0", verdict))
             }
             // aya's macro takes nothing that it could put there.
@@ -239,14 +319,16 @@ impl Subject<'_> {
         }
     }
 
-    /// The rest of the program is emptied: this is about attaching it, and neither about CO-RE nor about the verifier.
+    /// The rest of the program is emptied: this is about attaching it, and neither about CO-RE nor
+    /// about the verifier.
     fn attach_fails(&self) -> Option<Mistake> {
         let name = "it cannot be attached";
         let target = self.target.clone().unwrap_or_default();
         let attach = format!("cannot attach {} to {target}", self.program);
         let verdict = refused(ATTACHED, &[&attach]);
         match self.kind.as_str() {
-            // Between two instructions of the function, or for a kretprobe anywhere but at its begin.
+            // Between two instructions of the function, or for a kretprobe anywhere but at its
+            // begin.
             "kprobe" | "kretprobe" => Some(self.mistake(name, verdict, |elf| {
                 elf.empty_functions(0);
                 elf.rename_section(&self.section, &format!("{}/{target}+1", self.kind));
@@ -260,7 +342,8 @@ impl Subject<'_> {
                     elf.read_context_at(1024);
                 },
             )),
-            // Whatever could be wrong with the hook of these, the library or the verifier says before.
+            // Whatever could be wrong with the hook of these, the library or the verifier says
+            // before.
             "fentry" | "fexit" | "lsm" => None,
             // The judge does not attach these, it runs them.
             "xdp" | "classifier" => None,
@@ -270,14 +353,23 @@ impl Subject<'_> {
 
     /// The right name, on a kernel that has given the function another.
     fn function_renamed(&self) -> Option<Mistake> {
-        let function = self.target.as_deref().filter(|target| *target == "do_unlinkat")?;
-        let words = [format!("cannot attach {} to {function}", self.program), format!("no {function}")];
+        let function = self
+            .target
+            .as_deref()
+            .filter(|target| *target == "do_unlinkat")?;
+        let words = [
+            format!("cannot attach {} to {function}", self.program),
+            format!("no {function}"),
+        ];
         let verdict = refused(ATTACHED, &words.each_ref().map(String::as_str));
         let mistake = self.mistake("the function is renamed", verdict, |elf| {
             elf.empty_functions(0);
             elf.rename_section(&self.section, &format!("{}/{function}", self.kind));
         });
-        Some(Mistake { kernel: "7.3", ..mistake })
+        Some(Mistake {
+            kernel: "7.3",
+            ..mistake
+        })
     }
 
     fn map_mistakes(&self) -> Vec<Mistake> {
@@ -286,22 +378,30 @@ impl Subject<'_> {
             return Vec::new();
         };
         let kind = Elf::read(self.solution).map_type(map);
-        // A hash becomes an array, an array a per-CPU array, and all others a hash. Another map may have the same type in
-        // BTF, and then changes as well: the message names one of them.
+        // A hash becomes an array, an array a per-CPU array, and all others a hash. Another map may
+        // have the same type in BTF, and then changes as well: the message names one of them.
         let (other, words) = match kind {
             1 | 9 => (2, "is an array, and should be a"),
             2 => (6, "is a per-CPU array, and should be a"),
             _ => (1, "is a hash, and should be a"),
         };
-        let typed =
-            self.mistake("another map type", refused(FITS, &[words]), |elf| elf.set_map_type(map, other));
+        let typed = self.mistake("another map type", refused(FITS, &[words]), |elf| {
+            elf.set_map_type(map, other)
+        });
         let renamed = format!("{}X", &map[..map.len() - 1]);
         let words = format!("there is no map called {map}; there is: ");
-        let named = self.mistake("another map name", refused(FITS, &[&words, &renamed]), |elf| {
-            elf.rename_map(map, &renamed);
-        });
+        let named = self.mistake(
+            "another map name",
+            refused(FITS, &[&words, &renamed]),
+            |elf| {
+                elf.rename_map(map, &renamed);
+            },
+        );
         // Without #[map] or SEC(".maps") they are variables like others.
-        let words = format!(" is a variable in .data and no map: is {} missing?", self.map_marker());
+        let words = format!(
+            " is a variable in .data and no map: is {} missing?",
+            self.map_marker()
+        );
         let forgotten = self.mistake("the map is none", refused(FITS, &[&words]), |elf| {
             if elf.has_section(".maps") {
                 elf.rename_data_section(".maps", ".data");
@@ -314,12 +414,21 @@ impl Subject<'_> {
         if elf.give_key_type_of_value(map) && self.exercise != KEY_AS_LONG_AS_VALUE {
             let words = [&format!("{map}'s key has "), " bytes, and should have "];
             let (object, verdict) = (elf.bytes().to_vec(), refused(FITS, &words));
-            mistakes.push(Mistake { name: "another key size", kernel: DEFAULT, object, verdict });
+            mistakes.push(Mistake {
+                name: "another key size",
+                kernel: DEFAULT,
+                object,
+                verdict,
+            });
         }
         mistakes
     }
 
     fn map_marker(&self) -> &'static str {
-        if self.is_in_c() { "SEC(\".maps\")" } else { "#[map]" }
+        if self.is_in_c() {
+            "SEC(\".maps\")"
+        } else {
+            "#[map]"
+        }
     }
 }

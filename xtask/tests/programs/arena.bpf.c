@@ -1,4 +1,5 @@
-// The first program that is executed allocates a page of the arena, each further one is counted in it.
+// The first program that is executed allocates a page of the arena, each further one is counted in
+// it.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;

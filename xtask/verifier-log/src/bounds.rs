@@ -15,12 +15,25 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    pub const UNKNOWN: Self =
-        Self { smin: i64::MIN, smax: i64::MAX, umin: 0, umax: u64::MAX, known: 0, mask: u64::MAX };
+    pub const UNKNOWN: Self = Self {
+        smin: i64::MIN,
+        smax: i64::MAX,
+        umin: 0,
+        umax: u64::MAX,
+        known: 0,
+        mask: u64::MAX,
+    };
 
     pub fn constant(value: i64) -> Self {
         let unsigned = value.cast_unsigned();
-        Self { smin: value, smax: value, umin: unsigned, umax: unsigned, known: unsigned, mask: 0 }
+        Self {
+            smin: value,
+            smax: value,
+            umin: unsigned,
+            umax: unsigned,
+            known: unsigned,
+            mask: 0,
+        }
     }
 
     pub fn as_constant(&self) -> Option<i64> {
@@ -57,10 +70,18 @@ impl Bounds {
             _ if self.is_unknown() => "any number: nothing is known of it".to_owned(),
             (false, _) => format!("between {} and {}", self.smin, readable(self.umax)),
             (true, true) if self.smin == i64::MIN && self.smax == i64::MAX => {
-                format!("between {} and {} without sign", readable(self.umin), readable(self.umax))
+                format!(
+                    "between {} and {} without sign",
+                    readable(self.umin),
+                    readable(self.umax)
+                )
             }
-            (true, _) if self.smin == i64::MIN => format!("at most {}, with no lower limit", self.smax),
-            (true, _) if self.smax == i64::MAX => format!("at least {}, with no upper limit", self.smin),
+            (true, _) if self.smin == i64::MIN => {
+                format!("at most {}, with no lower limit", self.smax)
+            }
+            (true, _) if self.smax == i64::MAX => {
+                format!("at least {}, with no upper limit", self.smin)
+            }
             (true, _) => format!("between {} and {}", self.smin, self.smax),
         }
     }
@@ -82,10 +103,17 @@ mod tests {
 
     #[test]
     fn what_is_left_out_follows() {
-        let mut bounds = Bounds { umax: 255, ..Bounds::UNKNOWN };
+        let mut bounds = Bounds {
+            umax: 255,
+            ..Bounds::UNKNOWN
+        };
         bounds.settle();
         assert_eq!((bounds.smin, bounds.smax), (0, 255));
-        let mut bounds = Bounds { smin: 3, smax: 9, ..Bounds::UNKNOWN };
+        let mut bounds = Bounds {
+            smin: 3,
+            smax: 9,
+            ..Bounds::UNKNOWN
+        };
         bounds.settle();
         assert_eq!((bounds.umin, bounds.umax), (3, 9));
     }
@@ -93,15 +121,31 @@ mod tests {
     #[test]
     fn bounds_in_words() {
         assert_eq!(Bounds::constant(-8).words(), "exactly -8");
-        assert_eq!(Bounds::UNKNOWN.words(), "any number: nothing is known of it");
-        let words = |smin, smax| Bounds { smin, smax, ..Bounds::UNKNOWN }.words();
+        assert_eq!(
+            Bounds::UNKNOWN.words(),
+            "any number: nothing is known of it"
+        );
+        let words = |smin, smax| {
+            Bounds {
+                smin,
+                smax,
+                ..Bounds::UNKNOWN
+            }
+            .words()
+        };
         assert_eq!(words(i64::MIN, 4095), "at most 4095, with no lower limit");
         assert_eq!(words(-1, i64::MAX), "at least -1, with no upper limit");
         assert_eq!(words(-4095, 4095), "between -4095 and 4095");
-        let mut byte = Bounds { umax: 255, ..Bounds::UNKNOWN };
+        let mut byte = Bounds {
+            umax: 255,
+            ..Bounds::UNKNOWN
+        };
         byte.settle();
         assert_eq!(byte.words(), "between 0 and 255");
-        let mut int = Bounds { umax: 0xffff_ffff, ..Bounds::UNKNOWN };
+        let mut int = Bounds {
+            umax: 0xffff_ffff,
+            ..Bounds::UNKNOWN
+        };
         int.settle();
         assert_eq!(int.words(), "between 0 and 0xffffffff");
     }

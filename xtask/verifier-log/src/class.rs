@@ -57,8 +57,9 @@ mod tests {
     #[test]
     fn every_template_leads_to_a_class_and_back() {
         let slugs: BTreeSet<_> = all().map(|class| class.slug).collect();
-        let named: BTreeSet<_> =
-            table::classes().filter(|name| !matches!(*name, "noise" | "unknown")).collect();
+        let named: BTreeSet<_> = table::classes()
+            .filter(|name| !matches!(*name, "noise" | "unknown"))
+            .collect();
         let missing: Vec<_> = named.difference(&slugs).collect();
         assert_eq!(missing, [&""; 0], "templates without an explanation");
     }
@@ -69,10 +70,18 @@ mod tests {
         assert_eq!(slugs.len(), slugs.iter().collect::<BTreeSet<_>>().len());
         for class in all() {
             for text in [class.title, class.rule, class.fix_c, class.fix_rust] {
-                assert!(!text.is_empty() && text.trim() == text, "{}: {text:?}", class.slug);
+                assert!(
+                    !text.is_empty() && text.trim() == text,
+                    "{}: {text:?}",
+                    class.slug
+                );
             }
             assert!(class.rule.ends_with('.'), "{}", class.slug);
-            assert!(class.title.chars().next().is_some_and(char::is_lowercase), "{}", class.slug);
+            assert!(
+                class.title.chars().next().is_some_and(char::is_lowercase),
+                "{}",
+                class.slug
+            );
         }
     }
 }

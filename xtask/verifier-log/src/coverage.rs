@@ -1,5 +1,6 @@
-//! Holds the table of messages to those of real kernels: `data/messages.tsv` has every message template of the
-//! verifiers of Linux 5.10, 6.1, 6.12, 6.18, 7.2 and 7.3, with a `y` for each of these that has it.
+//! Holds the table of messages to those of real kernels: `data/messages.tsv` has every message
+//! template of the verifiers of Linux 5.10, 6.1, 6.12, 6.18, 7.2 and 7.3, with a `y` for each of
+//! these that has it.
 
 use crate::insn;
 use crate::line::{Kind, Line};
@@ -27,7 +28,9 @@ fn example(template: &str) -> String {
     while let Some(at) = rest.find('%') {
         text += &rest[..at];
         let format = &rest[at + 1..];
-        let letter = format.find(|c: char| c.is_ascii_lowercase() && c != 'l').unwrap_or(0);
+        let letter = format
+            .find(|c: char| c.is_ascii_lowercase() && c != 'l')
+            .unwrap_or(0);
         let is_joined = text.ends_with('7');
         text += match format.as_bytes().get(letter) {
             Some(b's') if text.is_empty() && format[letter + 1..].starts_with(' ') => "R1",
@@ -47,15 +50,23 @@ fn example(template: &str) -> String {
 fn fate(template: &str) -> Fate {
     let text = example(template);
     let is_part = text.starts_with('(') && insn::find(&format!("0: {text}")).is_some();
+    let is_part = is_part
+        || (text.starts_with(',') && state::parse(&format!("R1=scalar(id=0{text})")).is_some());
     let is_part =
-        is_part || (text.starts_with(',') && state::parse(&format!("R1=scalar(id=0{text})")).is_some());
-    let is_part = is_part || state::parse(&text).is_some() || state::parse(&format!("fp-8{text}")).is_some();
-    let line = Line::read(&RawLine { number: 1, start: 0, bytes: text.as_bytes(), escaped: false });
+        is_part || state::parse(&text).is_some() || state::parse(&format!("fp-8{text}")).is_some();
+    let line = Line::read(&RawLine {
+        number: 1,
+        start: 0,
+        bytes: text.as_bytes(),
+        escaped: false,
+    });
     match line.kind {
         Kind::Messages(found) if found.iter().any(|found| found.role() == Role::Unexplained) => {
             Fate::KnownToBeUnknown
         }
-        Kind::Messages(found) if found.iter().any(|found| found.role() != Role::Noise) => Fate::Explained,
+        Kind::Messages(found) if found.iter().any(|found| found.role() != Role::Noise) => {
+            Fate::Explained
+        }
         Kind::Other if !is_part => Fate::Missing,
         _ => Fate::NoError,
     }
@@ -67,12 +78,21 @@ fn templates() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 #[test]
 fn every_message_of_six_kernels_is_explained_or_known_to_be_unknown() {
-    let missing: Vec<_> =
-        templates().filter(|(text, _)| fate(text) == Fate::Missing).map(|(text, _)| text).collect();
-    assert_eq!(missing, [""; 0], "neither in kernel.templates nor part of a log");
+    let missing: Vec<_> = templates()
+        .filter(|(text, _)| fate(text) == Fate::Missing)
+        .map(|(text, _)| text)
+        .collect();
+    assert_eq!(
+        missing, [""; 0],
+        "neither in kernel.templates nor part of a log"
+    );
     assert_eq!(templates().count(), 1009);
     let count = |wanted| templates().filter(|(text, _)| fate(text) == wanted).count();
-    let counts = (count(Fate::Explained), count(Fate::KnownToBeUnknown), count(Fate::NoError));
+    let counts = (
+        count(Fate::Explained),
+        count(Fate::KnownToBeUnknown),
+        count(Fate::NoError),
+    );
     println!("explained, known to be unknown, no error: {counts:?}");
     assert!(counts.0 > 800, "{counts:?}");
 }
@@ -81,9 +101,14 @@ fn every_message_of_six_kernels_is_explained_or_known_to_be_unknown() {
 fn an_explained_message_at_the_end_of_a_log_is_the_reason() {
     for (template, _) in templates().filter(|(text, _)| fate(text) == Fate::Explained) {
         let text = example(template);
-        let log =
-            format!("0: R1=ctx() R10=fp0\n{text}\nprocessed 0 insns (limit 1000000) max_states_per_insn 0");
-        assert_eq!(explain(log.as_bytes()).verdict, Verdict::Explained, "{text}");
+        let log = format!(
+            "0: R1=ctx() R10=fp0\n{text}\nprocessed 0 insns (limit 1000000) max_states_per_insn 0"
+        );
+        assert_eq!(
+            explain(log.as_bytes()).verdict,
+            Verdict::Explained,
+            "{text}"
+        );
     }
 }
 

@@ -39,15 +39,21 @@ pub fn reason(log: &Log) -> Option<Reason> {
             detail.or(known.iter().find(|other| other.said.line != main.said.line)),
         )),
         (None, Some(detail)) => Some(explained(log, &details, detail, None)),
-        (None, None) => exceeded(log).or_else(|| decoy(log)).or_else(|| unknown(log)),
+        (None, None) => exceeded(log)
+            .or_else(|| decoy(log))
+            .or_else(|| unknown(log)),
     }
 }
 
-/// Linux 6.12 and 6.18 refuse a function for what it returns where it is called, one line after they said so.
+/// Linux 6.12 and 6.18 refuse a function for what it returns where it is called, one line after
+/// they said so.
 fn cause<'a>(log: &'a Log, main: &Hit<'_>) -> Option<Hit<'a>> {
     let decoys = of_role(&log.last, &[Role::Decoy]);
     let is_cause = |hit: &Hit<'_>| hit.found.template.class == "global-func-return";
-    decoys.into_iter().find(is_cause).filter(|_| main.found.template.class == "global-func-arg")
+    decoys
+        .into_iter()
+        .find(is_cause)
+        .filter(|_| main.found.template.class == "global-func-arg")
 }
 
 /// The last message is the reason; where several say the same, the first one has the numbers.
@@ -70,48 +76,78 @@ impl Hit<'_> {
     }
 
     fn message(&self) -> Message {
-        Message { line: self.said.line, text: whole(self).to_owned() }
+        Message {
+            line: self.said.line,
+            text: whole(self).to_owned(),
+        }
     }
 }
 
-/// The message as it is shown: from its first word on, without what a loader put before and behind it.
+/// The message as it is shown: from its first word on, without what a loader put before and behind
+/// it.
 fn whole<'a>(hit: &'a Hit<'_>) -> &'a str {
     let before = &hit.said.text[..hit.found.start];
-    if let Some(quoted) = before.chars().next_back().and_then(|quote| within(hit.text(), quote)) {
+    if let Some(quoted) = before
+        .chars()
+        .next_back()
+        .and_then(|quote| within(hit.text(), quote))
+    {
         return quoted;
     }
-    // `func()` of "func() is not a global function", `BPF_EXIT instruction in main prog` of "... cannot be used".
-    let is_subject = !before.contains(": ") && before.len() < 80 && !hit.found.template.is_about_register();
+    // `func()` of "func() is not a global function", `BPF_EXIT instruction in main prog` of "...
+    // cannot be used".
+    let is_subject =
+        !before.contains(": ") && before.len() < 80 && !hit.found.template.is_about_register();
     let margin = |letter: char| !letter.is_alphanumeric() && letter != '(' && letter != '_';
-    let subject = if is_subject { before.trim_start_matches(margin) } else { "" };
+    let subject = if is_subject {
+        before.trim_start_matches(margin)
+    } else {
+        ""
+    };
     let cut = hit.said.text.len() - hit.found.start + subject.len();
-    let text = hit.said.text.get(hit.said.text.len() - cut..).unwrap_or_default();
+    let text = hit
+        .said
+        .text
+        .get(hit.said.text.len() - cut..)
+        .unwrap_or_default();
     trimmed(text)
 }
 
 /// A message in quotation marks ends with them, if it has none of its own.
 fn within(text: &str, quote: char) -> Option<&str> {
     let is_mark = matches!(quote, '"' | '`');
-    text.split_once(quote).filter(|_| is_mark).map(|(quoted, _)| quoted)
+    text.split_once(quote)
+        .filter(|_| is_mark)
+        .map(|(quoted, _)| quoted)
 }
 
 /// Without cilium's "(12 line(s) omitted)" and what ends a quotation, and without a second message.
 fn trimmed(text: &str) -> &str {
     // The end of an element in a web page.
     let text = text.split_once("</").map_or(text, |(text, _)| text);
-    let end = [" (truncated", " line(s) omitted"].iter().filter_map(|tail| text.find(tail)).min();
+    let end = [" (truncated", " line(s) omitted"]
+        .iter()
+        .filter_map(|tail| text.find(tail))
+        .min();
     let text = end.map_or(text, |end| &text[..end]);
-    let text = text.rfind(" (").filter(|_| end.is_some()).map_or(text, |open| text[..open].trim_end());
+    let text = text
+        .rfind(" (")
+        .filter(|_| end.is_some())
+        .map_or(text, |open| text[..open].trim_end());
     let text = second_message(text).map_or(text, |at| &text[..at]);
     // The end of a quotation: `" subsys=datapath-loader`.
-    let text = text.find("\" ").filter(|&at| text[at..].contains('=')).map_or(text, |at| &text[..at]);
+    let text = text
+        .find("\" ")
+        .filter(|&at| text[at..].contains('='))
+        .map_or(text, |at| &text[..at]);
     text.trim_end_matches(['"', '`', '\\', ',', ' '])
 }
 
 /// Where a loader has joined the next line with a colon: `...size=1: R1 max value ...`.
 fn second_message(text: &str) -> Option<usize> {
     text.match_indices(": ").map(|(at, _)| at).find(|at| {
-        register_length(&text[at + 2..]).is_some_and(|length| text[at + 2 + length..].starts_with(' '))
+        register_length(&text[at + 2..])
+            .is_some_and(|length| text[at + 2 + length..].starts_with(' '))
     })
 }
 
@@ -126,16 +162,28 @@ fn of_role<'a>(said: &'a [Said], roles: &[Role]) -> Vec<Hit<'a>> {
 fn explained(log: &Log, all: &[Hit<'_>], main: &Hit<'_>, other: Option<&Hit<'_>>) -> Reason {
     let mut lines = vec![main.message()];
     lines.extend(other.map(Hit::message).filter(|line| *line != lines[0]));
-    let register = all.iter().rev().chain(other).find_map(|hit| register(hit.text()));
+    let register = all
+        .iter()
+        .rev()
+        .chain(other)
+        .find_map(|hit| register(hit.text()));
     let class = refined(main.found.template.class, main.text(), log);
     let class = (main.found.role() != Role::Unexplained).then_some(class);
-    Reason { class, lines, register }
+    Reason {
+        class,
+        lines,
+        register,
+    }
 }
 
 /// Where the message is missing, the count tells that the program was too much.
 fn exceeded(log: &Log) -> Option<Reason> {
     let lines = vec![log.exceeded.clone()?];
-    Some(Reason { class: Some("complexity-insns"), lines, register: None })
+    Some(Reason {
+        class: Some("complexity-insns"),
+        lines,
+        register: None,
+    })
 }
 
 /// What is printed for good programs too is the reason only where the verifier got no further.
@@ -152,12 +200,26 @@ fn unknown(log: &Log) -> Option<Reason> {
     let said = log.last.iter().find(is_unknown)?;
     // Without an end, what follows may be anything that someone wrote below.
     let is_inside = log.processed.is_some() || log.insns > 0;
-    let line = Message { line: said.line, text: trimmed(&said.text).to_owned() };
-    is_inside.then(|| Reason { class: None, register: register(&line.text), lines: vec![line] })
+    let line = Message {
+        line: said.line,
+        text: trimmed(&said.text).to_owned(),
+    };
+    is_inside.then(|| Reason {
+        class: None,
+        register: register(&line.text),
+        lines: vec![line],
+    })
 }
 
 fn is_like_a_message(text: &str) -> bool {
-    let statistics = ["verification time", "stack depth", "insns_", "mark_precise", "regs=", "parent "];
+    let statistics = [
+        "verification time",
+        "stack depth",
+        "insns_",
+        "mark_precise",
+        "regs=",
+        "parent ",
+    ];
     text.split_whitespace().count() >= 2 && !statistics.iter().any(|word| text.starts_with(word))
 }
 
@@ -166,8 +228,14 @@ fn register(text: &str) -> Option<u8> {
     let starts = text.match_indices('R').map(|(at, _)| at);
     let number = |at: usize| {
         let length = register_length(&text[at..])?;
-        let is_word = text[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric());
-        text[at + 1..at + length].parse().ok().filter(|number| is_word && *number <= 11)
+        let is_word = text[..at]
+            .chars()
+            .next_back()
+            .is_none_or(|before| !before.is_alphanumeric());
+        text[at + 1..at + length]
+            .parse()
+            .ok()
+            .filter(|number| is_word && *number <= 11)
     };
     starts.filter_map(number).next()
 }
@@ -182,7 +250,9 @@ fn refined(class: &'static str, text: &str, log: &Log) -> &'static str {
         }
         "stack-bounds" | "uninit-stack" => stack(class, text),
         "scalar-deref" => dereferenced(text, log),
-        "helper-arg-type" if text.contains("expected=trusted_ptr_") || text.contains("expected=rcu_ptr_") => {
+        "helper-arg-type"
+            if text.contains("expected=trusted_ptr_") || text.contains("expected=rcu_ptr_") =>
+        {
             "rcu-or-trusted"
         }
         "helper-not-allowed" => missing_function(text),
@@ -198,7 +268,9 @@ fn refined(class: &'static str, text: &str, log: &Log) -> &'static str {
 /// Within the 512 bytes of the stack, only what was never written cannot be read.
 fn stack(class: &'static str, text: &str) -> &'static str {
     let after = |name: &str| text.split(name).nth(1).and_then(leading_number);
-    let (Some(offset), Some(size)) = (after("off="), after("size=")) else { return class };
+    let (Some(offset), Some(size)) = (after("off="), after("size=")) else {
+        return class;
+    };
     match (offset, size) {
         (_, 0) => "helper-size-zero",
         _ if text.contains("write") => "stack-bounds",
@@ -208,11 +280,15 @@ fn stack(class: &'static str, text: &str) -> &'static str {
 }
 
 fn leading_number(text: &str) -> Option<i64> {
-    let length = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'-').count();
+    let length = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'-')
+        .count();
     text[..length].parse().ok()
 }
 
-/// `R1 invalid mem access 'map_value_or_null'`: the name in quotation marks says what was no memory.
+/// `R1 invalid mem access 'map_value_or_null'`: the name in quotation marks says what was no
+/// memory.
 fn dereferenced(text: &str, log: &Log) -> &'static str {
     let kind = text.split('\'').nth(1).unwrap_or_default();
     match kind {
@@ -225,7 +301,11 @@ fn dereferenced(text: &str, log: &Log) -> &'static str {
 
 /// libbpf marks what it could not find with numbers that no helper has.
 fn missing_function(text: &str) -> &'static str {
-    let number = text.rsplit(['#', ' ']).next().and_then(leading_number).unwrap_or_default();
+    let number = text
+        .rsplit(['#', ' '])
+        .next()
+        .and_then(leading_number)
+        .unwrap_or_default();
     match number {
         195_896_080 => "core-relo",
         2_001_000_000..=2_001_999_999 => "missing-map",
@@ -240,7 +320,10 @@ mod tests {
 
     fn class(log: &str) -> Option<&'static str> {
         let scan = scan(log.as_bytes());
-        scan.logs.iter().find_map(super::reason).and_then(|reason| reason.class)
+        scan.logs
+            .iter()
+            .find_map(super::reason)
+            .and_then(|reason| reason.class)
     }
 
     fn lines(log: &str) -> Vec<String> {
@@ -253,8 +336,7 @@ mod tests {
     fn the_line_after_the_last_instruction_decides() {
         let log = "R1 type=ctx expected=fp\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)";
         assert_eq!(class(log), Some("uninit-reg"));
-        let accepted =
-            "R1 type=ctx expected=fp\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)";
+        let accepted = "R1 type=ctx expected=fp\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)";
         assert_eq!(class(accepted), None);
     }
 
@@ -266,7 +348,13 @@ mod tests {
         assert_eq!(lines(log).len(), 2);
         let log = "5: (85) call pc+2\nR1 type=ctx expected=fp\nCaller passes invalid args into func#1\nprocessed 5 insns";
         assert_eq!(class(log), Some("global-func-arg"));
-        assert_eq!(lines(log), ["Caller passes invalid args into func#1", "R1 type=ctx expected=fp"]);
+        assert_eq!(
+            lines(log),
+            [
+                "Caller passes invalid args into func#1",
+                "R1 type=ctx expected=fp"
+            ]
+        );
     }
 
     #[test]
@@ -287,10 +375,18 @@ mod tests {
     #[test]
     fn a_decoy_decides_only_where_nothing_follows() {
         let decoy = "arg#0 reference type('FWD pt_regs') size cannot be determined: -22\n";
-        assert_eq!(class(&format!("{decoy}processed 0 insns (limit 1000000)")), Some("global-func-arg"));
-        assert_eq!(class(&format!("{decoy}processed 7 insns (limit 1000000)")), None);
         assert_eq!(
-            class(&format!("{decoy}0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)")),
+            class(&format!("{decoy}processed 0 insns (limit 1000000)")),
+            Some("global-func-arg")
+        );
+        assert_eq!(
+            class(&format!("{decoy}processed 7 insns (limit 1000000)")),
+            None
+        );
+        assert_eq!(
+            class(&format!(
+                "{decoy}0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)"
+            )),
             None
         );
     }
@@ -299,27 +395,61 @@ mod tests {
     fn a_count_above_the_limit_is_a_reason() {
         let summary = "processed 1000001 insns (limit 1000000) max_states_per_insn 9";
         assert_eq!(class(summary), Some("complexity-insns"));
-        assert_eq!(class(&format!("0: (95) exit\n{summary}")), Some("complexity-insns"));
-        assert_eq!(class(&format!("0: (95) exit\nR0 !read_ok\n{summary}")), Some("uninit-reg"));
-        assert_eq!(class("processed 131073 insns, stack depth 0"), Some("complexity-insns"), "Linux 4.19");
-        assert_eq!(class("0: (95) exit\nprocessed 1000000 insns (limit 1000000)"), None);
+        assert_eq!(
+            class(&format!("0: (95) exit\n{summary}")),
+            Some("complexity-insns")
+        );
+        assert_eq!(
+            class(&format!("0: (95) exit\nR0 !read_ok\n{summary}")),
+            Some("uninit-reg")
+        );
+        assert_eq!(
+            class("processed 131073 insns, stack depth 0"),
+            Some("complexity-insns"),
+            "Linux 4.19"
+        );
+        assert_eq!(
+            class("0: (95) exit\nprocessed 1000000 insns (limit 1000000)"),
+            None
+        );
     }
 
     #[test]
     fn numbers_tell_the_class() {
         let class = |message: &str| {
-            class(&format!("0: (95) exit\n{message}\nprocessed 1 insns (limit 1000000)")).unwrap()
+            class(&format!(
+                "0: (95) exit\n{message}\nprocessed 1 insns (limit 1000000)"
+            ))
+            .unwrap()
         };
-        assert_eq!(class("invalid read from stack R10 off=-32 size=8"), "uninit-stack");
-        assert_eq!(class("invalid read from stack R10 off=-520 size=8"), "stack-bounds");
-        assert_eq!(class("invalid write to stack R10 off=-520 size=8"), "stack-bounds");
-        assert_eq!(class("invalid indirect access to stack R2 off=-8 size=0"), "helper-size-zero");
-        assert_eq!(class("invalid access to map value, value_size=16 off=0 size=0"), "helper-size-zero");
+        assert_eq!(
+            class("invalid read from stack R10 off=-32 size=8"),
+            "uninit-stack"
+        );
+        assert_eq!(
+            class("invalid read from stack R10 off=-520 size=8"),
+            "stack-bounds"
+        );
+        assert_eq!(
+            class("invalid write to stack R10 off=-520 size=8"),
+            "stack-bounds"
+        );
+        assert_eq!(
+            class("invalid indirect access to stack R2 off=-8 size=0"),
+            "helper-size-zero"
+        );
+        assert_eq!(
+            class("invalid access to map value, value_size=16 off=0 size=0"),
+            "helper-size-zero"
+        );
         assert_eq!(class("invalid func unknown#195896080"), "core-relo");
         assert_eq!(class("invalid func unknown#2002000001"), "kfunc-missing");
         assert_eq!(class("invalid func unknown#211"), "helper-not-allowed");
         assert_eq!(class("invalid func 2001000000"), "missing-map");
-        assert_eq!(class("R1 invalid mem access 'rcu_ptr_or_null_'"), "map-value-or-null");
+        assert_eq!(
+            class("R1 invalid mem access 'rcu_ptr_or_null_'"),
+            "map-value-or-null"
+        );
         assert_eq!(class("R1 invalid mem access 'map_ptr'"), "pointer-deref");
     }
 
@@ -331,12 +461,19 @@ mod tests {
             "it says \"R2 !read_ok\" and nothing else",
             "- `R2 !read_ok` again",
         ] {
-            assert_eq!(lines(&format!("0: (95) exit\n{line}\nprocessed 1 insns")), ["R2 !read_ok"], "{line}");
+            assert_eq!(
+                lines(&format!("0: (95) exit\n{line}\nprocessed 1 insns")),
+                ["R2 !read_ok"],
+                "{line}"
+            );
         }
         let name = "__sys_connect is not sleepable\nprocessed 0 insns";
         assert_eq!(lines(name), ["__sys_connect is not sleepable"]);
         let patch = "0: (95) exit\n+  dereference of modified ctx ptr R3 off=8 disallowed\nprocessed 1 insns";
-        assert_eq!(lines(patch), ["dereference of modified ctx ptr R3 off=8 disallowed"]);
+        assert_eq!(
+            lines(patch),
+            ["dereference of modified ctx ptr R3 off=8 disallowed"]
+        );
     }
 
     #[test]

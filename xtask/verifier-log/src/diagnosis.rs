@@ -35,14 +35,21 @@ impl Diagnosis {
         })
     }
 
-    /// For a report whose classic line is missing or not known: the problems that mean one class and no other.
+    /// For a report whose classic line is missing or not known: the problems that mean one class
+    /// and no other.
     pub(crate) fn class(&self) -> Option<&'static str> {
         const PROBLEMS: [(&str, &str); 24] = [
             ("unreadable register", "uninit-reg"),
-            ("pointer arithmetic before null check", "ptr-arith-prohibited"),
+            (
+                "pointer arithmetic before null check",
+                "ptr-arith-prohibited",
+            ),
             ("32-bit pointer arithmetic", "ptr-bitwise-op"),
             ("bitwise operation on pointer", "ptr-bitwise-op"),
-            ("invalid pointer arithmetic operator", "ptr-arith-prohibited"),
+            (
+                "invalid pointer arithmetic operator",
+                "ptr-arith-prohibited",
+            ),
             ("subtraction from stack pointer", "ptr-arith-prohibited"),
             ("pointer offset is not safe", "ptr-arith-unbounded"),
             ("uninitialized stack read", "uninit-stack"),
@@ -64,14 +71,23 @@ impl Diagnosis {
             ("recursive subprogram call", "call-depth-recursion"),
         ];
         let problem = self.problem.to_lowercase();
-        PROBLEMS.iter().find(|(name, _)| problem.starts_with(name)).map(|(_, class)| *class)
+        PROBLEMS
+            .iter()
+            .find(|(name, _)| problem.starts_with(name))
+            .map(|(_, class)| *class)
     }
 }
 
 /// The text below a heading, up to the next one.
 fn section(lines: &[String], heading: &str) -> String {
-    let inside = lines.iter().skip_while(|line| line.trim() != heading).skip(1);
-    let text: Vec<_> = inside.map(|line| line.trim()).take_while(|line| !is_heading(line)).collect();
+    let inside = lines
+        .iter()
+        .skip_while(|line| line.trim() != heading)
+        .skip(1);
+    let text: Vec<_> = inside
+        .map(|line| line.trim())
+        .take_while(|line| !is_heading(line))
+        .collect();
     text.join(" ").trim().to_owned()
 }
 
@@ -101,7 +117,10 @@ mod tests {
             (report.category.as_str(), report.problem.as_str()),
             ("Register Type Safety", "Unreadable register")
         );
-        assert_eq!((report.reason.as_str(), report.suggestion.as_str()), ("R2 is not readable.", "Set it."));
+        assert_eq!(
+            (report.reason.as_str(), report.suggestion.as_str()),
+            ("R2 is not readable.", "Set it.")
+        );
         assert_eq!(report.class(), Some("uninit-reg"));
         assert_eq!(Diagnosis::read(&[]), None);
     }

@@ -1,4 +1,5 @@
-//! What can be said of this very rejection: what the register held, where it got it, and what was missing.
+//! What can be said of this very rejection: what the register held, where it got it, and what was
+//! missing.
 
 use crate::decide::Reason;
 use crate::helpers;
@@ -32,7 +33,12 @@ pub fn finding(reason: &Reason, steps: &[Step], at: Option<usize>) -> Finding {
     let Some(at) = at.filter(|&at| at < steps.len()) else {
         return from_message(reason);
     };
-    let scene = Scene { reason, steps, at, state: knowledge(steps, at) };
+    let scene = Scene {
+        reason,
+        steps,
+        at,
+        state: knowledge(steps, at),
+    };
     match reason.class.unwrap_or_default() {
         "map-value-bounds" | "mem-bounds" | "unbounded-access" | "buffer-bounds" => scene.memory(),
         "packet-bounds" => scene.packet(),
@@ -52,7 +58,10 @@ impl Finding {
     }
 
     fn or(self, other: Self) -> Self {
-        Self { known: [self.known, other.known].concat(), missing: self.missing.or(other.missing) }
+        Self {
+            known: [self.known, other.known].concat(),
+            missing: self.missing.or(other.missing),
+        }
     }
 }
 
@@ -64,10 +73,14 @@ impl Scene<'_> {
 
     /// What the register of the message holds, and where it comes from.
     fn register(&self) -> Finding {
-        let Some(register) = self.reason.register else { return Finding::default() };
+        let Some(register) = self.reason.register else {
+            return Finding::default();
+        };
         let held = self.state.register(register);
-        let mut known: Vec<_> =
-            held.map(|value| format!("R{register} is {}.", words::value(value))).into_iter().collect();
+        let mut known: Vec<_> = held
+            .map(|value| format!("R{register} is {}.", words::value(value)))
+            .into_iter()
+            .collect();
         known.extend(self.way(register));
         Finding::new(known, None)
     }
@@ -75,10 +88,13 @@ impl Scene<'_> {
     /// The instructions that brought a register its value.
     fn way(&self, register: Register) -> Vec<String> {
         let hops = trail(self.steps, self.at, register);
-        let Some(last) = hops.last() else { return Vec::new() };
+        let Some(last) = hops.last() else {
+            return Vec::new();
+        };
         let mut sentences = vec![self.comes_from(register, *last)];
         let between = hops[..hops.len() - 1].iter().rev().take(3);
-        sentences.extend(between.map(|hop| format!("Then {}.", words::step(&self.steps[hop.step]))));
+        sentences
+            .extend(between.map(|hop| format!("Then {}.", words::step(&self.steps[hop.step]))));
         sentences
     }
 
@@ -89,17 +105,28 @@ impl Scene<'_> {
             Action::Load { place, .. } if place.base != 10 => self.through(hop.step, place.base),
             _ => String::new(),
         };
-        format!("R{register} comes from {}: {}{through}.", words::step(step), words::making(&action))
+        format!(
+            "R{register} comes from {}: {}{through}.",
+            words::step(step),
+            words::making(&action)
+        )
     }
 
     /// The pointer that a load went through.
     fn through(&self, step: usize, base: Register) -> String {
         let state = knowledge(self.steps, step);
-        // Newer kernels print the registers that an instruction used, and what branches taught of them.
-        let used =
-            self.steps[step].after.as_ref().filter(|_| self.steps[step].insn.action().sets() != Some(base));
-        let value = used.and_then(|used| used.register(base)).or(state.register(base));
-        value.map_or(String::new(), |value| format!(" through R{base}, which was {}", words::value(value)))
+        // Newer kernels print the registers that an instruction used, and what branches taught of
+        // them.
+        let used = self.steps[step]
+            .after
+            .as_ref()
+            .filter(|_| self.steps[step].insn.action().sets() != Some(base));
+        let value = used
+            .and_then(|used| used.register(base))
+            .or(state.register(base));
+        value.map_or(String::new(), |value| {
+            format!(" through R{base}, which was {}", words::value(value))
+        })
     }
 
     fn memory(&self) -> Finding {
@@ -110,30 +137,50 @@ impl Scene<'_> {
             let most = self.named().map(|(_, value)| value.bounds.umax);
             finding.missing = access.missing(most);
         } else if let Some((register, value)) = self.named() {
-            let limit = if value.bounds.smin < 0 { "lower limit of 0" } else { "upper limit" };
-            finding.missing = Some(format!("a {limit} for the number that was added to R{register}"));
+            let limit = if value.bounds.smin < 0 {
+                "lower limit of 0"
+            } else {
+                "upper limit"
+            };
+            finding.missing = Some(format!(
+                "a {limit} for the number that was added to R{register}"
+            ));
         }
-        finding
-            .known
-            .extend(self.reason.register.and_then(|register| self.added(register)).unwrap_or_default());
+        finding.known.extend(
+            self.reason
+                .register
+                .and_then(|register| self.added(register))
+                .unwrap_or_default(),
+        );
         finding
     }
 
     /// The number that was added to a pointer last, and where it comes from.
     fn added(&self, pointer: Register) -> Option<Vec<String>> {
         let hops = trail(self.steps, self.at, pointer);
-        let sum = hops.iter().find_map(|hop| match self.steps[hop.step].insn.action() {
-            Action::Change { by: Some(Operand::Register(by)), .. } => Some((hop.step, by)),
-            _ => None,
-        });
+        let sum = hops
+            .iter()
+            .find_map(|hop| match self.steps[hop.step].insn.action() {
+                Action::Change {
+                    by: Some(Operand::Register(by)),
+                    ..
+                } => Some((hop.step, by)),
+                _ => None,
+            });
         let (step, by) = sum?;
         // Either side of `r1 += r2` can be the number.
         let state = knowledge(self.steps, step);
-        let number =
-            [by, pointer].into_iter().find(|name| state.register(*name).is_none_or(Value::is_number))?;
-        let mut known = vec![format!("The number was added by {}.", words::step(&self.steps[step]))];
+        let number = [by, pointer]
+            .into_iter()
+            .find(|name| state.register(*name).is_none_or(Value::is_number))?;
+        let mut known = vec![format!(
+            "The number was added by {}.",
+            words::step(&self.steps[step])
+        )];
         known.extend(
-            state.register(number).map(|value| format!("There, R{number} was {}.", words::value(value))),
+            state
+                .register(number)
+                .map(|value| format!("There, R{number} was {}.", words::value(value))),
         );
         known.extend(self.made(step, number));
         Some(known)
@@ -144,20 +191,37 @@ impl Scene<'_> {
     }
 
     fn packet(&self) -> Finding {
-        let message = self.reason.lines.iter().find(|line| line.text.contains("access to packet"));
-        let Some(text) = message.map(|line| line.text.as_str()) else { return self.register() };
+        let message = self
+            .reason
+            .lines
+            .iter()
+            .find(|line| line.text.contains("access to packet"));
+        let Some(text) = message.map(|line| line.text.as_str()) else {
+            return self.register();
+        };
         let after = |name: &str| number_after(text, name);
-        let (Some(offset), Some(size)) = (after("off="), after("size=")) else { return self.register() };
+        let (Some(offset), Some(size)) = (after("off="), after("size=")) else {
+            return self.register();
+        };
         let proved = after("r=").unwrap_or(0);
         let base = base(after("id="));
         let proof = match proved {
             0 => "nothing was proved to be there".to_owned(),
-            _ => format!("only the first {} were proved to be there", words::bytes(proved)),
+            _ => format!(
+                "only the first {} were proved to be there",
+                words::bytes(proved)
+            ),
         };
         let size_in_words = words::bytes(size);
-        let mut known =
-            vec![format!("The access needs {size_in_words} at offset {offset} behind {base}; {proof}.")];
-        known.extend(self.reason.register.and_then(|register| self.added(register)).unwrap_or_default());
+        let mut known = vec![format!(
+            "The access needs {size_in_words} at offset {offset} behind {base}; {proof}."
+        )];
+        known.extend(
+            self.reason
+                .register
+                .and_then(|register| self.added(register))
+                .unwrap_or_default(),
+        );
         let missing = self.comparison(offset, size);
         Finding::new(known, Some(missing))
     }
@@ -166,7 +230,10 @@ impl Scene<'_> {
     fn comparison(&self, offset: i64, size: i64) -> String {
         // Where the number that was added can be more, comparisons prove nothing (MAX_PACKET_OFF).
         const MOST: u64 = 0xffff;
-        if self.named().is_some_and(|(_, value)| value.bounds.umax > MOST) {
+        if self
+            .named()
+            .is_some_and(|(_, value)| value.bounds.umax > MOST)
+        {
             return format!(
                 "a limit of at most {MOST} for the number that is added, before the comparison with data_end"
             );
@@ -182,11 +249,18 @@ impl Scene<'_> {
     }
 
     fn null(&self) -> Finding {
-        let Some(register) = self.reason.register else { return Finding::default() };
+        let Some(register) = self.reason.register else {
+            return Finding::default();
+        };
         let finding = self.register();
         let from = origin(self.steps, self.at, register).map(|hop| self.steps[hop.step].insn.pc);
-        let from = from.map_or("before".to_owned(), |pc| format!("between instruction {pc} and"));
-        let missing = format!("a comparison of R{register} with 0 (NULL) {from} instruction {}", self.pc());
+        let from = from.map_or("before".to_owned(), |pc| {
+            format!("between instruction {pc} and")
+        });
+        let missing = format!(
+            "a comparison of R{register} with 0 (NULL) {from} instruction {}",
+            self.pc()
+        );
         Finding::new(finding.known, Some(missing))
     }
 
@@ -195,28 +269,44 @@ impl Scene<'_> {
     }
 
     fn uninitialised(&self) -> Finding {
-        let Some(register) = self.reason.register else { return Finding::default() };
+        let Some(register) = self.reason.register else {
+            return Finding::default();
+        };
         let known = match self.last_call() {
             Some(step) if register <= 5 => {
-                format!("R1 to R5 lost their values at {}.", words::step(&self.steps[step]))
+                format!(
+                    "R1 to R5 lost their values at {}.",
+                    words::step(&self.steps[step])
+                )
             }
             _ if register == 0 => "Nothing has set R0, the return value, on this path.".to_owned(),
             _ if register <= 5 => {
-                format!("R{register} was never set: at the start only R1, the context, has a value.")
+                format!(
+                    "R{register} was never set: at the start only R1, the context, has a value."
+                )
             }
             _ => format!("R{register} was never set on this path."),
         };
-        Finding::new(vec![known], Some(format!("a value in R{register} before instruction {}", self.pc())))
+        Finding::new(
+            vec![known],
+            Some(format!(
+                "a value in R{register} before instruction {}",
+                self.pc()
+            )),
+        )
     }
 
     fn last_call(&self) -> Option<usize> {
-        let is_call = |step: &Step| matches!(step.insn.action(), Action::Helper { .. } | Action::Function);
+        let is_call =
+            |step: &Step| matches!(step.insn.action(), Action::Helper { .. } | Action::Function);
         self.steps[..self.at].iter().rposition(is_call)
     }
 
     fn length(&self) -> Finding {
         let mut finding = self.register();
-        let Some(register) = self.reason.register else { return finding };
+        let Some(register) = self.reason.register else {
+            return finding;
+        };
         finding.missing = match self.reason.class.unwrap_or_default() {
             "helper-size-negative" => Some(format!("a check that R{register} is not negative")),
             "helper-size-unbounded" => Some(format!("an upper limit for R{register}")),
@@ -225,28 +315,59 @@ impl Scene<'_> {
         finding
     }
 
-    /// `r1 += r2`: the message names the kind of pointer, and which side is the number the state tells.
+    /// `r1 += r2`: the message names the kind of pointer, and which side is the number the state
+    /// tells.
     fn arithmetic(&self) -> Finding {
-        let Action::Change { to, by: Some(Operand::Register(by)), .. } = self.steps[self.at].insn.action()
+        let Action::Change {
+            to,
+            by: Some(Operand::Register(by)),
+            ..
+        } = self.steps[self.at].insn.action()
         else {
             return self.register();
         };
-        let number =
-            [by, to].into_iter().find(|name| self.state.register(*name).is_none_or(Value::is_number));
-        let Some(number) = number else { return self.register() };
-        let held = self.state.register(number).map(|value| format!("R{number} is {}.", words::value(value)));
+        let number = [by, to]
+            .into_iter()
+            .find(|name| self.state.register(*name).is_none_or(Value::is_number));
+        let Some(number) = number else {
+            return self.register();
+        };
+        let held = self
+            .state
+            .register(number)
+            .map(|value| format!("R{number} is {}.", words::value(value)));
         let mut known: Vec<_> = held.into_iter().collect();
         known.extend(self.way(number));
-        let negative = self.state.register(number).is_none_or(|value| value.bounds.may_be_negative());
-        let limit = if negative { "a lower limit" } else { "an upper limit" };
-        Finding::new(known, Some(format!("{limit} for R{number} before instruction {}", self.pc())))
+        let negative = self
+            .state
+            .register(number)
+            .is_none_or(|value| value.bounds.may_be_negative());
+        let limit = if negative {
+            "a lower limit"
+        } else {
+            "an upper limit"
+        };
+        Finding::new(
+            known,
+            Some(format!(
+                "{limit} for R{number} before instruction {}",
+                self.pc()
+            )),
+        )
     }
 
     fn unreleased(&self) -> Finding {
-        let text = self.reason.lines.iter().find_map(|line| number_after(&line.text, "alloc_insn="));
+        let text = self
+            .reason
+            .lines
+            .iter()
+            .find_map(|line| number_after(&line.text, "alloc_insn="));
         let step = text.and_then(|pc| self.steps.iter().find(|step| i64::from(step.insn.pc) == pc));
         let known = step.map(|step| format!("It was acquired by {}.", words::step(step)));
-        let missing = format!("a release on the path that ends at instruction {}", self.pc());
+        let missing = format!(
+            "a release on the path that ends at instruction {}",
+            self.pc()
+        );
         Finding::new(known.into_iter().collect(), Some(missing))
     }
 }
@@ -268,7 +389,11 @@ impl Access {
             .iter()
             .find_map(|name| number_after(text, name))?;
         let size = text.rsplit(" size=").next().and_then(leading_number)?;
-        Some(Self { area, offset: number_after(text, "off=")?, size })
+        Some(Self {
+            area,
+            offset: number_after(text, "off=")?,
+            size,
+        })
     }
 
     fn words(&self) -> String {
@@ -290,13 +415,21 @@ impl Access {
         if self.offset < 0 {
             return Some("a check that the index is not negative".to_owned());
         }
-        let beyond = u64::try_from(self.offset.saturating_add(self.size).saturating_sub(self.area)).ok()?;
+        let beyond = u64::try_from(
+            self.offset
+                .saturating_add(self.size)
+                .saturating_sub(self.area),
+        )
+        .ok()?;
         let allowed = most.filter(|&most| most > 0)?.checked_sub(beyond)?;
-        Some(format!("a check that the number which is added is at most {allowed}"))
+        Some(format!(
+            "a check that the number which is added is at most {allowed}"
+        ))
     }
 }
 
-/// What the offsets in a packet are counted from: pointers with the same `id` have the same number added.
+/// What the offsets in a packet are counted from: pointers with the same `id` have the same number
+/// added.
 fn base(id: Option<i64>) -> &'static str {
     match id {
         Some(0) => "the start of the packet",
@@ -311,7 +444,9 @@ fn beside_stack(offset: i64, size: Option<i64>) -> String {
     match (offset, size) {
         (..-512, _) => {
             let below = words::bytes(offset.saturating_neg());
-            format!("The access begins {below} below the top of the stack, which is only 512 bytes deep.")
+            format!(
+                "The access begins {below} below the top of the stack, which is only 512 bytes deep."
+            )
         }
         (..0, Some(size)) if beyond > 0 => format!(
             "The access begins {} below the top of the stack and is {} long: {} of it would lie above the stack.",
@@ -319,27 +454,34 @@ fn beside_stack(offset: i64, size: Option<i64>) -> String {
             words::bytes(size),
             words::bytes(beyond)
         ),
-        (0.., _) => format!("The access begins {} above the top of the stack.", words::bytes(offset)),
-        _ => format!("The access begins {} below the top of the stack.", words::bytes(-offset)),
+        (0.., _) => format!(
+            "The access begins {} above the top of the stack.",
+            words::bytes(offset)
+        ),
+        _ => format!(
+            "The access begins {} below the top of the stack.",
+            words::bytes(-offset)
+        ),
     }
 }
 
 /// What a message tells by itself.
 fn from_message(reason: &Reason) -> Finding {
-    let Some(text) = reason.lines.first().map(|line| line.text.as_str()) else { return Finding::default() };
+    let Some(text) = reason.lines.first().map(|line| line.text.as_str()) else {
+        return Finding::default();
+    };
     let after = |name: &str| number_after(text, name);
     let known = match reason.class.unwrap_or_default() {
         "stack-bounds" => after("off=").map(|offset| beside_stack(offset, after("size="))),
         "stack-limit" => after("calls is ")
             .or(after("is "))
             .map(|bytes| format!("This call chain needs {bytes} bytes of stack; there are 512.")),
-        "complexity-insns" => {
-            after("Processed ").map(|count| format!("The verifier went through {count} instructions."))
-        }
+        "complexity-insns" => after("Processed ")
+            .map(|count| format!("The verifier went through {count} instructions.")),
         // `invalid func unknown#182`
-        "helper-not-allowed" => {
-            after("unknown#").and_then(|number| usize::try_from(number).ok()).and_then(helpers::sentence)
-        }
+        "helper-not-allowed" => after("unknown#")
+            .and_then(|number| usize::try_from(number).ok())
+            .and_then(helpers::sentence),
         _ => None,
     };
     Finding::new(known.into_iter().collect(), None)
@@ -348,14 +490,19 @@ fn from_message(reason: &Reason) -> Finding {
 /// The number behind a name: 65 behind `off=` in `value_size=48 off=65`.
 fn number_after(text: &str, name: &str) -> Option<i64> {
     text.match_indices(name).find_map(|(at, _)| {
-        let is_whole =
-            text[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric() && before != '_');
+        let is_whole = text[..at]
+            .chars()
+            .next_back()
+            .is_none_or(|before| !before.is_alphanumeric() && before != '_');
         leading_number(&text[at + name.len()..]).filter(|_| is_whole)
     })
 }
 
 fn leading_number(text: &str) -> Option<i64> {
-    let length = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'-').count();
+    let length = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'-')
+        .count();
     text[..length].parse().ok()
 }
 
@@ -374,14 +521,27 @@ mod tests {
 
     #[test]
     fn what_is_allowed_follows_from_what_is_too_much() {
-        let access = Access { area: 16, offset: 263, size: 1 };
+        let access = Access {
+            area: 16,
+            offset: 263,
+            size: 1,
+        };
         assert_eq!(
             access.missing(Some(255)).as_deref(),
             Some("a check that the number which is added is at most 7")
         );
-        assert_eq!(access.missing(Some(4)), None, "it does not come from the number");
         assert_eq!(
-            Access { offset: -1, ..access }.missing(None).as_deref(),
+            access.missing(Some(4)),
+            None,
+            "it does not come from the number"
+        );
+        assert_eq!(
+            Access {
+                offset: -1,
+                ..access
+            }
+            .missing(None)
+            .as_deref(),
             Some("a check that the index is not negative")
         );
     }

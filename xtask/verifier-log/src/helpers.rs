@@ -1,10 +1,12 @@
 //! Helpers by their numbers, which is all that a kernel knows of one that it does not have.
 
-/// Their names from number 1 on, in the order of `enum bpf_func_id`. No kernel after 6.2 has added one.
+/// Their names from number 1 on, in the order of `enum bpf_func_id`. No kernel after 6.2 has added
+/// one.
 const NAMES: &str = include_str!("../data/helpers.txt");
 
-/// The number of the first helper that a version of Linux added, and the version. Versions: docs.ebpf.io; the last
-/// numbers of 5.10 (155), 6.1 (209) and 6.12 (211) are those in the BTF of these kernels.
+/// The number of the first helper that a version of Linux added, and the version. Versions:
+/// docs.ebpf.io; the last numbers of 5.10 (155), 6.1 (209) and 6.12 (211) are those in the BTF of
+/// these kernels.
 const FIRST: [(usize, &str); 34] = [
     (42, "4.10"),
     (45, "4.11"),
@@ -46,7 +48,9 @@ const FIRST: [(usize, &str); 34] = [
 pub fn sentence(number: usize) -> Option<String> {
     let name = NAMES.lines().nth(number.checked_sub(1)?)?;
     let first = FIRST.iter().rev().find(|(first, _)| number >= *first);
-    let since = first.map_or(String::new(), |(_, version)| format!(", which came with Linux {version}"));
+    let since = first.map_or(String::new(), |(_, version)| {
+        format!(", which came with Linux {version}")
+    });
     Some(format!("Helper {number} is {name}{since}."))
 }
 
@@ -57,9 +61,18 @@ mod tests {
     #[test]
     fn numbers_are_named() {
         let named = |number| sentence(number).unwrap_or_default();
-        assert_eq!(named(182), "Helper 182 is bpf_strncmp, which came with Linux 5.17.");
-        assert_eq!(named(158), "Helper 158 is bpf_get_current_task_btf, which came with Linux 5.11.");
-        assert_eq!(named(211), "Helper 211 is bpf_cgrp_storage_delete, which came with Linux 6.2.");
+        assert_eq!(
+            named(182),
+            "Helper 182 is bpf_strncmp, which came with Linux 5.17."
+        );
+        assert_eq!(
+            named(158),
+            "Helper 158 is bpf_get_current_task_btf, which came with Linux 5.11."
+        );
+        assert_eq!(
+            named(211),
+            "Helper 211 is bpf_cgrp_storage_delete, which came with Linux 6.2."
+        );
         assert_eq!(named(1), "Helper 1 is bpf_map_lookup_elem.");
         assert_eq!((sentence(0), sentence(212)), (None, None));
         assert!(FIRST.is_sorted());

@@ -19,7 +19,12 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
     static COLON: Needle = Needle::new(": (");
     COLON.find(line.as_bytes())?;
     line.match_indices(": (").find_map(|(colon, _)| {
-        let start = colon - line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
+        let start = colon
+            - line[..colon]
+                .bytes()
+                .rev()
+                .take_while(u8::is_ascii_digit)
+                .count();
         let pc = line[start..colon].parse().ok()?;
         // `regs=4 stack=0 before 20: (bf) r2 = r1`: the verifier looks back, it does not go on.
         if line[..start].ends_with("before ") {
@@ -30,18 +35,27 @@ pub fn find(line: &str) -> Option<(usize, Insn, usize)> {
         let opcode = u8::from_str_radix(opcode, 16).ok()?;
         let length = text_length(rest);
         let text = rest[..length].trim_end().to_owned();
-        Some((start, Insn { pc, opcode, text }, line.len() - rest.len() + length))
+        Some((
+            start,
+            Insn { pc, opcode, text },
+            line.len() - rest.len() + length,
+        ))
     })
 }
 
-/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`, before the error that
-/// someone put behind it, or before the place that a jump or a callback leads to (`goto pc+3 15: R0=scalar()`).
+/// Where the text of an instruction ends: before the state that newer kernels put behind a `;`,
+/// before the error that someone put behind it, or before the place that a jump or a callback leads
+/// to (`goto pc+3 15: R0=scalar()`).
 fn text_length(text: &str) -> usize {
-    let end = [text.find([';', '\\', '"']), text.find(": "), text.find(" R")]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(text.len());
+    let end = [
+        text.find([';', '\\', '"']),
+        text.find(": "),
+        text.find(" R"),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
+    .unwrap_or(text.len());
     let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
     let leads_away = before.contains(" goto pc") || before.starts_with("call ");
     if before.ends_with(' ') && leads_away && text[end..].starts_with(": ") {
@@ -92,7 +106,8 @@ pub enum Action {
         place: Place,
         from: Operand,
     },
-    /// `r1 = 0xffff8881...`, `r1 = map[id:5]`, and all else that sets a register to what is no number
+    /// `r1 = 0xffff8881...`, `r1 = map[id:5]`, and all else that sets a register to what is no
+    /// number
     Set {
         to: Register,
     },
@@ -121,9 +136,10 @@ impl Action {
     /// The register that has another value afterwards.
     pub fn sets(&self) -> Option<Register> {
         match self {
-            Self::Move { to, .. } | Self::Change { to, .. } | Self::Load { to, .. } | Self::Set { to } => {
-                Some(*to)
-            }
+            Self::Move { to, .. }
+            | Self::Change { to, .. }
+            | Self::Load { to, .. }
+            | Self::Set { to } => Some(*to),
             Self::Helper { .. } | Self::Function => Some(0),
             _ => None,
         }
@@ -142,7 +158,10 @@ fn parse(text: &str) -> Option<Action> {
     }
     let (left, right) = text.split_once(" = ").or_else(|| changed(text))?;
     if left.starts_with('*') {
-        return Some(Action::Store { place: place(left)?, from: operand(right)? });
+        return Some(Action::Store {
+            place: place(left)?,
+            from: operand(right)?,
+        });
     }
     let (target, operator) = left.split_once(' ').unwrap_or((left, "="));
     let to = register(target)?;
@@ -151,7 +170,11 @@ fn parse(text: &str) -> Option<Action> {
         ("=", _, Some(place)) if right.starts_with('*') => Action::Load { to, place },
         ("=", ..) if right.starts_with("map") || right.starts_with("0x") => Action::Set { to },
         ("=", ..) => conversion(to, right),
-        (_, by, _) => Action::Change { to, operator: operator.to_owned(), by },
+        (_, by, _) => Action::Change {
+            to,
+            operator: operator.to_owned(),
+            by,
+        },
     })
 }
 
@@ -165,18 +188,24 @@ fn call(called: &str) -> Action {
     if called.starts_with("pc") {
         return Action::Function;
     }
-    Action::Helper { name: called.split('#').next().unwrap_or(called).to_owned() }
+    Action::Helper {
+        name: called.split('#').next().unwrap_or(called).to_owned(),
+    }
 }
 
 fn comparison(condition: &str) -> Option<Action> {
     let mut words = condition.split(' ');
     let left = register(words.next()?)?;
     let operator = words.next()?.to_owned();
-    Some(Action::Compare { left, operator, right: words.next().and_then(operand) })
+    Some(Action::Compare {
+        left,
+        operator,
+        right: words.next().and_then(operand),
+    })
 }
 
-/// `r1 = -r1`, `r1 = be16 r1`, `r2 = (s8)r1`, `r1 = atomic64_fetch_add(...)`: a new value made of an old one, or one
-/// that nothing is known of.
+/// `r1 = -r1`, `r1 = be16 r1`, `r2 = (s8)r1`, `r1 = atomic64_fetch_add(...)`: a new value made of
+/// an old one, or one that nothing is known of.
 fn conversion(to: Register, right: &str) -> Action {
     let from = right.rsplit([' ', ')', '-']).next().and_then(register);
     let is_conversion = right.starts_with(['-', '('])
@@ -184,8 +213,15 @@ fn conversion(to: Register, right: &str) -> Action {
         || right.starts_with("le")
         || right.starts_with("bswap");
     match from {
-        Some(from) if is_conversion && from != to => Action::Move { to, from: Operand::Register(from) },
-        Some(_) if is_conversion => Action::Change { to, operator: right.to_owned(), by: None },
+        Some(from) if is_conversion && from != to => Action::Move {
+            to,
+            from: Operand::Register(from),
+        },
+        Some(_) if is_conversion => Action::Change {
+            to,
+            operator: right.to_owned(),
+            by: None,
+        },
         _ => Action::Set { to },
     }
 }
@@ -193,16 +229,23 @@ fn conversion(to: Register, right: &str) -> Action {
 /// `r7`, `w7`; the log counts to `r11`.
 pub fn register(text: &str) -> Option<Register> {
     let number = text.strip_prefix(['r', 'w', 'R'])?;
-    number.parse().ok().filter(|&number| number <= 11 && text.len() <= 3)
+    number
+        .parse()
+        .ok()
+        .filter(|&number| number <= 11 && text.len() <= 3)
 }
 
 fn operand(text: &str) -> Option<Operand> {
-    register(text).map(Operand::Register).or_else(|| number(text).map(Operand::Number))
+    register(text)
+        .map(Operand::Register)
+        .or_else(|| number(text).map(Operand::Number))
 }
 
 /// Decimal or hexadecimal; addresses of the kernel are no numbers that mean something.
 pub fn number(text: &str) -> Option<i64> {
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or((1, text), |digits| (-1, digits));
     let value = match digits.strip_prefix("0x") {
         Some(hex) if hex.len() <= 8 => i64::from_str_radix(hex, 16).ok()?,
         Some(_) => return None,
@@ -228,7 +271,12 @@ mod tests {
     use super::*;
 
     fn action(text: &str) -> Action {
-        Insn { pc: 0, opcode: 0, text: text.into() }.action()
+        Insn {
+            pc: 0,
+            opcode: 0,
+            text: text.into(),
+        }
+        .action()
     }
 
     #[test]
@@ -242,8 +290,7 @@ mod tests {
 
     #[test]
     fn an_error_behind_it_is_not_its_text() {
-        let line =
-            "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'map_value_or_null'";
+        let line = "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'map_value_or_null'";
         assert_eq!(find(line).unwrap().1.text, "r9 = *(u32 *)(r1 +0)");
     }
 
@@ -257,9 +304,16 @@ mod tests {
 
     #[test]
     fn what_is_no_instruction_is_none() {
-        for line in
-            ["", ": (", "12: (zz) r1", "12: (6", "12: (69)r1", "x: (69) r1", "99999999999: (69) r1", ": (é"]
-        {
+        for line in [
+            "",
+            ": (",
+            "12: (zz) r1",
+            "12: (6",
+            "12: (69)r1",
+            "x: (69) r1",
+            "99999999999: (69) r1",
+            ": (é",
+        ] {
             assert_eq!(find(line), None, "{line}");
         }
     }
@@ -267,44 +321,105 @@ mod tests {
     #[test]
     fn moves_and_changes() {
         use Operand::{Number, Register};
-        assert_eq!(action("r1 = r10"), Action::Move { to: 1, from: Register(10) });
-        assert_eq!(action("w1 = -5"), Action::Move { to: 1, from: Number(-5) });
+        assert_eq!(
+            action("r1 = r10"),
+            Action::Move {
+                to: 1,
+                from: Register(10)
+            }
+        );
+        assert_eq!(
+            action("w1 = -5"),
+            Action::Move {
+                to: 1,
+                from: Number(-5)
+            }
+        );
         assert_eq!(
             action("r1 s>>= 32"),
-            Action::Change { to: 1, operator: "s>>=".into(), by: Some(Number(32)) }
+            Action::Change {
+                to: 1,
+                operator: "s>>=".into(),
+                by: Some(Number(32))
+            }
         );
         assert_eq!(
             action("r1 += r2"),
-            Action::Change { to: 1, operator: "+=".into(), by: Some(Register(2)) }
+            Action::Change {
+                to: 1,
+                operator: "+=".into(),
+                by: Some(Register(2))
+            }
         );
-        assert_eq!(action("r1 = (s8)r2"), Action::Move { to: 1, from: Register(2) });
-        assert_eq!(action("r1 = -r1"), Action::Change { to: 1, operator: "-r1".into(), by: None });
+        assert_eq!(
+            action("r1 = (s8)r2"),
+            Action::Move {
+                to: 1,
+                from: Register(2)
+            }
+        );
+        assert_eq!(
+            action("r1 = -r1"),
+            Action::Change {
+                to: 1,
+                operator: "-r1".into(),
+                by: None
+            }
+        );
         assert_eq!(action("r1 = 0xffff8881234567ab"), Action::Set { to: 1 });
         assert_eq!(action("r1 = map[id:5]"), Action::Set { to: 1 });
     }
 
     #[test]
     fn memory() {
-        let place = Place { base: 10, offset: -8, bytes: 8 };
-        assert_eq!(action("r1 = *(u64 *)(r10 -8)"), Action::Load { to: 1, place });
-        assert_eq!(action("*(u64 *)(r10 -8) = r3"), Action::Store { place, from: Operand::Register(3) });
-        assert_eq!(action("*(u64 *)(r10 -8) = 0"), Action::Store { place, from: Operand::Number(0) });
+        let place = Place {
+            base: 10,
+            offset: -8,
+            bytes: 8,
+        };
+        assert_eq!(
+            action("r1 = *(u64 *)(r10 -8)"),
+            Action::Load { to: 1, place }
+        );
+        assert_eq!(
+            action("*(u64 *)(r10 -8) = r3"),
+            Action::Store {
+                place,
+                from: Operand::Register(3)
+            }
+        );
+        assert_eq!(
+            action("*(u64 *)(r10 -8) = 0"),
+            Action::Store {
+                place,
+                from: Operand::Number(0)
+            }
+        );
         assert_eq!(action("lock *(u64 *)(r1 +0) += r2"), Action::Other);
-        assert_eq!(action("r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)"), Action::Set { to: 1 });
+        assert_eq!(
+            action("r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)"),
+            Action::Set { to: 1 }
+        );
     }
 
     #[test]
     fn calls_and_jumps() {
         assert_eq!(
             action("call bpf_map_lookup_elem#1"),
-            Action::Helper { name: "bpf_map_lookup_elem".into() }
+            Action::Helper {
+                name: "bpf_map_lookup_elem".into()
+            }
         );
         assert_eq!(action("call pc+12"), Action::Function);
         assert_eq!(action("exit"), Action::Exit);
         let right = Some(Operand::Number(0));
         assert_eq!(
             action("if r0 == 0x0 goto pc+2"),
-            Action::Compare { left: 0, operator: "==".into(), right }
+            Action::Compare {
+                left: 0,
+                operator: "==".into(),
+                right
+            }
         );
     }
 }

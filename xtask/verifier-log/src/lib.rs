@@ -1,4 +1,5 @@
-//! Reads the logs of the kernel's BPF verifier, wherever they were copied from, and explains why a program was rejected.
+//! Reads the logs of the kernel's BPF verifier, wherever they were copied from, and explains why a
+//! program was rejected.
 //!
 //! ```text
 //!   text       undoes what terminals, JSON and web pages did to a line
@@ -17,8 +18,9 @@
 //!   report     all together
 //! ```
 //!
-//! The input can be of any size and hold anything; nothing here panics, and no text that is handed out has characters
-//! that could take over a terminal. There is no I/O, so that it also runs in a web page.
+//! The input can be of any size and hold anything; nothing here panics, and no text that is handed
+//! out has characters that could take over a terminal. There is no I/O, so that it also runs in a
+//! web page.
 //!
 //! ```
 //! let log = b"0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)";

@@ -27,7 +27,8 @@ pub enum Kind {
         insn: Insn,
         rest: usize,
     },
-    /// The verifier looks back to find what a value depends on: `regs=4 stack=0 before 20: (bf) r2 = r1`.
+    /// The verifier looks back to find what a value depends on: `regs=4 stack=0 before 20: (bf) r2
+    /// = r1`.
     LookingBack,
     /// The registers at this point begin at `start`. `branch` of `from 12 to 15: R0=...`.
     State {
@@ -59,9 +60,13 @@ pub enum Kind {
     Other,
 }
 
-/// A cheap look at the bytes of a line that is nothing but an instruction: a log is made of such lines.
+/// A cheap look at the bytes of a line that is nothing but an instruction: a log is made of such
+/// lines.
 pub fn plain_insn(bytes: &[u8]) -> Option<u32> {
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     let rest = &bytes[digits..];
     let is_insn = rest.starts_with(b": (") && rest.get(5..7) == Some(b") ");
     // An error may stand behind it, after a colon, or without one where no comment follows.
@@ -75,11 +80,19 @@ pub fn plain_insn(bytes: &[u8]) -> Option<u32> {
     str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
 }
 
-/// A cheap look at the bytes of a line that is nothing but registers: ` R0=inv(id=0) ...` or `12: R0=scalar() ...`.
+/// A cheap look at the bytes of a line that is nothing but registers: ` R0=inv(id=0) ...` or `12:
+/// R0=scalar() ...`.
 pub fn is_plain_state(bytes: &[u8]) -> bool {
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let rest = bytes[digits..].strip_prefix(b":").unwrap_or(&bytes[digits..]);
-    let Some(name) = rest.strip_prefix(b" R") else { return false };
+    let digits = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let rest = bytes[digits..]
+        .strip_prefix(b":")
+        .unwrap_or(&bytes[digits..]);
+    let Some(name) = rest.strip_prefix(b" R") else {
+        return false;
+    };
     let length = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
     length > 0 && matches!(name.get(length), Some(b'=' | b'_'))
 }
@@ -93,7 +106,11 @@ impl<'a> Line<'a> {
     pub fn read(raw: &RawLine<'a>) -> Self {
         let text = text::clean(raw.bytes, raw.escaped);
         let kind = kind(&text);
-        Self { number: raw.number, text, kind }
+        Self {
+            number: raw.number,
+            text,
+            kind,
+        }
     }
 }
 
@@ -152,10 +169,17 @@ fn summary(text: &str) -> Option<Kind> {
     let is_summary =
         rest.starts_with("insns (limit") || (rest.starts_with("insns") && is_at_word(text, start));
     let processed = number.parse().ok().filter(|_| is_summary)?;
-    let limit =
-        rest.split_once("(limit ").and_then(|(_, limit)| limit.split(')').next()?.parse::<u64>().ok());
-    let exceeded = limit.map_or(EARLIER_LIMITS.contains(&processed), |limit| processed > limit);
-    Some(Kind::Summary { processed, exceeded, start })
+    let limit = rest
+        .split_once("(limit ")
+        .and_then(|(_, limit)| limit.split(')').next()?.parse::<u64>().ok());
+    let exceeded = limit.map_or(EARLIER_LIMITS.contains(&processed), |limit| {
+        processed > limit
+    });
+    Some(Kind::Summary {
+        processed,
+        exceeded,
+        start,
+    })
 }
 
 /// Where kernels up to 5.1 stopped; they do not say their limit.
@@ -163,7 +187,11 @@ const EARLIER_LIMITS: [u64; 4] = [65_537, 98_305, 131_073, 1_000_001];
 
 fn source(text: &str) -> Option<Kind> {
     static BEHIND_PREFIX: Needle = Needle::new(" ; ");
-    let start = if text.starts_with(';') { 0 } else { BEHIND_PREFIX.find(text.as_bytes())? + 1 };
+    let start = if text.starts_with(';') {
+        0
+    } else {
+        BEHIND_PREFIX.find(text.as_bytes())? + 1
+    };
     Some(Kind::Source { start })
 }
 
@@ -174,27 +202,40 @@ fn state(text: &str) -> Option<Kind> {
     match (start, branch) {
         (Some(start), _) => Some(Kind::State { start, branch }),
         // `from 12 to 15: safe`
-        (None, Some(_)) => Some(Kind::State { start: text.len(), branch }),
-        (None, None) => is_frame_heading(text).then_some(Kind::State { start: text.len(), branch: None }),
+        (None, Some(_)) => Some(Kind::State {
+            start: text.len(),
+            branch,
+        }),
+        (None, None) => is_frame_heading(text).then_some(Kind::State {
+            start: text.len(),
+            branch: None,
+        }),
     }
 }
 
 /// The instruction that the verifier comes from: 12 in `from 12 to 15: R0=...`.
 fn branch(text: &str) -> Option<u32> {
     static WORD: Needle = Needle::new("from ");
-    let at = WORD.find(text.as_bytes()).filter(|&at| is_at_word(text, at))?;
+    let at = WORD
+        .find(text.as_bytes())
+        .filter(|&at| is_at_word(text, at))?;
     let (from, rest) = text[at + 5..].split_once(" to ")?;
     let to = rest.split([':', ' ']).next()?;
     to.parse::<u32>().ok()?;
     from.parse().ok()
 }
 
-/// Between a call and the function's own lines, and where a path ends that need not be walked again (`12: safe`).
+/// Between a call and the function's own lines, and where a path ends that need not be walked again
+/// (`12: safe`).
 fn is_frame_heading(text: &str) -> bool {
     let text = text.trim();
-    matches!(text, "caller:" | "callee:" | "returning from callee:" | "cur state:" | "old state:")
-        || text.starts_with("to caller at ")
-        || text.strip_suffix(": safe").is_some_and(|pc| pc.bytes().all(|byte| byte.is_ascii_digit()))
+    matches!(
+        text,
+        "caller:" | "callee:" | "returning from callee:" | "cur state:" | "old state:"
+    ) || text.starts_with("to caller at ")
+        || text
+            .strip_suffix(": safe")
+            .is_some_and(|pc| pc.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn messages(text: &str) -> Option<Kind> {
@@ -214,7 +255,11 @@ mod tests {
     use super::*;
 
     fn kind_of(text: &str) -> String {
-        format!("{:?}", kind(text)).split([' ', '(', '{']).next().unwrap().to_owned()
+        format!("{:?}", kind(text))
+            .split([' ', '(', '{'])
+            .next()
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
@@ -225,7 +270,10 @@ mod tests {
             ("0: (bf) r6 = r1", "Insn"),
             ("libbpf: 12: (69) r1 = *(u16 *)(r1 +12)", "Insn"),
             ("regs=4 stack=0 before 13: (b7) r2 = 48", "LookingBack"),
-            ("mark_precise: frame0: parent state regs=r8 stack=:  R0=1 R10=fp0", "LookingBack"),
+            (
+                "mark_precise: frame0: parent state regs=r8 stack=:  R0=1 R10=fp0",
+                "LookingBack",
+            ),
             ("parent didn't have regs=80 stack=0 marks", "LookingBack"),
             ("0: R1=ctx() R10=fp0", "State"),
             (" R0_w=inv(id=0) R10=fp0", "State"),
@@ -234,10 +282,16 @@ mod tests {
             ("returning from callee:", "State"),
             ("; return sk->port; @ prog.c:12", "Source"),
             ("stderr F ; int x;", "Source"),
-            ("processed 12 insns (limit 1000000) max_states_per_insn 0", "Summary"),
+            (
+                "processed 12 insns (limit 1000000) max_states_per_insn 0",
+                "Summary",
+            ),
             ("libbpf: prog 'x': -- BEGIN PROG LOAD LOG --", "Begin"),
             ("-- END PROG LOAD LOG --", "End"),
-            ("Verification failed: Memory Safety: Access outside bounds", "Report"),
+            (
+                "Verification failed: Memory Safety: Access outside bounds",
+                "Report",
+            ),
             ("R2 !read_ok", "Messages"),
             ("hello", "Other"),
             ("it was processed today", "Other"),
@@ -252,8 +306,15 @@ mod tests {
         for text in [" R0=inv(id=0) R10=fp0", "12: R0_w=scalar()", " R10=fp0"] {
             assert!(is_plain_state(text.as_bytes()), "{text}");
         }
-        for text in ["R0 !read_ok", "12: (bf) r1 = r2", " R0 !read_ok", "", "12", " R=", "from 1 to 2: R0=1"]
-        {
+        for text in [
+            "R0 !read_ok",
+            "12: (bf) r1 = r2",
+            " R0 !read_ok",
+            "",
+            "12",
+            " R=",
+            "from 1 to 2: R0=1",
+        ] {
             assert!(!is_plain_state(text.as_bytes()), "{text}");
         }
     }
@@ -261,8 +322,14 @@ mod tests {
     #[test]
     fn a_plain_instruction_is_known_without_reading_it() {
         assert_eq!(plain_insn(b"12: (bf) r6 = r1 ; R6_w=ctx()"), Some(12));
-        assert_eq!(plain_insn(b"12: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'inv'"), None);
-        assert_eq!(plain_insn(b"12: (85) call bpf_x#4 R2 min value is negative"), None);
+        assert_eq!(
+            plain_insn(b"12: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'inv'"),
+            None
+        );
+        assert_eq!(
+            plain_insn(b"12: (85) call bpf_x#4 R2 min value is negative"),
+            None
+        );
         assert_eq!(plain_insn(b"libbpf: 12: (bf) r6 = r1"), None);
         assert_eq!(plain_insn(b""), None);
         assert_eq!(plain_insn(b"99999999999: (bf) r6 = r1"), None);

@@ -20,23 +20,38 @@ pub struct Lines<'a> {
     input: &'a [u8],
     at: usize,
     number: usize,
-    /// Within a line that holds several: its end, and how many backslashes an `n` has that ends a line.
+    /// Within a line that holds several: its end, and how many backslashes an `n` has that ends a
+    /// line.
     quoted: Option<(usize, usize)>,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(input: &'a [u8]) -> Self {
-        Self { input, at: 0, number: 0, quoted: None }
+        Self {
+            input,
+            at: 0,
+            number: 0,
+            quoted: None,
+        }
     }
 
     /// Goes on from an offset that a [`RawLine::start`] was.
     pub fn from(input: &'a [u8], line: &Position) -> Self {
-        Self { input, at: line.start, number: line.number, quoted: line.quoted }
+        Self {
+            input,
+            at: line.start,
+            number: line.number,
+            quoted: line.quoted,
+        }
     }
 
     /// Where the next line begins, to come back to it.
     pub fn position(&self) -> Position {
-        Position { start: self.at, number: self.number, quoted: self.quoted }
+        Position {
+            start: self.at,
+            number: self.number,
+            quoted: self.quoted,
+        }
     }
 
     fn quoted_line(&mut self, end: usize, slashes: usize) -> RawLine<'a> {
@@ -53,7 +68,12 @@ impl<'a> Lines<'a> {
 
     fn line(&self, length: usize, escaped: bool) -> RawLine<'a> {
         let bytes = &self.input[self.at..self.at + length];
-        RawLine { number: self.number, start: self.at, bytes, escaped }
+        RawLine {
+            number: self.number,
+            start: self.at,
+            bytes,
+            escaped,
+        }
     }
 }
 
@@ -95,7 +115,10 @@ fn quoting(line: &[u8]) -> Option<usize> {
     if line.trim_ascii_start().starts_with(b";") {
         return None;
     }
-    let slashes = line[start..start + length].iter().filter(|&&byte| byte == b'\\').count();
+    let slashes = line[start..start + length]
+        .iter()
+        .filter(|&&byte| byte == b'\\')
+        .count();
     // An error quoted with the source that follows is not worth the trouble; a log is.
     Some(slashes)
 }
@@ -104,7 +127,10 @@ fn quoting(line: &[u8]) -> Option<usize> {
 fn first_escape(line: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
     while let Some(start) = memchr(b'\\', &line[at..]).map(|found| at + found) {
-        let slashes = line[start..].iter().take_while(|&&byte| byte == b'\\').count();
+        let slashes = line[start..]
+            .iter()
+            .take_while(|&&byte| byte == b'\\')
+            .count();
         if line.get(start + slashes) == Some(&b'n') {
             return Some((start, slashes + 1));
         }
@@ -113,7 +139,8 @@ fn first_escape(line: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// The next end of a line: where, and how long it is. More backslashes than asked for belong to the text.
+/// The next end of a line: where, and how long it is. More backslashes than asked for belong to the
+/// text.
 fn next_escape(line: &[u8], slashes: usize) -> Option<(usize, usize)> {
     let mut at = 0;
     while let Some((start, length)) = first_escape(&line[at..]) {
@@ -142,7 +169,9 @@ mod tests {
 
     fn lines(input: &str) -> Vec<(usize, &str)> {
         let text = |line: RawLine<'static>| (line.number, str::from_utf8(line.bytes).unwrap());
-        Lines::new(String::from(input).leak().as_bytes()).map(text).collect()
+        Lines::new(String::from(input).leak().as_bytes())
+            .map(text)
+            .collect()
     }
 
     #[test]
@@ -172,7 +201,10 @@ mod tests {
 
     #[test]
     fn a_source_line_is_one_line() {
-        assert_eq!(lines(r#"; bpf_printk("a\nb\n");"#), [(1, r#"; bpf_printk("a\nb\n");"#)]);
+        assert_eq!(
+            lines(r#"; bpf_printk("a\nb\n");"#),
+            [(1, r#"; bpf_printk("a\nb\n");"#)]
+        );
     }
 
     #[test]
@@ -181,7 +213,9 @@ mod tests {
         let mut all = Lines::new(input);
         all.next();
         all.next();
-        let rest: Vec<_> = Lines::from(input, &all.position()).map(|line| line.bytes.to_vec()).collect();
+        let rest: Vec<_> = Lines::from(input, &all.position())
+            .map(|line| line.bytes.to_vec())
+            .collect();
         assert_eq!(rest, [&b"b"[..], b"c\"", b"y"]);
     }
 }

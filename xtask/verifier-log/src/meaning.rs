@@ -12,18 +12,35 @@ pub fn meaning(insn: &Insn) -> Option<String> {
             format!("puts an address or a number of 64 bits into R{to}")
         }
         Action::Move { to, from } => moves(to, from),
-        Action::Change { to, operator, by: Some(by) } => changes(to, &operator, by)?,
+        Action::Change {
+            to,
+            operator,
+            by: Some(by),
+        } => changes(to, &operator, by)?,
         Action::Load { to, place } => {
-            format!("reads {} {} into R{to}", bytes(place.bytes.into()), at(place))
+            format!(
+                "reads {} {} into R{to}",
+                bytes(place.bytes.into()),
+                at(place)
+            )
         }
         Action::Store { place, from } => {
-            format!("writes {} to the {} {}", operand(from), bytes(place.bytes.into()), at(place))
+            format!(
+                "writes {} to the {} {}",
+                operand(from),
+                bytes(place.bytes.into()),
+                at(place)
+            )
         }
         Action::Helper { name } => {
             format!("calls {name}, which returns its result in R0; R1 to R5 lose their values")
         }
         Action::Function => "calls a function of the program".to_owned(),
-        Action::Compare { left, operator, right: Some(right) } => compares(left, &operator, right)?,
+        Action::Compare {
+            left,
+            operator,
+            right: Some(right),
+        } => compares(left, &operator, right)?,
         Action::Exit => "returns; R0 is the result".to_owned(),
         _ => return None,
     };
@@ -96,7 +113,11 @@ mod tests {
     use super::*;
 
     fn words(opcode: u8, text: &str) -> Option<String> {
-        meaning(&Insn { pc: 0, opcode, text: text.to_owned() })
+        meaning(&Insn {
+            pc: 0,
+            opcode,
+            text: text.to_owned(),
+        })
     }
 
     #[test]
@@ -105,13 +126,41 @@ mod tests {
             (0xbf, "r1 = r6", "copies R6 to R1"),
             (0xb4, "w0 = 1", "sets R0 to 1, with 32 bits only"),
             (0x07, "r1 += 34", "adds 34 to R1"),
-            (0x61, "r7 = *(u32 *)(r1 +4)", "reads 4 bytes at offset 4 from R1 into R7"),
-            (0x79, "r1 = *(u64 *)(r0 +0)", "reads 8 bytes that R0 points to into R1"),
-            (0x63, "*(u32 *)(r10 -4) = r1", "writes R1 to the 4 bytes of the stack at fp-4"),
-            (0x18, "r1 = 0xffff...", "puts an address or a number of 64 bits into R1"),
-            (0x18, "r2 = 0x8", "puts an address or a number of 64 bits into R2"),
-            (0x2d, "if r1 > r7 goto pc+6", "jumps if R1 is greater than R7"),
-            (0x16, "if w0 == 0x0 goto pc+9", "jumps if R0 is 0, with 32 bits only"),
+            (
+                0x61,
+                "r7 = *(u32 *)(r1 +4)",
+                "reads 4 bytes at offset 4 from R1 into R7",
+            ),
+            (
+                0x79,
+                "r1 = *(u64 *)(r0 +0)",
+                "reads 8 bytes that R0 points to into R1",
+            ),
+            (
+                0x63,
+                "*(u32 *)(r10 -4) = r1",
+                "writes R1 to the 4 bytes of the stack at fp-4",
+            ),
+            (
+                0x18,
+                "r1 = 0xffff...",
+                "puts an address or a number of 64 bits into R1",
+            ),
+            (
+                0x18,
+                "r2 = 0x8",
+                "puts an address or a number of 64 bits into R2",
+            ),
+            (
+                0x2d,
+                "if r1 > r7 goto pc+6",
+                "jumps if R1 is greater than R7",
+            ),
+            (
+                0x16,
+                "if w0 == 0x0 goto pc+9",
+                "jumps if R0 is 0, with 32 bits only",
+            ),
             (0x95, "exit", "returns; R0 is the result"),
         ] {
             assert_eq!(words(opcode, text).as_deref(), Some(expected), "{text}");
@@ -121,6 +170,9 @@ mod tests {
     #[test]
     fn nothing_is_said_of_what_is_not_understood() {
         assert_eq!(words(0x05, "goto pc+2"), None);
-        assert_eq!(words(0xdb, "r1 = atomic64_fetch_add((u64 *)(r0 +0), r1)"), None);
+        assert_eq!(
+            words(0xdb, "r1 = atomic64_fetch_add((u64 *)(r0 +0), r1)"),
+            None
+        );
     }
 }

@@ -11,16 +11,22 @@ pub struct Needle {
 
 impl Needle {
     pub const fn new(text: &'static str) -> Self {
-        Self { text, finder: OnceLock::new() }
+        Self {
+            text,
+            finder: OnceLock::new(),
+        }
     }
 
     pub fn find(&self, line: &[u8]) -> Option<usize> {
-        self.finder.get_or_init(|| Finder::new(self.text)).find(line)
+        self.finder
+            .get_or_init(|| Finder::new(self.text))
+            .find(line)
     }
 
     /// Where the text that comes behind it begins.
     pub fn end(&self, line: &str) -> Option<usize> {
-        self.find(line.as_bytes()).map(|start| start + self.text.len())
+        self.find(line.as_bytes())
+            .map(|start| start + self.text.len())
     }
 
     pub fn is_in(&self, line: &str) -> bool {

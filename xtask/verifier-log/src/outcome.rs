@@ -46,7 +46,8 @@ fn name(line: &str) -> Option<&str> {
     let (start, end) = NAMES.iter().find_map(behind)?;
     let name = &line[start..];
     let name = &name[..name.find(*end)?];
-    let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-' | '/');
+    let is_name =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-' | '/');
     (!name.is_empty() && name.len() <= 128 && name.chars().all(is_name)).then_some(name)
 }
 
@@ -76,13 +77,24 @@ static ERRORS: [(Needle, Outcome); 21] = [
 ];
 
 fn outcome(line: &str) -> Option<Outcome> {
-    static LOADING: [Needle; 3] = [Needle::new("load"), Needle::new("LOAD"), Needle::new("Load")];
+    static LOADING: [Needle; 3] = [
+        Needle::new("load"),
+        Needle::new("LOAD"),
+        Needle::new("Load"),
+    ];
     static FAILED: Needle = Needle::new("failed to load: -");
     if !LOADING.iter().any(|word| word.is_in(line)) {
         return None;
     }
-    let number = FAILED.end(line).and_then(|end| leading_number(&line[end..]));
-    number.or_else(|| ERRORS.iter().find(|(text, _)| text.is_in(line)).map(|(_, errno)| *errno))
+    let number = FAILED
+        .end(line)
+        .and_then(|end| leading_number(&line[end..]));
+    number.or_else(|| {
+        ERRORS
+            .iter()
+            .find(|(text, _)| text.is_in(line))
+            .map(|(_, errno)| *errno)
+    })
 }
 
 fn leading_number(text: &str) -> Option<i32> {
@@ -103,11 +115,23 @@ mod tests {
     #[test]
     fn loaders_name_the_program() {
         for (line, name) in [
-            ("libbpf: prog 'kp': BPF program load failed: Permission denied", "kp"),
+            (
+                "libbpf: prog 'kp': BPF program load failed: Permission denied",
+                "kp",
+            ),
             ("libbpf: failed to load program 'kp'", "kp"),
-            ("Exception: Failed to load BPF program b'kp': Invalid argument", "kp"),
-            ("ERROR: Error loading BPF program for kprobe_tcp_1. Kernel error log:", "kprobe_tcp_1"),
-            ("field Xdp: program kp: load program: permission denied: R0 !read_ok", "kp"),
+            (
+                "Exception: Failed to load BPF program b'kp': Invalid argument",
+                "kp",
+            ),
+            (
+                "ERROR: Error loading BPF program for kprobe_tcp_1. Kernel error log:",
+                "kprobe_tcp_1",
+            ),
+            (
+                "field Xdp: program kp: load program: permission denied: R0 !read_ok",
+                "kp",
+            ),
         ] {
             assert_eq!(heading(&[line]).0.as_deref(), Some(name), "{line}");
         }
@@ -116,11 +140,30 @@ mod tests {
 
     #[test]
     fn and_the_error() {
-        assert_eq!(heading(&["libbpf: prog 'a': failed to load: -22"]), (Some("a".into()), Some(22)));
-        assert_eq!(heading(&["prog 'a': BPF program load failed: unknown error (-524)"]).1, None);
-        assert_eq!(heading(&["prog 'a': BPF program load failed: Unknown error 524"]).1, Some(524));
-        assert_eq!(heading(&["libbpf: prog 'a': BPF program load failed: -E2BIG"]).1, Some(7));
-        assert_eq!(heading(&["the path has No such file or directory"]).1, None, "not about loading");
-        assert_eq!(heading(&["prog 'a': failed to load: -22", "prog 'b': x"]), (Some("b".into()), None));
+        assert_eq!(
+            heading(&["libbpf: prog 'a': failed to load: -22"]),
+            (Some("a".into()), Some(22))
+        );
+        assert_eq!(
+            heading(&["prog 'a': BPF program load failed: unknown error (-524)"]).1,
+            None
+        );
+        assert_eq!(
+            heading(&["prog 'a': BPF program load failed: Unknown error 524"]).1,
+            Some(524)
+        );
+        assert_eq!(
+            heading(&["libbpf: prog 'a': BPF program load failed: -E2BIG"]).1,
+            Some(7)
+        );
+        assert_eq!(
+            heading(&["the path has No such file or directory"]).1,
+            None,
+            "not about loading"
+        );
+        assert_eq!(
+            heading(&["prog 'a': failed to load: -22", "prog 'b': x"]),
+            (Some("b".into()), None)
+        );
     }
 }

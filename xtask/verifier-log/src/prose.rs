@@ -1,4 +1,5 @@
-//! Messages of the verifier in running text: mail, comments, notes. They break off, or go on in the next line.
+//! Messages of the verifier in running text: mail, comments, notes. They break off, or go on in the
+//! next line.
 
 use memchr::memmem;
 
@@ -13,11 +14,26 @@ const LONGEST: usize = 256 * 1024;
 
 /// Whether a text is about BPF at all: other programs print `unknown opcode 4` as well.
 pub fn is_about_bpf(input: &[u8]) -> bool {
-    const WORDS: [&str; 11] =
-        ["bpf", "BPF", "erifier", "XDP", "xdp", "insn", "probe", "tracepoint", "BTF", "CO-RE", "type_id="];
+    const WORDS: [&str; 11] = [
+        "bpf",
+        "BPF",
+        "erifier",
+        "XDP",
+        "xdp",
+        "insn",
+        "probe",
+        "tracepoint",
+        "BTF",
+        "CO-RE",
+        "type_id=",
+    ];
     let end = input.len().saturating_sub(LONGEST);
     let parts = [&input[..input.len().min(LONGEST)], &input[end..]];
-    let has = |word: &str| parts.iter().any(|part| memmem::find(part, word.as_bytes()).is_some());
+    let has = |word: &str| {
+        parts
+            .iter()
+            .any(|part| memmem::find(part, word.as_bytes()).is_some())
+    };
     WORDS.iter().any(|word| has(word))
 }
 
@@ -47,25 +63,44 @@ pub fn message(input: &[u8]) -> Option<Said> {
     None
 }
 
-/// A line without what sets it off: quotation marks of mail, the beginning of a comment, of a patch.
+/// A line without what sets it off: quotation marks of mail, the beginning of a comment, of a
+/// patch.
 fn without_margin(line: &str) -> &str {
-    line.trim_matches(|character: char| matches!(character, ' ' | '>' | '|' | '+' | '*' | '/' | '#' | '\\'))
+    line.trim_matches(|character: char| {
+        matches!(character, ' ' | '>' | '|' | '+' | '*' | '/' | '#' | '\\')
+    })
 }
 
 /// A message that begins in one line and ends in the next.
 fn across(joined: &str, junction: usize, number: usize) -> Option<Said> {
     let is_across = |found: &Found| found.start < junction && found.end > junction + 1;
     let is_error = |found: &Found| found.from_kernel && found.role() == Role::Error;
-    let found = Table::get().all_in(joined).into_iter().find(|found| is_across(found) && is_error(found))?;
-    Some(Said { line: number.saturating_sub(1), text: joined.to_owned(), found: vec![found] })
+    let found = Table::get()
+        .all_in(joined)
+        .into_iter()
+        .find(|found| is_across(found) && is_error(found))?;
+    Some(Said {
+        line: number.saturating_sub(1),
+        text: joined.to_owned(),
+        found: vec![found],
+    })
 }
 
 fn broken(text: &str, number: usize) -> Option<Said> {
     let at = |start: usize| Some((start, Table::get().broken_off(text.get(start..)?)?));
     let (start, (template, length)) = word_starts(text).find_map(at)?;
     let end = start + length;
-    let found = Found { template, start, end, from_kernel: true };
-    Some(Said { line: number, text: text[..end].to_owned(), found: vec![found] })
+    let found = Found {
+        template,
+        start,
+        end,
+        from_kernel: true,
+    };
+    Some(Said {
+        line: number,
+        text: text[..end].to_owned(),
+        found: vec![found],
+    })
 }
 
 #[cfg(test)]
@@ -80,21 +115,39 @@ mod tests {
     fn messages_go_on_in_the_next_line() {
         let mail = "> bpf: load program: program of this\n> type cannot use helper bpf_x#46\n";
         assert_eq!(class(mail), Some("helper-not-allowed"));
-        let comment = " * rejected (\"R6\n * pointer arithmetic on map_value_or_null prohibited\").";
+        let comment =
+            " * rejected (\"R6\n * pointer arithmetic on map_value_or_null prohibited\").";
         assert_eq!(class(comment), Some("ptr-arith-prohibited"));
-        assert_eq!(class("Unreleased \nreference id=3 alloc_insn=10"), Some("unreleased-ref"));
+        assert_eq!(
+            class("Unreleased \nreference id=3 alloc_insn=10"),
+            Some("unreleased-ref")
+        );
     }
 
     #[test]
     fn messages_break_off() {
-        assert_eq!(class("the verifier says \"misaligned stack access off\" here"), Some("misaligned"));
-        assert_eq!(class("BPF: `R5 unbounded memory access`"), None, "it goes on in two ways");
-        assert_eq!(class("// BPF: invalid indirect read from stack R3 off\n// -56+16"), Some("uninit-stack"));
+        assert_eq!(
+            class("the verifier says \"misaligned stack access off\" here"),
+            Some("misaligned")
+        );
+        assert_eq!(
+            class("BPF: `R5 unbounded memory access`"),
+            None,
+            "it goes on in two ways"
+        );
+        assert_eq!(
+            class("// BPF: invalid indirect read from stack R3 off\n// -56+16"),
+            Some("uninit-stack")
+        );
     }
 
     #[test]
     fn plain_english_is_no_message() {
-        assert_eq!(class("misaligned stack access off"), None, "not said to be about BPF");
+        assert_eq!(
+            class("misaligned stack access off"),
+            None,
+            "not said to be about BPF"
+        );
         for text in [
             "The verifier does not allow invalid access.",
             "a BPF program of this type\nwould not load",

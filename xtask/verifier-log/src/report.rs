@@ -21,7 +21,11 @@ pub struct Report {
 
 /// In a word.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Verdict {
     /// A rejection (or an error around it) of a known class.
     Explained,
@@ -78,15 +82,23 @@ pub fn explain(input: &[u8]) -> Report {
     let mut programs: Vec<Program> = Vec::new();
     for log in scan.logs {
         let program = Program::of_log(input, log);
-        if !programs.iter().any(|earlier| earlier.says_the_same_as(&program)) {
+        if !programs
+            .iter()
+            .any(|earlier| earlier.says_the_same_as(&program))
+        {
             programs.push(program);
         }
     }
-    if !programs.iter().any(|program| program.verdict == Verdict::Explained) {
+    if !programs
+        .iter()
+        .any(|program| program.verdict == Verdict::Explained)
+    {
         outside::complete(&mut programs, &scan.outside, input);
     }
     programs.sort_by_key(|program| program.verdict);
-    let verdict = programs.first().map_or(Verdict::NoLog, |program| program.verdict);
+    let verdict = programs
+        .first()
+        .map_or(Verdict::NoLog, |program| program.verdict);
     Report { verdict, programs }
 }
 
@@ -94,13 +106,17 @@ impl Program {
     pub(crate) fn of_log(input: &[u8], log: Log) -> Self {
         let reason = decide::reason(&log);
         let diagnosis = Diagnosis::read(&log.report);
-        let class =
-            reason.as_ref().and_then(|reason| reason.class).or(diagnosis.as_ref().and_then(Diagnosis::class));
+        let class = reason
+            .as_ref()
+            .and_then(|reason| reason.class)
+            .or(diagnosis.as_ref().and_then(Diagnosis::class));
         let reason = reason.map(|reason| Reason { class, ..reason });
         let mut program = Self {
             verdict: verdict(reason.as_ref(), class),
             class: class.and_then(class::find),
-            messages: reason.as_ref().map_or(Vec::new(), |reason| reason.lines.clone()),
+            messages: reason
+                .as_ref()
+                .map_or(Vec::new(), |reason| reason.lines.clone()),
             register: reason.as_ref().and_then(|reason| reason.register),
             diagnosis,
             ..Self::empty(log)
@@ -152,23 +168,37 @@ impl Program {
 
     /// All steps of the program's log, for those who want to go through it.
     pub fn walk(&self, input: &[u8]) -> Walk {
-        let steps = self.log.as_ref().map_or(Vec::new(), |log| steps(input, log, usize::MAX));
-        let decisive = steps.iter().rposition(|step| Some(&step.insn) == self.insn.as_ref());
+        let steps = self
+            .log
+            .as_ref()
+            .map_or(Vec::new(), |log| steps(input, log, usize::MAX));
+        let decisive = steps
+            .iter()
+            .rposition(|step| Some(&step.insn) == self.insn.as_ref());
         Walk { steps, decisive }
     }
 
-    /// The last steps of the program's log with what was known at each, at most [`trace::MOST_STEPS`].
+    /// The last steps of the program's log with what was known at each, at most
+    /// [`trace::MOST_STEPS`].
     pub fn trace(&self, input: &[u8]) -> Trace {
-        let Some(log) = &self.log else { return Trace::default() };
+        let Some(log) = &self.log else {
+            return Trace::default();
+        };
         let steps = steps(input, log, WINDOW);
-        let decisive = steps.iter().rposition(|step| Some(&step.insn) == self.insn.as_ref());
+        let decisive = steps
+            .iter()
+            .rposition(|step| Some(&step.insn) == self.insn.as_ref());
         let total = usize::try_from(log.insns).unwrap_or(usize::MAX);
         trace::trace(&steps, decisive, self.register, total)
     }
 
     /// The decisive lines as one text, if the log has any.
     pub fn message(&self) -> Option<String> {
-        let lines: Vec<&str> = self.messages.iter().map(|message| message.text.as_str()).collect();
+        let lines: Vec<&str> = self
+            .messages
+            .iter()
+            .map(|message| message.text.as_str())
+            .collect();
         Some(lines.join("\n")).filter(|text| !text.is_empty())
     }
 
@@ -196,7 +226,8 @@ fn verdict(reason: Option<&Reason>, class: Option<&'static str>) -> Verdict {
     }
 }
 
-/// Classes that the verifier finds before or after its walk: the last instruction has nothing to do with them.
+/// Classes that the verifier finds before or after its walk: the last instruction has nothing to do
+/// with them.
 const NOT_AT_AN_INSN: [&str; 15] = [
     "stack-limit",
     "tail-call-rules",
@@ -217,7 +248,11 @@ const NOT_AT_AN_INSN: [&str; 15] = [
 
 /// The instruction that a reason is about.
 fn place(reason: &Reason, steps: &[Step]) -> Option<usize> {
-    let text = reason.lines.first().map(|line| line.text.as_str()).unwrap_or_default();
+    let text = reason
+        .lines
+        .first()
+        .map(|line| line.text.as_str())
+        .unwrap_or_default();
     let class = reason.class.unwrap_or_default();
     if let Some(pc) = named_insn(text).filter(|_| class != "unreleased-ref") {
         return steps.iter().rposition(|step| step.insn.pc == pc);

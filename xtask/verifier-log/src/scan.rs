@@ -1,4 +1,5 @@
-//! One pass over the whole input: which logs are in it, where each begins, and which lines may say why it ends.
+//! One pass over the whole input: which logs are in it, where each begins, and which lines may say
+//! why it ends.
 //!
 //! ```text
 //!   libbpf: prog 'x': BPF program load failed     name and errno of the program
@@ -10,7 +11,8 @@
 //!   processed 1 insns                              the log ends
 //! ```
 //!
-//! Nothing but the lines after the last instruction is kept, so a log of any size takes little memory.
+//! Nothing but the lines after the last instruction is kept, so a log of any size takes little
+//! memory.
 
 use crate::decide::Message;
 use crate::line::{Kind, Line, is_plain_state, is_plainly_looking_back, plain_insn};
@@ -128,11 +130,18 @@ impl Scanner {
         match &line.kind {
             Kind::Begin => self.begin(line, position),
             Kind::End => self.close(),
-            Kind::Summary { processed, exceeded, start } => {
+            Kind::Summary {
+                processed,
+                exceeded,
+                start,
+            } => {
                 self.before_summary(line, *start, end);
                 self.summary(*processed, end);
                 if let Some(log) = self.open.as_mut().filter(|_| *exceeded) {
-                    log.exceeded = Some(Message { line: line.number, text: line.text[*start..].to_owned() });
+                    log.exceeded = Some(Message {
+                        line: line.number,
+                        text: line.text[*start..].to_owned(),
+                    });
                 }
             }
             Kind::Report { start } => self.report(line, *start),
@@ -159,8 +168,12 @@ impl Scanner {
 
     fn start(&mut self, position: Position) -> &mut Log {
         let heading = std::mem::take(&mut self.heading);
-        let log =
-            Log { begin: Some(position), name: heading.name, outcome: heading.outcome, ..Log::default() };
+        let log = Log {
+            begin: Some(position),
+            name: heading.name,
+            outcome: heading.outcome,
+            ..Log::default()
+        };
         self.open.insert(log)
     }
 
@@ -193,8 +206,10 @@ impl Scanner {
     }
 
     fn insn(&mut self, pc: u32, position: Position, end: usize) {
-        let starts_anew =
-            self.open.as_ref().is_some_and(|log| pc == 0 && log.insns > 0 && !log.checks_functions);
+        let starts_anew = self
+            .open
+            .as_ref()
+            .is_some_and(|log| pc == 0 && log.insns > 0 && !log.checks_functions);
         if starts_anew && !self.branched {
             self.close();
         }
@@ -218,7 +233,11 @@ impl Scanner {
         // In a function, the state begins with `frame1:`.
         let is_message = found.iter().any(|found| found.role() != Role::Noise);
         if let Some(log) = self.open.as_mut().filter(|_| is_message) {
-            log.last.push(Said { line: line.number, text: behind.to_owned(), found });
+            log.last.push(Said {
+                line: line.number,
+                text: behind.to_owned(),
+                found,
+            });
             log.is_over = true;
         }
     }
@@ -244,11 +263,20 @@ impl Scanner {
 
     fn messages(&mut self, line: &Line<'_>, found: Vec<Found>, end: usize) {
         self.heading.read(&line.text);
-        self.said(Said { line: line.number, text: line.text.to_string(), found }, end);
+        self.said(
+            Said {
+                line: line.number,
+                text: line.text.to_string(),
+                found,
+            },
+            end,
+        );
     }
 
     fn said(&mut self, said: Said, end: usize) {
-        let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else { return self.outside(said) };
+        let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else {
+            return self.outside(said);
+        };
         log.notice_function(&said.text);
         log.truncated |= said.text.contains("(truncated");
         log.end = end;
@@ -279,11 +307,17 @@ impl Scanner {
     fn other(&mut self, line: &Line<'_>, end: usize) {
         self.heading.read(&line.text);
         self.name_last();
-        let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else { return };
+        let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else {
+            return;
+        };
         static CUT: Needle = Needle::new("(truncated");
         log.truncated |= CUT.is_in(&line.text);
         if !log.after_blank && log.last.len() < MOST_SAID && !is_loaders(&line.text) {
-            log.last.push(Said { line: line.number, text: line.text.trim().to_owned(), found: Vec::new() });
+            log.last.push(Said {
+                line: line.number,
+                text: line.text.trim().to_owned(),
+                found: Vec::new(),
+            });
             log.end = end;
         }
     }
@@ -305,18 +339,33 @@ impl Scanner {
         let before = &line.text[..start];
         let found = Table::get().all_in(before);
         if found.iter().any(|found| found.from_kernel) {
-            self.said(Said { line: line.number, text: before.to_owned(), found }, end);
+            self.said(
+                Said {
+                    line: line.number,
+                    text: before.to_owned(),
+                    found,
+                },
+                end,
+            );
         }
     }
 
     fn summary(&mut self, processed: u64, end: usize) {
         self.in_report = false;
-        let has_open = self.open.as_ref().is_some_and(|log| log.processed.is_none());
+        let has_open = self
+            .open
+            .as_ref()
+            .is_some_and(|log| log.processed.is_none());
         if !has_open {
             self.close();
             let heading = std::mem::take(&mut self.heading);
             let last = self.errors_before();
-            self.open = Some(Log { name: heading.name, outcome: heading.outcome, last, ..Log::default() });
+            self.open = Some(Log {
+                name: heading.name,
+                outcome: heading.outcome,
+                last,
+                ..Log::default()
+            });
         }
         if let Some(log) = self.open.as_mut() {
             log.processed = Some(processed);
@@ -325,10 +374,16 @@ impl Scanner {
         }
     }
 
-    /// A log without a single instruction: the messages just before its report or its summary are its own.
+    /// A log without a single instruction: the messages just before its report or its summary are
+    /// its own.
     fn errors_before(&mut self) -> Vec<Said> {
         let is_kernels = |said: &Said| said.found.iter().any(|found| found.from_kernel);
-        let last = self.scan.outside.iter().rposition(|said| !is_kernels(said)).map_or(0, |at| at + 1);
+        let last = self
+            .scan
+            .outside
+            .iter()
+            .rposition(|said| !is_kernels(said))
+            .map_or(0, |at| at + 1);
         self.scan.outside.split_off(last)
     }
 
@@ -337,7 +392,12 @@ impl Scanner {
         if self.open.is_none() {
             let heading = std::mem::take(&mut self.heading);
             let last = self.errors_before();
-            self.open = Some(Log { name: heading.name, outcome: heading.outcome, last, ..Log::default() });
+            self.open = Some(Log {
+                name: heading.name,
+                outcome: heading.outcome,
+                last,
+                ..Log::default()
+            });
         }
         if let Some(log) = self.open.as_mut() {
             log.is_over = true;
@@ -351,7 +411,11 @@ impl Scanner {
             self.in_report = false;
             return;
         }
-        if let Some(log) = self.open.as_mut().filter(|log| log.report.len() < LONGEST_REPORT) {
+        if let Some(log) = self
+            .open
+            .as_mut()
+            .filter(|log| log.report.len() < LONGEST_REPORT)
+        {
             log.report.push(line.text.to_string());
         }
     }
@@ -365,7 +429,11 @@ impl Scanner {
 
     /// Rejections are worth more than logs of programs that loaded.
     fn keep(&mut self, log: Log) {
-        let most = if log.last.iter().any(|said| said.is_error() || said.found.is_empty()) {
+        let most = if log
+            .last
+            .iter()
+            .any(|said| said.is_error() || said.found.is_empty())
+        {
             MOST_LOGS
         } else {
             MOST_CLEAN
@@ -385,7 +453,10 @@ impl Scanner {
 impl Log {
     /// Messages that someone wrote down without the rest.
     pub fn quoted(last: Vec<Said>) -> Self {
-        Self { last, ..Self::default() }
+        Self {
+            last,
+            ..Self::default()
+        }
     }
 
     /// The verifier checks a function on its own when this log ends, not the main program.
@@ -403,7 +474,9 @@ impl Log {
 
 impl Said {
     pub fn is_error(&self) -> bool {
-        self.found.iter().any(|found| matches!(found.role(), Role::Error | Role::Detail | Role::Unexplained))
+        self.found
+            .iter()
+            .any(|found| matches!(found.role(), Role::Error | Role::Detail | Role::Unexplained))
     }
 }
 
@@ -422,7 +495,9 @@ fn is_loaders(text: &str) -> bool {
         "```",
         "--",
     ];
-    BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+    BEGINNINGS
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -431,12 +506,19 @@ mod tests {
 
     /// How many instructions each log of a text has.
     fn logs(text: &str) -> Vec<u64> {
-        scan(text.as_bytes()).logs.iter().map(|log| log.insns).collect()
+        scan(text.as_bytes())
+            .logs
+            .iter()
+            .map(|log| log.insns)
+            .collect()
     }
 
     #[test]
     fn a_log_begins_at_instruction_0() {
-        assert_eq!(logs("0: (b7) r0 = 0\n1: (95) exit\n0: (b7) r0 = 0\n1: (95) exit"), [2, 2]);
+        assert_eq!(
+            logs("0: (b7) r0 = 0\n1: (95) exit\n0: (b7) r0 = 0\n1: (95) exit"),
+            [2, 2]
+        );
     }
 
     #[test]
@@ -451,15 +533,24 @@ mod tests {
         let log = "0: (85) call bpf_skb_load_bytes#26\nunknown func bpf_skb_load_bytes#26\nprocessed 1 insns (limit 1)\n";
         let scan = scan(log.as_bytes());
         assert_eq!(
-            (scan.logs.len(), scan.logs[0].insns, scan.logs[0].last.len(), scan.outside.len()),
+            (
+                scan.logs.len(),
+                scan.logs[0].insns,
+                scan.logs[0].last.len(),
+                scan.outside.len()
+            ),
             (1, 1, 1, 0)
         );
     }
 
     #[test]
     fn a_loop_leads_back_to_instruction_0() {
-        let round = "0: (b7) r0 = 0\n1: (55) if r1 != 0x0 goto pc-2\nfrom 1 to 0: R0=0 R1=ctx() R10=fp0\n";
+        let round =
+            "0: (b7) r0 = 0\n1: (55) if r1 != 0x0 goto pc-2\nfrom 1 to 0: R0=0 R1=ctx() R10=fp0\n";
         assert_eq!(logs(&format!("{round}{round}0: (95) exit")), [5]);
-        assert_eq!(logs(&format!("{round}Func#1 is safe for any args\n0: (95) exit")), [3]);
+        assert_eq!(
+            logs(&format!("{round}Func#1 is safe for any args\n0: (95) exit")),
+            [3]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The registers and stack slots of a line, in the spelling of any kernel:
-//! `R1=inv(id=0,umax_value=255,var_off=(0x0; 0xff))`, `R1_w=scalar(smin=0,smax=umax=255)`, `R10=fp0 fp-8=mmmm????`.
+//! `R1=inv(id=0,umax_value=255,var_off=(0x0; 0xff))`, `R1_w=scalar(smin=0,smax=umax=255)`, `R10=fp0
+//! fp-8=mmmm????`.
 
 use crate::bounds::Bounds;
 use crate::insn::number;
@@ -19,9 +20,11 @@ pub struct State {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Value {
-    /// The verifier's name of it, in the newest spelling: `scalar`, `map_value`, `pkt`, `ctx`, `fp`...
+    /// The verifier's name of it, in the newest spelling: `scalar`, `map_value`, `pkt`, `ctx`,
+    /// `fp`...
     pub kind: String,
-    /// As it stands in the log, without the parentheses' content: for slots, for example, `mmmm????`.
+    /// As it stands in the log, without the parentheses' content: for slots, for example,
+    /// `mmmm????`.
     pub text: String,
     /// The number itself, or the unknown part of a pointer's offset.
     pub bounds: Bounds,
@@ -52,7 +55,10 @@ impl Value {
     }
 
     pub fn number(value: i64) -> Self {
-        Self { bounds: Bounds::constant(value), ..Self::new("scalar", &value.to_string()) }
+        Self {
+            bounds: Bounds::constant(value),
+            ..Self::new("scalar", &value.to_string())
+        }
     }
 
     pub fn is_number(&self) -> bool {
@@ -66,11 +72,17 @@ impl Value {
 
 impl State {
     pub fn register(&self, number: u8) -> Option<&Value> {
-        self.registers.iter().find(|(name, _)| *name == number).map(|(_, value)| value)
+        self.registers
+            .iter()
+            .find(|(name, _)| *name == number)
+            .map(|(_, value)| value)
     }
 
     pub fn slot(&self, offset: i32) -> Option<&Value> {
-        self.slots.iter().find(|(at, _)| *at == offset).map(|(_, value)| value)
+        self.slots
+            .iter()
+            .find(|(at, _)| *at == offset)
+            .map(|(_, value)| value)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -102,13 +114,22 @@ impl State {
 pub fn parse(text: &str) -> Option<State> {
     let mut state = State::default();
     for word in words(text) {
-        if let Some(frame) = word.strip_prefix("frame").and_then(|rest| rest.strip_suffix(':')) {
+        if let Some(frame) = word
+            .strip_prefix("frame")
+            .and_then(|rest| rest.strip_suffix(':'))
+        {
             state.frame = frame.parse().ok()?;
         } else if let Some((name, value)) = word.split_once('=') {
             let name = name.split('_').next().unwrap_or(name);
-            if let Some(register) = name.strip_prefix('R').and_then(|number| number.parse().ok()) {
+            if let Some(register) = name
+                .strip_prefix('R')
+                .and_then(|number| number.parse().ok())
+            {
                 state.set(register, Some(self::value(value)));
-            } else if let Some(slot) = name.strip_prefix("fp").and_then(|offset| offset.parse().ok()) {
+            } else if let Some(slot) = name
+                .strip_prefix("fp")
+                .and_then(|offset| offset.parse().ok())
+            {
                 state.set_slot(slot, Some(self::value(value)));
             }
         }
@@ -119,7 +140,9 @@ pub fn parse(text: &str) -> Option<State> {
 /// Whether the text begins as a state does: `R1=`, `R1_w=`, `fp-8=`, `frame1: R`.
 pub fn starts(text: &str) -> bool {
     let text = text.strip_prefix("frame").map_or(text, |rest| {
-        rest.trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start_matches(':').trim_start()
+        rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
+            .trim_start_matches(':')
+            .trim_start()
     });
     let name = text.split('=').next().unwrap_or_default();
     if name.len() == text.len() {
@@ -147,18 +170,30 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn value(text: &str) -> Value {
     // A `P` in front says that the verifier needs it exactly.
-    let text = text.strip_prefix('P').filter(|rest| !rest.is_empty()).unwrap_or(text);
+    let text = text
+        .strip_prefix('P')
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(text);
     let (kind, details) = match text.split_once('(') {
         Some((kind, details)) => (kind, details.strip_suffix(')').unwrap_or(details)),
         None => (text, ""),
     };
-    let constant = kind.strip_prefix("inv").or_else(|| kind.strip_prefix("imm")).unwrap_or(kind);
+    let constant = kind
+        .strip_prefix("inv")
+        .or_else(|| kind.strip_prefix("imm"))
+        .unwrap_or(kind);
     let constant = constant.strip_prefix('P').unwrap_or(constant);
     if let Some(number) = constant_number(constant) {
-        return Value { text: text.to_owned(), ..Value::number(number) };
+        return Value {
+            text: text.to_owned(),
+            ..Value::number(number)
+        };
     }
     if let Some(offset) = kind.strip_prefix("fp").and_then(number) {
-        return Value { offset, ..with_details(Value::new("fp", text), details) };
+        return Value {
+            offset,
+            ..with_details(Value::new("fp", text), details)
+        };
     }
     with_details(Value::new(kind, text), details)
 }
@@ -167,7 +202,10 @@ fn value(text: &str) -> Value {
 fn constant_number(text: &str) -> Option<i64> {
     match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok().map(u64::cast_signed),
-        None => text.parse().ok().or_else(|| text.parse::<u64>().ok().map(u64::cast_signed)),
+        None => text
+            .parse()
+            .ok()
+            .or_else(|| text.parse::<u64>().ok().map(u64::cast_signed)),
     }
 }
 
@@ -181,7 +219,9 @@ fn modern(kind: &str) -> &str {
 
 fn with_details(mut value: Value, details: &str) -> Value {
     // A pointer has no unknown part unless a range of it is given.
-    let is_ranged = ["min", "max", "var_off"].iter().any(|name| details.contains(name));
+    let is_ranged = ["min", "max", "var_off"]
+        .iter()
+        .any(|name| details.contains(name));
     if !value.is_number() && !is_ranged {
         value.bounds = Bounds::constant(0);
     }
@@ -193,7 +233,9 @@ fn with_details(mut value: Value, details: &str) -> Value {
         while let Some(piece) = pieces.next() {
             match pieces.peek() {
                 Some(_) => names.push(piece.trim_end_matches("_value")),
-                None => names.iter().for_each(|name| detail(&mut value, name, piece)),
+                None => names
+                    .iter()
+                    .for_each(|name| detail(&mut value, name, piece)),
             }
         }
     }
@@ -250,7 +292,11 @@ mod tests {
     use super::*;
 
     fn one(text: &str) -> Value {
-        parse(&format!("R1={text}")).unwrap().register(1).unwrap().clone()
+        parse(&format!("R1={text}"))
+            .unwrap()
+            .register(1)
+            .unwrap()
+            .clone()
     }
 
     #[test]
@@ -260,36 +306,61 @@ mod tests {
         }
         assert_eq!(one("-8").bounds.as_constant(), Some(-8));
         assert_eq!(one("0xffffffff").bounds.as_constant(), Some(0xffff_ffff));
-        for text in ["inv", "inv(id=0)", "invP(id=0)", "scalar()", "Pscalar()", "unknown"] {
+        for text in [
+            "inv",
+            "inv(id=0)",
+            "invP(id=0)",
+            "scalar()",
+            "Pscalar()",
+            "unknown",
+        ] {
             let value = one(text);
-            assert!(value.is_number() && value.bounds.is_unknown(), "{text}: {value:?}");
+            assert!(
+                value.is_number() && value.bounds.is_unknown(),
+                "{text}: {value:?}"
+            );
         }
     }
 
     #[test]
     fn bounds_of_old_and_new_kernels() {
         let old = one("inv(id=0,umin_value=1,umax_value=255,var_off=(0x0; 0xff))").bounds;
-        let new =
-            one("scalar(smin=umin=smin32=umin32=1,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff))").bounds;
-        assert_eq!((old.smin, old.smax, old.umin, old.umax, old.mask), (1, 255, 1, 255, 0xff));
+        let new = one(
+            "scalar(smin=umin=smin32=umin32=1,smax=umax=smax32=umax32=255,var_off=(0x0; 0xff))",
+        )
+        .bounds;
+        assert_eq!(
+            (old.smin, old.smax, old.umin, old.umax, old.mask),
+            (1, 255, 1, 255, 0xff)
+        );
         assert_eq!(old, new);
     }
 
     #[test]
     fn pointers() {
         let value = one("map_value(id=0,off=4,ks=4,vs=16,imm=0)");
-        assert_eq!((value.kind.as_str(), value.offset, value.value_size), ("map_value", 4, Some(16)));
+        assert_eq!(
+            (value.kind.as_str(), value.offset, value.value_size),
+            ("map_value", 4, Some(16))
+        );
         let value = one("map_value_or_null(id=4,map=sleep_hists,ks=4,vs=272)");
-        assert_eq!((value.map.as_deref(), value.may_be_null()), (Some("sleep_hists"), true));
+        assert_eq!(
+            (value.map.as_deref(), value.may_be_null()),
+            (Some("sleep_hists"), true)
+        );
         let value = one("pkt(id=1,off=14,r=34,umax_value=60,var_off=(0x0; 0x3c))");
-        assert_eq!((value.offset, value.range, value.bounds.umax), (14, Some(34), 60));
+        assert_eq!(
+            (value.offset, value.range, value.bounds.umax),
+            (14, Some(34), 60)
+        );
         assert_eq!(one("fp-16").offset, -16);
         assert_eq!(one("ctx(id=0,off=0,imm=0)").kind, "ctx");
     }
 
     #[test]
     fn a_whole_line() {
-        let state = parse("frame1: R0_w=0 R10=fp0 fp-8_w=mmmm???? fp-16=map_value refs=706 cb").unwrap();
+        let state =
+            parse("frame1: R0_w=0 R10=fp0 fp-8_w=mmmm???? fp-16=map_value refs=706 cb").unwrap();
         assert_eq!(state.frame, 1);
         assert_eq!(state.registers.len(), 2);
         assert_eq!(state.slot(-8).unwrap().text, "mmmm????");
@@ -298,10 +369,26 @@ mod tests {
 
     #[test]
     fn a_state_is_known_by_its_start() {
-        for text in ["R0=ctx()", "R0_w=1", "R10=fp0", "fp-8=m", "frame1: R1=ctx()", "R1_rwD=inv(id=0)"] {
+        for text in [
+            "R0=ctx()",
+            "R0_w=1",
+            "R10=fp0",
+            "fp-8=m",
+            "frame1: R1=ctx()",
+            "R1_rwD=inv(id=0)",
+        ] {
             assert!(starts(text), "{text}");
         }
-        for text in ["R1 type=ctx expected=fp", "RX=1", "R0", "", "frame", "fp=1", "off=5", "R123456=1"] {
+        for text in [
+            "R1 type=ctx expected=fp",
+            "RX=1",
+            "R0",
+            "",
+            "frame",
+            "fp=1",
+            "off=5",
+            "R123456=1",
+        ] {
             assert!(!starts(text), "{text}");
         }
     }

@@ -39,25 +39,38 @@ impl Source {
     fn parse(text: &str) -> Self {
         let text = text.trim_start_matches(';').trim();
         let place = text.rsplit_once(" @ ").and_then(|(code, place)| {
-            let (file, line) = place.trim_end_matches(|c: char| !c.is_ascii_digit()).rsplit_once(':')?;
+            let (file, line) = place
+                .trim_end_matches(|c: char| !c.is_ascii_digit())
+                .rsplit_once(':')?;
             Some((code, file, line.parse().ok()?))
         });
         match place {
-            Some((code, file, line)) => {
-                Self { text: code.trim().to_owned(), file: Some(file.to_owned()), line: Some(line) }
-            }
-            None => Self { text: text.to_owned(), file: None, line: None },
+            Some((code, file, line)) => Self {
+                text: code.trim().to_owned(),
+                file: Some(file.to_owned()),
+                line: Some(line),
+            },
+            None => Self {
+                text: text.to_owned(),
+                file: None,
+                line: None,
+            },
         }
     }
 }
 
 /// The steps of a log, or the last of them: those that lie in its last `window` bytes.
 pub fn steps(input: &[u8], log: &Log, window: usize) -> Vec<Step> {
-    let Some(begin) = log.begin else { return Vec::new() };
+    let Some(begin) = log.begin else {
+        return Vec::new();
+    };
     let earliest = log.end.saturating_sub(window);
     let lines = Lines::from(input, &begin);
     let mut reader = Reader::default();
-    for raw in lines.skip_while(|raw| raw.start < earliest).take_while(|raw| raw.start < log.end) {
+    for raw in lines
+        .skip_while(|raw| raw.start < earliest)
+        .take_while(|raw| raw.start < log.end)
+    {
         reader.take(Line::read(&raw));
     }
     reader.steps.into()
@@ -91,16 +104,23 @@ impl Reader {
         }
     }
 
-    /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds behind it; below an
-    /// access or a call, it is what held before: the line comes out of the check of the memory. Below the call of a
-    /// function, all kernels print the caller's, then the function's own.
+    /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds
+    /// behind it; below an access or a call, it is what held before: the line comes out of the
+    /// check of the memory. Below the call of a function, all kernels print the caller's, then the
+    /// function's own.
     fn state(&mut self, state: State, is_next: bool) {
         if self.looks_back && !is_next {
             return;
         }
-        let last = self.steps.back_mut().filter(|last| !is_next && last.after.is_none());
+        let last = self
+            .steps
+            .back_mut()
+            .filter(|last| !is_next && last.after.is_none());
         let goes_on = |last: &Step| {
-            matches!(last.insn.action(), Action::Compare { .. } | Action::Exit | Action::Function)
+            matches!(
+                last.insn.action(),
+                Action::Compare { .. } | Action::Exit | Action::Function
+            )
         };
         match last.filter(|last| !goes_on(last)) {
             Some(last) => last.before = Some(state),
@@ -116,7 +136,14 @@ impl Reader {
         self.looks_back = false;
         // A source line stands before the first of its instructions.
         let source = self.source.clone();
-        self.steps.push_back(Step { line, insn, source, before, after, came_from });
+        self.steps.push_back(Step {
+            line,
+            insn,
+            source,
+            before,
+            after,
+            came_from,
+        });
     }
 }
 
@@ -134,7 +161,8 @@ pub fn previous(steps: &[Step], index: usize) -> Option<usize> {
     }
 }
 
-/// What the verifier knew before a step: what it printed last, and what follows from the instructions since.
+/// What the verifier knew before a step: what it printed last, and what follows from the
+/// instructions since.
 pub fn knowledge(steps: &[Step], index: usize) -> State {
     /// Old kernels print little; further back, nothing of it is true any more.
     const FARTHEST: usize = 400;
@@ -156,13 +184,17 @@ pub fn knowledge(steps: &[Step], index: usize) -> State {
 
 pub fn advance(state: &mut State, step: &Step) {
     match step.insn.action() {
-        Action::Helper { .. } | Action::Function => (0..=5).for_each(|register| state.set(register, None)),
+        Action::Helper { .. } | Action::Function => {
+            (0..=5).for_each(|register| state.set(register, None))
+        }
         Action::Move { to, from } => {
             let value = operand(state, from);
             state.set(to, value);
         }
         Action::Load { to, place } => {
-            let value = i32::try_from(place.offset).ok().filter(|_| place.base == 10 && place.bytes == 8);
+            let value = i32::try_from(place.offset)
+                .ok()
+                .filter(|_| place.base == 10 && place.bytes == 8);
             let value = value.and_then(|offset| state.slot(offset).cloned());
             state.set(to, value);
         }
@@ -213,7 +245,17 @@ mod tests {
             (source.text.as_str(), source.file.as_deref(), source.line),
             ("int x = ctx->a;", Some("prog.c"), Some(7))
         );
-        assert_eq!(steps[0].after.as_ref().unwrap().register(2).unwrap().bounds.umax, 0xffff_ffff);
+        assert_eq!(
+            steps[0]
+                .after
+                .as_ref()
+                .unwrap()
+                .register(2)
+                .unwrap()
+                .bounds
+                .umax,
+            0xffff_ffff
+        );
         assert_eq!(steps[3].came_from, Some(1));
         assert_eq!(previous(&steps, 3), Some(1));
     }
@@ -235,7 +277,11 @@ mod tests {
              2: (bf) r2 = r0\n3: (95) exit\nprocessed 3 insns (limit 1)",
         );
         assert_eq!(knowledge(&steps, 1).register(0).unwrap().kind, "map_value");
-        assert_eq!(knowledge(&steps, 3).register(2), None, "what the call returned is not printed");
+        assert_eq!(
+            knowledge(&steps, 3).register(2),
+            None,
+            "what the call returned is not printed"
+        );
     }
 
     #[test]
@@ -245,7 +291,14 @@ mod tests {
              19: (15) if r3 == 0x0 goto pc+6\n20: (95) exit\nprocessed 3 insns (limit 1)",
         );
         let begin = steps[1].before.as_ref().unwrap();
-        assert_eq!((begin.frame, begin.register(1).unwrap().offset, begin.register(6)), (1, -64, None));
+        assert_eq!(
+            (
+                begin.frame,
+                begin.register(1).unwrap().offset,
+                begin.register(6)
+            ),
+            (1, -64, None)
+        );
     }
 
     #[test]

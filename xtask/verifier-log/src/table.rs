@@ -1,7 +1,8 @@
 //! All known messages, and a quick way to find the one that a text begins with.
 //!
-//! `kernel.templates` holds what the verifier prints, `outside.templates` what comes before it or around it: compilers,
-//! linkers, loaders, the system call's error. Both are lists of [`Template`]s under the name of their class.
+//! `kernel.templates` holds what the verifier prints, `outside.templates` what comes before it or
+//! around it: compilers, linkers, loaders, the system call's error. Both are lists of [`Template`]s
+//! under the name of their class.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -60,17 +61,29 @@ impl Table {
         // Registers and arguments: R1, *(R11-8), arg#0.
         beginnings[usize::from(u16::from_be_bytes(*b"*("))] = true;
         beginnings[usize::from(u16::from_be_bytes(*b"ar"))] = true;
-        (b'0'..=b'9').for_each(|digit| beginnings[usize::from(u16::from_be_bytes([b'R', digit]))] = true);
-        Self { plain: HashMap::new(), register: HashMap::new(), beginnings }
+        (b'0'..=b'9')
+            .for_each(|digit| beginnings[usize::from(u16::from_be_bytes([b'R', digit]))] = true);
+        Self {
+            plain: HashMap::new(),
+            register: HashMap::new(),
+            beginnings,
+        }
     }
 
     fn add(&mut self, list: &'static str, from_kernel: bool) {
         for (class, line) in entries(list) {
             let template = Template::parse(class, line);
-            let map = if template.is_about_register() { &mut self.register } else { &mut self.plain };
+            let map = if template.is_about_register() {
+                &mut self.register
+            } else {
+                &mut self.plain
+            };
             if let Some(key) = key(template.first_literal().as_bytes()) {
                 self.beginnings[beginning(&key)] |= !template.is_about_register();
-                map.entry(key).or_default().push(Entry { template, from_kernel });
+                map.entry(key).or_default().push(Entry {
+                    template,
+                    from_kernel,
+                });
             }
         }
     }
@@ -80,7 +93,9 @@ impl Table {
         let mut found: Vec<Found> = Vec::new();
         for start in word_starts(line) {
             if self.is_beginning(line, start)
-                && found.last().is_none_or(|before| may_follow(before, line, start))
+                && found
+                    .last()
+                    .is_none_or(|before| may_follow(before, line, start))
             {
                 found.extend(self.at(line, start));
             }
@@ -93,12 +108,16 @@ impl Table {
         self.beginnings[beginning(&line.as_bytes()[start..])]
     }
 
-    /// The message that a text breaks off in; `None` if several would do that mean different things.
+    /// The message that a text breaks off in; `None` if several would do that mean different
+    /// things.
     pub fn broken_off(&'static self, text: &str) -> Option<(&'static Template, usize)> {
-        let known =
-            self.entries(text).filter(|entry| entry.from_kernel && entry.template.role == Role::Error);
+        let known = self
+            .entries(text)
+            .filter(|entry| entry.from_kernel && entry.template.role == Role::Error);
         let broken = known.map(|entry| (&entry.template, entry.template.broken_off(text)));
-        let broken: Vec<_> = broken.filter(|(_, (_, fixed))| *fixed >= LEAST_BROKEN).collect();
+        let broken: Vec<_> = broken
+            .filter(|(_, (_, fixed))| *fixed >= LEAST_BROKEN)
+            .collect();
         let (template, (length, most)) = *broken.iter().max_by_key(|(_, (_, fixed))| fixed)?;
         let is_same = |(other, (_, fixed)): &(&Template, (usize, usize))| {
             *fixed < most || other.class == template.class
@@ -113,12 +132,20 @@ impl Table {
             .filter_map(|entry| entry.template.length_in(text).map(|length| (entry, length)))
             .filter(|(_, length)| ends_well(text, *length))
             .max_by_key(|(entry, _)| (entry.template.weight(), entry.from_kernel))
-            .map(|(Entry { template, from_kernel }, length)| Found {
-                template,
-                start,
-                end: start + length,
-                from_kernel: *from_kernel,
-            })
+            .map(
+                |(
+                    Entry {
+                        template,
+                        from_kernel,
+                    },
+                    length,
+                )| Found {
+                    template,
+                    start,
+                    end: start + length,
+                    from_kernel: *from_kernel,
+                },
+            )
     }
 }
 
@@ -136,8 +163,8 @@ impl Table {
 /// So much of the fixed text must be there, or it could be plain English.
 const LEAST_BROKEN: usize = 21;
 
-/// A message that ends with any text takes all that is left of the line, also a second message that a loader put
-/// behind it with a colon.
+/// A message that ends with any text takes all that is left of the line, also a second message that
+/// a loader put behind it with a colon.
 fn may_follow(before: &Found, line: &str, start: usize) -> bool {
     let is_own_text = before.role() == Role::Noise || before.template.class == "verifier-bug";
     start >= before.end || (line[..start].ends_with(": ") && !is_own_text)
@@ -146,40 +173,52 @@ fn may_follow(before: &Found, line: &str, start: usize) -> bool {
 /// The templates of a list with the class that each stands under.
 fn entries(list: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let mut class = "";
-    list.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).filter_map(move |line| match line
-        .strip_prefix('[')
-        .and_then(|line| line.strip_suffix(']'))
-    {
-        Some(name) => {
-            class = name;
-            None
-        }
-        None => Some((class, line)),
-    })
+    list.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("# "))
+        .filter_map(move |line| {
+            match line
+                .strip_prefix('[')
+                .and_then(|line| line.strip_suffix(']'))
+            {
+                Some(name) => {
+                    class = name;
+                    None
+                }
+                None => Some((class, line)),
+            }
+        })
 }
 
 /// The names of all classes that have a template.
 #[cfg(test)]
 pub fn classes() -> impl Iterator<Item = &'static str> {
-    let lists = [include_str!("kernel.templates"), include_str!("outside.templates")];
+    let lists = [
+        include_str!("kernel.templates"),
+        include_str!("outside.templates"),
+    ];
     lists.into_iter().flat_map(entries).map(|(class, _)| class)
 }
 
 /// The first two bytes as an index.
 fn beginning(text: &[u8]) -> usize {
-    text.first_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)))
+    text.first_chunk()
+        .map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)))
 }
 
 fn key(text: &[u8]) -> Option<[u8; KEY]> {
     text.first_chunk().copied()
 }
 
-/// Where a message may begin: at a word, also one behind a bracket, a quotation mark, the `+` of a patch.
+/// Where a message may begin: at a word, also one behind a bracket, a quotation mark, the `+` of a
+/// patch.
 pub fn word_starts(line: &str) -> impl Iterator<Item = usize> {
     let bytes = line.as_bytes();
     (0..bytes.len()).filter(move |&at| {
         let before = at.checked_sub(1).map_or(b' ', |before| bytes[before]);
-        bytes[at] != b' ' && !before.is_ascii_alphanumeric() && before != b'_' && line.is_char_boundary(at)
+        bytes[at] != b' '
+            && !before.is_ascii_alphanumeric()
+            && before != b'_'
+            && line.is_char_boundary(at)
     })
 }
 
@@ -196,7 +235,11 @@ mod tests {
     use super::*;
 
     fn classes_in(line: &str) -> Vec<&'static str> {
-        Table::get().all_in(line).iter().map(|found| found.template.class).collect()
+        Table::get()
+            .all_in(line)
+            .iter()
+            .map(|found| found.template.class)
+            .collect()
     }
 
     #[test]
@@ -213,7 +256,11 @@ mod tests {
             "报错：",
             "<b>",
         ] {
-            assert_eq!(classes_in(&format!("{prefix}R2 !read_ok")), ["uninit-reg"], "{prefix}");
+            assert_eq!(
+                classes_in(&format!("{prefix}R2 !read_ok")),
+                ["uninit-reg"],
+                "{prefix}"
+            );
         }
     }
 
@@ -221,7 +268,10 @@ mod tests {
     fn a_line_may_hold_two() {
         let line = "permission denied: invalid access to map value, value_size=1 off=1 size=1: R1 max value is outside \
                     of the allowed memory range (9 line(s) omitted)";
-        assert_eq!(classes_in(line).split_last().unwrap().1.last(), Some(&"map-value-bounds"));
+        assert_eq!(
+            classes_in(line).split_last().unwrap().1.last(),
+            Some(&"map-value-bounds")
+        );
         let roles: Vec<_> = Table::get().all_in(line).iter().map(Found::role).collect();
         assert!(roles.ends_with(&[Role::Error, Role::Detail]), "{roles:?}");
     }
@@ -237,13 +287,19 @@ mod tests {
     #[test]
     fn words_are_whole() {
         assert_eq!(classes_in("R2 !read_okay"), [""; 0]);
-        assert_eq!(classes_in("xR2 tried to subtract pointer from scalar"), [""; 0]);
+        assert_eq!(
+            classes_in("xR2 tried to subtract pointer from scalar"),
+            [""; 0]
+        );
         assert_eq!(classes_in("an unreachable insnXYZ"), [""; 0]);
     }
 
     #[test]
     fn every_template_can_be_found() {
-        for list in [include_str!("kernel.templates"), include_str!("outside.templates")] {
+        for list in [
+            include_str!("kernel.templates"),
+            include_str!("outside.templates"),
+        ] {
             for (class, line) in entries(list) {
                 assert!(!class.is_empty(), "{line} stands under no class");
                 assert!(

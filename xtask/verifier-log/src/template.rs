@@ -1,4 +1,5 @@
-//! A message as the kernel's source has it: `invalid access to map value, value_size=%d off=%d size=%d`.
+//! A message as the kernel's source has it: `invalid access to map value, value_size=%d off=%d
+//! size=%d`.
 
 /// What a message is good for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,7 +44,11 @@ impl Template {
             (_, Some("? ")) => (Role::Decoy, &line[2..]),
             _ => (Role::Error, line),
         };
-        Self { class, role, parts: parts(format) }
+        Self {
+            class,
+            role,
+            parts: parts(format),
+        }
     }
 
     /// Whether `text` begins with this message; if so, how long it is.
@@ -51,8 +56,8 @@ impl Template {
         fits(&self.parts, text).map(|rest| text.len() - rest.len())
     }
 
-    /// How much of `text` is the beginning of this message, where it breaks off at the end of a word, and how much of
-    /// that is fixed.
+    /// How much of `text` is the beginning of this message, where it breaks off at the end of a
+    /// word, and how much of that is fixed.
     pub fn broken_off(&self, text: &str) -> (usize, usize) {
         let (mut rest, mut fixed) = (text, 0);
         for (at, part) in self.parts.iter().enumerate() {
@@ -70,14 +75,25 @@ impl Template {
             }
         }
         let fits = &text[..text.len() - rest.len()];
-        let is_within_word = rest.starts_with(char::is_alphanumeric) && fits.ends_with(char::is_alphanumeric);
-        let whole = if is_within_word { fits.rfind(' ').unwrap_or(0) } else { fits.trim_end().len() };
+        let is_within_word =
+            rest.starts_with(char::is_alphanumeric) && fits.ends_with(char::is_alphanumeric);
+        let whole = if is_within_word {
+            fits.rfind(' ').unwrap_or(0)
+        } else {
+            fits.trim_end().len()
+        };
         (whole, fixed.saturating_sub(fits.len() - whole))
     }
 
     /// The more of a message is fixed, the surer a match.
     pub fn weight(&self) -> usize {
-        let literal = |part: &Part| if let Part::Literal(text) = part { text.len() } else { 0 };
+        let literal = |part: &Part| {
+            if let Part::Literal(text) = part {
+                text.len()
+            } else {
+                0
+            }
+        };
         self.parts.iter().map(literal).sum()
     }
 
@@ -120,17 +136,24 @@ fn parts(format: &str) -> Vec<Part> {
 
 /// How long any text is that comes before a literal, of which the first word counts.
 fn text_length(next: Option<&Part>, rest: &str) -> usize {
-    let Some(Part::Literal(next)) = next else { return 0 };
+    let Some(Part::Literal(next)) = next else {
+        return 0;
+    };
     const LONGEST: usize = 40;
     let word = next.split_whitespace().next();
-    word.and_then(|word| rest.find(word)).filter(|&length| length <= LONGEST).unwrap_or(0)
+    word.and_then(|word| rest.find(word))
+        .filter(|&length| length <= LONGEST)
+        .unwrap_or(0)
 }
 
 /// How long the common beginning of two texts is.
 fn common_length(one: &str, other: &str) -> usize {
     let differ = |(a, b): ((usize, char), char)| if a.1 == b { None } else { Some(a.0) };
     let shorter = one.len().min(other.len());
-    one.char_indices().zip(other.chars()).find_map(differ).unwrap_or(shorter)
+    one.char_indices()
+        .zip(other.chars())
+        .find_map(differ)
+        .unwrap_or(shorter)
 }
 
 /// What is left of `text` behind all parts.
@@ -157,7 +180,9 @@ fn fits_after_text<'a>(parts: &[Part], text: &'a str) -> Option<&'a str> {
     };
     // More tries cost time on hostile input and find nothing in real messages.
     const TRIES: usize = 8;
-    text.match_indices(literal.as_str()).take(TRIES).find_map(|(at, _)| fits(parts, &text[at..]))
+    text.match_indices(literal.as_str())
+        .take(TRIES)
+        .find_map(|(at, _)| fits(parts, &text[at..]))
 }
 
 fn number_length(text: &str) -> Option<usize> {
@@ -172,8 +197,13 @@ pub fn register_length(text: &str) -> Option<usize> {
     if let Some(slot) = text.strip_prefix("*(R11") {
         return slot.find(')').filter(|&end| end < 8).map(|end| 5 + end + 1);
     }
-    let name = ["R", "arg#", "arg #", "arg"].into_iter().find(|name| text.starts_with(name))?;
-    let digits = text[name.len()..].bytes().take_while(u8::is_ascii_digit).count();
+    let name = ["R", "arg#", "arg #", "arg"]
+        .into_iter()
+        .find(|name| text.starts_with(name))?;
+    let digits = text[name.len()..]
+        .bytes()
+        .take_while(u8::is_ascii_digit)
+        .count();
     (1..=2).contains(&digits).then_some(name.len() + digits)
 }
 
@@ -189,17 +219,41 @@ mod tests {
     fn literals_numbers_and_text() {
         let format = "invalid access to map value, value_size=%d off=%d size=%d";
         assert_eq!(
-            length(format, "invalid access to map value, value_size=8 off=-1 size=4 (2 line(s))"),
+            length(
+                format,
+                "invalid access to map value, value_size=8 off=-1 size=4 (2 line(s))"
+            ),
             Some(55)
         );
-        assert_eq!(length(format, "invalid access to map value, value_size= off=-1 size=4"), None);
-        assert_eq!(length("invalid%s read from stack %r off", "invalid read from stack R4 off"), Some(30));
         assert_eq!(
-            length("invalid%s read from stack %r off", "invalid indirect read from stack R4 off"),
+            length(
+                format,
+                "invalid access to map value, value_size= off=-1 size=4"
+            ),
+            None
+        );
+        assert_eq!(
+            length(
+                "invalid%s read from stack %r off",
+                "invalid read from stack R4 off"
+            ),
+            Some(30)
+        );
+        assert_eq!(
+            length(
+                "invalid%s read from stack %r off",
+                "invalid indirect read from stack R4 off"
+            ),
             Some(39)
         );
-        assert_eq!(length("unknown func %s#%d", "unknown func bpf_x#5 y"), Some(20));
-        assert_eq!(length("%r type=%s expected=%s", "R1 type=fp expected=pkt"), Some(23));
+        assert_eq!(
+            length("unknown func %s#%d", "unknown func bpf_x#5 y"),
+            Some(20)
+        );
+        assert_eq!(
+            length("%r type=%s expected=%s", "R1 type=fp expected=pkt"),
+            Some(23)
+        );
     }
 
     #[test]
@@ -208,10 +262,25 @@ mod tests {
         let format = "invalid access to map value, value_size=%d off=%d";
         assert_eq!(broken(format, "invalid access to map value\""), (27, 27));
         assert_eq!(broken(format, "invalid access to mapped files"), (17, 17));
-        assert_eq!(broken(format, "invalid access to map value, value_size=4 of"), (44, 43));
+        assert_eq!(
+            broken(format, "invalid access to map value, value_size=4 of"),
+            (44, 43)
+        );
         assert_eq!(broken(format, "something else"), (0, 0));
-        assert_eq!(broken("%r unbounded memory access, make sure", "R5 unbounded memory access é"), (26, 24));
-        assert_eq!(broken("misaligned %saccess off %s", "misaligned stack access off é"), (27, 21));
+        assert_eq!(
+            broken(
+                "%r unbounded memory access, make sure",
+                "R5 unbounded memory access é"
+            ),
+            (26, 24)
+        );
+        assert_eq!(
+            broken(
+                "misaligned %saccess off %s",
+                "misaligned stack access off é"
+            ),
+            (27, 21)
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The verifier's way through a program, for those who want to look at it step by step: at each instruction, all that
-//! was known behind it and what it changed.
+//! The verifier's way through a program, for those who want to look at it step by step: at each
+//! instruction, all that was known behind it and what it changed.
 //!
-//! Kernels before 5.16 print the state at few places. What an instruction made is then taken from the next line that
-//! shows it, as long as nothing in between could have changed it.
+//! Kernels before 5.16 print the state at few places. What an instruction made is then taken from
+//! the next line that shows it, as long as nothing in between could have changed it.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -68,7 +68,12 @@ pub const MOST_STEPS: usize = 1000;
 const MOST_AFTER: usize = 100;
 
 /// `total`: how many steps the whole log has, where `steps` are the last of them.
-pub fn trace(steps: &[Step], decisive: Option<usize>, register: Option<Register>, total: usize) -> Trace {
+pub fn trace(
+    steps: &[Step],
+    decisive: Option<usize>,
+    register: Option<Register>,
+    total: usize,
+) -> Trace {
     let path = path(steps, decisive, register);
     let shown = around(decisive, steps.len());
     let mut history = History::default();
@@ -105,7 +110,10 @@ fn path(steps: &[Step], decisive: Option<usize>, register: Option<Register>) -> 
 /// The other value that goes into a sum.
 fn added(step: &Step) -> Option<Register> {
     match step.insn.action() {
-        Action::Change { by: Some(Operand::Register(by)), .. } => Some(by),
+        Action::Change {
+            by: Some(Operand::Register(by)),
+            ..
+        } => Some(by),
         _ => None,
     }
 }
@@ -122,7 +130,12 @@ impl History {
         let before = self.before(steps, at);
         let after = after(&before, steps, at);
         let is_refused = at + 1 == steps.len();
-        let change = Change { before: &before, after: &after, step, is_refused };
+        let change = Change {
+            before: &before,
+            after: &after,
+            step,
+            is_refused,
+        };
         let stop = Stop {
             line: step.line,
             insn: step.insn.clone(),
@@ -139,8 +152,16 @@ impl History {
     }
 
     fn before(&self, steps: &[Step], at: usize) -> State {
-        let earlier = || previous(steps, at).and_then(|before| self.after.get(before)).cloned();
-        steps[at].before.clone().or_else(earlier).unwrap_or_default()
+        let earlier = || {
+            previous(steps, at)
+                .and_then(|before| self.after.get(before))
+                .cloned()
+        };
+        steps[at]
+            .before
+            .clone()
+            .or_else(earlier)
+            .unwrap_or_default()
     }
 }
 
@@ -149,7 +170,10 @@ fn after(before: &State, steps: &[Step], at: usize) -> State {
     match steps.get(at + 1) {
         // It was refused, and changed nothing.
         None if step.after.is_none() => return before.clone(),
-        Some(Step { before: Some(printed), .. }) if previous(steps, at + 1) == Some(at) => {
+        Some(Step {
+            before: Some(printed),
+            ..
+        }) if previous(steps, at + 1) == Some(at) => {
             return printed.clone();
         }
         _ => {}
@@ -164,18 +188,26 @@ fn after(before: &State, steps: &[Step], at: usize) -> State {
     state
 }
 
-/// What a step may have changed without a word in the log. A comparison teaches something of all that has to do with
-/// its registers.
+/// What a step may have changed without a word in the log. A comparison teaches something of all
+/// that has to do with its registers.
 fn unprinted_homes(state: &State, step: &Step) -> Vec<Home> {
-    let printed = |home: &Home| step.after.as_ref().is_some_and(|after| home.value(after).is_some());
+    let printed = |home: &Home| {
+        step.after
+            .as_ref()
+            .is_some_and(|after| home.value(after).is_some())
+    };
     let homes = match step.insn.action() {
         Action::Compare { .. } => homes(state),
-        _ => Home::target(step).into_iter().filter(|home| home.value(state).is_none()).collect(),
+        _ => Home::target(step)
+            .into_iter()
+            .filter(|home| home.value(state).is_none())
+            .collect(),
     };
     homes.into_iter().filter(|home| !printed(home)).collect()
 }
 
-/// A register, or a slot of the stack. In the order of a state: registers by number, then the stack from below.
+/// A register, or a slot of the stack. In the order of a state: registers by number, then the stack
+/// from below.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Home {
     Register(Register),
@@ -257,7 +289,12 @@ fn printed_later(steps: &[Step], at: usize, home: Home) -> Option<Value> {
         if matches!(action, Action::Compare { .. }) {
             return None;
         }
-        if let Some(value) = step.after.as_ref().and_then(|after| home.value(after)).filter(is_certain) {
+        if let Some(value) = step
+            .after
+            .as_ref()
+            .and_then(|after| home.value(after))
+            .filter(is_certain)
+        {
             return Some(value.clone());
         }
     }
@@ -284,12 +321,15 @@ impl Change<'_> {
     /// The register that the step sets to what the log never shows.
     fn unprinted(&self) -> Option<Home> {
         let target = Home::target(self.step).filter(|home| matches!(home, Home::Register(_)))?;
-        let is_unprinted = target.value(self.after).is_none() && !self.leaves_frame() && !self.is_refused;
+        let is_unprinted =
+            target.value(self.after).is_none() && !self.leaves_frame() && !self.is_refused;
         is_unprinted.then_some(target)
     }
 
     fn one(&self, home: Home) -> Known {
-        let Some(value) = home.value(self.after) else { return unprinted(home) };
+        let Some(value) = home.value(self.after) else {
+            return unprinted(home);
+        };
         Known {
             name: home.name(),
             value: Some(value.text.clone()),
@@ -300,7 +340,11 @@ impl Change<'_> {
 
     /// A state that is printed late also shows what earlier steps did.
     fn is_by_this_step(&self, home: Home) -> bool {
-        let is_printed = self.step.after.as_ref().is_some_and(|after| home.value(after).is_some());
+        let is_printed = self
+            .step
+            .after
+            .as_ref()
+            .is_some_and(|after| home.value(after).is_some());
         let is_known = home.value(self.before).is_some();
         let may = match self.step.insn.action() {
             Action::Compare { .. } => is_known,
@@ -316,25 +360,41 @@ impl Change<'_> {
     }
 
     fn lost(&self) -> Vec<String> {
-        let is_lost =
-            |home: &Home| home.value(self.after).is_none() && Home::target(self.step) != Some(*home);
+        let is_lost = |home: &Home| {
+            home.value(self.after).is_none() && Home::target(self.step) != Some(*home)
+        };
         let lost = homes(self.before).into_iter().filter(is_lost);
-        lost.filter(|_| !self.leaves_frame()).map(Home::name).collect()
+        lost.filter(|_| !self.leaves_frame())
+            .map(Home::name)
+            .collect()
     }
 }
 
 fn homes(state: &State) -> Vec<Home> {
-    let registers = state.registers.iter().map(|(register, _)| Home::Register(*register));
+    let registers = state
+        .registers
+        .iter()
+        .map(|(register, _)| Home::Register(*register));
     let slots = state.slots.iter().map(|(offset, _)| Home::Slot(*offset));
     registers.chain(slots).collect()
 }
 
 fn unprinted(home: Home) -> Known {
     let words = "a new value, which the log does not show".to_owned();
-    Known { name: home.name(), value: None, words, changed: true }
+    Known {
+        name: home.name(),
+        value: None,
+        words,
+        changed: true,
+    }
 }
 
 /// Equal but for their spelling, which also has marks of what the verifier has used.
 fn same(before: Option<&Value>, after: &Value) -> bool {
-    before.is_some_and(|before| Value { text: after.text.clone(), ..before.clone() } == *after)
+    before.is_some_and(|before| {
+        Value {
+            text: after.text.clone(),
+            ..before.clone()
+        } == *after
+    })
 }

@@ -1,4 +1,5 @@
-//! Where a value comes from: back through copies, the stack and calls, to the instruction that made it.
+//! Where a value comes from: back through copies, the stack and calls, to the instruction that made
+//! it.
 
 use crate::insn::{Action, Operand, Register};
 use crate::steps::{Step, previous};
@@ -24,10 +25,16 @@ enum Home {
     Slot(i64),
 }
 
-/// The instructions that brought a register its value, the nearest first. The last one is where the value was made,
-/// or where the log begins to be silent.
+/// The instructions that brought a register its value, the nearest first. The last one is where the
+/// value was made, or where the log begins to be silent.
 pub fn trail(steps: &[Step], index: usize, register: Register) -> Vec<Hop> {
-    let mut walk = Walk { steps, at: index, home: Home::Register(register), depth: 0, hops: Vec::new() };
+    let mut walk = Walk {
+        steps,
+        at: index,
+        home: Home::Register(register),
+        depth: 0,
+        hops: Vec::new(),
+    };
     for _ in 0..MOST_STEPS {
         if walk.hops.len() == MOST_HOPS || !walk.back() {
             break;
@@ -53,7 +60,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Goes one step back; false where the way ends.
     fn back(&mut self) -> bool {
-        let Some(before) = previous(self.steps, self.at) else { return false };
+        let Some(before) = previous(self.steps, self.at) else {
+            return false;
+        };
         self.at = before;
         let action = self.steps[before].insn.action();
         match action {
@@ -105,7 +114,9 @@ impl Walk<'_> {
                 self.hop(home);
                 false
             }
-            (Home::Slot(slot), Action::Store { place, from }) if place.base == 10 && place.offset == slot => {
+            (Home::Slot(slot), Action::Store { place, from })
+                if place.base == 10 && place.offset == slot =>
+            {
                 self.follow(*from)
             }
             _ => true,
@@ -113,13 +124,18 @@ impl Walk<'_> {
     }
 
     fn follow(&mut self, from: Operand) -> bool {
-        let Operand::Register(register) = from else { return false };
+        let Operand::Register(register) = from else {
+            return false;
+        };
         self.home = Home::Register(register);
         true
     }
 
     fn hop(&mut self, register: Register) {
-        self.hops.push(Hop { step: self.at, register });
+        self.hops.push(Hop {
+            step: self.at,
+            register,
+        });
     }
 }
 
@@ -133,7 +149,10 @@ mod tests {
         let log = format!("{log}\nprocessed 9 insns (limit 1)");
         let scan = scan(log.as_bytes());
         let steps = steps::steps(log.as_bytes(), &scan.logs[0], usize::MAX);
-        trail(&steps, steps.len() - 1, register).iter().map(|hop| steps[hop.step].insn.pc).collect()
+        trail(&steps, steps.len() - 1, register)
+            .iter()
+            .map(|hop| steps[hop.step].insn.pc)
+            .collect()
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The wordings of the errors that people meet most, in the spelling of every kernel that changed it, and what each
-//! must be taken for.
+//! The wordings of the errors that people meet most, in the spelling of every kernel that changed
+//! it, and what each must be taken for.
 
 use crate::report::{Verdict, explain};
 
@@ -16,11 +16,17 @@ const WORDINGS: &[(&str, &[&str])] = &[
     ),
     (
         "scalar-deref",
-        &["R1 invalid mem access 'inv'", "R7 invalid mem access 'scalar'", "R1 invalid mem access 'imm'"],
+        &[
+            "R1 invalid mem access 'inv'",
+            "R7 invalid mem access 'scalar'",
+            "R1 invalid mem access 'imm'",
+        ],
     ),
     (
         "packet-bounds",
-        &["invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)/R1 offset is outside of the packet"],
+        &[
+            "invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)/R1 offset is outside of the packet",
+        ],
     ),
     (
         "helper-arg-type",
@@ -82,7 +88,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "R2 min value is negative, either use unsigned index or do a if (index >=0) check.",
         ],
     ),
-    ("helper-size-unbounded", &["R5 unbounded memory access, use 'var &= const' or 'if (var < const)'"]),
+    (
+        "helper-size-unbounded",
+        &["R5 unbounded memory access, use 'var &= const' or 'if (var < const)'"],
+    ),
     (
         "helper-size-zero",
         &[
@@ -126,7 +135,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
     ),
     (
         "stack-limit",
-        &["combined stack size of 2 calls is 544. Too large", "stack size of subprog 1 is 600. Too large"],
+        &[
+            "combined stack size of 2 calls is 544. Too large",
+            "stack size of subprog 1 is 600. Too large",
+        ],
     ),
     (
         "global-func-arg",
@@ -143,7 +155,14 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "3: <invalid CO-RE relocation>/failed to resolve CO-RE relocation <byte_off> [6] struct a.b (0:0 @ offset 0)",
         ],
     ),
-    ("unknown-opcode", &["unknown opcode 00", "unknown opcode 8d", "unknown opcode a0"]),
+    (
+        "unknown-opcode",
+        &[
+            "unknown opcode 00",
+            "unknown opcode 8d",
+            "unknown opcode a0",
+        ],
+    ),
     (
         "ptr-arith-prohibited",
         &[
@@ -187,12 +206,21 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "Cannot access kernel 'struct sock' from non-GPL compatible program",
         ],
     ),
-    ("complexity-jumps", &["The sequence of 8193 jumps is too complex."]),
-    ("infinite-loop", &["infinite loop detected at insn 12/cur state: R0=0 R10=fp0/old state: R0=0 R10=fp0"]),
+    (
+        "complexity-jumps",
+        &["The sequence of 8193 jumps is too complex."],
+    ),
+    (
+        "infinite-loop",
+        &["infinite loop detected at insn 12/cur state: R0=0 R10=fp0/old state: R0=0 R10=fp0"],
+    ),
     ("loop-back-edge", &["back-edge from insn 5 to 2"]),
     (
         "btf-func-info",
-        &["number of funcs in func_info doesn't match number of subprogs", "missing btf func_info"],
+        &[
+            "number of funcs in func_info doesn't match number of subprogs",
+            "missing btf func_info",
+        ],
     ),
     ("unreachable-insn", &["unreachable insn 28"]),
     (
@@ -212,7 +240,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "misaligned value access off (0x0; 0x0)+1 size 8",
         ],
     ),
-    ("map-type-mismatch", &["cannot pass map_type 27 into func bpf_perf_event_output#25"]),
+    (
+        "map-type-mismatch",
+        &["cannot pass map_type 27 into func bpf_perf_event_output#25"],
+    ),
     (
         "stack-var-off",
         &[
@@ -221,7 +252,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "R1 variable offset stack access prohibited for !root, var_off=(0x0; 0xff)",
         ],
     ),
-    ("helper-packet-arg", &["helper access to the packet is not allowed"]),
+    (
+        "helper-packet-arg",
+        &["helper access to the packet is not allowed"],
+    ),
     (
         "map-btf-required",
         &[
@@ -231,7 +265,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "bpf_spin_lock cannot be accessed directly by load/store",
         ],
     ),
-    ("map-write-static", &["only read from bpf_array is supported"]),
+    (
+        "map-write-static",
+        &["only read from bpf_array is supported"],
+    ),
     (
         "map-readonly-write",
         &[
@@ -239,7 +276,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "read from map forbidden, value_size=8 off=0 size=8",
         ],
     ),
-    ("kfunc-not-allowed", &["calling kernel function bpf_x is not allowed"]),
+    (
+        "kfunc-not-allowed",
+        &["calling kernel function bpf_x is not allowed"],
+    ),
     (
         "kfunc-missing",
         &[
@@ -294,7 +334,14 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "bpf_lsm_x is not sleepable",
         ],
     ),
-    ("leaks-addr", &["R0 leaks addr as return value", "R2 leaks addr into map", "R1 leaks addr into ctx"]),
+    (
+        "leaks-addr",
+        &[
+            "R0 leaks addr as return value",
+            "R2 leaks addr into map",
+            "R1 leaks addr into ctx",
+        ],
+    ),
     (
         "unpriv-capability",
         &[
@@ -330,7 +377,10 @@ const WORDINGS: &[(&str, &[&str])] = &[
             "BPF_ATOMIC uses invalid atomic opcode 30",
         ],
     ),
-    ("jump-out-of-range", &["jump out of range from insn 3 to 900"]),
+    (
+        "jump-out-of-range",
+        &["jump out of range from insn 3 to 900"],
+    ),
     (
         "tail-call-rules",
         &[
@@ -393,14 +443,21 @@ const WORDINGS: &[(&str, &[&str])] = &[
     ),
     (
         "verifier-bug",
-        &["verifier bug: foo bar(1)", "verifier internal error: x", "bpf verifier is misconfigured"],
+        &[
+            "verifier bug: foo bar(1)",
+            "verifier internal error: x",
+            "bpf verifier is misconfigured",
+        ],
     ),
     (
         "global-func-return",
         &["Global function f() return value not void or scalar. Only those are supported."],
     ),
     ("attach-btf", &["attach_btf_id 5 is invalid"]),
-    ("struct-ops", &["attach to invalid member x(@idx 3) of struct tcp_congestion_ops"]),
+    (
+        "struct-ops",
+        &["attach to invalid member x(@idx 3) of struct tcp_congestion_ops"],
+    ),
 ];
 
 /// Lines that look like errors and are printed for programs that load.
@@ -417,12 +474,15 @@ const DECOYS: &[&str] = &[
     "libbpf: elf: skipping unrecognized data section(5) .eh_frame",
 ];
 
-const END: &str =
-    "processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0";
+const END: &str = "processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0";
 
 fn class(text: &str) -> Option<&'static str> {
     let report = explain(text.as_bytes());
-    report.programs.first().and_then(|program| program.class).map(|class| class.slug)
+    report
+        .programs
+        .first()
+        .and_then(|program| program.class)
+        .map(|class| class.slug)
 }
 
 /// Calls `check` with each wording and the class it must have.
@@ -444,8 +504,11 @@ fn each(check: impl Fn(&str, &str)) {
 fn every_wording_in_a_log_of_libbpf() {
     each(|wanted, message| {
         let is_early = matches!(wanted, "global-func-arg") && message.starts_with("arg#");
-        let (insns, end) =
-            if is_early { ("", END.replace('9', "0")) } else { ("0: (95) exit\n", END.to_owned()) };
+        let (insns, end) = if is_early {
+            ("", END.replace('9', "0"))
+        } else {
+            ("0: (95) exit\n", END.to_owned())
+        };
         let log = format!(
             "libbpf: prog 'p': BPF program load failed: Invalid argument\nlibbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n\
              {insns}{message}\n{end}\n-- END PROG LOAD LOG --\nlibbpf: prog 'p': failed to load: -22\n"
@@ -461,8 +524,9 @@ fn every_wording_in_a_quoted_string_behind_a_time_stamp() {
             return;
         }
         let log = format!("0: (95) exit\n{message}\n{END}").replace('\n', "\\n");
-        let log =
-            format!("2024-03-27T06:20:40Z stderr F {{\"error\":\"load program: permission denied: {log}\"}}");
+        let log = format!(
+            "2024-03-27T06:20:40Z stderr F {{\"error\":\"load program: permission denied: {log}\"}}"
+        );
         assert_eq!(class(&log), Some(wanted), "{message}");
     });
 }
@@ -472,14 +536,16 @@ fn decoys_before_the_instructions_are_none() {
     let begin = "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n";
     for decoy in DECOYS {
         for before in ["", begin, "Verifier output: "] {
-            let accepted = format!("{before}{decoy}\n0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\n");
+            let accepted =
+                format!("{before}{decoy}\n0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\n");
             // Also where the end is missing.
             for end in [END, ""] {
                 let report = explain(format!("{accepted}{end}").as_bytes());
                 assert_eq!(report.verdict, Verdict::NoRejection, "{before}{decoy}");
             }
-            let rejected =
-                format!("{before}{decoy}\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\n{END}");
+            let rejected = format!(
+                "{before}{decoy}\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\n{END}"
+            );
             assert_eq!(class(&rejected), Some("uninit-reg"), "{decoy}");
         }
     }

@@ -12,7 +12,11 @@ pub fn value(value: &Value) -> String {
     let offset = offset(value);
     match value.kind.as_str() {
         "fp" if value.offset == 0 && offset.is_empty() => "the top of the stack".to_owned(),
-        "fp" => format!("a pointer to the stack, {} below its top{}", bytes(-value.offset), variable(value)),
+        "fp" => format!(
+            "a pointer to the stack, {} below its top{}",
+            bytes(-value.offset),
+            variable(value)
+        ),
         "map_value" => format!("a pointer into a value of {}{offset}", map(value)),
         "map_value_or_null" => format!("a pointer to a value of {}, or NULL", map(value)),
         "map_ptr" => format!("the address of {}, not of a value in it", map(value)),
@@ -22,7 +26,9 @@ pub fn value(value: &Value) -> String {
         ),
         "pkt_end" => "the end of the packet".to_owned(),
         "ctx" => format!("the program's context{offset}"),
-        "mem" | "ringbuf_mem" | "alloc_mem" => format!("a pointer to memory{}{offset}", size(value.mem_size)),
+        "mem" | "ringbuf_mem" | "alloc_mem" => {
+            format!("a pointer to memory{}{offset}", size(value.mem_size))
+        }
         "func" => "the address of a function of the program".to_owned(),
         kind => outer_stack(kind).unwrap_or_else(|| other(kind, &offset)),
     }
@@ -31,19 +37,26 @@ pub fn value(value: &Value) -> String {
 /// `fp[0]-64` in a function: the stack of the one that called it.
 fn outer_stack(kind: &str) -> Option<String> {
     let below: i64 = kind.strip_prefix("fp[")?.split_once("]-")?.1.parse().ok()?;
-    Some(format!("a pointer to the stack of a function further out, {} below its top", bytes(below)))
+    Some(format!(
+        "a pointer to the stack of a function further out, {} below its top",
+        bytes(below)
+    ))
 }
 
 /// What a slot of the stack holds: a register that was saved, or eight letters for eight bytes.
 pub fn slot(value: &Value) -> String {
     const LETTERS: [(char, &str); 3] = [('m', "written"), ('0', "zero"), ('?', "not written")];
-    let is_letters = value.kind.len() == 8 && value.kind.chars().all(|letter| "m0?".contains(letter));
+    let is_letters =
+        value.kind.len() == 8 && value.kind.chars().all(|letter| "m0?".contains(letter));
     if !is_letters {
         return self::value(value);
     }
     let counted = LETTERS.map(|(letter, words)| (value.kind.matches(letter).count(), words));
     let parts = counted.iter().filter(|(count, _)| *count > 0);
-    parts.map(|(count, words)| format!("{} {words}", bytes(*count as i64))).collect::<Vec<_>>().join(", ")
+    parts
+        .map(|(count, words)| format!("{} {words}", bytes(*count as i64)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn other(kind: &str, offset: &str) -> String {
@@ -53,13 +66,20 @@ fn other(kind: &str, offset: &str) -> String {
     };
     let known = [
         ("trusted_ptr_", "a trusted pointer to the kernel's struct "),
-        ("untrusted_ptr_", "an untrusted pointer to the kernel's struct "),
+        (
+            "untrusted_ptr_",
+            "an untrusted pointer to the kernel's struct ",
+        ),
         ("rcu_ptr_", "a pointer to the kernel's struct "),
         ("ptr_", "a pointer to the kernel's struct "),
     ];
-    let words = known.iter().find_map(|(start, words)| Some(format!("{words}{}", kind.strip_prefix(start)?)));
+    let words = known
+        .iter()
+        .find_map(|(start, words)| Some(format!("{words}{}", kind.strip_prefix(start)?)));
     let words = words.filter(|words| !words.ends_with(' '));
-    words.unwrap_or_else(|| format!("a pointer of the kind `{}`", kind.trim_end_matches('_'))) + offset + null
+    words.unwrap_or_else(|| format!("a pointer of the kind `{}`", kind.trim_end_matches('_')))
+        + offset
+        + null
 }
 
 fn number(value: &Value) -> String {
@@ -71,8 +91,13 @@ fn number(value: &Value) -> String {
 }
 
 fn map(value: &Value) -> String {
-    let name = value.map.as_ref().map_or("a map".to_owned(), |name| format!("the map `{name}`"));
-    name + &value.value_size.map_or(String::new(), |size| format!(" ({size} bytes each)"))
+    let name = value
+        .map
+        .as_ref()
+        .map_or("a map".to_owned(), |name| format!("the map `{name}`"));
+    name + &value
+        .value_size
+        .map_or(String::new(), |size| format!(" ({size} bytes each)"))
 }
 
 /// `1 byte`, `4 bytes`
@@ -104,8 +129,13 @@ fn variable(value: &Value) -> String {
 
 /// `instruction 12: r1 += r2`, with its source line if there is one.
 pub fn step(step: &Step) -> String {
-    let source = step.source.as_ref().filter(|source| !source.text.is_empty());
-    let source = source.map_or(String::new(), |source| format!(" [{}]", shortened(&source.text)));
+    let source = step
+        .source
+        .as_ref()
+        .filter(|source| !source.text.is_empty());
+    let source = source.map_or(String::new(), |source| {
+        format!(" [{}]", shortened(&source.text))
+    });
     format!("instruction {}: {}{source}", step.insn.pc, step.insn.text)
 }
 
@@ -118,14 +148,18 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// What an instruction does to the register that it sets, to follow "R1 comes from instruction 12: ...".
+/// What an instruction does to the register that it sets, to follow "R1 comes from instruction 12:
+/// ...".
 pub fn making(action: &Action) -> &'static str {
     match action {
         Action::Load { place, .. } if place.base == 10 => "read back from the stack",
         Action::Load { .. } => "read from memory",
         Action::Helper { .. } => "returned by a helper",
         Action::Function => "returned by a function of the program",
-        Action::Move { from: Operand::Number(_), .. } => "a constant",
+        Action::Move {
+            from: Operand::Number(_),
+            ..
+        } => "a constant",
         Action::Move { .. } => "a copy",
         Action::Change { .. } => "computed",
         Action::Set { .. } => "set",
@@ -146,8 +180,14 @@ mod tests {
     fn values_in_words() {
         assert_eq!(words("5"), "the number 5");
         assert_eq!(words("scalar()"), "a number of which nothing is known");
-        assert_eq!(words("inv(id=0,umax_value=255,var_off=(0x0; 0xff))"), "a number between 0 and 255");
-        assert_eq!(words("fp-16"), "a pointer to the stack, 16 bytes below its top");
+        assert_eq!(
+            words("inv(id=0,umax_value=255,var_off=(0x0; 0xff))"),
+            "a number between 0 and 255"
+        );
+        assert_eq!(
+            words("fp-16"),
+            "a pointer to the stack, 16 bytes below its top"
+        );
         assert_eq!(
             words("map_value_or_null(id=1,map=m,ks=4,vs=8)"),
             "a pointer to a value of the map `m` (8 bytes each), or NULL"
@@ -164,7 +204,10 @@ mod tests {
             words("trusted_ptr_task_struct(off=8)"),
             "a trusted pointer to the kernel's struct task_struct, at offset 8"
         );
-        assert_eq!(words("ptr_or_null_sock(id=2)"), "a pointer to the kernel's struct sock, or NULL");
+        assert_eq!(
+            words("ptr_or_null_sock(id=2)"),
+            "a pointer to the kernel's struct sock, or NULL"
+        );
         assert_eq!(words("dynptr_ptr"), "a pointer of the kind `dynptr_ptr`");
     }
 }

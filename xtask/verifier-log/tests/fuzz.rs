@@ -1,8 +1,9 @@
 //! No input makes the library panic, and no text that it hands out could take over a terminal.
 //!
-//! The inputs are random bytes, and real logs that were cut, mixed, repeated, quoted and damaged. Plain `cargo test`
-//! tries some thousands of them; `VERIFIER_LOG_FUZZ=10000000 cargo test -p verifier-log --test fuzz` as many as are
-//! asked for. A failure prints the seed that leads to it again: `VERIFIER_LOG_SEED=...`.
+//! The inputs are random bytes, and real logs that were cut, mixed, repeated, quoted and damaged.
+//! Plain `cargo test` tries some thousands of them; `VERIFIER_LOG_FUZZ=10000000 cargo test -p
+//! verifier-log --test fuzz` as many as are asked for. A failure prints the seed that leads to it
+//! again: `VERIFIER_LOG_SEED=...`.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -46,7 +47,10 @@ fn number(name: &str) -> Option<u64> {
 fn real_logs() -> Vec<Vec<u8>> {
     // Tests run in the directory of their package.
     let folder = Path::new("tests/logs");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let mut logs: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     // Every message that is known is a log too.
@@ -64,7 +68,11 @@ fn input(rng: &mut Rng, logs: &[Vec<u8>]) -> Vec<u8> {
     for _ in 0..rng.u8(..6) {
         damage(rng, &mut bytes);
     }
-    if rng.u8(..6) == 0 { quoted(&bytes) } else { bytes }
+    if rng.u8(..6) == 0 {
+        quoted(&bytes)
+    } else {
+        bytes
+    }
 }
 
 fn random(rng: &mut Rng) -> Vec<u8> {
@@ -107,7 +115,9 @@ fn words(rng: &mut Rng) -> Vec<u8> {
         "invalid access to map value",
         " insns (limit 5)",
     ];
-    let pieces: Vec<_> = (0..rng.usize(..60)).map(|_| PIECES[rng.usize(..PIECES.len())]).collect();
+    let pieces: Vec<_> = (0..rng.usize(..60))
+        .map(|_| PIECES[rng.usize(..PIECES.len())])
+        .collect();
     pieces.concat().into_bytes()
 }
 
@@ -163,13 +173,21 @@ fn check(report: &Report, input: &[u8]) {
 }
 
 fn texts(program: &Program) -> Vec<&str> {
-    let mut texts: Vec<&str> = program.messages.iter().map(|message| message.text.as_str()).collect();
+    let mut texts: Vec<&str> = program
+        .messages
+        .iter()
+        .map(|message| message.text.as_str())
+        .collect();
     texts.extend(program.name.as_deref());
     texts.extend(program.insn.as_ref().map(|insn| insn.text.as_str()));
     texts.extend(program.finding.known.iter().map(String::as_str));
     texts.extend(program.finding.missing.as_deref());
     if let Some(diagnosis) = &program.diagnosis {
-        texts.extend([diagnosis.reason.as_str(), diagnosis.suggestion.as_str(), diagnosis.category.as_str()]);
+        texts.extend([
+            diagnosis.reason.as_str(),
+            diagnosis.suggestion.as_str(),
+            diagnosis.category.as_str(),
+        ]);
     }
     texts
 }

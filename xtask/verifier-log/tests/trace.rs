@@ -15,9 +15,13 @@ fn recorded(kernel: &str) -> Vec<(String, String)> {
     // Tests run in the directory of their package.
     let folder = Path::new("../../lessons/07-verifier-pitfalls/logs");
     let text = fs::read_to_string(folder.join(format!("{kernel}.snap"))).unwrap();
-    let sections = text.split("\n=== ").skip(1).filter_map(|section| section.split_once('\n'));
+    let sections = text
+        .split("\n=== ")
+        .skip(1)
+        .filter_map(|section| section.split_once('\n'));
     let logs = sections.map(|(title, log)| (title.to_owned(), log.to_owned()));
-    logs.filter(|(title, log)| title.ends_with("fail") && log.starts_with("rejected")).collect()
+    logs.filter(|(title, log)| title.ends_with("fail") && log.starts_with("rejected"))
+        .collect()
 }
 
 fn with_trace(log: &str) -> (Program, Trace) {
@@ -27,14 +31,22 @@ fn with_trace(log: &str) -> (Program, Trace) {
 }
 
 fn traced(kernel: &str, title: &str) -> Trace {
-    let log = recorded(kernel).into_iter().find(|(name, _)| name == title).unwrap().1;
+    let log = recorded(kernel)
+        .into_iter()
+        .find(|(name, _)| name == title)
+        .unwrap()
+        .1;
     with_trace(&log).1
 }
 
 fn as_text(trace: &Trace) -> String {
     let mut text = String::new();
     for (at, stop) in trace.steps.iter().enumerate() {
-        let mark = if trace.decisive == Some(at) { "=>" } else { "  " };
+        let mark = if trace.decisive == Some(at) {
+            "=>"
+        } else {
+            "  "
+        };
         write_stop(&mut text, stop, mark);
     }
     text
@@ -43,14 +55,34 @@ fn as_text(trace: &Trace) -> String {
 fn write_stop(text: &mut String, stop: &Stop, mark: &str) {
     let path = if stop.on_path { "*" } else { " " };
     let meaning = stop.meaning.as_deref().unwrap_or("-");
-    writeln!(text, "{mark}{path} {}: {}   ({meaning})", stop.insn.pc, stop.insn.text).unwrap();
+    writeln!(
+        text,
+        "{mark}{path} {}: {}   ({meaning})",
+        stop.insn.pc, stop.insn.text
+    )
+    .unwrap();
     if let Some(source) = &stop.source {
-        writeln!(text, "       line {}: {} {:?} {:?}", stop.line, source.text, source.file, source.line)
-            .unwrap();
+        writeln!(
+            text,
+            "       line {}: {} {:?} {:?}",
+            stop.line, source.text, source.file, source.line
+        )
+        .unwrap();
     }
-    for Known { name, value, words, changed } in &stop.known {
+    for Known {
+        name,
+        value,
+        words,
+        changed,
+    } in &stop.known
+    {
         let mark = if *changed { "!" } else { " " };
-        writeln!(text, "     {mark} {name}: {words} [{}]", value.as_deref().unwrap_or("-")).unwrap();
+        writeln!(
+            text,
+            "     {mark} {name}: {words} [{}]",
+            value.as_deref().unwrap_or("-")
+        )
+        .unwrap();
     }
     if !stop.lost.is_empty() {
         writeln!(text, "       lost: {}", stop.lost.join(" ")).unwrap();
@@ -78,7 +110,11 @@ fn every_recorded_rejection_at_an_instruction_can_be_stepped_through() {
             let (program, trace) = with_trace(&log);
             let Some(insn) = &program.insn else { continue };
             let decisive = &trace.steps[trace.decisive.unwrap()];
-            assert_eq!((&decisive.insn, decisive.on_path), (insn, true), "{kernel} {title}");
+            assert_eq!(
+                (&decisive.insn, decisive.on_path),
+                (insn, true),
+                "{kernel} {title}"
+            );
             count += 1;
         }
         assert!(count > 60, "{kernel}: {count} logs");
@@ -103,7 +139,11 @@ fn where_the_log_shows_a_value_behind_an_instruction_so_do_the_steps() {
 fn a_long_log_is_shown_around_its_end() {
     let mut log = String::from("0: R1=ctx() R10=fp0\n");
     for at in 0..30_000 {
-        writeln!(log, "{at}: (07) r2 += 1                       ; R2=scalar(id={at})").unwrap();
+        writeln!(
+            log,
+            "{at}: (07) r2 += 1                       ; R2=scalar(id={at})"
+        )
+        .unwrap();
     }
     log += "30000: (bf) r0 = r3\nR3 !read_ok\nprocessed 30001 insns (limit 1000000)\n";
     let (program, trace) = with_trace(&log);

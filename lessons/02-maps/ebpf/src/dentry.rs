@@ -1,7 +1,8 @@
 //! A name in the kernel's tree of names: `struct dentry`.
 //!
-//! Rust programs carry no relocations. User space looks up where the fields lie in the running kernel, and writes
-//! it into these globals before the program is loaded. The C side asks libbpf for the same (CO-RE).
+//! Rust programs carry no relocations. User space looks up where the fields lie in the running
+//! kernel, and writes it into these globals before the program is loaded. The C side asks libbpf
+//! for the same (CO-RE).
 
 use aya_ebpf::{
     Global,
@@ -50,8 +51,9 @@ impl Dentry {
     pub fn copy_name(self, space: &mut [u8]) -> Option<usize> {
         let name: *const u8 = read(self.0, &DENTRY_NAME)?;
         // SAFETY: the helper checks the address; the verifier checks the space.
-        let length =
-            unsafe { bpf_probe_read_kernel_str(space.as_mut_ptr().cast(), space.len() as u32, name.cast()) };
+        let length = unsafe {
+            bpf_probe_read_kernel_str(space.as_mut_ptr().cast(), space.len() as u32, name.cast())
+        };
         usize::try_from(length).ok()
     }
 }

@@ -1,13 +1,16 @@
 //! Kernel side: reports each change of a name below one directory.
 //!
-//! The hooks are the kernel's security checks: every change of a directory passes one of them, whatever the system
-//! call and the file system, and those arguments that we use are the same from Linux 5.10 to 7.3. They come before
-//! the change, which can still fail.
+//! The hooks are the kernel's security checks: every change of a directory passes one of them,
+//! whatever the system call and the file system, and those arguments that we use are the same from
+//! Linux 5.10 to 7.3. They come before the change, which can still fail.
 
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 mod dentry;
 mod records;
@@ -30,16 +33,22 @@ use aya_ebpf::{
 };
 
 use dentry::Dentry;
-use records::{Change, Counters, KEY_SIZE, Kind, LEVELS, NAME_SIZE, Process, ProcessName, Recent, Watched};
+use records::{
+    Change, Counters, KEY_SIZE, Kind, LEVELS, NAME_SIZE, Process, ProcessName, Recent, Watched,
+};
 
 // ANCHOR: globals
 /// Read-only here: user space fills it in before the program is loaded.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".rodata.watched")]
-static WATCHED: Global<Watched> = Global::new(Watched { inode: 0, device: 0 });
+static WATCHED: Global<Watched> = Global::new(Watched {
+    inode: 0,
+    device: 0,
+});
 
-/// The 16 bytes of a process's name, or zeros for every process. The verifier knows the value. Where it is zero, it
-/// removes the comparison: on Linux 6.12, `bpftool prog` then shows fewer instructions.
+/// The 16 bytes of a process's name, or zeros for every process. The verifier knows the value.
+/// Where it is zero, it removes the comparison: on Linux 6.12, `bpftool prog` then shows fewer
+/// instructions.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".rodata.process")]
 static ONLY_PROCESS: Global<ProcessName> = Global::new([0; 2]);
@@ -134,10 +143,11 @@ fn report(kind: Kind, dentry: Dentry) -> Option<()> {
     if !is_wanted(process) || u64::from(dentry.device()?) != WATCHED.load().device {
         return None;
     }
-    // Of 4 KiB. On the stack, which has 512 bytes, this does not even compile: "Looks like the BPF stack limit is
-    // exceeded. Please move large on stack variables into BPF per-cpu array map." Nobody disturbs us in this array:
-    // each CPU has its own, and runs one kprobe program at a time, to its end.
-    // SAFETY: the pointer leads to one whole `Change`, and this is the only reference to it.
+    // Of 4 KiB. On the stack, which has 512 bytes, this does not even compile: "Looks like the BPF
+    // stack limit is exceeded. Please move large on stack variables into BPF per-cpu array map."
+    // Nobody disturbs us in this array: each CPU has its own, and runs one kprobe program at a
+    // time, to its end. SAFETY: the pointer leads to one whole `Change`, and this is the only
+    // reference to it.
     let change = unsafe { &mut *SCRATCH.get_ptr_mut(0)? };
     let length = collect_names(dentry, &mut change.names)?;
     change.kind = kind as u32;
@@ -164,7 +174,8 @@ fn is_wanted(process: ProcessName) -> bool {
 }
 
 // ANCHOR: walk
-/// The names on the way up to the watched directory, and how many bytes they take. `None` is elsewhere.
+/// The names on the way up to the watched directory, and how many bytes they take. `None` is
+/// elsewhere.
 fn collect_names(mut dentry: Dentry, names: &mut [u8]) -> Option<usize> {
     let mut used = 0;
     for _ in 0..LEVELS {
@@ -187,7 +198,8 @@ fn collect_names(mut dentry: Dentry, names: &mut [u8]) -> Option<usize> {
 fn send(change: &Change, length: usize) {
     add(&COUNTERS.changes);
     let size = offset_of!(Change, names) + length;
-    // SAFETY: the names are the end of a change, and `length` of them are filled; the verifier checks it.
+    // SAFETY: the names are the end of a change, and `length` of them are filled; the verifier
+    // checks it.
     let sent = unsafe {
         bpf_ringbuf_output(
             (&raw const CHANGES).cast_mut().cast(),
@@ -204,7 +216,10 @@ fn send(change: &Change, length: usize) {
 
 // ANCHOR: hash
 fn count_process(change: &Change) {
-    let new = Process { changes: AtomicU64::new(0), process: change.process };
+    let new = Process {
+        changes: AtomicU64::new(0),
+        process: change.process,
+    };
     // Fails where the process has an entry, which is right, and where the table is full.
     let _ = PROCESSES.insert(change.pid, &new, BPF_NOEXIST.into());
     match PROCESSES.get_ptr_mut(change.pid) {
@@ -220,16 +235,23 @@ fn remember_name(change: &Change) -> Option<()> {
     let mut bytes = [0; KEY_SIZE];
     // SAFETY: the helper checks the address, and the verifier the buffer.
     unsafe {
-        bpf_probe_read_kernel_str((&raw mut bytes).cast(), KEY_SIZE as u32, change.names.as_ptr().cast())
+        bpf_probe_read_kernel_str(
+            (&raw mut bytes).cast(),
+            KEY_SIZE as u32,
+            change.names.as_ptr().cast(),
+        )
     };
     // By reference: by value, each call would copy the 64 bytes one by one.
     let name = &bytes;
-    let new = Recent { changes: AtomicU64::new(0), last: 0 };
+    let new = Recent {
+        changes: AtomicU64::new(0),
+        last: 0,
+    };
     // Never full: names that were not used for long make room.
     let _ = RECENT.insert(name, new, BPF_NOEXIST.into());
     let recent = RECENT.get_ptr_mut(name)?;
-    // SAFETY: an entry that is thrown out meanwhile is only used again, never freed; a number may be lost then.
-    // Two CPUs may write the time at once, and either is right.
+    // SAFETY: an entry that is thrown out meanwhile is only used again, never freed; a number may
+    // be lost then. Two CPUs may write the time at once, and either is right.
     unsafe {
         add(&(*recent).changes);
         (*recent).last = bpf_ktime_get_ns();
@@ -239,8 +261,9 @@ fn remember_name(change: &Change) -> Option<()> {
 // ANCHOR_END: lru
 
 // ANCHOR: add
-/// Adds one, while other CPUs may do the same. `AtomicU64` has no `fetch_add` for eBPF, which had no compare-and-swap
-/// before Linux 5.12; it had this one atomic instruction, which gives nothing back.
+/// Adds one, while other CPUs may do the same. `AtomicU64` has no `fetch_add` for eBPF, which had
+/// no compare-and-swap before Linux 5.12; it had this one atomic instruction, which gives nothing
+/// back.
 fn add(number: &AtomicU64) {
     // SAFETY: adds to the number and nothing else.
     unsafe { atomic_xadd::<u64, u64, { Relaxed }>(number.as_ptr(), 1) };

@@ -1,5 +1,5 @@
-//! What the kernel side and user space tell each other, in the layout that the structs in `bpf/maps.bpf.c` have too.
-//! Both are compiled from this file.
+//! What the kernel side and user space tell each other, in the layout that the structs in
+//! `bpf/maps.bpf.c` have too. Both are compiled from this file.
 
 use core::sync::atomic::AtomicU64;
 

@@ -5,12 +5,13 @@ use aya_ebpf::{
     helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
 };
 
-// Set by the user side before loading. The verifier takes them for constants and drops what they rule out.
+// Set by the user side before loading. The verifier takes them for constants and drops what they
+// rule out.
 /// 0: every process.
 #[unsafe(no_mangle)]
 static PID: Global<u32> = Global::new(0);
-/// A name of 16 bytes, as two words: a `Global` is read item by item, and sixteen reads would be too many. Zeroes:
-/// every command.
+/// A name of 16 bytes, as two words: a `Global` is read item by item, and sixteen reads would be
+/// too many. Zeroes: every command.
 #[unsafe(no_mangle)]
 static COMM: Global<[u64; 2]> = Global::new([0; 2]);
 /// Nanoseconds.

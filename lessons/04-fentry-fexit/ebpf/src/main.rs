@@ -1,7 +1,8 @@
-//! Kernel side: two ways to watch one function, `do_sys_openat2(dirfd, filename, how)`, which opens files.
+//! Kernel side: two ways to watch one function, `do_sys_openat2(dirfd, filename, how)`, which opens
+//! files.
 //!
-//! fexit sees arguments and result in one place; all it lacks is the time at which the call began. kretprobe sees
-//! only the result, so kprobe has to keep everything else for it.
+//! fexit sees arguments and result in one place; all it lacks is the time at which the call began.
+//! kretprobe sees only the result, so kprobe has to keep everything else for it.
 
 #![no_std]
 #![no_main]
@@ -20,8 +21,8 @@ use aya_ebpf::{
 use event::{FEXIT, KRETPROBE};
 use report::{Call, no_room, report};
 
-/// The start of `struct open_how`. It belongs to the interface with user programs, so it never changes; structs of
-/// the kernel's own do, see `parent.rs`.
+/// The start of `struct open_how`. It belongs to the interface with user programs, so it never
+/// changes; structs of the kernel's own do, see `parent.rs`.
 #[repr(C)]
 struct OpenHow {
     flags: u64,
@@ -57,11 +58,22 @@ pub fn open_exit(ctx: FExitContext) -> i32 {
         let start = unsafe { STARTS.get(thread) }.copied().unwrap_or(0);
         let _ = STARTS.remove(thread);
         let how: *const OpenHow = ctx.arg(2);
-        // SAFETY: the verifier knows from BTF what `how` points to, and lets us follow it; a fault reads 0.
+        // SAFETY: the verifier knows from BTF what `how` points to, and lets us follow it; a fault
+        // reads 0.
         let flags = unsafe { (*how).flags };
-        // The result follows the arguments. `ctx.ret()` asks a helper for it that Linux has since 5.17 only.
-        // It is a long up to Linux 6.12 and an int in 6.18: only 32 bits of the register are sure to be the result.
-        report(FEXIT, Call { start, flags, name: ctx.arg(1), dirfd: ctx.arg(0) }, ctx.arg(3));
+        // The result follows the arguments. `ctx.ret()` asks a helper for it that Linux has since
+        // 5.17 only. It is a long up to Linux 6.12 and an int in 6.18: only 32 bits of the register
+        // are sure to be the result.
+        report(
+            FEXIT,
+            Call {
+                start,
+                flags,
+                name: ctx.arg(1),
+                dirfd: ctx.arg(0),
+            },
+            ctx.arg(3),
+        );
     }
     0
 }
@@ -85,7 +97,12 @@ fn arguments(ctx: &ProbeContext) -> Option<Call> {
     let how: *const OpenHow = ctx.arg(2)?;
     // SAFETY: here `how` is a mere number to the verifier; the helper fails when it is no address.
     let flags = unsafe { bpf_probe_read_kernel(&raw const (*how).flags) }.ok()?;
-    Some(Call { start, flags, name: ctx.arg(1)?, dirfd: ctx.arg(0)? })
+    Some(Call {
+        start,
+        flags,
+        name: ctx.arg(1)?,
+        dirfd: ctx.arg(0)?,
+    })
 }
 // ANCHOR_END: kprobe
 

@@ -1,7 +1,8 @@
 //! Kernel side: `task->real_parent->tgid`, the parent's process id, with offsets from two sources.
 //!
-//! clang writes down for each access which field of which struct it means (a relocation), and the loader corrects
-//! the program for the running kernel. rustc does not: an offset in Rust is a number, wherever it comes from.
+//! clang writes down for each access which field of which struct it means (a relocation), and the
+//! loader corrects the program for the running kernel. rustc does not: an offset in Rust is a
+//! number, wherever it comes from.
 
 #![no_std]
 #![no_main]
@@ -33,7 +34,9 @@ static STATE: Global<u32> = Global::new(0);
 // ANCHOR: ladder
 #[fentry]
 pub fn read_parent(_: FEntryContext) -> i32 {
-    let Some(seen) = SEEN.get_ptr_mut(0) else { return 0 };
+    let Some(seen) = SEEN.get_ptr_mut(0) else {
+        return 0;
+    };
     if PID.load() == (bpf_get_current_pid_tgid() >> 32) as u32 {
         // SAFETY: the lookup has checked the index; one thread of user space opens one file.
         let seen = unsafe { &mut *seen };
@@ -46,7 +49,9 @@ pub fn read_parent(_: FEntryContext) -> i32 {
 
 fn parent(real_parent: u32, tgid: u32) -> i64 {
     let parent = read::<*const u8>(task(), real_parent);
-    parent.and_then(|parent| read::<u32>(parent, tgid)).map_or_else(i64::from, i64::from)
+    parent
+        .and_then(|parent| read::<u32>(parent, tgid))
+        .map_or_else(i64::from, i64::from)
 }
 
 /// Nothing here knows what lies at `offset`: with a wrong one it reads garbage, and says nothing.

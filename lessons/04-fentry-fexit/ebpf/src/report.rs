@@ -1,8 +1,9 @@
 //! The end of a call, the same for both ways: count it, and send an event.
 //!
-//! What Rust costs here (`cargo xtask bench 04`): 1.8 times the instructions of the twin in C, because arrays of bytes
-//! are copied byte by byte: 75 of the instructions of `report` load or store a single byte, in C it is one (counted with
-//! llvm-objdump). Most calls are filtered out before that, so a run executes as many as in C.
+//! What Rust costs here (`cargo xtask bench 04`): 1.8 times the instructions of the twin in C,
+//! because arrays of bytes are copied byte by byte: 75 of the instructions of `report` load or
+//! store a single byte, in C it is one (counted with llvm-objdump). Most calls are filtered out
+//! before that, so a run executes as many as in C.
 
 use core::hint::black_box;
 
@@ -25,7 +26,8 @@ static EVENTS: RingBuf<Event, 4096> = RingBuf::new();
 static TOTALS: PerCpuArray<Totals, 2> = PerCpuArray::new();
 
 // ANCHOR: offsets
-/// Where `struct task_struct` of this kernel has these fields. The user side looks it up in the kernel's BTF.
+/// Where `struct task_struct` of this kernel has these fields. The user side looks it up in the
+/// kernel's BTF.
 #[unsafe(no_mangle)]
 static REAL_PARENT: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
@@ -36,7 +38,8 @@ fn parent() -> Option<u32> {
     // SAFETY: these helpers fail when an address cannot be read.
     unsafe {
         let task = bpf_get_current_task() as *const u8;
-        let parent: *const u8 = bpf_probe_read_kernel(task.add(REAL_PARENT.load() as usize).cast()).ok()?;
+        let parent: *const u8 =
+            bpf_probe_read_kernel(task.add(REAL_PARENT.load() as usize).cast()).ok()?;
         bpf_probe_read_kernel(parent.add(TGID.load() as usize).cast()).ok()
     }
 }
@@ -61,7 +64,9 @@ pub fn no_room(way: u32) {
 }
 
 pub fn report(way: u32, call: Call, result: i32) {
-    let Some(totals) = TOTALS.get_ptr_mut(way) else { return };
+    let Some(totals) = TOTALS.get_ptr_mut(way) else {
+        return;
+    };
     // SAFETY: this helper takes nothing and reads the clock.
     let now = unsafe { bpf_ktime_get_ns() };
     let took = if call.start == 0 { 0 } else { now - call.start };
@@ -73,7 +78,8 @@ pub fn report(way: u32, call: Call, result: i32) {
     totals.calls += 1;
     if call.start != 0 {
         let row = 63 - (took | 1).leading_zeros() as usize;
-        // The compiler knows that this is below 64, and would drop the remainder; the verifier needs it.
+        // The compiler knows that this is below 64, and would drop the remainder; the verifier
+        // needs it.
         totals.latency[black_box(row) % ROWS] += 1;
     }
     match EVENTS.reserve(0) {
@@ -118,6 +124,7 @@ fn fill(event: &mut Event, name: *const u8) {
     event.parent = parent().unwrap_or(0);
     event.comm = bpf_get_current_comm().unwrap_or([0; 16]);
     // At the entry the name may not be in memory yet; now the kernel itself has just read it.
-    // SAFETY: the helper checks the address and fails when it cannot be read: then the name stays empty.
+    // SAFETY: the helper checks the address and fails when it cannot be read: then the name stays
+    // empty.
     let _ = unsafe { bpf_probe_read_user_str_bytes(name, &mut event.file) };
 }

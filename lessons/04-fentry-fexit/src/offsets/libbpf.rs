@@ -24,17 +24,27 @@ use skeleton::ParentSkelBuilder;
 
 // ANCHOR: ladder
 pub fn read(storage: &mut MaybeUninit<OpenObject>, offsets: &Offsets) -> Result<Seen> {
-    let mut open = ParentSkelBuilder::default().open(storage).context("open the program")?;
+    let mut open = ParentSkelBuilder::default()
+        .open(storage)
+        .context("open the program")?;
     let globals = open.maps.rodata_data.as_mut().context("find the globals")?;
     globals.pid = offsets.pid;
     globals.real_parent = offsets.real_parent;
     globals.tgid = offsets.tgid;
     globals.state = offsets.state;
     let skeleton = open.load().context("load read_parent")?;
-    let link = skeleton.progs.read_parent.attach_trace().context("attach read_parent")?;
+    let link = skeleton
+        .progs
+        .read_parent
+        .attach_trace()
+        .context("attach read_parent")?;
     trigger()?;
     drop(link);
-    let bytes = skeleton.maps.seen.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).context("read map seen")?;
+    let bytes = skeleton
+        .maps
+        .seen
+        .lookup(&0u32.to_ne_bytes(), MapFlags::ANY)
+        .context("read map seen")?;
     tracer::decode(&bytes.context("read map seen: it is empty")?)
 }
 // ANCHOR_END: ladder

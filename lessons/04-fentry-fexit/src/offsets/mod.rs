@@ -29,7 +29,9 @@ unsafe impl ::aya::Pod for Seen {}
 
 pub fn show(implementation: Implementation, kernel: &Kernel, prototype: &str) -> Result<()> {
     say(&format!("function   {prototype}"))?;
-    say("           the arguments and the result are plain values: no program needs an offset for them;")?;
+    say(
+        "           the arguments and the result are plain values: no program needs an offset for them;",
+    )?;
     say("           struct open_how belongs to the interface with programs, and never changes")?;
     let state = name_of_state(kernel);
     let offsets = Offsets {
@@ -41,23 +43,33 @@ pub fn show(implementation: Implementation, kernel: &Kernel, prototype: &str) ->
     show_fields(kernel, &offsets, state)?;
     let seen = match implementation {
         Implementation::Aya => tracer::allowed(aya::read(&offsets))?,
-        Implementation::Libbpf => tracer::allowed(libbpf::read(&mut MaybeUninit::uninit(), &offsets))?,
+        Implementation::Libbpf => {
+            tracer::allowed(libbpf::read(&mut MaybeUninit::uninit(), &offsets))?
+        }
     };
     show_ladder(&seen, state)
 }
 
 /// It was renamed in Linux 5.14, and made shorter.
 fn name_of_state(kernel: &Kernel) -> &'static str {
-    if kernel.offset("task_struct", "__state").is_ok() { "__state" } else { "state" }
+    if kernel.offset("task_struct", "__state").is_ok() {
+        "__state"
+    } else {
+        "state"
+    }
 }
 
 fn show_fields(kernel: &Kernel, offsets: &Offsets, state: &str) -> Result<()> {
     say("\nfields of struct task_struct, by this kernel's BTF:")?;
-    for (name, offset) in
-        [("real_parent", offsets.real_parent), ("tgid", offsets.tgid), (state, offsets.state)]
-    {
+    for (name, offset) in [
+        ("real_parent", offsets.real_parent),
+        ("tgid", offsets.tgid),
+        (state, offsets.state),
+    ] {
         let declaration = function::field(kernel, "task_struct", name).ok_or_else(|| {
-            NotReady::new(format!("find the type of task_struct.{name} in the kernel's BTF"))
+            NotReady::new(format!(
+                "find the type of task_struct.{name} in the kernel's BTF"
+            ))
         })?;
         say(&format!("  {offset:>6}  {declaration}"))?;
     }
@@ -70,8 +82,14 @@ fn show_ladder(seen: &Seen, state: &str) -> Result<()> {
     let parent = getppid().map_or(0, |parent| i64::from(parent.as_raw_nonzero().get()));
     say("\nwho started this process? task->real_parent->tgid, read")?;
     for (how, value) in [
-        ("with offsets from this kernel's BTF, as globals (Rust or C)", seen.found),
-        ("with offsets that the loader corrected (C only: CO-RE)", seen.relocated),
+        (
+            "with offsets from this kernel's BTF, as globals (Rust or C)",
+            seen.found,
+        ),
+        (
+            "with offsets that the loader corrected (C only: CO-RE)",
+            seen.relocated,
+        ),
         ("with offsets baked in for Linux 6.12", seen.baked),
     ] {
         let verdict = if value == parent { "right" } else { "wrong" };
@@ -83,18 +101,30 @@ fn show_ladder(seen: &Seen, state: &str) -> Result<()> {
         [seen.found, seen.relocated] == [parent; 2],
         "read the parent: BTF's offsets gave a wrong answer"
     );
-    ensure!([found, relocated] == [0; 2], "read the state of a task that runs: {found} and {relocated}");
+    ensure!(
+        [found, relocated] == [0; 2],
+        "read the state of a task that runs: {found} and {relocated}"
+    );
     say(&format!(
         "\na field that was renamed in Linux 5.14: here it is called {state}; both ways read 0, it runs"
     ))?;
-    say(&format!("this is Linux {}: the numbers above are its own", machine::release()))
+    say(&format!(
+        "this is Linux {}: the numbers above are its own",
+        machine::release()
+    ))
 }
 
 fn number(value: i64) -> String {
-    if value < 0 { "unreadable".to_owned() } else { format!("parent={value}") }
+    if value < 0 {
+        "unreadable".to_owned()
+    } else {
+        format!("parent={value}")
+    }
 }
 
 /// One call of the function, so that the programs run once.
 fn trigger() -> Result<()> {
-    File::open("/proc/version").context("open /proc/version").map(drop)
+    File::open("/proc/version")
+        .context("open /proc/version")
+        .map(drop)
 }

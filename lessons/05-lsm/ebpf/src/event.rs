@@ -1,4 +1,5 @@
-//! What the kernel side tells user space, for both: an event in the layout of `struct event` in `bpf/lsm.bpf.c`.
+//! What the kernel side tells user space, for both: an event in the layout of `struct event` in
+//! `bpf/lsm.bpf.c`.
 
 /// What a covered process wanted to do with a file under the directory.
 #[repr(C)]
@@ -24,8 +25,9 @@ pub const EXEC: u32 = 1;
 pub const RENAME: u32 = 2;
 pub const LINK: u32 = 3;
 
-/// The size of the map of counts, and what is where: all events; those that the ring buffer had no room for; and the
-/// files about which the witness was asked, with a verdict of 0 so far or with another.
+/// The size of the map of counts, and what is where: all events; those that the ring buffer had no
+/// room for; and the files about which the witness was asked, with a verdict of 0 so far or with
+/// another.
 pub const COUNTS: usize = 4;
 pub const SENT: usize = 0;
 pub const LOST: usize = 1;

@@ -1,14 +1,18 @@
-//! Kernel side: a policy. Processes that descend from the policy's command may not open what lies under one
-//! directory, and may not carry it out of there.
+//! Kernel side: a policy. Processes that descend from the policy's command may not open what lies
+//! under one directory, and may not carry it out of there.
 //!
-//! What Rust costs here (`cargo xtask bench 05`): twice the instructions of the twin in C. The offsets are loaded from
-//! global variables, which takes two instructions each, where CO-RE writes a constant; and an array of bytes, as `comm`
-//! is, is copied byte by byte. In a run, the walk up the directories outweighs both: 1.0 to 1.2 times what C executes.
+//! What Rust costs here (`cargo xtask bench 05`): twice the instructions of the twin in C. The
+//! offsets are loaded from global variables, which takes two instructions each, where CO-RE writes
+//! a constant; and an array of bytes, as `comm` is, is copied byte by byte. In a run, the walk up
+//! the directories outweighs both: 1.0 to 1.2 times what C executes.
 
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 mod event;
 
@@ -23,7 +27,9 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::{btf_map, lsm};
 use aya_ebpf::programs::LsmContext;
 
-use event::{ASKED_WITH_VERDICT, ASKED_WITH_ZERO, COUNTS, EXEC, Event, LINK, LOST, OPEN, RENAME, SENT};
+use event::{
+    ASKED_WITH_VERDICT, ASKED_WITH_ZERO, COUNTS, EXEC, Event, LINK, LOST, OPEN, RENAME, SENT,
+};
 
 const EPERM: i32 = 1;
 const EAGAIN: i32 = 11;
@@ -32,7 +38,8 @@ const FMODE_EXEC: u32 = 0x20;
 const CLONE_THREAD: u64 = 0x1_0000;
 
 const OUTSIDE: u32 = u32::MAX;
-/// The verifier walks every step of a loop, and wants to see its end. What lies deeper is denied unseen.
+/// The verifier walks every step of a loop, and wants to see its end. What lies deeper is denied
+/// unseen.
 const MAX_STEPS: u32 = 64;
 
 // User space sets these before it loads; after that they are constants.
@@ -65,15 +72,18 @@ static INODE_NUMBER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static SUPER_DEVICE: Global<u32> = Global::new(0);
 
-/// A field of one of the kernel's structs. The verifier knows the type behind `address`, and the constant in `offset`:
-/// it checks this access like one in C, and refuses most wrong offsets, where `bpf_probe_read_kernel` reads garbage.
+/// A field of one of the kernel's structs. The verifier knows the type behind `address`, and the
+/// constant in `offset`: it checks this access like one in C, and refuses most wrong offsets, where
+/// `bpf_probe_read_kernel` reads garbage.
 fn field<T: Copy>(address: u64, offset: &Global<u32>) -> T {
-    // SAFETY: the verifier has checked the access; should the page be missing, the kernel reads zeros.
+    // SAFETY: the verifier has checked the access; should the page be missing, the kernel reads
+    // zeros.
     unsafe { *((address + u64::from(offset.load())) as *const T) }
 }
 // ANCHOR_END: offsets
 
-/// The key is the address of the `task_struct`: unlike a process id, it is there before the process can run.
+/// The key is the address of the `task_struct`: unlike a process id, it is there before the process
+/// can run.
 #[btf_map]
 static COVERED: HashMap<u64, u8, 16384> = HashMap::new();
 
@@ -91,7 +101,8 @@ fn is_covered() -> bool {
 
 fn count(what: usize) {
     if let Some(number) = NUMBERS.get_ptr_mut(what as u32) {
-        // SAFETY: the pointer is into the map; other CPUs add to it at the same time, and none reads it here.
+        // SAFETY: the pointer is into the map; other CPUs add to it at the same time, and none
+        // reads it here.
         unsafe { atomic_xadd::<u64, u64, { Relaxed }>(number, 1) };
     }
 }
@@ -154,7 +165,8 @@ fn verdict(action: u32, dentry: u64) -> i32 {
 // ANCHOR_END: verdict
 
 // ANCHOR: open
-/// An execution opens its file too, before the hook bprm_check_security: what is denied here never gets there.
+/// An execution opens its file too, before the hook bprm_check_security: what is denied here never
+/// gets there.
 #[lsm(hook = "file_open")]
 pub fn guard_open(ctx: LsmContext) -> i32 {
     let (file, previous): (u64, i32) = (ctx.arg(0), ctx.arg(1));
@@ -172,30 +184,44 @@ pub fn guard_open(ctx: LsmContext) -> i32 {
 #[lsm(hook = "inode_rename")]
 pub fn guard_rename(ctx: LsmContext) -> i32 {
     let (dentry, previous): (u64, i32) = (ctx.arg(1), ctx.arg(4));
-    if previous != 0 { previous } else { verdict(RENAME, dentry) }
+    if previous != 0 {
+        previous
+    } else {
+        verdict(RENAME, dentry)
+    }
 }
 
 #[lsm(hook = "inode_link")]
 pub fn guard_link(ctx: LsmContext) -> i32 {
     let (dentry, previous): (u64, i32) = (ctx.arg(0), ctx.arg(3));
-    if previous != 0 { previous } else { verdict(LINK, dentry) }
+    if previous != 0 {
+        previous
+    } else {
+        verdict(LINK, dentry)
+    }
 }
 // ANCHOR_END: carry
 
 // ANCHOR: witness
-/// The last argument is the verdict of the programs before this one. A program must not take it back.
+/// The last argument is the verdict of the programs before this one. A program must not take it
+/// back.
 #[lsm(hook = "file_open")]
 pub fn witness_open(ctx: LsmContext) -> i32 {
     let (file, previous): (u64, i32) = (ctx.arg(0), ctx.arg(1));
     if is_covered() && steps_to_dir(field(file, &FILE_DENTRY)) != OUTSIDE {
-        count(if previous != 0 { ASKED_WITH_VERDICT } else { ASKED_WITH_ZERO });
+        count(if previous != 0 {
+            ASKED_WITH_VERDICT
+        } else {
+            ASKED_WITH_ZERO
+        });
     }
     previous
 }
 // ANCHOR_END: witness
 
 // ANCHOR: cover
-/// The parent makes this call when the child does not run yet. A child that cannot be covered is not born.
+/// The parent makes this call when the child does not run yet. A child that cannot be covered is
+/// not born.
 #[lsm(hook = "task_alloc")]
 pub fn cover_child(ctx: LsmContext) -> i32 {
     let (child, flags, previous): (u64, u64, i32) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
@@ -209,7 +235,11 @@ pub fn cover_child(ctx: LsmContext) -> i32 {
         let _ = COVERED.remove(child);
         return 0;
     }
-    if COVERED.insert(child, 1, 0).is_err() { -EAGAIN } else { 0 }
+    if COVERED.insert(child, 1, 0).is_err() {
+        -EAGAIN
+    } else {
+        0
+    }
 }
 
 #[lsm(hook = "task_free")]

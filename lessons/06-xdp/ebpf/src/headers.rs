@@ -1,8 +1,9 @@
-//! Headers as they lie on the wire. Their layout is the network's, not the kernel's: it is the same on every machine,
-//! so no BTF and no relocation is needed.
+//! Headers as they lie on the wire. Their layout is the network's, not the kernel's: it is the same
+//! on every machine, so no BTF and no relocation is needed.
 //!
-//! Every header here begins at an even address, so all is made of bytes and of 16-bit words, which are big-endian.
-//! From bytes alone the compiler loads each by itself: about a tenth more instructions for the firewall.
+//! Every header here begins at an even address, so all is made of bytes and of 16-bit words, which
+//! are big-endian. From bytes alone the compiler loads each by itself: about a tenth more
+//! instructions for the firewall.
 
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 pub const ETHERTYPE_IPV6: u16 = 0x86dd;

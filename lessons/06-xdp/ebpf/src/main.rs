@@ -1,4 +1,5 @@
-//! Kernel side: a firewall that sees each frame before the kernel's network stack does, and its neighbour in tc.
+//! Kernel side: a firewall that sees each frame before the kernel's network stack does, and its
+//! neighbour in tc.
 
 #![no_std]
 #![no_main]
@@ -32,15 +33,16 @@ use packet::Packet;
 static ANSWER_PING: Global<u8> = Global::new(0);
 
 // ANCHOR: rules
-/// A prefix of addresses, and the verdict for what comes from there. The longest prefix that fits is found.
+/// A prefix of addresses, and the verdict for what comes from there. The longest prefix that fits
+/// is found.
 #[map]
 static RULES_V4: LpmTrie<[u16; 2], u32> = LpmTrie::with_max_entries(1024, 0);
 #[map]
 static RULES_V6: LpmTrie<[u16; 8], u32> = LpmTrie::with_max_entries(1024, 0);
 // ANCHOR_END: rules
 
-/// A UDP port, and the interface that its datagrams leave by. A devmap is made for this, and quicker; but Linux 5.10
-/// refuses aya's, which have room for a second program, in generic mode.
+/// A UDP port, and the interface that its datagrams leave by. A devmap is made for this, and
+/// quicker; but Linux 5.10 refuses aya's, which have room for a second program, in generic mode.
 #[map]
 static REDIRECTS: HashMap<u32, u32> = HashMap::with_max_entries(64, 0);
 
@@ -70,14 +72,16 @@ fn judge(kind: Kind, packet: &mut Packet<'_>) -> u32 {
         return XDP_TX;
     }
     match redirection(packet) {
-        // SAFETY: it only notes where to; the kernel goes by the number, and drops what goes nowhere.
+        // SAFETY: it only notes where to; the kernel goes by the number, and drops what goes
+        // nowhere.
         Some(interface) => unsafe { bpf_redirect(interface, 0) as u32 },
         None => XDP_PASS,
     }
 }
 // ANCHOR_END: firewall
 
-/// The pass program of the demo: a veth takes frames that XDP sends only if it has a program itself.
+/// The pass program of the demo: a veth takes frames that XDP sends only if it has a program
+/// itself.
 #[xdp]
 pub fn pass(_ctx: XdpContext) -> u32 {
     XDP_PASS
@@ -111,16 +115,22 @@ fn redirection(packet: &Packet<'_>) -> Option<u32> {
 }
 
 // ANCHOR: answer
-/// Makes the answer of a ping, in place. Not of one that goes to many: who asks could have a victim flooded.
+/// Makes the answer of a ping, in place. Not of one that goes to many: who asks could have a victim
+/// flooded.
 #[inline(always)]
 fn answer(packet: &mut Packet<'_>) -> Option<()> {
     let (ethernet, icmp) = (packet.ethernet.as_mut()?, packet.icmp.as_mut()?);
-    if ANSWER_PING.load() == 0 || icmp.code != 0 || u16::from_be(ethernet.destination[0]) & 0x0100 != 0 {
+    if ANSWER_PING.load() == 0
+        || icmp.code != 0
+        || u16::from_be(ethernet.destination[0]) & 0x0100 != 0
+    {
         return None;
     }
     match (&mut packet.v4, &mut packet.v6) {
         // With options comes a path that would have to be turned round: that is left to the kernel.
-        (Some(ip), _) if icmp.kind == 8 && ip.version_and_length & 0x0f == size_of::<Ipv4>() as u8 / 4 => {
+        (Some(ip), _)
+            if icmp.kind == 8 && ip.version_and_length & 0x0f == size_of::<Ipv4>() as u8 / 4 =>
+        {
             swap(&mut ip.source, &mut ip.destination);
             set_kind(icmp, 8, 0);
         }
@@ -135,8 +145,8 @@ fn answer(packet: &mut Packet<'_>) -> Option<()> {
 }
 // ANCHOR_END: answer
 
-/// The checksum is a sum of 16-bit words, so that only the difference counts: here, of the word with the kind in its
-/// upper half. Addresses that change places leave their sum as it is.
+/// The checksum is a sum of 16-bit words, so that only the difference counts: here, of the word
+/// with the kind in its upper half. Addresses that change places leave their sum as it is.
 #[inline(always)]
 fn set_kind(icmp: &mut Icmp, old: u8, new: u8) {
     icmp.kind = new;

@@ -1,5 +1,5 @@
-//! From a frame to what the rules ask about. Each header is checked to lie inside the frame before it is read: the
-//! verifier refuses a program that forgets it once.
+//! From a frame to what the rules ask about. Each header is checked to lie inside the frame before
+//! it is read: the verifier refuses a program that forgets it once.
 
 use core::hint::black_box;
 
@@ -24,24 +24,30 @@ pub struct Packet<'a> {
 struct Cursor {
     at: usize,
     end: usize,
-    /// How much is left: of the frame, then of what the IP header says. It may say less: short frames are filled up.
+    /// How much is left: of the frame, then of what the IP header says. It may say less: short
+    /// frames are filled up.
     left: usize,
 }
 
 impl Cursor {
-    /// The black box keeps from the compiler that `left` and `end` say the same. It would drop one of the two checks
-    /// in `skip`, and the one that it keeps is not the one that the verifier understands.
+    /// The black box keeps from the compiler that `left` and `end` say the same. It would drop one
+    /// of the two checks in `skip`, and the one that it keeps is not the one that the verifier
+    /// understands.
     #[inline(always)]
     fn new(data: usize, end: usize) -> Self {
-        Self { at: data, end, left: black_box(end - data) }
+        Self {
+            at: data,
+            end,
+            left: black_box(end - data),
+        }
     }
 
     #[inline(always)]
     fn take<'a, T>(&mut self) -> Option<&'a mut T> {
         let header = self.at as *mut T;
         self.skip(size_of::<T>())?;
-        // SAFETY: `skip` saw that the header lies inside the frame; any bytes make a header, and its address is even;
-        // and nobody else has these bytes, because the cursor has gone on.
+        // SAFETY: `skip` saw that the header lies inside the frame; any bytes make a header, and
+        // its address is even; and nobody else has these bytes, because the cursor has gone on.
         Some(unsafe { &mut *header })
     }
 
@@ -146,13 +152,17 @@ fn transport<'a>(cursor: &mut Cursor, protocol: u8, packet: &mut Packet<'a>) -> 
         TCP => {
             let tcp: &mut Tcp = cursor.take()?;
             let header = usize::from(tcp.length >> 4) * 4;
-            (size_of::<Tcp>()..=left).contains(&header).then_some(Kind::Tcp)
+            (size_of::<Tcp>()..=left)
+                .contains(&header)
+                .then_some(Kind::Tcp)
         }
         UDP => {
             let udp: &'a mut Udp = cursor.take()?;
             let length = usize::from(u16::from_be(udp.length));
             packet.udp = Some(udp);
-            (size_of::<Udp>()..=left).contains(&length).then_some(Kind::Udp)
+            (size_of::<Udp>()..=left)
+                .contains(&length)
+                .then_some(Kind::Udp)
         }
         ICMP if packet.v4.is_some() => {
             packet.icmp = Some(cursor.take()?);

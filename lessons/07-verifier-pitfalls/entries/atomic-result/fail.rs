@@ -15,10 +15,16 @@ static PACKETS: Array<AtomicU64> = Array::with_max_entries(1, 0);
 
 #[xdp]
 pub fn atomic_result(_ctx: XdpContext) -> u32 {
-    let Some(counter) = PACKETS.get(0) else { return xdp_action::XDP_PASS };
+    let Some(counter) = PACKETS.get(0) else {
+        return xdp_action::XDP_PASS;
+    };
     // Other CPUs count in the same place.
     let before = counter.fetch_add(1, Ordering::Relaxed);
-    if before < 1000 { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    if before < 1000 {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
 }
 
 #[panic_handler]

@@ -13,13 +13,20 @@ static PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 #[xdp]
 pub fn atomic_result(_ctx: XdpContext) -> u32 {
-    let Some(counter) = PACKETS.get_ptr_mut(0) else { return xdp_action::XDP_PASS };
-    // SAFETY: the pointer is not null, and each CPU has a counter of its own: nobody adds in between.
+    let Some(counter) = PACKETS.get_ptr_mut(0) else {
+        return xdp_action::XDP_PASS;
+    };
+    // SAFETY: the pointer is not null, and each CPU has a counter of its own: nobody adds in
+    // between.
     let before = unsafe {
         *counter += 1;
         *counter - 1
     };
-    if before < 1000 { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    if before < 1000 {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
 }
 
 #[panic_handler]

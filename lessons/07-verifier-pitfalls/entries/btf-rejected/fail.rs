@@ -33,9 +33,14 @@ fn go_on(ctx: *mut c_void) -> i32 {
 pub fn btf_rejected(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel gives a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
-    // SAFETY: user space may have set it before the program was loaded, and nothing writes to it later.
+    // SAFETY: user space may have set it before the program was loaded, and nothing writes to it
+    // later.
     let limits = unsafe { (&raw const LIMITS).read_volatile() };
-    if queue < limits.대기열 { go_on(ctx.as_ptr()) as u32 } else { xdp_action::XDP_DROP }
+    if queue < limits.대기열 {
+        go_on(ctx.as_ptr()) as u32
+    } else {
+        xdp_action::XDP_DROP
+    }
 }
 
 #[panic_handler]

@@ -25,10 +25,17 @@ pub fn btf_struct_access(ctx: FEntryContext) -> i32 {
         return 0;
     }
     // SAFETY: the helper gives an error where there is nothing to read.
-    let Ok(to) = (unsafe { bpf_probe_read_kernel(address) }) else { return 0 };
+    let Ok(to) = (unsafe { bpf_probe_read_kernel(address) }) else {
+        return 0;
+    };
     if to.family == AF_INET6 {
         // SAFETY: the text has one argument.
-        unsafe { bpf_printk!(c"to an address that ends with %08x", u32::from_be(to.address[3])) };
+        unsafe {
+            bpf_printk!(
+                c"to an address that ends with %08x",
+                u32::from_be(to.address[3])
+            )
+        };
     }
     0
 }

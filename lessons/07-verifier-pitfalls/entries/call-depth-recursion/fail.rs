@@ -19,9 +19,9 @@ static DIRECTORIES: Array<Directory> = Array::with_max_entries(64, 0);
 /// From the root down: the parents come first, and how many there are is known at run time only.
 fn path_hash(at: u32) -> u32 {
     match DIRECTORIES.get(at) {
-        Some(directory) if at != 0 => {
-            path_hash(directory.parent).wrapping_mul(31).wrapping_add(directory.name)
-        }
+        Some(directory) if at != 0 => path_hash(directory.parent)
+            .wrapping_mul(31)
+            .wrapping_add(directory.name),
         _ => 0,
     }
 }

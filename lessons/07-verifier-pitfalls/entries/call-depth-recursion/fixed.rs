@@ -20,7 +20,9 @@ static DIRECTORIES: Array<Directory> = Array::with_max_entries(64, 0);
 fn path_hash(mut at: u32) -> u32 {
     let (mut hash, mut power) = (0u32, 1u32);
     for _ in 0..16 {
-        let Some(directory) = DIRECTORIES.get(at) else { break };
+        let Some(directory) = DIRECTORIES.get(at) else {
+            break;
+        };
         if at == 0 {
             break;
         }

@@ -22,9 +22,15 @@ static BY_FLOW: Array<Table> = Array::with_max_entries(1, 0);
 
 #[classifier]
 pub fn complexity_insns(_ctx: TcContext) -> i32 {
-    let Some(table) = BY_FLOW.get(0) else { return TC_ACT_OK };
+    let Some(table) = BY_FLOW.get(0) else {
+        return TC_ACT_OK;
+    };
     // It ends, but only after a quarter of a million rounds.
-    if table.bytes.iter().sum::<u64>() > QUOTA { TC_ACT_SHOT } else { TC_ACT_OK }
+    if table.bytes.iter().sum::<u64>() > QUOTA {
+        TC_ACT_SHOT
+    } else {
+        TC_ACT_OK
+    }
 }
 
 #[panic_handler]

@@ -23,8 +23,14 @@ static BY_FLOW: Array<Table> = Array::with_max_entries(1, 0);
 
 #[classifier]
 pub fn complexity_insns(_ctx: TcContext) -> i32 {
-    let Some(table) = BY_FLOW.get(0) else { return TC_ACT_OK };
-    if table.total > QUOTA { TC_ACT_SHOT } else { TC_ACT_OK }
+    let Some(table) = BY_FLOW.get(0) else {
+        return TC_ACT_OK;
+    };
+    if table.total > QUOTA {
+        TC_ACT_SHOT
+    } else {
+        TC_ACT_OK
+    }
 }
 
 #[panic_handler]

@@ -16,7 +16,11 @@ fn sum(cb: &[u32; 5]) -> u32 {
 pub fn ctx_modified(ctx: TcContext) -> i32 {
     // That is an address inside of the context, and no longer the context.
     // SAFETY: the context is the kernel's own.
-    if sum(unsafe { &(*ctx.skb.skb).cb }) == 0 { TC_ACT_OK } else { TC_ACT_SHOT }
+    if sum(unsafe { &(*ctx.skb.skb).cb }) == 0 {
+        TC_ACT_OK
+    } else {
+        TC_ACT_SHOT
+    }
 }
 
 #[panic_handler]

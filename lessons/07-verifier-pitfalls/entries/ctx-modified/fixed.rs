@@ -15,7 +15,11 @@ fn sum(skb: &__sk_buff) -> u32 {
 #[classifier]
 pub fn ctx_modified(ctx: TcContext) -> i32 {
     // SAFETY: the context is the kernel's own.
-    if sum(unsafe { &*ctx.skb.skb }) == 0 { TC_ACT_OK } else { TC_ACT_SHOT }
+    if sum(unsafe { &*ctx.skb.skb }) == 0 {
+        TC_ACT_OK
+    } else {
+        TC_ACT_SHOT
+    }
 }
 
 #[panic_handler]

@@ -7,7 +7,8 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 
-// Exported, it is checked as if anyone could call it, and its argument pointed to a byte that can be read.
+// Exported, it is checked as if anyone could call it, and its argument pointed to a byte that can
+// be read.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn is_absolute(path: *const u8) -> bool {
@@ -18,7 +19,9 @@ extern "C" fn is_absolute(path: *const u8) -> bool {
 
 #[kprobe(function = "do_sys_openat2")]
 pub fn global_func_arg(ctx: ProbeContext) -> u32 {
-    let Some(path) = ctx.arg::<*const u8>(1) else { return 0 };
+    let Some(path) = ctx.arg::<*const u8>(1) else {
+        return 0;
+    };
     if is_absolute(path) {
         // SAFETY: the text has no arguments.
         unsafe { bpf_printk!(c"opened by an absolute path") };

@@ -16,7 +16,9 @@ fn is_absolute(path: *const u8) -> bool {
 
 #[kprobe(function = "do_sys_openat2")]
 pub fn global_func_arg(ctx: ProbeContext) -> u32 {
-    let Some(path) = ctx.arg::<*const u8>(1) else { return 0 };
+    let Some(path) = ctx.arg::<*const u8>(1) else {
+        return 0;
+    };
     if is_absolute(path) {
         // SAFETY: the text has no arguments.
         unsafe { bpf_printk!(c"opened by an absolute path") };

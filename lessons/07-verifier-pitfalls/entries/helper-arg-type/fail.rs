@@ -15,8 +15,11 @@ static STARTED: HashMap<u64, u64> = HashMap::with_max_entries(1024, 0);
 pub fn helper_arg_type(ctx: ProbeContext) -> u32 {
     // SAFETY: it only reads a clock.
     let now = unsafe { bpf_ktime_get_ns() };
-    let Some(sleeper) = ctx.arg::<*const u64>(0) else { return 0 };
-    // SAFETY: it is wrong, and the verifier sees it: this address is the key, not the place of a key.
+    let Some(sleeper) = ctx.arg::<*const u64>(0) else {
+        return 0;
+    };
+    // SAFETY: it is wrong, and the verifier sees it: this address is the key, not the place of a
+    // key.
     let key = unsafe { &*sleeper };
     let _ = STARTED.insert(key, now, 0);
     0

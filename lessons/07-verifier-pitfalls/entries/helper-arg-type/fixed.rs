@@ -15,7 +15,9 @@ static STARTED: HashMap<u64, u64> = HashMap::with_max_entries(1024, 0);
 pub fn helper_arg_type(ctx: ProbeContext) -> u32 {
     // SAFETY: it only reads a clock.
     let now = unsafe { bpf_ktime_get_ns() };
-    let Some(sleeper) = ctx.arg::<u64>(0) else { return 0 };
+    let Some(sleeper) = ctx.arg::<u64>(0) else {
+        return 0;
+    };
     let _ = STARTED.insert(sleeper, now, 0);
     0
 }

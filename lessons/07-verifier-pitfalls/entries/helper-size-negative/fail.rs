@@ -17,8 +17,8 @@ pub fn helper_size_negative(ctx: ProbeContext) -> u32 {
     let mut name = [0u8; 64];
     // SAFETY: the array is 64 bytes long, and the name may lie anywhere.
     let length = unsafe { bpf_probe_read_user_str(name.as_mut_ptr().cast(), 64, filename) };
-    // SAFETY: it is wrong, and the verifier sees it: where the name cannot be read, this length is an error
-    // number, less than 0.
+    // SAFETY: it is wrong, and the verifier sees it: where the name cannot be read, this length is
+    // an error number, less than 0.
     let name = unsafe { name.get_unchecked(..length as usize) };
     let _ = OPENED.output::<[u8]>(name, 0);
     0

@@ -17,7 +17,9 @@ pub fn helper_size_negative(ctx: ProbeContext) -> u32 {
     let mut name = [0u8; 64];
     // SAFETY: the array is 64 bytes long, and the name may lie anywhere.
     let length = unsafe { bpf_probe_read_user_str(name.as_mut_ptr().cast(), 64, filename) };
-    let Ok(length) = usize::try_from(length) else { return 0 };
+    let Ok(length) = usize::try_from(length) else {
+        return 0;
+    };
     if let Some(name) = name.get(..length) {
         let _ = OPENED.output::<[u8]>(name, 0);
     }

@@ -20,7 +20,9 @@ static BUCKETS: Array<Bucket, 1> = Array::new();
 
 #[xdp]
 pub fn lock_rules(_ctx: XdpContext) -> u32 {
-    let Some(bucket) = BUCKETS.get_ptr_mut(0) else { return xdp_action::XDP_PASS };
+    let Some(bucket) = BUCKETS.get_ptr_mut(0) else {
+        return xdp_action::XDP_PASS;
+    };
     // SAFETY: the pointer is not null, and the value lives as long as the map.
     unsafe {
         bpf_spin_lock(&raw mut (*bucket).lock);

@@ -16,14 +16,17 @@ pub struct Traffic {
     bytes: u64,
 }
 
-// Of such a map the kernel gets the sizes alone, and they do not say that there is a lock in the value.
+// Of such a map the kernel gets the sizes alone, and they do not say that there is a lock in the
+// value.
 #[map]
 static TOTAL: Array<Traffic> = Array::with_max_entries(1, 0);
 
 #[xdp]
 pub fn map_btf_required(ctx: XdpContext) -> u32 {
     let bytes = (ctx.data_end() - ctx.data()) as u64;
-    let Some(traffic) = TOTAL.get_ptr_mut(0) else { return XDP_PASS };
+    let Some(traffic) = TOTAL.get_ptr_mut(0) else {
+        return XDP_PASS;
+    };
     // SAFETY: the value lives as long as the map, and only one CPU at a time has its lock.
     unsafe {
         generated::bpf_spin_lock(&raw mut (*traffic).lock);

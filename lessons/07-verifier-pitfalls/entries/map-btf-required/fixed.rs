@@ -22,7 +22,9 @@ static TOTAL: Array<Traffic, 1> = Array::new();
 #[xdp]
 pub fn map_btf_required(ctx: XdpContext) -> u32 {
     let bytes = (ctx.data_end() - ctx.data()) as u64;
-    let Some(traffic) = TOTAL.get_ptr_mut(0) else { return XDP_PASS };
+    let Some(traffic) = TOTAL.get_ptr_mut(0) else {
+        return XDP_PASS;
+    };
     // SAFETY: the value lives as long as the map, and only one CPU at a time has its lock.
     unsafe {
         generated::bpf_spin_lock(&raw mut (*traffic).lock);

@@ -16,7 +16,9 @@ static QUOTA: HashMap<u32, u64> = HashMap::with_max_entries(64, 0);
 pub fn map_readonly_write(ctx: XdpContext) -> u32 {
     // SAFETY: the context is the kernel's own.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
-    let Some(left) = QUOTA.get_ptr_mut(queue) else { return XDP_DROP };
+    let Some(left) = QUOTA.get_ptr_mut(queue) else {
+        return XDP_DROP;
+    };
     // SAFETY: the value lives as long as the map.
     unsafe {
         if *left == 0 {

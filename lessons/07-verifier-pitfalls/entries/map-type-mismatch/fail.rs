@@ -20,7 +20,15 @@ pub fn map_type_mismatch(ctx: ProbeContext) -> u32 {
     // That was the way with perf buffers. This map is a ring buffer.
     let events = (&raw const EVENTS).cast_mut().cast();
     // SAFETY: the helper reads as many bytes as there are.
-    unsafe { bpf_perf_event_output(ctx.as_ptr(), events, BPF_F_CURRENT_CPU, (&raw mut pid).cast(), 4) };
+    unsafe {
+        bpf_perf_event_output(
+            ctx.as_ptr(),
+            events,
+            BPF_F_CURRENT_CPU,
+            (&raw mut pid).cast(),
+            4,
+        )
+    };
     0
 }
 

@@ -13,14 +13,16 @@ static BY_CLASS: PerCpuArray<[u64; 64]> = PerCpuArray::with_max_entries(1, 0);
 
 #[xdp]
 pub fn map_value_bounds(ctx: XdpContext) -> u32 {
-    let Some(counters) = BY_CLASS.get_ptr_mut(0) else { return XDP_PASS };
+    let Some(counters) = BY_CLASS.get_ptr_mut(0) else {
+        return XDP_PASS;
+    };
     if ctx.data() + 34 > ctx.data_end() {
         return XDP_PASS;
     }
     // SAFETY: the packet is at least 34 bytes long.
     let service = unsafe { *(ctx.data() as *const u8).add(15) };
-    // SAFETY: it is wrong, and the verifier sees it: an IPv4 packet has one of 64 classes of service, but the
-    // byte that holds it has two more bits.
+    // SAFETY: it is wrong, and the verifier sees it: an IPv4 packet has one of 64 classes of
+    // service, but the byte that holds it has two more bits.
     unsafe { *counters.cast::<u64>().add(usize::from(service)) += 1 };
     XDP_PASS
 }

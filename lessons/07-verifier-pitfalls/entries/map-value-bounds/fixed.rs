@@ -13,7 +13,9 @@ static BY_CLASS: PerCpuArray<[u64; 64]> = PerCpuArray::with_max_entries(1, 0);
 
 #[xdp]
 pub fn map_value_bounds(ctx: XdpContext) -> u32 {
-    let Some(counters) = BY_CLASS.get_ptr_mut(0) else { return XDP_PASS };
+    let Some(counters) = BY_CLASS.get_ptr_mut(0) else {
+        return XDP_PASS;
+    };
     if ctx.data() + 34 > ctx.data_end() {
         return XDP_PASS;
     }

@@ -20,7 +20,9 @@ static SLEEPS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[kprobe(function = "do_nanosleep")]
 pub fn mem_bounds(_ctx: ProbeContext) -> u32 {
     // The size of a pointer, not of what it points to.
-    let Some(mut bytes) = SLEEPS.reserve_bytes(size_of::<*mut Sleep>(), 0) else { return 0 };
+    let Some(mut bytes) = SLEEPS.reserve_bytes(size_of::<*mut Sleep>(), 0) else {
+        return 0;
+    };
     let sleep = bytes.as_mut_ptr().cast::<Sleep>();
     // SAFETY: it is wrong, and the verifier sees it: no room was reserved for the second field.
     unsafe {

@@ -19,10 +19,15 @@ static SLEEPS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 #[kprobe(function = "do_nanosleep")]
 pub fn mem_bounds(_ctx: ProbeContext) -> u32 {
-    let Some(mut sleep) = SLEEPS.reserve::<Sleep>(0) else { return 0 };
+    let Some(mut sleep) = SLEEPS.reserve::<Sleep>(0) else {
+        return 0;
+    };
     // SAFETY: it only reads a clock.
     let began = unsafe { bpf_ktime_get_ns() };
-    sleep.write(Sleep { began, process: (bpf_get_current_pid_tgid() >> 32) as u32 });
+    sleep.write(Sleep {
+        began,
+        process: (bpf_get_current_pid_tgid() >> 32) as u32,
+    });
     sleep.submit(0);
     0
 }

@@ -19,7 +19,8 @@ pub fn misaligned(_ctx: ProbeContext) -> u32 {
     // Process, time and CPU, one right after the other.
     let mut message = [0u32; 4];
     message[0] = (bpf_get_current_pid_tgid() >> 32) as u32;
-    // SAFETY: it is wrong: a u64 lies at an address that 8 divides. After the first field this is not one.
+    // SAFETY: it is wrong: a u64 lies at an address that 8 divides. After the first field this is
+    // not one.
     unsafe { message.as_mut_ptr().add(1).cast::<u64>().write(time) };
     // SAFETY: it only tells which CPU this is.
     message[3] = unsafe { bpf_get_smp_processor_id() };

@@ -20,7 +20,13 @@ pub fn misaligned(_ctx: ProbeContext) -> u32 {
     let mut message = [0u32; 4];
     message[0] = (bpf_get_current_pid_tgid() >> 32) as u32;
     // SAFETY: there are 8 bytes behind the first field, and they may lie anywhere.
-    unsafe { message.as_mut_ptr().add(1).cast::<u64>().write_unaligned(time) };
+    unsafe {
+        message
+            .as_mut_ptr()
+            .add(1)
+            .cast::<u64>()
+            .write_unaligned(time)
+    };
     // SAFETY: it only tells which CPU this is.
     message[3] = unsafe { bpf_get_smp_processor_id() };
     let _ = MESSAGES.output::<[u32; 4]>(&message, 0);

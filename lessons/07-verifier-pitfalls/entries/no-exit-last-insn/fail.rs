@@ -10,7 +10,11 @@ pub fn no_exit_last_insn(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel gives a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index } as usize;
     // A queue beyond the table panics: that path is a part of the program.
-    if LIMITS[queue] > 1000 { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    if LIMITS[queue] > 1000 {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
 }
 
 #[panic_handler]

@@ -21,7 +21,10 @@ static COUNTERS: HashMap<Key, u64> = HashMap::with_max_entries(64, 0);
 pub fn padding_in_key(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel gives a valid context.
     let xdp = unsafe { &*ctx.ctx };
-    let key = Key { queue: xdp.rx_queue_index as u16, interface: xdp.ingress_ifindex as u16 };
+    let key = Key {
+        queue: xdp.rx_queue_index as u16,
+        interface: xdp.ingress_ifindex as u16,
+    };
     if let Some(counter) = COUNTERS.get_ptr_mut(&key) {
         // SAFETY: the pointer is not null, and the value lives as long as the map.
         unsafe { *counter += 1 };

@@ -13,7 +13,9 @@ static SEEN: Array<[u8; 16]> = Array::with_max_entries(1, 0);
 
 #[classifier]
 pub fn ptr_arith_out_of_bounds(ctx: TcContext) -> i32 {
-    let Some(seen) = SEEN.get_ptr_mut(0) else { return TC_ACT_OK };
+    let Some(seen) = SEEN.get_ptr_mut(0) else {
+        return TC_ACT_OK;
+    };
     // SAFETY: the context is the kernel's own.
     let skb = unsafe { &*ctx.skb.skb };
     let priority = skb.priority.min(15);

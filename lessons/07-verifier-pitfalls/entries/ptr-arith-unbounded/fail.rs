@@ -18,11 +18,14 @@ static SLEEPS: Array<Recent> = Array::with_max_entries(1, 0);
 
 #[kprobe(function = "do_nanosleep")]
 pub fn ptr_arith_unbounded(ctx: ProbeContext) -> u32 {
-    let (Some(mode), Some(recent)) = (ctx.arg(1), SLEEPS.get_ptr_mut(0)) else { return 0 };
+    let (Some(mode), Some(recent)) = (ctx.arg(1), SLEEPS.get_ptr_mut(0)) else {
+        return 0;
+    };
     // SAFETY: the value lives as long as the map.
     let recent = unsafe { &mut *recent };
     let next = if recent.next >= 64 { 0 } else { recent.next };
-    // SAFETY: it is wrong, and the verifier sees it: a signed number has two ends, and may also be less than 0.
+    // SAFETY: it is wrong, and the verifier sees it: a signed number has two ends, and may also be
+    // less than 0.
     unsafe { *recent.modes.as_mut_ptr().offset(next as isize) = mode };
     recent.next = next + 1;
     0

@@ -8,7 +8,8 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 
-/// A byte with the length of a name, the name, padding, and at an offset that 4 divides, what to do.
+/// A byte with the length of a name, the name, padding, and at an offset that 4 divides, what to
+/// do.
 type Rule = [u8; 512];
 
 #[map]
@@ -16,7 +17,9 @@ static RULES: Array<Rule> = Array::with_max_entries(1, 0);
 
 #[xdp]
 pub fn ptr_bitwise_op(_ctx: XdpContext) -> u32 {
-    let Some(rule) = RULES.get_ptr(0) else { return xdp_action::XDP_PASS };
+    let Some(rule) = RULES.get_ptr(0) else {
+        return xdp_action::XDP_PASS;
+    };
     let rule = rule.cast::<u8>();
     // SAFETY: the value is 512 bytes long.
     let length = usize::from(unsafe { *rule });

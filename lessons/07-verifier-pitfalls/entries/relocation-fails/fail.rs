@@ -14,7 +14,11 @@ pub fn relocation_fails(ctx: XdpContext) -> u32 {
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     // SAFETY: it takes any number.
     let sum = unsafe { checksum(queue) };
-    if sum != 0 { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    if sum != 0 {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
 }
 
 #[panic_handler]

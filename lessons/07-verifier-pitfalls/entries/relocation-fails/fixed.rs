@@ -12,7 +12,11 @@ pub fn relocation_fails(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel gives a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     let sum = checksum(queue);
-    if sum != 0 { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    if sum != 0 {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
 }
 
 #[panic_handler]

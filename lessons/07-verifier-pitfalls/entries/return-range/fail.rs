@@ -10,7 +10,11 @@ use aya_ebpf::{
 #[cgroup_skb(ingress)]
 pub fn return_range(ctx: SkBuffContext) -> i32 {
     // The verdicts of a program for tc. Here 0 means drop, and 1 means pass.
-    if ctx.len() > 1500 { TC_ACT_SHOT } else { TC_ACT_OK }
+    if ctx.len() > 1500 {
+        TC_ACT_SHOT
+    } else {
+        TC_ACT_OK
+    }
 }
 
 #[panic_handler]

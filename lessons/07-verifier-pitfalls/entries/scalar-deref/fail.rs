@@ -5,9 +5,11 @@ use aya_ebpf::{helpers::bpf_printk, macros::kprobe, programs::ProbeContext};
 
 #[kprobe(function = "do_sys_openat2")]
 pub fn scalar_deref(ctx: ProbeContext) -> u32 {
-    let Some(filename) = ctx.arg::<*const u8>(1) else { return 0 };
-    // SAFETY: it is wrong, and the verifier sees it: the name is still in the memory of the process that opens
-    // the file.
+    let Some(filename) = ctx.arg::<*const u8>(1) else {
+        return 0;
+    };
+    // SAFETY: it is wrong, and the verifier sees it: the name is still in the memory of the process
+    // that opens the file.
     if unsafe { *filename } == b'/' {
         // SAFETY: the text has no arguments.
         unsafe { bpf_printk!(c"opened by an absolute path") };

@@ -9,9 +9,13 @@ use aya_ebpf::{
 
 #[kprobe(function = "do_sys_openat2")]
 pub fn scalar_deref(ctx: ProbeContext) -> u32 {
-    let Some(filename) = ctx.arg::<*const u8>(1) else { return 0 };
+    let Some(filename) = ctx.arg::<*const u8>(1) else {
+        return 0;
+    };
     // SAFETY: the helper takes any address, and says when there is nothing to read.
-    let Ok(first) = (unsafe { bpf_probe_read_user(filename) }) else { return 0 };
+    let Ok(first) = (unsafe { bpf_probe_read_user(filename) }) else {
+        return 0;
+    };
     if first == b'/' {
         // SAFETY: the text has no arguments.
         unsafe { bpf_printk!(c"opened by an absolute path") };

@@ -29,7 +29,11 @@ pub fn stack_limit(ctx: TcContext) -> i32 {
         return TC_ACT_OK;
     }
     // Each function is far below 512 bytes, but both are on the stack at a time.
-    if highest(ctx.as_ptr()) > header[20] { TC_ACT_SHOT } else { TC_ACT_OK }
+    if highest(ctx.as_ptr()) > header[20] {
+        TC_ACT_SHOT
+    } else {
+        TC_ACT_OK
+    }
 }
 
 #[panic_handler]

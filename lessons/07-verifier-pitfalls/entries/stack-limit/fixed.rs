@@ -28,7 +28,11 @@ pub fn stack_limit(ctx: TcContext) -> i32 {
     if unsafe { bpf_skb_load_bytes(ctx.as_ptr(), 0, header.as_mut_ptr().cast(), 54) } < 0 {
         return TC_ACT_OK;
     }
-    if highest(ctx.as_ptr()) > header[20] { TC_ACT_SHOT } else { TC_ACT_OK }
+    if highest(ctx.as_ptr()) > header[20] {
+        TC_ACT_SHOT
+    } else {
+        TC_ACT_OK
+    }
 }
 
 #[panic_handler]

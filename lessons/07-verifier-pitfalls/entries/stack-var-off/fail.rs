@@ -28,7 +28,11 @@ pub fn stack_var_off(ctx: TcContext) -> i32 {
     // The header of IPv4 has 20 bytes without options, and up to 60 with them.
     // SAFETY: it is wrong, and the verifier sees it: nothing limits the index.
     let flags = unsafe { *header.get_unchecked(at) };
-    if flags & SYN == 0 { TC_ACT_OK } else { TC_ACT_SHOT }
+    if flags & SYN == 0 {
+        TC_ACT_OK
+    } else {
+        TC_ACT_SHOT
+    }
 }
 
 #[panic_handler]

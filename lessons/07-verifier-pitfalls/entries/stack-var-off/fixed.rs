@@ -28,7 +28,11 @@ pub fn stack_var_off(ctx: TcContext) -> i32 {
     let Some(flags) = header.get(at) else {
         return TC_ACT_OK;
     };
-    if flags & SYN == 0 { TC_ACT_OK } else { TC_ACT_SHOT }
+    if flags & SYN == 0 {
+        TC_ACT_OK
+    } else {
+        TC_ACT_SHOT
+    }
 }
 
 #[panic_handler]

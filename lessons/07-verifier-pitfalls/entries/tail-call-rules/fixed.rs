@@ -24,7 +24,9 @@ fn go_on(ctx: *mut c_void) -> i32 {
 
 #[kprobe(function = "do_nanosleep")]
 pub fn tail_call_rules(ctx: ProbeContext) -> u32 {
-    let Some(path_at) = ctx.arg::<*const u8>(0) else { return 0 };
+    let Some(path_at) = ctx.arg::<*const u8>(0) else {
+        return 0;
+    };
     let mut path = [0u8; 200];
     // SAFETY: the helper writes no more than the array holds.
     let length = unsafe { bpf_probe_read_user_str(path.as_mut_ptr().cast(), 200, path_at.cast()) };

@@ -13,9 +13,12 @@ static QUEUES: Array<[u8; 64]> = Array::with_max_entries(1, 0);
 
 #[xdp]
 pub fn unbounded_access(ctx: XdpContext) -> u32 {
-    let Some(used) = QUEUES.get_ptr_mut(0) else { return XDP_PASS };
+    let Some(used) = QUEUES.get_ptr_mut(0) else {
+        return XDP_PASS;
+    };
     let queue = ctx.rx_queue_index() as usize;
-    // SAFETY: it is wrong, and the verifier sees it: nothing says that a queue's number is less than 64.
+    // SAFETY: it is wrong, and the verifier sees it: nothing says that a queue's number is less
+    // than 64.
     unsafe { *used.cast::<u8>().add(queue) = 1 };
     XDP_PASS
 }

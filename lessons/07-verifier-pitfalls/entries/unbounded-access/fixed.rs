@@ -13,7 +13,9 @@ static QUEUES: Array<[u8; 64]> = Array::with_max_entries(1, 0);
 
 #[xdp]
 pub fn unbounded_access(ctx: XdpContext) -> u32 {
-    let Some(used) = QUEUES.get_ptr_mut(0) else { return XDP_PASS };
+    let Some(used) = QUEUES.get_ptr_mut(0) else {
+        return XDP_PASS;
+    };
     let queue = ctx.rx_queue_index() as usize;
     // SAFETY: the value lives as long as the map.
     if let Some(used) = unsafe { &mut *used }.get_mut(queue) {

@@ -5,7 +5,9 @@ use aya_ebpf::{helpers::bpf_printk, macros::kprobe, programs::ProbeContext};
 
 #[kprobe(function = "do_nanosleep")]
 pub fn uninit_reg(ctx: ProbeContext) -> u32 {
-    let Some(mode) = ctx.arg::<i32>(1) else { return 0 };
+    let Some(mode) = ctx.arg::<i32>(1) else {
+        return 0;
+    };
     if mode == 0 {
         // SAFETY: the text has no arguments.
         unsafe { bpf_printk!(c"sleeps until a point in time") };

@@ -24,7 +24,10 @@ pub fn uninit_stack(ctx: TcContext) -> i32 {
     // SAFETY: the context is the kernel's own.
     let skb = unsafe { &*ctx.skb.skb };
     // Both fields are set, but not the byte between them.
-    let key = Key { kind: skb.pkt_type as u8, protocol: skb.protocol as u16 };
+    let key = Key {
+        kind: skb.pkt_type as u8,
+        protocol: skb.protocol as u16,
+    };
     // SAFETY: it only reads a clock.
     let _ = LAST.insert(key, unsafe { bpf_ktime_get_ns() }, 0);
     TC_ACT_OK

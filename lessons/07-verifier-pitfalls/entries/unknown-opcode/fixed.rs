@@ -26,7 +26,11 @@ impl Policy for Drop {
 pub fn unknown_opcode(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel gives a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
-    if queue % 2 == 0 { Pass.action(&ctx) } else { Drop.action(&ctx) }
+    if queue % 2 == 0 {
+        Pass.action(&ctx)
+    } else {
+        Drop.action(&ctx)
+    }
 }
 
 #[panic_handler]

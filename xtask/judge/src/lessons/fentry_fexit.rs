@@ -24,13 +24,31 @@ pub const EXERCISES: &[Exercise] = &[
         judge: Judge::Kernel(Kernel {
             programs: &[("read_exit", Hook::FExit("vfs_read"))],
             maps: &[MapSpec::per_cpu_array::<u64>("TOTALS")],
-            globals: &[Global { name: "PID", value: own_pid }],
+            globals: &[Global {
+                name: "PID",
+                value: own_pid,
+            }],
             checks: &[
-                Check { says: "counts calls", holds: calls },
-                Check { says: "adds up what was asked for", holds: asked },
-                Check { says: "adds up what was read", holds: got },
-                Check { says: "counts failures", holds: failed },
-                Check { says: "leaves other processes out", holds: reads_elsewhere },
+                Check {
+                    says: "counts calls",
+                    holds: calls,
+                },
+                Check {
+                    says: "adds up what was asked for",
+                    holds: asked,
+                },
+                Check {
+                    says: "adds up what was read",
+                    holds: got,
+                },
+                Check {
+                    says: "counts failures",
+                    holds: failed,
+                },
+                Check {
+                    says: "leaves other processes out",
+                    holds: reads_elsewhere,
+                },
             ],
         }),
     },
@@ -44,8 +62,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<u32, u64>("SLEPT")],
             globals: &[],
             checks: &[
-                Check { says: "adds up the sleeps of a thread", holds: one_sleeper },
-                Check { says: "measures threads that sleep at the same time", holds: two_sleepers },
+                Check {
+                    says: "adds up the sleeps of a thread",
+                    holds: one_sleeper,
+                },
+                Check {
+                    says: "measures threads that sleep at the same time",
+                    holds: two_sleepers,
+                },
             ],
         }),
     },
@@ -57,11 +81,23 @@ pub const EXERCISES: &[Exercise] = &[
                 ("open_exit", Hook::FExit("do_sys_openat2")),
             ],
             maps: &[MapSpec::per_cpu_hash::<[u32; 2], u64>("HISTOGRAM")],
-            globals: &[Global { name: "PID", value: own_pid }],
+            globals: &[Global {
+                name: "PID",
+                value: own_pid,
+            }],
             checks: &[
-                Check { says: "counts calls by their result", holds: results },
-                Check { says: "puts each call in the row of its time", holds: rows_of_times },
-                Check { says: "leaves other processes out", holds: opens_elsewhere },
+                Check {
+                    says: "counts calls by their result",
+                    holds: results,
+                },
+                Check {
+                    says: "puts each call in the row of its time",
+                    holds: rows_of_times,
+                },
+                Check {
+                    says: "leaves other processes out",
+                    holds: opens_elsewhere,
+                },
             ],
         }),
     },
@@ -82,8 +118,12 @@ fn totals(answer: &Answer) -> Result<[u64; 4]> {
     let map = answer.per_cpu_array::<u64>("TOTALS")?;
     let mut totals = [0; 4];
     for (index, total) in (0..).zip(&mut totals) {
-        let of_cpus = map.get(&index, 0).with_context(|| format!("TOTALS has no index {index}"))?;
-        *total = of_cpus.iter().fold(0, |sum: u64, of_cpu| sum.wrapping_add(*of_cpu));
+        let of_cpus = map
+            .get(&index, 0)
+            .with_context(|| format!("TOTALS has no index {index}"))?;
+        *total = of_cpus
+            .iter()
+            .fold(0, |sum: u64, of_cpu| sum.wrapping_add(*of_cpu));
     }
     Ok(totals)
 }
@@ -93,7 +133,10 @@ fn added<T>(answer: &Answer, work: impl FnOnce() -> Result<T>) -> Result<(T, [u6
     let before = totals(answer)?;
     let done = work()?;
     let after = totals(answer)?;
-    Ok((done, [CALLS, ASKED, GOT, FAILED].map(|total| after[total].wrapping_sub(before[total]))))
+    Ok((
+        done,
+        [CALLS, ASKED, GOT, FAILED].map(|total| after[total].wrapping_sub(before[total])),
+    ))
 }
 
 /// Some reads of a file: how many, of how many bytes, and how many there were.
@@ -125,21 +168,36 @@ impl Reads {
 
 fn calls(answer: &mut Answer) -> Result<()> {
     let (Reads { calls, .. }, added) = added(answer, Reads::make)?;
-    ensure!(added[CALLS] == calls, "there were {calls} calls, and CALLS says {}", added[CALLS]);
+    ensure!(
+        added[CALLS] == calls,
+        "there were {calls} calls, and CALLS says {}",
+        added[CALLS]
+    );
     Ok(())
 }
 
 fn asked(answer: &mut Answer) -> Result<()> {
     let (Reads { calls, asked, .. }, added) = added(answer, Reads::make)?;
     let says = added[ASKED];
-    ensure!(says == asked, "{calls} calls asked for {asked} bytes, and ASKED says {says}");
+    ensure!(
+        says == asked,
+        "{calls} calls asked for {asked} bytes, and ASKED says {says}"
+    );
     Ok(())
 }
 
 fn got(answer: &mut Answer) -> Result<()> {
     let (Reads { calls, got, .. }, added) = added(answer, Reads::make)?;
-    ensure!(added[GOT] == got, "{calls} calls were given {got} bytes, and GOT says {}", added[GOT]);
-    ensure!(added[FAILED] == 0, "no call failed, and FAILED says {}", added[FAILED]);
+    ensure!(
+        added[GOT] == got,
+        "{calls} calls were given {got} bytes, and GOT says {}",
+        added[GOT]
+    );
+    ensure!(
+        added[FAILED] == 0,
+        "no call failed, and FAILED says {}",
+        added[FAILED]
+    );
     Ok(())
 }
 
@@ -147,7 +205,10 @@ fn failed(answer: &mut Answer) -> Result<()> {
     let times = fastrand::u64(2..7);
     let ((), added) = added(answer, || {
         let folder = File::open("/tmp").context("open /tmp")?;
-        let write_only = OpenOptions::new().write(true).open("/dev/null").context("open /dev/null")?;
+        let write_only = OpenOptions::new()
+            .write(true)
+            .open("/dev/null")
+            .context("open /dev/null")?;
         for _ in 0..times {
             refused((&folder).read(&mut [0; 64]), Errno::ISDIR)?;
             refused((&write_only).read(&mut [0; 64]), Errno::BADF)?;
@@ -155,8 +216,15 @@ fn failed(answer: &mut Answer) -> Result<()> {
         Ok(())
     })?;
     let [failed, got] = [added[FAILED], added[GOT]];
-    ensure!(failed == 2 * times, "{} calls failed, and FAILED says {failed}", 2 * times);
-    ensure!(got == 0, "{failed} calls failed and gave nothing, and GOT grew by {got}");
+    ensure!(
+        failed == 2 * times,
+        "{} calls failed, and FAILED says {failed}",
+        2 * times
+    );
+    ensure!(
+        got == 0,
+        "{failed} calls failed and gave nothing, and GOT grew by {got}"
+    );
     Ok(())
 }
 
@@ -164,14 +232,19 @@ fn refused<T>(result: io::Result<T>, expected: Errno) -> Result<()> {
     match result {
         Err(error) if error.raw_os_error() == Some(expected.raw_os_error()) => Ok(()),
         Err(error) => Err(error).context("make a call that fails"),
-        Ok(_) => Err(anyhow!("make a call that fails: it should have been {expected}")),
+        Ok(_) => Err(anyhow!(
+            "make a call that fails: it should have been {expected}"
+        )),
     }
 }
 
 fn reads_elsewhere(answer: &mut Answer) -> Result<()> {
     let scratch = Scratch::file(fastrand::usize(2_000..9_000))?;
     let ((), [calls, ..]) = added(answer, || work::open_elsewhere(&scratch.path))?;
-    ensure!(calls == 0, "another process read a file, and CALLS grew by {calls}");
+    ensure!(
+        calls == 0,
+        "another process read a file, and CALLS grew by {calls}"
+    );
     Ok(())
 }
 
@@ -188,14 +261,23 @@ fn one_sleeper(answer: &mut Answer) -> Result<()> {
     let (mut least, mut most) = (Duration::ZERO, Duration::ZERO);
     let times = fastrand::u32(2..5);
     for _ in 0..times {
-        let (one_least, one_most) = work::sleep(Duration::from_millis(fastrand::u64(5..30)))?.into_inner();
+        let (one_least, one_most) =
+            work::sleep(Duration::from_millis(fastrand::u64(5..30)))?.into_inner();
         least += one_least;
         most += one_most;
     }
-    let what = format!("a thread slept {times} times, {} together", times_of(&(least..=most)));
-    let after = slept(answer, thread)?.with_context(|| format!("{what}, and SLEPT has no entry for it"))?;
+    let what = format!(
+        "a thread slept {times} times, {} together",
+        times_of(&(least..=most))
+    );
+    let after =
+        slept(answer, thread)?.with_context(|| format!("{what}, and SLEPT has no entry for it"))?;
     let says = after.saturating_sub(before);
-    ensure!((least..=most).contains(&says), "{what}, and SLEPT says {}", ms(says));
+    ensure!(
+        (least..=most).contains(&says),
+        "{what}, and SLEPT says {}",
+        ms(says)
+    );
     Ok(())
 }
 
@@ -208,7 +290,9 @@ fn two_sleepers(answer: &mut Answer) -> Result<()> {
         let _ = here.send(());
         work::sleep(length()).map(|span| (work::thread_id(), span))
     });
-    begins.recv_timeout(Duration::from_secs(5)).context("start a thread")?;
+    begins
+        .recv_timeout(Duration::from_secs(5))
+        .context("start a thread")?;
     // To wait for a message that does not come is no sleep to the kernel.
     let _ = begins.recv_timeout(Duration::from_millis(80));
     let own = work::thread_id();
@@ -221,7 +305,8 @@ fn two_sleepers(answer: &mut Answer) -> Result<()> {
 
 fn asleep(answer: &Answer, thread: u32, before: Duration, span: &Span) -> Result<()> {
     let what = format!("thread {thread} slept {} while another did", times_of(span));
-    let after = slept(answer, thread)?.with_context(|| format!("{what}, and SLEPT has no entry for it"))?;
+    let after =
+        slept(answer, thread)?.with_context(|| format!("{what}, and SLEPT has no entry for it"))?;
     let says = after.saturating_sub(before);
     ensure!(span.contains(&says), "{what}, and SLEPT says {}", ms(says));
     Ok(())
@@ -256,18 +341,28 @@ fn opened<T>(answer: &Answer, work: impl FnOnce() -> Result<T>) -> Result<(T, Hi
     let done = work()?;
     let mut after = histogram(answer)?;
     for (key, calls) in before {
-        after.entry(key).and_modify(|now| *now = now.saturating_sub(calls));
+        after
+            .entry(key)
+            .and_modify(|now| *now = now.saturating_sub(calls));
     }
     after.retain(|_, calls| *calls > 0);
     Ok((done, after))
 }
 
 fn calls_with(histogram: &Histogram, result: i32) -> u64 {
-    histogram.iter().filter(|((of, _), _)| *of == result).map(|(_, calls)| calls).sum()
+    histogram
+        .iter()
+        .filter(|((of, _), _)| *of == result)
+        .map(|(_, calls)| calls)
+        .sum()
 }
 
 fn rows_with(histogram: &Histogram, result: i32) -> Vec<u32> {
-    histogram.keys().filter(|(of, _)| *of == result).map(|(_, row)| *row).collect()
+    histogram
+        .keys()
+        .filter(|(of, _)| *of == result)
+        .map(|(_, row)| *row)
+        .collect()
 }
 
 fn row(time: Duration) -> u32 {
@@ -292,11 +387,17 @@ fn results(answer: &mut Answer) -> Result<()> {
         }
         Ok(())
     })?;
-    let expected =
-        [(0, there), (-Errno::NOENT.raw_os_error(), absent), (-Errno::ISDIR.raw_os_error(), folder)];
+    let expected = [
+        (0, there),
+        (-Errno::NOENT.raw_os_error(), absent),
+        (-Errno::ISDIR.raw_os_error(), folder),
+    ];
     for (result, times) in expected {
         let says = calls_with(&histogram, result);
-        ensure!(says == times, "{times} calls had the result {result}, and HISTOGRAM has {says} of them");
+        ensure!(
+            says == times,
+            "{times} calls had the result {result}, and HISTOGRAM has {says} of them"
+        );
     }
     let all: u64 = histogram.values().sum();
     ensure!(
@@ -327,9 +428,12 @@ fn rows_of_times(answer: &mut Answer) -> Result<()> {
         "a call took {took}, of row {from} to {to}, and HISTOGRAM has successes in row {}",
         list(&rows)
     );
-    let (rows, most) = (rows_with(&histogram, -Errno::NOENT.raw_os_error()), row(most));
-    let seen =
-        calls_with(&histogram, -Errno::NOENT.raw_os_error()) == 4 && rows.iter().all(|row| *row <= most);
+    let (rows, most) = (
+        rows_with(&histogram, -Errno::NOENT.raw_os_error()),
+        row(most),
+    );
+    let seen = calls_with(&histogram, -Errno::NOENT.raw_os_error()) == 4
+        && rows.iter().all(|row| *row <= most);
     ensure!(
         seen,
         "while it was going on, another thread looked for 4 files that are missing, each in row {most} or below, and \
@@ -353,7 +457,11 @@ fn open_missing(times: u32) -> Result<Duration> {
 
 fn list(rows: &[u32]) -> String {
     let rows: Vec<String> = rows.iter().map(u32::to_string).collect();
-    if rows.is_empty() { "none".to_owned() } else { rows.join(", ") }
+    if rows.is_empty() {
+        "none".to_owned()
+    } else {
+        rows.join(", ")
+    }
 }
 
 fn opens_elsewhere(answer: &mut Answer) -> Result<()> {

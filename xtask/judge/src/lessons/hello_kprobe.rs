@@ -27,37 +27,82 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<u32, u64>("FAILED")],
             globals: &[],
             checks: &[
-                Check { says: "counts the removals that fail", holds: failures },
-                Check { says: "does not count those that work", holds: no_successes },
-                Check { says: "counts all threads of a process together", holds: one_process },
+                Check {
+                    says: "counts the removals that fail",
+                    holds: failures,
+                },
+                Check {
+                    says: "does not count those that work",
+                    holds: no_successes,
+                },
+                Check {
+                    says: "counts all threads of a process together",
+                    holds: one_process,
+                },
             ],
         }),
     },
     Exercise {
         name: "01/time-asleep",
         judge: Judge::Kernel(Kernel {
-            programs: &[("fall_asleep", Hook::KProbe(SLEEP)), ("wake_up", Hook::KRetProbe(SLEEP))],
-            maps: &[MapSpec::hash::<u32, u64>("START"), MapSpec::hash::<u32, u64>("SLEPT")],
+            programs: &[
+                ("fall_asleep", Hook::KProbe(SLEEP)),
+                ("wake_up", Hook::KRetProbe(SLEEP)),
+            ],
+            maps: &[
+                MapSpec::hash::<u32, u64>("START"),
+                MapSpec::hash::<u32, u64>("SLEPT"),
+            ],
             globals: &[],
             checks: &[
-                Check { says: "measures a sleep", holds: one_sleep },
-                Check { says: "adds up the sleeps of a thread", holds: some_sleeps },
-                Check { says: "measures threads that sleep at the same time", holds: sleeps_at_once },
-                Check { says: "forgets the sleeps that are over", holds: sleeps_are_forgotten },
+                Check {
+                    says: "measures a sleep",
+                    holds: one_sleep,
+                },
+                Check {
+                    says: "adds up the sleeps of a thread",
+                    holds: some_sleeps,
+                },
+                Check {
+                    says: "measures threads that sleep at the same time",
+                    holds: sleeps_at_once,
+                },
+                Check {
+                    says: "forgets the sleeps that are over",
+                    holds: sleeps_are_forgotten,
+                },
             ],
         }),
     },
     Exercise {
         name: "01/removal-errors",
         judge: Judge::Kernel(Kernel {
-            programs: &[("unlink_enter", Hook::KProbe(UNLINK)), ("unlink_exit", Hook::KRetProbe(UNLINK))],
-            maps: &[MapSpec::hash::<[u8; 20], [u8; 72]>("FAILURES"), MapSpec::hash::<u64, [u8; 64]>("NAMES")],
+            programs: &[
+                ("unlink_enter", Hook::KProbe(UNLINK)),
+                ("unlink_exit", Hook::KRetProbe(UNLINK)),
+            ],
+            maps: &[
+                MapSpec::hash::<[u8; 20], [u8; 72]>("FAILURES"),
+                MapSpec::hash::<u64, [u8; 64]>("NAMES"),
+            ],
             globals: &[],
             checks: &[
-                Check { says: "counts by program and error", holds: errors },
-                Check { says: "keeps the last file", holds: last_file },
-                Check { says: "does not count what works", holds: nothing_that_works },
-                Check { says: "forgets the names of removals that are over", holds: names_are_forgotten },
+                Check {
+                    says: "counts by program and error",
+                    holds: errors,
+                },
+                Check {
+                    says: "keeps the last file",
+                    holds: last_file,
+                },
+                Check {
+                    says: "does not count what works",
+                    holds: nothing_that_works,
+                },
+                Check {
+                    says: "forgets the names of removals that are over",
+                    holds: names_are_forgotten,
+                },
             ],
         }),
     },
@@ -92,7 +137,10 @@ fn failures(answer: &mut Answer) -> Result<()> {
             std::process::id()
         )
     })?;
-    ensure!(count == times, "{times} removals failed, and FAILED says {count}");
+    ensure!(
+        count == times,
+        "{times} removals failed, and FAILED says {count}"
+    );
     // Once more: the number may not be the first one that came along.
     count_grows(answer, "as many as before", remove_missing)
 }
@@ -129,7 +177,11 @@ fn count_grows(answer: &Answer, how: &str, fail: impl FnOnce(u64) -> Result<()>)
 
 /// What the answer has counted for this process.
 fn failed(answer: &Answer) -> Result<Option<u64>> {
-    entry(answer.hash::<u32, u64>("FAILED")?.get(&std::process::id(), 0))
+    entry(
+        answer
+            .hash::<u32, u64>("FAILED")?
+            .get(&std::process::id(), 0),
+    )
 }
 
 fn entry<V>(found: Result<V, MapError>) -> Result<Option<V>> {
@@ -153,7 +205,11 @@ struct Slept {
 fn sleep(times: &[Duration]) -> Slept {
     let begin = Instant::now();
     times.iter().for_each(|time| thread::sleep(*time));
-    Slept { thread: work::thread_id(), least: times.iter().sum(), most: begin.elapsed() }
+    Slept {
+        thread: work::thread_id(),
+        least: times.iter().sum(),
+        most: begin.elapsed(),
+    }
 }
 
 fn milliseconds(range: std::ops::Range<u64>) -> Duration {
@@ -161,23 +217,38 @@ fn milliseconds(range: std::ops::Range<u64>) -> Duration {
 }
 
 fn one_sleep(answer: &mut Answer) -> Result<()> {
-    asleep(|| sleep(&[milliseconds(20..60)]))?.join().map_err(panicked)?.is_in(answer)
+    asleep(|| sleep(&[milliseconds(20..60)]))?
+        .join()
+        .map_err(panicked)?
+        .is_in(answer)
 }
 
 fn some_sleeps(answer: &mut Answer) -> Result<()> {
-    let times: Vec<_> = (0..fastrand::u8(2..5)).map(|_| milliseconds(10..30)).collect();
-    asleep(move || sleep(&times))?.join().map_err(panicked)?.is_in(answer)
+    let times: Vec<_> = (0..fastrand::u8(2..5))
+        .map(|_| milliseconds(10..30))
+        .collect();
+    asleep(move || sleep(&times))?
+        .join()
+        .map_err(panicked)?
+        .is_in(answer)
 }
 
 fn sleeps_at_once(answer: &mut Answer) -> Result<()> {
     let long = asleep(|| sleep(&[milliseconds(500..700)]))?;
     let short = asleep(|| sleep(&[milliseconds(20..60)]))?;
-    let (short, long) = (short.join().map_err(panicked)?, long.join().map_err(panicked)?);
-    [long, short].iter().try_for_each(|slept| slept.is_in(answer))
+    let (short, long) = (
+        short.join().map_err(panicked)?,
+        long.join().map_err(panicked)?,
+    );
+    [long, short]
+        .iter()
+        .try_for_each(|slept| slept.is_in(answer))
 }
 
 fn sleeps_are_forgotten(answer: &mut Answer) -> Result<()> {
-    let slept = asleep(|| sleep(&[milliseconds(5..10)]))?.join().map_err(panicked)?;
+    let slept = asleep(|| sleep(&[milliseconds(5..10)]))?
+        .join()
+        .map_err(panicked)?;
     let start = answer.hash::<u32, u64>("START")?;
     for id in [slept.thread, std::process::id()] {
         ensure!(
@@ -188,7 +259,8 @@ fn sleeps_are_forgotten(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-/// Starts a thread and waits until it sleeps. We ourselves never sleep here: it would be seen as well.
+/// Starts a thread and waits until it sleeps. We ourselves never sleep here: it would be seen as
+/// well.
 fn asleep(work: impl FnOnce() -> Slept + Send + 'static) -> Result<JoinHandle<Slept>> {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -215,12 +287,24 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> anyhow::Error {
 
 impl Slept {
     fn is_in(&self, answer: &Answer) -> Result<()> {
-        let Self { thread, least, most } = *self;
+        let Self {
+            thread,
+            least,
+            most,
+        } = *self;
         let found = entry(answer.hash::<u32, u64>("SLEPT")?.get(&thread, 0))?;
-        let did = format!("thread {thread} slept between {} and {} us", least.as_micros(), most.as_micros());
+        let did = format!(
+            "thread {thread} slept between {} and {} us",
+            least.as_micros(),
+            most.as_micros()
+        );
         let found = found.with_context(|| format!("{did}, and SLEPT has no entry for it"))?;
         let found = Duration::from_nanos(found);
-        ensure!(least <= found && found <= most, "{did}, and SLEPT says {} us", found.as_micros());
+        ensure!(
+            least <= found && found <= most,
+            "{did}, and SLEPT says {} us",
+            found.as_micros()
+        );
         Ok(())
     }
 }
@@ -246,7 +330,9 @@ impl Errno {
 }
 
 fn fails(path: &Path, errno: Errno) -> Result<()> {
-    let error = fs::remove_file(path).err().and_then(|error| error.raw_os_error());
+    let error = fs::remove_file(path)
+        .err()
+        .and_then(|error| error.raw_os_error());
     ensure!(
         error == Some(errno as i32),
         "remove {}: the kernel said {error:?}, not {}",
@@ -280,7 +366,9 @@ fn errors(answer: &mut Answer) -> Result<()> {
     for program in [work::name(), work::name()] {
         let counts = all.map(|errno| (errno, fastrand::u64(2..6)));
         work::as_thread(&program, move || {
-            counts.iter().try_for_each(|(errno, times)| fail(*times, *errno).map(|_| ()))
+            counts
+                .iter()
+                .try_for_each(|(errno, times)| fail(*times, *errno).map(|_| ()))
         })?;
         for (errno, times) in counts {
             let (count, _) = failure(answer, &program, times, errno)?;
@@ -339,7 +427,10 @@ fn failure_if_any(answer: &Answer, program: &str, errno: i32) -> Result<Option<(
         let (count, name) = value.split_at(8);
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         let count = count.first_chunk().copied().unwrap_or_default();
-        (u64::from_ne_bytes(count), String::from_utf8_lossy(name).into_owned())
+        (
+            u64::from_ne_bytes(count),
+            String::from_utf8_lossy(name).into_owned(),
+        )
     }))
 }
 
@@ -355,7 +446,8 @@ fn nothing_that_works(answer: &mut Answer) -> Result<()> {
 }
 
 fn names_are_forgotten(answer: &mut Answer) -> Result<()> {
-    let (thread, ()) = work::as_thread(&work::name(), || remove_existing(1).and(remove_missing(1)))?;
+    let (thread, ()) =
+        work::as_thread(&work::name(), || remove_existing(1).and(remove_missing(1)))?;
     let id = u64::from(std::process::id()) << 32 | u64::from(thread);
     let names = answer.hash::<u64, [u8; 64]>("NAMES")?;
     ensure!(

@@ -28,8 +28,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[],
             globals: &[],
             checks: &[
-                Check { says: "lets other modes through", holds: other_modes },
-                Check { says: "denies setuid and setgid", holds: setuid_modes },
+                Check {
+                    says: "lets other modes through",
+                    holds: other_modes,
+                },
+                Check {
+                    says: "denies setuid and setgid",
+                    holds: setuid_modes,
+                },
             ],
         }),
     },
@@ -40,9 +46,18 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<u16, i64>("VERDICTS")],
             globals: &[],
             checks: &[
-                Check { says: "returns what the table says", holds: verdicts },
-                Check { says: "denies where the table makes no sense", holds: mistakes },
-                Check { says: "lets all else through", holds: not_in_the_table },
+                Check {
+                    says: "returns what the table says",
+                    holds: verdicts,
+                },
+                Check {
+                    says: "denies where the table makes no sense",
+                    holds: mistakes,
+                },
+                Check {
+                    says: "lets all else through",
+                    holds: not_in_the_table,
+                },
             ],
         }),
     },
@@ -50,14 +65,32 @@ pub const EXERCISES: &[Exercise] = &[
         name: "05/port-guard",
         judge: Judge::Kernel(Kernel {
             programs: &[("guard_bind", Hook::Lsm("socket_bind"))],
-            maps: &[MapSpec::hash::<u16, [u32; 2]>("RULES"), MapSpec::ring_buf("ATTEMPTS")],
+            maps: &[
+                MapSpec::hash::<u16, [u32; 2]>("RULES"),
+                MapSpec::ring_buf("ATTEMPTS"),
+            ],
             globals: &[],
             checks: &[
-                Check { says: "denies whom a port does not belong to", holds: denied },
-                Check { says: "lets all else through", holds: allowed },
-                Check { says: "reports what it denies", holds: reported },
-                Check { says: "only reports under an audit", holds: audited },
-                Check { says: "denies when nobody reads the reports", holds: unread },
+                Check {
+                    says: "denies whom a port does not belong to",
+                    holds: denied,
+                },
+                Check {
+                    says: "lets all else through",
+                    holds: allowed,
+                },
+                Check {
+                    says: "reports what it denies",
+                    holds: reported,
+                },
+                Check {
+                    says: "only reports under an audit",
+                    holds: audited,
+                },
+                Check {
+                    says: "denies when nobody reads the reports",
+                    holds: unread,
+                },
             ],
         }),
     },
@@ -72,7 +105,10 @@ fn other_modes(_: &mut Answer) -> Result<()> {
         change_mode(&scratch.path, mode)
             .with_context(|| format!("chmod {mode:o} should have been let through"))?;
         let found = mode_of(&scratch.path)?;
-        ensure!(found == mode, "chmod {mode:o} was let through, and the mode is {found:o}");
+        ensure!(
+            found == mode,
+            "chmod {mode:o} was let through, and the mode is {found:o}"
+        );
     }
     Ok(())
 }
@@ -105,22 +141,31 @@ fn mode_of(path: &Path) -> Result<u32> {
 fn is_denied<T>(result: io::Result<T>, expected: Errno) -> Result<()> {
     let code = match result {
         Ok(_) => Err(anyhow!("should have been denied, and was let through")),
-        Err(error) => error.raw_os_error().with_context(|| format!("should have been denied: {error}")),
+        Err(error) => error
+            .raw_os_error()
+            .with_context(|| format!("should have been denied: {error}")),
     }?;
     let expected = expected.raw_os_error();
-    ensure!(code == expected, "should have been denied with the error {expected}, and got {code}");
+    ensure!(
+        code == expected,
+        "should have been denied with the error {expected}, and got {code}"
+    );
     Ok(())
 }
 
 // Ports.
 
-const ANYWHERE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+const ANYWHERE: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+];
 
 /// Different ports that nobody uses. As two bytes, each is two letters: see [`name_like`].
 fn ports<const COUNT: usize>() -> [u16; COUNT] {
     let letters = fastrand::choose_multiple(b'a'..=b'z', COUNT);
     let mut letters = letters.into_iter();
-    [(); COUNT].map(|()| u16::from_be_bytes([letters.next().unwrap_or(b'a'), fastrand::u8(b'a'..=b'z')]))
+    [(); COUNT]
+        .map(|()| u16::from_be_bytes([letters.next().unwrap_or(b'a'), fastrand::u8(b'a'..=b'z')]))
 }
 
 /// Gives the port back when it is done.
@@ -130,18 +175,22 @@ fn bind(address: IpAddr, port: u16) -> io::Result<()> {
     if bound == port {
         Ok(())
     } else {
-        Err(io::Error::other(format!("it returned no error, and bound port {bound}")))
+        Err(io::Error::other(format!(
+            "it returned no error, and bound port {bound}"
+        )))
     }
 }
 
 fn is_bound(address: IpAddr, port: u16) -> Result<()> {
-    bind(address, port)
-        .with_context(|| format!("bind port {port} of {address}, which should have been let through"))
+    bind(address, port).with_context(|| {
+        format!("bind port {port} of {address}, which should have been let through")
+    })
 }
 
 /// A name that begins with the same two bytes as an address with this port does.
 fn bind_name_like(port: u16) -> Result<()> {
-    let name = String::from_utf8(port.to_be_bytes().to_vec()).context("choose ports that are letters")?;
+    let name =
+        String::from_utf8(port.to_be_bytes().to_vec()).context("choose ports that are letters")?;
     let path = format!("{name}{}", work::name());
     let bound = UnixDatagram::bind(&path);
     let _ = fs::remove_file(&path);
@@ -154,12 +203,19 @@ fn bind_name_like(port: u16) -> Result<()> {
 
 fn set_verdict(answer: &mut Answer, port: u16, verdict: i64) -> Result<()> {
     let mut verdicts = answer.hash_mut::<u16, i64>("VERDICTS")?;
-    verdicts.insert(port, verdict, 0).with_context(|| format!("write {verdict} to VERDICTS"))
+    verdicts
+        .insert(port, verdict, 0)
+        .with_context(|| format!("write {verdict} to VERDICTS"))
 }
 
 fn verdicts(answer: &mut Answer) -> Result<()> {
-    let errors =
-        [Errno::PERM, Errno::ACCESS, Errno::ADDRINUSE, Errno::NOBUFS, Errno::from_raw_os_error(4095)];
+    let errors = [
+        Errno::PERM,
+        Errno::ACCESS,
+        Errno::ADDRINUSE,
+        Errno::NOBUFS,
+        Errno::from_raw_os_error(4095),
+    ];
     for port in ports::<5>() {
         let error = *fastrand::choice(&errors).context("choose an error")?;
         set_verdict(answer, port, -i64::from(error.raw_os_error()))?;
@@ -173,7 +229,15 @@ fn verdicts(answer: &mut Answer) -> Result<()> {
 
 fn mistakes(answer: &mut Answer) -> Result<()> {
     // Some of them look like a verdict in their lower 32 bits.
-    let wrong = [1, i64::from(fastrand::u16(2..)), -4096, -(1 << 32) - 13, (1 << 32) - 13, 1 << 32, i64::MIN];
+    let wrong = [
+        1,
+        i64::from(fastrand::u16(2..)),
+        -4096,
+        -(1 << 32) - 13,
+        (1 << 32) - 13,
+        1 << 32,
+        i64::MIN,
+    ];
     for (port, verdict) in ports::<7>().into_iter().zip(wrong) {
         set_verdict(answer, port, verdict)?;
         let result = bind(ANYWHERE[0], port);
@@ -192,7 +256,9 @@ fn not_in_the_table(answer: &mut Answer) -> Result<()> {
     // The checks before may have left an entry of this port.
     let _ = answer.hash_mut::<u16, i64>("VERDICTS")?.remove(&absent);
     for port in [let_through, absent] {
-        ANYWHERE.into_iter().try_for_each(|address| is_bound(address, port))?;
+        ANYWHERE
+            .into_iter()
+            .try_for_each(|address| is_bound(address, port))?;
     }
     bind_name_like(denied)
 }
@@ -211,7 +277,11 @@ struct Attempt {
 
 impl Attempt {
     fn new(port: u16) -> Self {
-        Self { uid: fastrand::u32(1_000..60_000), name: work::name(), port }
+        Self {
+            uid: fastrand::u32(1_000..60_000),
+            name: work::name(),
+            port,
+        }
     }
 
     fn make(&self, address: IpAddr) -> Result<io::Result<()>> {
@@ -220,7 +290,10 @@ impl Attempt {
             // Only this thread becomes somebody else.
             set_thread_res_uid(uid, uid, uid).map(|()| bind(address, port))
         };
-        let thread = thread::Builder::new().name(self.name.clone()).spawn(work).context("start a thread")?;
+        let thread = thread::Builder::new()
+            .name(self.name.clone())
+            .spawn(work)
+            .context("start a thread")?;
         let result = thread.join().map_err(|_| anyhow!("a thread panicked"))?;
         result.with_context(|| format!("become user {}", self.uid))
     }
@@ -239,13 +312,16 @@ impl Attempt {
 
 fn set_rule(answer: &mut Answer, port: u16, uid: u32, action: u32) -> Result<()> {
     let mut rules = answer.hash_mut::<u16, [u32; 2]>("RULES")?;
-    rules.insert(port, [uid, action], 0).with_context(|| format!("write a rule for port {port} to RULES"))
+    rules
+        .insert(port, [uid, action], 0)
+        .with_context(|| format!("write a rule for port {port} to RULES"))
 }
 
 fn is_refused(attempt: &Attempt, address: IpAddr) -> Result<()> {
     let Attempt { uid, port, .. } = attempt;
-    is_denied(attempt.make(address)?, Errno::ACCESS)
-        .with_context(|| format!("port {port} belongs to another user; user {uid} binds it, of {address}"))
+    is_denied(attempt.make(address)?, Errno::ACCESS).with_context(|| {
+        format!("port {port} belongs to another user; user {uid} binds it, of {address}")
+    })
 }
 
 fn denied(answer: &mut Answer) -> Result<()> {
@@ -254,7 +330,13 @@ fn denied(answer: &mut Answer) -> Result<()> {
         set_rule(answer, port, fastrand::u32(1..1_000), DENY)?;
         for address in ANYWHERE {
             is_refused(&Attempt::new(port), address)?;
-            is_refused(&Attempt { uid: 0, ..Attempt::new(port) }, address)?;
+            is_refused(
+                &Attempt {
+                    uid: 0,
+                    ..Attempt::new(port)
+                },
+                address,
+            )?;
         }
     }
     Ok(())
@@ -292,35 +374,59 @@ fn audited(answer: &mut Answer) -> Result<()> {
 }
 
 /// Attempts under this action, and one that is no matter for a report.
-fn reports(answer: &mut Answer, action: u32, is_right: impl Fn(&Attempt) -> Result<()>) -> Result<()> {
+fn reports(
+    answer: &mut Answer,
+    action: u32,
+    is_right: impl Fn(&Attempt) -> Result<()>,
+) -> Result<()> {
     answer.records::<28>("ATTEMPTS")?;
     let owner = Attempt::new(0);
     let attempts: Vec<Attempt> = ports::<4>().into_iter().map(Attempt::new).collect();
     for attempt in &attempts {
         set_rule(answer, attempt.port, owner.uid, action)?;
         is_right(attempt)?;
-        let owners = Attempt { uid: owner.uid, ..Attempt::new(attempt.port) };
-        owners
-            .make(ANYWHERE[0])?
-            .with_context(|| format!("port {} belongs to user {}: bind it", attempt.port, owner.uid))?;
+        let owners = Attempt {
+            uid: owner.uid,
+            ..Attempt::new(attempt.port)
+        };
+        owners.make(ANYWHERE[0])?.with_context(|| {
+            format!(
+                "port {} belongs to user {}: bind it",
+                attempt.port, owner.uid
+            )
+        })?;
     }
     let records = answer.records::<28>("ATTEMPTS")?;
     let (made, found) = (attempts.len(), records.len());
-    ensure!(found == made, "{made} attempts were made, and ATTEMPTS has {found} records");
+    ensure!(
+        found == made,
+        "{made} attempts were made, and ATTEMPTS has {found} records"
+    );
     for (attempt, record) in attempts.iter().zip(records) {
         let expected = shown(&attempt.record(u16::from(action == DENY)));
         let found = shown(&record);
-        ensure!(found == expected, "a record should be {expected}, and is {found}");
+        ensure!(
+            found == expected,
+            "a record should be {expected}, and is {found}"
+        );
     }
     Ok(())
 }
 
 fn shown(record: &[u8; 28]) -> String {
-    let word = |at: usize| u32::from_ne_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+    let word = |at: usize| {
+        u32::from_ne_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
+    };
     let half = |at: usize| u16::from_ne_bytes([record[at], record[at + 1]]);
     let comm = String::from_utf8_lossy(&record[12..]);
     let comm = comm.trim_end_matches('\0').escape_debug();
-    format!("(uid {}, pid {}, port {}, denied {}, comm {comm})", word(0), word(4), half(8), half(10))
+    format!(
+        "(uid {}, pid {}, port {}, denied {}, comm {comm})",
+        word(0),
+        word(4),
+        half(8),
+        half(10)
+    )
 }
 
 /// The ring buffer that the exercise gives has room for about a hundred.
@@ -333,6 +439,9 @@ fn unread(answer: &mut Answer) -> Result<()> {
             .with_context(|| format!("attempt {number} without reading ATTEMPTS"))?;
     }
     let found = answer.records::<28>("ATTEMPTS")?.len();
-    ensure!(found > 50, "150 attempts were made without reading ATTEMPTS, and it has {found} records");
+    ensure!(
+        found > 50,
+        "150 attempts were made without reading ATTEMPTS, and it has {found} records"
+    );
     Ok(())
 }

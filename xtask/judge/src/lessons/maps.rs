@@ -24,10 +24,22 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::ring_buf("OPENS")],
             globals: &[],
             checks: &[
-                Check { says: "reports a path that is opened", holds: short_path },
-                Check { says: "reports a path of thousands of bytes whole", holds: long_path },
-                Check { says: "reports a short one after it as short as it is", holds: short_path },
-                Check { says: "reports no path that is not opened", holds: no_path },
+                Check {
+                    says: "reports a path that is opened",
+                    holds: short_path,
+                },
+                Check {
+                    says: "reports a path of thousands of bytes whole",
+                    holds: long_path,
+                },
+                Check {
+                    says: "reports a short one after it as short as it is",
+                    holds: short_path,
+                },
+                Check {
+                    says: "reports no path that is not opened",
+                    holds: no_path,
+                },
             ],
         }),
     },
@@ -41,13 +53,22 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::per_cpu_hash::<i32, Sizes>("READS")],
             globals: &[],
             checks: &[
-                Check { says: "adds up the reads of one thread", holds: one_reader },
-                Check { says: "has no entry for a thread that only writes", holds: no_reader },
+                Check {
+                    says: "adds up the reads of one thread",
+                    holds: one_reader,
+                },
+                Check {
+                    says: "has no entry for a thread that only writes",
+                    holds: no_reader,
+                },
                 Check {
                     says: "is right about a thread that waits while another reads",
                     holds: waiting_reader,
                 },
-                Check { says: "is right about a thread that wakes up on another CPU", holds: moving_reader },
+                Check {
+                    says: "is right about a thread that wakes up on another CPU",
+                    holds: moving_reader,
+                },
             ],
         }),
     },
@@ -64,11 +85,26 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")],
             globals: &[],
             checks: &[
-                Check { says: "counts what a program makes", holds: made },
-                Check { says: "counts what a program removes", holds: removed },
-                Check { says: "counts what a program renames", holds: renamed },
-                Check { says: "has no entry for a program that only reads and writes", holds: unchanged },
-                Check { says: "counts a program that comes after hundreds of others", holds: latecomer },
+                Check {
+                    says: "counts what a program makes",
+                    holds: made,
+                },
+                Check {
+                    says: "counts what a program removes",
+                    holds: removed,
+                },
+                Check {
+                    says: "counts what a program renames",
+                    holds: renamed,
+                },
+                Check {
+                    says: "has no entry for a program that only reads and writes",
+                    holds: unchanged,
+                },
+                Check {
+                    says: "counts a program that comes after hundreds of others",
+                    holds: latecomer,
+                },
             ],
         }),
     },
@@ -87,7 +123,10 @@ fn no_path(answer: &mut Answer) -> Result<()> {
     let path = format!("/tmp/{}", work::name());
     ensure!(fs::metadata(&path).is_err(), "{path} should not exist");
     let reported = paths(answer)?.contains(&path);
-    ensure!(!reported, "{path} was looked for and not opened, and OPENS has a record of it");
+    ensure!(
+        !reported,
+        "{path} was looked for and not opened, and OPENS has a record of it"
+    );
     Ok(())
 }
 
@@ -97,8 +136,16 @@ fn opened(answer: &mut Answer, path: &str) -> Result<()> {
     drop(File::open(path));
     let paths = paths(answer)?;
     let seen: Vec<String> = paths.iter().map(|path| abridged(path)).collect();
-    let seen = if seen.is_empty() { "nothing".to_owned() } else { seen.join(", ") };
-    ensure!(paths.iter().any(|seen| seen == path), "{} was opened, and OPENS has {seen}", abridged(path));
+    let seen = if seen.is_empty() {
+        "nothing".to_owned()
+    } else {
+        seen.join(", ")
+    };
+    ensure!(
+        paths.iter().any(|seen| seen == path),
+        "{} was opened, and OPENS has {seen}",
+        abridged(path)
+    );
     Ok(())
 }
 
@@ -107,12 +154,18 @@ fn paths(answer: &mut Answer) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     for record in answer.records_of_any_size("OPENS")? {
         let Some((pid, path)) = record.split_first_chunk() else {
-            bail!("a record in OPENS has {} bytes, and should have more than 4", record.len())
+            bail!(
+                "a record in OPENS has {} bytes, and should have more than 4",
+                record.len()
+            )
         };
         if u32::from_ne_bytes(*pid) != process::id() {
             continue;
         }
-        let text = path.iter().position(|&byte| byte == 0).unwrap_or(path.len());
+        let text = path
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(path.len());
         let (length, right) = (path.len(), text + 1);
         ensure!(
             length == right,
@@ -124,7 +177,11 @@ fn paths(answer: &mut Answer) -> Result<Vec<String>> {
 }
 
 fn abridged(path: &str) -> String {
-    if path.len() < 40 { path.to_owned() } else { format!("{}... ({} bytes)", &path[..27], path.len()) }
+    if path.len() < 40 {
+        path.to_owned()
+    } else {
+        format!("{}... ({} bytes)", &path[..27], path.len())
+    }
 }
 
 /// What a read asked for, and what it got.
@@ -137,7 +194,10 @@ fn one_reader(answer: &mut Answer) -> Result<()> {
             let [asked, got] = read_at_once()?;
             sum = [sum[0] + asked, sum[1] + got];
         }
-        ensure!(File::open("/tmp")?.read(&mut [0; 100]).is_err(), "a folder cannot be read like a file");
+        ensure!(
+            File::open("/tmp")?.read(&mut [0; 100]).is_err(),
+            "a folder cannot be read like a file"
+        );
         Ok((gettid(), sum))
     })?;
     adds_up(answer, thread, expected)
@@ -165,7 +225,8 @@ fn moving_reader(answer: &mut Answer) -> Result<()> {
     sleeping_reader(answer, 1)
 }
 
-/// A thread goes to sleep in a read, on CPU 0. While another one reads there, it waits; then it wakes up.
+/// A thread goes to sleep in a read, on CPU 0. While another one reads there, it waits; then it
+/// wakes up.
 fn sleeping_reader(answer: &mut Answer, wakes_up_on: usize) -> Result<()> {
     let (asks, gets) = (fastrand::usize(5000..9000), fastrand::usize(1..64));
     let (reader, writer) = io::pipe().context("make a pipe")?;
@@ -182,7 +243,9 @@ fn sleeping_reader(answer: &mut Answer, wakes_up_on: usize) -> Result<()> {
         work::wait_for_sleep(thread)?;
         let other = work::as_program("other", 0, || Ok((gettid(), read_at_once()?)))?;
         work::move_to(wakes_up_on, Some(thread))?;
-        writer.write_all(&vec![0; gets]).context("write to a pipe")?;
+        writer
+            .write_all(&vec![0; gets])
+            .context("write to a pipe")?;
         Ok::<_, anyhow::Error>(((thread, work::join(sleeper)?), other))
     })?;
     adds_up(answer, other.0, other.1)?;
@@ -192,7 +255,9 @@ fn sleeping_reader(answer: &mut Answer, wakes_up_on: usize) -> Result<()> {
 /// Reads from a pipe that has something.
 fn read_at_once() -> Result<Sizes> {
     let (reader, mut writer) = io::pipe().context("make a pipe")?;
-    writer.write_all(&vec![0; fastrand::usize(1..64)]).context("write to a pipe")?;
+    writer
+        .write_all(&vec![0; fastrand::usize(1..64)])
+        .context("write to a pipe")?;
     read(&reader, fastrand::usize(64..4096))
 }
 
@@ -239,7 +304,9 @@ fn removed(answer: &mut Answer) -> Result<()> {
         let (files, inner) = (fastrand::u64(1..6), folder.path().join(cpu.to_string()));
         fs::create_dir(&inner).context("make a folder")?;
         make(&inner, "file", files)?;
-        work::as_program(&program, cpu, || fs::remove_dir_all(&inner).context("remove a folder"))?;
+        work::as_program(&program, cpu, || {
+            fs::remove_dir_all(&inner).context("remove a folder")
+        })?;
         removed += files + 1;
     }
     changed(answer, &program, [0, removed, 0])
@@ -269,7 +336,10 @@ fn unchanged(answer: &mut Answer) -> Result<()> {
         fs::write(&path, "text").context("write a file")?;
         fs::read(&path).context("read a file")
     })?;
-    let entry = answer.per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?.get(&comm(&program), 0).ok();
+    let entry = answer
+        .per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?
+        .get(&comm(&program), 0)
+        .ok();
     let entry = entry.map(|values| summed(&values));
     ensure!(
         entry.is_none(),
@@ -294,8 +364,15 @@ fn latecomer(answer: &mut Answer) -> Result<()> {
     let files = fastrand::u64(2..9);
     work::as_program(&program, 0, || make(folder.path(), "late", files))?;
     changed(answer, &program, [files, 0, 0])?;
-    let entries = answer.per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?.keys().flatten().count();
-    ensure!(entries <= ROOM, "TOP has {entries} entries, and {ROOM} should be enough");
+    let entries = answer
+        .per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?
+        .keys()
+        .flatten()
+        .count();
+    ensure!(
+        entries <= ROOM,
+        "TOP has {entries} entries, and {ROOM} should be enough"
+    );
     Ok(())
 }
 
@@ -308,10 +385,15 @@ fn changed(answer: &Answer, program: &str, expected: [u64; 3]) -> Result<()> {
     let top = answer.per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?;
     let seen = top.get(&comm(program), 0).ok();
     let expected_words = told(expected);
-    let seen =
-        seen.with_context(|| format!("{program} did this: {expected_words}; and TOP has no entry for it"))?;
+    let seen = seen.with_context(|| {
+        format!("{program} did this: {expected_words}; and TOP has no entry for it")
+    })?;
     let seen = summed(&seen);
-    ensure!(seen == expected, "{program} did this: {expected_words}; and TOP says {}", told(seen));
+    ensure!(
+        seen == expected,
+        "{program} did this: {expected_words}; and TOP says {}",
+        told(seen)
+    );
     Ok(())
 }
 

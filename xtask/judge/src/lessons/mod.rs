@@ -24,5 +24,7 @@ const LESSONS: [&[Exercise]; 7] = [
 
 pub fn find(name: &str) -> Result<&'static Exercise> {
     let mut exercises = LESSONS.iter().copied().flatten();
-    exercises.find(|exercise| exercise.name == name).with_context(|| format!("find the judge of {name}"))
+    exercises
+        .find(|exercise| exercise.name == name)
+        .with_context(|| format!("find the judge of {name}"))
 }

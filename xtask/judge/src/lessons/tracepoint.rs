@@ -23,8 +23,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<[u8; 16], u64>("COUNTS")],
             globals: &[],
             checks: &[
-                Check { says: "counts the executions of one program", holds: one_program },
-                Check { says: "counts each program on its own", holds: many_programs },
+                Check {
+                    says: "counts the executions of one program",
+                    holds: one_program,
+                },
+                Check {
+                    says: "counts each program on its own",
+                    holds: many_programs,
+                },
             ],
         }),
     },
@@ -35,9 +41,18 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::per_cpu_hash::<[u8; 16], u64>("EXITS")],
             globals: &[],
             checks: &[
-                Check { says: "counts the processes of one program", holds: one_program_ends },
-                Check { says: "counts no thread that ends before its process", holds: threads_end },
-                Check { says: "counts each program on its own", holds: many_programs_end },
+                Check {
+                    says: "counts the processes of one program",
+                    holds: one_program_ends,
+                },
+                Check {
+                    says: "counts no thread that ends before its process",
+                    holds: threads_end,
+                },
+                Check {
+                    says: "counts each program on its own",
+                    holds: many_programs_end,
+                },
             ],
         }),
     },
@@ -50,13 +65,31 @@ pub const EXERCISES: &[Exercise] = &[
                 MapSpec::ring_buf("LOG"),
                 MapSpec::per_cpu_array::<u64>("LOST"),
             ],
-            globals: &[Global { name: "FILENAME", value: filename_offset }],
+            globals: &[Global {
+                name: "FILENAME",
+                value: filename_offset,
+            }],
             checks: &[
-                Check { says: "logs a program that a user in USERS executes", holds: user_is_logged },
-                Check { says: "tells which file was executed", holds: file_is_told },
-                Check { says: "cuts a path that is too long", holds: path_is_cut },
-                Check { says: "logs no other user", holds: others_are_not_logged },
-                Check { says: "counts in LOST what does not fit", holds: losses_are_counted },
+                Check {
+                    says: "logs a program that a user in USERS executes",
+                    holds: user_is_logged,
+                },
+                Check {
+                    says: "tells which file was executed",
+                    holds: file_is_told,
+                },
+                Check {
+                    says: "cuts a path that is too long",
+                    holds: path_is_cut,
+                },
+                Check {
+                    says: "logs no other user",
+                    holds: others_are_not_logged,
+                },
+                Check {
+                    says: "counts in LOST what does not fit",
+                    holds: losses_are_counted,
+                },
             ],
         }),
     },
@@ -70,20 +103,29 @@ fn one_program(answer: &mut Answer) -> Result<()> {
 
 fn many_programs(answer: &mut Answer) -> Result<()> {
     // A name of 15 bytes is the longest that the kernel keeps.
-    let programs = [(work::name(), fastrand::u64(1..5)), (format!("{}-tool-of-15-bytes", work::name()), 3)];
+    let programs = [
+        (work::name(), fastrand::u64(1..5)),
+        (format!("{}-tool-of-15-bytes", work::name()), 3),
+    ];
     for (name, times) in &programs {
         work::execute_as(name, *times)?;
     }
-    programs.iter().try_for_each(|(name, times)| counted(answer, name, *times))
+    programs
+        .iter()
+        .try_for_each(|(name, times)| counted(answer, name, *times))
 }
 
 fn counted(answer: &Answer, name: &str, times: u64) -> Result<()> {
     let counts = answer.hash::<[u8; 16], u64>("COUNTS")?;
     let count = counts.get(&comm(name), 0).ok();
     let name = &name[..name.len().min(15)];
-    let count = count
-        .with_context(|| format!("{name} was executed {times} times, and COUNTS has no entry for it"))?;
-    ensure!(count == times, "{name} was executed {times} times, and COUNTS says {count}");
+    let count = count.with_context(|| {
+        format!("{name} was executed {times} times, and COUNTS has no entry for it")
+    })?;
+    ensure!(
+        count == times,
+        "{name} was executed {times} times, and COUNTS says {count}"
+    );
     Ok(())
 }
 
@@ -94,11 +136,16 @@ fn one_program_ends(answer: &mut Answer) -> Result<()> {
 }
 
 fn many_programs_end(answer: &mut Answer) -> Result<()> {
-    let programs = [(work::name(), fastrand::u64(1..5)), (work::name(), fastrand::u64(1..5))];
+    let programs = [
+        (work::name(), fastrand::u64(1..5)),
+        (work::name(), fastrand::u64(1..5)),
+    ];
     for (name, times) in &programs {
         work::execute_as(name, *times)?;
     }
-    programs.iter().try_for_each(|(name, times)| ended(answer, name, *times))
+    programs
+        .iter()
+        .try_for_each(|(name, times)| ended(answer, name, *times))
 }
 
 fn threads_end(answer: &mut Answer) -> Result<()> {
@@ -108,21 +155,31 @@ fn threads_end(answer: &mut Answer) -> Result<()> {
         work::wait_for_end(thread)?;
     }
     let count = exits(answer, &name)?.unwrap_or(0);
-    ensure!(count == 0, "{times} threads with the name {name} ended, no process, and EXITS says {count}");
+    ensure!(
+        count == 0,
+        "{times} threads with the name {name} ended, no process, and EXITS says {count}"
+    );
     Ok(())
 }
 
 fn ended(answer: &Answer, name: &str, times: u64) -> Result<()> {
     let count = exits(answer, name)?;
-    let count =
-        count.with_context(|| format!("{times} processes of {name} ended, and EXITS has no entry for it"))?;
-    ensure!(count == times, "{times} processes of {name} ended, and EXITS says {count}");
+    let count = count.with_context(|| {
+        format!("{times} processes of {name} ended, and EXITS has no entry for it")
+    })?;
+    ensure!(
+        count == times,
+        "{times} processes of {name} ended, and EXITS says {count}"
+    );
     Ok(())
 }
 
 fn exits(answer: &Answer, name: &str) -> Result<Option<u64>> {
     let exits = answer.per_cpu_hash::<[u8; 16], [u64; 1]>("EXITS")?;
-    Ok(exits.get(&comm(name), 0).ok().map(|values| summed(&values)[0]))
+    Ok(exits
+        .get(&comm(name), 0)
+        .ok()
+        .map(|values| summed(&values)[0]))
 }
 
 fn filename_offset() -> Result<u32> {
@@ -138,9 +195,19 @@ fn user_is_logged(answer: &mut Answer) -> Result<()> {
     let seen = seen.with_context(|| {
         format!("user {uid} executed {shown} in process {pid}, and LOG has no record of it")
     })?;
-    let (seen, uid_seen, name) = (printable(until_nul(&seen.comm)), seen.uid, name(&program.path));
-    ensure!(uid_seen == uid, "user {uid} executed {shown}, and the record says that it was user {uid_seen}");
-    ensure!(seen == name, "a program called {name} was executed, and the record calls it '{seen}'");
+    let (seen, uid_seen, name) = (
+        printable(until_nul(&seen.comm)),
+        seen.uid,
+        name(&program.path),
+    );
+    ensure!(
+        uid_seen == uid,
+        "user {uid} executed {shown}, and the record says that it was user {uid_seen}"
+    );
+    ensure!(
+        seen == name,
+        "a program called {name} was executed, and the record calls it '{seen}'"
+    );
     Ok(())
 }
 
@@ -151,8 +218,12 @@ fn file_is_told(answer: &mut Answer) -> Result<()> {
 }
 
 fn path_is_cut(answer: &mut Answer) -> Result<()> {
-    let folder = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?;
-    let inner = folder.path().join(work::name().repeat(fastrand::usize(28..31)));
+    let folder = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir()?;
+    let inner = folder
+        .path()
+        .join(work::name().repeat(fastrand::usize(28..31)));
     fs::create_dir(&inner).context("make a folder")?;
     let program = Program::new(&inner.join(work::name()))?;
     let file = program.path.display().to_string();
@@ -166,7 +237,10 @@ fn told(answer: &mut Answer, program: &Program, file: &str) -> Result<()> {
     let seen = log.iter().find(|record| record.pid == pid);
     let seen = seen.with_context(|| format!("{file} was executed, and LOG has no record of it"))?;
     let seen = printable(until_nul(&seen.file));
-    ensure!(seen == file, "{file} was executed, and the file in its record is '{seen}'");
+    ensure!(
+        seen == file,
+        "{file} was executed, and the file in its record is '{seen}'"
+    );
     Ok(())
 }
 
@@ -176,11 +250,18 @@ fn others_are_not_logged(answer: &mut Answer) -> Result<()> {
     only_one_is_logged(answer, &program, first, second)?;
     let mut users = answer.hash_mut::<u32, u8>("USERS")?;
     users.remove(&first).context("remove a user from USERS")?;
-    users.insert(second, 1, 0).context("insert a user into USERS")?;
+    users
+        .insert(second, 1, 0)
+        .context("insert a user into USERS")?;
     only_one_is_logged(answer, &program, second, first)
 }
 
-fn only_one_is_logged(answer: &mut Answer, program: &Program, watched: u32, other: u32) -> Result<()> {
+fn only_one_is_logged(
+    answer: &mut Answer,
+    program: &Program,
+    watched: u32,
+    other: u32,
+) -> Result<()> {
     for uid in [other, 0, watched] {
         program.execute_by(uid)?;
     }
@@ -222,13 +303,19 @@ fn program() -> Result<Program> {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Puts a user into USERS that nobody can know beforehand, and forgets what was logged before.
 fn watch_somebody(answer: &mut Answer) -> Result<u32> {
     let uid = fastrand::u32(1000..60000);
-    answer.hash_mut::<u32, u8>("USERS")?.insert(uid, 1, 0).context("insert a user into USERS")?;
+    answer
+        .hash_mut::<u32, u8>("USERS")?
+        .insert(uid, 1, 0)
+        .context("insert a user into USERS")?;
     log(answer)?;
     Ok(uid)
 }
@@ -246,8 +333,11 @@ struct Record {
 /// What was logged since the last time.
 fn log(answer: &mut Answer) -> Result<Vec<Record>> {
     let records = answer.records::<{ 24 + FILE_SIZE }>("LOG")?;
-    let number =
-        |record: &[u8], at: usize| record[at..].first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+    let number = |record: &[u8], at: usize| {
+        record[at..]
+            .first_chunk()
+            .map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    };
     let part = |record: &[u8; 24 + FILE_SIZE]| Record {
         pid: number(record, 0),
         uid: number(record, 4),

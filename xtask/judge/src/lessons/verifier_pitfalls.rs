@@ -1,5 +1,5 @@
-//! Lesson 07. A program that the verifier accepts must do its work as well: there is an easy way to make any program
-//! load, which is to take out what it was for.
+//! Lesson 07. A program that the verifier accepts must do its work as well: there is an easy way to
+//! make any program load, which is to take out what it was for.
 
 use std::process;
 
@@ -22,8 +22,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<u32, u64>("REMOVED")],
             globals: &[],
             checks: &[
-                Check { says: "counts the files that a thread removes", holds: one_thread },
-                Check { says: "counts each thread on its own, and files only", holds: many_threads },
+                Check {
+                    says: "counts the files that a thread removes",
+                    holds: one_thread,
+                },
+                Check {
+                    says: "counts each thread on its own, and files only",
+                    holds: many_threads,
+                },
             ],
         }),
     },
@@ -34,9 +40,18 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<u16, u64>("BLOCKED")],
             globals: &[],
             checks: &[
-                Check { says: "drops datagrams to a blocked port, and counts them", holds: blocked_port },
-                Check { says: "finds the port behind IPv4 options", holds: port_behind_options },
-                Check { says: "passes all else, and frames that end early", holds: not_blocked },
+                Check {
+                    says: "drops datagrams to a blocked port, and counts them",
+                    holds: blocked_port,
+                },
+                Check {
+                    says: "finds the port behind IPv4 options",
+                    holds: port_behind_options,
+                },
+                Check {
+                    says: "passes all else, and frames that end early",
+                    holds: not_blocked,
+                },
             ],
         }),
     },
@@ -47,8 +62,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::ring_buf("WRITTEN")],
             globals: &[],
             checks: &[
-                Check { says: "reports what fits the record", holds: short_writes },
-                Check { says: "reports the beginning of what is longer", holds: long_writes },
+                Check {
+                    says: "reports what fits the record",
+                    holds: short_writes,
+                },
+                Check {
+                    says: "reports the beginning of what is longer",
+                    holds: long_writes,
+                },
             ],
         }),
     },
@@ -59,8 +80,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::ring_buf("SIGNALS")],
             globals: &[],
             checks: &[
-                Check { says: "reports signals", holds: signals },
-                Check { says: "says nothing of signal 0", holds: no_signals },
+                Check {
+                    says: "reports signals",
+                    holds: signals,
+                },
+                Check {
+                    says: "says nothing of signal 0",
+                    holds: no_signals,
+                },
             ],
         }),
     },
@@ -71,9 +98,18 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::array::<[u64; 2]>("SERVERS")],
             globals: &[],
             checks: &[
-                Check { says: "chooses by the source address", holds: servers_up },
-                Check { says: "goes on to the next that is up", holds: servers_down },
-                Check { says: "drops what no server is up for, and passes the rest", holds: no_server },
+                Check {
+                    says: "chooses by the source address",
+                    holds: servers_up,
+                },
+                Check {
+                    says: "goes on to the next that is up",
+                    holds: servers_down,
+                },
+                Check {
+                    says: "drops what no server is up for, and passes the rest",
+                    holds: no_server,
+                },
             ],
         }),
     },
@@ -84,8 +120,14 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::ring_buf("CAPTURED")],
             globals: &[],
             checks: &[
-                Check { says: "captures frames", holds: captures },
-                Check { says: "leaves out frames that are too short", holds: too_short },
+                Check {
+                    says: "captures frames",
+                    holds: captures,
+                },
+                Check {
+                    says: "leaves out frames that are too short",
+                    holds: too_short,
+                },
             ],
         }),
     },
@@ -105,17 +147,29 @@ fn many_threads(answer: &mut Answer) -> Result<()> {
         .map(|times| Ok((work::in_a_thread(move || work::remove_files(times))?, times)))
         .collect::<Result<Vec<_>>>()?;
     let other = work::in_a_thread(|| work::remove_folders(3))?;
-    threads.into_iter().try_for_each(|(thread, times)| removed(answer, thread, times))?;
-    let counted = answer.hash::<u32, u64>("REMOVED")?.get(&other, 0).unwrap_or(0);
-    ensure!(counted == 0, "thread {other} removed 3 folders and no file, and REMOVED says {counted}");
+    threads
+        .into_iter()
+        .try_for_each(|(thread, times)| removed(answer, thread, times))?;
+    let counted = answer
+        .hash::<u32, u64>("REMOVED")?
+        .get(&other, 0)
+        .unwrap_or(0);
+    ensure!(
+        counted == 0,
+        "thread {other} removed 3 folders and no file, and REMOVED says {counted}"
+    );
     Ok(())
 }
 
 fn removed(answer: &Answer, thread: u32, times: u64) -> Result<()> {
     let count = answer.hash::<u32, u64>("REMOVED")?.get(&thread, 0).ok();
-    let count = count
-        .with_context(|| format!("thread {thread} removed {times} files, and REMOVED has no entry for it"))?;
-    ensure!(count == times, "thread {thread} removed {times} files, and REMOVED says {count}");
+    let count = count.with_context(|| {
+        format!("thread {thread} removed {times} files, and REMOVED has no entry for it")
+    })?;
+    ensure!(
+        count == times,
+        "thread {thread} removed {times} files, and REMOVED says {count}"
+    );
     Ok(())
 }
 
@@ -127,7 +181,11 @@ fn blocked_port(answer: &mut Answer) -> Result<()> {
     for port in ports {
         let times = fastrand::u64(1..6);
         for _ in 0..times {
-            let datagram = frame::udp(frame::ipv4(), port, &frame::payload(fastrand::usize(0..100)))?;
+            let datagram = frame::udp(
+                frame::ipv4(),
+                port,
+                &frame::payload(fastrand::usize(0..100)),
+            )?;
             frame::should(
                 DROP,
                 answer,
@@ -156,11 +214,13 @@ fn port_behind_options(answer: &mut Answer) -> Result<()> {
         let options = other.to_be_bytes().repeat(words * 2);
         let open = frame::port_besides(&[port, other]);
         let datagram = frame::udp(frame::ipv4_with(&options)?, port, b"hello")?;
-        let what = format!("a datagram to the blocked port {port}, behind {bytes} bytes of options,");
+        let what =
+            format!("a datagram to the blocked port {port}, behind {bytes} bytes of options,");
         frame::should(DROP, answer, "block", &datagram, &what)?;
         let datagram = frame::udp(frame::ipv4_with(&options)?, open, b"hello")?;
-        let what =
-            format!("a datagram to port {open}, which is not blocked, behind {bytes} bytes of options,");
+        let what = format!(
+            "a datagram to port {open}, which is not blocked, behind {bytes} bytes of options,"
+        );
         frame::should(PASS, answer, "block", &datagram, &what)?;
     }
     counted(answer, port, 3)?;
@@ -174,7 +234,10 @@ fn not_blocked(answer: &mut Answer) -> Result<()> {
     fragment[14 + 6..14 + 8].copy_from_slice(&fastrand::u16(1..0x1fff).to_be_bytes());
     let others = [
         ("a TCP segment", frame::tcp(frame::ipv4(), port, b"hello")?),
-        ("a datagram in IPv6", frame::udp(frame::ipv6(), port, b"hello")?),
+        (
+            "a datagram in IPv6",
+            frame::udp(frame::ipv6(), port, b"hello")?,
+        ),
         ("a later fragment", fragment),
     ];
     for (what, frame) in others {
@@ -183,10 +246,19 @@ fn not_blocked(answer: &mut Answer) -> Result<()> {
     let options = other.to_be_bytes().repeat(2 * fastrand::usize(0..10));
     let datagram = frame::udp(frame::ipv4_with(&options)?, port, b"")?;
     for end in 14..datagram.len() {
-        let what = format!("a datagram of {} bytes, cut off after {end},", datagram.len());
+        let what = format!(
+            "a datagram of {} bytes, cut off after {end},",
+            datagram.len()
+        );
         frame::should(PASS, answer, "block", &datagram[..end], &what)?;
     }
-    frame::should(DROP, answer, "block", &datagram, "a datagram to a blocked port, with nothing in it,")?;
+    frame::should(
+        DROP,
+        answer,
+        "block",
+        &datagram,
+        "a datagram to a blocked port, with nothing in it,",
+    )?;
     counted(answer, port, 1)
 }
 
@@ -195,14 +267,20 @@ fn blocked(answer: &mut Answer) -> Result<[u16; 2]> {
     let port = frame::port_besides(&[]);
     let ports = [port, frame::port_besides(&[port])];
     let mut map = answer.hash_mut::<u16, u64>("BLOCKED")?;
-    ports.iter().try_for_each(|port| map.insert(port, 0, 0)).context("write to BLOCKED")?;
+    ports
+        .iter()
+        .try_for_each(|port| map.insert(port, 0, 0))
+        .context("write to BLOCKED")?;
     Ok(ports)
 }
 
 fn counted(answer: &Answer, port: u16, times: u64) -> Result<()> {
     let count = answer.hash::<u16, u64>("BLOCKED")?.get(&port, 0).ok();
     let count = count.with_context(|| format!("the entry of port {port} is gone from BLOCKED"))?;
-    ensure!(count == times, "{times} datagrams to port {port} were to be dropped, and BLOCKED says {count}");
+    ensure!(
+        count == times,
+        "{times} datagrams to port {port} were to be dropped, and BLOCKED says {count}"
+    );
     Ok(())
 }
 
@@ -212,36 +290,67 @@ fn counted(answer: &Answer, port: u16, times: u64) -> Result<()> {
 const SHOWN: usize = 64;
 
 fn short_writes(answer: &mut Answer) -> Result<()> {
-    writes(answer, &[1, fastrand::usize(2..SHOWN), fastrand::usize(2..SHOWN), SHOWN])
+    writes(
+        answer,
+        &[
+            1,
+            fastrand::usize(2..SHOWN),
+            fastrand::usize(2..SHOWN),
+            SHOWN,
+        ],
+    )
 }
 
 fn long_writes(answer: &mut Answer) -> Result<()> {
-    writes(answer, &[SHOWN + 1, fastrand::usize(SHOWN + 1..1000), fastrand::usize(1000..5000), 3])
+    writes(
+        answer,
+        &[
+            SHOWN + 1,
+            fastrand::usize(SHOWN + 1..1000),
+            fastrand::usize(1000..5000),
+            3,
+        ],
+    )
 }
 
 fn writes(answer: &mut Answer, lengths: &[usize]) -> Result<()> {
     // What others wrote in the meantime.
     answer.records::<72>("WRITTEN")?;
-    let texts: Vec<_> = lengths.iter().map(|length| frame::payload(*length)).collect();
+    let texts: Vec<_> = lengths
+        .iter()
+        .map(|length| frame::payload(*length))
+        .collect();
     let written = texts.clone();
     let thread = work::in_a_thread(move || work::write_to_file(&written))?;
     let records = answer.records::<72>("WRITTEN")?;
-    let of_thread: Vec<_> = records.iter().filter(|record| number(*record, 0) == thread).collect();
+    let of_thread: Vec<_> = records
+        .iter()
+        .filter(|record| number(*record, 0) == thread)
+        .collect();
     ensure!(
         of_thread.len() == texts.len(),
         "thread {thread} wrote {} times, and WRITTEN has {} records of it",
         texts.len(),
         of_thread.len()
     );
-    of_thread.into_iter().zip(&texts).try_for_each(|(record, text)| reported(record, text))
+    of_thread
+        .into_iter()
+        .zip(&texts)
+        .try_for_each(|(record, text)| reported(record, text))
 }
 
 fn reported(record: &[u8; 72], text: &[u8]) -> Result<()> {
     let (length, said) = (text.len(), number(record, 4));
-    ensure!(said as usize == length, "{length} bytes were written, and the record says {said}");
+    ensure!(
+        said as usize == length,
+        "{length} bytes were written, and the record says {said}"
+    );
     let mut start = text[..length.min(SHOWN)].to_vec();
     start.resize(SHOWN, 0);
-    let wrong = start.iter().zip(&record[8..]).position(|(expected, seen)| expected != seen);
+    let wrong = start
+        .iter()
+        .zip(&record[8..])
+        .position(|(expected, seen)| expected != seen);
     match wrong {
         Some(at) => anyhow::bail!(
             "{length} bytes were written; byte {at} of `start` should be {}, and is {}",
@@ -258,12 +367,20 @@ fn reported(record: &[u8; 72], text: &[u8]) -> Result<()> {
 const HARMLESS: [Signal; 3] = [Signal::CHILD, Signal::URG, Signal::WINCH];
 
 fn signals(answer: &mut Answer) -> Result<()> {
-    let sent: Vec<Signal> = (0..fastrand::usize(3..9)).map(|_| HARMLESS[fastrand::usize(..3)]).collect();
+    let sent: Vec<Signal> = (0..fastrand::usize(3..9))
+        .map(|_| HARMLESS[fastrand::usize(..3)])
+        .collect();
     for signal in &sent {
         kill_process(rustix::process::getpid(), *signal).context("send a signal")?;
     }
     let own = process::id().cast_signed();
-    told(answer, &sent.iter().map(|signal| (own, signal.as_raw())).collect::<Vec<_>>())
+    told(
+        answer,
+        &sent
+            .iter()
+            .map(|signal| (own, signal.as_raw()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn no_signals(answer: &mut Answer) -> Result<()> {
@@ -272,10 +389,14 @@ fn no_signals(answer: &mut Answer) -> Result<()> {
         test_kill_process(rustix::process::getpid()).context("ask for a process")?;
         if fastrand::u8(..) < 10 {
             // No system has that many processes: nobody gets the signal.
-            let nobody = Pid::from_raw(fastrand::i32(5_000_000..i32::MAX)).context("make up a process")?;
+            let nobody =
+                Pid::from_raw(fastrand::i32(5_000_000..i32::MAX)).context("make up a process")?;
             let signal = HARMLESS[fastrand::usize(..3)];
             let refused = kill_process(nobody, signal);
-            ensure!(refused == Err(Errno::SRCH), "process {nobody:?} was not to exist");
+            ensure!(
+                refused == Err(Errno::SRCH),
+                "process {nobody:?} was not to exist"
+            );
             sent.push((nobody.as_raw_nonzero().get(), signal.as_raw()));
         }
     }
@@ -284,11 +405,21 @@ fn no_signals(answer: &mut Answer) -> Result<()> {
 
 fn told(answer: &mut Answer, sent: &[(i32, i32)]) -> Result<()> {
     let records = answer.records::<12>("SIGNALS")?;
-    let of_own = records.iter().filter(|record| number(*record, 0) == process::id());
-    let told: Vec<_> =
-        of_own.map(|record| (number(record, 4).cast_signed(), number(record, 8).cast_signed())).collect();
+    let of_own = records
+        .iter()
+        .filter(|record| number(*record, 0) == process::id());
+    let told: Vec<_> = of_own
+        .map(|record| {
+            (
+                number(record, 4).cast_signed(),
+                number(record, 8).cast_signed(),
+            )
+        })
+        .collect();
     let in_words = |signals: &[(i32, i32)]| {
-        let each = signals.iter().map(|(target, number)| format!("{number} to {target}"));
+        let each = signals
+            .iter()
+            .map(|(target, number)| format!("{number} to {target}"));
         each.collect::<Vec<_>>().join(", ")
     };
     ensure!(
@@ -328,12 +459,28 @@ fn no_server(answer: &mut Answer) -> Result<()> {
     let nobody = [false; SERVERS as usize];
     set_servers(answer, nobody)?;
     let frame = frame::udp(frame::ipv4(), frame::port_besides(&[]), b"hello")?;
-    frame::should(DROP, answer, "choose", &frame, "a packet that no server was up for")?;
+    frame::should(
+        DROP,
+        answer,
+        "choose",
+        &frame,
+        "a packet that no server was up for",
+    )?;
     let other = frame::udp(frame::ipv6(), frame::port_besides(&[]), b"hello")?;
     frame::should(PASS, answer, "choose", &other, "a packet in IPv6")?;
     let short = &frame[..fastrand::usize(14..34)];
-    frame::should(PASS, answer, "choose", short, "a packet that was cut off in its IPv4 header")?;
-    frames_of(answer, [0; SERVERS as usize], "nothing that is for a server was sent")
+    frame::should(
+        PASS,
+        answer,
+        "choose",
+        short,
+        "a packet that was cut off in its IPv4 header",
+    )?;
+    frames_of(
+        answer,
+        [0; SERVERS as usize],
+        "nothing that is for a server was sent",
+    )
 }
 
 /// Sends packets from this address, with these servers up.
@@ -341,17 +488,30 @@ fn chosen(answer: &mut Answer, from: u32, up: [bool; SERVERS as usize]) -> Resul
     set_servers(answer, up)?;
     let mut expected = [0; SERVERS as usize];
     let first = from % SERVERS;
-    let server = (first..first + SERVERS).map(|number| number % SERVERS).find(|number| up[*number as usize]);
+    let server = (first..first + SERVERS)
+        .map(|number| number % SERVERS)
+        .find(|number| up[*number as usize]);
     let server = server.context("find a server that is up")?;
     let times = fastrand::u64(1..4);
     for _ in 0..times {
-        let packet = frame::ethernet().ipv4(from.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
+        let packet =
+            frame::ethernet().ipv4(from.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
         let frame = frame::udp(packet, frame::port_besides(&[]), b"hello")?;
-        frame::should(PASS, answer, "choose", &frame, &format!("a packet for server {server}"))?;
+        frame::should(
+            PASS,
+            answer,
+            "choose",
+            &frame,
+            &format!("a packet for server {server}"),
+        )?;
     }
     expected[server as usize] = times;
     let up: Vec<u32> = (0..SERVERS).filter(|number| up[*number as usize]).collect();
-    frames_of(answer, expected, &format!("{times} packets were for server {first}, with {up:?} up"))
+    frames_of(
+        answer,
+        expected,
+        &format!("{times} packets were for server {first}, with {up:?} up"),
+    )
 }
 
 fn set_servers(answer: &mut Answer, up: [bool; SERVERS as usize]) -> Result<()> {
@@ -364,8 +524,13 @@ fn set_servers(answer: &mut Answer, up: [bool; SERVERS as usize]) -> Result<()> 
 
 fn frames_of(answer: &Answer, expected: [u64; SERVERS as usize], what: &str) -> Result<()> {
     let servers = answer.array::<[u64; 2]>("SERVERS")?;
-    let seen = (0..SERVERS).map(|number| Ok(servers.get(&number, 0)?[1])).collect::<Result<Vec<_>>>()?;
-    ensure!(seen == expected, "{what}: the frames of the servers should be {expected:?}, and are {seen:?}");
+    let seen = (0..SERVERS)
+        .map(|number| Ok(servers.get(&number, 0)?[1]))
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(
+        seen == expected,
+        "{what}: the frames of the servers should be {expected:?}, and are {seen:?}"
+    );
     Ok(())
 }
 
@@ -376,17 +541,28 @@ const PART: usize = 256;
 const CAPTURED: usize = 4 + 4 + PART;
 
 fn captures(answer: &mut Answer) -> Result<()> {
-    for length in [PART, fastrand::usize(PART + 1..600), fastrand::usize(600..1514), 1514] {
+    for length in [
+        PART,
+        fastrand::usize(PART + 1..600),
+        fastrand::usize(600..1514),
+        1514,
+    ] {
         let frame = frame_of(length)?;
         let records = captured(answer, &frame)?;
         let record = match &records[..] {
             [record] => record,
             other => {
-                anyhow::bail!("a frame of {length} bytes was sent, and CAPTURED has {} records", other.len())
+                anyhow::bail!(
+                    "a frame of {length} bytes was sent, and CAPTURED has {} records",
+                    other.len()
+                )
             }
         };
         let said = number(record, 0);
-        ensure!(said as usize == length, "a frame of {length} bytes was sent, and its record says {said}");
+        ensure!(
+            said as usize == length,
+            "a frame of {length} bytes was sent, and its record says {said}"
+        );
         ensure!(
             record[8..] == frame[..PART],
             "the record of a frame of {length} bytes does not begin as the frame"
@@ -403,7 +579,10 @@ fn captures(answer: &mut Answer) -> Result<()> {
 fn too_short(answer: &mut Answer) -> Result<()> {
     for length in [HEADERS, fastrand::usize(HEADERS..PART), PART - 1] {
         let records = captured(answer, &frame_of(length)?)?.len();
-        ensure!(records == 0, "a frame of {length} bytes was sent, and CAPTURED has {records} records");
+        ensure!(
+            records == 0,
+            "a frame of {length} bytes was sent, and CAPTURED has {records} records"
+        );
     }
     captures(answer)
 }
@@ -419,14 +598,22 @@ fn captured(answer: &mut Answer, frame: &[u8]) -> Result<Vec<[u8; CAPTURED]>> {
 }
 
 fn frame_of(length: usize) -> Result<Vec<u8>> {
-    frame::udp(frame::ipv4(), frame::port_besides(&[]), &frame::payload(length - HEADERS))
+    frame::udp(
+        frame::ipv4(),
+        frame::port_besides(&[]),
+        &frame::payload(length - HEADERS),
+    )
 }
 
 fn sum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |sum: u32, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()))
+    bytes.iter().fold(0, |sum: u32, byte| {
+        sum.wrapping_mul(31).wrapping_add((*byte).into())
+    })
 }
 
 /// The 32 bits at this place in a record.
 fn number(record: &[u8], at: usize) -> u32 {
-    record[at..].first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    record[at..]
+        .first_chunk()
+        .map_or(0, |bytes| u32::from_ne_bytes(*bytes))
 }

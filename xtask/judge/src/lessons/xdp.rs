@@ -21,9 +21,18 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::per_cpu_array::<u64>("PACKETS")],
             globals: &[],
             checks: &[
-                Check { says: "counts packets in IPv4", holds: protocols_v4 },
-                Check { says: "counts packets in IPv6", holds: protocols_v6 },
-                Check { says: "leaves out all else, and frames that end early", holds: no_protocol },
+                Check {
+                    says: "counts packets in IPv4",
+                    holds: protocols_v4,
+                },
+                Check {
+                    says: "counts packets in IPv6",
+                    holds: protocols_v6,
+                },
+                Check {
+                    says: "leaves out all else, and frames that end early",
+                    holds: no_protocol,
+                },
             ],
         }),
     },
@@ -34,9 +43,18 @@ pub const EXERCISES: &[Exercise] = &[
             maps: &[MapSpec::hash::<u16, u64>("BYTES")],
             globals: &[],
             checks: &[
-                Check { says: "adds up datagrams", holds: plain_datagrams },
-                Check { says: "counts datagrams with a VLAN tag as well", holds: tagged_datagrams },
-                Check { says: "leaves out all else", holds: no_datagrams },
+                Check {
+                    says: "adds up datagrams",
+                    holds: plain_datagrams,
+                },
+                Check {
+                    says: "counts datagrams with a VLAN tag as well",
+                    holds: tagged_datagrams,
+                },
+                Check {
+                    says: "leaves out all else",
+                    holds: no_datagrams,
+                },
             ],
         }),
     },
@@ -44,16 +62,28 @@ pub const EXERCISES: &[Exercise] = &[
         name: "06/limit-rate",
         judge: Judge::Kernel(Kernel {
             programs: &[("limit_rate", Hook::Xdp)],
-            maps: &[MapSpec::array::<[u64; 2]>("LIMIT"), MapSpec::hash::<[u8; 4], [u64; 3]>("SOURCES")],
+            maps: &[
+                MapSpec::array::<[u64; 2]>("LIMIT"),
+                MapSpec::hash::<[u8; 4], [u64; 3]>("SOURCES"),
+            ],
             globals: &[],
             checks: &[
-                Check { says: "drops what is over the limit", holds: over_the_limit },
+                Check {
+                    says: "drops what is over the limit",
+                    holds: over_the_limit,
+                },
                 Check {
                     says: "has a window for each source, and a limit that can change",
                     holds: many_sources,
                 },
-                Check { says: "begins a new window when the old one is over", holds: next_window },
-                Check { says: "passes what is not IPv4", holds: not_limited },
+                Check {
+                    says: "begins a new window when the old one is over",
+                    holds: next_window,
+                },
+                Check {
+                    says: "passes what is not IPv4",
+                    holds: not_limited,
+                },
             ],
         }),
     },
@@ -73,14 +103,29 @@ fn protocols_v6(answer: &mut Answer) -> Result<()> {
 }
 
 fn protocols(answer: &mut Answer, ip: fn() -> Ip, name: &str) -> Result<()> {
-    for protocol in [ip_number::TCP, ip_number::UDP, frame::protocol(), frame::protocol()] {
+    for protocol in [
+        ip_number::TCP,
+        ip_number::UDP,
+        frame::protocol(),
+        frame::protocol(),
+    ] {
         let (mut expected, times) = (counts(answer)?, fastrand::u64(2..9));
         for _ in 0..times {
             let packet = frame::packet(ip(), protocol)?;
-            frame::should(PASS, answer, "count", &packet, &format!("a packet in {name}"))?;
+            frame::should(
+                PASS,
+                answer,
+                "count",
+                &packet,
+                &format!("a packet in {name}"),
+            )?;
         }
         expected[usize::from(protocol.0)] += times;
-        compare(answer, &expected, &format!("{times} packets in {name} were of protocol {}", protocol.0))?;
+        compare(
+            answer,
+            &expected,
+            &format!("{times} packets in {name} were of protocol {}", protocol.0),
+        )?;
     }
     Ok(())
 }
@@ -96,8 +141,14 @@ fn no_protocol(answer: &mut Answer) -> Result<()> {
     other[12..14].copy_from_slice(&fastrand::u16(0x0801..0x8000).to_be_bytes());
     let frames = [
         ("a frame that is no IP packet", other),
-        ("a packet that was cut off in its IPv4 header", short(frame::ipv4(), 14 + 20)?),
-        ("a packet that was cut off in its IPv6 header", short(frame::ipv6(), 14 + 40)?),
+        (
+            "a packet that was cut off in its IPv4 header",
+            short(frame::ipv4(), 14 + 20)?,
+        ),
+        (
+            "a packet that was cut off in its IPv6 header",
+            short(frame::ipv6(), 14 + 40)?,
+        ),
     ];
     for (what, frame) in frames {
         frame::should(PASS, answer, "count", &frame, what)?;
@@ -111,14 +162,22 @@ fn counts(answer: &Answer) -> Result<Counts> {
     let packets = answer.per_cpu_array::<u64>("PACKETS")?;
     let mut counts = [0; 256];
     for (protocol, count) in (0..).zip(&mut counts) {
-        *count = packets.get(&protocol, 0).context("read PACKETS")?.iter().sum();
+        *count = packets
+            .get(&protocol, 0)
+            .context("read PACKETS")?
+            .iter()
+            .sum();
     }
     Ok(counts)
 }
 
 fn compare(answer: &Answer, expected: &Counts, what: &str) -> Result<()> {
     let seen = counts(answer)?;
-    match seen.iter().zip(expected).position(|(seen, expected)| seen != expected) {
+    match seen
+        .iter()
+        .zip(expected)
+        .position(|(seen, expected)| seen != expected)
+    {
         Some(protocol) => bail!(
             "{what}; PACKETS should say {} for protocol {protocol}, and says {}",
             expected[protocol],
@@ -177,9 +236,18 @@ fn no_datagrams(answer: &mut Answer) -> Result<()> {
     let tagged = frame::tagged(&datagram);
     let others = [
         ("a TCP segment", frame::tcp(frame::ipv4(), port, b"hello")?),
-        ("a datagram in IPv6", frame::udp(frame::ipv6(), port, b"hello")?),
-        ("a datagram that was cut off", datagram[..fastrand::usize(14..HEADERS)].to_vec()),
-        ("a datagram with a VLAN tag that was cut off", tagged[..fastrand::usize(14..tagged.len())].to_vec()),
+        (
+            "a datagram in IPv6",
+            frame::udp(frame::ipv6(), port, b"hello")?,
+        ),
+        (
+            "a datagram that was cut off",
+            datagram[..fastrand::usize(14..HEADERS)].to_vec(),
+        ),
+        (
+            "a datagram with a VLAN tag that was cut off",
+            tagged[..fastrand::usize(14..tagged.len())].to_vec(),
+        ),
     ];
     for (what, frame) in others {
         frame::should(PASS, answer, "add_up", &frame, what)?;
@@ -222,7 +290,12 @@ fn over_the_limit(answer: &mut Answer) -> Result<()> {
     let source = fastrand::u32(..);
     up_to_limit(answer, source, 0, limit)?;
     for number in limit + 1..=limit + over {
-        sends(answer, source, DROP, &format!("packet {number} of a source that may send {limit}"))?;
+        sends(
+            answer,
+            source,
+            DROP,
+            &format!("packet {number} of a source that may send {limit}"),
+        )?;
     }
     known(answer, source, limit, over)
 }
@@ -237,14 +310,19 @@ fn many_sources(answer: &mut Answer) -> Result<()> {
     set_limit(answer, limit + more, HOUR)?;
     for source in &sources {
         up_to_limit(answer, *source, limit, limit + more)?;
-        sends(answer, *source, DROP, "a packet over the limit that was raised")?;
+        sends(
+            answer,
+            *source,
+            DROP,
+            "a packet over the limit that was raised",
+        )?;
         known(answer, *source, limit + more, 1)?;
     }
     Ok(())
 }
 
-/// What takes long in a busy VM must not make this wrong: a packet may be dropped while the window can still be open,
-/// and passed as soon as it can be over.
+/// What takes long in a busy VM must not make this wrong: a packet may be dropped while the window
+/// can still be open, and passed as soon as it can be over.
 fn next_window(answer: &mut Answer) -> Result<()> {
     let window = Duration::from_millis(fastrand::u64(100..300));
     let source = fastrand::u32(..);
@@ -260,17 +338,31 @@ fn next_window(answer: &mut Answer) -> Result<()> {
         let verdict = answer.run("limit_rate", &packet_from(source)?)?.verdict;
         let milliseconds = window.as_millis();
         if verdict == PASS {
-            ensure!(Instant::now() >= earliest, "a window of {milliseconds} ms was over too early");
+            ensure!(
+                Instant::now() >= earliest,
+                "a window of {milliseconds} ms was over too early"
+            );
             break;
         }
-        ensure!(verdict == DROP, "a packet over the limit was given the verdict {verdict}");
-        ensure!(begin <= latest, "a window of {milliseconds} ms had passed, and a packet was still dropped");
+        ensure!(
+            verdict == DROP,
+            "a packet over the limit was given the verdict {verdict}"
+        );
+        ensure!(
+            begin <= latest,
+            "a window of {milliseconds} ms had passed, and a packet was still dropped"
+        );
         dropped += 1;
         thread::sleep(Duration::from_millis(10));
     }
     set_limit(answer, limit, HOUR)?;
     up_to_limit(answer, source, 1, limit)?;
-    sends(answer, source, DROP, "a packet over the limit, in the second window,")?;
+    sends(
+        answer,
+        source,
+        DROP,
+        "a packet over the limit, in the second window,",
+    )?;
     known(answer, source, limit, dropped + 1)
 }
 
@@ -281,20 +373,34 @@ fn not_limited(answer: &mut Answer) -> Result<()> {
     for _ in 0..3 {
         frame::should(PASS, answer, "limit_rate", &other, "a packet in IPv6")?;
         let short = &packet[..fastrand::usize(14..34)];
-        frame::should(PASS, answer, "limit_rate", short, "a packet that was cut off in its IPv4 header")?;
+        frame::should(
+            PASS,
+            answer,
+            "limit_rate",
+            short,
+            "a packet that was cut off in its IPv4 header",
+        )?;
     }
     Ok(())
 }
 
 fn set_limit(answer: &mut Answer, packets: u64, window: Duration) -> Result<()> {
     let limit = [packets, u64::try_from(window.as_nanos())?];
-    answer.array_mut::<[u64; 2]>("LIMIT")?.set(0, limit, 0).context("set LIMIT")
+    answer
+        .array_mut::<[u64; 2]>("LIMIT")?
+        .set(0, limit, 0)
+        .context("set LIMIT")
 }
 
 /// The packets after this many, and up to as many as may pass.
 fn up_to_limit(answer: &mut Answer, source: u32, passed: u64, limit: u64) -> Result<()> {
     for number in passed + 1..=limit {
-        sends(answer, source, PASS, &format!("packet {number} of a source that may send {limit}"))?;
+        sends(
+            answer,
+            source,
+            PASS,
+            &format!("packet {number} of a source that may send {limit}"),
+        )?;
     }
     Ok(())
 }
@@ -309,7 +415,10 @@ fn packet_from(source: u32) -> Result<Vec<u8>> {
 }
 
 fn known(answer: &Answer, source: u32, passed: u64, dropped: u64) -> Result<()> {
-    let entry = answer.hash::<[u8; 4], [u64; 3]>("SOURCES")?.get(&source.to_be_bytes(), 0).ok();
+    let entry = answer
+        .hash::<[u8; 4], [u64; 3]>("SOURCES")?
+        .get(&source.to_be_bytes(), 0)
+        .ok();
     let [_, said_passed, said_dropped] =
         entry.context("a source sent packets, and SOURCES has no entry for it")?;
     ensure!(

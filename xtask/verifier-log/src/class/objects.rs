@@ -1,4 +1,5 @@
-//! Objects with rules of their own: dynptrs, iterators, kptrs, trees, arenas, special fields of map values.
+//! Objects with rules of their own: dynptrs, iterators, kptrs, trees, arenas, special fields of map
+//! values.
 
 use super::Class;
 

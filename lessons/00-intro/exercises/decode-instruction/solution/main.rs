@@ -12,7 +12,9 @@ fn main() {
 }
 
 fn read(line: &str) -> Option<[u8; 8]> {
-    let bytes = line.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).ok());
+    let bytes = line
+        .split_whitespace()
+        .map(|byte| u8::from_str_radix(byte, 16).ok());
     bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 

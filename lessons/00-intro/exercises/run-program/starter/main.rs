@@ -1,4 +1,5 @@
-//! Runs eBPF bytecode. Reads the value of r1, then one instruction a line, and prints what r0 is at the end.
+//! Runs eBPF bytecode. Reads the value of r1, then one instruction a line, and prints what r0 is at
+//! the end.
 
 use std::io;
 
@@ -15,9 +16,15 @@ const FROM_REGISTER: u8 = 0x08;
 
 fn main() -> Result<(), String> {
     let mut lines = io::stdin().lines().map_while(Result::ok);
-    let r1 = lines.next().and_then(|line| line.parse().ok()).ok_or("the first line is no number")?;
+    let r1 = lines
+        .next()
+        .and_then(|line| line.parse().ok())
+        .ok_or("the first line is no number")?;
     let program: Option<Vec<Instruction>> = lines.map(|line| decode(&line)).collect();
-    println!("{}", run(&program.ok_or("a line has not eight bytes")?, r1)?);
+    println!(
+        "{}",
+        run(&program.ok_or("a line has not eight bytes")?, r1)?
+    );
     Ok(())
 }
 
@@ -27,10 +34,20 @@ fn run(program: &[Instruction], r1: u64) -> Result<u64, String> {
     let mut next: usize = 0;
     loop {
         // The verifier makes sure of this before a program runs. Here is no verifier.
-        let Instruction { code, dst, src, off, imm } = program.get(next).ok_or("the program was left")?;
+        let Instruction {
+            code,
+            dst,
+            src,
+            off,
+            imm,
+        } = program.get(next).ok_or("the program was left")?;
         next += 1;
         let _ = off;
-        let operand = if code & FROM_REGISTER == 0 { i64::from(*imm) as u64 } else { registers[*src] };
+        let operand = if code & FROM_REGISTER == 0 {
+            i64::from(*imm) as u64
+        } else {
+            registers[*src]
+        };
         let value = &mut registers[*dst];
         match code & !FROM_REGISTER {
             0x07 => *value = value.wrapping_add(operand),
@@ -43,7 +60,9 @@ fn run(program: &[Instruction], r1: u64) -> Result<u64, String> {
 }
 
 fn decode(line: &str) -> Option<Instruction> {
-    let bytes = line.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).ok());
+    let bytes = line
+        .split_whitespace()
+        .map(|byte| u8::from_str_radix(byte, 16).ok());
     let bytes: [u8; 8] = bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()?;
     Some(Instruction {
         code: bytes[0],

@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -28,8 +31,8 @@ pub fn removed(ctx: RetProbeContext) -> u32 {
 }
 
 fn count(pid: u32) {
-    // A process may have threads on several CPUs. `BPF_NOEXIST` lets one of them insert the entry, and
-    // all find it afterwards.
+    // A process may have threads on several CPUs. `BPF_NOEXIST` lets one of them insert the entry,
+    // and all find it afterwards.
     let _ = FAILED.insert(pid, 0, BPF_NOEXIST.into());
     if let Some(count) = FAILED.get_ptr_mut(pid) {
         // SAFETY: a pointer to a value of the map, which stays valid while the program runs.

@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -52,7 +55,8 @@ pub fn unlink_enter(ctx: ProbeContext) -> u32 {
 fn remember(ctx: &ProbeContext) -> Option<()> {
     let filename: *const Filename = ctx.arg(1)?;
     let mut name = [0; 64];
-    // SAFETY: the helpers check each address, and fail when it cannot be read; the verifier checks the buffer.
+    // SAFETY: the helpers check each address, and fail when it cannot be read; the verifier checks
+    // the buffer.
     unsafe {
         let from = bpf_probe_read_kernel(&raw const (*filename).name).ok()?;
         bpf_probe_read_kernel_str_bytes(from, &mut name).ok()?;
@@ -75,13 +79,22 @@ pub fn unlink_exit(ctx: RetProbeContext) -> u32 {
 }
 
 fn count(error: i32, name: &[u8; 64]) {
-    let Ok(program) = bpf_get_current_comm() else { return };
+    let Ok(program) = bpf_get_current_comm() else {
+        return;
+    };
     let reason = Reason { program, error };
     // Other CPUs may be here as well: one inserts the entry, and all find it afterwards.
-    let _ = FAILURES.insert(&reason, Failures { count: 0, last: *name }, BPF_NOEXIST.into());
+    let _ = FAILURES.insert(
+        &reason,
+        Failures {
+            count: 0,
+            last: *name,
+        },
+        BPF_NOEXIST.into(),
+    );
     if let Some(failures) = FAILURES.get_ptr_mut(&reason) {
-        // SAFETY: a pointer to a value of the map, which stays valid while the program runs. No count is
-        // lost; of two names that are written at once, a mix may be left.
+        // SAFETY: a pointer to a value of the map, which stays valid while the program runs. No
+        // count is lost; of two names that are written at once, a mix may be left.
         unsafe {
             atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*failures).count, 1);
             (*failures).last = *name;

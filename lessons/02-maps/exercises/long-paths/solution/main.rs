@@ -30,14 +30,19 @@ static SCRATCH: PerCpuArray<Open> = PerCpuArray::with_max_entries(1, 0);
 
 #[kprobe]
 pub fn on_open(ctx: ProbeContext) -> u32 {
-    let Some(path) = ctx.arg::<*const u8>(1) else { return 0 };
-    let Some(open) = SCRATCH.get_ptr_mut(0) else { return 0 };
+    let Some(path) = ctx.arg::<*const u8>(1) else {
+        return 0;
+    };
+    let Some(open) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
     // SAFETY: this CPU's own value, which nobody else uses while the program runs.
     let open = unsafe { &mut *open };
     open.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
     // SAFETY: the helper checks the address, and writes no more than the array holds.
-    let length =
-        unsafe { bpf_probe_read_user_str(open.path.as_mut_ptr().cast(), PATH_SIZE as u32, path.cast()) };
+    let length = unsafe {
+        bpf_probe_read_user_str(open.path.as_mut_ptr().cast(), PATH_SIZE as u32, path.cast())
+    };
     if length < 0 {
         return 0;
     }

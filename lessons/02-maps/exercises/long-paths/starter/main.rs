@@ -26,12 +26,18 @@ static OPENS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
 #[kprobe]
 pub fn on_open(ctx: ProbeContext) -> u32 {
-    let Some(path) = ctx.arg::<*const u8>(1) else { return 0 };
+    let Some(path) = ctx.arg::<*const u8>(1) else {
+        return 0;
+    };
     // TODO: this does not fit the stack. Work on a value of a map instead.
-    let mut open = Open { pid: (bpf_get_current_pid_tgid() >> 32) as u32, path: [0; PATH_SIZE] };
+    let mut open = Open {
+        pid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        path: [0; PATH_SIZE],
+    };
     // SAFETY: the helper checks the address, and writes no more than the array holds.
-    let length =
-        unsafe { bpf_probe_read_user_str(open.path.as_mut_ptr().cast(), PATH_SIZE as u32, path.cast()) };
+    let length = unsafe {
+        bpf_probe_read_user_str(open.path.as_mut_ptr().cast(), PATH_SIZE as u32, path.cast())
+    };
     if length < 0 {
         return 0;
     }

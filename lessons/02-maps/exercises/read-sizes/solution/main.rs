@@ -10,8 +10,8 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 
-/// Where the third argument lies in what the kernel gives to a program when a system call begins: after two other
-/// numbers and two arguments, of 8 bytes each.
+/// Where the third argument lies in what the kernel gives to a program when a system call begins:
+/// after two other numbers and two arguments, of 8 bytes each.
 const SIZE: usize = 32;
 
 /// Where the result lies when it ends.
@@ -34,7 +34,9 @@ static ASKED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
 #[tracepoint(category = "syscalls", name = "sys_enter_read")]
 pub fn on_read(ctx: TracePointContext) -> u32 {
     // SAFETY: a number, and any bytes are one.
-    let Ok(size) = (unsafe { ctx.read_at::<u64>(SIZE) }) else { return 0 };
+    let Ok(size) = (unsafe { ctx.read_at::<u64>(SIZE) }) else {
+        return 0;
+    };
     let _ = ASKED.insert(thread(), size, 0);
     0
 }
@@ -42,10 +44,14 @@ pub fn on_read(ctx: TracePointContext) -> u32 {
 #[tracepoint(category = "syscalls", name = "sys_exit_read")]
 pub fn on_return(ctx: TracePointContext) -> u32 {
     // SAFETY: nobody else writes to the entry of the thread that runs.
-    let Some(asked) = (unsafe { ASKED.get(thread()) }).copied() else { return 0 };
+    let Some(asked) = (unsafe { ASKED.get(thread()) }).copied() else {
+        return 0;
+    };
     let _ = ASKED.remove(thread());
     // SAFETY: a number, and any bytes are one.
-    let Ok(got) = (unsafe { ctx.read_at::<i64>(RESULT) }) else { return 0 };
+    let Ok(got) = (unsafe { ctx.read_at::<i64>(RESULT) }) else {
+        return 0;
+    };
     if got >= 0 {
         add(asked, got as u64);
     }

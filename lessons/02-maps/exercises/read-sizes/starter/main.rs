@@ -10,8 +10,8 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 
-/// Where the third argument lies in what the kernel gives to a program when a system call begins: after two other
-/// numbers and two arguments, of 8 bytes each.
+/// Where the third argument lies in what the kernel gives to a program when a system call begins:
+/// after two other numbers and two arguments, of 8 bytes each.
 const SIZE: usize = 32;
 
 /// Where the result lies when it ends.
@@ -34,8 +34,12 @@ static ASKED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 #[tracepoint(category = "syscalls", name = "sys_enter_read")]
 pub fn on_read(ctx: TracePointContext) -> u32 {
     // SAFETY: a number, and any bytes are one.
-    let Ok(size) = (unsafe { ctx.read_at::<u64>(SIZE) }) else { return 0 };
-    let Some(asked) = ASKED.get_ptr_mut(0) else { return 0 };
+    let Ok(size) = (unsafe { ctx.read_at::<u64>(SIZE) }) else {
+        return 0;
+    };
+    let Some(asked) = ASKED.get_ptr_mut(0) else {
+        return 0;
+    };
     // SAFETY: this CPU's own value, which nobody else uses while the program runs.
     unsafe { *asked = size };
     0
@@ -45,7 +49,9 @@ pub fn on_read(ctx: TracePointContext) -> u32 {
 pub fn on_return(ctx: TracePointContext) -> u32 {
     let Some(asked) = ASKED.get(0) else { return 0 };
     // SAFETY: a number, and any bytes are one.
-    let Ok(got) = (unsafe { ctx.read_at::<i64>(RESULT) }) else { return 0 };
+    let Ok(got) = (unsafe { ctx.read_at::<i64>(RESULT) }) else {
+        return 0;
+    };
     if got >= 0 {
         add(*asked, got as u64);
     }

@@ -17,12 +17,24 @@ pub struct Changes {
     renamed: u64,
 }
 
-const MADE: Changes = Changes { made: 1, removed: 0, renamed: 0 };
-const REMOVED: Changes = Changes { made: 0, removed: 1, renamed: 0 };
-const RENAMED: Changes = Changes { made: 0, removed: 0, renamed: 1 };
+const MADE: Changes = Changes {
+    made: 1,
+    removed: 0,
+    renamed: 0,
+};
+const REMOVED: Changes = Changes {
+    made: 0,
+    removed: 1,
+    renamed: 0,
+};
+const RENAMED: Changes = Changes {
+    made: 0,
+    removed: 0,
+    renamed: 1,
+};
 
-/// By the name of the program. Each CPU adds to a value of its own: user space sums them. When it is full, the
-/// program that changed nothing for longest makes room.
+/// By the name of the program. Each CPU adds to a value of its own: user space sums them. When it
+/// is full, the program that changed nothing for longest makes room.
 #[map]
 static TOP: LruPerCpuHashMap<[u8; 16], Changes> = LruPerCpuHashMap::with_max_entries(256, 0);
 
@@ -52,7 +64,9 @@ pub fn on_rename(_ctx: ProbeContext) -> u32 {
 }
 
 fn count(new: Changes) -> u32 {
-    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    let Ok(comm) = bpf_get_current_comm() else {
+        return 0;
+    };
     match TOP.get_ptr_mut(comm) {
         // SAFETY: this CPU's own value, which nobody else uses while the program runs.
         Some(changes) => unsafe {

@@ -17,10 +17,15 @@ pub struct Changes {
     renamed: u64,
 }
 
-const MADE: Changes = Changes { made: 1, removed: 0, renamed: 0 };
+const MADE: Changes = Changes {
+    made: 1,
+    removed: 0,
+    renamed: 0,
+};
 
 /// By the name of the program. Each CPU adds to a value of its own: user space sums them.
-// TODO: when this map is full, programs that come later are not counted. Take a kind of map that makes room.
+// TODO: when this map is full, programs that come later are not counted. Take a kind of map that
+// makes room.
 #[map]
 static TOP: PerCpuHashMap<[u8; 16], Changes> = PerCpuHashMap::with_max_entries(256, 0);
 
@@ -51,7 +56,9 @@ pub fn on_rename(_ctx: ProbeContext) -> u32 {
 }
 
 fn count(new: Changes) -> u32 {
-    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    let Ok(comm) = bpf_get_current_comm() else {
+        return 0;
+    };
     match TOP.get_ptr_mut(comm) {
         // SAFETY: this CPU's own value, which nobody else uses while the program runs.
         Some(changes) => unsafe {

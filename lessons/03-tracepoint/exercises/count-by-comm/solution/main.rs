@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -21,7 +24,9 @@ static COUNTS: HashMap<[u8; 16], u64> = HashMap::with_max_entries(1024, 0);
 
 #[tracepoint]
 pub fn count_exec(_ctx: TracePointContext) -> u32 {
-    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    let Ok(comm) = bpf_get_current_comm() else {
+        return 0;
+    };
     // Other CPUs may be here as well: one inserts the entry, and all find it afterwards.
     let _ = COUNTS.insert(comm, 0, BPF_NOEXIST.into());
     if let Some(count) = COUNTS.get_ptr_mut(comm) {

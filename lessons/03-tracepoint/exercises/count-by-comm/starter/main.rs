@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use aya_ebpf::{
     helpers::bpf_get_current_comm,
@@ -18,7 +21,9 @@ static COUNTS: HashMap<[u8; 16], u64> = HashMap::with_max_entries(1024, 0);
 
 #[tracepoint]
 pub fn count_exec(_ctx: TracePointContext) -> u32 {
-    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    let Ok(comm) = bpf_get_current_comm() else {
+        return 0;
+    };
     // TODO: count this execution in COUNTS, under `comm`. Other CPUs do so, too.
     let _ = comm;
     0

@@ -22,7 +22,9 @@ pub fn count_exit(_ctx: TracePointContext) -> u32 {
     if thread != process {
         return 0;
     }
-    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    let Ok(comm) = bpf_get_current_comm() else {
+        return 0;
+    };
     match EXITS.get_ptr_mut(comm) {
         // SAFETY: this CPU's own value, which nobody else uses while the program runs.
         Some(count) => unsafe { *count += 1 },

@@ -16,7 +16,9 @@ static EXITS: PerCpuHashMap<[u8; 16], u64> = PerCpuHashMap::with_max_entries(102
 
 #[tracepoint(category = "sched", name = "sched_process_exit")]
 pub fn count_exit(_ctx: TracePointContext) -> u32 {
-    let Ok(comm) = bpf_get_current_comm() else { return 0 };
+    let Ok(comm) = bpf_get_current_comm() else {
+        return 0;
+    };
     match EXITS.get_ptr_mut(comm) {
         // SAFETY: this CPU's own value, which nobody else uses while the program runs.
         Some(count) => unsafe { *count += 1 },

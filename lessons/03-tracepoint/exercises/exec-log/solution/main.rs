@@ -22,7 +22,8 @@ pub struct Record {
     file: [u8; 232],
 }
 
-/// Where the field `filename` lies in the event's record. User space sets it, from the event's format file.
+/// Where the field `filename` lies in the event's record. User space sets it, from the event's
+/// format file.
 #[unsafe(no_mangle)]
 static FILENAME: Global<u32> = Global::new(0);
 
@@ -44,7 +45,9 @@ pub fn log_exec(ctx: TracePointContext) -> u32 {
     if unsafe { USERS.get(uid) }.is_none() {
         return 0;
     }
-    let Some(mut entry) = LOG.reserve::<Record>(0) else { return lost() };
+    let Some(mut entry) = LOG.reserve::<Record>(0) else {
+        return lost();
+    };
     // SAFETY: the memory is reserved for us, and a Record is made of integers: any bytes are one.
     let record = unsafe { &mut *entry.as_mut_ptr() };
     record.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
@@ -63,7 +66,8 @@ fn read_file(ctx: &TracePointContext, file: &mut [u8; 232]) -> Result<(), i32> {
     let record: *const u8 = ctx.as_ptr().cast();
     // SAFETY: the helpers check each address, and fail when it cannot be read.
     unsafe {
-        // The low half says where in the event's record the text lies, the high half how long it is.
+        // The low half says where in the event's record the text lies, the high half how long it
+        // is.
         let data_loc: u32 = bpf_probe_read_kernel(record.add(FILENAME.load() as usize).cast())?;
         bpf_probe_read_kernel_str_bytes(record.add(data_loc as usize & 0xffff), file)?;
     }

@@ -26,7 +26,8 @@ static TOTALS: PerCpuArray<u64, 4> = PerCpuArray::new();
 
 fn add(total: u32, amount: u64) {
     if let Some(sum) = TOTALS.get_ptr_mut(total) {
-        // SAFETY: a pointer to this CPU's value of the map, which stays valid while the program runs.
+        // SAFETY: a pointer to this CPU's value of the map, which stays valid while the program
+        // runs.
         unsafe { *sum += amount };
     }
 }

@@ -26,7 +26,8 @@ static TOTALS: PerCpuArray<u64, 4> = PerCpuArray::new();
 
 fn add(total: u32, amount: u64) {
     if let Some(sum) = TOTALS.get_ptr_mut(total) {
-        // SAFETY: a pointer to this CPU's value of the map, which stays valid while the program runs.
+        // SAFETY: a pointer to this CPU's value of the map, which stays valid while the program
+        // runs.
         unsafe { *sum += amount };
     }
 }
@@ -37,8 +38,8 @@ pub fn read_exit(ctx: FExitContext) -> i32 {
         return 0;
     }
     add(CALLS, 1);
-    // TODO: add up the bytes that were asked for, in ASKED.
-    // TODO: the result is a number of bytes, or a negative error. Add the bytes up in GOT; count errors in FAILED.
+    // TODO: add up the bytes that were asked for, in ASKED. TODO: the result is a number of bytes,
+    // or a negative error. Add the bytes up in GOT; count errors in FAILED.
     let _ = (ctx, ASKED, GOT, FAILED);
     0
 }

@@ -1,4 +1,5 @@
-//! How long it takes to open a file: a histogram for each result of `do_sys_openat2(dirfd, name, how)`.
+//! How long it takes to open a file: a histogram for each result of `do_sys_openat2(dirfd, name,
+//! how)`.
 
 #![no_std]
 #![no_main]
@@ -42,7 +43,8 @@ fn now() -> u64 {
 
 fn count(row: &Row) {
     match HISTOGRAM.get_ptr_mut(row) {
-        // SAFETY: a pointer to this CPU's value of the map, which stays valid while the program runs.
+        // SAFETY: a pointer to this CPU's value of the map, which stays valid while the program
+        // runs.
         Some(calls) => unsafe { *calls += 1 },
         None => {
             let _ = HISTOGRAM.insert(row, 1, 0);
@@ -68,7 +70,10 @@ pub fn open_exit(ctx: FExitContext) -> i32 {
     // The result comes behind the three arguments.
     let result: i32 = ctx.arg(3);
     // TODO: how long did the call take? Put it in the row of its time.
-    count(&Row { result: result.min(0), row: 0 });
+    count(&Row {
+        result: result.min(0),
+        row: 0,
+    });
     0
 }
 

@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -69,13 +72,20 @@ pub fn limit_rate(ctx: XdpContext) -> u32 {
     // SAFETY: it only reads a clock.
     let now = unsafe { bpf_ktime_get_ns() };
     // Frames arrive on several CPUs: one inserts the entry, and all find it afterwards.
-    let first = Source { since: now, passed: 0, dropped: 0 };
+    let first = Source {
+        since: now,
+        passed: 0,
+        dropped: 0,
+    };
     let _ = SOURCES.insert(address, first, BPF_NOEXIST.into());
-    let (Some(limit), Some(source)) = (LIMIT.get(0), SOURCES.get_ptr_mut(address)) else { return XDP_PASS };
-    // SAFETY: the pointer is not null, and the value stays valid while the program runs. What other CPUs do
-    // meanwhile may let a few more packets pass; no count is lost.
+    let (Some(limit), Some(source)) = (LIMIT.get(0), SOURCES.get_ptr_mut(address)) else {
+        return XDP_PASS;
+    };
+    // SAFETY: the pointer is not null, and the value stays valid while the program runs. What other
+    // CPUs do meanwhile may let a few more packets pass; no count is lost.
     unsafe {
-        // Another CPU may have begun the window after `now` was read: a difference would then be huge.
+        // Another CPU may have begun the window after `now` was read: a difference would then be
+        // huge.
         if now >= (*source).since + limit.window {
             (*source).since = now;
             (*source).passed = 0;

@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -56,8 +59,12 @@ pub fn block(ctx: XdpContext) -> u32 {
         return XDP_PASS;
     }
     // SAFETY: both lie inside the frame.
-    let (ethernet, ip) =
-        unsafe { (&*(data as *const Ethernet), &*((data + size_of::<Ethernet>()) as *const Ipv4)) };
+    let (ethernet, ip) = unsafe {
+        (
+            &*(data as *const Ethernet),
+            &*((data + size_of::<Ethernet>()) as *const Ipv4),
+        )
+    };
     let words = ip.version_and_length & 0x0f;
     if u16::from_be(ethernet.ethertype) != ETHERTYPE_IPV4 || ip.protocol != UDP || words < 5 {
         return XDP_PASS;
@@ -73,9 +80,11 @@ pub fn block(ctx: XdpContext) -> u32 {
     }
     // SAFETY: it lies inside the frame, too.
     let port = u16::from_be(unsafe { (*(udp as *const Udp)).destination });
-    let Some(dropped) = BLOCKED.get_ptr_mut(port) else { return XDP_PASS };
-    // SAFETY: the pointer is not null, and the value stays valid while the program runs; other CPUs may add
-    // to it, too.
+    let Some(dropped) = BLOCKED.get_ptr_mut(port) else {
+        return XDP_PASS;
+    };
+    // SAFETY: the pointer is not null, and the value stays valid while the program runs; other CPUs
+    // may add to it, too.
     unsafe { atomic_xadd::<u64, u64, { Relaxed }>(dropped, 1) };
     XDP_DROP
 }

@@ -30,17 +30,32 @@ static CAPTURED: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 fn sum_of_end(ctx: &TcContext) -> u32 {
     let mut end = [0u8; PART as usize];
     // SAFETY: the helper writes no more than the array holds.
-    if unsafe { bpf_skb_load_bytes(ctx.as_ptr(), ctx.len() - PART, end.as_mut_ptr().cast(), PART) } != 0 {
+    if unsafe {
+        bpf_skb_load_bytes(
+            ctx.as_ptr(),
+            ctx.len() - PART,
+            end.as_mut_ptr().cast(),
+            PART,
+        )
+    } != 0
+    {
         return 0;
     }
-    end.iter().fold(0, |sum: u32, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()))
+    end.iter().fold(0, |sum: u32, byte| {
+        sum.wrapping_mul(31).wrapping_add((*byte).into())
+    })
 }
 
 #[classifier]
 pub fn capture(ctx: TcContext) -> i32 {
-    let mut captured = Captured { length: ctx.len(), sum: 0, start: [0; PART as usize] };
+    let mut captured = Captured {
+        length: ctx.len(),
+        sum: 0,
+        start: [0; PART as usize],
+    };
     // SAFETY: the helper writes no more than the array holds; it fails for a frame that is shorter.
-    if unsafe { bpf_skb_load_bytes(ctx.as_ptr(), 0, captured.start.as_mut_ptr().cast(), PART) } != 0 {
+    if unsafe { bpf_skb_load_bytes(ctx.as_ptr(), 0, captured.start.as_mut_ptr().cast(), PART) } != 0
+    {
         return TC_ACT_OK;
     }
     captured.sum = sum_of_end(&ctx);

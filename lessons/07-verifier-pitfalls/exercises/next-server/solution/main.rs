@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -52,9 +55,11 @@ pub fn choose(ctx: XdpContext) -> u32 {
     let mut number = u32::from_be_bytes(headers.source) % SERVERS_MAX;
     // If that one is down, the next takes over; the first comes after the last.
     for _ in 0..SERVERS_MAX {
-        let Some(server) = SERVERS.get_ptr_mut(number) else { break };
-        // SAFETY: the pointer is not null, and the value stays valid while the program runs; other CPUs may
-        // add to it, too.
+        let Some(server) = SERVERS.get_ptr_mut(number) else {
+            break;
+        };
+        // SAFETY: the pointer is not null, and the value stays valid while the program runs; other
+        // CPUs may add to it, too.
         unsafe {
             if (*server).up != 0 {
                 atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*server).frames, 1);

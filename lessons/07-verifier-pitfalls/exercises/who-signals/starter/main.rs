@@ -28,9 +28,17 @@ static SIGNALS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 #[tracepoint]
 pub fn on_kill(ctx: TracePointContext) -> u32 {
     // SAFETY: both are inside what this tracepoint gives.
-    let (Ok(target), Ok(number)) = (unsafe { (ctx.read_at(TARGET), ctx.read_at(NUMBER)) }) else { return 0 };
-    let Some(mut signal) = SIGNALS.reserve::<Signal>(0) else { return 0 };
-    signal.write(Signal { sender: (bpf_get_current_pid_tgid() >> 32) as u32, target, number });
+    let (Ok(target), Ok(number)) = (unsafe { (ctx.read_at(TARGET), ctx.read_at(NUMBER)) }) else {
+        return 0;
+    };
+    let Some(mut signal) = SIGNALS.reserve::<Signal>(0) else {
+        return 0;
+    };
+    signal.write(Signal {
+        sender: (bpf_get_current_pid_tgid() >> 32) as u32,
+        target,
+        number,
+    });
     // Signal 0 is none: it only asks whether the process is there.
     if number == 0 {
         return 0;

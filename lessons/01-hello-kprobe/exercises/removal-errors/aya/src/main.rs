@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "Rust has no other atomic addition for eBPF")]
+#![expect(
+    internal_features,
+    reason = "Rust has no other atomic addition for eBPF"
+)]
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -44,20 +47,30 @@ pub fn unlink_enter(_ctx: ProbeContext) -> u32 {
 pub fn unlink_exit(ctx: RetProbeContext) -> u32 {
     let ret: i32 = ctx.ret();
     if ret < 0 {
-        // TODO: which error, and which file? Take the name out of NAMES, also where the removal worked.
+        // TODO: which error, and which file? Take the name out of NAMES, also where the removal
+        // worked.
         count(0, &[0; 64]);
     }
     0
 }
 
 fn count(error: i32, name: &[u8; 64]) {
-    let Ok(program) = bpf_get_current_comm() else { return };
+    let Ok(program) = bpf_get_current_comm() else {
+        return;
+    };
     let reason = Reason { program, error };
     // Other CPUs may be here as well: one inserts the entry, and all find it afterwards.
-    let _ = FAILURES.insert(&reason, Failures { count: 0, last: *name }, BPF_NOEXIST.into());
+    let _ = FAILURES.insert(
+        &reason,
+        Failures {
+            count: 0,
+            last: *name,
+        },
+        BPF_NOEXIST.into(),
+    );
     if let Some(failures) = FAILURES.get_ptr_mut(&reason) {
-        // SAFETY: a pointer to a value of the map, which stays valid while the program runs. No count is
-        // lost; of two names that are written at once, a mix may be left.
+        // SAFETY: a pointer to a value of the map, which stays valid while the program runs. No
+        // count is lost; of two names that are written at once, a mix may be left.
         unsafe {
             atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*failures).count, 1);
             (*failures).last = *name;

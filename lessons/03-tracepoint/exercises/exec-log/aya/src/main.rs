@@ -19,7 +19,8 @@ pub struct Record {
     file: [u8; 232],
 }
 
-/// Where the field `filename` lies in the event's record. User space sets it, from the event's format file.
+/// Where the field `filename` lies in the event's record. User space sets it, from the event's
+/// format file.
 #[unsafe(no_mangle)]
 static FILENAME: Global<u32> = Global::new(0);
 
@@ -38,14 +39,17 @@ static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 pub fn log_exec(_ctx: TracePointContext) -> u32 {
     let uid = bpf_get_current_uid_gid() as u32;
     // TODO: log this only where USERS has an entry for `uid`.
-    let Some(mut entry) = LOG.reserve::<Record>(0) else { return lost() };
+    let Some(mut entry) = LOG.reserve::<Record>(0) else {
+        return lost();
+    };
     // SAFETY: the memory is reserved for us, and a Record is made of integers: any bytes are one.
     let record = unsafe { &mut *entry.as_mut_ptr() };
     record.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
     record.uid = uid;
     // SAFETY: the helper writes as many bytes as it is told.
     unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };
-    // TODO: the path of the file, into `record.file`. In the event's record, the field at FILENAME says where it lies.
+    // TODO: the path of the file, into `record.file`. In the event's record, the field at FILENAME
+    // says where it lies.
     record.file[0] = 0;
     entry.submit(0);
     0

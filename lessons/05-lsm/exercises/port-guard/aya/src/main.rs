@@ -1,4 +1,5 @@
-//! Ports that belong to one user each. An attempt by another user is denied and reported, or only reported.
+//! Ports that belong to one user each. An attempt by another user is denied and reported, or only
+//! reported.
 
 #![no_std]
 #![no_main]
@@ -42,7 +43,8 @@ pub struct Attempt {
 #[btf_map]
 static ATTEMPTS: RingBuf<Attempt, 4096> = RingBuf::new();
 
-/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so it never changes.
+/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so
+/// it never changes.
 #[repr(C)]
 struct Address {
     family: u16,
@@ -65,8 +67,12 @@ pub fn guard_bind(ctx: LsmContext) -> i32 {
     if previous != 0 {
         return previous;
     }
-    let Some(port) = port_of(address) else { return 0 };
-    let Some(rule) = RULES.get_ptr(port) else { return 0 };
+    let Some(port) = port_of(address) else {
+        return 0;
+    };
+    let Some(rule) = RULES.get_ptr(port) else {
+        return 0;
+    };
     // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
     let rule = unsafe { &*rule };
     if rule.uid == bpf_get_current_uid_gid() as u32 {

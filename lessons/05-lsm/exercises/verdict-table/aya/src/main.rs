@@ -15,7 +15,8 @@ const MAX_ERRNO: i64 = 4095;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
-/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so it never changes.
+/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so
+/// it never changes.
 #[repr(C)]
 struct Address {
     family: u16,
@@ -42,8 +43,12 @@ pub fn on_bind(ctx: LsmContext) -> i32 {
     if previous != 0 {
         return previous;
     }
-    let Some(port) = port_of(address) else { return 0 };
-    let Some(verdict) = VERDICTS.get_ptr(port) else { return 0 };
+    let Some(port) = port_of(address) else {
+        return 0;
+    };
+    let Some(verdict) = VERDICTS.get_ptr(port) else {
+        return 0;
+    };
     // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
     let verdict = unsafe { *verdict };
     // TODO: the verifier wants to know what this can be.

@@ -57,7 +57,9 @@ fn header<'a, T>(at: usize, end: usize) -> Option<&'a T> {
 
 #[xdp]
 pub fn count(ctx: XdpContext) -> u32 {
-    let Some(protocol) = protocol_of(ctx.data(), ctx.data_end()) else { return XDP_PASS };
+    let Some(protocol) = protocol_of(ctx.data(), ctx.data_end()) else {
+        return XDP_PASS;
+    };
     if let Some(packets) = PACKETS.get_ptr_mut(protocol.into()) {
         // SAFETY: it is this CPU's own counter.
         unsafe { *packets += 1 };

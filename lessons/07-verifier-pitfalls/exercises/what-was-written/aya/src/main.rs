@@ -26,11 +26,18 @@ static WRITTEN: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 /// It sees `vfs_write(file, from, count, position)`.
 #[kprobe]
 pub fn watch_writes(ctx: ProbeContext) -> u32 {
-    let (Some(from), Some(count)) = (ctx.arg::<*const u8>(1), ctx.arg::<usize>(2)) else { return 0 };
-    let mut written =
-        Written { thread: bpf_get_current_pid_tgid() as u32, length: count as u32, start: [0; 64] };
+    let (Some(from), Some(count)) = (ctx.arg::<*const u8>(1), ctx.arg::<usize>(2)) else {
+        return 0;
+    };
+    let mut written = Written {
+        thread: bpf_get_current_pid_tgid() as u32,
+        length: count as u32,
+        start: [0; 64],
+    };
     // SAFETY: the helper writes `count` bytes to `start`.
-    if unsafe { bpf_probe_read_user(written.start.as_mut_ptr().cast(), count as u32, from.cast()) } != 0 {
+    if unsafe { bpf_probe_read_user(written.start.as_mut_ptr().cast(), count as u32, from.cast()) }
+        != 0
+    {
         return 0;
     }
     let _ = WRITTEN.output::<Written>(&written, 0);
