@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Kernel side: says what goes into the function that removes a file, and what comes out of it.
+// A kprobe shows what goes into the function that removes a file, a kretprobe what comes out.
 //
-// Each message goes two ways: through a ring buffer, and into the kernel's trace buffer
-// (trace_pipe).
+// Each event leaves the kernel in two ways: through a ring buffer, and as text in the kernel's
+// trace buffer (trace_pipe).
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -10,33 +10,37 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-// ANCHOR: messages
-// aya-log has no twin in C, so we send what its messages are made of; user space makes the text.
-struct message {
+// The same struct as in src/event.rs.
+#define ENTER 0
+#define EXIT 1
+
+struct event {
 	__u32 pid;
-	__u32 exit; // 0: the function is entered, 1: it returns
+	__u32 kind; // ENTER or EXIT
 	__s32 value; // dirfd, or the return value
 	char name[64];
 };
 
+// ANCHOR: events
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 128 * 1024);
-} messages SEC(".maps");
-// ANCHOR_END: messages
+} events SEC(".maps");
+// ANCHOR_END: events
 
 // ANCHOR: kprobe
 SEC("kprobe")
 int BPF_KPROBE(hello_enter, int dirfd, struct filename *filename)
 {
-	struct message message = { .pid = bpf_get_current_pid_tgid() >> 32, .value = dirfd };
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct event event = { .pid = pid, .kind = ENTER, .value = dirfd };
 	const char *name = BPF_CORE_READ(filename, name);
 
-	if (bpf_probe_read_kernel_str(message.name, sizeof(message.name), name) < 0)
+	if (bpf_probe_read_kernel_str(event.name, sizeof(event.name), name) < 0)
 		return 1;
 
-	bpf_ringbuf_output(&messages, &message, sizeof(message), 0);
-	bpf_printk("pid=%d enter dirfd=%d name=%s", message.pid, dirfd, message.name);
+	bpf_ringbuf_output(&events, &event, sizeof(event), 0);
+	bpf_printk("pid=%d enter dirfd=%d name=%s", pid, dirfd, event.name);
 	return 0;
 }
 // ANCHOR_END: kprobe
@@ -45,10 +49,11 @@ int BPF_KPROBE(hello_enter, int dirfd, struct filename *filename)
 SEC("kretprobe")
 int BPF_KRETPROBE(hello_exit, int ret)
 {
-	struct message message = { .pid = bpf_get_current_pid_tgid() >> 32, .exit = 1, .value = ret };
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct event event = { .pid = pid, .kind = EXIT, .value = ret };
 
-	bpf_ringbuf_output(&messages, &message, sizeof(message), 0);
-	bpf_printk("pid=%d exit ret=%d", message.pid, ret);
+	bpf_ringbuf_output(&events, &event, sizeof(event), 0);
+	bpf_printk("pid=%d exit ret=%d", pid, ret);
 	return 0;
 }
 // ANCHOR_END: kretprobe

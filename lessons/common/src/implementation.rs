@@ -4,9 +4,9 @@ use clap::ValueEnum;
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Implementation {
-    /// Kernel side in Rust, loaded by aya
+    /// The eBPF program in Rust, loaded by aya
     #[default]
     Aya,
-    /// Kernel side in C, loaded by libbpf-rs
+    /// The eBPF program in C, loaded by libbpf-rs
     Libbpf,
 }

@@ -2,9 +2,14 @@
 //!
 //! ```text
 //!   problem         how a lesson fails: what is missing, what to type, the exit code
-//!   machine         what a lesson needs of this machine, asked before the kernel says only EPERM
+//!   machine         what a lesson needs of this machine, checked before the kernel says only EPERM
 //!   implementation  aya or libbpf: the value of --impl
 //!   stop            Ctrl-C ends a lesson's loop, not the lesson: it detaches and sums up
+//!   skeleton        includes what libbpf-cargo generated
+//!   ring_buffer     the records of a ring buffer, read by aya or by libbpf
+//!   record          the bytes of a record as a struct
+//!   trace_pipe      what bpf_printk wrote
+//!   kallsyms        which functions the running kernel has
 //!   btf             where a field lies in a struct of the running kernel
 //!   text            bytes and numbers of the kernel, fit for a terminal
 //!   screen          standard output
@@ -13,11 +18,16 @@
 mod implementation;
 mod problem;
 mod screen;
+mod skeleton;
 mod stop;
 
 pub mod btf;
+pub mod kallsyms;
 pub mod machine;
+pub mod record;
+pub mod ring_buffer;
 pub mod text;
+pub mod trace_pipe;
 
 pub use implementation::Implementation;
 pub use problem::{NotReady, exit_code};

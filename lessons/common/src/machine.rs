@@ -75,15 +75,15 @@ impl Need {
 }
 
 pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    nix::unistd::geteuid().is_root()
 }
 
 /// The kernel's name for itself, as `uname -r` prints it.
 pub fn release() -> String {
-    rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned()
+    match nix::sys::utsname::uname() {
+        Ok(names) => names.release().to_string_lossy().into_owned(),
+        Err(_) => "unknown".to_owned(),
+    }
 }
 
 /// Whether the kernel describes its own types.

@@ -1,29 +1,35 @@
-//! Kernel side: says what goes into the function that removes a file, and what comes out of it.
+//! A kprobe shows what goes into the function that removes a file, a kretprobe what comes out.
 //!
-//! Each message goes two ways: through aya-log, and into the kernel's trace buffer (`trace_pipe`).
-//!
-//! aya-log is convenient, and dear: 481 of the 523 instructions of `hello_enter` are its `info!`,
-//! which copies each part of a message behind a check of its own. With a ring buffer, as in the C
-//! program and in lesson 02, it has 51, and its twin in C 55 (counted with llvm-objdump). `cargo
-//! xtask bench 01` compares them as they are.
+//! Each event leaves the kernel in two ways: through a ring buffer, and as text in the kernel's
+//! trace buffer (`trace_pipe`).
 
 #![no_std]
 #![no_main]
+
+#[path = "../../src/event.rs"]
+mod event;
 
 use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid, bpf_printk, bpf_probe_read_kernel,
         bpf_probe_read_kernel_str_bytes,
     },
-    macros::{kprobe, kretprobe},
+    macros::{kprobe, kretprobe, map},
+    maps::RingBuf,
     programs::{ProbeContext, RetProbeContext},
 };
-use aya_log_ebpf::info;
+
+use event::{ENTER, EXIT, Event};
+
+// ANCHOR: events
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(128 * 1024, 0);
+// ANCHOR_END: events
 
 // ANCHOR: offsets
 /// The start of the kernel's `struct filename`. Rust programs carry no relocations, so this offset
 /// is baked in: it is right only because `name` is the first member on Linux 5.10 to 7.3. Lesson 04
-/// has the way that does not depend on luck.
+/// has a way that does not depend on luck.
 #[repr(C)]
 struct Filename {
     name: *const u8,
@@ -44,19 +50,29 @@ fn enter(ctx: &ProbeContext) -> Option<()> {
     let dirfd: i32 = ctx.arg(0)?;
     let filename: *const Filename = ctx.arg(1)?;
 
-    let mut buffer = [0u8; 64];
-    // SAFETY: the helper checks the address and fails when it cannot be read; the verifier checks
-    // the buffer.
-    let name = unsafe {
-        let name = bpf_probe_read_kernel(&raw const (*filename).name).ok()?;
-        bpf_probe_read_kernel_str_bytes(name, &mut buffer).ok()?
+    let mut event = Event {
+        pid,
+        kind: ENTER,
+        value: dirfd,
+        name: [0; 64],
     };
+    // SAFETY: the helpers check the address and fail when it cannot be read; the verifier checks
+    // the buffer.
+    unsafe {
+        let name = bpf_probe_read_kernel(&raw const (*filename).name).ok()?;
+        bpf_probe_read_kernel_str_bytes(name, &mut event.name).ok()?;
+    }
 
-    // The name travels as hexadecimal bytes: it may be no UTF-8, and aya-log leaves out a string
-    // that is not.
-    info!(ctx, "pid={} enter dirfd={} name={:x}", pid, dirfd, name);
-    // SAFETY: `name` is in our own buffer and ends with a zero byte, which %s stops at.
-    unsafe { bpf_printk!(c"pid=%d enter dirfd=%d name=%s", pid, dirfd, name.as_ptr()) };
+    let _ = EVENTS.output::<Event>(&event, 0);
+    // SAFETY: the name ends with a zero byte, which %s stops at.
+    unsafe {
+        bpf_printk!(
+            c"pid=%d enter dirfd=%d name=%s",
+            pid,
+            dirfd,
+            event.name.as_ptr()
+        )
+    };
     Some(())
 }
 // ANCHOR_END: kprobe
@@ -67,7 +83,13 @@ pub fn hello_exit(ctx: RetProbeContext) -> u32 {
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
     let ret: i32 = ctx.ret();
 
-    info!(&ctx, "pid={} exit ret={}", pid, ret);
+    let event = Event {
+        pid,
+        kind: EXIT,
+        value: ret,
+        name: [0; 64],
+    };
+    let _ = EVENTS.output::<Event>(&event, 0);
     // SAFETY: the format takes two integers, and gets two.
     unsafe { bpf_printk!(c"pid=%d exit ret=%d", pid, ret) };
     0

@@ -1,0 +1,70 @@
+//! What the build script of every lesson calls: it builds the lesson's eBPF programs, in both
+//! languages, and puts them where the user-space program includes them from.
+//!
+//! ```text
+//!   ebpf/              rustc and bpf-linker   OUT_DIR/NAME-ebpf, one file for each binary of the crate
+//!   bpf/NAME.bpf.c     clang                  OUT_DIR/NAME.bpf.o, OUT_DIR/NAME.skel.rs
+//! ```
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use aya_build::{Package, Toolchain};
+use libbpf_cargo::SkeletonBuilder;
+
+/// What may hold records that the eBPF program and the user-space program share. aya-build watches
+/// only the eBPF crate's own directory.
+const SHARED: [&str; 2] = ["src/event.rs", "common"];
+
+/// Instructions that Linux 5.10 knows: clang 20 and newer would use newer ones (`-mcpu=v3`).
+const CLANG_ARGS: [&str; 3] = ["-mcpu=v2", "-Wall", "-Werror"];
+
+/// Builds the crate in `ebpf/` and every `bpf/*.bpf.c` of the lesson.
+pub fn build_ebpf_programs() -> Result<()> {
+    build_rust()?;
+    build_all_c()
+}
+
+fn build_rust() -> Result<()> {
+    for path in SHARED {
+        if Path::new(path).exists() {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let lesson = env::var("CARGO_PKG_NAME").context("cannot find CARGO_PKG_NAME")?;
+    let name = format!("{lesson}-ebpf");
+    // rustup's cargo sets this to the toolchain in use; aya-build would ask for `nightly`.
+    let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
+    let package = Package {
+        name: &name,
+        root_dir: "ebpf",
+        ..Default::default()
+    };
+    aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
+}
+
+fn build_all_c() -> Result<()> {
+    println!("cargo:rerun-if-changed=bpf");
+    println!("cargo:rerun-if-env-changed=CLANG");
+    for entry in fs::read_dir("bpf").context("cannot list bpf")? {
+        let source = entry.context("cannot list bpf")?.path();
+        let file_name = source.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(name) = file_name.strip_suffix(".bpf.c") {
+            build_c(&source, name)?;
+        }
+    }
+    Ok(())
+}
+
+fn build_c(source: &Path, name: &str) -> Result<()> {
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("cannot find OUT_DIR")?);
+    SkeletonBuilder::new()
+        .source(source)
+        .clang(env::var_os("CLANG").unwrap_or_else(|| "clang".into()))
+        .clang_args(CLANG_ARGS)
+        .obj(out_dir.join(format!("{name}.bpf.o")))
+        .build_and_generate(out_dir.join(format!("{name}.skel.rs")))
+        .with_context(|| format!("cannot build {}", source.display()))
+}

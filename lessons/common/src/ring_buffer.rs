@@ -1,0 +1,123 @@
+//! The records of a ring buffer, one after the other, whichever library reads it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
+use libbpf_rs::{ErrorKind, MapCore, RingBufferBuilder};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd as _;
+
+use crate::Stop;
+
+/// How long to sleep at most before looking at `Stop` and the deadline again.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// The reader of one ring buffer.
+pub trait RingBuffer {
+    /// The oldest record that has not been read yet.
+    fn next_record(&mut self) -> Result<Option<Vec<u8>>>;
+
+    /// Sleeps until a record arrives, a signal arrives, or `limit` has passed.
+    fn wait(&mut self, limit: Duration) -> Result<()>;
+}
+
+/// The next record of the ring buffer, as soon as there is one; `None` after Ctrl-C. An error if
+/// `deadline` passes first.
+pub fn wait_for_record(
+    ring_buffer: &mut dyn RingBuffer,
+    stop: &Stop,
+    deadline: Option<Instant>,
+) -> Result<Option<Vec<u8>>> {
+    loop {
+        if let Some(record) = ring_buffer.next_record()? {
+            return Ok(Some(record));
+        }
+        if stop.is_set() {
+            return Ok(None);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            bail!("the record that was expected did not arrive in time");
+        }
+        ring_buffer.wait(WAIT)?;
+    }
+}
+
+/// A ring buffer that aya reads.
+pub struct AyaRingBuffer(RingBuf<MapData>);
+
+impl AyaRingBuffer {
+    /// Takes the map out of `ebpf`; the programs go on writing to it.
+    pub fn open(ebpf: &mut Ebpf, map: &str) -> Result<Self> {
+        let map = ebpf
+            .take_map(map)
+            .with_context(|| format!("cannot find the map {map}"))?;
+        Ok(Self(
+            RingBuf::try_from(map).context("cannot open the ring buffer")?,
+        ))
+    }
+}
+
+impl RingBuffer for AyaRingBuffer {
+    fn next_record(&mut self) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.next().map(|record| record.to_vec()))
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<()> {
+        let timeout = PollTimeout::try_from(limit).context("cannot convert the time limit")?;
+        match poll(
+            &mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        ) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error).context("cannot wait for the ring buffer"),
+        }
+    }
+}
+
+/// A ring buffer that libbpf reads. libbpf hands each record to a callback, which queues it here.
+pub struct LibbpfRingBuffer {
+    ring_buffer: libbpf_rs::RingBuffer<'static>,
+    queue: Rc<RefCell<VecDeque<Vec<u8>>>>,
+}
+
+impl LibbpfRingBuffer {
+    pub fn open(map: &dyn MapCore) -> Result<Self> {
+        let queue = Rc::new(RefCell::new(VecDeque::new()));
+        let filled = Rc::clone(&queue);
+        let mut builder = RingBufferBuilder::new();
+        builder
+            .add(map, move |record| {
+                filled.borrow_mut().push_back(record.to_vec());
+                0
+            })
+            .context("cannot open the ring buffer")?;
+        let ring_buffer = builder.build().context("cannot open the ring buffer")?;
+        Ok(Self { ring_buffer, queue })
+    }
+}
+
+impl RingBuffer for LibbpfRingBuffer {
+    fn next_record(&mut self) -> Result<Option<Vec<u8>>> {
+        if self.queue.borrow().is_empty() {
+            self.ring_buffer
+                .consume()
+                .context("cannot read the ring buffer")?;
+        }
+        Ok(self.queue.borrow_mut().pop_front())
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<()> {
+        match self.ring_buffer.poll(limit) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                Err(error).context("cannot wait for the ring buffer")
+            }
+            _ => Ok(()),
+        }
+    }
+}
