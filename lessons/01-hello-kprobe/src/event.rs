@@ -8,6 +8,7 @@ pub const ENTER: u32 = 0;
 /// The function returned: `value` is its result, and `name` is empty.
 pub const EXIT: u32 = 1;
 
+// ANCHOR: event
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct Event {
@@ -18,3 +19,4 @@ pub struct Event {
     /// Ends with a zero byte; a longer name is cut.
     pub name: [u8; 64],
 }
+// ANCHOR_END: event

@@ -56,18 +56,18 @@ impl Need {
 
     pub(crate) fn missing(self) -> NotReady {
         match self {
-            Self::Root => NotReady::new("load an eBPF program: only root may do that here")
+            Self::Root => NotReady::new("cannot load an eBPF program: only root may do that here")
                 .help("sudo, with the same command"),
             Self::Btf => {
-                NotReady::new("find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)")
+                NotReady::new("cannot find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)")
             }
             Self::Kprobes => NotReady::new(
-                "attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)",
+                "cannot attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)",
             ),
-            Self::Tracefs => NotReady::new("look into tracefs: it is not mounted")
+            Self::Tracefs => NotReady::new("cannot look into tracefs: it is not mounted")
                 .help("mount -t tracefs tracefs /sys/kernel/tracing"),
             Self::Jit => {
-                NotReady::new("attach to a kernel function: the JIT compiler for eBPF is off")
+                NotReady::new("cannot attach to a kernel function: the JIT compiler for eBPF is off")
                     .help("sysctl net.core.bpf_jit_enable=1")
             }
         }
@@ -124,15 +124,15 @@ fn active_lsms_in(slash: &Path) -> Result<Vec<String>, NotReady> {
     match fs::read_to_string(folder.join("lsm")) {
         Ok(names) => Ok(names.trim().split(',').map(str::to_owned).collect()),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(NotReady::new(format!(
-            "read the active LSMs in /sys/kernel/security/lsm: {error}"
+            "cannot read the active LSMs in /sys/kernel/security/lsm: {error}"
         ))),
         // The kernel makes the empty folder itself, to be mounted on.
         Err(_) if folder.exists() => Err(NotReady::new(
-            "read the active LSMs: securityfs is not mounted at /sys/kernel/security",
+            "cannot read the active LSMs: securityfs is not mounted at /sys/kernel/security",
         )
         .help("mount -t securityfs securityfs /sys/kernel/security")),
         Err(_) => Err(NotReady::new(
-            "read the active LSMs: this kernel was built without them (CONFIG_SECURITYFS)",
+            "cannot read the active LSMs: this kernel was built without them (CONFIG_SECURITYFS)",
         )),
     }
 }

@@ -1,0 +1,38 @@
+//! Lesson 01 with aya-log: the text that the kernel puts together, on every kernel.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod common;
+
+use common::shell;
+use xtask::kernel::MATRIX;
+use xtask::setup::{self, Need};
+use xtask::vm::{self, Failure};
+use xtask::{build, catalog, demo, image};
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn aya_log_says_the_same_on_every_kernel() {
+    for kernel in MATRIX {
+        let printed = printed_by_aya_log(kernel);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_omit_expression(true);
+        settings.add_filter(r"pid=\d+", "pid=1234");
+        settings.bind(|| insta::assert_snapshot!("aya_log", printed));
+    }
+}
+
+fn printed_by_aya_log(kernel: &str) -> String {
+    let needs = [Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())];
+    setup::ensure(&[&demo::BUILD_NEEDS[..], &needs].concat()).unwrap();
+    let lessons = catalog::lessons().unwrap();
+    let lesson = build::lesson(catalog::find(&lessons, "01").unwrap()).unwrap();
+    let mut archive = demo::archive(&[lesson.as_ref()]).unwrap();
+    image::add_tools(&mut archive).unwrap();
+    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
+    let started = vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error);
+    let (report, printed) = common::run(&mut started.unwrap(), vec![shell("hello-kprobe --log")]);
+    let report = report.map_err(Failure::into_error).unwrap();
+    assert!(report.steps[0].outcome.succeeded(), "{kernel}: {:?}", report.steps[0].outcome);
+    String::from_utf8(printed.concat()).unwrap()
+}
