@@ -18,7 +18,7 @@ use libbpf_cargo::SkeletonBuilder;
 /// only the eBPF crate's own directory.
 const SHARED: [&str; 2] = ["src/event.rs", "common"];
 
-/// Instructions that Linux 5.10 knows: clang 20 and newer would use newer ones (`-mcpu=v3`).
+/// `v2`: instructions that Linux 5.10 knows. clang 20 and newer use `v3` by default.
 const CLANG_ARGS: [&str; 3] = ["-mcpu=v2", "-Wall", "-Werror"];
 
 /// Builds the crate in `ebpf/` and every `bpf/*.bpf.c` of the lesson.
