@@ -6,21 +6,21 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use kernel::Kernel;
 use plan::{Outcome, Plan, Step};
-use xtask::kernel::Kernel;
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, Happening, Stream};
-use xtask::{build, demo};
+use requirements::{LibbpfBuild, Qemu};
+use testvm::{Failure, Happening, Stream};
+use xtask::pipeline::{build, demo, needs};
 
 fn main() -> Result<()> {
     let file = env::args_os()
         .nth(1)
         .context("the file of a kernel is needed")?;
     let kernel = Kernel::from_file(Path::new(&file))?;
-    setup::ensure(&[Need::LibbpfBuild, Need::Qemu])?;
-    let programs = demo::programs(&[&build::tool("facts")?])?;
-    let mut started =
-        vm::start(&demo::machine(&kernel)?, &programs).map_err(Failure::into_error)?;
+    needs::ensure_needs(&[&LibbpfBuild, &Qemu])?;
+    let programs = demo::pack_programs(&[&build::build_tool("facts")?])?;
+    let mut started = testvm::start_guest(&demo::describe_machine(&kernel)?, &programs)
+        .map_err(Failure::into_error)?;
     let step = Step {
         program: "/bin/facts".into(),
         args: Vec::new(),

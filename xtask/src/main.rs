@@ -3,16 +3,16 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use problem::{Exit, Problem};
+use processes::{Interrupted, interrupt};
 use xtask::cli;
-use xtask::interrupt;
-use xtask::own_build;
-use xtask::problem::{self, Exit, Problem};
-use xtask::vm::Interrupted;
+use xtask::output::error::show_error;
+use xtask::pipeline::own_build;
 
 fn main() -> ExitCode {
-    match interrupt::install()
+    match interrupt::install_handlers()
         .and_then(|()| own_build::ensure_own_build())
-        .and_then(|()| cli::run())
+        .and_then(|()| cli::run_command())
     {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => ExitCode::from(report(&error) as u8),
@@ -21,13 +21,13 @@ fn main() -> ExitCode {
 
 fn report(error: &anyhow::Error) -> Exit {
     if let Some(Interrupted(signal)) = error.downcast_ref() {
-        interrupt::end_by(*signal);
+        interrupt::end_by_signal(*signal);
     }
     if is_broken_pipe(error) {
         // Whoever read our output has seen enough.
         return Exit::Done;
     }
-    problem::show(error);
+    show_error(error);
     error
         .downcast_ref()
         .map_or(Exit::MachineNotReady, Problem::exit)

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use checkout::workspace;
 use common::{Run, stderr};
-use xtask::{cli, workspace};
+use xtask::cli;
 
 #[test]
 fn commands_in_texts_are_understood() {
@@ -24,7 +25,7 @@ fn commands_in_texts_are_understood() {
         });
         // A command's bare name may stand for it in a sentence.
         let help = (!command.contains(' ')).then_some("--help");
-        let understood = cli::understands(words.chain(help));
+        let understood = cli::check_arguments(words.chain(help));
         assert!(
             understood.is_ok(),
             "{}: cargo xtask {command}\n{}",

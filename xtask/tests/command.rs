@@ -117,7 +117,7 @@ fn cargo_says_nothing_above_an_answer() {
         .env_remove("RUSTC_BOOTSTRAP");
     let output = cargo
         .args(["xtask", "list"])
-        .current_dir(xtask::workspace::root())
+        .current_dir(checkout::workspace::root())
         .output()
         .unwrap();
     assert!(

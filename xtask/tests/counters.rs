@@ -8,10 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use course::catalog::{self, Place};
+use course::exercises::{self, Variant};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
-use xtask::catalog::{self, Place};
-use xtask::exercises::{self, Variant};
-use xtask::{build, demo, setup};
+use xtask::pipeline::{build, needs};
 
 /// Maps whose values no two CPUs change at once, and why. They need neither atomic additions nor
 /// `BPF_NOEXIST`.
@@ -50,7 +50,7 @@ const BY_THREAD: &str = "only the thread in the key changes the value";
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn no_count_is_lost_between_two_cpus() {
-    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let mut unguarded = BTreeSet::new();
     for (place, bytes) in solutions().into_iter().chain(lessons()) {
         unguarded.extend(
@@ -85,14 +85,19 @@ fn no_count_is_lost_between_two_cpus() {
 
 /// The object files of all solutions, with the names of their exercises.
 fn solutions() -> Vec<(String, Vec<u8>)> {
-    let exercises = exercises::exercises().unwrap();
+    let exercises = exercises::read_exercises().unwrap();
     let in_kernel = exercises
         .iter()
         .filter(|exercise| exercise.about.place == Place::Kernel);
     let each =
         in_kernel.flat_map(|exercise| exercise.implementations().map(move |it| (exercise, it)));
     each.map(|(exercise, implementation)| {
-        let built = exercises::build::build(exercise, implementation, Variant::Solution).unwrap();
+        let built = xtask::pipeline::answer_build::build_answer(
+            exercise,
+            implementation,
+            Variant::Solution,
+        )
+        .unwrap();
         (
             exercise.name.clone(),
             std::fs::read(built.unwrap().file).unwrap(),
@@ -106,12 +111,12 @@ fn lessons() -> Vec<(String, Vec<u8>)> {
     const MACHINE_BPF: [u8; 2] = [247, 0];
     let mut objects = Vec::new();
     // Those of the gallery are loaded and never run. Each has one error, and is about nothing else.
-    for lesson in catalog::lessons()
+    for lesson in catalog::read_lessons()
         .unwrap()
         .iter()
         .filter(|lesson| lesson.name != "verifier-pitfalls")
     {
-        let program = std::fs::read(build::lesson(lesson).unwrap()).unwrap();
+        let program = std::fs::read(build::build_lesson(lesson).unwrap()).unwrap();
         let begins = (0..program.len() - 20).filter(|begin| {
             program[*begin..].starts_with(b"\x7fELF")
                 && program[begin + 18..begin + 20] == MACHINE_BPF

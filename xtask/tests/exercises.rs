@@ -10,15 +10,16 @@ mod mistakes;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use course::Implementation;
+use course::catalog::Place;
+use course::exercises::{self, Exercise, Starter, Variant};
+use kernel::DEFAULT;
 use mistakes::{Elf, Expected};
-use xtask::catalog::{Implementation, Place};
-use xtask::exercises::build::Program;
-use xtask::exercises::judging::{self, Candidate, Checked, Verdict};
-use xtask::exercises::{self, Exercise, Starter, Variant, build};
-use xtask::kernel::DEFAULT;
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure};
-use xtask::{demo, kernel};
+use requirements::{Qemu, require_kernel};
+use testvm::Failure;
+use xtask::pipeline::answer_build::{self, Program};
+use xtask::pipeline::judging::{self, Candidate, Checked, Verdict};
+use xtask::pipeline::{demo, needs};
 
 /// A program, and what the judge should make of it.
 struct Case {
@@ -46,8 +47,8 @@ enum Should {
 fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
-        setup::ensure(&demo::BUILD_NEEDS).unwrap();
-        let exercises = exercises::exercises().unwrap();
+        needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+        let exercises = exercises::read_exercises().unwrap();
         let each = exercises.iter().flat_map(|exercise| {
             exercise
                 .implementations()
@@ -65,7 +66,7 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
         file,
         should,
     };
-    let build = |variant| build::build(exercise, implementation, variant).unwrap();
+    let build = |variant| answer_build::build_answer(exercise, implementation, variant).unwrap();
     let what = format!("{} with {implementation}", exercise.name);
     let solution =
         build(Variant::Solution).unwrap_or_else(|said| panic!("{what}: the solution:\n{said}"));
@@ -122,7 +123,7 @@ fn mistakes_in(
     if exercise.about.place == Place::Here {
         return Vec::new();
     }
-    let in_c = build::build(exercise, Implementation::Libbpf, Variant::Solution)
+    let in_c = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
         .unwrap()
         .unwrap();
     let [solution, in_c] = [solution, &in_c.file].map(|path| std::fs::read(path).unwrap());
@@ -147,10 +148,10 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
 }
 
 fn exercises_on(kernel: &str) {
-    setup::ensure(
+    needs::ensure_needs(
         &[
-            &demo::BUILD_NEEDS[..],
-            &[Need::Qemu, Need::Kernel(kernel.into())],
+            &needs::BUILD_NEEDS[..],
+            &[&Qemu, require_kernel(kernel).unwrap()],
         ]
         .concat(),
     )
@@ -161,12 +162,13 @@ fn exercises_on(kernel: &str) {
         .enumerate()
         .map(|(number, case)| case.candidate(number.to_string()))
         .collect();
-    let programs = judging::programs(&judging::judge().unwrap(), &candidates).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs)
+    let programs = judging::pack_judge(&judging::build_judge().unwrap(), &candidates).unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    let mut started = testvm::start_guest(&machine, &programs)
         .map_err(Failure::into_error)
         .unwrap();
-    let judged = judging::in_guest(&mut started.guest, &candidates)
+    let judged = judging::judge_in_guest(&mut started.guest, &candidates)
         .map_err(Failure::into_error)
         .unwrap();
     assert_eq!(judged.len(), cases.len());
@@ -327,14 +329,17 @@ fn told(check: &Checked) -> String {
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn on_this_machine() {
-    let judge = judging::judge_here().unwrap();
+    let judge = judging::build_judge_here().unwrap();
     let cases = cases()
         .iter()
         .filter(|case| case.exercise.about.place == Place::Here);
     let wrong: Vec<String> = cases
         .filter_map(|case| {
             let candidate = case.candidate("answer".to_owned());
-            case.surprise(&judging::here(&judge, &candidate).unwrap(), "this machine")
+            case.surprise(
+                &judging::judge_here(&judge, &candidate).unwrap(),
+                "this machine",
+            )
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -343,7 +348,7 @@ fn on_this_machine() {
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
-    let judge = judging::judge().unwrap();
+    let judge = judging::build_judge().unwrap();
     let cases: Vec<&Case> = cases()
         .iter()
         .filter(|case| case.needs_no_kernel())
@@ -354,7 +359,7 @@ fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
         .filter_map(|case| {
             let candidate = case.candidate("answer".to_owned());
             case.surprise(
-                &judging::fit_here(&judge, &candidate).unwrap(),
+                &judging::judge_fit_here(&judge, &candidate).unwrap(),
                 "this machine",
             )
         })
@@ -365,10 +370,10 @@ fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
 /// In a checkout where somebody learns, the answers are his.
 #[test]
 fn the_answers_are_the_starters() {
-    if exercises::progress::path().exists() {
+    if course::progress::progress_file().exists() {
         return;
     }
-    for exercise in exercises::exercises().unwrap() {
+    for exercise in exercises::read_exercises().unwrap() {
         for implementation in exercise.implementations() {
             assert!(
                 !exercise.is_begun(implementation),

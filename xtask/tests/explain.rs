@@ -9,8 +9,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
+use checkout::workspace;
 use common::{Run, stderr, stdout};
-use xtask::workspace;
 
 /// A log of `xtask/verifier-log/tests/logs`; its name ends in the kernel that it comes from.
 fn log(name: &str) -> PathBuf {

@@ -8,16 +8,18 @@
 
 mod common;
 
+use checkout::workspace;
 use plan::{Outcome, Step};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure};
-use xtask::{build, demo, workspace};
+use requirements::{LibbpfBuild, Qemu, require_kernel};
+use testvm::Failure;
+use xtask::pipeline::{build, demo, needs};
 
 fn facts_on(kernel: &str) {
-    setup::ensure(&[Need::LibbpfBuild, Need::Qemu, Need::Kernel(kernel.into())]).unwrap();
-    let programs = demo::programs(&[&build::tool("facts").unwrap()]).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs)
+    needs::ensure_needs(&[&LibbpfBuild, &Qemu, require_kernel(kernel).unwrap()]).unwrap();
+    let programs = demo::pack_programs(&[&build::build_tool("facts").unwrap()]).unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    let mut started = testvm::start_guest(&machine, &programs)
         .map_err(Failure::into_error)
         .unwrap();
     let step = Step {

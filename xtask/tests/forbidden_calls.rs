@@ -7,8 +7,8 @@ mod common;
 
 use common::{Run, stderr, stdout};
 use forbidden_calls::{Kind, Object};
-use xtask::setup;
-use xtask::{demo, gallery};
+use xtask::commands::gallery;
+use xtask::pipeline::needs;
 
 /// The bad calls of an object, with the ends of their paths.
 fn calls(object: &[u8]) -> Vec<(Kind, String)> {
@@ -29,7 +29,7 @@ fn calls(object: &[u8]) -> Vec<(Kind, String)> {
 
 /// The line of an entry's program with this text.
 fn line(file: &str, text: &str) -> String {
-    let source = xtask::entry::lesson()
+    let source = course::entry::find_gallery_lesson()
         .unwrap()
         .folder
         .join("entries")
@@ -42,7 +42,7 @@ fn line(file: &str, text: &str) -> String {
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn the_gallery_has_the_calls_that_its_entries_say() {
-    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let mut found = Vec::new();
     let objects = gallery::objects()
         .unwrap()
@@ -108,7 +108,7 @@ fn the_gallery_has_the_calls_that_its_entries_say() {
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn the_line_that_can_panic() {
-    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let object = folder.path().join("program.o");
     std::fs::write(

@@ -8,27 +8,29 @@
 
 use std::process::Command;
 
+use checkout::workspace;
+use course::entry::{self, Entry, Language, Twin};
 use plan::load::LoadResult;
-use xtask::entry::{self, Entry, Language, Twin};
-use xtask::gallery::{self, Refused, Shown};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure};
-use xtask::{demo, loader, workspace};
+use requirements::{Qemu, require_kernel};
+use testvm::Failure;
+use xtask::commands::gallery::{self, Refused, Shown};
+use xtask::pipeline::{demo, loader, needs};
 
 fn gallery_on(kernel: &str) {
-    setup::ensure(
+    needs::ensure_needs(
         &[
-            &demo::BUILD_NEEDS[..],
-            &[Need::Qemu, Need::Kernel(kernel.into())],
+            &needs::BUILD_NEEDS[..],
+            &[&Qemu, require_kernel(kernel).unwrap()],
         ]
         .concat(),
     )
     .unwrap();
-    let entries = entry::entries().unwrap();
+    let entries = entry::read_entries().unwrap();
     let entries: Vec<&Entry> = entries.iter().collect();
-    let programs = loader::programs(&gallery::objects().unwrap()).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs)
+    let programs = loader::pack_objects(&gallery::objects().unwrap()).unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    let mut started = testvm::start_guest(&machine, &programs)
         .map_err(Failure::into_error)
         .unwrap();
     let shown = gallery::load_all(&mut started.guest, &entries)
@@ -65,7 +67,7 @@ fn compare(name: &str, versions: &str, records: &str, volatile: &[(&str, &str)])
 }
 
 fn logs() -> std::path::PathBuf {
-    entry::lesson().unwrap().folder.join("logs")
+    entry::find_gallery_lesson().unwrap().folder.join("logs")
 }
 
 fn settings(volatile: &[(&str, &str)]) -> insta::Settings {
@@ -91,7 +93,7 @@ const VOLATILE: [(&str, &str); 3] = [
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn objects_can_be_read_in_several_threads_at_once() {
-    setup::ensure(&demo::BUILD_NEEDS).unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let count = gallery::objects().unwrap().len();
     std::thread::scope(|scope| {
         let threads = [(); 4].map(|()| scope.spawn(|| gallery::objects().unwrap().len()));
@@ -102,8 +104,8 @@ fn objects_can_be_read_in_several_threads_at_once() {
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn before_any_kernel() {
-    setup::ensure(&demo::BUILD_NEEDS).unwrap();
-    let entries = entry::entries().unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+    let entries = entry::read_entries().unwrap();
     let objects = gallery::objects().unwrap();
     let record = |Refused {
                       entry,
@@ -219,7 +221,7 @@ fn toolchain() -> String {
 /// Each language's sources are there for the test that reads them.
 #[test]
 fn every_program_has_a_source() {
-    for entry in entry::entries().unwrap() {
+    for entry in entry::read_entries().unwrap() {
         for language in Language::ALL
             .into_iter()
             .filter(|language| entry.none_in(*language).is_none())

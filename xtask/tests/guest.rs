@@ -8,15 +8,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use checkout::workspace;
 use common::{run, shell, start_with_tools};
 use plan::{Outcome, Step};
+use requirements::{Clang, GuestTools, Qemu, require_kernel};
 use serde_json::Value;
-use xtask::image::{self, Archive};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Clock, Failure, How, Machine, Started};
-use xtask::{demo, workspace};
+use testvm::image::{self, Archive};
+use testvm::{Clock, Failure, How, Machine, Started};
+use xtask::pipeline::{demo, needs};
 
-fn died(failure: Failure) -> xtask::vm::Death {
+fn died(failure: Failure) -> testvm::Death {
     match failure {
         Failure::Died(death) => death,
         other => panic!("the guest should have died: {:#}", other.into_error()),
@@ -172,19 +173,24 @@ fn another_step_costs_little() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn programs_that_come_with_the_boot_have_room() {
-    setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())]).unwrap();
+    needs::ensure_needs(&[&Qemu, &GuestTools, require_kernel("6.12").unwrap()]).unwrap();
     let mut archive = Archive::default();
-    image::add_tools(&mut archive).unwrap();
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
     archive
         .file("lib/large", 0o644, &vec![1; 30_000_000])
         .unwrap();
-    let machine = demo::machine(&setup::kernels::get("6.12").unwrap()).unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel("6.12").unwrap()).unwrap();
     let machine = Machine {
         clock: Clock::Instructions,
         memory_mib: 128,
         ..machine
     };
-    let started = vm::start(&machine, &archive.finish().unwrap());
+    let started = testvm::start_guest(&machine, &archive.finish().unwrap());
     let mut started = started.map_err(Failure::into_error).unwrap();
     assert_eq!(started.how, How::Booted);
     let (report, printed) = run(&mut started, vec![shell("wc -c < /lib/large")]);
@@ -197,7 +203,7 @@ fn programs_that_come_with_the_boot_have_room() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn timers_fire_and_task_storage_and_arenas_keep_values() {
-    setup::ensure(&[Need::Clang]).unwrap();
+    needs::ensure_needs(&[&Clang]).unwrap();
     // Linux 5.10 has none of them, and arenas came in 6.9.
     for (kernel, has_arenas) in [
         ("6.1", false),
@@ -229,9 +235,13 @@ fn timers_fire_and_task_storage_and_arenas_keep_values() {
 
 /// A VM with the tools and these programs of `tests/programs`, as `/lib/NAME.o`.
 fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
-    setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]).unwrap();
+    needs::ensure_needs(&[&Qemu, &GuestTools, require_kernel(kernel).unwrap()]).unwrap();
     let mut archive = Archive::default();
-    image::add_tools(&mut archive).unwrap();
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
     let folder = tempfile::tempdir().unwrap();
     for name in names {
         let object = folder.path().join(name);
@@ -250,8 +260,9 @@ fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
             )
             .unwrap();
     }
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap())
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    testvm::start_guest(&machine, &archive.finish().unwrap())
         .map_err(Failure::into_error)
         .unwrap()
 }

@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use checkout::workspace;
 use common::{Run, stderr, stdout, wait_for};
+use course::Implementation;
+use course::exercises::{self, Exercise, Variant};
 use rustix::fs::inotify;
 use rustix::process::{Resource, Signal, getrlimit, kill_process, setrlimit};
 use rustix::termios::tcgetattr;
-use xtask::catalog::Implementation;
-use xtask::exercises::{self, Exercise, Variant};
-use xtask::workspace;
 
 /// A learner with a record of progress of his own. The answers in the checkout are put back at the
 /// end.
@@ -34,8 +34,8 @@ impl Learner {
         // There is only one answer of each exercise in a checkout.
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let exercises = exercises::exercises().unwrap();
-        let exercise = exercises::find(&exercises, name).unwrap().clone();
+        let exercises = exercises::read_exercises().unwrap();
+        let exercise = exercises::find_exercise(&exercises, name).unwrap().clone();
         let path = |implementation| exercise.source(Variant::Answer, implementation);
         let before = exercise
             .implementations()
@@ -458,8 +458,11 @@ fn a_line_that_no_kernel_accepts_is_named() {
             "{name}: {said}"
         );
         assert!(said.contains("write instead: "), "{name}: {said}");
-        let built =
-            exercises::build::program(&learner.exercise, Implementation::Aya, Variant::Answer);
+        let built = xtask::pipeline::answer_build::find_program(
+            &learner.exercise,
+            Implementation::Aya,
+            Variant::Answer,
+        );
         fs::copy(built, folder.path().join(name)).unwrap();
         places.push(place);
         if *name == "unwrap" {

@@ -5,10 +5,12 @@
 mod common;
 
 use common::shell;
-use xtask::kernel::MATRIX;
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure};
-use xtask::{build, catalog, demo, image};
+use course::catalog;
+use kernel::MATRIX;
+use requirements::kernels::find_kernel;
+use requirements::{GuestTools, Need, Qemu, guest_tools, require_kernel};
+use testvm::{Failure, image};
+use xtask::pipeline::{build, demo, needs};
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
@@ -23,16 +25,21 @@ fn aya_log_says_the_same_on_every_kernel() {
 }
 
 fn printed_by_aya_log(kernel: &str) -> String {
-    let needs = [Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())];
-    setup::ensure(&[&demo::BUILD_NEEDS[..], &needs].concat()).unwrap();
-    let lessons = catalog::lessons().unwrap();
-    let lesson = build::lesson(catalog::find(&lessons, "01").unwrap()).unwrap();
-    let mut archive = demo::archive(&[lesson.as_ref()]).unwrap();
-    image::add_tools(&mut archive).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let started = vm::start(&machine, &archive.finish().unwrap()).map_err(Failure::into_error);
+    let needs: [Need; 3] = [&Qemu, &GuestTools, require_kernel(kernel).unwrap()];
+    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &needs].concat()).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    let lesson = build::build_lesson(catalog::find_lesson(&lessons, "01").unwrap()).unwrap();
+    let mut archive = demo::collect_programs(&[lesson.as_ref()]).unwrap();
+    image::add_tools(&mut archive, &guest_tools::find_tools().unwrap()).unwrap();
+    let machine = demo::describe_machine(&find_kernel(kernel).unwrap()).unwrap();
+    let started =
+        testvm::start_guest(&machine, &archive.finish().unwrap()).map_err(Failure::into_error);
     let (report, printed) = common::run(&mut started.unwrap(), vec![shell("hello-kprobe --log")]);
     let report = report.map_err(Failure::into_error).unwrap();
-    assert!(report.steps[0].outcome.succeeded(), "{kernel}: {:?}", report.steps[0].outcome);
+    assert!(
+        report.steps[0].outcome.succeeded(),
+        "{kernel}: {:?}",
+        report.steps[0].outcome
+    );
     String::from_utf8(printed.concat()).unwrap()
 }

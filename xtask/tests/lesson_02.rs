@@ -6,27 +6,32 @@
 mod common;
 
 use common::shell;
+use course::catalog;
 use plan::{Outcome, Step};
+use requirements::{GuestTools, Qemu, require_kernel};
 use serde_json::Value;
-use xtask::image;
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, Started};
-use xtask::{build, catalog, demo};
+use testvm::{Failure, Started, image};
+use xtask::pipeline::{build, demo, needs};
 
 const IMPLEMENTATIONS: [&str; 2] = ["aya", "libbpf"];
 
 fn start() -> Started {
     let needs = [
-        &demo::BUILD_NEEDS[..],
-        &[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())],
+        &needs::BUILD_NEEDS[..],
+        &[&Qemu, &GuestTools, require_kernel("6.12").unwrap()],
     ];
-    setup::ensure(&needs.concat()).unwrap();
-    let lessons = catalog::lessons().unwrap();
-    let program = build::lesson(catalog::find(&lessons, "02").unwrap()).unwrap();
-    let mut archive = demo::archive(&[&program]).unwrap();
-    image::add_tools(&mut archive).unwrap();
-    let machine = demo::machine(&setup::kernels::get("6.12").unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap())
+    needs::ensure_needs(&needs.concat()).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    let program = build::build_lesson(catalog::find_lesson(&lessons, "02").unwrap()).unwrap();
+    let mut archive = demo::collect_programs(&[&program]).unwrap();
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel("6.12").unwrap()).unwrap();
+    testvm::start_guest(&machine, &archive.finish().unwrap())
         .map_err(Failure::into_error)
         .unwrap()
 }

@@ -6,28 +6,34 @@
 mod common;
 
 use common::{run, shell};
+use course::Implementation;
+use course::catalog;
 use plan::{Outcome, Step};
-use xtask::catalog::{self, Implementation};
-use xtask::image::{self, Archive};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, PlanReport, Started};
-use xtask::{build, demo};
+use requirements::{GuestTools, Qemu, require_kernel};
+use testvm::image::{self, Archive};
+use testvm::{Failure, PlanReport, Started};
+use xtask::pipeline::{build, demo, needs};
 
 /// A VM with the lesson and busybox.
 fn start() -> Started {
     let needs = [
-        &demo::BUILD_NEEDS[..],
-        &[Need::Qemu, Need::GuestTools, Need::Kernel("6.12".into())],
+        &needs::BUILD_NEEDS[..],
+        &[&Qemu, &GuestTools, require_kernel("6.12").unwrap()],
     ]
     .concat();
-    setup::ensure(&needs).unwrap();
-    let lessons = catalog::lessons().unwrap();
-    let program = build::lesson(catalog::find(&lessons, "04").unwrap()).unwrap();
+    needs::ensure_needs(&needs).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    let program = build::build_lesson(catalog::find_lesson(&lessons, "04").unwrap()).unwrap();
     let mut archive = Archive::default();
-    image::add_tools(&mut archive).unwrap();
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
     image::add_program(&mut archive, &program).unwrap();
-    let machine = demo::machine(&setup::kernels::get("6.12").unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap())
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel("6.12").unwrap()).unwrap();
+    testvm::start_guest(&machine, &archive.finish().unwrap())
         .map_err(Failure::into_error)
         .unwrap()
 }

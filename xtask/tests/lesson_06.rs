@@ -6,24 +6,30 @@
 mod common;
 
 use common::{run, shell};
+use course::Implementation;
+use course::catalog;
 use plan::{Outcome, Step};
-use xtask::catalog::{self, Implementation};
-use xtask::image::{self, Archive};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, Started};
-use xtask::{build, demo};
+use requirements::{GuestTools, Qemu, require_kernel};
+use testvm::image::{self, Archive};
+use testvm::{Failure, Started};
+use xtask::pipeline::{build, demo, needs};
 
 /// A VM with busybox and the lesson.
 fn start(kernel: &str) -> Started {
-    let needs = [Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())];
-    setup::ensure(&[&demo::BUILD_NEEDS[..], &needs].concat()).unwrap();
-    let lessons = catalog::lessons().unwrap();
-    let program = build::lesson(catalog::find(&lessons, "06").unwrap()).unwrap();
+    let needs: [requirements::Need; 3] = [&Qemu, &GuestTools, require_kernel(kernel).unwrap()];
+    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &needs].concat()).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    let program = build::build_lesson(catalog::find_lesson(&lessons, "06").unwrap()).unwrap();
     let mut archive = Archive::default();
-    image::add_tools(&mut archive).unwrap();
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
     image::add_program(&mut archive, &program).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap())
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    testvm::start_guest(&machine, &archive.finish().unwrap())
         .map_err(Failure::into_error)
         .unwrap()
 }

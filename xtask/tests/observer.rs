@@ -4,25 +4,27 @@
 
 mod common;
 
+use course::Implementation;
+use course::catalog::{self, Lesson, Place};
+use kernel::MATRIX;
 use plan::{Observed, Plan, Step};
-use xtask::build;
-use xtask::catalog::{self, Implementation, Lesson, Place};
-use xtask::demo::{self, Script};
-use xtask::kernel::MATRIX;
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, Guest};
+use requirements::{Qemu, require_kernel};
+use testvm::{Failure, Guest};
+use xtask::pipeline::demo::{self, Script};
+use xtask::pipeline::{build, needs};
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn programs_that_are_gone_at_once_are_seen_with_their_cost() {
-    let needs: Vec<_> = MATRIX.map(|name| Need::Kernel(name.into())).into();
-    setup::ensure(&[&demo::BUILD_NEEDS[..], &[Need::Qemu], &needs].concat()).unwrap();
-    let lessons = catalog::lessons().unwrap();
-    let lesson = catalog::find(&lessons, "00").unwrap();
-    let programs = demo::programs(&[&build::lesson(lesson).unwrap()]).unwrap();
+    let needs: Vec<_> = MATRIX.map(|name| require_kernel(name).unwrap()).into();
+    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &[&Qemu], &needs].concat()).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    let lesson = catalog::find_lesson(&lessons, "00").unwrap();
+    let programs = demo::pack_programs(&[&build::build_lesson(lesson).unwrap()]).unwrap();
     for kernel in MATRIX {
-        let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-        let mut guest = vm::start(&machine, &programs)
+        let machine =
+            demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+        let mut guest = testvm::start_guest(&machine, &programs)
             .map_err(Failure::into_error)
             .unwrap()
             .guest;

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use xtask::catalog;
+use course::catalog;
 
 const LESSON: &str = "01";
 
 #[test]
 fn the_picture_shows_the_transcript() {
-    let lessons = catalog::lessons().unwrap();
-    let folder = &catalog::find(&lessons, LESSON).unwrap().folder;
+    let lessons = catalog::read_lessons().unwrap();
+    let folder = &catalog::find_lesson(&lessons, LESSON).unwrap().folder;
     let snapshot = fs::read_to_string(folder.join("tests/snapshots/transcript.snap")).unwrap();
     // The snapshot's own header ends at the second line of dashes.
     let transcript = snapshot.splitn(3, "---\n").nth(2).unwrap();

@@ -17,14 +17,16 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use checkout::workspace;
 use common::{Run, fake_qemu, run, shell, start_with_tools, stderr, stdout};
+use course::catalog;
+use kernel::MATRIX;
 use plan::{Outcome, Step};
+use requirements::{GuestTools, Qemu, require_kernel};
 use rustix::process::{Pid, Signal, kill_process};
-use xtask::image::{self, Archive};
-use xtask::kernel::MATRIX;
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Accel, Failure, How, PlanReport, Started};
-use xtask::{build, catalog, demo, workspace};
+use testvm::image::{self, Archive};
+use testvm::{Accel, Failure, How, PlanReport, Started};
+use xtask::pipeline::{build, demo, needs};
 
 /// What lesson 01 says when it worked.
 const WORKED: &str = "seen      2 removals";
@@ -32,17 +34,22 @@ const WORKED: &str = "seen      2 removals";
 /// A VM with lesson 01 and the tools in it.
 fn start_with_lesson(kernel: &str) -> Started {
     let needs = [
-        &demo::BUILD_NEEDS[..],
-        &[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())],
+        &needs::BUILD_NEEDS[..],
+        &[&Qemu, &GuestTools, require_kernel(kernel).unwrap()],
     ];
-    setup::ensure(&needs.concat()).unwrap();
-    let lessons = catalog::lessons().unwrap();
-    let program = build::lesson(catalog::find(&lessons, "01").unwrap()).unwrap();
+    needs::ensure_needs(&needs.concat()).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    let program = build::build_lesson(catalog::find_lesson(&lessons, "01").unwrap()).unwrap();
     let mut archive = Archive::default();
     image::add_program(&mut archive, &program).unwrap();
-    image::add_tools(&mut archive).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap())
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    testvm::start_guest(&machine, &archive.finish().unwrap())
         .map_err(Failure::into_error)
         .unwrap()
 }
@@ -339,13 +346,17 @@ fn a_guest_from_the_future_knows_the_time() {
     // From here on it is 2035 for the guest, until it is told.
     let qemu = kernel.qemu("qemu -rtc base=2035-01-01 \"$@\"");
     let mut machine =
-        demo::machine(&xtask::kernel::Kernel::from_file(&kernel.image()).unwrap()).unwrap();
+        demo::describe_machine(&kernel::Kernel::from_file(&kernel.image()).unwrap()).unwrap();
     machine.qemu = qemu;
     let mut archive = Archive::default();
-    image::add_tools(&mut archive).unwrap();
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
     let programs = archive.finish().unwrap();
     for how in [How::Booted, How::Resumed] {
-        let mut started = vm::start(&machine, &programs)
+        let mut started = testvm::start_guest(&machine, &programs)
             .map_err(Failure::into_error)
             .unwrap();
         assert!(
@@ -446,12 +457,16 @@ impl OwnKernel {
     fn copy_of(kernel: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        setup::ensure(&[Need::Qemu, Need::Kernel(kernel.into())]).unwrap();
+        needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
         let folder =
             std::env::temp_dir().join(format!("xtask-resume-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let own = Self { folder };
-        fs::copy(setup::kernels::get(kernel).unwrap().image, own.image()).unwrap();
+        fs::copy(
+            requirements::kernels::find_kernel(kernel).unwrap().image,
+            own.image(),
+        )
+        .unwrap();
         own
     }
 

@@ -10,8 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use checkout::workspace;
 use common::{program, stderr, stdout};
-use xtask::{catalog, workspace};
+use course::catalog;
 
 /// Two programs, as small as they can be: what the tool calls `xtask` and `guest`.
 struct Checkout {
@@ -232,7 +233,7 @@ fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
         "{}",
         stderr(&built)
     );
-    for lesson in catalog::lessons().unwrap() {
+    for lesson in catalog::read_lessons().unwrap() {
         let manifest = lesson.folder.join("ebpf/Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
         assert!(
@@ -292,8 +293,11 @@ fn no_path_of_a_checkout_is_compiled_in() {
         collect(&workspace::root().join(directory), &mut sources);
     }
     assert!(sources.len() > 200, "{}", sources.len());
-    let may = ["xtask/src/workspace.rs", "xtask/tests/surroundings.rs"]
-        .map(|path| workspace::root().join(path));
+    let may = [
+        "xtask/checkout/src/workspace.rs",
+        "xtask/tests/surroundings.rs",
+    ]
+    .map(|path| workspace::root().join(path));
     for path in sources.iter().filter(|path| !may.contains(path)) {
         let text = fs::read_to_string(path).unwrap();
         for name in [

@@ -9,30 +9,33 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use course::Implementation;
+use course::catalog::{self, Lesson};
 use plan::Step;
-use xtask::catalog::{self, Implementation, Lesson};
-use xtask::demo::{self, Script};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure};
-use xtask::{build, kernel};
+use requirements::{Qemu, require_kernel};
+use testvm::Failure;
+use xtask::pipeline::demo::{self, Script};
+use xtask::pipeline::{build, needs};
 
 fn transcripts_on(kernel: &str) {
-    let lessons = catalog::lessons().unwrap();
-    setup::ensure(
+    let lessons = catalog::read_lessons().unwrap();
+    needs::ensure_needs(
         &[
-            &demo::BUILD_NEEDS[..],
-            &[Need::Qemu, Need::Kernel(kernel.into())],
+            &needs::BUILD_NEEDS[..],
+            &[&Qemu, require_kernel(kernel).unwrap()],
         ]
         .concat(),
     )
     .unwrap();
     let programs: Vec<_> = lessons
         .iter()
-        .map(|lesson| build::lesson(lesson).unwrap())
+        .map(|lesson| build::build_lesson(lesson).unwrap())
         .collect();
-    let programs = demo::programs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    let mut started = vm::start(&machine, &programs)
+    let programs =
+        demo::pack_programs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    let mut started = testvm::start_guest(&machine, &programs)
         .map_err(Failure::into_error)
         .unwrap();
     for lesson in &lessons {
@@ -55,7 +58,7 @@ fn transcript(
     lesson: &Lesson,
     implementation: Implementation,
     kernel: &str,
-    started: &mut vm::Started,
+    started: &mut testvm::Started,
     steps: Vec<Step>,
 ) -> String {
     let what = format!("{} with {implementation} on {kernel}", lesson.full_name());
@@ -109,7 +112,7 @@ fn snapshot_name(lesson: &Lesson, kernel: &str) -> String {
 /// A snapshot that no test reads would prove nothing.
 #[test]
 fn every_snapshot_is_used() {
-    for lesson in catalog::lessons().unwrap() {
+    for lesson in catalog::read_lessons().unwrap() {
         let used: BTreeSet<_> = kernel::MATRIX
             .iter()
             .map(|kernel| format!("{}.snap", snapshot_name(&lesson, kernel)))

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use checkout::workspace;
 use common::{Run, stderr, stdout};
 use serde_json::Value;
-use xtask::setup;
-use xtask::{demo, gallery, workspace};
+use xtask::commands::gallery;
+use xtask::pipeline::needs;
 
 /// A directory with object files. It goes with the test.
 struct Objects {
@@ -21,7 +22,7 @@ struct Objects {
 
 impl Objects {
     fn new() -> Self {
-        setup::ensure(&demo::BUILD_NEEDS).unwrap();
+        needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
         Self {
             directory: tempfile::tempdir().unwrap(),
             gallery: gallery::objects().unwrap(),

@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use anyhow::Result;
-use xtask::foreground::Foreground;
-use xtask::problem::{Exit, Problem};
-use xtask::setup::{self, Need, packages};
+use problem::{Exit, Problem};
+use processes::Foreground;
+use requirements::Browser;
+use xtask::pipeline::needs;
 
 use crate::render;
 
@@ -13,7 +14,7 @@ use crate::render;
 const TESTS: [&str; 2] = ["browser.test.mjs", "explorer.test.mjs"];
 
 pub fn test() -> Result<Exit> {
-    setup::ensure(&[Need::Browser])?;
+    needs::ensure_needs(&[&Browser])?;
     let book = render::build()?;
     let folder = render::source().join("tests");
     let mut install = Command::new("npm");
@@ -38,7 +39,7 @@ pub fn test() -> Result<Exit> {
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(TESTS);
     node.current_dir(&folder).env("BOOK", book);
-    if let Some(browser) = packages::browser() {
+    if let Some(browser) = requirements::browser::find_browser() {
         node.env("BROWSER", browser);
     }
     if succeeds(node)? {

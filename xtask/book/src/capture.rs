@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use xtask::workspace;
+use checkout::workspace;
 
 use crate::excerpt::fenced;
 

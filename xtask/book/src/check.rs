@@ -5,17 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use checkout::workspace;
+use problem::{Exit, Problem};
 use scraper::{Html, Selector};
 use walkdir::WalkDir;
-use xtask::problem::{Exit, Problem};
-use xtask::screen::{self, Mark};
-use xtask::workspace;
+use xtask::output::screen::{self, Mark};
 
 use crate::claims::{self, Text};
-use crate::excerpt;
 use crate::facts::Facts;
 use crate::gallery::SKIP;
-use crate::{directive, render};
+use crate::{directive, excerpt, render};
 
 pub fn check() -> Result<Exit> {
     let mut faults = in_sources()?;

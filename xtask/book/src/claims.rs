@@ -10,9 +10,9 @@ use std::fs;
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
+use checkout::workspace;
+use kernel::MATRIX;
 use serde::Deserialize;
-use xtask::kernel::MATRIX;
-use xtask::workspace;
 
 use crate::facts::{self, Facts};
 

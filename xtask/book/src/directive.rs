@@ -4,15 +4,15 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
-use xtask::entry::Language;
-use xtask::workspace;
+use checkout::workspace;
+use course::entry::Language;
 
 use crate::capture::Capture;
 use crate::excerpt::Excerpt;
 use crate::facts::Facts;
-use crate::gallery::Gallery;
+use crate::gallery::{self, Gallery};
 use crate::tabs::{Group, tabs};
-use crate::{gallery, html, table};
+use crate::{html, table};
 
 /// What comes in from elsewhere.
 #[derive(Debug, Eq, PartialEq)]

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use xtask::workspace;
+use checkout::workspace;
 
 const BEGIN: &str = "ANCHOR:";
 const END: &str = "ANCHOR_END:";

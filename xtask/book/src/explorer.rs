@@ -6,11 +6,11 @@ use std::fs;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use xtask::build;
-use xtask::foreground::Foreground;
-use xtask::problem::Problem;
-use xtask::setup::{self, Need};
-use xtask::workspace;
+use checkout::workspace;
+use problem::Problem;
+use processes::Foreground;
+use requirements::RustSrc;
+use xtask::pipeline::{build, needs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -18,9 +18,9 @@ const TARGET: &str = "wasm32-unknown-unknown";
 pub fn script() -> Result<String> {
     // No standard library comes with Rust for this target unless rustup can fetch it: it is built
     // from source.
-    setup::ensure(&[Need::RustSrc])?;
+    needs::ensure_needs(&[&RustSrc])?;
     let folder = workspace::target_directory().join("explorer");
-    let mut cargo = build::cargo();
+    let mut cargo = build::inner_cargo();
     cargo
         .args([
             "build",

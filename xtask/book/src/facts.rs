@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
-use xtask::kernel::MATRIX;
-use xtask::workspace;
+use checkout::workspace;
+use kernel::MATRIX;
 
 use crate::capture;
 

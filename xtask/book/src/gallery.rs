@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, Result};
+use course::entry::{self, Entry, Language, Stage, Twin};
+use kernel::MATRIX;
 use similar::{ChangeTag, TextDiff};
-use xtask::entry::{self, Entry, Language, Stage, Twin};
-use xtask::kernel::MATRIX;
 
 use crate::excerpt::fenced;
 use crate::html;
@@ -28,13 +28,13 @@ pub struct Gallery {
 impl Gallery {
     pub fn read() -> Result<Self> {
         Ok(Self {
-            entries: entry::entries()?,
+            entries: entry::read_entries()?,
             recorded: Recorded::read()?,
         })
     }
 
     fn find(&self, name: &str) -> Result<&Entry> {
-        Ok(entry::find(&self.entries, name)?)
+        Ok(entry::find_entry(&self.entries, name)?)
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn pages_name_each_part_once() {
-        let entries = entry::entries().unwrap();
+        let entries = entry::read_entries().unwrap();
         let page = page(&entries[0]);
         for directive in ["{{#failing ", "{{#logs ", "{{#fixed "] {
             assert_eq!(page.matches(directive).count(), 1, "{directive}");

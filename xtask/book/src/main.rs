@@ -41,7 +41,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::problem::{self, Exit, Problem};
+use problem::{Exit, Problem};
 
 /// Builds, serves and checks the book.
 #[derive(Parser)]
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     match done {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
-            problem::show(&error);
+            xtask::output::error::show_error(&error);
             let exit = error.downcast_ref().map_or(Exit::NotYet, Problem::exit);
             ExitCode::from(exit as u8)
         }
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
 
 fn build(open: bool) -> Result<Exit> {
     let book = render::build()?;
-    xtask::screen::answer(format!("{}\n", book.join("index.html").display()).as_bytes())?;
+    xtask::output::screen::answer(format!("{}\n", book.join("index.html").display()).as_bytes())?;
     if open {
         serve::open(&book.join("index.html").to_string_lossy())?;
     }

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
+use course::entry::Entry;
 use mdbook_core::book::{Book, BookItem, Chapter, SectionNumber};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
-use xtask::entry::Entry;
 
 use crate::directive;
 use crate::facts::Facts;

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use anyhow::{Result, anyhow};
+use checkout::workspace;
 use mdbook_i18n_helpers::renderers::Xgettext;
-use xtask::problem::Exit;
-use xtask::{screen, workspace};
+use problem::Exit;
+use xtask::output::screen;
 
 use crate::gallery::Gallery;
 use crate::pages::GalleryPages;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use xtask::entry::{self, Language};
-use xtask::kernel::MATRIX;
-use xtask::workspace;
+use checkout::workspace;
+use course::entry::{self, Language};
+use kernel::MATRIX;
 
 use crate::capture;
 
@@ -45,7 +45,7 @@ impl Recorded {
     }
 
     pub fn read() -> Result<Self> {
-        let folder = entry::lesson()?.folder.join("logs");
+        let folder = entry::find_gallery_lesson()?.folder.join("logs");
         let folder = folder
             .strip_prefix(workspace::root())
             .unwrap_or(&folder)
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_entry_was_seen_on_every_kernel_that_it_fails_on() {
         let recorded = Recorded::read().unwrap();
-        for entry in entry::entries().unwrap() {
+        for entry in entry::read_entries().unwrap() {
             for language in Language::ALL
                 .into_iter()
                 .filter(|language| entry.none_in(*language).is_none())

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
+use checkout::workspace;
 use mdbook_driver::MDBook;
-use xtask::workspace;
 
 use crate::explorer;
 use crate::facts::Facts;

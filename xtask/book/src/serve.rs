@@ -10,12 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use checkout::workspace;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use percent_encoding::percent_decode_str;
+use problem::{Exit, Problem};
 use tiny_http::{Header, Request, Response, Server};
-use xtask::problem::{self, Exit, Problem};
-use xtask::screen::{self, Mark};
-use xtask::workspace;
+use xtask::output::screen::{self, Mark};
 
 use crate::render;
 
@@ -86,7 +86,7 @@ fn rebuild(saves: &Receiver<()>) -> Result<Exit> {
         while saves.recv_timeout(Duration::from_millis(100)).is_ok() {}
         match render::build() {
             Ok(_) => screen::say(Mark::Good, "built anew"),
-            Err(error) => problem::show(&error),
+            Err(error) => xtask::output::error::show_error(&error),
         }
         EDITION.fetch_add(1, Ordering::Relaxed);
     }

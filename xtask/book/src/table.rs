@@ -4,12 +4,12 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use course::catalog::{self, Lesson, Place};
+use course::exercises::{self, Kind};
 use serde::Deserialize;
-use xtask::catalog::{self, Lesson, Place};
-use xtask::exercises::{self, Kind};
 
 fn lesson(number: &str) -> Result<Lesson> {
-    Ok(catalog::find(&catalog::lessons()?, number)?.clone())
+    Ok(catalog::find_lesson(&catalog::read_lessons()?, number)?.clone())
 }
 
 /// `{{#needs 01}}`
@@ -49,7 +49,7 @@ pub fn needs(number: &str) -> Result<String> {
 
 /// `{{#exercises 01}}`
 pub fn exercises(number: &str) -> Result<String> {
-    let exercises = exercises::exercises()?;
+    let exercises = exercises::read_exercises()?;
     let of_lesson = exercises
         .iter()
         .filter(|exercise| exercise.lesson() == number);

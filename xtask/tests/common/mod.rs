@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use checkout::workspace;
 use plan::{Plan, Step};
+use requirements::{GuestTools, Qemu, require_kernel};
 use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use xtask::demo;
-use xtask::image::{self, Archive};
-use xtask::setup::{self, Need};
-use xtask::vm::{self, Failure, Happening, PlanReport, Started, Stream};
-use xtask::workspace;
+use testvm::image::{self, Archive};
+use testvm::{Failure, Happening, PlanReport, Started, Stream};
+use xtask::pipeline::{demo, needs};
 
 /// A run of xtask whose processes can be told from all others.
 pub struct Run {
@@ -153,11 +153,16 @@ pub fn wait_for(from: &mut impl Read, text: &str) -> String {
 
 /// A VM with busybox in it.
 pub fn start_with_tools(kernel: &str) -> Started {
-    setup::ensure(&[Need::Qemu, Need::GuestTools, Need::Kernel(kernel.into())]).unwrap();
+    needs::ensure_needs(&[&Qemu, &GuestTools, require_kernel(kernel).unwrap()]).unwrap();
     let mut archive = Archive::default();
-    image::add_tools(&mut archive).unwrap();
-    let machine = demo::machine(&setup::kernels::get(kernel).unwrap()).unwrap();
-    vm::start(&machine, &archive.finish().unwrap())
+    image::add_tools(
+        &mut archive,
+        &requirements::guest_tools::find_tools().unwrap(),
+    )
+    .unwrap();
+    let machine =
+        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
+    testvm::start_guest(&machine, &archive.finish().unwrap())
         .map_err(Failure::into_error)
         .unwrap()
 }

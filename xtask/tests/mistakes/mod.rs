@@ -4,10 +4,11 @@ mod elf;
 
 use std::fs;
 
-use xtask::catalog::Implementation;
-use xtask::exercises::judging::{ACCEPTED, ATTACHED, FITS};
-use xtask::exercises::{Exercise, Variant, build};
-use xtask::kernel::DEFAULT;
+use course::Implementation;
+use course::exercises::{Exercise, Variant};
+use kernel::DEFAULT;
+use xtask::pipeline::answer_build;
+use xtask::pipeline::judging::{ACCEPTED, ATTACHED, FITS};
 
 pub use elf::Elf;
 
@@ -145,7 +146,7 @@ fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     let folder = tempfile::tempdir().unwrap();
     let [source, object] = ["main.bpf.c", "main.bpf.o"].map(|file| folder.path().join(file));
     fs::write(&source, format!("{begin}int {program}({parameters}")).unwrap();
-    let clang = build::clang_for_kernel(exercise)
+    let clang = answer_build::clang_for_kernel(exercise)
         .unwrap()
         .arg("-c")
         .arg(source)

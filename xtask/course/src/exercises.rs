@@ -1,0 +1,317 @@
+//! The exercises, as their folders describe them.
+//!
+//! ```text
+//!   lessons/03-tracepoint/exercises/count-by-comm/
+//!     exercise.toml          what it is, where the starter fails, hints
+//!     README.md              the task
+//!     aya/src/main.rs        the learner's answer in Rust; a crate of the workspace
+//!     libbpf/main.bpf.c      the learner's answer in C
+//!     starter/  solution/    main.rs and main.bpf.c each
+//!   xtask/judge/src/lessons/ what must be true of an answer
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use kernel::MATRIX;
+use problem::{Problem, find_similar};
+use serde::Deserialize;
+
+use crate::Implementation;
+use crate::catalog::{self, Lesson, Place};
+
+#[derive(Clone, Debug)]
+pub struct Exercise {
+    /// `03/count-by-comm`
+    pub name: String,
+    pub folder: PathBuf,
+    pub about: ExerciseAbout,
+}
+
+/// What `exercise.toml` says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExerciseAbout {
+    pub title: String,
+    pub kind: Kind,
+    /// Its place in the lesson; they build up on each other.
+    pub order: u32,
+    #[serde(default, rename = "where")]
+    pub place: Place,
+    /// The oldest kernel that has what it takes, if that is not the oldest of all.
+    pub since: Option<String>,
+    /// Three, from a push to the lines that matter.
+    pub hints: [String; 3],
+    /// For each language that it can be solved in.
+    pub starter: BTreeMap<Implementation, Starter>,
+    /// Why there is only one, where there is only one.
+    pub one_language: Option<String>,
+}
+
+/// What the learner does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Fill a gap.
+    Complete,
+    /// Add to what works.
+    Extend,
+    /// Make the verifier accept it.
+    Repair,
+    /// It loads, and reports wrong numbers.
+    FindTheBug,
+}
+
+/// How the starter fails, which is how the learner finds it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Starter {
+    /// `builds`, or the name of a check of the judge.
+    pub fails_at: String,
+    /// A part of what is said there.
+    pub message: String,
+}
+
+/// One of the programs of an exercise.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Variant {
+    /// The learner's.
+    Answer,
+    Starter,
+    Solution,
+}
+
+impl Exercise {
+    fn read(lesson: &Lesson, folder: PathBuf) -> Result<Self> {
+        let path = folder.join("exercise.toml");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let about: ExerciseAbout = toml::from_str(&text)
+            .with_context(|| format!("cannot understand {}", path.display()))?;
+        ensure!(
+            !about.starter.is_empty(),
+            "{}: it can be solved in no language",
+            path.display()
+        );
+        let both = about.starter.len() == Implementation::ALL.len();
+        ensure!(
+            both == about.one_language.is_none(),
+            "{}: one-language says why there is one",
+            path.display()
+        );
+        let name = format!(
+            "{}/{}",
+            lesson.number,
+            folder.file_name().unwrap_or_default().to_string_lossy()
+        );
+        Ok(Self {
+            name,
+            folder,
+            about,
+        })
+    }
+
+    /// `03`
+    pub fn lesson(&self) -> &str {
+        self.name.split_once('/').map_or("", |(lesson, _)| lesson)
+    }
+
+    /// `count-by-comm`
+    pub fn short_name(&self) -> &str {
+        self.name.split_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// The package of the answer in Rust.
+    pub fn package(&self) -> String {
+        format!("e{}-{}", self.lesson(), self.short_name())
+    }
+
+    pub fn implementations(&self) -> impl Iterator<Item = Implementation> {
+        self.about.starter.keys().copied()
+    }
+
+    /// The kernels of the matrix that it can be solved on.
+    pub fn kernels(&self) -> impl Iterator<Item = &'static str> {
+        let since = self.about.since.as_ref();
+        let first = since
+            .and_then(|since| MATRIX.iter().position(|kernel| kernel == since))
+            .unwrap_or(0);
+        MATRIX.into_iter().skip(first)
+    }
+
+    /// The one file that holds this program.
+    pub fn source(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+        let file = match (self.about.place, implementation) {
+            (_, Implementation::Aya) => "main.rs",
+            (Place::Kernel, Implementation::Libbpf) => "main.bpf.c",
+            (Place::Here, Implementation::Libbpf) => "main.c",
+        };
+        let folder = match (variant, implementation) {
+            (Variant::Answer, Implementation::Aya) => "aya/src",
+            (Variant::Answer, Implementation::Libbpf) => "libbpf",
+            (Variant::Starter, _) => "starter",
+            (Variant::Solution, _) => "solution",
+        };
+        self.folder.join(folder).join(file)
+    }
+
+    /// Whether the learner has begun: the answer is not the starter any more. An answer that has
+    /// gone counts as begun.
+    pub fn is_begun(&self, implementation: Implementation) -> bool {
+        let read = |variant| fs::read(self.source(variant, implementation)).ok();
+        read(Variant::Answer) != read(Variant::Starter)
+    }
+
+    /// The language that was asked for, or else the one that the learner works in.
+    pub fn language(&self, asked: Option<Implementation>) -> Result<Implementation> {
+        let language = asked.or_else(|| self.begun_in());
+        let language = language.filter(|language| self.about.starter.contains_key(language));
+        let why = self.about.one_language.as_deref().unwrap_or_default();
+        let problem = || Problem::usage(format!("{} has one language only: {why}", self.name));
+        Ok(language.ok_or_else(|| problem().help("leave --impl out"))?)
+    }
+
+    /// What to type to go on with it.
+    pub fn invitation(&self) -> String {
+        format!(
+            "next: cargo xtask check {}    ({})",
+            self.name, self.about.title
+        )
+    }
+
+    /// The language with an answer, or else the first.
+    fn begun_in(&self) -> Option<Implementation> {
+        self.implementations()
+            .find(|implementation| self.is_begun(*implementation))
+            .or(self.implementations().next())
+    }
+}
+
+/// All exercises, in the order in which they build up.
+pub fn read_exercises() -> Result<Vec<Exercise>> {
+    let mut exercises = Vec::new();
+    for lesson in catalog::read_lessons()? {
+        let mut of_lesson = folders(&lesson.folder.join("exercises"))?
+            .into_iter()
+            .map(|folder| Exercise::read(&lesson, folder))
+            .collect::<Result<Vec<_>>>()?;
+        of_lesson.sort_by_key(|exercise| exercise.about.order);
+        exercises.extend(of_lesson);
+    }
+    Ok(exercises)
+}
+
+/// A lesson may have none.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(paths
+        .into_iter()
+        .filter(|path| path.join("exercise.toml").exists())
+        .collect())
+}
+
+/// The exercise that `name` means: `03/count-by-comm`, `3/count-by-comm`, or `count-by-comm` if
+/// only one is called so.
+pub fn find_exercise<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Exercise> {
+    let is_meant = |exercise: &&Exercise| match name.trim_end_matches('/').split_once('/') {
+        Some((lesson, short)) => {
+            let number = lesson.split_once('-').map_or(lesson, |(number, _)| number);
+            short == exercise.short_name() && number.parse() == exercise.lesson().parse::<u32>()
+        }
+        None => name == exercise.short_name(),
+    };
+    let mut found = exercises.iter().filter(is_meant);
+    match (found.next(), found.next()) {
+        (Some(exercise), None) => Ok(exercise),
+        (Some(one), Some(other)) => Err(Problem::usage(format!(
+            "more than one exercise is called '{name}'"
+        ))
+        .help(format!("one of them: {}", one.name))
+        .help(format!("another: {}", other.name))
+        .into()),
+        (None, _) => Err(unknown(exercises, name).into()),
+    }
+}
+
+fn unknown(exercises: &[Exercise], name: &str) -> Problem {
+    let names = |exercise: &Exercise| [exercise.name.clone(), exercise.short_name().to_owned()];
+    let known = exercises
+        .iter()
+        .flat_map(|exercise| names(exercise).map(|known| (known, exercise)));
+    let problem = Problem::usage(format!("no exercise is called '{name}'"));
+    let problem = match find_similar(name, known) {
+        Some(exercise) => problem.help(format!(
+            "a similar one exists: cargo xtask check {}",
+            exercise.name
+        )),
+        None => problem,
+    };
+    problem.help("all exercises: cargo xtask list")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_name_works() {
+        let exercises = read_exercises().unwrap();
+        for name in [
+            "03/count-by-comm",
+            "3/count-by-comm",
+            "03-tracepoint/count-by-comm",
+            "count-by-comm",
+        ] {
+            assert_eq!(
+                find_exercise(&exercises, name).unwrap().name,
+                "03/count-by-comm",
+                "{name}"
+            );
+        }
+        for name in ["", "/", "03", "04/count-by-comm", "03/"] {
+            assert!(find_exercise(&exercises, name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_a_suggestion() {
+        let error = find_exercise(&read_exercises().unwrap(), "03/count-by-com").unwrap_err();
+        let problem = error.downcast::<Problem>().unwrap();
+        assert_eq!(
+            problem.help_lines()[0],
+            "a similar one exists: cargo xtask check 03/count-by-comm"
+        );
+    }
+
+    #[test]
+    fn every_exercise_is_complete() {
+        for exercise in read_exercises().unwrap() {
+            for implementation in exercise.implementations() {
+                for variant in [Variant::Answer, Variant::Starter, Variant::Solution] {
+                    let source = exercise.source(variant, implementation);
+                    assert!(source.is_file(), "{}", source.display());
+                }
+            }
+            let text = fs::read_to_string(exercise.folder.join("README.md")).unwrap();
+            assert!(
+                text.starts_with(&format!("# {}\n", exercise.about.title)),
+                "{}",
+                exercise.name
+            );
+            assert!(
+                exercise.about.hints.iter().all(|hint| hint.len() > 20),
+                "{}",
+                exercise.name
+            );
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A kernel the course can boot: where its image is, what it calls itself, where its modules are.
+//!
+//! Those of the matrix are fetched by set-up (the crate `requirements`); any other comes from a file
+//! of the user's.
+//!
+//! ```text
+//!   MATRIX    the kernels of the course, oldest first
+//!   Kernel    one that is here, with its modules
+//!   Version   the order of versions: of kernels, of their packages, of QEMU
+//! ```
+
+mod version;
+
+use std::fs::File;
+use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use problem::Problem;
+
+use anyhow::{Context, Result};
+pub use version::{Version, is_older};
+
+/// The kernels that every lesson is tested on, oldest first.
+pub const MATRIX: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
+/// The one that is booted when nobody asks for another.
+pub const DEFAULT: &str = "6.12";
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Kernel {
+    /// "6.12" for a kernel of the matrix, else the name of the user's file.
+    pub name: String,
+    /// What `uname -r` says in the guest.
+    pub release: String,
+    /// Where it came from, for reports.
+    pub origin: String,
+    /// An uncompressed vmlinux where there is one (it boots about 1 s sooner under TCG), else a
+    /// bzImage.
+    pub image: PathBuf,
+    /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
+    pub modules: Option<PathBuf>,
+}
+
+impl Kernel {
+    /// A kernel of the user's own: a bzImage or a vmlinux, with its modules where distributions put
+    /// them.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let release = release_of(path)?;
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        let modules = Path::new("/lib/modules").join(&release);
+        Ok(Self {
+            name,
+            origin: format!("{} ({release})", path.display()),
+            image: path
+                .canonicalize()
+                .with_context(|| format!("failed to resolve {}", path.display()))?,
+            modules: modules.is_dir().then_some(modules),
+            release,
+        })
+    }
+}
+
+/// The release of this machine's own kernel, which runs xtask.
+pub fn running_release() -> String {
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn release_of(path: &Path) -> Result<String> {
+    let unreadable = |error: std::io::Error| {
+        Problem::machine(format!("cannot read the kernel {}: {error}", path.display()))
+            .help("distributions keep /boot/vmlinuz-* for root: copy it, and give yourself the right to read the copy")
+    };
+    let mut file = File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Problem::usage(format!(
+            "there is no kernel {}",
+            path.display()
+        ))
+        .help("--kernel takes a version of the matrix, 'all', or the path of a bzImage or vmlinux"),
+        _ => unreadable(error),
+    })?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(Problem::usage(format!("{} is a folder, not a kernel", path.display())).into());
+    }
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(HEADER)
+        .read_to_end(&mut head)
+        .map_err(unreadable)?;
+    let release = if is_bzimage(&head) {
+        release_in_bzimage(&mut file, &head)
+    } else if head.starts_with(b"\x7fELF") {
+        release_in_vmlinux(&mut file)
+    } else {
+        Ok(None)
+    };
+    release.map_err(unreadable)?.ok_or_else(|| {
+        Problem::usage(format!("{} is not a kernel: neither an x86-64 bzImage nor a vmlinux", path.display()))
+            .help("a distribution's kernel is /boot/vmlinuz-RELEASE; one you built is arch/x86/boot/bzImage or vmlinux")
+            .into()
+    })
+}
+
+/// Up to where the boot header's fields used here reach (Documentation/arch/x86/boot.rst).
+const HEADER: u64 = 0x300;
+
+/// Whether a file that begins so is a bzImage.
+pub fn is_bzimage(head: &[u8]) -> bool {
+    head.get(0x202..0x206) == Some(b"HdrS")
+}
+
+/// The header's `kernel_version` field points to the text "RELEASE (builder) #1 SMP ...", 0x200
+/// bytes further on.
+fn release_in_bzimage(file: &mut File, head: &[u8]) -> std::io::Result<Option<String>> {
+    let pointer = u16::from_le_bytes([head[0x20e], head[0x20f]]);
+    if pointer == 0 {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(u64::from(pointer) + 0x200))?;
+    let mut text = Vec::new();
+    file.take(256).read_to_end(&mut text)?;
+    Ok(first_word(&text))
+}
+
+/// A vmlinux has no header that names the release; its banner, the first line of every kernel log,
+/// does.
+fn release_in_vmlinux(file: &mut File) -> std::io::Result<Option<String>> {
+    // Debug information, which can be ten times the size of the kernel, comes after all that is
+    // loaded.
+    const ENOUGH: u64 = 256 << 20;
+    file.seek(SeekFrom::Start(0))?;
+    let mut image = Vec::new();
+    file.take(ENOUGH).read_to_end(&mut image)?;
+    let mut rest = image.as_slice();
+    // Jumping from one "L" to the next lets the optimised search of the standard library do the
+    // work.
+    while rest.skip_until(b'L')? != 0 {
+        if let Some(banner) = rest.strip_prefix(b"inux version ")
+            && banner.first().is_some_and(u8::is_ascii_digit)
+        {
+            return Ok(first_word(banner));
+        }
+    }
+    Ok(None)
+}
+
+fn first_word(text: &[u8]) -> Option<String> {
+    let word = text
+        .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
+        .next()?;
+    (!word.is_empty() && word.is_ascii()).then(|| String::from_utf8_lossy(word).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use problem::Exit;
+
+    use super::*;
+
+    fn file(name: &str, bytes: &[u8]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("xtask-kernel-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn from_bytes(name: &str, bytes: &[u8]) -> Result<Kernel> {
+        let path = file(name, bytes);
+        let kernel = Kernel::from_file(&path);
+        std::fs::remove_file(path).unwrap();
+        kernel
+    }
+
+    fn bzimage(release: &str) -> Vec<u8> {
+        let mut bytes = vec![0; 0x400];
+        bytes[0x202..0x206].copy_from_slice(b"HdrS");
+        bytes[0x20e..0x210].copy_from_slice(&0x100u16.to_le_bytes());
+        bytes[0x300..0x300 + release.len()].copy_from_slice(release.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn bzimage_names_its_release() {
+        let kernel = from_bytes("bzImage", &bzimage("6.9.0-test (me@here) #1 SMP")).unwrap();
+        assert_eq!(kernel.release, "6.9.0-test");
+        assert_eq!(kernel.modules, None);
+    }
+
+    #[test]
+    fn vmlinux_names_its_release_wherever_the_banner_stands() {
+        for padding in [0, 1, 100_000] {
+            let mut bytes = b"\x7fELF LLinux version %s ".to_vec();
+            bytes.resize(bytes.len() + padding, b'x');
+            bytes.extend_from_slice(b"LLinux version 6.9.1-test (me@here)");
+            assert_eq!(
+                from_bytes("vmlinux", &bytes).unwrap().release,
+                "6.9.1-test",
+                "padding {padding}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused_with_usage() {
+        for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fELF but no banner"] {
+            let error = from_bytes("other", bytes).unwrap_err();
+            assert_eq!(error.downcast_ref::<Problem>().unwrap().exit(), Exit::Usage);
+            assert!(error.to_string().contains("is not a kernel"), "{error}");
+        }
+        let error = Kernel::from_file(Path::new("/nowhere/vmlinuz")).unwrap_err();
+        assert!(error.to_string().contains("there is no kernel"), "{error}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Programs that are started for an answer or for a piece of work, and end with us.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+/// The output of a quick question to another program; `None` when it fails or does not exist.
+pub fn ask_program(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program.as_ref());
+    command
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    end_with_us(&mut command);
+    let output = command.output().ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Ends the program when this process ends: nothing may go on writing into the cache after a killed xtask.
+pub fn end_with_us(command: &mut Command) {
+    let end = || set_parent_process_death_signal(Some(Signal::TERM)).map_err(Into::into);
+    // SAFETY: between fork and exec only one system call is made; nothing is allocated and no lock
+    // is taken.
+    unsafe { command.pre_exec(end) };
+}
+
+/// The first program of that name in PATH.
+pub fn find_program(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| is_executable(file))
+}
+
+pub fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}

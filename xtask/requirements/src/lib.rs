@@ -1,0 +1,52 @@
+//! What the course needs from a machine, and how each thing gets there: looks at what a command
+//! needs, and fetches, builds or installs what is missing.
+//!
+//! What is local to the checkout goes into its cache without asking; packages of the system's are
+//! installed after a yes. Each part is made under a temporary name, checked, and renamed; a broken
+//! run is continued by the next.
+//!
+//! ```text
+//!   Requirement    what each can be asked: is it met, what would be done about it, how is it met
+//!     rust_src, bpf_linker, clang, libbpf_build, qemu, kernels, guest_tools, browser
+//!   meeting        meets what is missing
+//!   Reporter       whoever sees that
+//!   Site           where the work is done, with a lock
+//!   apt, packages  Debian's packages in the cache; the system's own packages
+//!   record, links  what was made, and where it is found
+//! ```
+
+mod apt;
+pub mod bpf_linker;
+pub mod browser;
+pub mod clang;
+mod command;
+mod fault;
+pub mod guest_tools;
+pub mod kernels;
+mod libbpf_build;
+mod links;
+mod meeting;
+pub mod packages;
+mod part;
+pub mod qemu;
+mod record;
+mod reporter;
+mod requirement;
+pub mod rust_src;
+mod site;
+pub mod space;
+mod step;
+mod vmlinux;
+
+pub use bpf_linker::BpfLinker;
+pub use browser::Browser;
+pub use clang::Clang;
+pub use guest_tools::GuestTools;
+pub use kernels::{DebianKernel, require_kernel};
+pub use libbpf_build::LibbpfBuild;
+pub use meeting::{all_needs, meet_missing, meet_whole, plan_need};
+pub use part::Part;
+pub use qemu::Qemu;
+pub use reporter::Reporter;
+pub use requirement::{Need, Requirement};
+pub use rust_src::RustSrc;

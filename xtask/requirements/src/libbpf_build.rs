@@ -1,0 +1,34 @@
+//! What libbpf-sys compiles its copy of libbpf with: packages of the system's.
+
+use anyhow::Result;
+
+use crate::packages;
+use crate::part::Part;
+use crate::requirement::Requirement;
+use crate::site::Site;
+
+pub struct LibbpfBuild;
+
+impl Requirement for LibbpfBuild {
+    fn name(&self) -> String {
+        "libbpf's build".to_owned()
+    }
+
+    fn is_met(&self) -> bool {
+        packages::are_there(self.parts())
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        &[
+            Part::Compiler,
+            Part::Make,
+            Part::PkgConfig,
+            Part::LibElf,
+            Part::Zlib,
+        ]
+    }
+
+    fn meet(&self, _site: &Site, _update: bool) -> Result<()> {
+        Ok(())
+    }
+}

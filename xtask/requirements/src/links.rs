@@ -1,0 +1,98 @@
+//! `.cache/bin/` of the checkout, where `.cargo/config.toml` looks for what set-up found or
+//! installed, with notes of what was tried. In the checkout even when the cache is elsewhere:
+//! cargo's configuration cannot follow a variable, and what was tried holds for this machine only.
+
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use checkout::workspace;
+use processes::child;
+
+use crate::{fault, site};
+
+pub fn place(name: &str) -> PathBuf {
+    folder().join(name)
+}
+
+fn folder() -> PathBuf {
+    workspace::own_cache().join("bin")
+}
+
+/// Notes that a program was tried, and under which circumstances.
+pub fn note(name: &str, circumstances: &str) -> Result<()> {
+    site::make(&folder())?;
+    let path = note_place(name);
+    std::fs::write(&path, circumstances)
+        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+}
+
+/// Whether the program was tried under the same circumstances.
+pub fn is_noted(name: &str, circumstances: &str) -> bool {
+    noted(name).is_some_and(|noted| noted == circumstances)
+}
+
+/// What was noted about the program.
+pub fn noted(name: &str) -> Option<String> {
+    std::fs::read_to_string(note_place(name)).ok()
+}
+
+fn note_place(name: &str) -> PathBuf {
+    folder().join(format!("{name}.tried"))
+}
+
+pub fn works(name: &str) -> bool {
+    child::is_executable(&place(name))
+}
+
+/// Makes the link, or moves it, in one step.
+pub fn set(name: &str, target: &Path) -> Result<()> {
+    set_in(&folder(), name, |partial| symlink(target, partial))
+}
+
+/// Puts a copy in the link's place: for a program in a cache, which may be removed, or be the
+/// original's of a copied checkout. Cargo's own builds would fail then until the next set-up.
+pub fn copy(name: &str, program: &Path) -> Result<()> {
+    copy_in(&folder(), name, program)
+}
+
+fn copy_in(folder: &Path, name: &str, program: &Path) -> Result<()> {
+    set_in(folder, name, |partial| {
+        std::fs::copy(program, partial).map(drop)
+    })
+}
+
+fn set_in(folder: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    site::make(folder)?;
+    let partial = folder.join(format!(".{name}.partial"));
+    site::remove(&partial)?;
+    let place = folder.join(name);
+    make(&partial)
+        .and_then(|()| std::fs::rename(&partial, &place))
+        .map_err(|error| fault::io(format!("create {}", place.display()), &error).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_outlives_the_cache_that_it_came_from() {
+        let directory = tempfile::tempdir().unwrap();
+        let (cache, bin) = (directory.path().join("cache"), directory.path().join("bin"));
+        std::fs::create_dir(&cache).unwrap();
+        std::fs::write(cache.join("bpf-linker"), "a linker").unwrap();
+        // As an earlier set-up left it.
+        set_in(&bin, "bpf-linker", |partial| {
+            symlink(cache.join("bpf-linker"), partial)
+        })
+        .unwrap();
+        copy_in(&bin, "bpf-linker", &cache.join("bpf-linker")).unwrap();
+        std::fs::remove_dir_all(&cache).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(bin.join("bpf-linker")).unwrap(),
+            "a linker"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Meets what is missing.
+
+use anyhow::Result;
+
+use crate::apt;
+use crate::bpf_linker::BpfLinker;
+use crate::clang::Clang;
+use crate::guest_tools::GuestTools;
+use crate::kernels;
+use crate::libbpf_build::LibbpfBuild;
+use crate::packages;
+use crate::part::Part;
+use crate::qemu::Qemu;
+use crate::reporter::Reporter;
+use crate::requirement::Need;
+use crate::rust_src::RustSrc;
+use crate::site::Site;
+use crate::space;
+
+/// All that the course needs, in the order in which it is met: what needs the user's consent comes
+/// first, then nothing more is asked.
+pub fn all_needs() -> Vec<Need> {
+    let mut needs: Vec<Need> = vec![
+        &Clang,
+        &LibbpfBuild,
+        &Qemu,
+        &RustSrc,
+        &BpfLinker,
+        &GuestTools,
+    ];
+    needs.extend(kernels::KERNELS.iter().map(|kernel| kernel as Need));
+    needs
+}
+
+/// What set-up would do about a need that is not met.
+pub fn plan_need(need: Need) -> String {
+    let plan = need.plan();
+    plan.unwrap_or_else(|| packages::plan_install(need.parts()))
+}
+
+/// Does what is missing. When nothing is, this costs a few looks at files.
+pub fn meet_missing(needs: &[Need], reporter: &'static dyn Reporter) -> Result<()> {
+    if needs.iter().all(|need| need.is_met()) {
+        return Ok(());
+    }
+    let site = Site::enter(reporter)?;
+    // Another set-up may have done it while this one waited.
+    let missing: Vec<Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| !need.is_met())
+        .collect();
+    meet(site, &missing, false, false)
+}
+
+/// Does what is missing or damaged, which reads every checksum. With `yes`, packages of the
+/// system's are installed without a question; with `update`, newer ones are fetched where there
+/// are.
+pub fn meet_whole(
+    needs: &[Need],
+    yes: bool,
+    update: bool,
+    reporter: &'static dyn Reporter,
+) -> Result<()> {
+    let is_missing = |need: &Need| !need.is_whole() || (update && need.has_updates());
+    if !needs.iter().any(is_missing) {
+        return Ok(());
+    }
+    let site = Site::enter(reporter)?;
+    // Another set-up may have done it while this one waited.
+    let missing: Vec<Need> = needs.iter().copied().filter(is_missing).collect();
+    meet(site, &missing, yes, update)
+}
+
+fn meet(site: Site, needs: &[Need], yes: bool, update: bool) -> Result<()> {
+    apt::forget_lists(site.folder())?;
+    // The largest step decides: each gives its room back before the next begins, except for what it
+    // keeps.
+    let largest = needs.iter().map(|need| need.bytes()).max().unwrap_or(0);
+    space::need_space(site.folder(), largest)?;
+    let parts: Vec<Part> = needs
+        .iter()
+        .flat_map(|need| need.parts())
+        .copied()
+        .collect();
+    packages::install_missing(&site, &parts, yes)?;
+    for need in needs {
+        need.meet(&site, update)?;
+    }
+    site.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::MATRIX;
+
+    use super::*;
+
+    #[test]
+    fn all_needs_include_every_kernel_and_ask_first() {
+        let needs = all_needs();
+        let names: Vec<String> = needs.iter().map(|need| need.name()).collect();
+        for kernel in MATRIX {
+            assert!(names.contains(&format!("kernel {kernel}")), "{kernel}");
+        }
+        let asks = |need: &Need| !need.parts().is_empty();
+        let first_quiet = needs.iter().position(|need| !asks(need)).unwrap();
+        assert!(needs[first_quiet..].iter().all(|need| !asks(need)));
+    }
+}

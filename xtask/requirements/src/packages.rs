@@ -1,0 +1,336 @@
+//! Packages of the system's: what is missing, what this distribution calls it, and installing it
+//! with consent.
+
+use std::io::stderr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use problem::Problem;
+use processes::child;
+
+use crate::browser;
+use crate::command;
+use crate::part::Part;
+use crate::reporter::Reporter;
+use crate::site::Site;
+use crate::step::Step;
+use crate::{clang, qemu};
+
+impl Part {
+    pub fn is_there(self) -> bool {
+        match self {
+            Part::Clang => clang::is_there() || clang::find_clang().is_some(),
+            Part::Qemu => qemu::find_qemu().is_some(),
+            Part::Compiler => child::find_program("cc")
+                .or_else(|| child::find_program("gcc"))
+                .is_some(),
+            Part::Make => child::find_program("make").is_some(),
+            Part::PkgConfig => child::find_program("pkg-config")
+                .or_else(|| child::find_program("pkgconf"))
+                .is_some(),
+            Part::LibElf => Path::new("/usr/include/libelf.h").is_file(),
+            Part::Zlib => Path::new("/usr/include/zlib.h").is_file(),
+            Part::Chromium => browser::find_browser().is_some(),
+            Part::Node => child::find_program("node").is_some(),
+            Part::Npm => child::find_program("npm").is_some(),
+            Part::StaticLibc => qemu::has_static_libc(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Manager {
+    Apt,
+    Dnf,
+    Pacman,
+}
+
+impl Manager {
+    pub fn find() -> Option<Self> {
+        let all = [
+            ("apt-get", Manager::Apt),
+            ("dnf", Manager::Dnf),
+            ("pacman", Manager::Pacman),
+        ];
+        all.into_iter()
+            .find(|(program, _)| child::find_program(program).is_some())
+            .map(|(_, manager)| manager)
+    }
+
+    fn packages(self, part: Part) -> &'static [&'static str] {
+        match (self, part) {
+            (_, Part::Clang) => &["clang"],
+            (Manager::Dnf, Part::Qemu) => &["qemu-system-x86-core"],
+            (_, Part::Qemu) => &["qemu-system-x86"],
+            (Manager::Apt, Part::Compiler) => &["gcc", "libc6-dev"],
+            (_, Part::Compiler) => &["gcc"],
+            (_, Part::Make) => &["make"],
+            (Manager::Apt, Part::PkgConfig) => &["pkg-config"],
+            (Manager::Dnf, Part::PkgConfig) => &["pkgconf-pkg-config"],
+            (Manager::Pacman, Part::PkgConfig) => &["pkgconf"],
+            (Manager::Apt, Part::LibElf) => &["libelf-dev"],
+            (Manager::Dnf, Part::LibElf) => &["elfutils-libelf-devel"],
+            (Manager::Pacman, Part::LibElf) => &["libelf"],
+            (Manager::Apt, Part::Zlib) => &["zlib1g-dev"],
+            (Manager::Dnf, Part::Zlib) => &["zlib-devel"],
+            (Manager::Pacman, Part::Zlib) => &["zlib"],
+            (Manager::Apt, Part::StaticLibc) => &["libc6-dev"],
+            (Manager::Dnf, Part::StaticLibc) => &["glibc-static"],
+            (Manager::Pacman, Part::StaticLibc) => &["glibc"],
+            (_, Part::Chromium) => &["chromium"],
+            (_, Part::Node) => &["nodejs"],
+            (Manager::Dnf, Part::Npm) => &["nodejs-npm"],
+            (_, Part::Npm) => &["npm"],
+        }
+    }
+
+    /// What brings the lists of packages up to date, where installing does not do so itself.
+    fn refresh(self) -> Option<&'static str> {
+        (self == Manager::Apt).then_some("apt-get update")
+    }
+
+    /// The command that installs `parts`, without sudo.
+    fn install(self, parts: &[Part], clang: &str) -> String {
+        let names = parts.iter().flat_map(|part| self.packages(*part));
+        let names: Vec<&str> = names
+            .map(|name| if *name == "clang" { clang } else { *name })
+            .collect();
+        let install = match self {
+            Manager::Apt => "apt-get install --yes --no-install-recommends",
+            Manager::Dnf => "dnf install --assumeyes --setopt=install_weak_deps=False",
+            Manager::Pacman => "pacman -S --needed --noconfirm",
+        };
+        format!("{install} {}", names.join(" "))
+    }
+}
+
+/// Whether all of `parts` are there.
+pub fn are_there(parts: &[Part]) -> bool {
+    parts.iter().all(|part| part.is_there())
+}
+
+/// What set-up would do about those of `parts` that are missing.
+pub(crate) fn plan_install(parts: &[Part]) -> String {
+    let missing: Vec<Part> = parts
+        .iter()
+        .copied()
+        .filter(|part| !part.is_there())
+        .collect();
+    if missing.is_empty() {
+        return "look at what is there".to_owned();
+    }
+    show_install_command(&missing)
+}
+
+/// What to type to get `parts`, as one line.
+pub fn show_install_command(parts: &[Part]) -> String {
+    let Some(manager) = Manager::find() else {
+        let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+        return format!(
+            "install with this system's package manager: {}",
+            names.join(", ")
+        );
+    };
+    let install = manager.install(parts, clang_package(manager, parts));
+    let commands = manager.refresh().into_iter().chain([install.as_str()]);
+    commands
+        .map(|command| format!("{}{command}", sudo()))
+        .collect::<Vec<_>>()
+        .join(" && ")
+}
+
+/// Installs the missing ones among `parts`: at once with `yes`, and as root without a terminal;
+/// else after a question.
+pub(crate) fn install_missing(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
+    let missing: Vec<Part> = parts
+        .iter()
+        .copied()
+        .filter(|part| !part.is_there())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if missing.contains(&Part::Qemu)
+        && let Some(named) = qemu::named()
+    {
+        return Err(Problem::machine(format!(
+            "XTASK_QEMU names {}, which is not a program",
+            named.display()
+        ))
+        .help("unset XTASK_QEMU   (or name a qemu-system-x86_64)")
+        .into());
+    }
+    let names = missing
+        .iter()
+        .map(|part| part.name())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let refused = || {
+        Problem::machine(format!("this machine lacks {names}")).help(show_install_command(&missing))
+    };
+    let manager = Manager::find().ok_or_else(refused)?;
+    if !has_consent(yes, site.reporter().is_interactive(), is_root(), || {
+        agreed(site.reporter(), &names, &show_install_command(&missing))
+    })? {
+        return Err(refused().into());
+    }
+    let step = site.step("packages", &format!("installing {names}"));
+    if let Some(command) = manager.refresh() {
+        // A third party's broken list makes this fail while all that is needed here can be had.
+        let _ = run_command(site, command, &step);
+    }
+    // Asked only now: lists that are years old may not know the newest clang.
+    run_command(
+        site,
+        &manager.install(&missing, clang_package(manager, &missing)),
+        &step,
+    )?;
+    if let Some(part) = missing.iter().find(|part| !part.is_there()) {
+        return Err(Problem::machine(format!(
+            "{} is still missing after its package was installed",
+            part.name()
+        ))
+        .help("cargo xtask doctor")
+        .into());
+    }
+    step.done("installed");
+    Ok(())
+}
+
+fn has_consent(
+    yes: bool,
+    interactive: bool,
+    root: bool,
+    ask: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
+    if yes || (root && !interactive) {
+        return Ok(true);
+    }
+    if interactive { ask() } else { Ok(false) }
+}
+
+fn run_command(site: &Site, command: &str, step: &Step) -> Result<()> {
+    // Without a terminal nobody could type a password.
+    let sudo = if is_root() || site.reporter().is_interactive() {
+        sudo()
+    } else {
+        "sudo -n "
+    };
+    let command = format!("{sudo}{command}");
+    let what = format!("run {command}");
+    step.line(&command);
+    let words: Vec<&str> = command.split(' ').collect();
+    let mut program = Command::new(words[0]);
+    program.args(&words[1..]);
+    if !site.reporter().is_interactive() {
+        let log = site.log("packages");
+        program.env("DEBIAN_FRONTEND", "noninteractive");
+        return command::run_to_success(&mut program, &what, &log, || {
+            step.progress(&command::read_last_line(&log))
+        });
+    }
+    // On a terminal sudo may ask for a password, and the user sees what happens to the system.
+    let status = program
+        .stdout(stderr())
+        .status()
+        .with_context(|| format!("failed to start {}", words[0]))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Problem::machine(format!("failed to {what}"))
+        .help(command)
+        .into())
+}
+
+fn agreed(reporter: &dyn Reporter, names: &str, command: &str) -> Result<bool> {
+    reporter.note(&format!(
+        "this machine lacks {names}. To install:\n    {command}"
+    ));
+    reporter.confirm("run it now?")
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn sudo() -> &'static str {
+    if is_root() { "" } else { "sudo " }
+}
+
+/// The course is tested with clang 22; where the distribution has it beside an older default, it is
+/// taken.
+fn clang_package(manager: Manager, parts: &[Part]) -> &'static str {
+    const NEWEST: &str = "clang-22";
+    let offered = || {
+        child::ask_program("apt-cache", &["madison", NEWEST])
+            .is_some_and(|versions| !versions.is_empty())
+    };
+    if parts.contains(&Part::Clang) && manager == Manager::Apt && offered() {
+        NEWEST
+    } else {
+        "clang"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Part; 8] = [
+        Part::Clang,
+        Part::Qemu,
+        Part::Compiler,
+        Part::Make,
+        Part::PkgConfig,
+        Part::LibElf,
+        Part::Zlib,
+        Part::StaticLibc,
+    ];
+
+    #[test]
+    fn consent_is_yes_or_root_without_a_terminal_or_an_answer() {
+        let nobody = || panic!("asked");
+        for (yes, interactive, root, consent) in [
+            (true, false, false, true),
+            (true, true, false, true),
+            (false, false, true, true),
+            (false, false, false, false),
+        ] {
+            assert_eq!(
+                has_consent(yes, interactive, root, nobody).unwrap(),
+                consent,
+                "{yes} {interactive} {root}"
+            );
+        }
+        assert!(has_consent(false, true, true, || Ok(true)).unwrap());
+        assert!(!has_consent(false, true, true, || Ok(false)).unwrap());
+    }
+
+    #[test]
+    fn one_command_installs_everything() {
+        let command = Manager::Apt.install(&[Part::Clang, Part::LibElf], "clang-22");
+        assert_eq!(
+            command,
+            "apt-get install --yes --no-install-recommends clang-22 libelf-dev"
+        );
+        let command = Manager::Pacman.install(&[Part::Qemu, Part::Zlib], "clang");
+        assert_eq!(
+            command,
+            "pacman -S --needed --noconfirm qemu-system-x86 zlib"
+        );
+    }
+
+    #[test]
+    fn every_manager_knows_every_part() {
+        for manager in [Manager::Apt, Manager::Dnf, Manager::Pacman] {
+            for part in ALL {
+                let names = manager.packages(part);
+                assert!(
+                    !names.is_empty() && names.iter().all(|name| !name.is_empty()),
+                    "{manager:?} {part:?}"
+                );
+            }
+        }
+    }
+}

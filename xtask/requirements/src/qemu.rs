@@ -1,0 +1,194 @@
+//! The QEMU on this machine.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use problem::Problem;
+use processes::child;
+
+use crate::links;
+use crate::part::Part;
+use crate::requirement::Requirement;
+use crate::site::Site;
+
+/// The first with the machine option `i8042=off`; it came in March 2022.
+const OLDEST: u32 = 7;
+const NAME: &str = "qemu";
+
+/// Where Red Hat's distributions keep theirs.
+const ELSEWHERE: &str = "/usr/libexec/qemu-kvm";
+
+/// A QEMU that is new enough, and what the guest's init is linked with.
+pub struct Qemu;
+
+impl Requirement for Qemu {
+    fn name(&self) -> String {
+        "QEMU".to_owned()
+    }
+
+    fn is_met(&self) -> bool {
+        has_static_libc() && was_checked()
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        &[Part::Qemu, Part::StaticLibc]
+    }
+
+    fn meet(&self, _site: &Site, _update: bool) -> Result<()> {
+        check_version()
+    }
+}
+
+/// Where distributions keep libraries of x86-64: Debian, Fedora, Arch.
+const LIBRARY_FOLDERS: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
+
+/// Whether the guest's init can be linked: the guest has no libraries.
+pub fn has_static_libc() -> bool {
+    LIBRARY_FOLDERS
+        .iter()
+        .any(|folder| Path::new(folder).join("libc.a").is_file())
+}
+
+/// What the user wants to be taken, there or not.
+pub(crate) fn named() -> Option<PathBuf> {
+    std::env::var_os("XTASK_QEMU")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// `XTASK_QEMU` if it is set, else the first one that is found.
+pub fn find_qemu() -> Option<PathBuf> {
+    match named() {
+        Some(path) if path.components().count() > 1 => {
+            Some(path).filter(|path| child::is_executable(path))
+        }
+        Some(name) => child::find_program(&name.to_string_lossy()),
+        None => child::find_program("qemu-system-x86_64")
+            .or_else(|| Some(PathBuf::from(ELSEWHERE)).filter(|path| child::is_executable(path))),
+    }
+}
+
+/// "7.2.22", asked of QEMU itself.
+pub fn read_qemu_version(qemu: &Path) -> Option<String> {
+    let text = child::ask_program(qemu, &["--version"])?;
+    let rest = text.lines().next()?.split_once("version ")?.1;
+    Some(rest.split([' ', '(']).next()?.to_owned())
+}
+
+/// Whether this QEMU was seen to be new enough. No program is started.
+fn was_checked() -> bool {
+    checked().is_some()
+}
+
+/// What the QEMU that was checked said its version is.
+pub fn checked_version() -> Option<String> {
+    checked().filter(|version| !version.is_empty())
+}
+
+/// The version that was noted for the QEMU that is found now; empty when that could not be read.
+fn checked() -> Option<String> {
+    version_in(&links::noted(NAME)?, &circumstances(&find_qemu()?)?).map(str::to_owned)
+}
+
+fn note(circumstances: &str, version: &str) -> String {
+    format!("{circumstances}version {version}\n")
+}
+
+/// `None` when the note is about another QEMU.
+fn version_in<'a>(note: &'a str, circumstances: &str) -> Option<&'a str> {
+    Some(
+        note.strip_prefix(circumstances)?
+            .strip_prefix("version ")?
+            .trim(),
+    )
+}
+
+/// Refuses a QEMU that is too old for the course's VMs, and remembers one that is not.
+fn check_version() -> Result<()> {
+    let Some(qemu) = find_qemu() else {
+        return Ok(());
+    };
+    let version = read_qemu_version(&qemu);
+    if let Some(version) = version.as_ref().filter(|version| is_too_old(version)) {
+        return Err(
+            Problem::machine(format!("{} is QEMU {version}, {TOO_OLD}", qemu.display()))
+                .help(NEWER)
+                .help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup")
+                .into(),
+        );
+    }
+    // A version that cannot be read is no proof; the first VM will tell.
+    let version = version.unwrap_or_default();
+    circumstances(&qemu).map_or(Ok(()), |found| links::note(NAME, &note(&found, &version)))
+}
+
+pub const TOO_OLD: &str = "and the course needs version 7.0 or later";
+pub const NEWER: &str =
+    "update this system: Debian has it from 12 on, Ubuntu from 22.10, Fedora from 37";
+
+pub fn is_too_old(version: &str) -> bool {
+    version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok())
+        .is_some_and(|major| major < OLDEST)
+}
+
+/// An update of QEMU changes these.
+fn circumstances(qemu: &Path) -> Option<String> {
+    let data = qemu.metadata().ok()?;
+    Some(format!(
+        "{}\n{} bytes\n{}.{}\n",
+        qemu.display(),
+        data.len(),
+        data.mtime(),
+        data.mtime_nsec()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_before_7_are_too_old() {
+        for (version, verdict) in [
+            ("6.2.0", true),
+            ("5.2.0", true),
+            ("7.0.0", false),
+            ("7.2.22", false),
+            ("10.1.0", false),
+            ("?", false),
+        ] {
+            assert_eq!(is_too_old(version), verdict, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_note_tells_the_version_of_the_same_qemu_only() {
+        let noted = note("/usr/bin/qemu\n5 bytes\n", "7.2.22");
+        assert_eq!(
+            version_in(&noted, "/usr/bin/qemu\n5 bytes\n"),
+            Some("7.2.22")
+        );
+        assert_eq!(version_in(&noted, "/usr/bin/qemu\n6 bytes\n"), None);
+        assert_eq!(
+            version_in("/usr/bin/qemu\n5 bytes\n", "/usr/bin/qemu\n5 bytes\n"),
+            None,
+            "no version"
+        );
+    }
+
+    #[test]
+    fn another_file_under_the_same_name_is_checked_again() {
+        let file = std::env::temp_dir().join(format!("xtask-qemu-{}", std::process::id()));
+        std::fs::write(&file, "one").unwrap();
+        let before = circumstances(&file).unwrap();
+        assert_eq!(circumstances(&file).unwrap(), before);
+        std::fs::write(&file, "another").unwrap();
+        assert_ne!(circumstances(&file).unwrap(), before);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(circumstances(&file), None);
+    }
+}

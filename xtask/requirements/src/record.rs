@@ -1,0 +1,262 @@
+//! What a folder of the cache held when it was set up, so that a truncated or changed file is
+//! noticed: by size and time at each start, which costs next to nothing, and by checksum when there
+//! is doubt.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use processes::child;
+
+use crate::fault;
+
+const FILE: &str = "record";
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    Whole,
+    Absent,
+    /// Another size or content than recorded, or a file is gone.
+    Changed,
+}
+
+struct Line<'a> {
+    sum: &'a str,
+    size: u64,
+    modified: i64,
+    path: &'a str,
+}
+
+/// Records every file below `folder`.
+pub fn write(folder: &Path) -> Result<()> {
+    let mut paths = Vec::new();
+    collect(folder, Path::new(""), &mut paths)?;
+    paths.retain(|path| !is_record(path));
+    paths.sort();
+    let sums = sums(folder, &paths)?;
+    let mut text = String::new();
+    for (path, sum) in paths.iter().zip(sums) {
+        let data = fs::metadata(folder.join(path))
+            .with_context(|| format!("failed to look at {}", path.display()))?;
+        writeln!(
+            text,
+            "{sum} {} {} {}",
+            data.len(),
+            data.mtime(),
+            path.display()
+        )?;
+    }
+    let place = folder.join(FILE);
+    // Two runs may renew the record of a copied cache at the same time.
+    let partial = folder.join(format!("{FILE}.{}", std::process::id()));
+    fs::write(&partial, text)
+        .and_then(|()| fs::rename(&partial, &place))
+        .map_err(|error| fault::io(format!("write {}", place.display()), &error).into())
+}
+
+/// Looks at sizes and times only. A time that differs alone (a copied cache) is settled by the
+/// checksums.
+pub fn glance(folder: &Path) -> State {
+    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+        return State::Absent;
+    };
+    let mut doubt = false;
+    for line in text.lines() {
+        let Some(line) = parse(line) else {
+            return State::Changed;
+        };
+        match fs::metadata(folder.join(line.path)) {
+            Ok(data) if data.len() != line.size => return State::Changed,
+            Ok(data) => doubt |= data.mtime() != line.modified,
+            Err(_) => return State::Changed,
+        }
+    }
+    if !doubt {
+        return State::Whole;
+    }
+    let state = inspect(folder);
+    if state == State::Whole {
+        // Spares the next start the checksums; a cache that cannot be written to still works.
+        let _ = write(folder);
+    }
+    state
+}
+
+/// Compares the checksum of every file.
+pub fn inspect(folder: &Path) -> State {
+    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+        return State::Absent;
+    };
+    let Some(lines) = text.lines().map(parse).collect::<Option<Vec<_>>>() else {
+        return State::Changed;
+    };
+    let paths: Vec<PathBuf> = lines.iter().map(|line| PathBuf::from(line.path)).collect();
+    match sums(folder, &paths) {
+        Ok(sums) if sums.iter().zip(&lines).all(|(sum, line)| sum == line.sum) => State::Whole,
+        _ => State::Changed,
+    }
+}
+
+pub fn bytes(folder: &Path) -> u64 {
+    let text = fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+    text.lines().filter_map(parse).map(|line| line.size).sum()
+}
+
+/// The record itself, or what a killed run left of one.
+fn is_record(path: &Path) -> bool {
+    path.parent() == Some(Path::new("")) && path.to_string_lossy().starts_with(FILE)
+}
+
+fn parse(line: &str) -> Option<Line<'_>> {
+    let mut words = line.splitn(4, ' ');
+    let sum = words.next()?;
+    let size = words.next()?.parse().ok()?;
+    let modified = words.next()?.parse().ok()?;
+    Some(Line {
+        sum,
+        size,
+        modified,
+        path: words.next()?,
+    })
+}
+
+fn collect(root: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+    let folder = root.join(below);
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))?
+    {
+        let entry = entry.with_context(|| format!("failed to list {}", folder.display()))?;
+        let path = below.join(entry.file_name());
+        if entry
+            .file_type()
+            .with_context(|| format!("failed to look at {}", path.display()))?
+            .is_dir()
+        {
+            collect(root, &path, paths)?;
+        } else {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// One run of sha256sum for all files: optimised, everywhere, and nothing to compile.
+fn sums(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut command = Command::new("sha256sum");
+    command
+        .arg("--")
+        .args(paths)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    child::end_with_us(&mut command);
+    let output = command
+        .output()
+        .map_err(|error| fault::not_started("sha256sum", &error))?;
+    ensure!(
+        output.status.success(),
+        "failed to read all files in {}",
+        folder.display()
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let sums: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    ensure!(
+        sums.len() == paths.len(),
+        "sha256sum printed {} lines for {} files",
+        sums.len(),
+        paths.len()
+    );
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("xtask-record-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("below")).unwrap();
+        fs::write(folder.join("image"), "a kernel").unwrap();
+        fs::write(folder.join("below/with space"), "a module").unwrap();
+        folder
+    }
+
+    fn set_time(file: &Path, seconds: u64) {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        fs::File::options()
+            .write(true)
+            .open(file)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+
+    #[test]
+    fn whole_until_a_file_changes_in_size_or_content_or_goes() {
+        let dir = folder("whole");
+        assert_eq!(glance(&dir), State::Absent);
+        write(&dir).unwrap();
+        assert_eq!((glance(&dir), inspect(&dir)), (State::Whole, State::Whole));
+        assert_eq!(bytes(&dir), 16);
+
+        fs::write(dir.join("image"), "a kern").unwrap();
+        assert_eq!(glance(&dir), State::Changed, "cut off");
+
+        fs::write(dir.join("image"), "a kErnel").unwrap();
+        set_time(&dir.join("image"), 1_000_000);
+        assert_eq!(glance(&dir), State::Changed, "same size, other content");
+
+        fs::write(dir.join("image"), "a kernel").unwrap();
+        fs::remove_file(dir.join("below/with space")).unwrap();
+        assert_eq!(
+            (glance(&dir), inspect(&dir)),
+            (State::Changed, State::Changed),
+            "gone"
+        );
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn records_are_no_part_of_the_record() {
+        let dir = folder("own");
+        for name in ["record.partial", "record.4711", "below/record"] {
+            fs::write(dir.join(name), "left behind").unwrap();
+        }
+        write(&dir).unwrap();
+        let text = fs::read_to_string(dir.join(FILE)).unwrap();
+        let names: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.splitn(4, ' ').nth(3))
+            .collect();
+        assert_eq!(names, ["below/record", "below/with space", "image"]);
+        assert!(!dir.join(format!("record.{}", std::process::id())).exists());
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn copied_cache_with_new_times_is_whole() {
+        let dir = folder("copied");
+        write(&dir).unwrap();
+        set_time(&dir.join("image"), 1_000_000);
+        assert_eq!(glance(&dir), State::Whole);
+        assert!(
+            fs::read_to_string(dir.join(FILE))
+                .unwrap()
+                .contains(" 1000000 image"),
+            "the new time is recorded"
+        );
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,154 @@
+//! The standard library's source, from which `core` is built for eBPF.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use checkout::{toolchain, workspace};
+use problem::Problem;
+use processes::child;
+
+use crate::apt::{Package, Suite};
+use crate::command;
+use crate::fault;
+use crate::requirement::Requirement;
+use crate::site::{self, Site};
+
+/// The suites that have a recent Rust; each keeps several versions.
+const SUITES: [&str; 2] = ["trixie-backports", "sid"];
+
+/// The source of `core`, to build it for eBPF.
+pub struct RustSrc;
+
+impl Requirement for RustSrc {
+    fn name(&self) -> String {
+        "rust-src".to_owned()
+    }
+
+    fn is_met(&self) -> bool {
+        is_there()
+    }
+
+    fn bytes(&self) -> u64 {
+        450_000_000
+    }
+
+    fn plan(&self) -> Option<String> {
+        Some("rustup component add rust-src (3 MB), else Debian's package (45 MB)".to_owned())
+    }
+
+    fn meet(&self, site: &Site, _update: bool) -> Result<()> {
+        install_source(site)
+    }
+}
+
+pub fn is_there() -> bool {
+    toolchain::find_sysroot()
+        .is_ok_and(|sysroot| place(&sysroot).join("library/core/src/lib.rs").is_file())
+}
+
+/// Where cargo's `-Z build-std` looks, with `library/` below.
+pub fn place(sysroot: &Path) -> PathBuf {
+    sysroot.join("lib/rustlib/src/rust")
+}
+
+/// rustup's component first. Where rustup cannot have it (no way to its server, a toolchain it does
+/// not manage), Debian's package of the same version.
+fn install_source(site: &Site) -> Result<()> {
+    let sysroot = toolchain::find_sysroot()?;
+    let step = site.step(
+        "rust-src",
+        "asking rustup for the standard library's source",
+    );
+    if from_rustup(site)? && is_there() {
+        step.done("added by rustup");
+        return Ok(());
+    }
+    let version = toolchain::version(&sysroot).context("failed to ask rustc for its version")?;
+    step.line(&format!(
+        "rustup cannot add it; looking for Debian's package of Rust {version}"
+    ));
+    may_write(&sysroot)?;
+    let (suite, package) = find(site, &version)?;
+    let unpacked = site.stage("unpacked")?;
+    suite.unpack(site, &[package], &unpacked, &step)?;
+    let library = unpacked.join(format!("usr/src/rustc-{version}/library"));
+    step.progress("moving it into the toolchain");
+    put(site, &library, &place(&sysroot))?;
+    step.done(&format!("put into {}", place(&sysroot).display()));
+    Ok(())
+}
+
+fn from_rustup(site: &Site) -> Result<bool> {
+    const LIMIT: Duration = Duration::from_secs(120);
+    if child::find_program("rustup").is_none() {
+        return Ok(false);
+    }
+    let mut rustup = Command::new("rustup");
+    rustup
+        .args(["component", "add", "rust-src"])
+        .current_dir(workspace::root());
+    if let Some(name) = toolchain::chosen_name() {
+        rustup.env("RUSTUP_TOOLCHAIN", name);
+    }
+    rustup
+        .env_remove("RUST_BACKTRACE")
+        .env("RUSTUP_MAX_RETRIES", "1");
+    Ok(command::run_logged(&mut rustup, &site.log("rustup"), LIMIT, || {})?.success())
+}
+
+fn may_write(sysroot: &Path) -> Result<()> {
+    let folder = place(sysroot);
+    site::make(&folder).map_err(|_| {
+        Problem::machine(format!(
+            "rust-src is missing, and there is no right to write into {}",
+            folder.display()
+        ))
+        .help("ask whoever owns the toolchain to type: rustup component add rust-src")
+        .help("or install a toolchain of your own with rustup, as https://rustup.rs tells")
+        .into()
+    })
+}
+
+fn find(site: &Site, version: &str) -> Result<(Suite, Package)> {
+    let wanted = format!("{version}+");
+    for name in SUITES {
+        let suite = Suite::open(site, name)?;
+        let found = suite
+            .show(&["rust-src"])?
+            .into_iter()
+            .find(|package| package.version.starts_with(&wanted));
+        if let Some(package) = found {
+            return Ok((suite, package));
+        }
+    }
+    Err(Problem::machine(format!(
+        "rust-src is missing: neither rustup nor Debian offers that of Rust {version}"
+    ))
+    .help("rustup component add rust-src")
+    .into())
+}
+
+/// The toolchain may be on another disk, so it is copied beside its place first and then renamed.
+fn put(site: &Site, library: &Path, place: &Path) -> Result<()> {
+    let partial = place.join("library.partial");
+    site::remove(&partial)?;
+    let mut copy = Command::new("cp");
+    copy.args(["-r", "--"]).arg(library).arg(&partial);
+    let copied = command::run_to_success(
+        &mut copy,
+        &format!("copy rust-src into {}", place.display()),
+        &site.log("cp"),
+        || {},
+    );
+    if let Err(error) = copied {
+        site::remove(&partial)?;
+        return Err(error);
+    }
+    let library = place.join("library");
+    // A dangling link, say, of an earlier attempt by hand.
+    site::remove(&library)?;
+    std::fs::rename(&partial, &library)
+        .map_err(|error| fault::io(format!("create {}", library.display()), &error).into())
+}

@@ -1,0 +1,239 @@
+//! Where set-up works: a lock so that two runs do things once, and a folder whose content becomes
+//! visible only by renaming. Everything in it belongs to the run that holds the lock; what a dead
+//! run left is removed by the next.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use checkout::workspace;
+use problem::Problem;
+
+use crate::fault;
+use crate::reporter::Reporter;
+use crate::step::Step;
+
+pub struct Site {
+    work: PathBuf,
+    fills_cache: bool,
+    reporter: &'static dyn Reporter,
+    // Held until the value is dropped; the kernel lets go of it when the process dies.
+    _lock: File,
+}
+
+impl Site {
+    /// A shared cache may be another user's or read-only: then the work is done in the checkout's
+    /// own, and what is in the shared one is used as it is.
+    pub(crate) fn enter(reporter: &'static dyn Reporter) -> Result<Self> {
+        Self::enter_one(&workspace::cache(), &workspace::own_cache(), reporter)
+    }
+
+    fn enter_one(cache: &Path, own: &Path, reporter: &'static dyn Reporter) -> Result<Self> {
+        let mut work = cache.join("setup");
+        let mut opened = open_lock(&work);
+        let fills_cache = cache == own || !opened.as_ref().is_err_and(is_not_allowed);
+        if !fills_cache {
+            work = own.join("setup");
+            opened = open_lock(&work);
+        }
+        let lock =
+            opened.map_err(|error| fault::io(format!("work in {}", work.display()), &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                reporter.begin(&format!(
+                    "another set-up is working in {}: waiting for it",
+                    work.display()
+                ));
+                lock.lock()
+                    .map_err(|error| fault::io("wait for another set-up", &error))?;
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(fault::io("lock the set-up folder", &error).into());
+            }
+        }
+        let site = Self {
+            work,
+            fills_cache,
+            reporter,
+            _lock: lock,
+        };
+        site.clear()?;
+        for name in ["stage", "downloads", "log"] {
+            make(&site.work.join(name))?;
+        }
+        Ok(site)
+    }
+
+    /// Starts a step of the work, and says so.
+    pub(crate) fn step(&self, name: &str, what: &str) -> Step {
+        Step::start(self.reporter, name, what)
+    }
+
+    pub(crate) fn reporter(&self) -> &'static dyn Reporter {
+        self.reporter
+    }
+
+    /// A new empty folder to make something in.
+    pub fn stage(&self, name: &str) -> Result<PathBuf> {
+        let path = self.work.join("stage").join(name);
+        remove(&path)?;
+        make(&path)?;
+        Ok(path)
+    }
+
+    /// Downloads survive a broken run, and apt goes on where it stopped.
+    pub fn downloads(&self) -> PathBuf {
+        self.work.join("downloads")
+    }
+
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.work.join("log").join(name)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.work
+    }
+
+    /// Puts what was made in `staged` in its place, in one step for every reader.
+    pub fn publish(&self, staged: &Path, place: &Path) -> Result<()> {
+        if let Some(parent) = place.parent() {
+            make(parent)?;
+        }
+        let old = self.work.join("stage/replaced");
+        remove(&old)?;
+        match fs::rename(place, &old) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(fault::io(format!("replace {}", place.display()), &error).into());
+            }
+        }
+        fs::rename(staged, place)
+            .map_err(|error| fault::io(format!("create {}", place.display()), &error))?;
+        remove(&old)
+    }
+
+    /// Gives the space of downloads and package lists back once everything is in place.
+    pub fn finish(self) -> Result<()> {
+        remove(&self.work.join("downloads"))?;
+        remove(&self.work.join("apt"))?;
+        self.clear()
+    }
+
+    fn clear(&self) -> Result<()> {
+        // apt keeps what failed its checks under this name, for debugging mirrors.
+        for entry in self.downloads().read_dir().into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().ends_with(".FAILED") {
+                remove(&entry.path())?;
+            }
+        }
+        remove(&self.work.join("stage"))
+    }
+}
+
+impl Drop for Site {
+    /// What a failed step left half done is of no use to the next run, and may be what filled the
+    /// disk.
+    fn drop(&mut self) {
+        let _ = self.clear();
+    }
+}
+
+fn open_lock(work: &Path) -> io::Result<File> {
+    fs::create_dir_all(work)?;
+    File::create(work.join("lock"))
+}
+
+fn is_not_allowed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// A clear word before a download, not after.
+pub fn may_fill_cache(site: &Site) -> Result<()> {
+    if site.fills_cache {
+        return Ok(());
+    }
+    let cache = workspace::cache();
+    Err(Problem::machine(format!(
+        "something is missing in {}, and there is no right to write there",
+        cache.display()
+    ))
+    .help("ask whoever owns it to type: cargo xtask setup")
+    .help("or use this checkout's own cache: env -u XTASK_CACHE cargo xtask setup")
+    .into())
+}
+
+pub fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .map_err(|error| fault::io(format!("create {}", folder.display()), &error).into())
+}
+
+pub fn remove(path: &Path) -> Result<()> {
+    let gone = match path.symlink_metadata() {
+        Ok(data) if data.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match gone {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(fault::io(format!("remove {}", path.display()), &error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For work of which nothing is to be seen.
+    struct Silent;
+
+    impl Reporter for Silent {
+        fn begin(&self, _: &str) {}
+        fn done(&self, _: &str) {}
+        fn note(&self, _: &str) {}
+        fn show_status(&self, _: &str) {}
+        fn clear_status(&self) {}
+
+        fn is_interactive(&self) -> bool {
+            false
+        }
+
+        fn confirm(&self, _: &str) -> Result<bool> {
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn a_cache_of_another_user_is_not_worked_in() {
+        // Not even root may create a folder there.
+        let shared = Path::new("/sys/kernel");
+        let own = std::env::temp_dir().join(format!("xtask-site-{}", std::process::id()));
+        let site = Site::enter_one(shared, &own, &Silent).unwrap();
+        assert_eq!(
+            (site.folder(), site.fills_cache),
+            (&*own.join("setup"), false)
+        );
+        drop(site);
+        let site = Site::enter_one(&own.join("shared"), &own, &Silent).unwrap();
+        assert_eq!(
+            (site.folder(), site.fills_cache),
+            (&*own.join("shared/setup"), true)
+        );
+        drop(site);
+        fs::remove_dir_all(own).unwrap();
+    }
+
+    #[test]
+    fn rights_are_told_from_other_faults() {
+        assert!(is_not_allowed(&io::ErrorKind::PermissionDenied.into()));
+        assert!(is_not_allowed(&io::ErrorKind::ReadOnlyFilesystem.into()));
+        assert!(!is_not_allowed(&io::ErrorKind::StorageFull.into()));
+    }
+}

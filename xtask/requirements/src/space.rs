@@ -1,0 +1,31 @@
+//! Room on the disk.
+
+use std::path::Path;
+
+use anyhow::Result;
+use problem::Problem;
+
+/// A clear word before gigabytes of work, not after.
+pub fn need_space(folder: &Path, bytes: u64) -> Result<()> {
+    let Some(free) = free_space(folder) else {
+        return Ok(());
+    };
+    if free >= bytes {
+        return Ok(());
+    }
+    let (need, have) = (bytes / 1_000_000, free / 1_000_000);
+    Err(Problem::machine(format!(
+        "not enough room in {}: set-up needs {need} MB, {have} MB are free",
+        folder.display()
+    ))
+    .help(
+        "make room there, or keep everything that is fetched elsewhere: XTASK_CACHE=FOLDER cargo xtask setup",
+    )
+    .into())
+}
+
+/// The bytes that are free where `folder` is, if the system says.
+pub fn free_space(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail * stat.f_frsize)
+}

@@ -1,0 +1,63 @@
+//! `check`
+
+use clap::Parser;
+use course::Implementation;
+use kernel::DEFAULT;
+use problem::Problem;
+
+use crate::cli::implementation::One;
+use crate::commands::check::{CheckOptions, Wanted};
+use crate::pipeline::selection::Selection;
+
+pub const CHECK_HELP: &str = "\
+The judge is outside of what you edit: in a VM it loads your program (with aya if it is in Rust, with libbpf if it is in
+C), gives it something to see, and looks at its maps. What it does differs on each run.
+Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
+JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
+\"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name),
+\"verdict\" (passed, failed, rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"note\" (what the judge
+adds to that, or null), \"site\" and \"forbidden_calls\" (the line that the verifier refused, and lines that can panic, as
+in `cargo xtask explain --help`) and \"seconds\". Fields may be added.";
+
+#[derive(Debug, Parser)]
+pub struct CheckArguments {
+    /// An exercise (03/count-by-comm), or a lesson (03): its first exercise that is not done;
+    /// without one, the first of all
+    #[arg(conflicts_with = "all")]
+    exercise: Option<String>,
+    /// Every exercise; rewrites the record of what is done
+    #[arg(long)]
+    all: bool,
+    /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
+    #[arg(long = "impl", value_name = "IMPL")]
+    implementation: Option<One>,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    kernel: String,
+    /// With --all: go on after an answer that is not right
+    #[arg(long, requires = "all")]
+    keep_going: bool,
+    /// Print JSON; implies --keep-going
+    #[arg(long)]
+    json: bool,
+}
+
+impl TryFrom<CheckArguments> for CheckOptions {
+    type Error = Problem;
+
+    fn try_from(arguments: CheckArguments) -> Result<Self, Problem> {
+        let wanted = if arguments.all {
+            Wanted::All {
+                keep_going: arguments.keep_going || arguments.json,
+            }
+        } else {
+            Wanted::Named(arguments.exercise)
+        };
+        Ok(Self {
+            wanted,
+            implementation: arguments.implementation.map(Implementation::from),
+            kernels: Selection::parse(&arguments.kernel)?,
+            json: arguments.json,
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! `run`
+
+use clap::Parser;
+use kernel::DEFAULT;
+use problem::Problem;
+
+use crate::cli::implementation::Which;
+use crate::commands::run::RunOptions;
+use crate::pipeline::selection::Selection;
+
+pub const RUN_EXAMPLES: &str = "\
+Examples:
+  cargo xtask run 01                            on the default kernel, with aya
+  cargo xtask run 01 --impl both --kernel all   both implementations on all five kernels
+  cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel of your own
+  cargo xtask run 01 -- --help                  what the lesson's program can do";
+
+#[derive(Debug, Parser)]
+pub struct RunArguments {
+    /// A lesson: 1, 01, hello-kprobe or 01-hello-kprobe
+    lesson: String,
+    /// aya, libbpf or both
+    #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
+    implementation: Which,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    kernel: String,
+    /// Run on this machine's own kernel instead of in a VM; needs root
+    #[arg(long, conflicts_with = "kernel")]
+    host: bool,
+    /// Keep the lesson running after its demo; on a terminal, with a prompt in its VM, so that you
+    /// can cause what it shows
+    #[arg(long, conflicts_with = "args")]
+    follow: bool,
+    /// How many VMs run side by side; without it, as many as cores and memory allow
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Say what did not work on the way, for example why a VM was booted and not resumed
+    #[arg(long, short)]
+    verbose: bool,
+    /// Arguments for the lesson's program, in place of its demo's
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+impl TryFrom<RunArguments> for RunOptions {
+    type Error = Problem;
+
+    fn try_from(arguments: RunArguments) -> Result<Self, Problem> {
+        Ok(Self {
+            lesson: arguments.lesson,
+            implementations: arguments.implementation.implementations(),
+            kernels: Selection::parse(&arguments.kernel)?,
+            host: arguments.host,
+            follow: arguments.follow,
+            jobs: arguments.jobs,
+            verbose: arguments.verbose,
+            arguments: arguments.args,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! `setup` and `doctor`
+
+use clap::Parser;
+
+use crate::commands::setup::SetupOptions;
+
+#[derive(Debug, Parser)]
+pub struct DoctorArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Parser)]
+pub struct SetupArguments {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Install packages of the system without asking
+    #[arg(long)]
+    yes: bool,
+    /// Move on to the newest version of each kernel
+    #[arg(long)]
+    update: bool,
+}
+
+impl From<SetupArguments> for SetupOptions {
+    fn from(arguments: SetupArguments) -> Self {
+        Self {
+            dry_run: arguments.dry_run,
+            yes: arguments.yes,
+            update: arguments.update,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `shell`
+
+use clap::Parser;
+use kernel::DEFAULT;
+use problem::Problem;
+
+use crate::cli::implementation::One;
+use crate::commands::shell::ShellOptions;
+use crate::pipeline::selection::Selection;
+
+pub const SHELL_HELP: &str = "\
+`exit` or Ctrl-D ends the VM; Ctrl-] ends it at once.
+Without a terminal, the commands come from standard input:
+  echo 'bpftool feature' | cargo xtask shell";
+
+#[derive(Debug, Parser)]
+pub struct ShellArguments {
+    /// The kernel to boot: 5.10, 6.1, 6.12, 6.18, 7.3, or a file
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    kernel: String,
+    /// The library that the lessons' programs use unless told otherwise
+    #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
+    implementation: One,
+}
+
+impl TryFrom<ShellArguments> for ShellOptions {
+    type Error = Problem;
+
+    fn try_from(arguments: ShellArguments) -> Result<Self, Problem> {
+        Ok(Self {
+            kernel: Selection::parse(&arguments.kernel)?,
+            implementation: arguments.implementation.into(),
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! `verify`
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use problem::Problem;
+
+use crate::commands::verify::VerifyOptions;
+use crate::pipeline::selection::Selection;
+
+pub const VERIFY_EXAMPLES: &str = "\
+Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.
+aya loads what rustc made, and map definitions of the old form (a section `maps`); libbpf loads everything else. The
+output says which it was, because the two differ: without a licence aya tells the kernel GPL, and libbpf nothing.
+Exit code 0: every program was accepted on every kernel. 1: not all were.
+Examples:
+  cargo xtask verify program.bpf.o                 on all five kernels
+  cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
+  cargo xtask verify program.bpf.o --json          a line for each program on each kernel
+JSON: one object a line, with \"object\", \"program\" and \"section\" (both empty if it is about the whole object), \"loader\"
+(libbpf, aya, or null if neither was reached), \"kernel\" (5.10), \"release\" (5.10.223-...) and \"verdict\", which is one of
+  accepted  \"instructions\", \"machine_code_bytes\", \"processed\" (instructions that the verifier followed, with all paths);
+            null where the kernel does not tell
+  rejected  \"error\" (the kernel's error number, as text), \"reason\" (the decisive line), \"class\" (for cargo xtask explain
+            --code; null if unknown), \"log\", \"site\" and \"forbidden_calls\" (as in cargo xtask explain --help)
+  failed    \"error\": it did not come as far as the verifier, or took too long; \"forbidden_calls\"
+Fields may be added; none goes or changes its meaning.";
+
+#[derive(Debug, Parser)]
+pub struct VerifyArguments {
+    /// Object files: from clang, bpf-linker, bpf2go, or whatever else writes eBPF
+    #[arg(required = true, value_name = "OBJECT")]
+    objects: Vec<PathBuf>,
+    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
+    #[arg(long, value_name = "KERNEL", default_value = "all")]
+    kernel: String,
+    /// How many VMs run side by side; without it, as many as cores and memory allow
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Seconds that one object may take on one kernel; a program that the verifier follows to its
+    /// limit of a million instructions takes half a minute without KVM
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Show the verifier's whole log of what was rejected
+    #[arg(long)]
+    log: bool,
+    /// Print JSON, a line for each program on each kernel
+    #[arg(long, conflicts_with = "log")]
+    json: bool,
+}
+
+impl TryFrom<VerifyArguments> for VerifyOptions {
+    type Error = Problem;
+
+    fn try_from(arguments: VerifyArguments) -> Result<Self, Problem> {
+        Ok(Self {
+            objects: arguments.objects,
+            kernels: Selection::parse(&arguments.kernel)?,
+            jobs: arguments.jobs,
+            seconds: arguments.seconds,
+            log: arguments.log,
+            json: arguments.json,
+        })
+    }
+}

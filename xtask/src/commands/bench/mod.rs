@@ -1,0 +1,48 @@
+//! `bench`: what the lessons' programs cost, in Rust and in C side by side.
+//!
+//! ```text
+//!   programs     runs each implementation's demo in turn, in one VM, while the guest observes what it loads
+//!   cost         the figures of a program: gathered over rounds, medians, ratios
+//!   rounds       both implementations in turn, and medians
+//!   own          what a lesson measures by itself: `bench` in its metadata
+//!   table        all of it for people
+//!   whole_run    `bench run`: what a run costs beyond the boot of its kernel
+//! ```
+
+mod cost;
+mod own;
+mod programs;
+mod rounds;
+mod table;
+mod whole_run;
+
+use anyhow::Result;
+use problem::Exit;
+
+use crate::pipeline::selection::Selection;
+
+/// What to measure.
+pub enum BenchOptions {
+    /// The programs of a lesson, or of all.
+    Programs {
+        lesson: Option<String>,
+        kernels: Selection,
+        /// How often each implementation runs, in turn.
+        rounds: u16,
+        json: bool,
+    },
+    /// What `run` costs beyond the boot of its kernel.
+    WholeRun { kernels: Selection, json: bool },
+}
+
+pub fn measure_lessons(options: &BenchOptions) -> Result<Exit> {
+    match options {
+        BenchOptions::Programs {
+            lesson,
+            kernels,
+            rounds,
+            json,
+        } => programs::measure_programs(lesson.as_deref(), kernels, *rounds, *json),
+        BenchOptions::WholeRun { kernels, json } => whole_run::measure_whole_run(kernels, *json),
+    }
+}

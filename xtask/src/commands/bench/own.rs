@@ -1,0 +1,274 @@
+//! What a lesson measures by itself: its program prints an object a case, with `ns_per_run`.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use course::Implementation;
+use course::catalog::Lesson;
+use processes::{Foreground, Interrupted};
+use serde_json::{Map, Value, json};
+
+use super::cost::{is_above_aim, ratio};
+use super::rounds::{measure_in_turn, median};
+use crate::output::screen;
+use crate::pipeline::demo;
+
+/// The figure; whatever else an object has names its case.
+const FIGURE: &str = "ns_per_run";
+
+/// What an object has besides, and what does not tell one case from another.
+const NO_NAMES: [&str; 2] = ["impl", "packets_per_second"];
+
+/// Where it was measured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place<'a> {
+    /// On this machine's own kernel.
+    Here,
+    /// In an emulated VM with a kernel of this release. Its nanoseconds mean nothing; their ratio
+    /// does.
+    Vm(&'a str),
+}
+
+impl Place<'_> {
+    fn release(self) -> String {
+        match self {
+            Place::Here => kernel::running_release(),
+            Place::Vm(release) => release.to_owned(),
+        }
+    }
+
+    /// The times as far as they mean something here.
+    fn shown(self, nanoseconds: [Option<f64>; 2]) -> [Option<f64>; 2] {
+        nanoseconds.map(|value| value.filter(|_| self == Place::Here))
+    }
+}
+
+/// Nanoseconds a run, of both implementations.
+#[derive(Debug, PartialEq)]
+pub struct Case {
+    names: Map<String, Value>,
+    nanoseconds: [Option<f64>; 2],
+}
+
+impl Case {
+    fn ratio(&self) -> Option<f64> {
+        ratio(self.nanoseconds[0], self.nanoseconds[1])
+    }
+
+    /// `drop, 1000 entries`
+    fn name(&self) -> String {
+        let names = self.names.iter().map(|(name, value)| match value {
+            Value::String(text) => text.clone(),
+            other => format!("{other} {name}"),
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+pub fn arguments(lesson: &Lesson) -> Vec<String> {
+    lesson
+        .about
+        .bench
+        .iter()
+        .cloned()
+        .chain(["--json".to_owned()])
+        .collect()
+}
+
+/// Gathers what each implementation printed, as medians.
+pub fn measure(
+    rounds: u16,
+    mut perform: impl FnMut(Implementation) -> Result<Vec<u8>>,
+) -> Result<Vec<Case>> {
+    let rounds = measure_in_turn(rounds, |implementation| {
+        let printed = perform(implementation)?;
+        parse(&printed)
+            .with_context(|| format!("cannot understand what it measured with {implementation}"))
+    })?;
+    Ok(cases(&rounds))
+}
+
+type Measured = (Map<String, Value>, f64);
+
+fn parse(printed: &[u8]) -> Result<Vec<Measured>> {
+    let objects = serde_json::Deserializer::from_slice(printed).into_iter::<Map<String, Value>>();
+    let case = |object: serde_json::Result<Map<String, Value>>| {
+        let mut names = object?;
+        let figure = names.remove(FIGURE).and_then(|value| value.as_f64());
+        NO_NAMES.iter().for_each(|name| drop(names.remove(*name)));
+        Ok((
+            names,
+            figure.with_context(|| format!("an object without {FIGURE}"))?,
+        ))
+    };
+    objects.map(case).collect()
+}
+
+fn cases(rounds: &[Vec<Vec<Measured>>; 2]) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for (names, _) in rounds.iter().flatten().flatten() {
+        if !cases.iter().any(|case| case.names == *names) {
+            let of = |rounds: &Vec<Vec<Measured>>| {
+                median(
+                    rounds
+                        .iter()
+                        .flatten()
+                        .filter(|(other, _)| other == names)
+                        .map(|(_, ns)| *ns)
+                        .collect(),
+                )
+            };
+            cases.push(Case {
+                names: names.clone(),
+                nanoseconds: rounds.each_ref().map(of),
+            });
+        }
+    }
+    cases
+}
+
+/// Runs the program on this machine's own kernel, as whoever we are; returns what it printed.
+pub fn run_here(
+    lesson: &Lesson,
+    program: &Path,
+    implementation: Implementation,
+) -> Result<Vec<u8>> {
+    let mut command = Command::new(program);
+    command.args(demo::arguments_of(implementation, &arguments(lesson)));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Foreground::start(command)?;
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+    // Few lines come from either, so that one never fills its pipe while the other is read.
+    let (mut printed, mut errors) = (Vec::new(), String::new());
+    stdout
+        .context("no standard output")?
+        .read_to_end(&mut printed)
+        .context("cannot read what it prints")?;
+    stderr
+        .context("no standard error")?
+        .read_to_string(&mut errors)
+        .context("cannot read what it prints")?;
+    match running.wait()? {
+        (_, Some(signal)) => Err(Interrupted(signal).into()),
+        (status, None) if status.success() => Ok(printed),
+        (status, None) => bail!("{}", errors.lines().next().unwrap_or(&status.to_string())),
+    }
+}
+
+pub fn show(lesson: &str, place: Place<'_>, cases: &[Case], json: bool) -> Result<()> {
+    let text = if json {
+        as_json(lesson, place, cases)?
+    } else {
+        as_text(lesson, place, cases)
+    };
+    Ok(screen::answer(text.as_bytes())?)
+}
+
+fn as_text(lesson: &str, place: Place<'_>, cases: &[Case]) -> String {
+    let whose = if place == Place::Here {
+        "this machine's own kernel"
+    } else {
+        "in a VM: ratios only"
+    };
+    let mut text = format!(
+        "\n{lesson}, measured by itself on Linux {}, {whose}\n",
+        place.release()
+    );
+    text += &format!(
+        "  {:<40} {:>12} {:>12} {:>12} {:>12}  aya/libbpf\n",
+        "case", "aya", "libbpf", "aya", "libbpf"
+    );
+    for case in cases {
+        let [aya, libbpf] = place.shown(case.nanoseconds);
+        let time =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1} ns"));
+        let pace = |value: Option<f64>| {
+            value.map_or("-".to_owned(), |value| format!("{:.2} M/s", 1e3 / value))
+        };
+        text += &format!(
+            "  {:<40} {:>12} {:>12} {:>12} {:>12}  {}\n",
+            case.name(),
+            time(aya),
+            time(libbpf),
+            pace(aya),
+            pace(libbpf),
+            super::table::ratio(case.ratio())
+        );
+    }
+    text
+}
+
+fn as_json(lesson: &str, place: Place<'_>, cases: &[Case]) -> Result<String> {
+    let mut text = String::new();
+    for case in cases {
+        let [aya, libbpf] = place.shown(case.nanoseconds);
+        let line = json!({
+            "lesson": lesson,
+            "kernel": place.release(),
+            "here": place == Place::Here,
+            "case": case.names,
+            "aya": { FIGURE: aya },
+            "libbpf": { FIGURE: libbpf },
+            "ratio": { FIGURE: case.ratio() },
+            "above_aim": case.ratio().is_some_and(is_above_aim),
+        });
+        text += &(serde_json::to_string(&line)? + "\n");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AYA: &str = r#"{"impl":"aya","case":"drop","entries":1000,"ns_per_run":46.0,"packets_per_second":21739130}
+{"impl":"aya","case":"pass","entries":0,"ns_per_run":20}
+"#;
+    const LIBBPF: &str = r#"{"impl":"libbpf","case":"drop","entries":1000,"ns_per_run":40.0}"#;
+
+    fn measured() -> Vec<Case> {
+        let print = |implementation| match implementation {
+            Implementation::Aya => Ok(AYA.into()),
+            Implementation::Libbpf => Ok(LIBBPF.into()),
+        };
+        measure(3, print).unwrap()
+    }
+
+    #[test]
+    fn cases_are_told_apart_by_whatever_names_them() {
+        let text = as_text("06-xdp", Place::Here, &measured());
+        insta::assert_snapshot!(text.replace(&kernel::running_release(), "(the running kernel)"));
+    }
+
+    #[test]
+    fn an_emulated_cpus_time_is_a_ratio_only() {
+        let emulated = Place::Vm("6.12.1");
+        let text = as_text("06-xdp", emulated, &measured());
+        assert!(!text.contains(" ns") && text.contains("1.15"), "{text}");
+        assert!(
+            as_json("06-xdp", emulated, &measured())
+                .unwrap()
+                .contains(r#""aya":{"ns_per_run":null}"#)
+        );
+    }
+
+    #[test]
+    fn what_is_no_measurement_is_said() {
+        let print = |text: &'static str| {
+            measure(1, move |_| Ok(text.into())).map_err(|error| format!("{error:#}"))
+        };
+        assert!(
+            print("not an object")
+                .unwrap_err()
+                .contains("measured with aya")
+        );
+        assert!(
+            print(r#"{"case":"drop"}"#)
+                .unwrap_err()
+                .contains("without ns_per_run")
+        );
+        assert_eq!(print(""), Ok(vec![]));
+    }
+}

@@ -1,0 +1,241 @@
+//! `bench run`: what a run costs beyond the boot of its kernel.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use checkout::workspace;
+use course::{Implementation, catalog};
+use plan::{Plan, Step};
+use problem::Exit;
+use serde_json::json;
+use testvm::image::{self, Archive, Modules};
+use testvm::{Accel, Failure, Machine};
+
+use super::rounds::median;
+use crate::output::screen;
+use crate::pipeline::demo::{self, Script};
+use crate::pipeline::selection::Selection;
+use crate::pipeline::{build, guest_init, needs};
+
+const ROUNDS: usize = 9;
+
+/// The lesson that is measured.
+const LESSON: &str = "01";
+
+pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
+    needs::ensure_needs(
+        &[
+            &needs::BUILD_NEEDS[..],
+            &needs::VM_NEEDS,
+            &selection.needs(),
+        ]
+        .concat(),
+    )?;
+    let lessons = catalog::read_lessons()?;
+    let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?)?;
+    let accel = testvm::find_kvm_state(&workspace::own_cache())?.accel();
+    for kernel in selection.kernels()? {
+        let machine = demo::describe_machine(&kernel)?;
+        screen::progress(&format!(
+            "{ROUNDS} rounds on Linux {}: a bare boot, then a whole run",
+            kernel.release
+        ));
+        let sizes = Sizes::measure(&machine, &program)?;
+        let (floor, whole) = alternate(&machine, accel, &kernel.name)?;
+        let step = another_step(&machine, &demo::pack_programs(&[&program])?, &lessons)?;
+        let text = if json {
+            as_json(&kernel.release, accel, floor, whole, step, &sizes)?
+        } else {
+            as_text(&kernel.release, accel, floor, whole, step, &sizes)
+        };
+        screen::answer(text.as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Medians of a boot whose init ends the VM at once, and of `run` with everything built, measured
+/// in turn: whatever else the machine does, it does to both.
+fn alternate(machine: &Machine, accel: Accel, kernel: &str) -> Result<(Duration, Duration)> {
+    let initramfs = bare_initramfs()?;
+    let (mut floors, mut wholes) = (Vec::new(), Vec::new());
+    // The first of each fills the caches.
+    for round in 0..=ROUNDS {
+        let floor = testvm::time_shortest_vm(machine, accel, &initramfs)?;
+        let whole = time_of_run(accel, kernel)?;
+        if round > 0 {
+            floors.push(floor);
+            wholes.push(whole);
+        }
+    }
+    both_medians(floors, wholes)
+}
+
+/// The command as a user types it, less cargo's own start.
+fn time_of_run(accel: Accel, kernel: &str) -> Result<Duration> {
+    let program = std::env::current_exe().context("cannot find this program's own path")?;
+    let begin = Instant::now();
+    let status = Command::new(program)
+        .args(["run", LESSON, "--kernel", kernel])
+        .env(testvm::OVERRIDE, accel.name())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot start this program again")?;
+    ensure!(
+        status.success(),
+        "run {LESSON} failed; see: cargo xtask run {LESSON} --kernel {kernel}"
+    );
+    Ok(begin.elapsed())
+}
+
+/// The median cost of one more run of the lesson, and of one more step that does nothing, in a
+/// booted VM.
+fn another_step(
+    machine: &Machine,
+    programs: &testvm::Programs,
+    lessons: &[catalog::Lesson],
+) -> Result<(Duration, Duration)> {
+    let mut guest = testvm::start_guest(machine, programs)
+        .map_err(Failure::into_error)?
+        .guest;
+    let lesson = Script::of_demo(
+        catalog::find_lesson(lessons, LESSON)?,
+        &[Implementation::Aya],
+        |_| true,
+    )
+    .plan;
+    let nothing = Step {
+        args: vec!["--version".to_owned()],
+        ..lesson.steps[0].clone()
+    };
+    let nothing = Plan {
+        steps: vec![nothing],
+    };
+    let mut time = |plan: &Plan| -> Result<Duration> {
+        let begin = Instant::now();
+        let report = guest.run(plan, |_| Ok(())).map_err(Failure::into_error)?;
+        ensure!(
+            report.steps.iter().all(|step| step.outcome.succeeded()),
+            "a step failed: {:?}",
+            report.steps
+        );
+        Ok(begin.elapsed())
+    };
+    let lessons = (0..ROUNDS)
+        .map(|_| time(&lesson))
+        .collect::<Result<Vec<_>>>()?;
+    let nothings = (0..ROUNDS)
+        .map(|_| time(&nothing))
+        .collect::<Result<Vec<_>>>()?;
+    both_medians(lessons, nothings)
+}
+
+fn both_medians(one: Vec<Duration>, other: Vec<Duration>) -> Result<(Duration, Duration)> {
+    median(one)
+        .zip(median(other))
+        .context("nothing was measured")
+}
+
+/// An initial file system whose init does nothing but end the VM.
+fn bare_initramfs() -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    let init = std::fs::read(bare_init()?).context("cannot read the bare init")?;
+    archive.file("init", 0o755, &init)?;
+    archive.finish()
+}
+
+fn bare_init() -> Result<PathBuf> {
+    let folder = workspace::cache().join("init");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    let (source, program) = (folder.join("bare.c"), folder.join("bare"));
+    std::fs::write(&source, BARE_INIT)
+        .with_context(|| format!("cannot write {}", source.display()))?;
+    let status = Command::new("cc")
+        .args(["-static", "-Os", "-s", "-o"])
+        .args([&program, &source])
+        .status()
+        .context("cannot start the C compiler")?;
+    ensure!(status.success(), "the bare init does not compile");
+    Ok(program)
+}
+
+/// Bytes that every boot copies.
+struct Sizes {
+    base: usize,
+    overlay: usize,
+}
+
+impl Sizes {
+    fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
+        let base = image::pack_initramfs(
+            &guest_init::build_guest_init()?,
+            &Modules::find(machine.modules.as_deref()),
+            None,
+        )?
+        .len();
+        Ok(Self {
+            base,
+            overlay: demo::pack_programs(&[program])?.len(),
+        })
+    }
+}
+
+fn as_text(
+    release: &str,
+    accel: Accel,
+    floor: Duration,
+    whole: Duration,
+    (lesson, step): (Duration, Duration),
+    sizes: &Sizes,
+) -> String {
+    format!(
+        "Linux {release}, {}; medians of {ROUNDS}
+  bare boot, init ends the VM at once   {:.2} s
+  run {LESSON}, everything built            {:.2} s, {:.2} times the bare boot
+  one more lesson in a booted VM        {:.2} s
+  one more empty step in a booted VM    {:.2} s
+  image: base {:.1} MB, lesson {:.1} MB\n",
+        match accel {
+            Accel::Kvm => "with KVM",
+            Accel::Tcg => "emulated",
+        },
+        floor.as_secs_f64(),
+        whole.as_secs_f64(),
+        whole.as_secs_f64() / floor.as_secs_f64(),
+        lesson.as_secs_f64(),
+        step.as_secs_f64(),
+        sizes.base as f64 / 1e6,
+        sizes.overlay as f64 / 1e6,
+    )
+}
+
+fn as_json(
+    release: &str,
+    accel: Accel,
+    floor: Duration,
+    whole: Duration,
+    (lesson, step): (Duration, Duration),
+    sizes: &Sizes,
+) -> Result<String> {
+    let line = json!({
+        "kernel": release,
+        "accelerator": accel.name(),
+        "rounds": ROUNDS,
+        "bare_boot_seconds": floor.as_secs_f64(),
+        "run_seconds": whole.as_secs_f64(),
+        "ratio": whole.as_secs_f64() / floor.as_secs_f64(),
+        "another_lesson_seconds": lesson.as_secs_f64(),
+        "another_step_seconds": step.as_secs_f64(),
+        "base_bytes": sizes.base,
+        "lesson_bytes": sizes.overlay,
+    });
+    Ok(serde_json::to_string(&line)? + "\n")
+}
+
+const BARE_INIT: &str = "\
+#include <sys/reboot.h>
+int main(void) { return reboot(RB_AUTOBOOT); }
+";

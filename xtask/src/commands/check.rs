@@ -1,0 +1,569 @@
+//! `check`: builds the learner's answer, loads it, drives it, judges it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use course::catalog::Place;
+use course::exercises::{self, Exercise, Variant};
+use course::progress::Progress;
+use course::{Implementation, choice};
+use kernel::Kernel;
+use problem::{Exit, Problem};
+use serde_json::{Value, json};
+use testvm::{Failure, HeadStart};
+
+use crate::output::indent::indent_lines;
+use crate::output::screen::{self, Mark};
+use crate::pipeline::answer_build::{self, Built, Program, shown};
+use crate::pipeline::forbidden::LineReport;
+use crate::pipeline::judging::{self, Candidate, Checked, Verdict, failed};
+use crate::pipeline::rejection::{self, Rejection};
+use crate::pipeline::selection::Selection;
+use crate::pipeline::{demo, needs, parallel};
+
+/// What was found out about one answer on one kernel.
+pub struct Report {
+    pub exercise: Exercise,
+    pub implementation: Implementation,
+    /// Where: a kernel, or this machine.
+    pub place: String,
+    /// What the compiler said of an answer that it built.
+    pub warnings: String,
+    pub checks: Vec<Checked>,
+}
+
+/// What to check, and where.
+pub struct CheckOptions {
+    pub wanted: Wanted,
+    /// `None`: the one that was begun.
+    pub implementation: Option<Implementation>,
+    pub kernels: Selection,
+    pub json: bool,
+}
+
+/// The exercises to check.
+pub enum Wanted {
+    /// An exercise, or the first of a lesson, or of all, that is not done.
+    Named(Option<String>),
+    All {
+        /// Also after an answer that is not right.
+        keep_going: bool,
+    },
+}
+
+impl CheckOptions {
+    fn is_all(&self) -> bool {
+        matches!(self.wanted, Wanted::All { .. })
+    }
+}
+
+pub fn check_answers(options: &CheckOptions) -> Result<Exit> {
+    let exercises = exercises::read_exercises()?;
+    let progress = Progress::read()?;
+    let wanted: Vec<&Exercise> = match &options.wanted {
+        Wanted::All { .. } => exercises.iter().collect(),
+        Wanted::Named(name) => {
+            let name = name.as_deref();
+            match choice::choose_exercise(&exercises, name, &progress)? {
+                Some(exercise) => vec![exercise],
+                None => return Ok(all_done(name)),
+            }
+        }
+    };
+    rejection::forget_rejection()?;
+    let mut reports = Vec::new();
+    for exercise in wanted {
+        let of_exercise = reports_of(exercise, options)?;
+        let right = of_exercise.iter().all(Report::passed);
+        reports.extend(of_exercise);
+        if !right && matches!(options.wanted, Wanted::All { keep_going: false }) {
+            break;
+        }
+    }
+    if options.json {
+        screen::answer(as_json(&reports)?.as_bytes())?;
+    }
+    conclude(&exercises, &reports, options)
+}
+
+fn all_done(lesson: Option<&str>) -> Exit {
+    screen::say(Mark::Good, &choice::say_all_are_done(lesson));
+    screen::note("again, all of the course: cargo xtask check --all");
+    Exit::Done
+}
+
+/// On each kernel, shown as it is found out, and taken down.
+fn reports_of(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Report>> {
+    let implementation = language(exercise, options)?;
+    if !options.json {
+        let at = if exercise.about.place == Place::Here {
+            "this machine".to_owned()
+        } else {
+            options.kernels.to_string()
+        };
+        screen::say(
+            Mark::Note,
+            &format!(
+                "checking {}: {implementation}, {}",
+                exercise.name,
+                name_place(&at)
+            ),
+        );
+    }
+    let reports = judge_exercise(exercise, implementation, &options.kernels)?;
+    if !options.json {
+        screen::answer(warnings_as_text(&reports).as_bytes())?;
+        for report in &reports {
+            screen::answer(report.as_text(reports.len() > 1).as_bytes())?;
+        }
+    }
+    take_down(&reports)?;
+    Ok(reports)
+}
+
+/// Keeps what was found out about one answer: whether it is right, and the verifier's log.
+pub fn take_down(reports: &[Report]) -> Result<()> {
+    if let Some((report, rejection)) = reports.iter().find_map(|it| Some((it, it.rejected()?)))
+        && let Err(error) = rejection::keep_rejection(&rejection, &report.object())
+    {
+        // The verdict counts without it.
+        screen::note(&format!(
+            "`explain --last` will not know of this: {error:#}"
+        ));
+    }
+    let Some(Report {
+        exercise,
+        implementation,
+        ..
+    }) = reports.first()
+    else {
+        return Ok(());
+    };
+    let done = reports.iter().all(Report::passed);
+    Progress::change(|progress| progress.set_done(exercise, *implementation, done))
+}
+
+pub fn name_place(place: &str) -> String {
+    if place.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("Linux {place} (VM)")
+    } else {
+        place.to_owned()
+    }
+}
+
+fn language(exercise: &Exercise, options: &CheckOptions) -> Result<Implementation> {
+    let asked = options.implementation;
+    // Among all, one that has another language only is taken in that.
+    let asked =
+        asked.filter(|asked| !options.is_all() || exercise.about.starter.contains_key(asked));
+    exercise.language(asked)
+}
+
+/// Builds the answer and lets the judge look at it.
+fn judge_exercise(
+    exercise: &Exercise,
+    implementation: Implementation,
+    selection: &Selection,
+) -> Result<Vec<Report>> {
+    if exercise.about.place == Place::Here {
+        return judged_here(exercise, implementation).map(|report| vec![report]);
+    }
+    needs::ensure_needs(
+        &[
+            &needs::BUILD_NEEDS[..],
+            &needs::VM_NEEDS,
+            &selection.needs(),
+        ]
+        .concat(),
+    )?;
+    let kernels: Vec<Kernel> = selection
+        .kernels()?
+        .into_iter()
+        .filter(|kernel| can_run(exercise, kernel))
+        .collect();
+    match &kernels[..] {
+        [] => {
+            let since = exercise.about.since.as_deref().unwrap_or_default();
+            Err(
+                Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
+                    .help(format!(
+                        "cargo xtask check {} --kernel {since}",
+                        exercise.name
+                    ))
+                    .into(),
+            )
+        }
+        [kernel] => {
+            let report = judged_on(
+                exercise,
+                implementation,
+                kernel,
+                &judging::build_judge()?,
+                None,
+            )?;
+            Ok(vec![report])
+        }
+        several => {
+            let judge = judging::build_judge()?;
+            let (built, took) =
+                timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
+            parallel::run_on_each(several, None, |_, kernel| {
+                let judged = with_build(built.clone(), took, |file| {
+                    on(kernel, &judge, (exercise, implementation), file, None)
+                })?;
+                Ok(Report::new(exercise, implementation, &kernel.name, judged))
+            })
+        }
+    }
+}
+
+/// A program that needs no kernel of its own.
+pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
+    let (built, took) =
+        timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
+    let judge = judging::build_judge_here()?;
+    let judged = with_build(built, took, |file| {
+        judging::judge_here(&judge, &candidate(exercise, implementation, file))
+    })?;
+    Ok(Report::new(
+        exercise,
+        implementation,
+        "this machine",
+        judged,
+    ))
+}
+
+/// On one kernel, whose VM gets ready while the compiler works, or is ready already.
+pub fn judged_on(
+    exercise: &Exercise,
+    implementation: Implementation,
+    kernel: &Kernel,
+    judge: &Path,
+    ahead: Option<HeadStart>,
+) -> Result<Report> {
+    let build = || timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer));
+    let ((built, took), ahead) = match ahead {
+        Some(ahead) => (build()?, ahead),
+        None => testvm::start_ahead_beside(&demo::describe_machine(kernel)?, build)?,
+    };
+    let judged = with_build(built, took, |file| {
+        on(kernel, judge, (exercise, implementation), file, Some(ahead))
+    })?;
+    Ok(Report::new(exercise, implementation, &kernel.name, judged))
+}
+
+/// A kernel of the learner's own is taken as new enough.
+fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
+    !kernel::MATRIX.contains(&kernel.name.as_str())
+        || exercise.kernels().any(|name| name == kernel.name)
+}
+
+fn candidate(exercise: &Exercise, implementation: Implementation, file: PathBuf) -> Candidate<'_> {
+    Candidate {
+        exercise,
+        implementation,
+        name: "answer".to_owned(),
+        file,
+    }
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let begin = Instant::now();
+    work().map(|done| (done, begin.elapsed()))
+}
+
+/// The checks of an answer, and the compiler's warnings.
+type Judged = (Vec<Checked>, String);
+
+/// Building is the first check.
+fn with_build(
+    built: Built,
+    took: Duration,
+    judge: impl FnOnce(PathBuf) -> Result<Vec<Checked>>,
+) -> Result<Judged> {
+    let name = "builds".to_owned();
+    match built {
+        Ok(Program { file, warnings }) => {
+            let mut checks = vec![Checked {
+                name,
+                verdict: Verdict::Passed,
+                took,
+            }];
+            checks.extend(judge(file)?);
+            Ok((checks, warnings))
+        }
+        Err(why) => Ok((
+            vec![Checked {
+                name,
+                verdict: Verdict::Failed { why },
+                took,
+            }],
+            String::new(),
+        )),
+    }
+}
+
+fn on(
+    kernel: &Kernel,
+    judge: &Path,
+    (exercise, implementation): (&Exercise, Implementation),
+    file: PathBuf,
+    ahead: Option<HeadStart>,
+) -> Result<Vec<Checked>> {
+    let machine = demo::describe_machine(kernel)?;
+    let candidates = &[candidate(exercise, implementation, file)];
+    let ahead = ahead
+        .map_or_else(|| testvm::start_ahead(&machine), Ok)
+        .map_err(Failure::into_error)?;
+    let started = if ahead.is_furnished() {
+        ahead.join(&judging::pack_answers(candidates)?)
+    } else {
+        ahead.finish(&machine, &judging::pack_judge(judge, candidates)?)
+    };
+    let mut started = started.map_err(Failure::into_error)?;
+    match judging::judge_in_guest(&mut started.guest, candidates) {
+        Ok(mut judged) => Ok(judged.pop().unwrap_or_default()),
+        Err(Failure::Died(death)) if death.qemu_failed.is_none() => {
+            Ok(vec![failed("the kernel survives it", death.to_string())])
+        }
+        Err(failure) => Err(failure.into_error()),
+    }
+}
+
+impl Report {
+    fn new(
+        exercise: &Exercise,
+        implementation: Implementation,
+        place: &str,
+        judged: Judged,
+    ) -> Self {
+        let (checks, warnings) = judged;
+        Self {
+            exercise: exercise.clone(),
+            implementation,
+            place: place.to_owned(),
+            checks,
+            warnings,
+        }
+    }
+
+    /// What the verifier rejected.
+    fn rejected(&self) -> Option<Rejection> {
+        let log = self.checks.iter().find_map(|check| match &check.verdict {
+            Verdict::Rejected { log, .. } => Some(log.clone()),
+            _ => None,
+        })?;
+        let (exercise, kernel) = (self.exercise.name.clone(), self.place.clone());
+        let when = SystemTime::now();
+        Some(Rejection {
+            exercise,
+            implementation: self.implementation,
+            kernel,
+            when,
+            log,
+        })
+    }
+
+    pub fn passed(&self) -> bool {
+        self.checks
+            .iter()
+            .all(|check| matches!(check.verdict, Verdict::Passed))
+    }
+
+    fn count(&self) -> usize {
+        self.checks
+            .iter()
+            .filter(|check| matches!(check.verdict, Verdict::Passed))
+            .count()
+    }
+
+    pub fn as_text(&self, with_place: bool) -> String {
+        let width = self
+            .checks
+            .iter()
+            .map(|check| check.name.len())
+            .max()
+            .unwrap_or(0);
+        let mut text = if with_place {
+            format!("  {}\n", name_place(&self.place))
+        } else {
+            String::new()
+        };
+        for Checked {
+            name,
+            verdict,
+            took,
+        } in &self.checks
+        {
+            let time = screen::seconds(*took);
+            text += &match verdict {
+                Verdict::Passed => format!("  {} {name:<width$}  {time}\n", Mark::Good.symbol()),
+                Verdict::NotRun => format!("  - {name:<width$}  not run\n"),
+                Verdict::Failed { why } => {
+                    let lines = indent_lines(&self.lines(name, verdict).as_text(), 6);
+                    format!(
+                        "  {} {name:<width$}  {time}\n{}{lines}",
+                        Mark::Bad.symbol(),
+                        indent_lines(why, 6)
+                    )
+                }
+                Verdict::Rejected {
+                    error, log, note, ..
+                } => {
+                    let lines = self.lines(name, verdict);
+                    let note = indent_lines(note.as_deref().unwrap_or_default(), 6);
+                    let why = self.rejection(error, log, &lines) + &note;
+                    format!("  {} {name:<width$}  {time}\n{why}", Mark::Bad.symbol())
+                }
+            };
+        }
+        if !self.passed() {
+            text += &format!(
+                "not yet: {} of {} checks passed\n",
+                self.count(),
+                self.checks.len()
+            );
+        }
+        text
+    }
+
+    /// The answer, as it was built.
+    fn object(&self) -> PathBuf {
+        answer_build::find_program(&self.exercise, self.implementation, Variant::Answer)
+    }
+
+    /// What the object tells about an answer that was not accepted.
+    fn lines(&self, check: &str, verdict: &Verdict) -> LineReport {
+        let object = fs::read(self.object()).unwrap_or_default();
+        let loads = judging::can_load(&self.implementation.to_string());
+        match verdict {
+            Verdict::Rejected { program, log, .. } => {
+                LineReport::of_rejection(&object, Some(program), log.as_bytes())
+            }
+            Verdict::Failed { .. } if check == loads || check == judging::FITS => {
+                LineReport::of_object(&object, None)
+            }
+            _ => LineReport::default(),
+        }
+    }
+
+    /// The decisive line, the line of the learner's that it is about, and those that no kernel
+    /// accepts.
+    fn rejection(&self, error: &str, log: &str, lines: &LineReport) -> String {
+        let report = verifier_log::explain(log.as_bytes());
+        let program = report.programs.first();
+        let message = program.and_then(|program| program.message());
+        let mut text = indent_lines(message.as_deref().unwrap_or(error), 6);
+        let source = self.exercise.source(Variant::Answer, self.implementation);
+        // What a library's function does, inlined, has a line in another file.
+        let own = |at: &&verifier_log::Source| {
+            at.file
+                .as_deref()
+                .is_some_and(|file| source.ends_with(file))
+        };
+        let at = program
+            .and_then(|program| program.source.as_ref())
+            .filter(own);
+        if let Some(site) = lines.site_as_text() {
+            text += &indent_lines(&site, 6);
+        } else if let Some(line) = at.and_then(|at| at.line) {
+            text += &format!("       --> {}:{line}\n", shown(&source));
+        }
+        text + &indent_lines(&lines.as_text(), 6)
+    }
+}
+
+/// The compiler's warnings about an answer: it was built once, for all kernels.
+pub fn warnings_as_text(reports: &[Report]) -> String {
+    reports
+        .first()
+        .map_or_else(String::new, |report| indent_lines(&report.warnings, 6))
+}
+
+fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) -> Result<Exit> {
+    let progress = Progress::read()?;
+    let Some(wrong) = reports.iter().find(|report| !report.passed()) else {
+        let next = progress.pending(exercises);
+        if !options.json {
+            screen::say(Mark::Good, &format!("right: {}", count(reports)));
+            screen::note(
+                &next.map_or_else(|| "every exercise is done".to_owned(), Exercise::invitation),
+            );
+        }
+        return Ok(Exit::Done);
+    };
+    if !options.json {
+        let name = &wrong.exercise.name;
+        if wrong
+            .checks
+            .iter()
+            .any(|check| matches!(check.verdict, Verdict::Rejected { .. }))
+        {
+            screen::note("  why:   cargo xtask explain --last");
+        }
+        screen::note(&format!(
+            "  task:  {}",
+            shown(&wrong.exercise.folder.join("README.md"))
+        ));
+        screen::note(&format!(
+            "  edit:  {}",
+            shown(&wrong.exercise.source(Variant::Answer, wrong.implementation))
+        ));
+        let seen = progress.hints(&wrong.exercise);
+        screen::note(&format!(
+            "  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"
+        ));
+    }
+    Ok(Exit::NotYet)
+}
+
+fn count(reports: &[Report]) -> String {
+    let right = reports.iter().filter(|report| report.passed()).count();
+    format!("{right} of {}", reports.len())
+}
+
+/// The form is told in `check --help`.
+fn as_json(reports: &[Report]) -> Result<String> {
+    let exercises: Vec<Value> = reports.iter().map(report_as_json).collect();
+    let done = reports.iter().filter(|report| report.passed()).count();
+    let all = json!({ "version": 1, "passed": done, "of": reports.len(), "exercises": exercises });
+    Ok(serde_json::to_string_pretty(&all)? + "\n")
+}
+
+fn report_as_json(report: &Report) -> Value {
+    let check = |Checked {
+                     name,
+                     verdict,
+                     took,
+                 }: &Checked| {
+        let lines = report.lines(name, verdict);
+        let (verdict, why, log, note) = match verdict {
+            Verdict::Passed => ("passed", None, None, None),
+            Verdict::NotRun => ("not run", None, None, None),
+            Verdict::Failed { why } => ("failed", Some(why), None, None),
+            Verdict::Rejected {
+                error, log, note, ..
+            } => ("rejected", Some(error), Some(log), note.as_ref()),
+        };
+        json!({
+            "check": name,
+            "verdict": verdict,
+            "why": why,
+            "log": log,
+            "note": note,
+            "site": lines.site_as_json(),
+            "forbidden_calls": lines.as_json(),
+            "seconds": took.as_secs_f64(),
+        })
+    };
+    json!({
+        "exercise": report.exercise.name,
+        "implementation": report.implementation,
+        "kernel": (report.exercise.about.place == Place::Kernel).then_some(&report.place),
+        "passed": report.passed(),
+        "warnings": report.warnings,
+        "checks": report.checks.iter().map(check).collect::<Vec<_>>(),
+    })
+}

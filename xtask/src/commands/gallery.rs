@@ -1,0 +1,401 @@
+//! `gallery`: programs that the verifier rejects, each beside a twin that it accepts.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use checkout::workspace;
+use course::entry::{self, Entry, EntryAbout, Language, Stage, Twin};
+use kernel::Kernel;
+use plan::load::{Library, Load, LoadResult};
+use problem::Exit;
+use testvm::{Failure, Guest, Programs};
+
+use crate::commands::verify;
+use crate::output::screen::{self, Mark};
+use crate::pipeline::loader::{self, Batch};
+use crate::pipeline::selection::Selection;
+use crate::pipeline::{build, demo, needs, parallel};
+
+/// What to show, and where it is loaded.
+pub struct GalleryOptions {
+    /// `None`: all of them are listed.
+    pub entry: Option<String>,
+    pub kernels: Selection,
+    pub languages: Vec<Language>,
+    /// The verifier's whole log.
+    pub log: bool,
+}
+
+pub fn show_gallery(options: &GalleryOptions) -> Result<Exit> {
+    let entries = entry::read_entries()?;
+    let Some(name) = &options.entry else {
+        return list(&entries);
+    };
+    let entry = entry::find_entry(&entries, name)?;
+    let selection = &options.kernels;
+    needs::ensure_needs(
+        &[
+            &needs::BUILD_NEEDS[..],
+            &needs::VM_NEEDS,
+            &selection.needs(),
+        ]
+        .concat(),
+    )?;
+    let kernels = selection.kernels()?;
+    let mut objects = objects()?;
+    objects.retain(|object, _| entry.objects().any(|own| own == *object));
+    let programs = loader::pack_objects(&objects)?;
+    let found = parallel::run_on_each(&kernels, None, |_, kernel| on(kernel, &programs, entry))?;
+    screen::answer(about(entry).as_bytes())?;
+    let mut surprises = Vec::new();
+    for (kernel, shown) in kernels.iter().zip(&found) {
+        let wanted: Vec<&Shown> = shown
+            .iter()
+            .filter(|shown| options.languages.contains(&shown.language))
+            .collect();
+        screen::answer(on_kernel(kernel, &wanted, options.log).as_bytes())?;
+        surprises.extend(
+            wanted
+                .iter()
+                .filter_map(|shown| shown.surprise(&kernel.name)),
+        );
+    }
+    surprises
+        .iter()
+        .for_each(|surprise| screen::say(Mark::Bad, surprise));
+    Ok(if surprises.is_empty() {
+        Exit::Done
+    } else {
+        Exit::NotYet
+    })
+}
+
+fn list(entries: &[Entry]) -> Result<Exit> {
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
+    let text: String = entries
+        .iter()
+        .map(|entry| format!("{:<width$}  {}\n", entry.name, entry.about.title))
+        .collect();
+    screen::answer(text.as_bytes())?;
+    if let Some(entry) = entries.first() {
+        screen::note(&format!("next: cargo xtask gallery {}", entry.name));
+    }
+    Ok(Exit::Done)
+}
+
+fn on<'a>(kernel: &Kernel, programs: &Programs, entry: &'a Entry) -> Result<Vec<Shown<'a>>> {
+    let mut started = testvm::start_guest(&demo::describe_machine(kernel)?, programs)
+        .map_err(Failure::into_error)?;
+    load_all(&mut started.guest, &[entry]).map_err(Failure::into_error)
+}
+
+fn about(entry: &Entry) -> String {
+    let EntryAbout {
+        title,
+        knew,
+        missing,
+        rule,
+        c,
+        rust,
+        note,
+        ..
+    } = &entry.about;
+    let parts = [
+        ("knew", knew),
+        ("missing", missing),
+        ("rule", rule),
+        ("in C", c),
+        ("in Rust", rust),
+    ];
+    let mut text = format!("{}: {title}\n", entry.name);
+    let folder = entry
+        .folder
+        .strip_prefix(workspace::root())
+        .unwrap_or(&entry.folder);
+    text += &paragraph("in", &folder.display().to_string());
+    for (name, part) in parts
+        .into_iter()
+        .chain(note.as_ref().map(|note| ("note", note)))
+    {
+        text += &paragraph(name, part);
+    }
+    for language in Language::ALL {
+        if let Some(why) = entry.none_in(language) {
+            text += &paragraph(&format!("no {}", language.name()), why);
+        }
+    }
+    text
+}
+
+/// A text beside its name, in lines that fit a terminal.
+fn paragraph(name: &str, text: &str) -> String {
+    let options = textwrap::Options::new(100)
+        .initial_indent("")
+        .subsequent_indent("            ");
+    format!("  {name:<9} {}\n", textwrap::fill(text, options))
+}
+
+fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
+    let mut text = format!("\nLinux {}\n", kernel.release);
+    for Shown {
+        twin,
+        language,
+        load,
+        ..
+    } in shown
+    {
+        let (mark, what) = match &load.result {
+            LoadResult::Accepted(_) => (Mark::Good, "accepted".to_owned()),
+            LoadResult::Rejected { error, log } => (
+                Mark::Bad,
+                format!("rejected  {}", verify::reason(error, log).0),
+            ),
+            LoadResult::Failed { why } => (Mark::Bad, format!("failed    {why}")),
+        };
+        text += &format!(
+            "  {} {:<5} {:<6} {what}\n",
+            mark.symbol(),
+            language.name(),
+            twin.name()
+        );
+        if let (LoadResult::Rejected { log, .. }, true) = (&load.result, with_log) {
+            log.lines()
+                .for_each(|line| text += &format!("      | {line}\n"));
+        } else if let LoadResult::Rejected { log, .. } = &load.result {
+            report(log)
+                .for_each(|line| text += &(format!("      | {line}").trim_end().to_owned() + "\n"));
+        }
+    }
+    text
+}
+
+/// What Linux has to say since 7.3, below the line that older kernels stop at.
+fn report(log: &str) -> impl Iterator<Item = &str> {
+    let lines = log
+        .lines()
+        .skip_while(|line| !line.starts_with("Verification failed:"));
+    lines.take_while(|line| {
+        !["verification time ", "processed "]
+            .iter()
+            .any(|end| line.starts_with(end))
+    })
+}
+
+/// Under emulation the slowest entries, those that make the verifier follow a million instructions,
+/// take half a minute each.
+const SECONDS: u64 = 300;
+
+/// The object files of all entries, by name.
+pub fn objects() -> Result<BTreeMap<String, Vec<u8>>> {
+    let program = build::build_lesson(&entry::find_gallery_lesson()?)?;
+    // Tests call this in several threads at once, so the process's number is not enough for a name.
+    let directory = tempfile::Builder::new()
+        .prefix("gallery-")
+        .tempdir_in(workspace::own_cache());
+    let directory = directory.context("cannot create a directory for the gallery's objects")?;
+    written_by(&program, directory.path())
+}
+
+/// The lesson's own program knows where the build put them.
+fn written_by(program: &Path, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let status = Command::new(program).arg("--objects").arg(folder).status();
+    let status = status.with_context(|| format!("cannot start {}", program.display()))?;
+    ensure!(
+        status.success(),
+        "{} did not write its object files",
+        program.display()
+    );
+    let files =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    files
+        .map(|file| {
+            let file = file?;
+            Ok((
+                file.file_name().to_string_lossy().into_owned(),
+                fs::read(file.path())?,
+            ))
+        })
+        .collect()
+}
+
+/// What a compiler or linker said of a program that does not build.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    pub entry: &'a Entry,
+    pub language: Language,
+    pub said: &'a str,
+}
+
+/// The failing programs that do not build: what was said of them lies among the objects.
+pub fn refused<'a>(
+    entries: &'a [Entry],
+    objects: &'a BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<Refused<'a>>> {
+    let mut refused = Vec::new();
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.about.fails_at == Stage::Build)
+    {
+        for language in Language::ALL
+            .into_iter()
+            .filter(|language| entry.none_in(*language).is_none())
+        {
+            let name = entry.words(language);
+            let said = objects
+                .get(&name)
+                .with_context(|| format!("the build kept no {name}"))?;
+            let said = str::from_utf8(said).with_context(|| format!("{name} is not text"))?;
+            refused.push(Refused {
+                entry,
+                language,
+                said,
+            });
+        }
+    }
+    Ok(refused)
+}
+
+/// What became of one program of one entry.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    pub entry: &'a Entry,
+    pub twin: Twin,
+    pub language: Language,
+    pub load: Load,
+}
+
+impl Shown<'_> {
+    /// Where the program did not do what its entry says.
+    pub fn surprise(&self, kernel: &str) -> Option<String> {
+        let Self {
+            entry,
+            twin,
+            language,
+            load,
+        } = self;
+        let (should, why) = entry.should_load(*twin, *language, kernel);
+        let what = format!(
+            "{} on {kernel}: the {} program in {}",
+            entry.name,
+            twin.name(),
+            language.name()
+        );
+        match &load.result {
+            LoadResult::Accepted(_) if should => None,
+            LoadResult::Accepted(_) => Some(format!("{what} was accepted")),
+            LoadResult::Rejected { .. } if should => {
+                let why = why
+                    .map(|why| format!(", although {why}"))
+                    .unwrap_or_default();
+                Some(format!("{what} was rejected{why}"))
+            }
+            // A kernel that lacks what the entry is about may have any reason.
+            _ if !should && entry.lacking(kernel).is_some() => None,
+            LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
+                let (text, class) = verify::reason(error, log);
+                let class = class.map_or("no known class", |class| class.slug);
+                (class != entry.class(kernel))
+                    .then(|| format!("{what} was rejected for {class}: {text}"))
+            }
+            LoadResult::Rejected { .. } => None,
+            LoadResult::Failed { .. } if !should && entry.about.fails_at == Stage::Open => None,
+            LoadResult::Failed { why } => Some(format!("{what} did not reach the verifier: {why}")),
+        }
+    }
+}
+
+/// Loads all programs of these entries that a kernel can be asked about.
+pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Shown<'a>>, Failure> {
+    let mut wanted = BTreeMap::new();
+    for entry in entries {
+        for language in Language::ALL
+            .into_iter()
+            .filter(|language| entry.none_in(*language).is_none())
+        {
+            for twin in Twin::ALL {
+                if twin == Twin::Fixed || entry.about.fails_at != Stage::Build {
+                    wanted.insert(entry.object(twin, language), (*entry, twin, language));
+                }
+            }
+        }
+    }
+    let batches = [
+        (Language::C, false),
+        (Language::C, true),
+        (Language::Rust, false),
+        (Language::Rust, true),
+    ];
+    let batches: Vec<Batch> = batches
+        .into_iter()
+        .map(|(language, without_perfmon)| Batch {
+            library: Some(if language == Language::C {
+                Library::Libbpf
+            } else {
+                Library::Aya
+            }),
+            without_perfmon,
+            seconds: SECONDS,
+            objects: wanted
+                .iter()
+                .filter(|(_, (entry, _, other))| {
+                    *other == language && entry.about.without_perfmon == without_perfmon
+                })
+                .map(|(name, _)| name.clone())
+                .collect(),
+        })
+        .filter(|batch| !batch.objects.is_empty())
+        .collect();
+    let mut shown = Vec::new();
+    for (answer, batch) in loader::run(guest, &batches)?.into_iter().zip(&batches) {
+        for load in answer.loads {
+            if let Some((entry, twin, language)) = wanted.remove(&load.object) {
+                shown.push(Shown {
+                    entry,
+                    twin,
+                    language,
+                    load,
+                });
+            }
+        }
+        // Whatever the loader did not come to.
+        for name in &batch.objects {
+            if let Some((entry, twin, language)) = wanted.remove(name) {
+                let why = format!(
+                    "the loader ended before it: {:?} {}",
+                    answer.step.outcome, answer.said
+                );
+                let (program, section) = (String::new(), String::new());
+                let (object, library) = (name.clone(), batch.library);
+                let load = Load {
+                    object,
+                    program,
+                    section,
+                    library,
+                    result: LoadResult::Failed { why },
+                };
+                shown.push(Shown {
+                    entry,
+                    twin,
+                    language,
+                    load,
+                });
+            }
+        }
+    }
+    shown.sort_by_key(|shown| {
+        (
+            shown.entry.about.rank.unwrap_or(u32::MAX),
+            &shown.entry.name,
+            shown.language,
+            shown.twin,
+        )
+    });
+    Ok(shown)
+}

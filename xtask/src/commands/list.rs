@@ -1,0 +1,217 @@
+//! `list`, and what `cargo xtask` alone says.
+
+use anyhow::Result;
+use course::Implementation;
+use course::catalog::{self, Lesson};
+use course::exercises::{self, Exercise};
+use course::progress::Progress;
+use problem::Exit;
+use serde_json::json;
+
+use crate::output::screen;
+
+/// What to list.
+pub struct ListOptions {
+    pub listing: Listing,
+    pub json: bool,
+}
+
+/// Lessons with their exercises, or some of the exercises.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Listing {
+    Everything,
+    /// Exercises that are not done.
+    Pending,
+    /// Exercises that are done.
+    Done,
+}
+
+pub fn list_course(options: &ListOptions) -> Result<Exit> {
+    let course = Course::read()?;
+    if options.json {
+        screen::answer(as_json(&course)?.as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    let wanted = |exercise: &Exercise| match options.listing {
+        Listing::Pending => !course.progress.is_done(exercise),
+        Listing::Done => course.progress.is_done(exercise),
+        Listing::Everything => false,
+    };
+    let named: Vec<&Exercise> = course
+        .exercises
+        .iter()
+        .filter(|exercise| wanted(exercise))
+        .collect();
+    let text = match options.listing {
+        Listing::Everything => as_table(&course),
+        Listing::Pending | Listing::Done => exercises_as_table(&named),
+    };
+    screen::answer(text.as_bytes())?;
+    screen::note(&next(&course));
+    Ok(Exit::Done)
+}
+
+/// `cargo xtask` without a command.
+pub fn welcome_learner() -> Result<Exit> {
+    let course = Course::read()?;
+    screen::answer(as_table(&course).as_bytes())?;
+    screen::answer(WELCOME.as_bytes())?;
+    screen::note(&next(&course));
+    Ok(Exit::Done)
+}
+
+/// All there is to learn, and how far the learner has come.
+struct Course {
+    lessons: Vec<Lesson>,
+    exercises: Vec<Exercise>,
+    progress: Progress,
+}
+
+impl Course {
+    fn read() -> Result<Self> {
+        Ok(Self {
+            lessons: catalog::read_lessons()?,
+            exercises: exercises::read_exercises()?,
+            progress: Progress::read()?,
+        })
+    }
+
+    fn of<'a>(&'a self, lesson: &'a Lesson) -> impl Iterator<Item = &'a Exercise> {
+        self.exercises
+            .iter()
+            .filter(|exercise| exercise.lesson() == lesson.number)
+    }
+
+    /// `1/3  pending: count-by-comm`
+    fn state(&self, lesson: &Lesson) -> String {
+        let all = self.of(lesson).count();
+        let pending: Vec<&str> = self
+            .of(lesson)
+            .filter(|exercise| !self.progress.is_done(exercise))
+            .map(Exercise::short_name)
+            .collect();
+        match pending[..] {
+            _ if all == 0 => "-".to_owned(),
+            [] => format!("{all}/{all}  done"),
+            [..] => format!(
+                "{}/{all}  pending: {}",
+                all - pending.len(),
+                pending.join(", ")
+            ),
+        }
+    }
+}
+
+fn next(course: &Course) -> String {
+    match course.progress.pending(&course.exercises) {
+        Some(exercise) => exercise.invitation(),
+        None => "every exercise is done; next: cargo xtask shell".to_owned(),
+    }
+}
+
+fn exercises_as_table(exercises: &[&Exercise]) -> String {
+    let width = exercises
+        .iter()
+        .map(|exercise| exercise.name.len())
+        .max()
+        .unwrap_or(0);
+    exercises
+        .iter()
+        .map(|exercise| format!("{:<width$}  {}\n", exercise.name, exercise.about.title))
+        .collect()
+}
+
+fn as_table(course: &Course) -> String {
+    let mut table = String::from("    lesson             aya  libbpf  from\n");
+    for lesson in &course.lessons {
+        let about = &lesson.about;
+        table += &format!(
+            "{}  {:<18} {:<4} {:<7} {:<6} {}\n",
+            lesson.number,
+            lesson.name,
+            has(lesson, "aya"),
+            has(lesson, "libbpf"),
+            about.oldest_kernel,
+            about.title,
+        );
+        let (hooks, maps) = (or_none(&about.hooks), or_none(&about.maps));
+        table += &format!(
+            "{:4}hooks: {hooks}; maps: {maps}\n{:4}exercises: {}\n",
+            "",
+            "",
+            course.state(lesson)
+        );
+    }
+    let (done, all) = course.progress.count(&course.exercises);
+    table + &bar(done, all)
+}
+
+/// `[#########---------------------] 5/21 done`
+fn bar(done: usize, all: usize) -> String {
+    const WIDTH: usize = 30;
+    let filled = (done * WIDTH).checked_div(all).unwrap_or(0);
+    format!(
+        "[{}{}] {done}/{all} done\n",
+        "#".repeat(filled),
+        "-".repeat(WIDTH - filled)
+    )
+}
+
+fn has(lesson: &Lesson, implementation: &str) -> &'static str {
+    let there = lesson
+        .folder
+        .join("src")
+        .join(implementation)
+        .with_extension("rs")
+        .exists();
+    if there {
+        screen::Mark::Good.symbol()
+    } else {
+        "-"
+    }
+}
+
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn as_json(course: &Course) -> Result<String> {
+    let exercise = |exercise: &Exercise| {
+        json!({
+            "name": exercise.name,
+            "title": exercise.about.title,
+            "implementations": exercise.implementations().collect::<Vec<_>>(),
+            "done": course.progress.is_done(exercise),
+        })
+    };
+    let list: Vec<_> = course
+        .lessons
+        .iter()
+        .map(|lesson| {
+            json!({
+                "number": lesson.number,
+                "name": lesson.name,
+                "title": lesson.about.title,
+                "hooks": lesson.about.hooks,
+                "maps": lesson.about.maps,
+                "oldest_kernel": lesson.about.oldest_kernel,
+                "why": lesson.about.why,
+                "implementations": Implementation::ALL,
+                "exercises": course.of(lesson).map(exercise).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&list)? + "\n")
+}
+
+const WELCOME: &str = "
+  cargo xtask run 00      a first look; the first part needs neither root nor a VM
+  cargo xtask run 01      a real program in a real kernel
+  cargo xtask check       the first exercise that is not done
+  cargo xtask doctor      what this machine has and lacks
+  cargo xtask --help      all commands
+";

@@ -1,0 +1,77 @@
+//! `reset`: the way back to the starter.
+
+use anyhow::Result;
+use course::exercises::{self, Exercise, Variant};
+use course::progress::Progress;
+use problem::Exit;
+
+use crate::commands::hint::choose_pending;
+use crate::output::{consent, screen};
+use crate::pipeline::answer_file::{read_program, write_answer};
+
+/// The answers to put back.
+pub struct ResetOptions {
+    /// An exercise or a lesson; `None`: the first exercise that is not done.
+    pub exercise: Option<String>,
+    /// Every exercise, and what is recorded as done.
+    pub all: bool,
+    /// Do not ask.
+    pub yes: bool,
+}
+
+pub fn reset_answers(options: &ResetOptions) -> Result<Exit> {
+    let exercises = exercises::read_exercises()?;
+    let progress = Progress::read()?;
+    let wanted: Vec<&Exercise> = if options.all {
+        exercises.iter().collect()
+    } else {
+        vec![choose_pending(
+            &exercises,
+            options.exercise.as_deref(),
+            &progress,
+        )?]
+    };
+    let begun: Vec<_> = wanted
+        .iter()
+        .flat_map(|exercise| {
+            exercise
+                .implementations()
+                .map(move |implementation| (*exercise, implementation))
+        })
+        .filter(|(exercise, implementation)| exercise.is_begun(*implementation))
+        .collect();
+    if begun.is_empty() {
+        screen::note("nothing to reset: the answers are the starters");
+    } else if !options.yes {
+        consent::ask_consent(
+            &format!(
+                "Put {} back to the starter? A copy is kept.",
+                files(begun.len())
+            ),
+            "leave it as it is",
+        )?;
+    }
+    for (exercise, implementation) in &begun {
+        write_answer(
+            exercise,
+            *implementation,
+            &read_program(exercise.source(Variant::Starter, *implementation))?,
+        )?;
+    }
+    Progress::change(|progress| {
+        for exercise in &wanted {
+            exercise
+                .implementations()
+                .for_each(|implementation| progress.set_done(exercise, implementation, false));
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+fn files(number: usize) -> String {
+    if number == 1 {
+        "one file".to_owned()
+    } else {
+        format!("{number} files")
+    }
+}

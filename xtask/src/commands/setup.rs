@@ -1,0 +1,69 @@
+//! `setup`: makes this machine ready for everything, so that later commands need no network.
+
+use anyhow::Result;
+use checkout::workspace;
+use course::catalog;
+use problem::Exit;
+use requirements::Need;
+
+use crate::output::reporter::ScreenReporter;
+use crate::output::screen::{self, Mark};
+use crate::pipeline::{build, guest_init};
+
+/// How to set up.
+pub struct SetupOptions {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Install packages of the system's without asking.
+    pub yes: bool,
+    /// Move on to the newest version of each kernel.
+    pub update: bool,
+}
+
+/// Everything, with the checksums of what is there.
+pub fn set_up_machine(options: SetupOptions) -> Result<Exit> {
+    let needs = requirements::all_needs();
+    if options.dry_run {
+        show_plan(&needs)?;
+        return Ok(Exit::Done);
+    }
+    requirements::meet_whole(&needs, options.yes, options.update, &ScreenReporter)?;
+    build_everything()?;
+    screen::say(Mark::Good, "everything is in place: this machine is ready");
+    Ok(Exit::Done)
+}
+
+/// The first build fetches crates; after this one no run has to.
+fn build_everything() -> Result<()> {
+    guest_init::build_guest_init()?;
+    let lessons = catalog::read_lessons()?;
+    screen::progress(&format!("building the lessons, {} in all", lessons.len()));
+    for lesson in &lessons {
+        build::build_lesson(lesson)?;
+    }
+    Ok(())
+}
+
+fn show_plan(needs: &[Need]) -> Result<()> {
+    let mut text = String::new();
+    for need in needs {
+        let met = need.is_whole();
+        let mark = if met { Mark::Good } else { Mark::Note }.symbol();
+        let plan = if met {
+            "in place".to_owned()
+        } else {
+            requirements::plan_need(*need)
+        };
+        text += &format!("{mark} {:<15} {plan}\n", need.name());
+    }
+    let lessons = catalog::read_lessons()?.len();
+    text += &format!(
+        "{} then the guest's init and {lessons} lessons are built\n",
+        Mark::Note.symbol()
+    );
+    text += &format!(
+        "nothing was changed; the cache is {}\n",
+        workspace::cache().display()
+    );
+    Ok(screen::answer(text.as_bytes())?)
+}

@@ -1,0 +1,323 @@
+//! `shell`: a prompt inside the VM, on the user's own terminal.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use course::Implementation;
+use course::catalog::{self, Lesson};
+use kernel::Kernel;
+use plan::{Outcome, Plan, Size, Step};
+use problem::{Exit, Problem};
+use requirements::{GuestTools, guest_tools};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use signal_hook::consts::SIGWINCH;
+use signal_hook::iterator::Signals;
+use testvm::{Failure, Happening, Keyboard, Programs, Started, Stream, image};
+
+use crate::output::screen::{self, Mark};
+use crate::pipeline::selection::Selection;
+use crate::pipeline::{build, demo, needs};
+
+/// Ctrl-], as telnet has it: no program in the guest wants it.
+const LEAVE: u8 = 0x1d;
+
+/// Where the commands that came from standard input lie in the guest.
+const SCRIPT: &str = "etc/script";
+
+/// The kernel to boot, and what the lessons' programs use.
+pub struct ShellOptions {
+    pub kernel: Selection,
+    pub implementation: Implementation,
+}
+
+pub fn open_shell(options: &ShellOptions) -> Result<Exit> {
+    if options.kernel == Selection::All {
+        return Err(Problem::usage("a shell has one kernel")
+            .help("cargo xtask shell --kernel 6.12")
+            .into());
+    }
+    let kernel = prepare(&options.kernel)?;
+    let terminal = has_terminal();
+    let script = if terminal { None } else { Some(read_script()?) };
+    let lessons = catalog::read_lessons()?;
+    let programs = lessons
+        .iter()
+        .map(build::build_lesson)
+        .collect::<Result<Vec<_>>>()?;
+    let files = files(
+        &programs,
+        &profile(&lessons, options.implementation),
+        script.as_deref(),
+    )?;
+    let started = start(&kernel, &files)?;
+    if terminal {
+        converse(started)
+    } else {
+        follow_script(started)
+    }
+}
+
+/// `run --follow` on a terminal: the lesson goes on in the background of a prompt in the same VM.
+/// Without one, nobody there could cause what it shows.
+pub fn follow_lesson(
+    lesson: &Lesson,
+    implementation: Implementation,
+    selection: &Selection,
+) -> Result<Exit> {
+    let kernel = prepare(selection)?;
+    let files = files(
+        &[build::build_lesson(lesson)?],
+        &profile_of_lesson(lesson, implementation),
+        None,
+    )?;
+    converse(start(&kernel, &files)?)
+}
+
+pub fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+fn prepare(selection: &Selection) -> Result<Kernel> {
+    let needs = [
+        &needs::BUILD_NEEDS[..],
+        &needs::VM_NEEDS,
+        &[&GuestTools],
+        &selection.needs(),
+    ]
+    .concat();
+    needs::ensure_needs(&needs)?;
+    selection.kernels()?.pop().context("no kernel was chosen")
+}
+
+fn start(kernel: &Kernel, files: &Programs) -> Result<Started> {
+    let started = testvm::start_guest(&demo::describe_machine(kernel)?, files)
+        .map_err(Failure::into_error)?;
+    announce(kernel, &started);
+    Ok(started)
+}
+
+fn announce(kernel: &Kernel, started: &Started) {
+    let text = format!(
+        "Linux {} in a VM ({}), ready in {:.1} s",
+        started.release,
+        kernel.origin,
+        started.ready.as_secs_f64()
+    );
+    screen::say(Mark::Note, &text);
+}
+
+fn read_script() -> Result<Vec<u8>> {
+    if io::stdin().is_terminal() {
+        screen::note("standard output is no terminal: type the commands, then Ctrl-D");
+    }
+    let mut script = Vec::new();
+    io::stdin()
+        .read_to_end(&mut script)
+        .context("cannot read commands from standard input")?;
+    Ok(script)
+}
+
+/// What the guest gets.
+fn files(programs: &[PathBuf], profile: &str, script: Option<&[u8]>) -> Result<Programs> {
+    let programs: Vec<_> = programs.iter().map(AsRef::as_ref).collect();
+    let mut archive = demo::collect_programs(&programs)?;
+    image::add_tools(&mut archive, &guest_tools::find_tools()?)?;
+    archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
+    archive.file("etc/group", 0o644, b"root:x:0:\n")?;
+    archive.file("etc/profile", 0o644, profile.as_bytes())?;
+    if let Some(script) = script {
+        archive.file(SCRIPT, 0o755, script)?;
+    }
+    archive.finish()
+}
+
+/// What the guest's shell reads first.
+fn profile(lessons: &[Lesson], implementation: Implementation) -> String {
+    let mut profile = String::from(PROFILE);
+    for lesson in lessons {
+        profile += &format!("alias {0}='{0} --impl {implementation}'\n", lesson.name);
+    }
+    let names: Vec<_> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
+    profile + &GREETING.replace("LESSONS", &names.join(", "))
+}
+
+/// The same for a prompt beside one lesson, which runs its demo first.
+fn profile_of_lesson(lesson: &Lesson, implementation: Implementation) -> String {
+    let demo = lesson.about.demo.iter().find(|demo| demo.follow);
+    let arguments = demo
+        .map(|demo| demo::arguments_of_demo(demo, true))
+        .unwrap_or_default();
+    let command = [
+        vec![lesson.name.clone()],
+        demo::arguments_of(implementation, &arguments),
+    ]
+    .concat();
+    PROFILE.to_owned() + &BESIDE_LESSON.replace("LESSON", &command.join(" "))
+}
+
+fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
+    let term = std::env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
+    Step {
+        program: "/bin/busybox".to_owned(),
+        args: arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect(),
+        env: vec![("TERM".to_owned(), term)],
+        seconds: None,
+        output_limit: None,
+        terminal,
+        observe: false,
+    }
+}
+
+/// Runs the commands from standard input.
+fn follow_script(mut started: Started) -> Result<Exit> {
+    let script = format!(". /etc/profile; . /{SCRIPT}");
+    let plan = Plan {
+        steps: vec![shell_step(&["sh", "-c", &script], None)],
+    };
+    let report = started.guest.run(&plan, |happening| {
+        match happening {
+            Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
+            Happening::Output(Stream::Stderr, bytes) => screen::pass_on_errors(bytes),
+            Happening::Started(_) | Happening::Ended(..) => {}
+        }
+        Ok(())
+    });
+    let report = report.map_err(Failure::into_error)?;
+    let succeeded = report.steps.iter().all(|step| step.outcome.succeeded());
+    Ok(if succeeded { Exit::Done } else { Exit::NotYet })
+}
+
+/// Ties the user's terminal to a shell in the guest.
+fn converse(mut started: Started) -> Result<Exit> {
+    let raw = RawTerminal::enter()?;
+    watch_keys(started.guest.keyboard())?;
+    watch_size(started.guest.keyboard())?;
+    let plan = Plan {
+        steps: vec![shell_step(&["sh", "-l"], Some(terminal_size()?))],
+    };
+    let report = started.guest.run(&plan, |happening| {
+        if let Happening::Output(_, bytes) = happening {
+            screen::answer(bytes)?;
+        }
+        Ok(())
+    });
+    drop(raw);
+    let report = report.map_err(Failure::into_error)?;
+    if let Some(Outcome::NotStarted(why)) = report.steps.first().map(|step| &step.outcome) {
+        bail!("the guest's shell did not start: {why}");
+    }
+    screen::note("the VM has ended; nothing of it is left");
+    // The status of the last command that was typed says nothing about the session.
+    Ok(Exit::Done)
+}
+
+fn watch_keys(keyboard: Keyboard) -> Result<()> {
+    let work = move || {
+        let mut buffer = [0; 1024];
+        while let Ok(length @ 1..) = io::stdin().lock().read(&mut buffer) {
+            if buffer[..length].contains(&LEAVE) {
+                return keyboard.leave();
+            }
+            if !keyboard.typed(buffer[..length].to_vec()) {
+                return;
+            }
+        }
+        keyboard.leave();
+    };
+    thread::Builder::new()
+        .name("keys".to_owned())
+        .spawn(work)
+        .context("cannot read keys")?;
+    Ok(())
+}
+
+fn watch_size(keyboard: Keyboard) -> Result<()> {
+    let mut signals = Signals::new([SIGWINCH]).context("cannot watch the terminal's size")?;
+    let work = move || {
+        for _ in signals.forever() {
+            // A terminal that has gone has no size to tell.
+            if terminal_size().is_ok_and(|size| !keyboard.resized(size)) {
+                return;
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("size".to_owned())
+        .spawn(work)
+        .context("cannot watch the terminal's size")?;
+    Ok(())
+}
+
+fn terminal_size() -> Result<Size> {
+    let size = tcgetwinsize(stdin_fd()).context("cannot read the terminal's size")?;
+    Ok(Size {
+        rows: size.ws_row,
+        columns: size.ws_col,
+    })
+}
+
+/// The user's terminal, passing every key on. Dropping it makes the terminal what it was.
+struct RawTerminal {
+    before: Termios,
+}
+
+impl RawTerminal {
+    fn enter() -> Result<Self> {
+        let before = tcgetattr(stdin_fd()).context("cannot read the terminal's settings")?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(stdin_fd(), OptionalActions::Now, &raw)
+            .context("cannot change the terminal's settings")?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // If this fails the terminal has gone.
+        let _ = tcsetattr(stdin_fd(), OptionalActions::Now, &self.before);
+    }
+}
+
+fn stdin_fd() -> impl std::os::fd::AsFd {
+    io::stdin()
+}
+
+const PROFILE: &str = "\
+export PS1='linux \\W # '
+";
+
+/// The prompt comes when the lesson says that it waits. Only what the shell does itself: a program
+/// that it executes here, or a file that it opens, is what a lesson may be showing.
+const BESIDE_LESSON: &str = "\
+mkfifo /tmp/lesson
+LESSON >/tmp/lesson &
+exec 3</tmp/lesson
+while IFS= read -r line <&3; do
+    case $line in *'in another terminal'*)
+        printf '%s here; exit, or Ctrl-D, ends this and the VM\\n' \"${line%% in another terminal*}\"
+        break ;;
+    esac
+    printf '%s\\n' \"$line\"
+done
+while IFS= read -r line; do printf '%s\\n' \"$line\"; done <&3 &
+exec 3<&-
+trap 'kill -INT %1 && wait' EXIT
+";
+
+const GREETING: &str = "\
+case $- in *i*)
+cat <<'END'
+Lessons:      LESSONS        (NAME --help says what each can do)
+Background:   hello-kprobe &          fg, then Ctrl-C, ends it
+Look inside:  bpftool prog    bpftool map    bpftool link    cat /proc/kallsyms | grep unlinkat
+Trace:        cat /sys/kernel/tracing/trace_pipe
+Leave:        exit, or Ctrl-D; Ctrl-] ends the VM at once
+END
+esac
+";

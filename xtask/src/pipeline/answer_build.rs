@@ -1,0 +1,292 @@
+//! Builds the programs of an exercise.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use checkout::{environment, workspace};
+use course::Implementation;
+use course::catalog::Place;
+use course::exercises::{Exercise, Variant};
+use problem::Problem;
+use processes::{Foreground, Interrupted};
+use requirements::clang;
+
+use crate::pipeline::build;
+
+/// What eBPF programs in Rust are compiled for.
+const TARGET: &str = "bpfel-unknown-none";
+
+/// A program, or what the compiler said when there was none.
+pub type Built = Result<Program, String>;
+
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub file: PathBuf,
+    /// What the compiler said all the same; mostly nothing.
+    pub warnings: String,
+}
+
+pub fn build_answer(
+    exercise: &Exercise,
+    implementation: Implementation,
+    variant: Variant,
+) -> Result<Built> {
+    let source = exercise.source(variant, implementation);
+    if !source.is_file() {
+        return Err(Problem::usage(format!("{} has gone", shown(&source)))
+            .help(format!(
+                "cargo xtask reset {}    (brings the starter back)",
+                exercise.name
+            ))
+            .into());
+    }
+    match (exercise.about.place, implementation) {
+        (Place::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
+        (Place::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
+        (Place::Kernel, Implementation::Libbpf) => c(
+            clang_for_kernel(exercise)?.arg("-c"),
+            &source,
+            exercise,
+            variant,
+        ),
+        (Place::Here, Implementation::Libbpf) => {
+            let mut cc = Command::new("cc");
+            c(
+                cc.args(["-O1", "-g", "-Wall", "-Wextra"]),
+                &source,
+                exercise,
+                variant,
+            )
+        }
+    }
+}
+
+/// The compiler of answers in C, without a file to compile.
+pub fn clang_for_kernel(exercise: &Exercise) -> Result<Command> {
+    let mut clang = Command::new(clang::clang_program());
+    clang.args([
+        "-target",
+        "bpf",
+        "-O2",
+        "-g",
+        "-mcpu=v2",
+        "-Wall",
+        "-D__TARGET_ARCH_x86",
+    ]);
+    // The lesson's exercises share a vmlinux.h.
+    clang
+        .arg("-I")
+        .arg(exercise.folder.with_file_name(""))
+        .arg("-I")
+        .arg(copy_headers()?);
+    Ok(clang)
+}
+
+/// Where a build puts the program.
+pub fn find_program(
+    exercise: &Exercise,
+    implementation: Implementation,
+    variant: Variant,
+) -> PathBuf {
+    let directory = match (exercise.about.place, implementation) {
+        (_, Implementation::Libbpf) => folder().join("c"),
+        (Place::Kernel, Implementation::Aya) => folder().join(TARGET).join("release"),
+        (Place::Here, Implementation::Aya) => environment::output_directory(&folder()),
+    };
+    directory.join(binary(exercise, variant))
+}
+
+/// As people name a file of the course.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(workspace::root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+fn folder() -> PathBuf {
+    workspace::target_directory().join("exercises")
+}
+
+/// The name of the binary in the answer's crate.
+fn binary(exercise: &Exercise, variant: Variant) -> String {
+    let package = exercise.package();
+    match variant {
+        Variant::Answer => package,
+        Variant::Starter => format!("{package}-starter"),
+        Variant::Solution => format!("{package}-solution"),
+    }
+}
+
+/// As aya-build builds the lessons' programs, with all debug information of `core` and
+/// `compiler_builtins`. It costs 0.2 s a build, but BTF is made from it: with none, functions such
+/// as `memcmp` have no entry there, and Linux 6.12 rejects a right answer for that; with lines
+/// only, their entries name types that do not exist.
+fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
+    let binary = binary(exercise, variant);
+    let mut cargo = build::inner_cargo();
+    cargo
+        .args([
+            "build",
+            "--package",
+            &exercise.package(),
+            "--bin",
+            &binary,
+            "--release",
+            "--quiet",
+        ])
+        .args(["--target", TARGET, "-Z", "build-std=core"])
+        .arg("--target-dir")
+        .arg(folder())
+        .env(
+            "CARGO_BUILD_BUILD_DIR",
+            workspace::target_directory().join("ebpf"),
+        )
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf",
+        );
+    let programs = folder().join(TARGET).join("release");
+    build::announce_first_build(
+        &programs,
+        "Rust's `core` for eBPF and your answer",
+        "about 25 s",
+    );
+    let file = programs.join(binary);
+    Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
+}
+
+fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
+    let binary = binary(exercise, variant);
+    let mut cargo = build::inner_cargo();
+    cargo
+        .args([
+            "build",
+            "--package",
+            &exercise.package(),
+            "--bin",
+            &binary,
+            "--quiet",
+            "--target-dir",
+        ])
+        .arg(folder())
+        .env("CARGO_BUILD_BUILD_DIR", folder());
+    let file = environment::output_directory(&folder()).join(binary);
+    Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
+}
+
+fn c(
+    compiler: &mut Command,
+    source: &Path,
+    exercise: &Exercise,
+    variant: Variant,
+) -> Result<Built> {
+    let folder = folder().join("c");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let file = folder.join(binary(exercise, variant));
+    // Two checks at once must not see half of a file.
+    let work = folder.join(format!(
+        "{}.{}",
+        binary(exercise, variant),
+        std::process::id()
+    ));
+    let source = source.strip_prefix(workspace::root()).unwrap_or(source);
+    let mut command = Command::new(compiler.get_program());
+    if variant == Variant::Solution {
+        // What the course shows has no warnings.
+        command.arg("-Werror");
+    }
+    command
+        .args(compiler.get_args())
+        .arg(source)
+        .arg("-o")
+        .arg(&work)
+        .current_dir(workspace::root());
+    let built = said_by(command)?;
+    if built.is_ok() {
+        fs::rename(&work, &file).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(built.map(|warnings| Program { file, warnings }))
+}
+
+/// What a compiler said: warnings if it succeeded, errors if not.
+fn said_by(mut command: Command) -> Result<Result<String, String>> {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut compiler = Foreground::start(command)?;
+    let mut said = Vec::new();
+    if let Some(mut stderr) = compiler.child.stderr.take() {
+        stderr
+            .read_to_end(&mut said)
+            .context("cannot read what the compiler says")?;
+    }
+    let said = String::from_utf8_lossy(&said).trim_end().to_owned();
+    match compiler.wait()? {
+        (_, Some(signal)) => Err(Interrupted(signal).into()),
+        (status, None) if status.success() => Ok(Ok(said)),
+        _ => Ok(Err(said)),
+    }
+}
+
+/// The folder with libbpf's headers, which come with the crate libbpf-sys. They are copied, so that
+/// an editor finds them under a path that is the same in every checkout.
+pub fn copy_headers() -> Result<PathBuf> {
+    let folder = workspace::own_cache().join("include");
+    let complete = folder.join("bpf/.complete");
+    // Says which version of libbpf-sys it came with.
+    let version = libbpf_version()?;
+    if fs::read_to_string(&complete).ok().as_ref() != Some(&version) {
+        let from = libbpf_sources()?;
+        let to = folder.join("bpf");
+        fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+        for file in [
+            "bpf_core_read.h",
+            "bpf_endian.h",
+            "bpf_helper_defs.h",
+            "bpf_helpers.h",
+            "bpf_tracing.h",
+        ] {
+            fs::copy(from.join(file), to.join(file))
+                .with_context(|| format!("cannot copy {file}"))?;
+        }
+        fs::write(&complete, &version)
+            .with_context(|| format!("cannot write {}", complete.display()))?;
+    }
+    Ok(folder)
+}
+
+fn libbpf_version() -> Result<String> {
+    let lock = fs::read_to_string(workspace::root().join("Cargo.lock"))
+        .context("cannot read Cargo.lock")?;
+    // To parse all of it would take longer than the rest of a check.
+    let (_, rest) = lock
+        .split_once("\nname = \"libbpf-sys\"\nversion = \"")
+        .context("Cargo.lock has no libbpf-sys")?;
+    Ok(rest
+        .chars()
+        .take_while(|&character| character != '"')
+        .collect())
+}
+
+fn libbpf_sources() -> Result<PathBuf> {
+    let mut cargo = build::inner_cargo();
+    cargo
+        .args(["metadata", "--format-version=1", "--quiet"])
+        .stderr(Stdio::inherit());
+    let output = cargo.output().context("cannot start cargo")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cannot understand cargo metadata")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata names no packages")?;
+    let libbpf = packages
+        .iter()
+        .find(|package| package["name"] == "libbpf-sys");
+    let manifest = libbpf
+        .and_then(|package| package["manifest_path"].as_str())
+        .context("find libbpf-sys")?;
+    Ok(Path::new(manifest).with_file_name("libbpf").join("src"))
+}

@@ -1,0 +1,58 @@
+//! The files of an answer: read, and written without losing what was there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use checkout::workspace;
+use course::Implementation;
+use course::exercises::{Exercise, Variant};
+
+use crate::output::screen;
+use crate::pipeline::answer_build::shown;
+
+/// Writes an answer, after it kept a copy of the one that is there.
+pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &str) -> Result<()> {
+    let path = exercise.source(Variant::Answer, implementation);
+    if path.exists() {
+        let copy = copy_of(exercise, &path)?;
+        screen::note(&format!("your answer is kept: {}", shown(&copy)));
+    }
+    let folder = path.parent().context("an answer lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let work = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write in {}", folder.display()))?;
+    fs::write(work.path(), text).with_context(|| format!("cannot write {}", path.display()))?;
+    work.persist(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    screen::note(&format!("written: {}", shown(&path)));
+    Ok(())
+}
+
+fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    let name = path
+        .file_name()
+        .context("an answer is a file")?
+        .to_string_lossy();
+    let folder = workspace::root().join(".kept").join(exercise.package());
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // Two in one second must not take each other's place.
+    let names = (0..).map(|number| folder.join(format!("{seconds}-{number}-{name}")));
+    let copy = names
+        .into_iter()
+        .find(|path| !path.exists())
+        .context("find a name for a copy")?;
+    fs::copy(path, &copy).with_context(|| format!("cannot keep a copy of {}", path.display()))?;
+    Ok(copy)
+}
+
+/// What such a file holds; bytes that are no text are replaced.
+pub fn read_program(path: PathBuf) -> Result<String> {
+    fs::read(&path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .with_context(|| format!("cannot read {}", path.display()))
+}

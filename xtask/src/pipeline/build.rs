@@ -1,0 +1,246 @@
+//! Calls cargo: for the lessons and for the guest's init.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use checkout::environment;
+use checkout::toolchain::HOST;
+use checkout::workspace;
+use course::catalog::Lesson;
+use problem::{Exit, Problem};
+use processes::{Foreground, Interrupted};
+
+use crate::output::screen;
+
+/// Cargo with an environment in which it builds the same on every machine.
+pub fn inner_cargo() -> Command {
+    environment::inner_cargo()
+}
+
+/// Builds a lesson, both kernel sides included; returns its program.
+pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
+    let mut command = inner_cargo();
+    command.args(["build", "--package", &lesson.name]);
+    let program = built(&lesson.name);
+    announce_first_build(
+        &program,
+        &lesson.full_name(),
+        "about a minute for the first lesson",
+    );
+    match run_cargo(command)? {
+        Ended::Well => Ok(program),
+        Ended::Badly => {
+            let what = format!(
+                "{} does not build; cargo's messages are above",
+                lesson.full_name()
+            );
+            Err(Problem::new(Exit::NotYet, what).into())
+        }
+    }
+}
+
+/// Builds a program of the course's own that runs in guests; returns it.
+pub fn build_tool(package: &str) -> Result<PathBuf> {
+    program(package, package, &[], "about 40 s")
+}
+
+/// Builds the judge of exercises that need no kernel: without aya and libbpf, so that it is there
+/// soon.
+pub fn build_judge_here() -> Result<PathBuf> {
+    program(
+        "judge",
+        "judge-here",
+        &["--no-default-features"],
+        "about 10 s",
+    )
+}
+
+fn program(package: &str, name: &str, features: &[&str], time: &str) -> Result<PathBuf> {
+    let mut command = inner_cargo();
+    command
+        .args(["build", "--package", package, "--bin", name])
+        .args(features);
+    let program = built(name);
+    announce_first_build(&program, &format!("the program {name}"), time);
+    match run_cargo(command)? {
+        Ended::Well => Ok(program),
+        Ended::Badly => Err(Problem::machine(format!(
+            "{name} does not build; cargo's messages are above"
+        ))
+        .help("cargo xtask doctor")
+        .into()),
+    }
+}
+
+fn built(name: &str) -> PathBuf {
+    environment::output_directory(&workspace::target_directory()).join(name)
+}
+
+/// The guest has no libraries until a program brings them.
+pub const INIT_FLAGS: &str = "-Ctarget-feature=+crt-static";
+pub const INIT_PROFILE: &str = "guest";
+
+/// Says what takes long and happens once. The time is that of two cores.
+pub fn announce_first_build(result: &Path, what: &str, time: &str) {
+    if let Some(announcement) = of_first_build(result, what, time) {
+        screen::progress(&announcement);
+    }
+}
+
+fn of_first_build(result: &Path, what: &str, time: &str) -> Option<String> {
+    (!result.exists()).then(|| format!("building {what} (once, {time})"))
+}
+
+/// Builds the guest's init as one static file; returns it.
+pub fn compile_guest_init() -> Result<PathBuf> {
+    let target = workspace::target_directory().join("guest");
+    match run_cargo(init_cargo(&target))? {
+        Ended::Well => Ok(target.join(HOST).join(INIT_PROFILE).join("guest")),
+        Ended::Badly => Err(Problem::machine(
+            "the guest's init does not build; cargo's messages are above",
+        )
+        .help("cargo xtask doctor")
+        .into()),
+    }
+}
+
+/// The cargo that builds the init.
+pub fn init_cargo(target: &Path) -> Command {
+    let mut command = inner_cargo();
+    command
+        .args([
+            "build",
+            "--package",
+            "guest",
+            "--profile",
+            INIT_PROFILE,
+            "--target",
+            HOST,
+        ])
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_BUILD_BUILD_DIR", target)
+        .env("CARGO_ENCODED_RUSTFLAGS", INIT_FLAGS);
+    command
+}
+
+/// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the
+/// network.
+fn run_cargo(mut command: Command) -> Result<Ended> {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut cargo = Foreground::start(command)?;
+    let mut offline = false;
+    if let Some(stderr) = cargo.child.stderr.take() {
+        for line in BufReader::new(stderr).split(b'\n') {
+            let line = line.context("cannot read what cargo says")?;
+            let line = String::from_utf8_lossy(&line);
+            offline |= OFFLINE.iter().any(|sign| line.contains(sign));
+            if let Some(line) = worth_showing(&line) {
+                screen::note(line);
+            }
+        }
+    }
+    match cargo.wait()? {
+        (_, Some(signal)) => Err(Interrupted(signal).into()),
+        (status, None) if status.success() => Ok(Ended::Well),
+        _ if offline => Err(Problem::machine(
+            "cargo could not fetch what it needs; its messages are above",
+        )
+        .help("the first build needs the network; the next ones do not")
+        .into()),
+        _ => Ok(Ended::Badly),
+    }
+}
+
+enum Ended {
+    Well,
+    Badly,
+}
+
+/// What cargo says when it cannot reach its registry.
+const OFFLINE: [&str; 3] = [
+    "failed to download",
+    "Could not resolve host",
+    "failed to query replaced source",
+];
+
+/// Cargo shows what a build script's inner cargo said as warnings of the lesson, again at every
+/// build. The messages of a compiler are kept, under their own name; the chatter goes.
+fn worth_showing(line: &str) -> Option<&str> {
+    let inner = line
+        .strip_prefix("warning: ")
+        .and_then(|rest| rest.split_once(": "));
+    let (text, chatter) = match inner {
+        Some((package, text)) if package.contains('@') => (text, &INNER_CHATTER[..]),
+        _ => (line, &CHATTER[..]),
+    };
+    let first = text.trim_start();
+    (!chatter.iter().any(|word| first.starts_with(word))).then_some(text)
+}
+
+const CHATTER: [&str; 2] = ["Finished ", "cargo:"];
+
+const INNER_CHATTER: [&str; 8] = [
+    "Compiling ",
+    "Finished ",
+    "Downloading ",
+    "Downloaded ",
+    "Updating ",
+    "Locking ",
+    "Adding ",
+    "Blocking waiting",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{of_first_build, worth_showing};
+
+    #[test]
+    fn a_long_build_is_announced_once() {
+        let target = tempfile::tempdir().unwrap();
+        let program = target.path().join("judge");
+        let announcement = of_first_build(&program, "the program judge", "about 40 s");
+        assert_eq!(
+            announcement.as_deref(),
+            Some("building the program judge (once, about 40 s)")
+        );
+        std::fs::write(&program, "").unwrap();
+        assert_eq!(
+            of_first_build(&program, "the program judge", "about 40 s"),
+            None
+        );
+    }
+
+    #[test]
+    fn an_inner_error_is_shown_under_its_own_name() {
+        let line = "warning: hello-kprobe@0.1.0: error[E0425]: cannot find value `x` in this scope";
+        assert_eq!(
+            worth_showing(line),
+            Some("error[E0425]: cannot find value `x` in this scope")
+        );
+    }
+
+    #[test]
+    fn chatter_is_not_shown() {
+        for line in [
+            "    Finished `dev` profile [unoptimized] target(s) in 0.05s",
+            "warning: intro@0.1.0:    Compiling compiler_builtins v0.1.160",
+            "warning: intro@0.1.0:     Finished `release` profile [optimized + debuginfo] target(s) in 0.12s",
+            "  cargo:rerun-if-changed=ebpf",
+        ] {
+            assert_eq!(worth_showing(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn progress_and_warnings_of_our_own_are_shown() {
+        for line in [
+            "   Compiling aya v0.14.0",
+            "warning: unused variable: `x`",
+            "error: could not compile `intro`",
+        ] {
+            assert_eq!(worth_showing(line), Some(line));
+        }
+    }
+}

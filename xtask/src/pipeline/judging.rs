@@ -1,0 +1,350 @@
+//! Lets the judge look at programs, in a guest or on this machine, and takes down what it says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use course::Implementation;
+use course::exercises::Exercise;
+use plan::judge::Said;
+use processes::{Foreground, Interrupted};
+use testvm::image::{self, Archive};
+use testvm::{Failure, Guest, Happening, Programs, Stream};
+
+use crate::pipeline::build;
+pub use plan::judge::{ACCEPTED, ATTACHED, FITS, can_load};
+use plan::{Outcome, Plan, Step};
+
+/// Seconds for one program. A judge's work takes one or two under emulation.
+const SECONDS: u64 = 30;
+
+/// Bytes that the judge may print: a verifier log is the longest that it has to say.
+const OUTPUT_LIMIT: u64 = 8 << 20;
+
+/// Where answers lie in the guest.
+const FOLDER: &str = "answers";
+
+/// What became of one check.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub name: String,
+    pub verdict: Verdict,
+    pub took: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    Passed,
+    Failed {
+        why: String,
+    },
+    Rejected {
+        program: String,
+        error: String,
+        log: String,
+        note: Option<String>,
+    },
+    /// One before it did not pass.
+    NotRun,
+}
+
+/// A program to be judged.
+pub struct Candidate<'a> {
+    pub exercise: &'a Exercise,
+    /// What it is written for, and so loaded with.
+    pub implementation: Implementation,
+    /// In the guest: no two have the same.
+    pub name: String,
+    pub file: PathBuf,
+}
+
+/// The judge with these candidates, for a guest.
+pub fn pack_judge(judge: &Path, candidates: &[Candidate]) -> Result<Programs> {
+    let mut archive = Archive::default();
+    image::add_program(&mut archive, judge)?;
+    add_candidates(&mut archive, candidates)?;
+    archive.finish()
+}
+
+/// These candidates, for a guest that has the judge.
+pub fn pack_answers(candidates: &[Candidate]) -> Result<Programs> {
+    let mut archive = Archive::default();
+    add_candidates(&mut archive, candidates)?;
+    archive.finish()
+}
+
+fn add_candidates(archive: &mut Archive, candidates: &[Candidate]) -> Result<()> {
+    for Candidate { name, file, .. } in candidates {
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        archive.file(Path::new(FOLDER).join(name), 0o644, &bytes)?;
+    }
+    Ok(())
+}
+
+/// The judge itself, for guests.
+pub fn build_judge() -> Result<PathBuf> {
+    build::build_tool("judge")
+}
+
+/// The judge for this machine.
+pub fn build_judge_here() -> Result<PathBuf> {
+    build::build_judge_here()
+}
+
+/// Judges the candidates one after the other in one guest.
+pub fn judge_in_guest(
+    guest: &mut Guest,
+    candidates: &[Candidate],
+) -> Result<Vec<Vec<Checked>>, Failure> {
+    let plan = Plan {
+        steps: candidates.iter().map(step).collect(),
+    };
+    let mut minutes: Vec<Minutes> = Vec::new();
+    let report = guest.run(&plan, |happening| {
+        match (happening, minutes.last_mut()) {
+            (Happening::Started(_), _) => minutes.push(Minutes::begin()),
+            (Happening::Output(Stream::Stdout, bytes), Some(minutes)) => minutes.take(bytes)?,
+            (Happening::Output(Stream::Stderr, bytes), Some(minutes)) => {
+                minutes.complaints.extend(bytes)
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let ended = minutes.into_iter().zip(report.steps);
+    let mut judged: Vec<_> = ended
+        .map(|(minutes, step)| minutes.conclude(&step.outcome))
+        .collect();
+    if let (Some(last), [complaint, ..]) = (judged.last_mut(), report.complaints.as_slice()) {
+        last.push(failed(
+            "the kernel has no complaint",
+            format!("it says: {complaint}"),
+        ));
+    }
+    Ok(judged)
+}
+
+fn step(candidate: &Candidate) -> Step {
+    Step {
+        program: "/bin/judge".into(),
+        args: vec![
+            candidate.exercise.name.clone(),
+            format!("/{FOLDER}/{}", candidate.name),
+            format!("--with={}", candidate.implementation),
+        ],
+        env: Vec::new(),
+        seconds: Some(SECONDS),
+        output_limit: Some(OUTPUT_LIMIT),
+        terminal: None,
+        observe: false,
+    }
+}
+
+/// Judges a program that needs no kernel of its own.
+pub fn judge_here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
+    let mut command = Command::new(judge);
+    command.arg(&candidate.exercise.name).arg(&candidate.file);
+    minutes_of(command)
+}
+
+/// The check [`FITS`] alone. The others are not run: nothing is loaded into this machine's kernel.
+pub fn judge_fit_here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
+    let mut command = Command::new(judge);
+    command
+        .arg(&candidate.exercise.name)
+        .arg(&candidate.file)
+        .arg("--fit-only");
+    command.arg(format!("--with={}", candidate.implementation));
+    minutes_of(command)
+}
+
+fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
+    command.stdout(Stdio::piped());
+    let mut running = Foreground::start(command)?;
+    let mut minutes = Minutes::begin();
+    if let Some(mut stdout) = running.child.stdout.take() {
+        let mut buffer = [0; 4096];
+        loop {
+            match std::io::Read::read(&mut stdout, &mut buffer)
+                .context("cannot read what the judge says")?
+            {
+                0 => break,
+                length => minutes.take(&buffer[..length])?,
+            }
+        }
+    }
+    match running.wait()? {
+        (_, Some(signal)) => Err(Interrupted(signal).into()),
+        (status, None) => Ok(minutes.conclude(&Outcome::Exited(status.code().unwrap_or(1)))),
+    }
+}
+
+/// What the judge has said so far.
+struct Minutes {
+    checks: Vec<Checked>,
+    /// How many of them are decided.
+    decided: usize,
+    line: Vec<u8>,
+    since: Instant,
+    complaints: Vec<u8>,
+}
+
+impl Minutes {
+    fn begin() -> Self {
+        Self {
+            checks: Vec::new(),
+            decided: 0,
+            line: Vec::new(),
+            since: Instant::now(),
+            complaints: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        self.line.extend_from_slice(bytes);
+        while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.line.drain(..=end).collect();
+            let said =
+                serde_json::from_slice(&line).context("the judge says what is no verdict")?;
+            self.hear(said)?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, said: Said) -> Result<()> {
+        let verdict = match said {
+            Said::Checks(names) => {
+                let not_run = |name| Checked {
+                    name,
+                    verdict: Verdict::NotRun,
+                    took: Duration::ZERO,
+                };
+                self.checks = names.into_iter().map(not_run).collect();
+                return Ok(());
+            }
+            Said::Passed => Verdict::Passed,
+            Said::Failed { why } => Verdict::Failed { why },
+            Said::Rejected {
+                program,
+                error,
+                log,
+                note,
+            } => Verdict::Rejected {
+                program,
+                error,
+                log,
+                note,
+            },
+        };
+        self.decide(verdict)
+    }
+
+    fn decide(&mut self, verdict: Verdict) -> Result<()> {
+        let Some(check) = self.checks.get_mut(self.decided) else {
+            bail!("the judge says more than it said")
+        };
+        check.verdict = verdict;
+        check.took = self.since.elapsed();
+        self.since = Instant::now();
+        self.decided += 1;
+        Ok(())
+    }
+
+    /// A judge that ended early did so because of what it was judging.
+    fn conclude(mut self, outcome: &Outcome) -> Vec<Checked> {
+        let why = match outcome {
+            Outcome::Exited(0) => return self.checks,
+            Outcome::TimedOut => format!("it did not end within {SECONDS} s"),
+            Outcome::Flooded => format!("it printed more than {} MB", OUTPUT_LIMIT >> 20),
+            Outcome::Killed(signal) => format!("signal {signal} ended it"),
+            Outcome::Exited(_) | Outcome::NotStarted(_) => {
+                format!(
+                    "the judge failed: {}",
+                    String::from_utf8_lossy(&self.complaints).trim()
+                )
+            }
+        };
+        if self.decide(Verdict::Failed { why: why.clone() }).is_err() {
+            self.checks.push(failed("the judge comes to an end", why));
+        }
+        self.checks
+    }
+}
+
+pub fn failed(name: &str, why: String) -> Checked {
+    Checked {
+        name: name.to_owned(),
+        verdict: Verdict::Failed { why },
+        took: Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minutes(said: &[Said]) -> Minutes {
+        let mut minutes = Minutes::begin();
+        for said in said {
+            let line = serde_json::to_string(said).unwrap() + "\n";
+            let (one, two) = line.as_bytes().split_at(line.len() / 2);
+            minutes.take(one).unwrap();
+            minutes.take(two).unwrap();
+        }
+        minutes
+    }
+
+    fn verdicts(checks: &[Checked]) -> Vec<String> {
+        checks
+            .iter()
+            .map(|check| format!("{}: {:?}", check.name, check.verdict))
+            .collect()
+    }
+
+    #[test]
+    fn what_comes_after_a_failure_was_not_run() {
+        let checks = Said::Checks(["a", "b", "c"].map(str::to_owned).to_vec());
+        let minutes = minutes(&[
+            checks,
+            Said::Passed,
+            Said::Failed {
+                why: "2, not 3".into(),
+            },
+        ]);
+        let checks = minutes.conclude(&Outcome::Exited(0));
+        assert_eq!(
+            verdicts(&checks),
+            ["a: Passed", "b: Failed { why: \"2, not 3\" }", "c: NotRun"]
+        );
+    }
+
+    #[test]
+    fn a_judge_that_hangs_blames_the_check_that_it_was_at() {
+        let checks = Said::Checks(["a", "b"].map(str::to_owned).to_vec());
+        let checks = minutes(&[checks, Said::Passed]).conclude(&Outcome::TimedOut);
+        assert_eq!(
+            verdicts(&checks)[1],
+            "b: Failed { why: \"it did not end within 30 s\" }"
+        );
+    }
+
+    #[test]
+    fn a_judge_that_says_nothing_is_no_success() {
+        let checks = Minutes::begin().conclude(&Outcome::Killed(11));
+        assert!(matches!(
+            checks[..],
+            [Checked {
+                verdict: Verdict::Failed { .. },
+                ..
+            }]
+        ));
+    }
+
+    #[test]
+    fn what_is_no_verdict_is_an_error() {
+        assert!(Minutes::begin().take(b"hello\n").is_err());
+        assert!(Minutes::begin().hear(Said::Passed).is_err());
+    }
+}

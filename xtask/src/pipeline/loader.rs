@@ -1,0 +1,137 @@
+//! The loader in the guest: object files go in, a verdict on each program comes out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use plan::load::{Library, Load};
+use plan::{Plan, Step};
+use testvm::image::{self, Archive};
+use testvm::{Failure, Guest, Happening, Programs, StepReport, Stream};
+
+use crate::pipeline::build;
+
+/// Where object files lie in the guest.
+const FOLDER: &str = "/objects";
+
+/// Bytes of verdicts that one step may print.
+const OUTPUT_LIMIT: u64 = 64 << 20;
+
+/// Object files that are loaded in the same way, in one step.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `None`: aya for what rustc made, libbpf for the rest.
+    pub library: Option<Library>,
+    pub without_perfmon: bool,
+    pub seconds: u64,
+    /// Names within the guest's folder.
+    pub objects: Vec<String>,
+}
+
+/// The loader and these object files, for a guest.
+pub fn pack_objects(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
+    let mut archive = Archive::default();
+    image::add_program(&mut archive, &build::build_tool("object-loader")?)?;
+    for (name, bytes) in objects {
+        archive.file(
+            Path::new(FOLDER.trim_start_matches('/')).join(name),
+            0o644,
+            bytes,
+        )?;
+    }
+    archive.finish()
+}
+
+/// What a batch gave: the verdicts on the programs that were reached, and how the loader ended.
+pub struct Answer {
+    pub loads: Vec<Load>,
+    pub step: StepReport,
+    /// What the loader said on standard error.
+    pub said: String,
+}
+
+/// Loads the batches one after the other in one guest.
+pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure> {
+    let plan = Plan {
+        steps: batches.iter().map(step).collect(),
+    };
+    let mut printed: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let report = guest.run(&plan, |happening| {
+        match (happening, printed.last_mut()) {
+            (Happening::Started(_), _) => printed.push(Default::default()),
+            (Happening::Output(Stream::Stdout, bytes), Some((out, _))) => {
+                out.extend_from_slice(bytes)
+            }
+            (Happening::Output(Stream::Stderr, bytes), Some((_, err))) => {
+                err.extend_from_slice(bytes)
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let answers = printed
+        .into_iter()
+        .zip(report.steps)
+        .map(|((out, err), step)| {
+            Ok(Answer {
+                loads: loads(&out)?,
+                step,
+                said: String::from_utf8_lossy(&err).trim().to_owned(),
+            })
+        });
+    answers.collect::<Result<_>>().map_err(Failure::Caller)
+}
+
+fn step(batch: &Batch) -> Step {
+    let library = batch.library.map_or("auto", Library::name);
+    let mut args = vec![format!("--with={library}")];
+    args.extend(
+        batch
+            .without_perfmon
+            .then(|| "--without-perfmon".to_owned()),
+    );
+    args.extend(batch.objects.iter().map(|name| format!("{FOLDER}/{name}")));
+    Step {
+        program: "/bin/object-loader".into(),
+        args,
+        env: Vec::new(),
+        seconds: Some(batch.seconds),
+        output_limit: Some(OUTPUT_LIMIT),
+        terminal: None,
+        observe: false,
+    }
+}
+
+/// Whole lines only: a loader that was ended may have been in the middle of one.
+fn loads(printed: &[u8]) -> Result<Vec<Load>> {
+    let end = printed
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let lines = printed[..end]
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| {
+            let mut load: Load =
+                serde_json::from_slice(line).context("the loader printed what is no verdict")?;
+            if let Some(name) = load.object.strip_prefix(FOLDER) {
+                load.object = name.trim_start_matches('/').to_owned();
+            }
+            Ok(load)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_is_left_out() {
+        let line = r#"{"object":"/objects/a.o","program":"p","section":"xdp","library":"aya","result":{"failed":{"why":"x"}}}"#;
+        let found = loads(format!("{line}\n{}", &line[..20]).as_bytes()).unwrap();
+        assert_eq!((found.len(), found[0].object.as_str()), (1, "a.o"));
+        assert!(loads(b"what\n").is_err());
+    }
+}

@@ -1,0 +1,33 @@
+//! What several commands do.
+//!
+//! ```text
+//!   own_build      goes on as this checkout's own xtask if another checkout's was started
+//!   needs          what a command needs of this machine, met before it begins
+//!   selection      which kernels a command is for
+//!   build          cargo, for the lessons and for programs of the course's own
+//!   guest_init     the guest's init, built when its source has changed
+//!   demo           a lesson's demo as a plan for a VM
+//!   host           lessons without a VM
+//!   parallel       the same work on several kernels
+//!   answer_build   the programs of an exercise
+//!   answer_file    the files of an answer
+//!   judging        an answer to an exercise, judged in a VM or here
+//!   rejection      the answer that the verifier rejected at the last check
+//!   loader         object files for a guest, and what the verifier made of them
+//!   forbidden      lines of an object file that no kernel accepts
+//! ```
+
+pub mod answer_build;
+pub mod answer_file;
+pub mod build;
+pub mod demo;
+pub mod forbidden;
+pub mod guest_init;
+pub mod host;
+pub mod judging;
+pub mod loader;
+pub mod needs;
+pub mod own_build;
+pub mod parallel;
+pub mod rejection;
+pub mod selection;

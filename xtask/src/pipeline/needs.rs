@@ -1,0 +1,17 @@
+//! What commands need of this machine, met before they begin.
+
+use anyhow::Result;
+use requirements::{BpfLinker, Clang, LibbpfBuild, Need, Qemu, RustSrc};
+
+use crate::output::reporter::ScreenReporter;
+
+/// What a VM needs, besides a kernel.
+pub const VM_NEEDS: [Need; 1] = [&Qemu];
+
+/// What building a lesson needs: two toolchains, and a C compiler for libbpf.
+pub const BUILD_NEEDS: [Need; 4] = [&RustSrc, &BpfLinker, &Clang, &LibbpfBuild];
+
+/// Does what is missing, and shows it. When nothing is, this costs a few looks at files.
+pub fn ensure_needs(needs: &[Need]) -> Result<()> {
+    requirements::meet_missing(needs, &ScreenReporter)
+}

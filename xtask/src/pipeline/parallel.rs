@@ -1,0 +1,101 @@
+//! The same work on several kernels, some side by side.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use kernel::Kernel;
+
+/// Does `work` for each kernel, `jobs` at a time, and returns the results in the kernels' order.
+/// `None`: as many as cores and memory allow. After an error no further kernel is begun.
+pub fn run_on_each<T: Send>(
+    kernels: &[Kernel],
+    jobs: Option<usize>,
+    work: impl Fn(usize, &Kernel) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<Vec<(usize, T)>> {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(kernel) = kernels.get(number) else {
+                return Ok(done);
+            };
+            let result = work(number, kernel);
+            if result.is_err() {
+                // The user, or a full disk, wants no more of them.
+                next.store(kernels.len(), Ordering::Relaxed);
+            }
+            done.push((number, result?));
+        }
+    };
+    let jobs = jobs
+        .unwrap_or_else(as_many_as_fit)
+        .clamp(1, kernels.len().max(1));
+    let workers: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().map(|worker| worker.join()).collect()
+    });
+    let mut results = Vec::new();
+    for done in workers {
+        results.extend(done.map_err(|_| anyhow!("a thread that ran a VM panicked"))??);
+    }
+    results.sort_by_key(|(number, _)| *number);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// One VM keeps one core busy, and takes its memory and about as much for QEMU.
+fn as_many_as_fit() -> usize {
+    const EACH_KIB: usize = 600 << 10;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = available.and_then(|text| text.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kib.map_or(cores, |kib| cores.min(kib / EACH_KIB)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn kernels(number: usize) -> Vec<Kernel> {
+        let kernel = |number: usize| Kernel {
+            name: number.to_string(),
+            release: String::new(),
+            origin: String::new(),
+            image: PathBuf::new(),
+            modules: None,
+        };
+        (0..number).map(kernel).collect()
+    }
+
+    #[test]
+    fn results_come_in_the_kernels_order() {
+        let found = run_on_each(&kernels(5), Some(3), |number, kernel| {
+            Ok((number, kernel.name.clone()))
+        })
+        .unwrap();
+        let expected: Vec<_> = (0..5).map(|number| (number, number.to_string())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_error_ends_the_work() {
+        let begun = Mutex::new(0);
+        let result = run_on_each(&kernels(5), Some(1), |number, _| {
+            *begun.lock().unwrap() += 1;
+            if number == 1 {
+                Err(anyhow!("no"))
+            } else {
+                Ok(())
+            }
+        });
+        assert!(result.is_err());
+        assert_eq!(*begun.lock().unwrap(), 2);
+    }
+}

@@ -1,0 +1,192 @@
+//! The accelerator: KVM where it really runs a guest, QEMU's own emulation (TCG) everywhere else.
+//!
+//! `/dev/kvm` may open, answer, and still hang a kernel, for example inside a VM. So the only proof
+//! is a guest that says READY in time; when it does not, that is remembered for this machine.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use problem::Problem;
+use serde::{Deserialize, Serialize};
+
+/// Overrides every check: `kvm` or `tcg`.
+pub const OVERRIDE: &str = "XTASK_ACCEL";
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Accel {
+    Kvm,
+    Tcg,
+}
+
+impl Accel {
+    /// What [`OVERRIDE`] calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        }
+    }
+
+    pub fn argument(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            // With several threads, QEMU before version 10 loses races against a kernel that
+            // patches its own text, as attaching a kprobe makes it do.
+            Accel::Tcg => "tcg,thread=single",
+        }
+    }
+}
+
+/// What is known about KVM on this machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KvmState {
+    /// The user said so.
+    Forced(Accel),
+    /// It cannot work, and why.
+    Unusable(String),
+    /// It may work: the next boot tells.
+    Promising,
+}
+
+impl KvmState {
+    pub fn accel(&self) -> Accel {
+        match self {
+            KvmState::Forced(accel) => *accel,
+            KvmState::Unusable(_) => Accel::Tcg,
+            KvmState::Promising => Accel::Kvm,
+        }
+    }
+}
+
+/// A kernel that did not become ready with KVM on this machine, and did without.
+#[derive(Deserialize, Serialize)]
+struct Verdict {
+    host: String,
+    why: String,
+}
+
+/// Whether VMs can use KVM. `state` is the directory of [`Machine::state`](crate::Machine).
+pub fn find_kvm_state(state: &Path) -> Result<KvmState> {
+    match std::env::var(OVERRIDE).ok().as_deref() {
+        None | Some("") => {}
+        Some("kvm") => return Ok(KvmState::Forced(Accel::Kvm)),
+        Some("tcg") => return Ok(KvmState::Forced(Accel::Tcg)),
+        Some(other) => {
+            return Err(Problem::usage(format!(
+                "{OVERRIDE} is '{other}', which is neither 'kvm' nor 'tcg'"
+            ))
+            .into());
+        }
+    }
+    let cpu = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
+    Ok(judge(&cpu, open_device(), remembered(state)))
+}
+
+fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> KvmState {
+    if let Err(error) = device {
+        return KvmState::Unusable(match error.kind() {
+            ErrorKind::NotFound => "there is no /dev/kvm".to_owned(),
+            ErrorKind::PermissionDenied => "no right to open /dev/kvm".to_owned(),
+            _ => format!("/dev/kvm cannot be opened: {error}"),
+        });
+    }
+    let flags = cpu
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
+    if !flags
+        .split_whitespace()
+        .any(|flag| flag == "vmx" || flag == "svm")
+    {
+        return KvmState::Unusable(
+            "/dev/kvm exists, but the CPU shows neither vmx nor svm".to_owned(),
+        );
+    }
+    match verdict {
+        Some(verdict) if verdict.host == host() => KvmState::Unusable(verdict.why),
+        _ => KvmState::Promising,
+    }
+}
+
+fn open_device() -> std::io::Result<()> {
+    fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .map(drop)
+}
+
+/// Remembers that a kernel which boots without KVM did not boot with it. A new host kernel gets a
+/// new chance.
+///
+/// A cache that cannot be written only means that the next run finds out again.
+pub fn remember_failure(state: &Path, why: &str) {
+    let verdict = Verdict {
+        host: host(),
+        why: why.to_owned(),
+    };
+    if let Ok(text) = serde_json::to_vec(&verdict) {
+        let _ = fs::write(verdict_path(state), text);
+    }
+}
+
+fn remembered(state: &Path) -> Option<Verdict> {
+    serde_json::from_slice(&fs::read(verdict_path(state)).ok()?).ok()
+}
+
+fn verdict_path(state: &Path) -> PathBuf {
+    state.join("kvm-verdict.json")
+}
+
+/// This machine with its kernel: the cache may be shared with other machines.
+fn host() -> String {
+    let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    format!("{} {}", machine.trim(), kernel::running_release())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTEL: &str = "processor\t: 0\nflags\t\t: fpu vme vmx sse\n";
+    const BARE: &str = "processor\t: 0\nflags\t\t: fpu vme sse\n";
+
+    #[test]
+    fn a_device_without_cpu_support_is_not_believed() {
+        assert!(
+            matches!(judge(BARE, Ok(()), None), KvmState::Unusable(why) if why.contains("vmx"))
+        );
+    }
+
+    #[test]
+    fn a_promising_machine_is_tried() {
+        assert_eq!(judge(INTEL, Ok(()), None), KvmState::Promising);
+    }
+
+    #[test]
+    fn no_right_is_said() {
+        let denied = Err(ErrorKind::PermissionDenied.into());
+        assert!(
+            matches!(judge(INTEL, denied, None), KvmState::Unusable(why) if why.contains("no right"))
+        );
+    }
+
+    #[test]
+    fn a_verdict_holds_on_the_same_host_kernel_only() {
+        let here = Verdict {
+            host: host(),
+            why: "it hung".to_owned(),
+        };
+        assert_eq!(
+            judge(INTEL, Ok(()), Some(here)),
+            KvmState::Unusable("it hung".to_owned())
+        );
+        let before = Verdict {
+            host: "5.4.0".to_owned(),
+            why: "it hung".to_owned(),
+        };
+        assert_eq!(judge(INTEL, Ok(()), Some(before)), KvmState::Promising);
+    }
+}

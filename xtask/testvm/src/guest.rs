@@ -1,0 +1,522 @@
+//! A booted guest that takes plans.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use plan::frame::{Decoder, Frame, Kind, encode, encode_message};
+use plan::{News, Observed, Order, Outcome, Plan, Size, Source};
+use processes::interrupt::{self, Listening};
+use signal_hook::consts::SIGINT;
+
+use crate::console::Console;
+use crate::monitor::Monitor;
+use crate::qemu::{Lines, QemuProcess};
+use crate::shared_memory::SharedMemory;
+
+/// The guest keeps a step's time limit itself; a guest that is this late no longer runs.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A resumed guest answers in milliseconds.
+const AWAKE: Duration = Duration::from_secs(5);
+
+/// How long a crashed kernel may go on printing before its last words are taken.
+const LAST_BREATH: Duration = Duration::from_millis(700);
+
+/// A running guest. Dropping it ends the VM.
+pub struct Guest {
+    /// `None` once the VM has been ended.
+    qemu: Option<QemuProcess>,
+    plans: UnixStream,
+    /// `None` where the VM has none: the programs came with the boot.
+    memory: Option<SharedMemory>,
+    /// QEMU's own line, until it is needed.
+    monitor: Option<UnixStream>,
+    console: Option<JoinHandle<Console>>,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    /// The user pressed Ctrl-C once; the lesson was told.
+    asked_to_stop: bool,
+    _listening: Listening,
+}
+
+/// Whatever a guest can bring up, in one queue.
+enum Event {
+    News(News),
+    Output(Stream, Vec<u8>),
+    /// The kernel printed this line, and has crashed.
+    Crashed(String),
+    /// QEMU is gone, or the guest speaks nonsense.
+    LineClosed(String),
+    Signal(i32),
+    Key(Vec<u8>),
+    Resized(Size),
+    /// The user wants to leave, whatever the guest is doing.
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What happens while a plan runs, in order.
+pub enum Happening<'a> {
+    Started(usize),
+    Output(Stream, &'a [u8]),
+    Ended(usize, &'a StepReport),
+}
+
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    pub outcome: Outcome,
+    /// Measured in the guest.
+    pub duration: Duration,
+    /// Of a step with [`plan::Step::observe`]: what it loaded, or why that is not known.
+    pub observed: Option<Result<Observed, String>>,
+}
+
+#[derive(Debug, Default)]
+pub struct PlanReport {
+    pub steps: Vec<StepReport>,
+    /// Warnings that the kernel logged while the plan ran.
+    pub complaints: Vec<String>,
+    /// What the plan left in the kernel: the guest should not be used again.
+    pub left_behind: Vec<String>,
+}
+
+/// What a guest says of itself when it has booted.
+pub(super) struct Ready {
+    pub release: String,
+    /// Modules that could not be loaded, and why.
+    pub not_loaded: Vec<String>,
+    /// Since the boot, by the guest's clock.
+    pub uptime: Duration,
+}
+
+/// Why a guest could not go on. The VM has been ended.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user, or the system, wants xtask to end.
+    Interrupted(i32),
+    /// No attempt to boot came as far as the guest's init.
+    NotBooted(Death),
+    /// The guest's kernel crashed, hung or vanished.
+    Died(Death),
+    /// The caller's side failed, for example because its output went into a closed pipe.
+    Caller(anyhow::Error),
+}
+
+/// What is known about the end of a VM that nobody asked for.
+#[derive(Debug)]
+pub struct Death {
+    pub why: String,
+    /// QEMU itself failed, and why.
+    pub qemu_failed: Option<String>,
+    /// The last lines of the kernel's console.
+    pub last_words: Vec<String>,
+}
+
+impl Guest {
+    /// Ties a QEMU that has just been started to a guest that is not ready yet.
+    pub(super) fn new(
+        qemu: QemuProcess,
+        lines: Lines,
+        memory: Option<SharedMemory>,
+    ) -> Result<Self> {
+        let (sender, events) = mpsc::channel();
+        let plans = lines
+            .plans
+            .try_clone()
+            .context("cannot share the guest's line")?;
+        let console = spawn("console", watch_console(lines.console, sender.clone()))?;
+        spawn("guest", read_news(lines.plans, sender.clone()))?;
+        let signals = sender.clone();
+        let listening = interrupt::listen_to_signals(move |signal| {
+            // A guest that has gone needs no signal.
+            let _ = signals.send(Event::Signal(signal));
+        });
+        Ok(Self {
+            qemu: Some(qemu),
+            plans,
+            memory,
+            monitor: Some(lines.monitor),
+            console: Some(console),
+            events,
+            sender,
+            asked_to_stop: false,
+            _listening: listening,
+        })
+    }
+
+    /// Waits until the guest's init is ready for orders.
+    pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<Ready, Failure> {
+        match self.next_news(limit)? {
+            News::Ready {
+                version: plan::VERSION,
+                release,
+                not_loaded,
+                uptime,
+            } => Ok(Ready {
+                release,
+                not_loaded,
+                uptime,
+            }),
+            news => Err(self.died(&format!(
+                "the guest's init is not of this xtask: it said {news:?}"
+            ))),
+        }
+    }
+
+    /// Waits until a guest that is being loaded from its snapshot runs.
+    pub(super) fn wait_for_resume(&mut self) -> Result<(), Failure> {
+        let monitor = self
+            .monitor
+            .take()
+            .context("the monitor is in use")
+            .and_then(Monitor::open);
+        match monitor.and_then(|mut monitor| monitor.wait_for_resume()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.died(&format!("{error:#}"))),
+        }
+    }
+
+    /// Writes the guest, as it is now, to `file`. It goes on after that.
+    pub(super) fn save(&mut self, file: &File) -> Result<()> {
+        let monitor = self.monitor.take().context("the monitor is in use")?;
+        Monitor::open(monitor)?.save(file)
+    }
+
+    /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random
+    /// numbers.
+    pub(super) fn wake(&mut self) -> Result<String, Failure> {
+        let mut seed = vec![0; 64];
+        File::open("/dev/urandom")
+            .and_then(|mut random| random.read_exact(&mut seed))
+            .map_err(|error| Failure::Caller(error.into()))?;
+        self.order(&Order::Wake { now: now(), seed })?;
+        match self.next_news(AWAKE)? {
+            News::Awake { release } => Ok(release),
+            news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+        }
+    }
+
+    /// Gives the guest programs in place of those that it has.
+    pub fn load(&mut self, programs: &[u8]) -> Result<(), Failure> {
+        self.share(programs)?;
+        self.unpack(Source::SharedMemory(programs.len()))
+    }
+
+    /// Gives the guest programs beside those that it has.
+    pub(super) fn add(&mut self, programs: &[u8]) -> Result<(), Failure> {
+        self.share(programs)?;
+        self.order_unpacking(&Order::Add(programs.len()))
+    }
+
+    pub(super) fn unpack(&mut self, source: Source) -> Result<(), Failure> {
+        self.order_unpacking(&Order::Unpack(source))
+    }
+
+    fn share(&self, programs: &[u8]) -> Result<(), Failure> {
+        let memory = self.memory.as_ref().context("this VM has no shared memory");
+        memory
+            .and_then(|memory| memory.write(programs))
+            .map_err(Failure::Caller)
+    }
+
+    fn order_unpacking(&mut self, order: &Order) -> Result<(), Failure> {
+        self.order(order)?;
+        match self.next_news(GRACE)? {
+            News::Unpacked => Ok(()),
+            news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+        }
+    }
+
+    fn next_news(&mut self, limit: Duration) -> Result<News, Failure> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.next_event(Some(deadline)) {
+                Some(Event::News(news)) => return Ok(news),
+                // No lesson runs yet that could want it.
+                Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
+                Some(event) => self.answer(event)?,
+                None => {
+                    return Err(self.died(&format!(
+                        "the guest did not answer within {} s",
+                        limit.as_secs()
+                    )));
+                }
+            }
+        }
+    }
+
+    /// Runs the steps of a plan one after the other and tells `audience` what happens.
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        mut audience: impl FnMut(Happening<'_>) -> Result<()>,
+    ) -> Result<PlanReport, Failure> {
+        let mut report = PlanReport::default();
+        self.order(&Order::Run {
+            plan: plan.clone(),
+            now: now(),
+        })?;
+        let mut observed = None;
+        // The first step starts at once.
+        let mut deadline = Some(Instant::now() + GRACE);
+        loop {
+            let told = match self.next_event(deadline) {
+                Some(Event::News(News::Finished)) | Some(Event::Leave) => return Ok(report),
+                Some(Event::News(News::Started(index))) => {
+                    let limit = plan.steps.get(index).and_then(|step| step.seconds);
+                    deadline =
+                        limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
+                    audience(Happening::Started(index))
+                }
+                Some(Event::Output(stream, bytes)) => audience(Happening::Output(stream, &bytes)),
+                Some(Event::News(News::Observed(programs))) => {
+                    observed = Some(programs);
+                    Ok(())
+                }
+                Some(Event::News(News::Ended {
+                    step,
+                    outcome,
+                    micros,
+                })) => {
+                    deadline = Some(Instant::now() + GRACE);
+                    let duration = Duration::from_micros(micros);
+                    let ended = StepReport {
+                        outcome,
+                        duration,
+                        observed: observed.take(),
+                    };
+                    let told = audience(Happening::Ended(step, &ended));
+                    report.steps.push(ended);
+                    // The steps that follow are not wanted any more.
+                    if self.asked_to_stop && report.steps.len() < plan.steps.len() {
+                        return Err(self.interrupted(SIGINT));
+                    }
+                    told
+                }
+                Some(Event::News(News::KernelComplained(lines))) => {
+                    report.complaints = lines;
+                    Ok(())
+                }
+                Some(Event::News(News::LeftBehind(things))) => {
+                    report.left_behind = things;
+                    Ok(())
+                }
+                Some(event) => self.answer(event).map(Ok)?,
+                None => return Err(self.died("the guest stopped answering")),
+            };
+            if let Err(error) = told {
+                self.end();
+                return Err(Failure::Caller(error));
+            }
+        }
+    }
+
+    /// Deals with what has nothing to do with a plan's own progress.
+    fn answer(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Signal(signal) => self.pass_on_signal(signal),
+            Event::Key(bytes) => self.write(&encode(Kind::Input, &bytes)),
+            Event::Resized(size) => self.order(&Order::Resize(size)),
+            Event::Crashed(line) => Err(self.crashed(&line)),
+            Event::LineClosed(why) => Err(self.died(&why)),
+            Event::News(news) => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+            Event::Output(..) | Event::Leave => Ok(()),
+        }
+    }
+
+    /// Ties the user's keyboard to steps that have a terminal.
+    pub fn keyboard(&self) -> Keyboard {
+        Keyboard {
+            sender: self.sender.clone(),
+        }
+    }
+
+    /// The user wanted the running step to end, and it did.
+    pub fn was_asked_to_stop(&self) -> bool {
+        self.asked_to_stop
+    }
+
+    /// The first Ctrl-C is the lesson's, so that it can detach and print its summary. Everything
+    /// else ends the VM.
+    fn pass_on_signal(&mut self, signal: i32) -> Result<(), Failure> {
+        if signal != SIGINT || self.asked_to_stop {
+            return Err(self.interrupted(signal));
+        }
+        self.asked_to_stop = true;
+        self.order(&Order::Signal(signal))
+    }
+
+    /// The next event, or `None` when the deadline has passed.
+    fn next_event(&self, deadline: Option<Instant>) -> Option<Event> {
+        let closed = || Event::LineClosed("the guest's line is closed".to_owned());
+        match deadline {
+            None => Some(self.events.recv().unwrap_or_else(|_| closed())),
+            Some(deadline) => {
+                match self
+                    .events
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                {
+                    Ok(event) => Some(event),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => Some(closed()),
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, order: &Order) -> Result<(), Failure> {
+        let bytes =
+            encode_message(Kind::Order, order).map_err(|error| Failure::Caller(error.into()))?;
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.plans.write_all(bytes) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.died(&format!("the guest does not listen: {error}"))),
+        }
+    }
+
+    fn interrupted(&mut self, signal: i32) -> Failure {
+        self.end();
+        Failure::Interrupted(signal)
+    }
+
+    /// Lets a crashed kernel print the rest, unless the user has seen enough.
+    fn crashed(&mut self, line: &str) -> Failure {
+        let deadline = Instant::now() + LAST_BREATH;
+        while let Some(event) = self.next_event(Some(deadline)) {
+            match event {
+                Event::Signal(signal) => return self.interrupted(signal),
+                Event::LineClosed(_) => break,
+                _ => {}
+            }
+        }
+        self.died(&format!("the guest's kernel crashed: {line}"))
+    }
+
+    pub(super) fn died(&mut self, why: &str) -> Failure {
+        let qemu_failed = self.qemu.as_mut().and_then(QemuProcess::own_failure);
+        self.end();
+        // With QEMU gone, the console thread comes to its end and has heard everything.
+        let console = self
+            .console
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default();
+        let why = console.crash().map_or(why.to_owned(), |line| {
+            format!("the guest's kernel crashed: {line}")
+        });
+        Failure::Died(Death {
+            why,
+            qemu_failed,
+            last_words: console.last_words(),
+        })
+    }
+
+    /// Ends the VM.
+    fn end(&mut self) {
+        self.qemu = None;
+    }
+}
+
+/// The time of day, since 1970.
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// The way in for what the user types, and for changes of the terminal's size.
+#[derive(Clone)]
+pub struct Keyboard {
+    sender: Sender<Event>,
+}
+
+impl Keyboard {
+    /// Returns false when the guest has gone.
+    pub fn typed(&self, bytes: Vec<u8>) -> bool {
+        self.sender.send(Event::Key(bytes)).is_ok()
+    }
+
+    /// Ends the VM at once.
+    pub fn leave(&self) {
+        // A guest that has gone has been left.
+        let _ = self.sender.send(Event::Leave);
+    }
+
+    /// Returns false when the guest has gone.
+    pub fn resized(&self, size: Size) -> bool {
+        self.sender.send(Event::Resized(size)).is_ok()
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.with_context(|| format!("cannot start the {name} thread"))
+}
+
+fn watch_console(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() -> Console {
+    move || {
+        let mut console = Console::default();
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = line.read(&mut buffer) {
+            if let Some(crash) = console.push(&buffer[..length]) {
+                // When the guest is no longer watched, reading goes on, so that QEMU is not held
+                // up.
+                let _ = events.send(Event::Crashed(crash));
+            }
+        }
+        console
+    }
+}
+
+fn read_news(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() {
+    move || {
+        let why = match forward_frames(&mut line, &events) {
+            Ok(()) => "the VM ended".to_owned(),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => "the VM ended".to_owned(),
+            Err(error) => format!("the guest's line broke: {error}"),
+        };
+        // Nobody listens when the guest has been ended on purpose.
+        let _ = events.send(Event::LineClosed(why));
+    }
+}
+
+fn forward_frames(line: &mut UnixStream, events: &Sender<Event>) -> std::io::Result<()> {
+    let mut decoder = Decoder::default();
+    let mut buffer = [0; 8192];
+    loop {
+        let length = line.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(());
+        }
+        decoder.push(&buffer[..length]);
+        while let Some(frame) = decoder.next_frame()? {
+            if events.send(event(frame)?).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn event(frame: Frame) -> std::io::Result<Event> {
+    Ok(match frame.kind {
+        Kind::Stdout => Event::Output(Stream::Stdout, frame.payload),
+        Kind::Stderr => Event::Output(Stream::Stderr, frame.payload),
+        Kind::News | Kind::Order | Kind::Input => Event::News(frame.message()?),
+    })
+}

@@ -1,0 +1,101 @@
+//! What goes into a guest: its initial file system, and the programs of a run.
+//!
+//! ```text
+//!   initramfs   the guest's init and kernel modules (see `modules`); the programs too, where there
+//!               is no shared memory
+//!   programs    what a run needs, with its shared libraries: the root that its steps see
+//!   tools       busybox and bpftool, for those who look around
+//! ```
+//!
+//! All are cpio archives, built in memory. Nothing is compressed: an emulated CPU unpacks slower
+//! than it copies.
+
+mod archive;
+mod library;
+mod modules;
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+pub use archive::Archive;
+pub use modules::{Modules, WANTED as MODULES};
+
+/// The initial file system: the guest's init, modules, and the programs if they come with the boot.
+pub fn pack_initramfs(init: &[u8], modules: &Modules, programs: Option<&[u8]>) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.file("init", 0o755, init)?;
+    modules.put_into(&mut archive)?;
+    if let Some(programs) = programs {
+        archive.file(plan::BOOT_ARCHIVE.trim_start_matches('/'), 0o600, programs)?;
+    }
+    archive.finish()
+}
+
+/// Adds a program as `/bin/NAME`, and the shared libraries it needs where its loader will look for
+/// them.
+pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
+    let name = program
+        .file_name()
+        .with_context(|| format!("{} names no program", program.display()))?;
+    archive.file(Path::new("bin").join(name), 0o755, &read(program)?)?;
+    for library in library::needed_by(program)? {
+        if !archive.contains(&library.inside) {
+            archive.file(&library.inside, 0o755, &read(&library.here)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the directory `tools` as the root: busybox under all of its names, and bpftool.
+pub fn add_tools(archive: &mut Archive, tools: &Path) -> Result<()> {
+    add_below(archive, tools, Path::new(""))?;
+    let list = Command::new(tools.join("bin/busybox"))
+        .arg("--list")
+        .output()
+        .context("cannot start busybox")?;
+    for name in String::from_utf8_lossy(&list.stdout).lines() {
+        let path = Path::new("bin").join(name);
+        if !archive.contains(&path) {
+            archive.link(&path, Path::new("busybox"))?;
+        }
+    }
+    Ok(())
+}
+
+fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> {
+    let entries =
+        fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read {}", source.display()))?;
+        let (source, inside) = (entry.path(), inside.join(entry.file_name()));
+        let kind = entry
+            .file_type()
+            .with_context(|| format!("cannot look at {}", source.display()))?;
+        if kind.is_dir() {
+            archive.folder(&inside)?;
+            add_below(archive, &source, &inside)?;
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&source)
+                .with_context(|| format!("cannot read {}", source.display()))?;
+            archive.link(&inside, &target)?;
+        } else if kind.is_fifo()
+            || kind.is_socket()
+            || kind.is_char_device()
+            || kind.is_block_device()
+        {
+            bail!("{} is not a file", source.display());
+        } else {
+            let mode = entry.metadata()?.permissions().mode();
+            archive.file(&inside, mode & 0o777, &read(&source)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,41 @@
+//! A test VM: a kernel, files and a plan go in, an outcome comes out. It knows no lesson, no set-up
+//! and no command line; what it needs of the machine (QEMU, the guest's init) is given to it.
+//!
+//! ```text
+//!   Machine        what to boot: kernel, QEMU, memory
+//!   QemuProcess    QEMU, its command line, and the lines into the guest
+//!   Console        what the kernel prints: its last words, and signs of a crash
+//!   Guest          a running guest that takes plans
+//!   SharedMemory   how programs get into a running guest
+//!   Snapshot       a guest that has booted, in a file; resuming it takes a tenth of the time
+//!   Monitor        QEMU's own interface: save, resume
+//!   image          what goes into a guest: the initial file system, programs with their libraries
+//! ```
+//!
+//! A VM has no file of its own: the initial file system is an anonymous memory file, the lines are
+//! socket pairs, and QEMU dies with its parent. So nothing can be left behind, however xtask ends,
+//! and VMs cannot disturb each other.
+
+mod accel;
+mod cmpxchg16b;
+mod console;
+mod digest;
+mod guest;
+pub mod image;
+mod machine;
+mod monitor;
+mod qemu;
+mod shared_memory;
+mod snapshot;
+mod start;
+
+pub use accel::{Accel, KvmState, OVERRIDE, find_kvm_state};
+pub use cmpxchg16b::Cmpxchg16b;
+pub use digest::Digest;
+pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
+pub use machine::{Clock, Machine, Programs};
+pub use qemu::NANOSECONDS;
+pub use start::{
+    HeadStart, How, Started, show_last_words, start_ahead, start_ahead_beside, start_guest,
+    time_shortest_vm,
+};

@@ -1,0 +1,41 @@
+//! What a VM is made of.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cmpxchg16b::Cmpxchg16b;
+
+/// What to boot.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The QEMU program.
+    pub qemu: PathBuf,
+    /// A bzImage or an uncompressed vmlinux.
+    pub kernel: PathBuf,
+    /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
+    pub modules: Option<PathBuf>,
+    /// Gives the bytes of the guest's init, a static program. It is asked for when a snapshot is
+    /// looked for, and at each boot.
+    pub init: fn() -> Result<Vec<u8>>,
+    /// Where snapshots are, and what is known about KVM on this machine.
+    pub state: PathBuf,
+    pub memory_mib: u32,
+    pub clock: Clock,
+    /// When it is emulated.
+    pub cmpxchg16b: Cmpxchg16b,
+}
+
+/// What time is in a VM.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Clock {
+    /// The host's: it goes on while the VM waits for a core.
+    Host,
+    /// The instructions that the VM has executed, [`NANOSECONDS`](crate::NANOSECONDS) each, and the host's while all
+    /// its CPUs sleep: what is measured does not depend on what else the host does. Such a VM is
+    /// always emulated, has one CPU and no snapshot.
+    Instructions,
+}
+
+/// Programs for a guest, as a cpio archive.
+pub type Programs = Vec<u8>;

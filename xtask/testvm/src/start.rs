@@ -1,0 +1,473 @@
+//! Starts a guest: resumes it from its snapshot, or boots it and makes the snapshot for the next
+//! time.
+//!
+//! Whatever does not work with a snapshot ends in a boot. A boot that dies is tried again; it is
+//! this machine's fault, never the lesson's.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use plan::Source;
+use problem::{Exit, Problem};
+use processes::Interrupted;
+
+use crate::accel::{self, Accel, KvmState};
+use crate::guest::{Death, Failure, Guest, Ready};
+use crate::image::{self, Modules};
+use crate::machine::{Clock, Machine, Programs};
+use crate::qemu::{Origin, QemuProcess};
+use crate::shared_memory::SharedMemory;
+use crate::snapshot::{Sealed, Snapshot};
+
+/// Under emulation one boot in some hundreds dies early, before any program of ours runs.
+const ATTEMPTS: usize = 3;
+
+/// `off`: always boot.
+const SNAPSHOTS: &str = "XTASK_SNAPSHOTS";
+
+/// A guest that is ready, with its programs, and how it got there.
+pub struct Started {
+    pub guest: Guest,
+    pub release: String,
+    pub accel: Accel,
+    pub how: How,
+    /// Until the guest was ready; the programs came after that.
+    pub ready: Duration,
+    /// What did not work on the way here, for those who ask.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum How {
+    Booted,
+    Resumed,
+}
+
+/// Starts a guest with these programs.
+pub fn start_guest(machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
+    start_ahead(machine)?.finish(machine, programs)
+}
+
+/// What can be done before the programs are there: they are built meanwhile.
+pub struct HeadStart {
+    /// `None`: the programs have to come with the boot.
+    started: Option<Started>,
+    /// It has programs that others will join.
+    furnished: bool,
+    notes: Vec<String>,
+}
+
+/// Resumes the guest, or boots it and makes the snapshot.
+///
+/// The kernel ends QEMU together with the thread that calls this.
+pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
+    let mut head = HeadStart {
+        started: None,
+        furnished: false,
+        notes: Vec::new(),
+    };
+    // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
+    let emulated = accel::find_kvm_state(&machine.state)
+        .map_err(Failure::Caller)?
+        .accel()
+        == Accel::Tcg;
+    let counts = machine.clock == Clock::Instructions;
+    if !emulated || counts || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
+        return Ok(head);
+    }
+    match start_by_snapshot(machine, &mut head.notes) {
+        Err(Failure::Died(death)) => head.notes.push(format!("no snapshot: {death}")),
+        Err(Failure::Caller(error)) => head.notes.push(format!("no snapshot: {error:#}")),
+        Ok(started) => head.started = started,
+        // A kernel that does not boot will not do so for want of a snapshot.
+        Err(failure @ (Failure::Interrupted(_) | Failure::NotBooted(_))) => return Err(failure),
+    }
+    Ok(head)
+}
+
+/// The same, while something else is done.
+pub fn start_ahead_beside<T: Send>(
+    machine: &Machine,
+    work: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> anyhow::Result<(T, HeadStart)> {
+    let (done, head_start) = std::thread::scope(|scope| {
+        let work = scope.spawn(work);
+        // Here and not in the other thread: a VM ends with the thread that started it.
+        let head_start = start_ahead(machine);
+        (work.join(), head_start)
+    });
+    let done = done.map_err(|_| anyhow::anyhow!("the thread beside the VM's start panicked"))??;
+    Ok((done, head_start.map_err(Failure::into_error)?))
+}
+
+impl HeadStart {
+    /// Gives the guest the programs that are there already, if it can take some now and others
+    /// later.
+    pub fn furnish(&mut self, programs: &Programs) -> Result<(), Failure> {
+        if let Some(started) = self
+            .started
+            .as_mut()
+            .filter(|_| SharedMemory::holds(programs))
+        {
+            started.guest.load(programs)?;
+            self.furnished = true;
+        }
+        Ok(())
+    }
+
+    pub fn is_furnished(&self) -> bool {
+        self.furnished
+    }
+
+    /// Gives a furnished guest the other programs.
+    pub fn join(self, programs: &Programs) -> Result<Started, Failure> {
+        let started = self
+            .started
+            .filter(|_| self.furnished && SharedMemory::holds(programs));
+        let mut started = started
+            .context("no guest waits for these programs")
+            .map_err(Failure::Caller)?;
+        started.guest.add(programs)?;
+        Ok(Started {
+            notes: self.notes,
+            ..started
+        })
+    }
+
+    /// Gives the guest its programs.
+    pub fn finish(self, machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
+        let mut notes = self.notes;
+        if let Some(mut started) = self.started.filter(|_| SharedMemory::holds(programs)) {
+            started.guest.load(programs)?;
+            return Ok(Started { notes, ..started });
+        }
+        let state = match machine.clock {
+            Clock::Host => accel::find_kvm_state(&machine.state).map_err(Failure::Caller)?,
+            Clock::Instructions => KvmState::Forced(Accel::Tcg),
+        };
+        let mut started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
+        started.guest.wake()?;
+        started.guest.unpack(Source::Boot)?;
+        Ok(Started { notes, ..started })
+    }
+}
+
+/// Resumes, or boots and saves. `None`: snapshots do not work here.
+fn start_by_snapshot(
+    machine: &Machine,
+    notes: &mut Vec<String>,
+) -> Result<Option<Started>, Failure> {
+    let snapshot = (machine.init)()
+        .and_then(|init| Snapshot::of(machine, &init))
+        .map_err(Failure::Caller)?;
+    if snapshot.is_known_bad() {
+        notes.push(format!(
+            "no snapshot: resuming from {} has failed again and again",
+            snapshot.path().display()
+        ));
+        return Ok(None);
+    }
+    if let Some(started) = resume_with(machine, &snapshot, notes)? {
+        return Ok(Some(started));
+    }
+    let lock = snapshot.lock().map_err(Failure::Caller)?;
+    // Another run may have made it while this one waited.
+    if let Some(started) = resume_with(machine, &snapshot, notes)? {
+        return Ok(Some(started));
+    }
+    let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
+    let begin = Instant::now();
+    notes.push(match snapshot.make(|file| started.guest.save(file)) {
+        Ok(bytes) => format!(
+            "the next run will resume: a snapshot of {} MB was made in {:.1} s",
+            bytes / 1_000_000,
+            begin.elapsed().as_secs_f64()
+        ),
+        Err(error) => format!("the snapshot could not be made: {error:#}"),
+    });
+    drop(lock);
+    started.guest.wake()?;
+    Ok(Some(started))
+}
+
+fn initramfs(
+    machine: &Machine,
+    programs: Option<&[u8]>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<u8>> {
+    let modules = Modules::find(machine.modules.as_deref());
+    notes.extend(modules.notes.iter().cloned());
+    image::pack_initramfs(&(machine.init)()?, &modules, programs)
+}
+
+/// `None` when there is no snapshot that works.
+fn resume_with(
+    machine: &Machine,
+    snapshot: &Snapshot,
+    notes: &mut Vec<String>,
+) -> Result<Option<Started>, Failure> {
+    let sealed = match snapshot.open() {
+        Ok(Some(sealed)) => sealed,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            let note = format!("{error:#}");
+            // What cannot be cleared away is met twice.
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+            return Ok(None);
+        }
+    };
+    let begin = Instant::now();
+    match resume_checked(machine, &sealed) {
+        Ok((guest, release)) => {
+            let ready = begin.elapsed();
+            snapshot.praise();
+            let (accel, how) = (Accel::Tcg, How::Resumed);
+            Ok(Some(Started {
+                guest,
+                release,
+                accel,
+                how,
+                ready,
+                notes: Vec::new(),
+            }))
+        }
+        Err(interrupted @ Failure::Interrupted(_)) => Err(interrupted),
+        Err(failure) => {
+            let why = match failure {
+                Failure::Died(death) => death.to_string(),
+                other => format!("{:#}", other.into_error()),
+            };
+            snapshot.condemn(&why);
+            notes.push(format!("the snapshot was dropped: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Resumes while the snapshot is read a second time, on another core: what a damaged guest says
+/// must not count.
+fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| sealed.check());
+        let resumed = resume(machine, sealed.file());
+        let checked = check
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
+        match (resumed, checked) {
+            (Err(interrupted @ Failure::Interrupted(_)), _) => Err(interrupted),
+            // Damage is also the likeliest reason of a resume that failed.
+            (_, Err(damage)) => Err(Failure::Caller(damage)),
+            (resumed, Ok(())) => resumed,
+        }
+    })
+}
+
+fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
+    let memory = SharedMemory::create().map_err(Failure::Caller)?;
+    let (qemu, lines) =
+        QemuProcess::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory))
+            .map_err(Failure::Caller)?;
+    let mut guest = Guest::new(qemu, lines, Some(memory)).map_err(Failure::Caller)?;
+    guest.wait_for_resume()?;
+    let release = guest.wake()?;
+    Ok((guest, release))
+}
+
+/// Boots until a guest is ready. Without `programs` it gets them later, through shared memory.
+fn boot_with_retries(
+    machine: &Machine,
+    mut state: KvmState,
+    programs: Option<&[u8]>,
+    notes: &mut Vec<String>,
+) -> Result<Started, Failure> {
+    let initramfs = initramfs(machine, programs, notes).map_err(Failure::Caller)?;
+    let machine = &with_room_for(machine, programs);
+    let mut kvm_failed = None;
+    let mut failed = 0;
+    loop {
+        let accel = state.accel();
+        let begin = Instant::now();
+        match boot(machine, accel, &initramfs, programs.is_none()) {
+            Ok((guest, ready)) => {
+                notes.extend(
+                    ready
+                        .not_loaded
+                        .iter()
+                        .map(|why| format!("a module could not be loaded: {why}")),
+                );
+                let release = ready.release;
+                // Only now it is KVM's fault, and not the kernel's.
+                kvm_failed
+                    .iter()
+                    .for_each(|why: &String| accel::remember_failure(&machine.state, why));
+                let (how, ready) = (How::Booted, begin.elapsed());
+                return Ok(Started {
+                    guest,
+                    release,
+                    accel,
+                    how,
+                    ready,
+                    notes: Vec::new(),
+                });
+            }
+            Err(Failure::Died(death)) if state == KvmState::Promising => {
+                let why = format!("a boot with KVM did not get through ({death})");
+                kvm_failed = death.qemu_failed.is_none().then(|| why.clone());
+                notes.push(why.clone());
+                state = KvmState::Unusable(why);
+            }
+            // When QEMU itself refused, another attempt would end the same way.
+            Err(Failure::Died(death)) if failed + 1 < ATTEMPTS && death.qemu_failed.is_none() => {
+                failed += 1;
+                notes.push(format!("a boot failed and was tried again: {death}"));
+            }
+            Err(Failure::Died(death)) if death.qemu_failed.is_none() => {
+                return Err(Failure::NotBooted(death));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Programs that come with the boot are in the guest's memory three times for a moment: as a file
+/// of the initial file system, as init has read it, and unpacked. The programs of all lessons were
+/// too many for 256 MiB.
+fn with_room_for(machine: &Machine, programs: Option<&[u8]>) -> Machine {
+    const COPIES: usize = 3;
+    let bytes = COPIES * programs.map_or(0, <[u8]>::len);
+    let mebibytes = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    Machine {
+        memory_mib: machine.memory_mib.saturating_add(mebibytes),
+        ..machine.clone()
+    }
+}
+
+/// How long a VM takes whose init ends it at once: what no boot can beat.
+pub fn time_shortest_vm(
+    machine: &Machine,
+    accel: Accel,
+    initramfs: &[u8],
+) -> anyhow::Result<Duration> {
+    let begin = Instant::now();
+    let (qemu, _lines) = QemuProcess::spawn(machine, accel, Origin::Boot(initramfs), None)?;
+    qemu.wait(boot_limit(accel))?;
+    Ok(begin.elapsed())
+}
+
+fn boot(
+    machine: &Machine,
+    accel: Accel,
+    initramfs: &[u8],
+    shares_memory: bool,
+) -> Result<(Guest, Ready), Failure> {
+    let memory = if shares_memory {
+        Some(SharedMemory::create().map_err(Failure::Caller)?)
+    } else {
+        None
+    };
+    let (qemu, lines) =
+        QemuProcess::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref())
+            .map_err(Failure::Caller)?;
+    let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
+    let begin = Instant::now();
+    let ready = guest.wait_until_ready(boot_limit(accel))?;
+    match wrong_clock(ready.uptime, begin.elapsed()) {
+        Some(why) => Err(guest.died(&why)),
+        None => Ok((guest, ready)),
+    }
+}
+
+/// A guest that was kept waiting while it measured the speed of its clock has it run several times
+/// too fast: limits expire early, and a snapshot would carry the fault to every later run.
+fn wrong_clock(uptime: Duration, since_start: Duration) -> Option<String> {
+    (uptime > since_start.mul_f64(1.2) + Duration::from_millis(500)).then(|| {
+        format!(
+            "the guest's clock is wrong: by it the boot took {:.1} s, and not {:.1} s",
+            uptime.as_secs_f64(),
+            since_start.as_secs_f64()
+        )
+    })
+}
+
+/// Many times what a boot takes, so that a busy machine does not look broken.
+fn boot_limit(accel: Accel) -> Duration {
+    match accel {
+        Accel::Kvm => Duration::from_secs(10),
+        Accel::Tcg => Duration::from_secs(30),
+    }
+}
+
+fn not_booted(death: &Death) -> Problem {
+    let what = match &death.qemu_failed {
+        None => format!("the VM did not boot, in {ATTEMPTS} attempts: {}", death.why),
+        Some(why) => format!("QEMU could not run a VM: {why}"),
+    };
+    let mut problem = Problem::machine(what);
+    if death
+        .qemu_failed
+        .as_ref()
+        .is_some_and(|why| why.contains("allocate memory"))
+    {
+        problem = problem.help(
+            "close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself",
+        );
+    }
+    problem
+        .help(show_last_words(death))
+        .help("cargo xtask doctor")
+}
+
+/// The end of the kernel's console, for a person.
+pub fn show_last_words(death: &Death) -> String {
+    match death.last_words.as_slice() {
+        [] => "the kernel printed nothing".to_owned(),
+        lines => format!("the kernel's last words:\n    {}", lines.join("\n    ")),
+    }
+}
+
+impl std::fmt::Display for Death {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.qemu_failed {
+            None => f.write_str(&self.why),
+            Some(why) => write!(f, "QEMU failed: {why}"),
+        }
+    }
+}
+
+impl Failure {
+    /// Makes an error of it, for a caller that has nothing to add.
+    pub fn into_error(self) -> anyhow::Error {
+        match self {
+            Failure::Interrupted(signal) => Interrupted(signal).into(),
+            Failure::Caller(error) => error,
+            Failure::NotBooted(death) => not_booted(&death).into(),
+            Failure::Died(death) if death.qemu_failed.is_some() => not_booted(&death).into(),
+            Failure::Died(death) => Problem::new(Exit::NotYet, death.to_string())
+                .help(show_last_words(&death))
+                .into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_runs_ahead_is_wrong() {
+        let seconds = Duration::from_secs_f64;
+        assert_eq!(wrong_clock(seconds(2.5), seconds(3.0)), None);
+        assert_eq!(
+            wrong_clock(seconds(3.2), seconds(3.0)),
+            None,
+            "two readings"
+        );
+        let why = wrong_clock(seconds(20.0), seconds(3.0)).unwrap();
+        assert_eq!(
+            why,
+            "the guest's clock is wrong: by it the boot took 20.0 s, and not 3.0 s"
+        );
+    }
+}
