@@ -49,6 +49,7 @@ pub struct Package {
     pub version: String,
     pub size: u64,
     pub depends: String,
+    pub sha256: String,
 }
 
 impl Suite {
@@ -420,6 +421,7 @@ fn stanzas(text: &str) -> Vec<Package> {
             version: field("Version"),
             size: field("Size").parse().unwrap_or(0),
             depends: field("Depends"),
+            sha256: field("SHA256"),
         }
     };
     text.split("\n\n")
@@ -525,13 +527,15 @@ mod tests {
 
     #[test]
     fn stanzas_are_read() {
-        let text = "Package: a\nVersion: 1\nDepends: b (= 1), c\nSize: 10\nDescription: x\n Size: 11\n\nPackage: a\nVersion: 2\n\n";
+        let text = "Package: a\nVersion: 1\nDepends: b (= 1), c\nSize: 10\nSHA256: 0a\n\
+            Description: x\n Size: 11\n\nPackage: a\nVersion: 2\n\n";
         let packages = stanzas(text);
         assert_eq!(packages.len(), 2);
         assert_eq!(
             (packages[0].size, &*packages[0].depends),
             (10, "b (= 1), c")
         );
+        assert_eq!((&*packages[0].sha256, &*packages[1].sha256), ("0a", ""));
         assert_eq!(packages[1].version, "2");
     }
 }

@@ -48,7 +48,7 @@ impl Requirement for BpfLinker {
         ))
     }
 
-    fn meet(&self, site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, site: &Site) -> Result<()> {
         install_linker(site)
     }
 }

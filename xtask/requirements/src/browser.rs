@@ -27,7 +27,7 @@ impl Requirement for Browser {
         &[Part::Chromium, Part::Node, Part::Npm]
     }
 
-    fn meet(&self, _site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, _site: &Site) -> Result<()> {
         Ok(())
     }
 }

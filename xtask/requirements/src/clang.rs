@@ -32,7 +32,7 @@ impl Requirement for Clang {
         &[Part::Clang]
     }
 
-    fn meet(&self, _site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, _site: &Site) -> Result<()> {
         link_newest()
     }
 }

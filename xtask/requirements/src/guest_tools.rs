@@ -53,7 +53,7 @@ impl Requirement for GuestTools {
         Some("busybox and bpftool from Debian trixie: fetch 5 MB, keep 6 MB".to_owned())
     }
 
-    fn meet(&self, site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, site: &Site) -> Result<()> {
         fetch_tools(site)
     }
 }

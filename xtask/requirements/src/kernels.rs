@@ -1,5 +1,5 @@
-//! The kernels of the matrix, as Debian builds them: which suite has them, how they get into the
-//! cache.
+//! The kernels of the matrix, as Debian builds them: `kernels.lock` says which, this module brings
+//! them into the cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,19 +11,13 @@ use problem::Problem;
 use serde::{Deserialize, Serialize};
 
 use crate::apt::{Package, Suite};
+use crate::kernels_lock::{KernelLock, LockedKernel};
 use crate::record::{self, State};
+use crate::reporter::Reporter;
 use crate::requirement::{Need, Requirement};
 use crate::site::{self, Site};
 use crate::step::{Step, megabytes};
-use crate::{fault, vmlinux};
-
-const SUITES: [(&str, &str); 5] = [
-    ("5.10", "bullseye-security"),
-    ("6.1", "bookworm"),
-    ("6.12", "trixie"),
-    ("6.18", "trixie-backports"),
-    ("7.3", "trixie-backports"),
-];
+use crate::{apt, fault, kernels_lock, vmlinux};
 
 /// A kernel with its modules takes up to 50 MB as a package, 200 MB unpacked, 90 MB in the cache.
 const ROOM: u64 = 400_000_000;
@@ -67,7 +61,7 @@ pub static KERNELS: [DebianKernel; MATRIX.len()] = [
 /// What a command needs that boots this kernel of the matrix.
 pub fn require_kernel(name: &str) -> Result<Need> {
     let found = KERNELS.iter().find(|kernel| kernel.name == name);
-    Ok(found.ok_or_else(|| unknown_kernel(name))?)
+    Ok(found.ok_or_else(|| kernels_lock::unknown_kernel(name))?)
 }
 
 impl Requirement for DebianKernel {
@@ -92,43 +86,100 @@ impl Requirement for DebianKernel {
         Some(format!("{source}: fetch 20 to 50 MB, keep 65 to 90 MB"))
     }
 
-    fn has_updates(&self) -> bool {
-        true
-    }
-
-    fn meet(&self, site: &Site, update: bool) -> Result<()> {
-        fetch_kernel(site, self.name, update)
+    fn meet(&self, site: &Site) -> Result<()> {
+        fetch_kernel(site, self.name)
     }
 }
 
-/// What was taken, written down so that reports can say it and a repair takes the same.
-#[derive(Debug, Deserialize, Serialize)]
-struct Taken {
+/// What is installed. Reports say it, and the next start compares it with the lock.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct InstalledKernel {
     suite: String,
     package: String,
     version: String,
     release: String,
     image: String,
+    /// The locked version that the archive had no more, so that this one was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instead_of: Option<String>,
+}
+
+impl InstalledKernel {
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("kernel.json");
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))
+    }
+
+    /// With the record of the whole directory, which this file is a part of.
+    fn write(&self, folder: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)
+            .context("cannot write the kernel's version as JSON")?;
+        put(&folder.join("kernel.json"), text.as_bytes())?;
+        record::write(folder)
+    }
+
+    fn is(&self, locked: &LockedKernel) -> bool {
+        (&self.package, &self.version) == (&locked.package, &locked.version)
+    }
+
+    /// Whether it may be booted: the lock may have moved since it was installed.
+    fn fits(&self, locked: &LockedKernel) -> bool {
+        self.is(locked) || self.instead_of.as_ref() == Some(&locked.version)
+    }
+
+    /// In a few words, that it is not the locked one.
+    fn deviation(&self, locked: &LockedKernel) -> Option<String> {
+        (!self.is(locked)).then(|| {
+            format!(
+                "not the locked {}, which the archive no longer has",
+                locked.version
+            )
+        })
+    }
 }
 
 /// The kernel of that name from the cache; nothing is fetched.
 pub fn find_kernel(name: &str) -> Result<Kernel> {
     let folder = folder(name);
-    let taken = match record::glance(&folder) {
-        State::Whole => taken(&folder)?,
+    let installed = match record::glance(&folder) {
+        State::Whole => InstalledKernel::read(&folder)?,
         State::Absent => return Err(unusable(name, "is not here yet").into()),
         State::Changed => return Err(unusable(name, "was changed or damaged after set-up").into()),
     };
+    let lock = KernelLock::read()?;
+    let locked = lock.find(name)?;
+    if !installed.fits(locked) {
+        let (here, wanted) = (&installed.version, &locked.version);
+        let why = format!("is {here} here, and kernels.lock wants {wanted}");
+        return Err(unusable(name, &why).into());
+    }
+    let mut origin = format!(
+        "Debian {}, {} {}",
+        installed.suite, installed.package, installed.version
+    );
+    if let Some(deviation) = installed.deviation(locked) {
+        origin += &format!(", {deviation}");
+    }
     Ok(Kernel {
         name: name.to_owned(),
-        origin: format!(
-            "Debian {}, {} {}",
-            taken.suite, taken.package, taken.version
-        ),
-        image: folder.join(&taken.image),
-        modules: Some(folder.join("lib/modules").join(&taken.release)),
-        release: taken.release,
+        origin,
+        image: folder.join(&installed.image),
+        modules: Some(folder.join("lib/modules").join(&installed.release)),
+        release: installed.release,
     })
+}
+
+/// A sentence for every report about this kernel, if the one that is installed is not the locked
+/// one.
+pub fn deviation_from_lock(name: &str) -> Option<String> {
+    let installed = InstalledKernel::read(&folder(name)).ok()?;
+    let lock = KernelLock::read().ok()?;
+    let deviation = installed.deviation(lock.find(name).ok()?)?;
+    Some(format!(
+        "kernel {name} is Debian's {}, {deviation}",
+        installed.version
+    ))
 }
 
 fn unusable(name: &str, why: &str) -> Problem {
@@ -140,37 +191,46 @@ pub fn folder(name: &str) -> PathBuf {
 }
 
 pub fn is_there(name: &str) -> bool {
-    record::glance(&folder(name)) == State::Whole
+    record::glance(&folder(name)) == State::Whole && fits_lock(name)
 }
 
 pub fn is_whole(name: &str) -> bool {
-    record::inspect(&folder(name)) == State::Whole
+    record::inspect(&folder(name)) == State::Whole && fits_lock(name)
+}
+
+fn fits_lock(name: &str) -> bool {
+    let (Ok(installed), Ok(lock)) = (InstalledKernel::read(&folder(name)), KernelLock::read())
+    else {
+        return false;
+    };
+    lock.find(name).is_ok_and(|locked| installed.fits(locked))
 }
 
 /// Where it comes from, for a plan.
 pub fn source(name: &str) -> String {
-    format!("from Debian {}", suite_name(name).unwrap_or("?"))
+    let lock = KernelLock::read();
+    match lock.as_ref().map(|lock| lock.find(name)) {
+        Ok(Ok(locked)) => format!("{} from Debian {}", locked.version, locked.suite),
+        _ => "from Debian".to_owned(),
+    }
 }
 
-/// Fetches the kernel: the version that was taken before if the suite still has it, else the
-/// newest, which is also what `newest` asks for.
-fn fetch_kernel(site: &Site, name: &str, newest: bool) -> Result<()> {
+/// Fetches the locked version; if the archive has it no more, the newest of the series.
+fn fetch_kernel(site: &Site, name: &str) -> Result<()> {
     site::may_fill_cache(site)?;
-    let suite = suite_name(name)?;
-    let before = taken(&folder(name)).ok();
-    let suite = Suite::open(site, suite)?;
-    let candidates = suite.search(&pattern(name))?;
-    let kept = before.as_ref().filter(|_| !newest);
-    let package = choose(candidates, kept).ok_or_else(|| {
-        Problem::machine(format!(
-            "Debian {} has no kernel {name} any more",
-            suite.name
-        ))
-        .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
-    })?;
-    if record::inspect(&folder(name)) == State::Whole
-        && before.is_some_and(|taken| taken.version == package.version)
-    {
+    let lock = KernelLock::read()?;
+    let locked = lock.find(name)?;
+    let suite = Suite::open(site, &locked.suite)?;
+    let package =
+        choose_version(suite.search(&pattern(name))?, locked).ok_or_else(|| no_version(locked))?;
+    let parts = parts(&suite, &package)?;
+    let mut instead_of = None;
+    if locked.is(&package) {
+        locked.check_sums(&parts)?;
+    } else {
+        instead_of = Some(locked.version.clone());
+    }
+    if keep_installed(name, &package, &instead_of)? {
         return Ok(());
     }
     let step = site.step(
@@ -178,45 +238,72 @@ fn fetch_kernel(site: &Site, name: &str, newest: bool) -> Result<()> {
         &format!("{} {}", package.name, package.version),
     );
     let unpacked = site.stage("unpacked")?;
-    suite.unpack(site, &parts(&suite, &package)?, &unpacked, &step)?;
+    suite.unpack(site, &parts, &unpacked, &step)?;
     let staged = site.stage("kernel")?;
     step.progress("unpacking the image");
     let (release, image) = arrange(&unpacked, &staged, &step)?;
-    let taken = Taken {
+    let installed = InstalledKernel {
         suite: suite.name.clone(),
         package: package.name,
         version: package.version,
         release,
         image,
+        instead_of,
     };
-    let text = serde_json::to_string_pretty(&taken)
-        .context("failed to write down the kernel's version")?;
-    put(&staged.join("kernel.json"), text.as_bytes())?;
-    record::write(&staged)?;
+    installed.write(&staged)?;
     site.publish(&staged, &folder(name))?;
     let size = megabytes(record::bytes(&folder(name)));
-    step.done(&format!("Linux {} in place, {size}", taken.release));
+    step.done(&format!("Linux {} in place, {size}", installed.release));
     Ok(())
 }
 
-fn suite_name(name: &str) -> Result<&'static str> {
-    SUITES
-        .iter()
-        .find(|(kernel, _)| *kernel == name)
-        .map(|(_, suite)| *suite)
-        .ok_or_else(|| unknown_kernel(name).into())
+/// Whether this very package is installed already, and only the lock has moved.
+fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) -> Result<bool> {
+    let folder = folder(name);
+    if record::inspect(&folder) != State::Whole {
+        return Ok(false);
+    }
+    let mut installed = InstalledKernel::read(&folder)?;
+    if (&installed.package, &installed.version) != (&package.name, &package.version) {
+        return Ok(false);
+    }
+    installed.instead_of.clone_from(instead_of);
+    installed.write(&folder)?;
+    Ok(true)
 }
 
-fn unknown_kernel(name: &str) -> Problem {
-    Problem::usage(format!("the course has no kernel '{name}'"))
-        .help(format!("it has {}", MATRIX.join(", ")))
+/// Moves `kernels.lock` to the newest version of each kernel, and installs nothing: what moved, a
+/// line each.
+pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
+    let site = &Site::enter(reporter)?;
+    apt::forget_lists(site.folder())?;
+    let mut lock = KernelLock::read()?;
+    let mut moved = Vec::new();
+    for locked in lock.kernels_mut() {
+        let suite = Suite::open(site, &locked.suite)?;
+        let candidates = suite.search(&pattern(&locked.series))?;
+        let newest = newest_version(candidates).ok_or_else(|| no_version(locked))?;
+        if Version::parse(&newest.version) < Version::parse(&locked.version) {
+            continue;
+        }
+        let new = locked.moved_to(&newest, &parts(&suite, &newest)?);
+        if new != *locked {
+            moved.push(locked.difference(&new));
+            *locked = new;
+        }
+    }
+    if !moved.is_empty() {
+        lock.write()?;
+    }
+    Ok(moved)
 }
 
-fn taken(folder: &Path) -> Result<Taken> {
-    let path = folder.join("kernel.json");
-    let text = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    serde_json::from_slice(&text)
-        .with_context(|| format!("failed to understand {}", path.display()))
+fn no_version(locked: &LockedKernel) -> Problem {
+    Problem::machine(format!(
+        "Debian {} no longer has a kernel {}",
+        locked.suite, locked.series
+    ))
+    .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
 }
 
 fn pattern(name: &str) -> String {
@@ -226,15 +313,14 @@ fn pattern(name: &str) -> String {
     )
 }
 
-fn choose(candidates: Vec<Package>, before: Option<&Taken>) -> Option<Package> {
-    let same = |package: &Package, taken: &Taken| {
-        package.name == taken.package && package.version == taken.version
-    };
-    if let Some(taken) = before
-        && let Some(found) = candidates.iter().find(|package| same(package, taken))
-    {
-        return Some(found.clone());
+fn choose_version(candidates: Vec<Package>, locked: &LockedKernel) -> Option<Package> {
+    match candidates.iter().find(|package| locked.is(package)) {
+        Some(found) => Some(found.clone()),
+        None => newest_version(candidates),
     }
+}
+
+fn newest_version(candidates: Vec<Package>) -> Option<Package> {
     candidates
         .into_iter()
         .max_by_key(|package| Version::parse(&package.version))
@@ -366,19 +452,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_kernel_of_the_matrix_has_a_suite() {
-        assert_eq!(SUITES.map(|(name, _)| name), MATRIX);
-        assert!(
-            suite_name("4.19")
-                .unwrap_err()
-                .to_string()
-                .contains("no kernel '4.19'")
-        );
+    fn locked(package_name: &str, version: &str) -> LockedKernel {
+        let lock = KernelLock::read().unwrap();
+        let image = package(package_name, version);
+        lock.find("6.18").unwrap().moved_to(&image, &[])
+    }
+
+    fn installed(version: &str, instead_of: Option<&str>) -> InstalledKernel {
+        InstalledKernel {
+            suite: String::new(),
+            package: "a-12".to_owned(),
+            version: version.to_owned(),
+            release: String::new(),
+            image: String::new(),
+            instead_of: instead_of.map(str::to_owned),
+        }
     }
 
     #[test]
-    fn newest_is_taken_unless_one_was_taken_before() {
+    fn newest_is_taken_only_when_the_locked_one_is_gone() {
         let offered = || {
             vec![
                 package("a-9", "6.18.9-1"),
@@ -386,22 +478,28 @@ mod tests {
                 package("a-12", "6.18.12-1"),
             ]
         };
-        assert_eq!(choose(offered(), None).unwrap().name, "a-15");
-        let mut taken = Taken {
-            suite: String::new(),
-            package: "a-12".to_owned(),
-            version: "6.18.12-1".to_owned(),
-            release: String::new(),
-            image: String::new(),
-        };
-        assert_eq!(choose(offered(), Some(&taken)).unwrap().name, "a-12");
-        taken.version = "6.18.2-1".to_owned();
-        assert_eq!(
-            choose(offered(), Some(&taken)).unwrap().name,
-            "a-15",
-            "gone from the suite"
+        let choose = |name, version| choose_version(offered(), &locked(name, version)).unwrap();
+        assert_eq!(choose("a-12", "6.18.12-1").name, "a-12");
+        assert_eq!(choose("a-12", "6.18.2-1").name, "a-15");
+        assert!(choose_version(Vec::new(), &locked("a-12", "6.18.12-1")).is_none());
+    }
+
+    #[test]
+    fn an_installed_kernel_fits_until_the_lock_moves() {
+        let lock = locked("a-12", "6.18.12-1");
+        let same = installed("6.18.12-1", None);
+        assert!(same.fits(&lock) && same.deviation(&lock).is_none());
+        assert!(!same.fits(&locked("a-15", "6.18.15-1")));
+        assert!(!installed("6.18.15-1", None).fits(&lock));
+
+        let replacement = installed("6.18.15-1", Some("6.18.12-1"));
+        assert!(replacement.fits(&lock));
+        let deviation = replacement.deviation(&lock).unwrap();
+        assert!(
+            deviation.contains("not the locked 6.18.12-1"),
+            "{deviation}"
         );
-        assert!(choose(Vec::new(), None).is_none());
+        assert!(!replacement.fits(&locked("a-13", "6.18.13-1")));
     }
 
     #[test]

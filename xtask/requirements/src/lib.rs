@@ -23,6 +23,7 @@ mod command;
 mod fault;
 pub mod guest_tools;
 pub mod kernels;
+mod kernels_lock;
 mod libbpf_build;
 mod links;
 mod meeting;

@@ -28,7 +28,7 @@ impl Requirement for LibbpfBuild {
         ]
     }
 
-    fn meet(&self, _site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, _site: &Site) -> Result<()> {
         Ok(())
     }
 }

@@ -50,29 +50,23 @@ pub fn meet_missing(needs: &[Need], reporter: &'static dyn Reporter) -> Result<(
         .copied()
         .filter(|need| !need.is_met())
         .collect();
-    meet(site, &missing, false, false)
+    meet(site, &missing, false)
 }
 
 /// Does what is missing or damaged, which reads every checksum. With `yes`, packages of the
-/// system's are installed without a question; with `update`, newer ones are fetched where there
-/// are.
-pub fn meet_whole(
-    needs: &[Need],
-    yes: bool,
-    update: bool,
-    reporter: &'static dyn Reporter,
-) -> Result<()> {
-    let is_missing = |need: &Need| !need.is_whole() || (update && need.has_updates());
+/// system's are installed without a question.
+pub fn meet_whole(needs: &[Need], yes: bool, reporter: &'static dyn Reporter) -> Result<()> {
+    let is_missing = |need: &Need| !need.is_whole();
     if !needs.iter().any(is_missing) {
         return Ok(());
     }
     let site = Site::enter(reporter)?;
     // Another set-up may have done it while this one waited.
     let missing: Vec<Need> = needs.iter().copied().filter(is_missing).collect();
-    meet(site, &missing, yes, update)
+    meet(site, &missing, yes)
 }
 
-fn meet(site: Site, needs: &[Need], yes: bool, update: bool) -> Result<()> {
+fn meet(site: Site, needs: &[Need], yes: bool) -> Result<()> {
     apt::forget_lists(site.folder())?;
     // The largest step decides: each gives its room back before the next begins, except for what it
     // keeps.
@@ -85,7 +79,7 @@ fn meet(site: Site, needs: &[Need], yes: bool, update: bool) -> Result<()> {
         .collect();
     packages::install_missing(&site, &parts, yes)?;
     for need in needs {
-        need.meet(&site, update)?;
+        need.meet(&site)?;
     }
     site.finish()
 }

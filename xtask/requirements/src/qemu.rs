@@ -35,7 +35,7 @@ impl Requirement for Qemu {
         &[Part::Qemu, Part::StaticLibc]
     }
 
-    fn meet(&self, _site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, _site: &Site) -> Result<()> {
         check_version()
     }
 }

@@ -33,14 +33,8 @@ pub trait Requirement: Sync {
         None
     }
 
-    /// Whether `setup --update` may bring a newer one.
-    fn has_updates(&self) -> bool {
-        false
-    }
-
-    /// Fetches, builds or links it. The packages of [`Self::parts`] are there already. With
-    /// `update`, the newest is taken even where one is there.
-    fn meet(&self, site: &Site, update: bool) -> Result<()>;
+    /// Fetches, builds or links it. The packages of [`Self::parts`] are there already.
+    fn meet(&self, site: &Site) -> Result<()>;
 }
 
 /// A requirement to be met: there is one value of each.

@@ -38,7 +38,7 @@ impl Requirement for RustSrc {
         Some("rustup component add rust-src (3 MB), else Debian's package (45 MB)".to_owned())
     }
 
-    fn meet(&self, site: &Site, _update: bool) -> Result<()> {
+    fn meet(&self, site: &Site) -> Result<()> {
         install_source(site)
     }
 }

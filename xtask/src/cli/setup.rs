@@ -19,9 +19,9 @@ pub struct SetupArguments {
     /// Install packages of the system without asking
     #[arg(long)]
     yes: bool,
-    /// Move on to the newest version of each kernel
+    /// Move kernels.lock on to the newest version of each kernel, and install those
     #[arg(long)]
-    update: bool,
+    update_kernels: bool,
 }
 
 impl From<SetupArguments> for SetupOptions {
@@ -29,7 +29,7 @@ impl From<SetupArguments> for SetupOptions {
         Self {
             dry_run: arguments.dry_run,
             yes: arguments.yes,
-            update: arguments.update,
+            update_kernels: arguments.update_kernels,
         }
     }
 }

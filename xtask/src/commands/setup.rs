@@ -4,7 +4,7 @@ use anyhow::Result;
 use checkout::workspace;
 use course::catalog;
 use problem::Exit;
-use requirements::Need;
+use requirements::{Need, kernels};
 
 use crate::output::reporter::ScreenReporter;
 use crate::output::screen::{self, Mark};
@@ -16,8 +16,8 @@ pub struct SetupOptions {
     pub dry_run: bool,
     /// Install packages of the system's without asking.
     pub yes: bool,
-    /// Move on to the newest version of each kernel.
-    pub update: bool,
+    /// Move `kernels.lock` on to the newest version of each kernel, and install those.
+    pub update_kernels: bool,
 }
 
 /// Everything, with the checksums of what is there.
@@ -27,11 +27,36 @@ pub fn set_up_machine(options: SetupOptions) -> Result<Exit> {
         show_plan(&needs)?;
         return Ok(Exit::Done);
     }
-    requirements::meet_whole(&needs, options.yes, options.update, &ScreenReporter)?;
+    let mut moved = Vec::new();
+    if options.update_kernels {
+        moved = kernels::update_lock(&ScreenReporter)?;
+        report_moves(&moved);
+    }
+    requirements::meet_whole(&needs, options.yes, &ScreenReporter)?;
     build_everything()?;
     screen::say(Mark::Good, "everything is in place: this machine is ready");
+    if !moved.is_empty() {
+        screen::note(RECORD_AGAIN);
+    }
     Ok(Exit::Done)
 }
+
+fn report_moves(moved: &[String]) {
+    if moved.is_empty() {
+        screen::say(
+            Mark::Good,
+            "kernels.lock has the newest version of each kernel",
+        );
+    }
+    for line in moved {
+        screen::say(Mark::Note, line);
+    }
+}
+
+const RECORD_AGAIN: &str = "\
+kernels.lock has moved. Record the verifier's logs and the kernels' facts again, and look at them:
+  INSTA_UPDATE=always cargo test -p xtask --test gallery --test facts -- --ignored
+  git diff lessons/07-verifier-pitfalls/logs book/facts";
 
 /// The first build fetches crates; after this one no run has to.
 fn build_everything() -> Result<()> {

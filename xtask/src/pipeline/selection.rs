@@ -7,7 +7,9 @@ use anyhow::Result;
 use kernel::{Kernel, MATRIX};
 use problem::Problem;
 use requirements::Need;
-use requirements::kernels::{KERNELS, find_kernel};
+use requirements::kernels::{KERNELS, deviation_from_lock, find_kernel};
+
+use crate::output::screen;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Selection {
@@ -52,7 +54,14 @@ impl Selection {
     pub fn kernels(&self) -> Result<Vec<Kernel>> {
         match self {
             Self::File(path) => Ok(vec![Kernel::from_file(path)?]),
-            _ => self.names().iter().map(|name| find_kernel(name)).collect(),
+            _ => {
+                for name in self.names() {
+                    if let Some(deviation) = deviation_from_lock(name) {
+                        screen::note(&deviation);
+                    }
+                }
+                self.names().iter().map(|name| find_kernel(name)).collect()
+            }
         }
     }
 

@@ -1,0 +1,200 @@
+//! `kernels.lock`: which packages of Debian the kernels of the matrix are, so that everyone who
+//! has the same checkout boots the same kernels.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use checkout::workspace;
+use kernel::MATRIX;
+use problem::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::apt::Package;
+use crate::fault;
+
+/// Debian's name of the only architecture so far.
+const ARCHITECTURE: &str = "amd64";
+
+const HEADER: &str = "\
+# The kernels that `cargo xtask setup` installs. `cargo xtask setup --update-kernels` writes this
+# file; the checksums are those of the signed package lists.
+
+";
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KernelLock {
+    kernel: Vec<LockedKernel>,
+}
+
+/// One kernel of the matrix on one architecture.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedKernel {
+    /// Its name in the course, such as "6.12".
+    pub series: String,
+    architecture: String,
+    /// The suite of Debian that has it.
+    pub suite: String,
+    /// The package of the image. Since 7.2 it is empty, and depends on those with the files.
+    pub package: String,
+    pub version: String,
+    /// The checksum of each package with files of the kernel.
+    sha256: BTreeMap<String, String>,
+}
+
+impl KernelLock {
+    pub fn read() -> Result<Self> {
+        Self::read_file(&path())
+    }
+
+    fn read_file(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Problem::machine(format!("cannot read {}: {error}", path.display()))
+                .help("git checkout kernels.lock")
+        })?;
+        toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))
+    }
+
+    pub fn write(&self) -> Result<()> {
+        let path = path();
+        let text = toml::to_string(self).context("cannot write the kernels' versions as TOML")?;
+        fs::write(&path, format!("{HEADER}{text}"))
+            .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+    }
+
+    pub fn find(&self, series: &str) -> Result<&LockedKernel> {
+        let fits =
+            |kernel: &&LockedKernel| kernel.series == series && kernel.architecture == ARCHITECTURE;
+        let found = self.kernel.iter().find(fits);
+        found.ok_or_else(|| unknown_kernel(series).into())
+    }
+
+    /// Those of this architecture.
+    pub fn kernels_mut(&mut self) -> impl Iterator<Item = &mut LockedKernel> {
+        self.kernel
+            .iter_mut()
+            .filter(|kernel| kernel.architecture == ARCHITECTURE)
+    }
+}
+
+impl LockedKernel {
+    /// The same kernel in another version.
+    pub fn moved_to(&self, image: &Package, parts: &[Package]) -> Self {
+        let sums = parts
+            .iter()
+            .map(|part| (part.name.clone(), part.sha256.clone()));
+        Self {
+            package: image.name.clone(),
+            version: image.version.clone(),
+            sha256: sums.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// In a line, what became of it.
+    pub fn difference(&self, new: &Self) -> String {
+        let (series, from, to) = (&self.series, &self.version, &new.version);
+        if from == to {
+            return format!("kernel {series}: other files of {to}");
+        }
+        format!("kernel {series}: {from} -> {to}")
+    }
+
+    pub fn is(&self, package: &Package) -> bool {
+        (&self.package, &self.version) == (&package.name, &package.version)
+    }
+
+    /// Refuses packages that are not those that were locked. apt compares what it downloads with
+    /// the checksum in the signed list, which is the one that is compared here.
+    pub fn check_sums(&self, parts: &[Package]) -> Result<()> {
+        for part in parts {
+            if self.sha256.get(&part.name) != Some(&part.sha256) {
+                return Err(Problem::machine(format!(
+                    "Debian {} has another file as {} {} than kernels.lock: its checksum is {}",
+                    self.suite, part.name, part.version, part.sha256
+                ))
+                .help("to take the archive's: cargo xtask setup --update-kernels")
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+pub fn unknown_kernel(series: &str) -> Problem {
+    Problem::usage(format!("the course has no kernel '{series}'"))
+        .help(format!("it has {}", MATRIX.join(", ")))
+}
+
+fn path() -> PathBuf {
+    workspace::root().join("kernels.lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(sum: &str) -> Package {
+        Package {
+            name: "linux-image-6.12".to_owned(),
+            version: "6.12.1-1".to_owned(),
+            sha256: sum.to_owned(),
+            ..Package::default()
+        }
+    }
+
+    #[test]
+    fn every_kernel_of_the_matrix_is_locked_with_its_checksums() {
+        let lock = KernelLock::read().unwrap();
+        let series: Vec<&str> = lock.kernel.iter().map(|it| it.series.as_str()).collect();
+        assert_eq!(series, MATRIX);
+        for name in MATRIX {
+            let sums = &lock.find(name).unwrap().sha256;
+            assert!(!sums.is_empty(), "{name}");
+            let is_sum =
+                |sum: &String| sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_hexdigit());
+            assert!(sums.values().all(is_sum), "{name}: {sums:?}");
+        }
+        let error = lock.find("4.19").unwrap_err().to_string();
+        assert!(error.contains("no kernel '4.19'"), "{error}");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let lock = KernelLock::read().unwrap();
+        let text = fs::read_to_string(path()).unwrap();
+        assert_eq!(format!("{HEADER}{}", toml::to_string(&lock).unwrap()), text);
+    }
+
+    #[test]
+    fn another_file_under_the_locked_name_is_refused() {
+        let locked = KernelLock::read().unwrap().find("6.12").unwrap().clone();
+        let locked = locked.moved_to(&package("right"), &[package("right")]);
+        assert!(locked.is(&package("any")));
+        locked.check_sums(&[package("right")]).unwrap();
+        let error = locked.check_sums(&[package("wrong")]).unwrap_err();
+        assert!(
+            error.to_string().contains("its checksum is wrong"),
+            "{error}"
+        );
+        let more = Package {
+            name: "linux-modules-6.12".to_owned(),
+            ..package("right")
+        };
+        assert!(locked.check_sums(&[package("right"), more]).is_err());
+    }
+
+    #[test]
+    fn a_lock_that_is_gone_says_how_to_get_it_back() {
+        let error = KernelLock::read_file(Path::new("/nowhere/kernels.lock")).unwrap_err();
+        let problem = error.downcast_ref::<Problem>().unwrap();
+        assert!(
+            problem
+                .to_string()
+                .contains("cannot read /nowhere/kernels.lock")
+        );
+    }
+}
