@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod common;
 mod mistakes;
 
 use std::path::{Path, PathBuf};
@@ -371,7 +372,8 @@ fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
 #[test]
 fn the_answers_are_the_starters() {
     if course::progress::progress_file().exists() {
-        return;
+        let why = "somebody learns in this checkout: it has a record of progress";
+        return common::skip("the answers are the starters", why);
     }
     for exercise in exercises::read_exercises().unwrap() {
         for implementation in exercise.implementations() {
@@ -384,37 +386,4 @@ fn the_answers_are_the_starters() {
     }
 }
 
-#[test]
-fn every_kernel_is_tested() {
-    assert_eq!(kernel::MATRIX, ["5.10", "6.1", "6.12", "6.18", "7.3"]);
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_5_10() {
-    exercises_on("5.10");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_1() {
-    exercises_on("6.1");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_12() {
-    exercises_on("6.12");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_18() {
-    exercises_on("6.18");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_7_3() {
-    exercises_on("7.3");
-}
+on_each_kernel!(exercises_on);

@@ -44,32 +44,4 @@ fn facts_on(kernel: &str) {
     settings.bind(|| insta::assert_snapshot!(kernel, facts));
 }
 
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_5_10() {
-    facts_on("5.10");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_1() {
-    facts_on("6.1");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_12() {
-    facts_on("6.12");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_18() {
-    facts_on("6.18");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_7_3() {
-    facts_on("7.3");
-}
+on_each_kernel!(facts_on);

@@ -125,32 +125,4 @@ fn every_snapshot_is_used() {
     }
 }
 
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_5_10() {
-    transcripts_on("5.10");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_1() {
-    transcripts_on("6.1");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_12() {
-    transcripts_on("6.12");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_6_18() {
-    transcripts_on("6.18");
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn on_7_3() {
-    transcripts_on("7.3");
-}
+on_each_kernel!(transcripts_on);

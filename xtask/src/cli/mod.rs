@@ -122,7 +122,7 @@ pub fn run_command() -> Result<Exit> {
         Command::Book(arguments) => {
             commands::book::start_book(&arguments.arguments).map(|never| match never {})
         }
-        Command::Test(arguments) => commands::test::run_tests(&arguments.steps),
+        Command::Test(arguments) => commands::test::run_tests(&arguments.into()),
     }
 }
 

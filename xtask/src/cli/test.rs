@@ -2,11 +2,23 @@
 
 use clap::Parser;
 
-use crate::commands::test::Step;
+use crate::commands::test::{Step, TestOptions};
 
 #[derive(Debug, Parser)]
 pub struct TestArguments {
     /// Steps to run, in this order; without any, all of them
     #[arg(value_name = "STEP")]
-    pub steps: Vec<Step>,
+    steps: Vec<Step>,
+    /// Fail if a test, or a part of one, was skipped
+    #[arg(long)]
+    no_skips: bool,
+}
+
+impl From<TestArguments> for TestOptions {
+    fn from(arguments: TestArguments) -> Self {
+        Self {
+            steps: arguments.steps,
+            no_skips: arguments.no_skips,
+        }
+    }
 }

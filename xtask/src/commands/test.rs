@@ -1,19 +1,31 @@
 //! `test`: everything that CI runs, step by step.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use course::catalog::{self, Place};
 use course::{Implementation, exercises};
+use kernel::MATRIX;
 use problem::Exit;
 use processes::{Foreground, Interrupted};
+use requirements::kernels::deviation_from_lock;
 use requirements::{Browser, GuestTools};
 
 use crate::output::screen::{self, Mark};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, needs};
+
+/// What to test.
+pub struct TestOptions {
+    /// Without any, all of them.
+    pub steps: Vec<Step>,
+    /// Whether a skipped test is a failure.
+    pub no_skips: bool,
+}
 
 /// The steps, cheapest first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -39,19 +51,23 @@ struct Verdict {
     took: Duration,
 }
 
-pub fn run_tests(steps: &[Step]) -> Result<Exit> {
-    let steps = if steps.is_empty() {
-        Step::value_variants()
-    } else {
-        steps
+/// Names the file to which tests append a line for each thing that they skip.
+const SKIPS: &str = "XTASK_TEST_SKIPS";
+
+pub fn run_tests(options: &TestOptions) -> Result<Exit> {
+    let steps = match options.steps.as_slice() {
+        [] => Step::value_variants(),
+        steps => steps,
     };
     prepare(steps)?;
+    let skips = tempfile::NamedTempFile::new().context("cannot create a temporary file")?;
     let mut verdicts = Vec::new();
     for &step in steps {
         screen::say(Mark::Note, &format!("test {}", name(step)));
         let begin = Instant::now();
         let mut passed = true;
-        for command in commands(step)? {
+        for mut command in commands(step)? {
+            command.env(SKIPS, skips.path());
             let (status, signal) = Foreground::start(command)?.wait()?;
             if let Some(signal) = signal {
                 return Err(Interrupted(signal).into());
@@ -64,7 +80,14 @@ pub fn run_tests(steps: &[Step]) -> Result<Exit> {
             took: begin.elapsed(),
         });
     }
-    conclude(&verdicts)
+    conclude(&verdicts, &read_skips(skips.path())?, options.no_skips)
+}
+
+/// What tests did not do, a line each, and why.
+fn read_skips(file: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("cannot read what was skipped from {}", file.display()))?;
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 fn prepare(steps: &[Step]) -> Result<()> {
@@ -80,7 +103,13 @@ fn prepare(steps: &[Step]) -> Result<()> {
     if steps.contains(&Step::Book) {
         needs.push(&Browser);
     }
-    needs::ensure_needs(&needs)
+    needs::ensure_needs(&needs)?;
+    if steps.contains(&Step::Vm) {
+        for deviation in MATRIX.into_iter().filter_map(deviation_from_lock) {
+            screen::note(&deviation);
+        }
+    }
+    Ok(())
 }
 
 fn commands(step: Step) -> Result<Vec<Command>> {
@@ -171,7 +200,28 @@ fn clippy_solutions(place: Place) -> Result<Command> {
     ))
 }
 
-fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
+fn conclude(verdicts: &[Verdict], skips: &[String], no_skips: bool) -> Result<Exit> {
+    screen::verdict(summarize(verdicts, skips).as_bytes())?;
+    let failed: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.passed)
+        .map(|verdict| name(verdict.step))
+        .collect();
+    if !failed.is_empty() {
+        let failed = failed.join(" ");
+        screen::note(&format!(
+            "again, only what failed: cargo xtask test {failed}"
+        ));
+        return Ok(Exit::NotYet);
+    }
+    if no_skips && !skips.is_empty() {
+        screen::note("something was skipped, and --no-skips forbids that");
+        return Ok(Exit::NotYet);
+    }
+    Ok(Exit::Done)
+}
+
+fn summarize(verdicts: &[Verdict], skips: &[String]) -> String {
     let mut table = String::from("\nstep         result  time\n");
     for Verdict { step, passed, took } in verdicts {
         let result = if *passed { "ok" } else { "FAILED" };
@@ -181,29 +231,39 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
             took.as_secs_f64()
         );
     }
-    let failed: Vec<_> = verdicts
-        .iter()
-        .filter(|verdict| !verdict.passed)
-        .map(|verdict| name(verdict.step))
-        .collect();
-    table += &format!(
-        "{} passed, {} failed\n",
-        verdicts.len() - failed.len(),
-        failed.len()
-    );
-    screen::verdict(table.as_bytes())?;
-    if failed.is_empty() {
-        return Ok(Exit::Done);
+    let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
+    let passed = verdicts.len() - failed;
+    table += &format!("{passed} passed, {failed} failed\n");
+    if !skips.is_empty() {
+        table += &format!("skipped: {}\n", skips.len());
     }
-    screen::note(&format!(
-        "again, only what failed: cargo xtask test {}",
-        failed.join(" ")
-    ));
-    Ok(Exit::NotYet)
+    for skip in skips {
+        table += &format!("  {skip}\n");
+    }
+    table
 }
 
 fn name(step: Step) -> String {
     step.to_possible_value()
         .map(|value| value.get_name().to_owned())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_skipped_is_counted_and_named() {
+        let passed = [Verdict {
+            step: Step::Unit,
+            passed: true,
+            took: Duration::from_secs(1),
+        }];
+        let skips = ["logs on 6.12: recorded with another clang".to_owned()];
+        let text = summarize(&passed, &skips);
+        let end = "1 passed, 0 failed\nskipped: 1\n  logs on 6.12: recorded with another clang\n";
+        assert!(text.ends_with(end), "{text}");
+        assert!(!summarize(&passed, &[]).contains("skipped"));
+    }
 }

@@ -3,7 +3,7 @@
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -19,6 +19,45 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use testvm::image::{self, Archive};
 use testvm::{Failure, Happening, PlanReport, Started, Stream};
 use xtask::pipeline::{demo, needs};
+
+/// Makes a test for each kernel of the matrix, called `on_5_10` and so on, which runs the named
+/// function with the kernel's name.
+#[macro_export]
+macro_rules! on_each_kernel {
+    ($function:ident) => {
+        $crate::on_each_kernel! {
+            $function: on_5_10 "5.10", on_6_1 "6.1", on_6_12 "6.12", on_6_18 "6.18", on_7_3 "7.3"
+        }
+    };
+    ($function:ident: $($name:ident $kernel:literal),*) => {
+        $(
+            #[test]
+            #[ignore = "needs a VM: cargo xtask test vm"]
+            fn $name() {
+                $function($kernel);
+            }
+        )*
+
+        #[test]
+        fn every_kernel_is_tested() {
+            assert_eq!(::kernel::MATRIX, [$($kernel),*]);
+        }
+    };
+}
+
+/// Says that a test, or a part of one, does not run here. `cargo xtask test` counts and names these
+/// at its end, so that no test passes silently by not running.
+pub fn skip(what: &str, why: &str) {
+    let line = format!("{what}: {why}");
+    // The test harness hides what a passing test prints with `eprintln!`.
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "skipped: {line}").unwrap();
+    if let Some(file) = std::env::var_os("XTASK_TEST_SKIPS") {
+        // One write of a whole line: test files run at the same time.
+        let mut file = File::options().append(true).open(file).unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
 
 /// A run of xtask whose processes can be told from all others.
 pub struct Run {
