@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use plan::load::{Library, Load, LoadResult};
+use plan::load::{Library, Load, LoadResult, LoaderLine};
 
 use object_file::ObjectFile;
 
@@ -111,6 +111,7 @@ fn run(cli: &Cli) -> Result<()> {
                 .load(&object, &mut tell)?,
             Library::Libbpf => libbpf::load(&object, &mut tell)?,
         }
+        print_line(&LoaderLine::End { object: name })?;
     }
     Ok(())
 }
@@ -126,14 +127,17 @@ fn print(
     result: LoadResult,
 ) -> Result<()> {
     let (object, program, section) = (object.to_owned(), program.to_owned(), section.to_owned());
-    let line = Load {
+    print_line(&LoaderLine::Load(Load {
         object,
         program,
         section,
         library,
         result,
-    };
-    let mut text = serde_json::to_string(&line)?;
+    }))
+}
+
+fn print_line(line: &LoaderLine) -> Result<()> {
+    let mut text = serde_json::to_string(line)?;
     text.push('\n');
     io::stdout().write_all(text.as_bytes()).context("print")?;
     io::stdout().flush().context("print")

@@ -1,6 +1,18 @@
-//! What the loader says about the programs of an object file: a line of JSON for each.
+//! What the loader says about the programs of an object file: a line of JSON for each, and
+//! one at the end of the object.
 
 use serde::{Deserialize, Serialize};
+
+/// A line of the loader's output.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoaderLine {
+    Load(Load),
+    /// The object has no more programs. A loader that is ended after this line left nothing out.
+    End {
+        object: String,
+    },
+}
 
 /// What became of one program.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

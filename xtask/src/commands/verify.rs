@@ -201,30 +201,31 @@ impl Work {
         let answers = loader::run(&mut started.guest, &[batch])?;
         Ok(answers
             .into_iter()
-            .flat_map(|answer| self.loads(object, answer))
+            .flat_map(|answer| loads_of(object, answer, self.seconds))
             .collect())
     }
+}
 
-    /// What the loader said, and what it could not say any more.
-    fn loads(&self, object: &Object, answer: Answer) -> Vec<Load> {
-        let mut loads = answer.loads;
-        for load in &mut loads {
-            load.object.clone_from(&object.path);
-        }
-        let why = match answer.step.outcome {
-            Outcome::Exited(0) => return loads,
-            Outcome::TimedOut => {
-                format!(
-                    "it took more than {} s, and was ended (--seconds allows more)",
-                    self.seconds
-                )
-            }
-            Outcome::Killed(signal) => format!("signal {signal} ended the loader"),
-            outcome => format!("the loader failed: {outcome:?} {}", answer.said),
-        };
-        loads.push(object.failed(why));
-        loads
+/// What the loader said, and what it could not say any more.
+fn loads_of(object: &Object, answer: Answer, seconds: u64) -> Vec<Load> {
+    let mut loads = answer.loads;
+    for load in &mut loads {
+        load.object.clone_from(&object.path);
     }
+    // How the loader ended is no news about an object that it had done with.
+    if answer.finished.contains(&object.name) {
+        return loads;
+    }
+    let why = match answer.step.outcome {
+        Outcome::Exited(0) => return loads,
+        Outcome::TimedOut => {
+            format!("it took more than {seconds} s, and was ended (--seconds allows more)")
+        }
+        Outcome::Killed(signal) => format!("signal {signal} ended the loader"),
+        outcome => format!("the loader failed: {outcome:?} {}", answer.said),
+    };
+    loads.push(object.failed(why));
+    loads
 }
 
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
@@ -458,6 +459,8 @@ fn as_json(verdicts: &[Verdict], objects: &[Object]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use plan::load::Library;
 
     use super::*;
@@ -526,6 +529,42 @@ mod tests {
     #[test]
     fn json_has_a_line_for_each_load() {
         insta::assert_snapshot!(as_json(&verdicts(), &[]).unwrap());
+    }
+
+    /// The loader's step when it reaches its time limit.
+    fn answer_of_an_ended_loader(finished: &[&str]) -> Answer {
+        Answer {
+            loads: vec![verdict("6.12", "first", LoadResult::Accepted(Accepted::default())).load],
+            finished: finished.iter().map(|name| (*name).to_owned()).collect(),
+            step: testvm::StepReport {
+                outcome: Outcome::TimedOut,
+                duration: Duration::from_secs(1),
+                observed: None,
+            },
+            said: String::new(),
+        }
+    }
+
+    /// Exiting takes time, and the limit may be reached in it.
+    #[test]
+    fn a_loader_that_is_ended_while_it_exits_takes_no_verdict_back() {
+        let object = Object {
+            path: "a.o".into(),
+            name: "0.o".into(),
+            bytes: Vec::new(),
+        };
+        let verdicts_on = |answer| loads_of(&object, answer, 1);
+        let [only] = &verdicts_on(answer_of_an_ended_loader(&["0.o"]))[..] else {
+            panic!("two verdicts on one object");
+        };
+        assert!(matches!(only.result, LoadResult::Accepted(_)), "{only:?}");
+        let [_, rest] = &verdicts_on(answer_of_an_ended_loader(&[]))[..] else {
+            panic!("no verdict on the programs that were not reached");
+        };
+        let LoadResult::Failed { why } = &rest.result else {
+            panic!("{rest:?}");
+        };
+        assert!(why.contains("more than 1 s"), "{why}");
     }
 
     #[test]

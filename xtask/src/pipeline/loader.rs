@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plan::load::{Library, Load};
+use plan::load::{Library, Load, LoaderLine};
 use plan::{Plan, Step};
 use testvm::image::{self, Archive};
 use testvm::{Failure, Guest, Happening, Programs, StepReport, Stream};
@@ -45,6 +45,8 @@ pub fn pack_objects(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
 /// What a batch gave: the verdicts on the programs that were reached, and how the loader ended.
 pub struct Answer {
     pub loads: Vec<Load>,
+    /// The objects that were loaded to their last program, however the loader ended after that.
+    pub finished: Vec<String>,
     pub step: StepReport,
     /// What the loader said on standard error.
     pub said: String,
@@ -73,8 +75,10 @@ pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure>
         .into_iter()
         .zip(report.steps)
         .map(|((out, err), step)| {
+            let (loads, finished) = read_lines(&out)?;
             Ok(Answer {
-                loads: loads(&out)?,
+                loads,
+                finished,
                 step,
                 said: String::from_utf8_lossy(&err).trim().to_owned(),
             })
@@ -102,25 +106,29 @@ fn step(batch: &Batch) -> Step {
     }
 }
 
-/// Whole lines only: a loader that was ended may have been in the middle of one.
-fn loads(printed: &[u8]) -> Result<Vec<Load>> {
-    let end = printed
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let lines = printed[..end]
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty());
-    lines
-        .map(|line| {
-            let mut load: Load =
-                serde_json::from_slice(line).context("the loader printed what is no verdict")?;
-            if let Some(name) = load.object.strip_prefix(FOLDER) {
-                load.object = name.trim_start_matches('/').to_owned();
-            }
-            Ok(load)
-        })
-        .collect()
+/// The verdicts, and the objects that have no more of them. Whole lines only: a loader that was
+/// ended may have been in the middle of one.
+fn read_lines(printed: &[u8]) -> Result<(Vec<Load>, Vec<String>)> {
+    let (mut loads, mut finished) = (Vec::new(), Vec::new());
+    for line in printed.split_inclusive(|&byte| byte == b'\n') {
+        if !line.ends_with(b"\n") {
+            break;
+        }
+        match serde_json::from_slice(line).context("the loader printed what is no verdict")? {
+            LoaderLine::Load(load) => loads.push(Load {
+                object: name_of(&load.object),
+                ..load
+            }),
+            LoaderLine::End { object } => finished.push(name_of(&object)),
+        }
+    }
+    Ok((loads, finished))
+}
+
+/// As the batch names it, without the guest's directory.
+fn name_of(path: &str) -> String {
+    let name = path.strip_prefix(FOLDER).unwrap_or(path);
+    name.trim_start_matches('/').to_owned()
 }
 
 #[cfg(test)]
@@ -129,9 +137,15 @@ mod tests {
 
     #[test]
     fn half_a_line_is_left_out() {
-        let line = r#"{"object":"/objects/a.o","program":"p","section":"xdp","library":"aya","result":{"failed":{"why":"x"}}}"#;
-        let found = loads(format!("{line}\n{}", &line[..20]).as_bytes()).unwrap();
-        assert_eq!((found.len(), found[0].object.as_str()), (1, "a.o"));
-        assert!(loads(b"what\n").is_err());
+        let line = r#"{"load":{"object":"/objects/a.o","program":"p","section":"xdp",
+            "library":"aya","result":{"failed":{"why":"x"}}}}"#
+            .replace('\n', "");
+        let end = r#"{"end":{"object":"/objects/a.o"}}"#;
+        let (loads, finished) = read_lines(format!("{line}\n{}", &line[..20]).as_bytes()).unwrap();
+        assert_eq!((loads.len(), loads[0].object.as_str()), (1, "a.o"));
+        assert_eq!(finished, [""; 0]);
+        let (loads, finished) = read_lines(format!("{line}\n{end}\n").as_bytes()).unwrap();
+        assert_eq!((loads.len(), finished), (1, vec!["a.o".to_owned()]));
+        assert!(read_lines(b"what\n").is_err());
     }
 }
