@@ -9,7 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Run, fake_qemu, stderr, stdout, wait_for};
+use common::fake_qemu::FakeQemu;
+use common::{Run, stderr, stdout, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Runs a command that goes wrong: its standard error, with the exit code.
@@ -165,14 +166,12 @@ fn no_qemu() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn not_enough_memory_for_the_vm() {
-    let folder = std::env::temp_dir().join(format!("xtask-memory-{}", std::process::id()));
-    let qemu = fake_qemu(
-        &folder,
-        "#!/bin/sh\nulimit -v 400000\nexec qemu-system-x86_64 \"$@\"\n",
-    );
+    let directory = tempfile::tempdir().unwrap();
+    let qemu = FakeQemu::default()
+        .with_limit('v', 400_000)
+        .write_to(directory.path());
     let mut run = Run::new(&["run", "01"]);
     let output = run.command.env("XTASK_QEMU", &qemu).output().unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(stderr(&output).contains("256 MiB"), "{}", stderr(&output));
     assert_eq!(run.left_behind(), [""; 0]);
@@ -181,11 +180,10 @@ fn not_enough_memory_for_the_vm() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_qemu_that_dies_is_not_the_lessons_fault() {
-    let folder = std::env::temp_dir().join(format!("xtask-dead-{}", std::process::id()));
-    let qemu = fake_qemu(&folder, "#!/bin/sh\nexit 0\n");
+    let directory = tempfile::tempdir().unwrap();
+    let qemu = FakeQemu::default().that_ends().write_to(directory.path());
     let mut run = Run::new(&["run", "01"]);
     let output = run.command.env("XTASK_QEMU", &qemu).output().unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("in 3 attempts"),

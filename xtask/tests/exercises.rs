@@ -11,16 +11,16 @@ mod mistakes;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use common::test_vm::TestVm;
 use course::Implementation;
 use course::catalog::Place;
 use course::exercises::{self, Exercise, Starter, Variant};
 use kernel::DEFAULT;
 use mistakes::{Elf, Expected};
-use requirements::{Qemu, require_kernel};
 use testvm::Failure;
 use xtask::pipeline::answer_build::{self, Program};
 use xtask::pipeline::judging::{self, Candidate, Checked, Verdict};
-use xtask::pipeline::{demo, needs};
+use xtask::pipeline::needs;
 
 /// A program, and what the judge should make of it.
 struct Case {
@@ -149,14 +149,7 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
 }
 
 fn exercises_on(kernel: &str) {
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &[&Qemu, require_kernel(kernel).unwrap()],
-        ]
-        .concat(),
-    )
-    .unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let cases: Vec<&Case> = cases().iter().filter(|case| case.is_for(kernel)).collect();
     let candidates: Vec<Candidate> = cases
         .iter()
@@ -164,11 +157,7 @@ fn exercises_on(kernel: &str) {
         .map(|(number, case)| case.candidate(number.to_string()))
         .collect();
     let programs = judging::pack_judge(&judging::build_judge().unwrap(), &candidates).unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    let mut started = testvm::start_guest(&machine, &programs)
-        .map_err(Failure::into_error)
-        .unwrap();
+    let mut started = TestVm::on(kernel).start_with(&programs);
     let judged = judging::judge_in_guest(&mut started.guest, &candidates)
         .map_err(Failure::into_error)
         .unwrap();

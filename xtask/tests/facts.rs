@@ -9,19 +9,16 @@
 mod common;
 
 use checkout::workspace;
+use common::test_vm::TestVm;
 use plan::{Outcome, Step};
-use requirements::{LibbpfBuild, Qemu, require_kernel};
+use requirements::LibbpfBuild;
 use testvm::Failure;
-use xtask::pipeline::{build, demo, needs};
+use xtask::pipeline::{build, needs};
 
 fn facts_on(kernel: &str) {
-    needs::ensure_needs(&[&LibbpfBuild, &Qemu, require_kernel(kernel).unwrap()]).unwrap();
-    let programs = demo::pack_programs(&[&build::build_tool("facts").unwrap()]).unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    let mut started = testvm::start_guest(&machine, &programs)
-        .map_err(Failure::into_error)
-        .unwrap();
+    needs::ensure_needs(&[&LibbpfBuild]).unwrap();
+    let facts = build::build_tool("facts").unwrap();
+    let mut started = TestVm::on(kernel).with_program(&facts).start();
     let step = Step {
         program: "/bin/facts".into(),
         args: Vec::new(),

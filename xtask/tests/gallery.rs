@@ -11,30 +11,19 @@ mod common;
 use std::process::Command;
 
 use checkout::workspace;
+use common::test_vm::TestVm;
 use course::entry::{self, Entry, Language, Twin};
 use plan::load::LoadResult;
-use requirements::{Qemu, require_kernel};
 use testvm::Failure;
 use xtask::commands::gallery::{self, Refused, Shown};
-use xtask::pipeline::{demo, loader, needs};
+use xtask::pipeline::{loader, needs};
 
 fn gallery_on(kernel: &str) {
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &[&Qemu, require_kernel(kernel).unwrap()],
-        ]
-        .concat(),
-    )
-    .unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let entries = entry::read_entries().unwrap();
     let entries: Vec<&Entry> = entries.iter().collect();
     let programs = loader::pack_objects(&gallery::objects().unwrap()).unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    let mut started = testvm::start_guest(&machine, &programs)
-        .map_err(Failure::into_error)
-        .unwrap();
+    let mut started = TestVm::on(kernel).start_with(&programs);
     let shown = gallery::load_all(&mut started.guest, &entries)
         .map_err(Failure::into_error)
         .unwrap();

@@ -9,13 +9,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use checkout::workspace;
+use common::test_vm::TestVm;
 use common::{run, shell, start_with_tools};
 use plan::{Outcome, Step};
-use requirements::{Clang, GuestTools, Qemu, require_kernel};
+use requirements::Clang;
 use serde_json::Value;
-use testvm::image::{self, Archive};
 use testvm::{Clock, Failure, How, Machine, Started};
-use xtask::pipeline::{demo, needs};
+use xtask::pipeline::needs;
 
 fn died(failure: Failure) -> testvm::Death {
     match failure {
@@ -173,25 +173,15 @@ fn another_step_costs_little() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn programs_that_come_with_the_boot_have_room() {
-    needs::ensure_needs(&[&Qemu, &GuestTools, require_kernel("6.12").unwrap()]).unwrap();
-    let mut archive = Archive::default();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    archive
-        .file("lib/large", 0o644, &vec![1; 30_000_000])
-        .unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel("6.12").unwrap()).unwrap();
-    let machine = Machine {
-        clock: Clock::Instructions,
-        memory_mib: 128,
-        ..machine
-    };
-    let started = testvm::start_guest(&machine, &archive.finish().unwrap());
-    let mut started = started.map_err(Failure::into_error).unwrap();
+    let mut started = TestVm::on("6.12")
+        .with_tools()
+        .with_file("lib/large", &vec![1; 30_000_000])
+        .with_machine(|machine| Machine {
+            clock: Clock::Instructions,
+            memory_mib: 128,
+            ..machine
+        })
+        .start();
     assert_eq!(started.how, How::Booted);
     let (report, printed) = run(&mut started, vec![shell("wc -c < /lib/large")]);
     report.map_err(Failure::into_error).unwrap();
@@ -235,16 +225,10 @@ fn timers_fire_and_task_storage_and_arenas_keep_values() {
 
 /// A VM with the tools and these programs of `tests/programs`, as `/lib/NAME.o`.
 fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
-    needs::ensure_needs(&[&Qemu, &GuestTools, require_kernel(kernel).unwrap()]).unwrap();
-    let mut archive = Archive::default();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut vm = TestVm::on(kernel).with_tools();
     for name in names {
-        let object = folder.path().join(name);
+        let object = directory.path().join(name);
         let mut clang = Command::new(workspace::root().join(".cache/bin/clang"));
         clang.args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c"]);
         clang
@@ -252,19 +236,9 @@ fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
             .arg("-o")
             .arg(&object);
         assert!(clang.status().unwrap().success(), "{name}");
-        archive
-            .file(
-                format!("lib/{name}.o"),
-                0o644,
-                &std::fs::read(&object).unwrap(),
-            )
-            .unwrap();
+        vm = vm.with_file(&format!("lib/{name}.o"), &std::fs::read(&object).unwrap());
     }
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    vm.start()
 }
 
 /// Attaches the programs of an object while a shell opens files and runs programs: its global

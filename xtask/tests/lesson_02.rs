@@ -6,34 +6,15 @@
 mod common;
 
 use common::shell;
-use course::catalog;
+use common::test_vm::TestVm;
 use plan::{Outcome, Step};
-use requirements::{GuestTools, Qemu, require_kernel};
 use serde_json::Value;
-use testvm::{Failure, Started, image};
-use xtask::pipeline::{build, demo, needs};
+use testvm::{Failure, Started};
 
 const IMPLEMENTATIONS: [&str; 2] = ["aya", "libbpf"];
 
 fn start() -> Started {
-    let needs = [
-        &needs::BUILD_NEEDS[..],
-        &[&Qemu, &GuestTools, require_kernel("6.12").unwrap()],
-    ];
-    needs::ensure_needs(&needs.concat()).unwrap();
-    let lessons = catalog::read_lessons().unwrap();
-    let program = build::build_lesson(catalog::find_lesson(&lessons, "02").unwrap()).unwrap();
-    let mut archive = demo::collect_programs(&[&program]).unwrap();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel("6.12").unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    TestVm::on("6.12").with_tools().with_lesson("02").start()
 }
 
 /// Runs a line of shell that ends with this exit code and leaves nothing in the kernel: what it

@@ -9,22 +9,16 @@ use std::fs;
 use std::process::Command;
 
 use common::shell;
-use course::catalog;
+use common::test_vm::TestVm;
 use plan::Step;
-use requirements::{GuestTools, Qemu, require_kernel};
 use serde_json::Value;
-use testvm::{Failure, Started, image};
-use xtask::pipeline::{build, demo, needs};
+use testvm::{Failure, Started};
 
 /// Runs the program that follows as the user nobody; its arguments come after `--`.
 const AS_NOBODY: &str = "busybox start-stop-daemon -S -q -c nobody -x";
 
 /// A VM with the lesson, with busybox, and with a program that makes a storm.
 fn start(kernel: &str) -> Started {
-    let needs: [requirements::Need; 3] = [&Qemu, &GuestTools, require_kernel(kernel).unwrap()];
-    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &needs].concat()).unwrap();
-    let lessons = catalog::read_lessons().unwrap();
-    let lesson = build::build_lesson(catalog::find_lesson(&lessons, "03").unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (source, storm) = (folder.path().join("storm.c"), folder.path().join("storm"));
     fs::write(&source, STORM).unwrap();
@@ -40,20 +34,12 @@ fn start(kernel: &str) -> Started {
         ])
         .args([&storm, &source]);
     assert!(compiler.status().unwrap().success());
-    let mut archive = demo::collect_programs(&[lesson.as_ref(), &storm]).unwrap();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    archive
-        .file("etc/passwd", 0o644, b"nobody:x:65534:65534::/:\n")
-        .unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    TestVm::on(kernel)
+        .with_tools()
+        .with_lesson("03")
+        .with_program(&storm)
+        .with_file("etc/passwd", b"nobody:x:65534:65534::/:\n")
+        .start()
 }
 
 /// Runs lines of shell in one guest and returns what each printed; nothing may be left behind.

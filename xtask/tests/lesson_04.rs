@@ -5,37 +5,15 @@
 
 mod common;
 
+use common::test_vm::TestVm;
 use common::{run, shell};
 use course::Implementation;
-use course::catalog;
 use plan::{Outcome, Step};
-use requirements::{GuestTools, Qemu, require_kernel};
-use testvm::image::{self, Archive};
 use testvm::{Failure, PlanReport, Started};
-use xtask::pipeline::{build, demo, needs};
 
 /// A VM with the lesson and busybox.
 fn start() -> Started {
-    let needs = [
-        &needs::BUILD_NEEDS[..],
-        &[&Qemu, &GuestTools, require_kernel("6.12").unwrap()],
-    ]
-    .concat();
-    needs::ensure_needs(&needs).unwrap();
-    let lessons = catalog::read_lessons().unwrap();
-    let program = build::build_lesson(catalog::find_lesson(&lessons, "04").unwrap()).unwrap();
-    let mut archive = Archive::default();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    image::add_program(&mut archive, &program).unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel("6.12").unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    TestVm::on("6.12").with_tools().with_lesson("04").start()
 }
 
 /// Runs this line of shell, with `LESSON` in it, once for each implementation.

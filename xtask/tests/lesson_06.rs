@@ -5,33 +5,15 @@
 
 mod common;
 
+use common::test_vm::TestVm;
 use common::{run, shell};
 use course::Implementation;
-use course::catalog;
 use plan::{Outcome, Step};
-use requirements::{GuestTools, Qemu, require_kernel};
-use testvm::image::{self, Archive};
 use testvm::{Failure, Started};
-use xtask::pipeline::{build, demo, needs};
 
 /// A VM with busybox and the lesson.
 fn start(kernel: &str) -> Started {
-    let needs: [requirements::Need; 3] = [&Qemu, &GuestTools, require_kernel(kernel).unwrap()];
-    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &needs].concat()).unwrap();
-    let lessons = catalog::read_lessons().unwrap();
-    let program = build::build_lesson(catalog::find_lesson(&lessons, "06").unwrap()).unwrap();
-    let mut archive = Archive::default();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    image::add_program(&mut archive, &program).unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    TestVm::on(kernel).with_tools().with_lesson("06").start()
 }
 
 /// In a network namespace of its own, where lo is on: any driver has generic mode, and lo has no

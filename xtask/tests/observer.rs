@@ -4,30 +4,21 @@
 
 mod common;
 
+use common::test_vm::TestVm;
 use course::Implementation;
 use course::catalog::{self, Lesson, Place};
 use kernel::MATRIX;
 use plan::{Observed, Plan, Step};
-use requirements::{Qemu, require_kernel};
 use testvm::{Failure, Guest};
-use xtask::pipeline::demo::{self, Script};
-use xtask::pipeline::{build, needs};
+use xtask::pipeline::demo::Script;
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn programs_that_are_gone_at_once_are_seen_with_their_cost() {
-    let needs: Vec<_> = MATRIX.map(|name| require_kernel(name).unwrap()).into();
-    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &[&Qemu], &needs].concat()).unwrap();
     let lessons = catalog::read_lessons().unwrap();
     let lesson = catalog::find_lesson(&lessons, "00").unwrap();
-    let programs = demo::pack_programs(&[&build::build_lesson(lesson).unwrap()]).unwrap();
     for kernel in MATRIX {
-        let machine =
-            demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-        let mut guest = testvm::start_guest(&machine, &programs)
-            .map_err(Failure::into_error)
-            .unwrap()
-            .guest;
+        let mut guest = TestVm::on(kernel).with_lesson("00").start().guest;
         for implementation in Implementation::ALL {
             let [load, features] = &what_it_loads(&mut guest, lesson, implementation)[..] else {
                 panic!()

@@ -14,44 +14,26 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use checkout::workspace;
-use common::{Run, fake_qemu, run, shell, skip, start_with_tools, stderr, stdout};
-use course::catalog;
-use kernel::MATRIX;
+use common::fake_qemu::FakeQemu;
+use common::test_vm::TestVm;
+use common::{Run, run, shell, skip, start_with_tools, stderr, stdout};
+use kernel::{Kernel, MATRIX};
 use plan::{Outcome, Step};
-use requirements::{GuestTools, Qemu, require_kernel};
+use requirements::kernels::find_kernel;
+use requirements::{Qemu, require_kernel};
 use rustix::process::{Pid, Signal, kill_process};
-use testvm::image::{self, Archive};
-use testvm::{Accel, Failure, How, PlanReport, Started};
-use xtask::pipeline::{build, demo, needs};
+use testvm::{Accel, Failure, How, Machine, PlanReport, Started};
+use xtask::pipeline::{demo, needs};
 
 /// What lesson 01 says when it worked.
 const WORKED: &str = "seen      2 removals";
 
 /// A VM with lesson 01 and the tools in it.
 fn start_with_lesson(kernel: &str) -> Started {
-    let needs = [
-        &needs::BUILD_NEEDS[..],
-        &[&Qemu, &GuestTools, require_kernel(kernel).unwrap()],
-    ];
-    needs::ensure_needs(&needs.concat()).unwrap();
-    let lessons = catalog::read_lessons().unwrap();
-    let program = build::build_lesson(catalog::find_lesson(&lessons, "01").unwrap()).unwrap();
-    let mut archive = Archive::default();
-    image::add_program(&mut archive, &program).unwrap();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    TestVm::on(kernel).with_lesson("01").with_tools().start()
 }
 
 fn lesson(implementation: &str) -> Step {
@@ -344,21 +326,16 @@ fn a_clock_that_a_plan_has_set_is_named_and_right_again_in_the_next() {
 fn a_guest_from_the_future_knows_the_time() {
     let kernel = OwnKernel::copy_of("6.12");
     // From here on it is 2035 for the guest, until it is told.
-    let qemu = kernel.qemu("qemu -rtc base=2035-01-01 \"$@\"");
-    let mut machine =
-        demo::describe_machine(&kernel::Kernel::from_file(&kernel.image()).unwrap()).unwrap();
-    machine.qemu = qemu;
-    let mut archive = Archive::default();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    let programs = archive.finish().unwrap();
+    let qemu = FakeQemu::default().with_arguments("-rtc base=2035-01-01");
     for how in [How::Booted, How::Resumed] {
-        let mut started = testvm::start_guest(&machine, &programs)
-            .map_err(Failure::into_error)
-            .unwrap();
+        let machine = demo::describe_machine(&Kernel::from_file(&kernel.image()).unwrap());
+        let mut started = TestVm::on("6.12")
+            .with_tools()
+            .with_machine(|_| Machine {
+                qemu: kernel.write_qemu(&qemu),
+                ..machine.unwrap()
+            })
+            .start();
         assert_how(&started, how);
         assert_right_clock(&mut started);
         let (report, printed) = run_lines(
@@ -443,25 +420,19 @@ fn two_resumes_have_different_random_numbers() {
     }
 }
 
-/// A copy of a kernel, which has its snapshots to itself.
+/// A copy of a kernel, which has its snapshots to itself: their names begin with that of its
+/// directory.
 struct OwnKernel {
-    folder: PathBuf,
+    directory: tempfile::TempDir,
 }
 
 impl OwnKernel {
     fn copy_of(kernel: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
-        let folder =
-            std::env::temp_dir().join(format!("xtask-resume-{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let own = Self { folder };
-        fs::copy(
-            requirements::kernels::find_kernel(kernel).unwrap().image,
-            own.image(),
-        )
-        .unwrap();
+        let mut directory = tempfile::Builder::new();
+        let directory = directory.prefix("xtask-resume-").tempdir().unwrap();
+        let own = Self { directory };
+        fs::copy(find_kernel(kernel).unwrap().image, own.image()).unwrap();
         own
     }
 
@@ -472,8 +443,12 @@ impl OwnKernel {
         own
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     fn image(&self) -> PathBuf {
-        self.folder.join("vmlinux")
+        self.path("vmlinux")
     }
 
     /// `run 01` on this kernel, emulated: elsewhere nothing is resumed.
@@ -491,22 +466,15 @@ impl OwnKernel {
         run
     }
 
-    /// The same with a script in QEMU's place.
-    fn run_with(&self, script: &str) -> Run {
+    /// The same with another QEMU.
+    fn run_with(&self, qemu: &FakeQemu) -> Run {
         let mut run = self.run();
-        run.command.env("XTASK_QEMU", self.qemu(script));
+        run.command.env("XTASK_QEMU", self.write_qemu(qemu));
         run
     }
 
-    /// A script in QEMU's place, in which `qemu` goes on to the real one.
-    fn qemu(&self, script: &str) -> PathBuf {
-        let script = format!("#!/bin/sh\nqemu() {{ exec qemu-system-x86_64 \"$@\"; }}\n{script}\n");
-        let path = self.folder.join("fake/qemu-system-x86_64");
-        // A script that stays as it is keeps its snapshot.
-        if fs::read_to_string(&path).ok().as_ref() != Some(&script) {
-            fake_qemu(path.parent().unwrap(), &script);
-        }
-        path
+    fn write_qemu(&self, qemu: &FakeQemu) -> PathBuf {
+        qemu.write_to(&self.path("fake"))
     }
 
     /// This kernel's files among the snapshots, locks left out.
@@ -517,10 +485,8 @@ impl OwnKernel {
     }
 
     fn all_files(&self) -> Vec<PathBuf> {
-        let mark = format!(
-            "{}-vmlinux-",
-            self.folder.file_name().unwrap().to_str().unwrap()
-        );
+        let name = self.directory.path().file_name().unwrap();
+        let mark = format!("{}-vmlinux-", name.to_str().unwrap());
         let folder = fs::read_dir(workspace::own_cache().join("snapshots"))
             .into_iter()
             .flatten()
@@ -560,7 +526,6 @@ impl Drop for OwnKernel {
         for path in self.all_files() {
             remove(&path);
         }
-        remove(&self.folder);
     }
 }
 
@@ -698,7 +663,7 @@ fn mark_as_bad(path: &Path) {
 fn a_snapshot_that_does_not_work_costs_a_boot_and_is_told() {
     let kernel = OwnKernel::with_snapshot("6.1");
     let path = kernel.snapshot();
-    let good = kernel.folder.join("good");
+    let good = kernel.path("good");
     fs::copy(&path, &good).unwrap();
     let mut wrong = Vec::new();
     for (name, spoil, why) in FAULTS {
@@ -787,28 +752,23 @@ fn what_cannot_be_cleared_away_costs_a_boot_and_is_told() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn another_qemu_makes_its_own_snapshot_in_place_of_the_old() {
     let kernel = OwnKernel::copy_of("6.1");
-    worked(kernel.run_with("qemu \"$@\""), How::Booted);
+    let old = FakeQemu::default();
+    worked(kernel.run_with(&old), How::Booted);
     let before = kernel.snapshot();
-    worked(kernel.run_with("qemu \"$@\""), How::Resumed);
-    worked(kernel.run_with("# an update\nqemu \"$@\""), How::Booted);
+    worked(kernel.run_with(&old), How::Resumed);
+    let new = FakeQemu::default().with_comment("an update");
+    worked(kernel.run_with(&new), How::Booted);
     assert_ne!(kernel.snapshot(), before);
-    worked(kernel.run_with("# an update\nqemu \"$@\""), How::Resumed);
+    worked(kernel.run_with(&new), How::Resumed);
 }
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_qemu_without_shared_memory_boots() {
     let kernel = OwnKernel::copy_of("6.1");
-    let said = worked(
-        kernel.run_with(
-            "case \"$*\" in *ivshmem*)
-                 echo \"qemu: -device ivshmem-plain: 'ivshmem-plain' is not a valid device model name\" >&2
-                 exit 1
-             esac
-             qemu \"$@\"",
-        ),
-        How::Booted,
-    );
+    let message = "qemu: -device ivshmem-plain: 'ivshmem-plain' is not a valid device model name";
+    let qemu = FakeQemu::default().without("ivshmem", message);
+    let said = worked(kernel.run_with(&qemu), How::Booted);
     assert_says(&said, "not a valid device model name");
     assert_eq!(kernel.files(), [""; 0].map(PathBuf::from));
 }
@@ -817,18 +777,14 @@ fn a_qemu_without_shared_memory_boots() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_qemu_that_dies_or_hangs_at_a_resume_costs_a_boot() {
     let kernel = OwnKernel::copy_of("6.1");
-    // It reads what to do from a file: the script must stay the same, or the snapshot would be
-    // another.
-    let order = kernel.folder.join("order");
+    // It reads its orders from a file: if it changed itself, the snapshot would be another's.
+    let order = kernel.path("order");
     fs::write(&order, "").unwrap();
-    let script = format!(
-        "case \"$*\" in *-incoming*) . {};; esac\nqemu \"$@\"",
-        order.display()
-    );
-    worked(kernel.run_with(&script), How::Booted);
-    let (path, good) = (kernel.snapshot(), kernel.folder.join("good"));
+    let qemu = FakeQemu::default().with_orders("-incoming", &order);
+    worked(kernel.run_with(&qemu), How::Booted);
+    let (path, good) = (kernel.snapshot(), kernel.path("good"));
     fs::copy(&path, &good).unwrap();
-    worked(kernel.run_with(&script), How::Resumed);
+    worked(kernel.run_with(&qemu), How::Resumed);
     for (end, why) in [
         ("kill -KILL $$", "signal 9"),
         ("exec sleep 1000", "the snapshot was dropped"),
@@ -836,11 +792,11 @@ fn a_qemu_that_dies_or_hangs_at_a_resume_costs_a_boot() {
         kernel.files().iter().for_each(|path| remove(path));
         fs::copy(&good, &path).unwrap();
         fs::write(&order, end).unwrap();
-        assert_says(&worked(kernel.run_with(&script), How::Booted), why);
+        assert_says(&worked(kernel.run_with(&qemu), How::Booted), why);
     }
     // It may have been chance: the boot made a new snapshot.
     fs::write(&order, "").unwrap();
-    worked(kernel.run_with(&script), How::Resumed);
+    worked(kernel.run_with(&qemu), How::Resumed);
 }
 
 /// What happens to QEMU when it has written this much of a snapshot: the disk is full, or it is
@@ -848,16 +804,15 @@ fn a_qemu_that_dies_or_hangs_at_a_resume_costs_a_boot() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_save_that_fails_leaves_no_file_and_the_run_goes_on() {
-    for what_happens in ["trap '' XFSZ", "trap - XFSZ"] {
+    for is_ignored in [true, false] {
         let kernel = OwnKernel::copy_of("6.1");
-        let said = worked(
-            kernel.run_with(&format!(
-                "{what_happens}; ulimit -c 0; ulimit -f 20000; qemu \"$@\""
-            )),
-            How::Booted,
-        );
+        let qemu = FakeQemu::default()
+            .with_signal("XFSZ", is_ignored)
+            .with_limit('c', 0)
+            .with_limit('f', 20_000);
+        let said = worked(kernel.run_with(&qemu), How::Booted);
         assert_says(&said, "snapshot");
-        assert_eq!(kernel.files(), [""; 0].map(PathBuf::from), "{what_happens}");
+        assert_eq!(kernel.files(), [""; 0].map(PathBuf::from), "{is_ignored}");
     }
 }
 
@@ -932,22 +887,23 @@ fn two_runs_that_need_the_same_snapshot_make_it_once() {
     assert!(runs.iter().all(|run| run.left_behind().is_empty()));
 }
 
+/// Without `XTASK_STRESS`: enough to meet each kernel and each program twice.
+const ROUNDS: usize = 2 * MATRIX.len();
+
 /// Known programs over all kernels, `XTASK_STRESS` times: each must do what it always does.
 #[test]
-#[ignore = "long: XTASK_STRESS=200 cargo test -p xtask --test resume -- --ignored stress --nocapture"]
+#[ignore = "needs a VM: XTASK_STRESS=200 cargo test -p xtask --test resume -- --ignored stress"]
 fn stress() {
-    let Some(rounds) = std::env::var("XTASK_STRESS")
-        .ok()
-        .and_then(|text| text.parse::<usize>().ok())
-    else {
-        return;
+    let rounds = match std::env::var("XTASK_STRESS") {
+        Ok(text) => text.parse().unwrap(),
+        Err(_) => ROUNDS,
     };
     let begin = Instant::now();
     let (mut wrong, mut booted) = (Vec::new(), 0);
     for round in 0..rounds {
         let kernel = MATRIX[round % MATRIX.len()];
-        // Over all kernels with the one program, then with the next.
-        let known = &KNOWN[round / MATRIX.len() % KNOWN.len()];
+        // There are five kernels and four programs: twenty rounds meet each pair.
+        let known = &KNOWN[round % KNOWN.len()];
         let mut run =
             Run::new(&[&["run", "01", "-v", "--kernel", kernel], known.arguments].concat());
         let output = run.command.env("XTASK_ACCEL", "tcg").output().unwrap();

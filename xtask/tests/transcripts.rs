@@ -9,35 +9,22 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::test_vm::TestVm;
 use course::Implementation;
 use course::catalog::{self, Lesson};
 use plan::Step;
-use requirements::{Qemu, require_kernel};
-use testvm::Failure;
-use xtask::pipeline::demo::{self, Script};
+use testvm::Started;
+use xtask::pipeline::demo::Script;
 use xtask::pipeline::{build, needs};
 
 fn transcripts_on(kernel: &str) {
     let lessons = catalog::read_lessons().unwrap();
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &[&Qemu, require_kernel(kernel).unwrap()],
-        ]
-        .concat(),
-    )
-    .unwrap();
-    let programs: Vec<_> = lessons
-        .iter()
-        .map(|lesson| build::build_lesson(lesson).unwrap())
-        .collect();
-    let programs =
-        demo::pack_programs(&programs.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    let mut started = testvm::start_guest(&machine, &programs)
-        .map_err(Failure::into_error)
-        .unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+    let mut vm = TestVm::on(kernel);
+    for lesson in &lessons {
+        vm = vm.with_program(&build::build_lesson(lesson).unwrap());
+    }
+    let mut started = vm.start();
     for lesson in &lessons {
         let [aya, libbpf] = Implementation::ALL.map(|implementation| {
             let script = Script::of_demo(lesson, &[implementation], |_| true);
@@ -58,7 +45,7 @@ fn transcript(
     lesson: &Lesson,
     implementation: Implementation,
     kernel: &str,
-    started: &mut testvm::Started,
+    started: &mut Started,
     steps: Vec<Step>,
 ) -> String {
     let what = format!("{} with {implementation} on {kernel}", lesson.full_name());

@@ -2,10 +2,13 @@
 
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+pub mod fake_qemu;
+pub mod test_vm;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -13,12 +16,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use checkout::workspace;
 use plan::{Plan, Step};
-use requirements::{GuestTools, Qemu, require_kernel};
 use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use testvm::image::{self, Archive};
+use test_vm::TestVm;
 use testvm::{Failure, Happening, PlanReport, Started, Stream};
-use xtask::pipeline::{demo, needs};
 
 /// Makes a test for each kernel of the matrix, called `on_5_10` and so on, which runs the named
 /// function with the kernel's name.
@@ -67,13 +68,18 @@ pub struct Run {
 
 impl Run {
     pub fn new(arguments: &[&str]) -> Self {
+        Self::of(&program(), arguments)
+    }
+
+    /// A run of the xtask of another checkout.
+    pub fn of(program: &Path, arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let mark = format!(
             "XTASK_TEST_MARK={}-{}",
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let mut command = Command::new(program());
+        let mut command = Command::new(program);
         let (name, value) = mark.split_once('=').unwrap();
         command
             .args(arguments)
@@ -192,18 +198,7 @@ pub fn wait_for(from: &mut impl Read, text: &str) -> String {
 
 /// A VM with busybox in it.
 pub fn start_with_tools(kernel: &str) -> Started {
-    needs::ensure_needs(&[&Qemu, &GuestTools, require_kernel(kernel).unwrap()]).unwrap();
-    let mut archive = Archive::default();
-    image::add_tools(
-        &mut archive,
-        &requirements::guest_tools::find_tools().unwrap(),
-    )
-    .unwrap();
-    let machine =
-        demo::describe_machine(&requirements::kernels::find_kernel(kernel).unwrap()).unwrap();
-    testvm::start_guest(&machine, &archive.finish().unwrap())
-        .map_err(Failure::into_error)
-        .unwrap()
+    TestVm::on(kernel).with_tools().start()
 }
 
 /// A step that runs a line of shell in the guest.
@@ -233,14 +228,4 @@ pub fn run(started: &mut Started, steps: Vec<Step>) -> (Result<PlanReport, Failu
         Ok(())
     });
     (report, printed)
-}
-
-/// A program in a folder of its own that stands in for QEMU.
-pub fn fake_qemu(folder: &std::path::Path, script: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::create_dir_all(folder).unwrap();
-    let path = folder.join("qemu-system-x86_64");
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
 }

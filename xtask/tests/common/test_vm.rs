@@ -1,0 +1,74 @@
+//! A guest for a test: a kernel of the matrix, and what the test puts into it.
+
+use std::path::Path;
+
+use course::catalog;
+use requirements::{GuestTools, Qemu, guest_tools, kernels, require_kernel};
+use testvm::image::{self, Archive};
+use testvm::{Failure, Machine, Programs, Started};
+use xtask::pipeline::{build, demo, needs};
+
+pub struct TestVm {
+    machine: Machine,
+    archive: Archive,
+}
+
+impl TestVm {
+    pub fn on(kernel: &str) -> Self {
+        needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
+        Self {
+            machine: demo::describe_machine(&kernels::find_kernel(kernel).unwrap()).unwrap(),
+            archive: Archive::default(),
+        }
+    }
+
+    /// busybox and bpftool.
+    pub fn with_tools(mut self) -> Self {
+        needs::ensure_needs(&[&GuestTools]).unwrap();
+        image::add_tools(&mut self.archive, &guest_tools::find_tools().unwrap()).unwrap();
+        self
+    }
+
+    /// The program of a lesson, by its number.
+    pub fn with_lesson(self, number: &str) -> Self {
+        needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+        let lessons = catalog::read_lessons().unwrap();
+        let lesson = catalog::find_lesson(&lessons, number).unwrap();
+        self.with_program(&build::build_lesson(lesson).unwrap())
+    }
+
+    /// As `/bin/NAME`.
+    pub fn with_program(mut self, path: &Path) -> Self {
+        image::add_program(&mut self.archive, path).unwrap();
+        self
+    }
+
+    /// The path begins below the guest's root.
+    pub fn with_file(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.archive.file(path, 0o644, bytes).unwrap();
+        self
+    }
+
+    /// With the machine changed.
+    pub fn with_machine(self, change: impl FnOnce(Machine) -> Machine) -> Self {
+        Self {
+            machine: change(self.machine),
+            ..self
+        }
+    }
+
+    pub fn start(self) -> Started {
+        start(&self.machine, &self.archive.finish().unwrap())
+    }
+
+    /// Only with these programs, which a part of xtask has put together.
+    pub fn start_with(self, programs: &Programs) -> Started {
+        start(&self.machine, programs)
+    }
+}
+
+fn start(machine: &Machine, programs: &Programs) -> Started {
+    testvm::start_guest(machine, programs)
+        .map_err(Failure::into_error)
+        .unwrap()
+}
