@@ -12,19 +12,20 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use checkout::workspace;
+use common::checkout_copy::CheckoutCopy;
 use common::{Run, stderr, stdout, wait_for};
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
 use rustix::fs::inotify;
 use rustix::process::{Resource, Signal, getrlimit, kill_process, setrlimit};
 use rustix::termios::tcgetattr;
+use xtask::pipeline::answer_build;
 
-/// A learner with a record of progress of his own. The answers in the checkout are put back at the
-/// end.
+/// A learner in a copy of the checkout, with a record of progress of his own.
 struct Learner {
     exercise: Exercise,
+    checkout: CheckoutCopy,
     progress: tempfile::TempDir,
-    before: Vec<(PathBuf, Vec<u8>)>,
     kept: Vec<PathBuf>,
     _alone: MutexGuard<'static, ()>,
 }
@@ -35,17 +36,10 @@ impl Learner {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let exercises = exercises::read_exercises().unwrap();
-        let exercise = exercises::find_exercise(&exercises, name).unwrap().clone();
-        let path = |implementation| exercise.source(Variant::Answer, implementation);
-        let before = exercise
-            .implementations()
-            .map(path)
-            .map(|path| (path.clone(), fs::read(path).unwrap()));
-        let before = before.collect();
         let learner = Self {
-            exercise,
+            exercise: exercises::find_exercise(&exercises, name).unwrap().clone(),
+            checkout: CheckoutCopy::open(),
             progress: tempfile::tempdir().unwrap(),
-            before,
             kept: Vec::new(),
             _alone: alone,
         };
@@ -58,16 +52,25 @@ impl Learner {
         learner
     }
 
+    fn source(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+        self.checkout
+            .path(&self.exercise.source(variant, implementation))
+    }
+
     fn text(&self, variant: Variant, implementation: Implementation) -> Vec<u8> {
-        fs::read(self.exercise.source(variant, implementation)).unwrap()
+        fs::read(self.source(variant, implementation)).unwrap()
     }
 
     fn write(&self, implementation: Implementation, text: &[u8]) {
-        fs::write(self.exercise.source(Variant::Answer, implementation), text).unwrap();
+        fs::write(self.source(Variant::Answer, implementation), text).unwrap();
+    }
+
+    fn has_starter(&self, implementation: Implementation) -> bool {
+        self.text(Variant::Answer, implementation) == self.text(Variant::Starter, implementation)
     }
 
     fn run(&self, arguments: &[&str]) -> Run {
-        let mut run = Run::new(arguments);
+        let mut run = self.checkout.run(arguments);
         run.command
             .env("XTASK_PROGRESS", self.progress.path())
             .stdin(Stdio::null());
@@ -80,31 +83,18 @@ impl Learner {
         let mut run = self.run(&[&[command, name.as_str()], flags].concat());
         let output: Output = run.output();
         assert_eq!(run.left_behind(), [""; 0]);
-        let kept = stderr(&output);
-        let kept = kept
-            .lines()
-            .filter_map(|line| line.strip_prefix("your answer is kept: "));
-        self.kept
-            .extend(kept.map(|path| workspace::root().join(path)));
-        (
-            output.status.code().unwrap(),
-            stdout(&output) + &stderr(&output),
-        )
+        let said = stderr(&output);
+        for line in said.lines() {
+            if let Some(path) = line.strip_prefix("your answer is kept: ") {
+                self.kept
+                    .push(self.checkout.path(&workspace::root().join(path)));
+            }
+        }
+        (output.status.code().unwrap(), stdout(&output) + &said)
     }
 
     fn progress(&self) -> String {
         fs::read_to_string(self.progress.path().join(".progress")).unwrap_or_default()
-    }
-}
-
-impl Drop for Learner {
-    fn drop(&mut self) {
-        for (path, text) in &self.before {
-            fs::write(path, text).unwrap();
-        }
-        for path in &self.kept {
-            fs::remove_file(path).unwrap();
-        }
     }
 }
 
@@ -158,7 +148,7 @@ fn from_the_starter_to_done_and_back() {
     assert!(code == 2 && said.contains("A copy is kept"), "{said}");
     let (code, said) = learner.types("reset", &["--yes"]);
     assert_eq!(code, 0, "{said}");
-    assert!(!learner.exercise.is_begun(Implementation::Aya));
+    assert!(learner.has_starter(Implementation::Aya));
     let kept = learner.kept.last().unwrap();
     assert_eq!(
         fs::read(kept).unwrap(),
@@ -217,7 +207,8 @@ fn what_the_verifier_rejects_is_explained() {
         answer["checked"].as_str().unwrap().ends_with('Z'),
         "{answer}"
     );
-    let log = fs::read(workspace::root().join(answer["log"].as_str().unwrap())).unwrap();
+    let log = workspace::root().join(answer["log"].as_str().unwrap());
+    let log = fs::read(learner.checkout.path(&log)).unwrap();
     assert!(
         String::from_utf8(log)
             .unwrap()
@@ -331,6 +322,21 @@ fn a_lesson_means_its_first_exercise_that_is_not_done() {
             stderr(&output)
         );
     }
+}
+
+/// Whoever learns in this checkout has answers there.
+#[test]
+fn the_readers_own_checkout_stays_as_it_is() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let answers = Implementation::ALL.map(|it| learner.exercise.source(Variant::Answer, it));
+    let read_all = || answers.clone().map(|path| fs::read(path).unwrap());
+    let before = read_all();
+    learner.write(Implementation::Aya, b"half an answer");
+    let (code, said) = learner.types("reset", &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(fs::read(&learner.kept[0]).unwrap(), b"half an answer");
+    learner.write(Implementation::Libbpf, b"another");
+    assert_eq!(read_all(), before);
 }
 
 #[test]
@@ -458,12 +464,9 @@ fn a_line_that_no_kernel_accepts_is_named() {
             "{name}: {said}"
         );
         assert!(said.contains("write instead: "), "{name}: {said}");
-        let built = xtask::pipeline::answer_build::find_program(
-            &learner.exercise,
-            Implementation::Aya,
-            Variant::Answer,
-        );
-        fs::copy(built, folder.path().join(name)).unwrap();
+        let built =
+            answer_build::find_program(&learner.exercise, Implementation::Aya, Variant::Answer);
+        fs::copy(learner.checkout.path(&built), folder.path().join(name)).unwrap();
         places.push(place);
         if *name == "unwrap" {
             let said = stdout(&learner.run(&["explain", "--last"]).output());
@@ -590,12 +593,7 @@ fn what_does_not_build_or_is_gone() {
         "{said}"
     );
 
-    fs::remove_file(
-        learner
-            .exercise
-            .source(Variant::Answer, Implementation::Aya),
-    )
-    .unwrap();
+    fs::remove_file(learner.source(Variant::Answer, Implementation::Aya)).unwrap();
     let (code, said) = learner.types("check", &[]);
     assert!(
         code == 2 && said.contains("aya/src/main.rs has gone"),
@@ -607,7 +605,7 @@ fn what_does_not_build_or_is_gone() {
     );
     let (code, said) = learner.types("reset", &["--yes"]);
     assert_eq!(code, 0, "{said}");
-    assert!(!learner.exercise.is_begun(Implementation::Aya));
+    assert!(learner.has_starter(Implementation::Aya));
 }
 
 #[test]
@@ -638,7 +636,8 @@ fn names_and_flags_that_make_no_sense() {
 fn progress_that_cannot_be_written_costs_nothing() {
     let mut learner = Learner::at("03/count-by-comm");
     let name = learner.exercise.name.clone();
-    let output = Run::new(&["hint", &name])
+    let output = learner
+        .run(&["hint", &name])
         .command
         .env("XTASK_PROGRESS", "/sys")
         .output()
@@ -686,7 +685,7 @@ fn ctrl_c_in_the_middle_of_a_check() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn two_checks_at_once() {
-    let mut learner = Learner::at("03/count-by-comm");
+    let learner = Learner::at("03/count-by-comm");
     for implementation in Implementation::ALL {
         learner.write(
             implementation,
@@ -708,7 +707,6 @@ fn two_checks_at_once() {
         learner.progress(),
         "done 03/count-by-comm aya\ndone 03/count-by-comm libbpf\n"
     );
-    learner.kept.clear();
 }
 
 /// On a real terminal, key by key.

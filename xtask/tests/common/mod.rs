@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+pub mod checkout_copy;
 pub mod fake_qemu;
 pub mod test_vm;
 
