@@ -465,8 +465,8 @@ mod tests {
 
     #[test]
     fn only_the_wanted_version_of_a_download_is_taken() {
-        let folder = std::env::temp_dir().join(format!("xtask-apt-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path();
         let (old, new) = ("tool_1%3a1.9-1_amd64.deb", "tool_1%3a1.10-1_amd64.deb");
         for name in [old, new, "toolbox_3_amd64.deb"] {
             fs::write(folder.join(name), "").unwrap();
@@ -476,15 +476,14 @@ mod tests {
             version: "1:1.10-1".to_owned(),
             ..Package::default()
         };
-        drop_other_versions(&folder, &package).unwrap();
+        drop_other_versions(folder, &package).unwrap();
         assert!(!folder.join(old).exists() && folder.join("toolbox_3_amd64.deb").exists());
         assert_eq!(
-            downloaded(&folder, &file_start(&package)).unwrap(),
+            downloaded(folder, &file_start(&package)).unwrap(),
             folder.join(new)
         );
         fs::remove_file(folder.join(new)).unwrap();
-        assert!(downloaded(&folder, &file_start(&package)).is_err());
-        fs::remove_dir_all(folder).unwrap();
+        assert!(downloaded(folder, &file_start(&package)).is_err());
     }
 
     #[test]
@@ -515,14 +514,14 @@ mod tests {
 
     #[test]
     fn lists_of_earlier_runs_are_forgotten() {
-        let site = std::env::temp_dir().join(format!("xtask-lists-{}", std::process::id()));
-        forget_lists(&site).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let site = directory.path();
+        forget_lists(site).unwrap();
         let suite = site.join("apt/trixie");
         fs::create_dir_all(suite.join("lists")).unwrap();
         fs::write(suite.join(FETCHED), "").unwrap();
-        forget_lists(&site).unwrap();
+        forget_lists(site).unwrap();
         assert!(!suite.join(FETCHED).exists() && suite.join("lists").exists());
-        fs::remove_dir_all(site).unwrap();
     }
 
     #[test]

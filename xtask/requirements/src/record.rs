@@ -183,14 +183,13 @@ fn sums(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("xtask-record-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("below")).unwrap();
-        fs::write(folder.join("image"), "a kernel").unwrap();
-        fs::write(folder.join("below/with space"), "a module").unwrap();
-        folder
+    fn directory_with_files() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fs::create_dir_all(path.join("below")).unwrap();
+        fs::write(path.join("image"), "a kernel").unwrap();
+        fs::write(path.join("below/with space"), "a module").unwrap();
+        directory
     }
 
     fn set_time(file: &Path, seconds: u64) {
@@ -205,36 +204,37 @@ mod tests {
 
     #[test]
     fn whole_until_a_file_changes_in_size_or_content_or_goes() {
-        let dir = folder("whole");
-        assert_eq!(glance(&dir), State::Absent);
-        write(&dir).unwrap();
-        assert_eq!((glance(&dir), inspect(&dir)), (State::Whole, State::Whole));
-        assert_eq!(bytes(&dir), 16);
+        let directory = directory_with_files();
+        let dir = directory.path();
+        assert_eq!(glance(dir), State::Absent);
+        write(dir).unwrap();
+        assert_eq!((glance(dir), inspect(dir)), (State::Whole, State::Whole));
+        assert_eq!(bytes(dir), 16);
 
         fs::write(dir.join("image"), "a kern").unwrap();
-        assert_eq!(glance(&dir), State::Changed, "cut off");
+        assert_eq!(glance(dir), State::Changed, "cut off");
 
         fs::write(dir.join("image"), "a kErnel").unwrap();
         set_time(&dir.join("image"), 1_000_000);
-        assert_eq!(glance(&dir), State::Changed, "same size, other content");
+        assert_eq!(glance(dir), State::Changed, "same size, other content");
 
         fs::write(dir.join("image"), "a kernel").unwrap();
         fs::remove_file(dir.join("below/with space")).unwrap();
         assert_eq!(
-            (glance(&dir), inspect(&dir)),
+            (glance(dir), inspect(dir)),
             (State::Changed, State::Changed),
             "gone"
         );
-        fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
     fn records_are_no_part_of_the_record() {
-        let dir = folder("own");
+        let directory = directory_with_files();
+        let dir = directory.path();
         for name in ["record.partial", "record.4711", "below/record"] {
             fs::write(dir.join(name), "left behind").unwrap();
         }
-        write(&dir).unwrap();
+        write(dir).unwrap();
         let text = fs::read_to_string(dir.join(FILE)).unwrap();
         let names: Vec<&str> = text
             .lines()
@@ -242,21 +242,20 @@ mod tests {
             .collect();
         assert_eq!(names, ["below/record", "below/with space", "image"]);
         assert!(!dir.join(format!("record.{}", std::process::id())).exists());
-        fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
     fn copied_cache_with_new_times_is_whole() {
-        let dir = folder("copied");
-        write(&dir).unwrap();
+        let directory = directory_with_files();
+        let dir = directory.path();
+        write(dir).unwrap();
         set_time(&dir.join("image"), 1_000_000);
-        assert_eq!(glance(&dir), State::Whole);
+        assert_eq!(glance(dir), State::Whole);
         assert!(
             fs::read_to_string(dir.join(FILE))
                 .unwrap()
                 .contains(" 1000000 image"),
             "the new time is recorded"
         );
-        fs::remove_dir_all(dir).unwrap();
     }
 }
