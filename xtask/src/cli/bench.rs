@@ -17,10 +17,50 @@ only to try the kernel is left out: programs without BTF, and libbpf's det_arg_c
                 would mean something, but it can count; the way into and out of the program counts too
 Lessons that can measure themselves do so on this machine's own kernel, if it lets you.
 
+JSON: an object a line, for each program, and for each case that a lesson measures itself (fields
+may be added)
+  lesson             01-hello-kprobe
+  kernel             its release
+  rounds             of a program: how often it was measured; figures are medians
+  program            of a program: its name
+  type               of a program: kprobe
+  here               of a case: true if on this machine's own kernel
+  case               of a case: its name and sizes, in the lesson's own words
+  aya                of a program: null if aya has none
+    instructions     as above, as the next three; null if not known
+    jited_bytes      machine code
+    verified_instructions
+    executed_per_run
+    runs             how often it ran
+    ns_per_run       of a case: null in an emulated VM, where a time means nothing
+  libbpf             the same as aya
+  ratio              of aya to libbpf
+    instructions     and so on
+    jited_bytes
+    verified_instructions
+    executed_per_run
+    ns_per_run
+  above_aim          of a program: the figures whose ratio is above 1.15; of a case: whether it is
+
 Examples:
   cargo xtask bench                   all lessons on the default kernel
   cargo xtask bench 01 --kernel all   one lesson on all kernels
   cargo xtask bench run               what `cargo xtask run` costs beyond the boot of its kernel";
+
+const BENCH_RUN_HELP: &str = "\
+JSON: an object a line, for each kernel (fields may be added)
+  kernel             its release
+  accelerator        kvm or tcg
+  rounds             how often each was measured; times are medians
+  bare_boot_seconds  until a kernel whose init does nothing has ended
+  run_seconds        of cargo xtask run
+  ratio              of run to bare boot
+  another_lesson_seconds
+                     what a second lesson in the same VM adds
+  another_step_seconds
+                     what a step that does nothing adds
+  base_bytes         of the initial file system that all lessons share
+  lesson_bytes       of what a lesson adds to it";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -46,6 +86,7 @@ pub struct BenchArguments {
 #[derive(Debug, Subcommand)]
 pub enum OtherMeasurement {
     /// What `run` costs beyond the boot of its kernel
+    #[command(after_help = BENCH_RUN_HELP)]
     Run {
         /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
         #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]

@@ -13,11 +13,27 @@ pub const CHECK_HELP: &str = "\
 The judge is outside of what you edit: in a VM it loads your program (with aya if it is in Rust, with libbpf if it is in
 C), gives it something to see, and looks at its maps. What it does differs on each run.
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints the score.
-JSON: an object with \"version\" (1), \"passed\" and \"of\" (answers), and \"exercises\", each with \"exercise\", \"implementation\",
-\"kernel\" (null if it needs none), \"passed\", \"warnings\" (the compiler's) and \"checks\"; a check has \"check\" (its name),
-\"verdict\" (passed, failed, rejected, not run), \"why\", \"log\" (the verifier's, if it rejected), \"note\" (what the judge
-adds to that, or null), \"site\" and \"forbidden_calls\" (the line that the verifier refused, and lines that can panic, as
-in `cargo xtask explain --help`) and \"seconds\". Fields may be added.";
+
+JSON (fields may be added):
+  version            1
+  passed             how many answers are right
+  of                 how many there are
+  exercises          each with
+    exercise         03/count-by-comm
+    implementation   aya or libbpf
+    kernel           6.12; null if it needs none
+    passed           true if the answer is right
+    warnings         the compiler's
+    checks           each with
+      check          its name
+      verdict        passed, failed, rejected or not run
+      why            in a sentence, or null
+      log            the verifier's, if it rejected the program; or null
+      note           what the judge adds to that, or null
+      site           the line that the verifier refused, as in cargo xtask explain --help
+      forbidden_calls
+                     lines that can panic, and the like: as in cargo xtask explain --help
+      seconds        how long it took";
 
 #[derive(Debug, Parser)]
 pub struct CheckArguments {

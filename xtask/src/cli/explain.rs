@@ -23,37 +23,68 @@ Exit codes:
   1  a log without a rejection, a rejection with an unknown message, or no log at all; an object without such a line
   2  the file is not there, no class has this name, or the last check rejected nothing
 
-JSON (fields may be added, none is removed or changes its meaning while `version` is 1; --object without a log prints
-`version` and `forbidden_calls` only):
-  version    1
-  verdict    explained, unknown, no-rejection or no-log: that of the first program
-  answer     with --last: exercise, implementation, kernel, checked (when, UTC), log (its file); else null
-  programs   the rejected ones first; each with
-    verdict    as above
-    name       the program's, or null
-    class      slug, title, rule, fix_c, fix_rust; null if not explained
-    messages   the decisive line first: line (its number in the input) and text
-    insn       the refused instruction: pc, opcode, text; or null
-    source     text, file and line of its source; or null
-    register   the number of the register that the message names, or null
-    finding    known: sentences about what the verifier knew; missing: what was missing, or null
-    diagnosis  of Linux 7.3: category, problem, reason, suggestion; or null
-    processed  instructions that the verifier went through, or null
-    errno      the system call's error number, or null
-    truncated  true if a part of the log is missing
-    gallery    the entry of the gallery, or null
-    site       with an object: file, line and column that the refused instruction comes from, through functions of
-               libraries; or null
-  forbidden_calls
-             with an object: calls that no kernel accepts, each with
-    kind       index, slice-range, copy-length, unwrap, expect, division, overflow, borrow, assertion, argument, panic,
-               pointer, missing-memory-function, missing-function, trap
-    panic      true for a panic of Rust
-    program    the program that leads to it
-    callee     the function that is called, or null for a call through a pointer
-    site       file, line and column of the line that was written by hand, or null
-    reason     why, in a sentence
-    instead    what to write in place of it";
+JSON (fields may be added, none is removed or changes its meaning while `version` is 1; --object
+without a log prints `version` and `forbidden_calls` only, --code `version` and `class`, --code all
+`version` and `classes`):
+  version            1
+  verdict            explained, unknown, no-rejection or no-log: that of the first program
+  answer             with --last; else null
+    exercise         03/count-by-comm
+    implementation   aya or libbpf
+    kernel           6.12, or the path of a kernel
+    checked          when, in UTC
+    log              its file
+  programs           the rejected ones first; each with
+    verdict          as above
+    name             the program's, or null
+    class            null if not explained
+      slug           its name
+      title          what is wrong, in a few words
+      rule           what the verifier demands
+      fix_c          what to do in C
+      fix_rust       what to do in Rust
+    messages         the decisive line first
+      line           its number in the input
+      text           without its number
+    insn             the refused instruction, or null
+      pc             its number
+      opcode         as a number
+      text           as the verifier prints it
+    source           the line of its source, or null
+      text           the line
+      file           its file, or null
+      line           its number, or null
+    register         the number of the register that the message names, or null
+    finding          from the verifier's state
+      known          sentences about what the verifier knew
+      missing        what was missing, or null
+    diagnosis        of Linux 7.3, or null
+      category       Memory Safety
+      problem        in a few words
+      reason         in a sentence or two
+      suggestion     what to do
+    processed        instructions that the verifier went through, or null
+    errno            the system call's error number, or null
+    truncated        true if a part of the log is missing
+    gallery          the entry of the gallery, or null
+    site             with an object: where the refused instruction comes from, through functions of
+                     libraries
+      file           its path
+      line           from 1
+      column         0 if it is not known
+  forbidden_calls    with an object: calls that no kernel accepts, each with
+    kind             index, slice-range, copy-length, unwrap, expect, division, overflow, borrow,
+                     assertion, argument, panic, pointer, missing-memory-function, missing-function,
+                     trap
+    panic            true for a panic of Rust
+    program          the program that leads to it
+    callee           the function that is called, or null for a call through a pointer
+    site             the line that was written by hand, or null
+      file           its path
+      line           from 1
+      column         0 if it is not known
+    reason           why, in a sentence
+    instead          what to write in place of it";
 
 #[derive(Debug, Parser)]
 pub struct ExplainArguments {

@@ -4,6 +4,22 @@ use clap::Parser;
 
 use crate::commands::list::{ListOptions, Listing};
 
+pub const LIST_HELP: &str = "\
+JSON: an array of lessons, each with (fields may be added)
+  number             01
+  name               hello-kprobe
+  title              what it is about
+  hooks              what its programs attach to
+  maps               the types of its maps
+  oldest_kernel      the first that it runs on
+  why                why none before
+  implementations    aya, libbpf
+  exercises          each with
+    name             03/count-by-comm
+    title            what it is about
+    implementations  in which it can be solved: aya is Rust, libbpf is C
+    done             true if one of them is right";
+
 #[derive(Debug, Parser)]
 pub struct ListArguments {
     /// Only the exercises that are not done

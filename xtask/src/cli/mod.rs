@@ -8,6 +8,8 @@ mod explain;
 mod gallery;
 mod hint;
 mod implementation;
+#[cfg(test)]
+mod json_fields;
 mod list;
 mod new;
 mod run;
@@ -55,6 +57,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Lists the lessons and their exercises
+    #[command(after_help = list::LIST_HELP)]
     List(ListArguments),
     /// Builds what is missing, runs a lesson with its demo, shows its output
     #[command(after_help = run::RUN_EXAMPLES)]
@@ -86,6 +89,7 @@ enum Command {
     #[command(after_help = explain::EXPLAIN_HELP)]
     Explain(ExplainArguments),
     /// Says what this machine has and lacks, with the fix for each
+    #[command(after_help = setup::DOCTOR_HELP)]
     Doctor(DoctorArguments),
     /// Installs all that the course needs; `run` and `test` do it by themselves
     Setup(SetupArguments),

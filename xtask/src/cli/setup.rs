@@ -4,6 +4,13 @@ use clap::Parser;
 
 use crate::commands::setup::SetupOptions;
 
+pub const DOCTOR_HELP: &str = "\
+JSON: an array (fields may be added)
+  item               what was looked at
+  state              ok, note (it works without, at a cost) or missing
+  found              what is there
+  fix                what to type; left out if nothing is to be done";
+
 #[derive(Debug, Parser)]
 pub struct DoctorArguments {
     /// Print JSON

@@ -17,14 +17,27 @@ Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
   cargo xtask verify program.bpf.o --json          a line for each program on each kernel
-JSON: one object a line, with \"object\", \"program\" and \"section\" (both empty if it is about the whole object), \"loader\"
-(libbpf, aya, or null if neither was reached), \"kernel\" (5.10), \"release\" (5.10.223-...) and \"verdict\", which is one of
-  accepted  \"instructions\", \"machine_code_bytes\", \"processed\" (instructions that the verifier followed, with all paths);
-            null where the kernel does not tell
-  rejected  \"error\" (the kernel's error number, as text), \"reason\" (the decisive line), \"class\" (for cargo xtask explain
-            --code; null if unknown), \"log\", \"site\" and \"forbidden_calls\" (as in cargo xtask explain --help)
-  failed    \"error\": it did not come as far as the verifier, or took too long; \"forbidden_calls\"
-Fields may be added; none goes or changes its meaning.";
+
+JSON: an object a line (fields may be added; none goes or changes its meaning)
+  object             the file
+  program            its name; empty if it is about the whole object
+  section            empty if it is about the whole object
+  loader             libbpf, aya, or null if neither was reached
+  kernel             5.10
+  release            5.10.223-...
+  verdict            accepted, rejected, or failed: it did not come as far as the verifier, or took
+                     too long
+  instructions       if accepted, after verification; null where the kernel does not tell
+  machine_code_bytes
+                     if accepted; null where the kernel does not tell
+  processed          if accepted: instructions that the verifier followed, with all paths; null
+                     where the kernel does not tell
+  error              if rejected, the kernel's error number as text; if failed, why
+  reason             if rejected: the decisive line
+  class              if rejected: for cargo xtask explain --code; null if unknown
+  log                if rejected
+  site               if rejected: the refused line, as in cargo xtask explain --help
+  forbidden_calls    if rejected or failed: as in cargo xtask explain --help";
 
 #[derive(Debug, Parser)]
 pub struct VerifyArguments {

@@ -11,13 +11,13 @@ use course::progress::Progress;
 use course::{Implementation, choice};
 use kernel::Kernel;
 use problem::{Exit, Problem};
-use serde_json::{Value, json};
+use serde::Serialize;
 use testvm::{Failure, HeadStart};
 
 use crate::output::indent::indent_lines;
 use crate::output::screen::{self, Mark};
 use crate::pipeline::answer_build::{self, Built, Program, shown};
-use crate::pipeline::forbidden::LineReport;
+use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 use crate::pipeline::judging::{self, Candidate, Checked, Verdict, failed};
 use crate::pipeline::rejection::{self, Rejection};
 use crate::pipeline::selection::Selection;
@@ -524,46 +524,114 @@ fn count(reports: &[Report]) -> String {
     format!("{right} of {}", reports.len())
 }
 
-/// The form is told in `check --help`.
-fn as_json(reports: &[Report]) -> Result<String> {
-    let exercises: Vec<Value> = reports.iter().map(report_as_json).collect();
-    let done = reports.iter().filter(|report| report.passed()).count();
-    let all = json!({ "version": 1, "passed": done, "of": reports.len(), "exercises": exercises });
-    Ok(serde_json::to_string_pretty(&all)? + "\n")
+/// What `check --json` prints; `check --help` tells the fields.
+#[derive(Serialize)]
+struct ScoreJson<'a> {
+    version: u32,
+    passed: usize,
+    of: usize,
+    exercises: Vec<AnswerJson<'a>>,
 }
 
-fn report_as_json(report: &Report) -> Value {
-    let check = |Checked {
-                     name,
-                     verdict,
-                     took,
-                 }: &Checked| {
+#[derive(Serialize)]
+struct AnswerJson<'a> {
+    exercise: &'a str,
+    implementation: Implementation,
+    kernel: Option<&'a str>,
+    passed: bool,
+    warnings: &'a str,
+    checks: Vec<CheckJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    check: &'a str,
+    verdict: &'static str,
+    why: Option<&'a str>,
+    log: Option<&'a str>,
+    note: Option<&'a str>,
+    site: Option<SiteJson>,
+    forbidden_calls: Vec<ForbiddenCallJson>,
+    seconds: f64,
+}
+
+impl<'a> CheckJson<'a> {
+    fn new(report: &Report, checked: &'a Checked) -> Self {
+        let Checked {
+            name,
+            verdict,
+            took,
+        } = checked;
         let lines = report.lines(name, verdict);
         let (verdict, why, log, note) = match verdict {
             Verdict::Passed => ("passed", None, None, None),
             Verdict::NotRun => ("not run", None, None, None),
-            Verdict::Failed { why } => ("failed", Some(why), None, None),
+            Verdict::Failed { why } => ("failed", Some(why.as_str()), None, None),
             Verdict::Rejected {
                 error, log, note, ..
-            } => ("rejected", Some(error), Some(log), note.as_ref()),
+            } => (
+                "rejected",
+                Some(error.as_str()),
+                Some(log.as_str()),
+                note.as_deref(),
+            ),
         };
-        json!({
-            "check": name,
-            "verdict": verdict,
-            "why": why,
-            "log": log,
-            "note": note,
-            "site": lines.site_as_json(),
-            "forbidden_calls": lines.as_json(),
-            "seconds": took.as_secs_f64(),
-        })
+        Self {
+            check: name,
+            verdict,
+            why,
+            log,
+            note,
+            site: lines.site_as_json(),
+            forbidden_calls: lines.as_json(),
+            seconds: took.as_secs_f64(),
+        }
+    }
+}
+
+impl<'a> AnswerJson<'a> {
+    fn new(report: &'a Report) -> Self {
+        let checks = report.checks.iter();
+        Self {
+            exercise: &report.exercise.name,
+            implementation: report.implementation,
+            kernel: (report.exercise.about.place == Place::Kernel).then_some(&report.place),
+            passed: report.passed(),
+            warnings: &report.warnings,
+            checks: checks.map(|it| CheckJson::new(report, it)).collect(),
+        }
+    }
+}
+
+fn as_json(reports: &[Report]) -> Result<String> {
+    let score = ScoreJson {
+        version: 1,
+        passed: reports.iter().filter(|report| report.passed()).count(),
+        of: reports.len(),
+        exercises: reports.iter().map(AnswerJson::new).collect(),
     };
-    json!({
-        "exercise": report.exercise.name,
-        "implementation": report.implementation,
-        "kernel": (report.exercise.about.place == Place::Kernel).then_some(&report.place),
-        "passed": report.passed(),
-        "warnings": report.warnings,
-        "checks": report.checks.iter().map(check).collect::<Vec<_>>(),
-    })
+    Ok(serde_json::to_string_pretty(&score)? + "\n")
+}
+
+#[cfg(test)]
+pub fn json_sample() -> Result<String> {
+    let rejected = Verdict::Rejected {
+        program: "count".to_owned(),
+        error: "Permission denied".to_owned(),
+        log: "R0 invalid mem access 'scalar'".to_owned(),
+        note: None,
+    };
+    let check = Checked {
+        name: "verifier accepts it".to_owned(),
+        verdict: rejected,
+        took: Duration::from_secs(1),
+    };
+    let exercise = exercises::read_exercises()?.swap_remove(0);
+    as_json(&[Report {
+        exercise,
+        implementation: Implementation::Aya,
+        place: kernel::DEFAULT.to_owned(),
+        warnings: String::new(),
+        checks: vec![check],
+    }])
 }

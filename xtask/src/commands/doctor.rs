@@ -498,6 +498,11 @@ fn table(items: &[Item]) -> String {
 }
 
 #[cfg(test)]
+pub fn json_sample() -> Result<String> {
+    Ok(serde_json::to_string(&[missing("QEMU", "none", SETUP)])?)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use course::entry;
+use course::{Implementation, entry};
 use problem::{Exit, Problem, find_similar};
-use serde_json::{Value, json};
+use serde::Serialize;
 use verifier_log::{Class, Program, Report, Verdict, class, clean};
 
 use crate::commands::check;
 use crate::output::indent::indent_lines;
 use crate::output::screen;
 use crate::pipeline::answer_build::shown;
-use crate::pipeline::forbidden::LineReport;
+use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 use crate::pipeline::rejection::{self, Rejection};
 
 /// What to explain.
@@ -103,7 +103,13 @@ fn show(
 /// What an object file tells without a log.
 fn object_alone(lines: &LineReport, json: bool) -> Result<Exit> {
     let text = match (json, lines.calls.is_empty()) {
-        (true, _) => pretty(&json!({"version": 1, "forbidden_calls": lines.as_json()}))?,
+        (true, _) => {
+            let forbidden_calls = lines.as_json();
+            pretty(&ObjectJson {
+                version: 1,
+                forbidden_calls,
+            })?
+        }
         (false, true) => NO_FORBIDDEN_CALL.to_owned(),
         (false, false) => lines.as_text(),
     };
@@ -152,12 +158,16 @@ fn unreadable(file: &Path, error: &io::Error) -> Problem {
 fn code(name: &str, json: bool) -> Result<Exit> {
     let text = match (name, class::find(name)) {
         ("all", _) if json => {
-            pretty(&json!({"version": 1, "classes": class::all().collect::<Vec<_>>()}))?
+            let classes = class::all().collect();
+            pretty(&ClassesJson {
+                version: 1,
+                classes,
+            })?
         }
         ("all", _) => class::all()
             .map(|class| format!("{:<28} {}\n", class.slug, class.title))
             .collect(),
-        (_, Some(class)) if json => pretty(&json!({"version": 1, "class": class}))?,
+        (_, Some(class)) if json => pretty(&ClassJson { version: 1, class })?,
         (_, Some(class)) => format!("{}: {}\n{}", class.slug, class.title, advice(class)),
         (_, None) => return Err(no_class(name).into()),
     };
@@ -208,47 +218,93 @@ fn answer_as_text(rejection: &Rejection) -> String {
         .concat()
 }
 
+/// What `explain --json` prints about a log; `explain --help` tells the fields.
+#[derive(Serialize)]
+struct ExplanationJson<'a> {
+    version: u32,
+    verdict: Verdict,
+    answer: Option<RejectedAnswerJson<'a>>,
+    programs: Vec<ProgramJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forbidden_calls: Vec<ForbiddenCallJson>,
+}
+
+/// What `--object` alone prints.
+#[derive(Serialize)]
+struct ObjectJson {
+    version: u32,
+    forbidden_calls: Vec<ForbiddenCallJson>,
+}
+
+/// What `--code NAME` prints.
+#[derive(Serialize)]
+struct ClassJson {
+    version: u32,
+    class: &'static Class,
+}
+
+/// What `--code all` prints.
+#[derive(Serialize)]
+struct ClassesJson {
+    version: u32,
+    classes: Vec<&'static Class>,
+}
+
+/// With `--last`: whose log it is.
+#[derive(Serialize)]
+struct RejectedAnswerJson<'a> {
+    exercise: &'a str,
+    implementation: Implementation,
+    kernel: &'a str,
+    checked: String,
+    log: String,
+}
+
+#[derive(Serialize)]
+struct ProgramJson<'a> {
+    #[serde(flatten)]
+    program: &'a Program,
+    gallery: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteJson>,
+}
+
 fn as_json(report: &Report, rejection: Option<&Rejection>, lines: &LineReport) -> Result<String> {
-    let mut programs = report
+    let mut programs: Vec<ProgramJson<'_>> = report
         .programs
         .iter()
-        .map(program_as_json)
-        .collect::<Result<Vec<_>>>()?;
-    if let (Some(first), Some(_)) = (programs.first_mut(), &lines.site) {
-        first["site"] = lines.site_as_json();
+        .map(|program| ProgramJson {
+            program,
+            gallery: program.class.and_then(|class| entry_of(class.slug)),
+            site: None,
+        })
+        .collect();
+    // What the object tells is about the first program.
+    if let Some(first) = programs.first_mut() {
+        first.site = lines.site_as_json();
     }
-    let answer = rejection.map(
-        |Rejection {
-             exercise,
-             implementation,
-             kernel,
-             when,
-             ..
-         }| {
-            json!({
-                "exercise": exercise,
-                "implementation": implementation,
-                "kernel": kernel,
-                "checked": humantime::format_rfc3339_seconds(*when).to_string(),
-                "log": shown(&rejection::log_file()),
-            })
-        },
-    );
-    let mut value =
-        json!({"version": 1, "verdict": report.verdict, "answer": answer, "programs": programs});
-    if !lines.calls.is_empty() {
-        value["forbidden_calls"] = lines.as_json();
-    }
-    pretty(&value)
+    pretty(&ExplanationJson {
+        version: 1,
+        verdict: report.verdict,
+        answer: rejection.map(RejectedAnswerJson::new),
+        programs,
+        forbidden_calls: lines.as_json(),
+    })
 }
 
-fn program_as_json(program: &Program) -> Result<Value> {
-    let mut value = serde_json::to_value(program).context("failed to write JSON")?;
-    value["gallery"] = json!(program.class.and_then(|class| entry_of(class.slug)));
-    Ok(value)
+impl<'a> RejectedAnswerJson<'a> {
+    fn new(rejection: &'a Rejection) -> Self {
+        Self {
+            exercise: &rejection.exercise,
+            implementation: rejection.implementation,
+            kernel: &rejection.kernel,
+            checked: humantime::format_rfc3339_seconds(rejection.when).to_string(),
+            log: shown(&rejection::log_file()),
+        }
+    }
 }
 
-fn pretty(value: &Value) -> Result<String> {
+fn pretty(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).context("failed to write JSON")? + "\n")
 }
 
@@ -446,3 +502,19 @@ A log has lines like these; loaders print it when a program is rejected:
 With libbpf, set a print function; with aya, print the whole error: `{:?}` of an anyhow error, or `LoadError`'s
 `verifier_log`; with cilium/ebpf, `%+v` of the VerifierError.
 ";
+
+/// Of the newest kernel, which tells the most.
+#[cfg(test)]
+pub fn json_sample() -> Result<String> {
+    let logs = checkout::workspace::root().join("xtask/verifier-log/tests/logs");
+    let log = std::fs::read(logs.join("index-7.3.log"))?;
+    let rejection = Rejection {
+        exercise: "03/count-by-comm".to_owned(),
+        implementation: Implementation::Aya,
+        kernel: "6.12".to_owned(),
+        when: std::time::SystemTime::UNIX_EPOCH,
+        log: String::new(),
+    };
+    let report = verifier_log::explain(&log);
+    as_json(&report, Some(&rejection), &LineReport::sample())
+}

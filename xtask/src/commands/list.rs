@@ -6,7 +6,7 @@ use course::catalog::{self, Lesson};
 use course::exercises::{self, Exercise};
 use course::progress::Progress;
 use problem::Exit;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::output::screen;
 
@@ -179,33 +179,56 @@ fn or_none(names: &[String]) -> String {
     }
 }
 
+/// A lesson in the array that `list --json` prints; `list --help` tells the fields.
+#[derive(Serialize)]
+struct LessonJson<'a> {
+    number: &'a str,
+    name: &'a str,
+    title: &'a str,
+    hooks: &'a [String],
+    maps: &'a [String],
+    oldest_kernel: &'a str,
+    why: &'a str,
+    implementations: [Implementation; 2],
+    exercises: Vec<ExerciseJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ExerciseJson<'a> {
+    name: &'a str,
+    title: &'a str,
+    implementations: Vec<Implementation>,
+    done: bool,
+}
+
+impl<'a> LessonJson<'a> {
+    fn new(course: &'a Course, lesson: &'a Lesson) -> Self {
+        let exercise = |exercise: &'a Exercise| ExerciseJson {
+            name: &exercise.name,
+            title: &exercise.about.title,
+            implementations: exercise.implementations().collect(),
+            done: course.progress.is_done(exercise),
+        };
+        Self {
+            number: &lesson.number,
+            name: &lesson.name,
+            title: &lesson.about.title,
+            hooks: &lesson.about.hooks,
+            maps: &lesson.about.maps,
+            oldest_kernel: &lesson.about.oldest_kernel,
+            why: &lesson.about.why,
+            implementations: Implementation::ALL,
+            exercises: course.of(lesson).map(exercise).collect(),
+        }
+    }
+}
+
 fn as_json(course: &Course) -> Result<String> {
-    let exercise = |exercise: &Exercise| {
-        json!({
-            "name": exercise.name,
-            "title": exercise.about.title,
-            "implementations": exercise.implementations().collect::<Vec<_>>(),
-            "done": course.progress.is_done(exercise),
-        })
-    };
-    let list: Vec<_> = course
-        .lessons
-        .iter()
-        .map(|lesson| {
-            json!({
-                "number": lesson.number,
-                "name": lesson.name,
-                "title": lesson.about.title,
-                "hooks": lesson.about.hooks,
-                "maps": lesson.about.maps,
-                "oldest_kernel": lesson.about.oldest_kernel,
-                "why": lesson.about.why,
-                "implementations": Implementation::ALL,
-                "exercises": course.of(lesson).map(exercise).collect::<Vec<_>>(),
-            })
-        })
+    let lessons = course.lessons.iter();
+    let lessons: Vec<LessonJson<'_>> = lessons
+        .map(|lesson| LessonJson::new(course, lesson))
         .collect();
-    Ok(serde_json::to_string_pretty(&list)? + "\n")
+    Ok(serde_json::to_string_pretty(&lessons)? + "\n")
 }
 
 const WELCOME: &str = "
@@ -215,3 +238,8 @@ const WELCOME: &str = "
   cargo xtask doctor      what this machine has and lacks
   cargo xtask --help      all commands
 ";
+
+#[cfg(test)]
+pub fn json_sample() -> Result<String> {
+    as_json(&Course::read()?)
+}

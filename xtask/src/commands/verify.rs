@@ -6,16 +6,16 @@ use anyhow::Result;
 use kernel::Kernel;
 use object::{Architecture, Object as _};
 use plan::Outcome;
-use plan::load::{Accepted, Load, LoadResult};
+use plan::load::{Accepted, Library, Load, LoadResult};
 use problem::{Exit, Problem};
-use serde_json::json;
+use serde::Serialize;
 use testvm::Failure;
 use verifier_log::Class;
 
 use crate::commands::explain;
 use crate::output::indent::indent_lines;
 use crate::output::screen::{self, Mark};
-use crate::pipeline::forbidden::{self, LineReport};
+use crate::pipeline::forbidden::{self, ForbiddenCallJson, LineReport, SiteJson};
 use crate::pipeline::loader::{self, Answer, Batch};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, needs, parallel};
@@ -406,62 +406,98 @@ pub fn reason(error: &str, log: &str) -> (String, Option<&'static Class>) {
     )
 }
 
-fn as_json(verdicts: &[Verdict], objects: &[Object]) -> Result<String> {
-    let mut text = String::new();
-    for Verdict {
-        kernel,
-        release,
-        load,
-    } in verdicts
-    {
-        let object = objects.iter().find(|object| object.path == load.object);
-        let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
-        let mut line = json!({
-            "object": load.object,
-            "program": load.program,
-            "section": load.section,
-            "loader": load.library,
-            "kernel": kernel,
-            "release": release,
-        });
-        let more = match &load.result {
-            LoadResult::Accepted(accepted) => json!({
-                "verdict": "accepted",
-                "instructions": accepted.instructions,
-                "machine_code_bytes": accepted.machine_code,
-                "processed": accepted.processed,
-            }),
+/// A line of `verify --json`; `verify --help` tells the fields.
+#[derive(Serialize)]
+struct VerdictJson<'a> {
+    object: &'a str,
+    program: &'a str,
+    section: &'a str,
+    loader: Option<Library>,
+    kernel: &'a str,
+    release: &'a str,
+    #[serde(flatten)]
+    outcome: OutcomeJson<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+enum OutcomeJson<'a> {
+    Accepted {
+        instructions: Option<u32>,
+        machine_code_bytes: Option<u32>,
+        processed: Option<u32>,
+    },
+    Rejected {
+        error: &'a str,
+        reason: String,
+        class: Option<&'static str>,
+        site: Option<SiteJson>,
+        forbidden_calls: Vec<ForbiddenCallJson>,
+        log: &'a str,
+    },
+    Failed {
+        error: &'a str,
+        forbidden_calls: Vec<ForbiddenCallJson>,
+    },
+}
+
+impl<'a> VerdictJson<'a> {
+    fn new(verdict: &'a Verdict, lines: &LineReport) -> Self {
+        let load = &verdict.load;
+        Self {
+            object: &load.object,
+            program: &load.program,
+            section: &load.section,
+            loader: load.library,
+            kernel: &verdict.kernel,
+            release: &verdict.release,
+            outcome: OutcomeJson::new(&load.result, lines),
+        }
+    }
+}
+
+impl<'a> OutcomeJson<'a> {
+    fn new(result: &'a LoadResult, lines: &LineReport) -> Self {
+        match result {
+            LoadResult::Accepted(accepted) => Self::Accepted {
+                instructions: accepted.instructions,
+                machine_code_bytes: accepted.machine_code,
+                processed: accepted.processed,
+            },
             LoadResult::Rejected { error, log } => {
                 let (reason, class) = reason(error, log);
-                let class = class.map(|class| class.slug);
-                json!({
-                    "verdict": "rejected",
-                    "error": error,
-                    "reason": reason,
-                    "class": class,
-                    "site": lines.site_as_json(),
-                    "forbidden_calls": lines.as_json(),
-                    "log": log,
-                })
+                Self::Rejected {
+                    error,
+                    reason,
+                    class: class.map(|class| class.slug),
+                    site: lines.site_as_json(),
+                    forbidden_calls: lines.as_json(),
+                    log,
+                }
             }
-            LoadResult::Failed { why } => {
-                json!({ "verdict": "failed", "error": why, "forbidden_calls": lines.as_json() })
-            }
-        };
-        if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more) {
-            line.extend(more);
+            LoadResult::Failed { why } => Self::Failed {
+                error: why,
+                forbidden_calls: lines.as_json(),
+            },
         }
-        text += &serde_json::to_string(&line)?;
+    }
+}
+
+fn as_json(verdicts: &[Verdict], objects: &[Object]) -> Result<String> {
+    let mut text = String::new();
+    for verdict in verdicts {
+        let load = &verdict.load;
+        let object = objects.iter().find(|object| object.path == load.object);
+        let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
+        text += &serde_json::to_string(&VerdictJson::new(verdict, &lines))?;
         text.push('\n');
     }
     Ok(text)
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::time::Duration;
-
-    use plan::load::Library;
 
     use super::*;
 
@@ -505,6 +541,10 @@ mod tests {
                 },
             ),
         ]
+    }
+
+    pub fn json_sample() -> Result<String> {
+        as_json(&verdicts(), &[])
     }
 
     #[test]

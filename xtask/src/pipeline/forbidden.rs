@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use checkout::workspace;
 use forbidden_calls::{ForbiddenCall, Kind, Object, Site};
 use problem::Problem;
-use serde_json::{Value, json};
+use serde::Serialize;
 use verifier_log::{Insn, Program, clean};
 
 /// What an object file tells.
@@ -83,6 +83,26 @@ impl LineReport {
         Ok(report.built(path))
     }
 
+    #[cfg(test)]
+    pub fn sample() -> Self {
+        let site = Site {
+            file: "main.rs".to_owned(),
+            line: 7,
+            column: 1,
+        };
+        let call = ForbiddenCall {
+            program: "count".to_owned(),
+            kind: Kind::Index,
+            callee: None,
+            site: Some(site.clone()),
+        };
+        Self {
+            calls: vec![call],
+            site: Some(site),
+            built: None,
+        }
+    }
+
     /// With the time of the object file.
     pub fn built(self, object: &Path) -> Self {
         let built = fs::metadata(object).and_then(|about| about.modified()).ok();
@@ -114,12 +134,12 @@ impl LineReport {
     }
 
     /// The fields are told in `check --help`, `verify --help` and `explain --help`.
-    pub fn as_json(&self) -> Value {
-        self.calls.iter().map(call_as_json).collect()
+    pub fn as_json(&self) -> Vec<ForbiddenCallJson> {
+        self.calls.iter().map(ForbiddenCallJson::from).collect()
     }
 
-    pub fn site_as_json(&self) -> Value {
-        self.site.as_ref().map_or(Value::Null, site_as_json)
+    pub fn site_as_json(&self) -> Option<SiteJson> {
+        self.site.as_ref().map(SiteJson::from)
     }
 }
 
@@ -246,20 +266,49 @@ fn source_line(site: &Site, built: Option<SystemTime>) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-fn call_as_json(call: &ForbiddenCall) -> Value {
-    json!({
-        "kind": call.kind.name(),
-        "panic": call.kind.is_panic(),
-        "program": call.program,
-        "callee": call.callee,
-        "site": call.site.as_ref().map(site_as_json),
-        "reason": call.kind.reason(),
-        "instead": call.kind.advice(),
-    })
+/// A line of a source file, as `--json` of several commands prints it; `explain --help` tells the
+/// fields.
+#[derive(Serialize)]
+pub struct SiteJson {
+    file: String,
+    line: u32,
+    column: u32,
 }
 
-fn site_as_json(site: &Site) -> Value {
-    json!({ "file": site.file, "line": site.line, "column": site.column })
+impl From<&Site> for SiteJson {
+    fn from(site: &Site) -> Self {
+        Self {
+            file: site.file.clone(),
+            line: site.line,
+            column: site.column,
+        }
+    }
+}
+
+/// A call that no kernel accepts, as `--json` prints it.
+#[derive(Serialize)]
+pub struct ForbiddenCallJson {
+    kind: &'static str,
+    panic: bool,
+    program: String,
+    callee: Option<String>,
+    site: Option<SiteJson>,
+    reason: &'static str,
+    instead: &'static str,
+}
+
+impl From<&ForbiddenCall> for ForbiddenCallJson {
+    fn from(call: &ForbiddenCall) -> Self {
+        Self {
+            kind: call.kind.name(),
+            panic: call.kind.is_panic(),
+            program: call.program.clone(),
+            callee: call.callee.clone(),
+            site: call.site.as_ref().map(SiteJson::from),
+            reason: call.kind.reason(),
+            instead: call.kind.advice(),
+        }
+    }
 }
 
 /// The refused instruction may be a library's: where that is inlined, its line is known from the

@@ -17,7 +17,13 @@ mod table;
 mod whole_run;
 
 use anyhow::Result;
+#[cfg(test)]
+pub use own::tests::json_sample as json_sample_of_cases;
 use problem::Exit;
+#[cfg(test)]
+pub use table::tests::json_sample as json_sample_of_programs;
+#[cfg(test)]
+pub use whole_run::json_sample as json_sample_of_runs;
 
 use crate::pipeline::selection::Selection;
 

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::catalog::Lesson;
 use processes::{Foreground, Interrupted};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::cost::{is_above_aim, ratio};
 use super::rounds::{measure_in_turn, median};
@@ -200,27 +201,48 @@ fn as_text(lesson: &str, place: Place<'_>, cases: &[Case]) -> String {
     text
 }
 
+/// A line of `bench --json` about a case that a lesson measures itself; `bench --help` tells the
+/// fields.
+#[derive(Serialize)]
+struct CaseJson<'a> {
+    lesson: &'a str,
+    kernel: String,
+    here: bool,
+    /// What names the case, in the lesson's own words.
+    case: &'a Map<String, Value>,
+    aya: TimeJson,
+    libbpf: TimeJson,
+    ratio: TimeJson,
+    above_aim: bool,
+}
+
+#[derive(Serialize)]
+struct TimeJson {
+    ns_per_run: Option<f64>,
+}
+
 fn as_json(lesson: &str, place: Place<'_>, cases: &[Case]) -> Result<String> {
     let mut text = String::new();
     for case in cases {
-        let [aya, libbpf] = place.shown(case.nanoseconds);
-        let line = json!({
-            "lesson": lesson,
-            "kernel": place.release(),
-            "here": place == Place::Here,
-            "case": case.names,
-            "aya": { FIGURE: aya },
-            "libbpf": { FIGURE: libbpf },
-            "ratio": { FIGURE: case.ratio() },
-            "above_aim": case.ratio().is_some_and(is_above_aim),
-        });
+        let time = |ns_per_run| TimeJson { ns_per_run };
+        let [aya, libbpf] = place.shown(case.nanoseconds).map(time);
+        let line = CaseJson {
+            lesson,
+            kernel: place.release(),
+            here: place == Place::Here,
+            case: &case.names,
+            aya,
+            libbpf,
+            ratio: time(case.ratio()),
+            above_aim: case.ratio().is_some_and(is_above_aim),
+        };
         text += &(serde_json::to_string(&line)? + "\n");
     }
     Ok(text)
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     const AYA: &str = r#"{"impl":"aya","case":"drop","entries":1000,"ns_per_run":46.0,"packets_per_second":21739130}
@@ -234,6 +256,14 @@ mod tests {
             Implementation::Libbpf => Ok(LIBBPF.into()),
         };
         measure(3, print).unwrap()
+    }
+
+    pub fn json_sample() -> Result<String> {
+        let unnamed = Case {
+            names: Map::new(),
+            nanoseconds: [Some(46.0), Some(40.0)],
+        };
+        as_json("06-xdp", Place::Here, &[unnamed])
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What programs cost, for people and for programs.
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::cost::{AIM, Cost, FIGURES, Figures, Pair, is_above_aim};
 
@@ -155,6 +155,62 @@ pub fn ratio(value: Option<f64>) -> String {
     }
 }
 
+/// A line of `bench --json` about a program; `bench --help` tells the fields.
+#[derive(Serialize)]
+struct PairJson<'a> {
+    lesson: &'a str,
+    kernel: &'a str,
+    rounds: u16,
+    program: &'a str,
+    r#type: &'static str,
+    aya: Option<CostJson>,
+    libbpf: Option<CostJson>,
+    ratio: FiguresJson,
+    above_aim: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct CostJson {
+    #[serde(flatten)]
+    figures: FiguresJson,
+    runs: u64,
+}
+
+/// In the order of [`FIGURES`], and with their names.
+#[derive(Serialize)]
+struct FiguresJson {
+    instructions: Option<f64>,
+    jited_bytes: Option<f64>,
+    verified_instructions: Option<f64>,
+    executed_per_run: Option<f64>,
+}
+
+impl From<Figures> for FiguresJson {
+    fn from(figures: Figures) -> Self {
+        let [
+            instructions,
+            jited_bytes,
+            verified_instructions,
+            executed_per_run,
+        ] = figures;
+        Self {
+            instructions,
+            jited_bytes,
+            verified_instructions,
+            executed_per_run,
+        }
+    }
+}
+
+impl From<&Cost> for CostJson {
+    fn from(cost: &Cost) -> Self {
+        Self {
+            figures: cost.figures.into(),
+            runs: cost.runs,
+        }
+    }
+}
+
 pub fn as_json(heading: &Heading<'_>, pairs: &[Pair]) -> Result<String> {
     let mut text = String::new();
     for pair in pairs {
@@ -162,38 +218,26 @@ pub fn as_json(heading: &Heading<'_>, pairs: &[Pair]) -> Result<String> {
             .into_iter()
             .zip(pair.ratios)
             .filter(|(_, ratio)| ratio.is_some_and(is_above_aim));
-        let object = json!({
-            "lesson": heading.lesson,
-            "kernel": heading.release,
-            "rounds": heading.rounds,
-            "program": pair.program,
-            "type": kind(pair.kind),
-            "aya": pair.aya.as_ref().map(cost_object),
-            "libbpf": pair.libbpf.as_ref().map(cost_object),
-            "ratio": figures_object(pair.ratios),
-            "above_aim": above.map(|(name, _)| name).collect::<Vec<_>>(),
-        });
-        text += &(serde_json::to_string(&object)? + "\n");
+        let line = PairJson {
+            lesson: heading.lesson,
+            kernel: heading.release,
+            rounds: heading.rounds,
+            program: &pair.program,
+            r#type: kind(pair.kind),
+            aya: pair.aya.as_ref().map(CostJson::from),
+            libbpf: pair.libbpf.as_ref().map(CostJson::from),
+            ratio: pair.ratios.into(),
+            above_aim: above.map(|(name, _)| name).collect(),
+        };
+        text += &(serde_json::to_string(&line)? + "\n");
     }
     Ok(text)
 }
 
-fn cost_object(cost: &Cost) -> Map<String, Value> {
-    let mut object = figures_object(cost.figures);
-    object.insert("runs".to_owned(), cost.runs.into());
-    object
-}
-
-fn figures_object(figures: Figures) -> Map<String, Value> {
-    FIGURES
-        .into_iter()
-        .zip(figures)
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect()
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::commands::bench::cost;
     use crate::commands::bench::cost::tests::program;
@@ -213,6 +257,10 @@ mod tests {
         release: "6.12.1",
         rounds: 3,
     };
+
+    pub fn json_sample() -> Result<String> {
+        as_json(&HEADING, &pairs())
+    }
 
     #[test]
     fn both_implementations_stand_side_by_side() {
