@@ -19,7 +19,23 @@ fn main() -> io::Result<()> {
     // Where several entries share a class, the one of its name comes first.
     pairs.sort_by_key(|(class, name)| class != name);
     let file = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("gallery.rs");
-    fs::write(file, format!("{pairs:?}"))
+    let mut list = String::from("[");
+    for (class, name) in &pairs {
+        list += &format!("(Class::{}, {name:?}), ", in_camel_case(class));
+    }
+    fs::write(file, list + "]")
+}
+
+/// `map-value-bounds` as the name of a variant: `MapValueBounds`. A class that does not exist does
+/// not compile.
+fn in_camel_case(slug: &str) -> String {
+    let mut variant = String::new();
+    for word in slug.split('-') {
+        let (first, rest) = word.split_at_checked(1).unwrap_or_default();
+        variant += &first.to_uppercase();
+        variant += rest;
+    }
+    variant
 }
 
 /// The class that an entry says it belongs to, or else the one of its name.

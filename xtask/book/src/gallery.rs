@@ -314,7 +314,7 @@ fn messages(gallery: &Gallery, entry: &Entry) -> Result<BTreeSet<String>> {
         }
         for kernel in MATRIX {
             let said = gallery.recorded.of_failing(&entry.name, language, kernel)?;
-            let report = verifier_log::explain(recorded::log(said).as_bytes());
+            let report = verifier_log::explain_log(recorded::log(said).as_bytes());
             let message = report
                 .programs
                 .first()

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use course::{Implementation, entry};
 use problem::{Exit, Problem, find_similar};
 use serde::Serialize;
-use verifier_log::{Class, Program, Report, Verdict, class, clean};
+use verifier_log::{Class, ExplainedProgram, Explanation, LogVerdict, UnknownClass, clean_text};
 
 use crate::commands::check;
 use crate::output::indent::indent_lines;
@@ -49,7 +49,7 @@ pub fn explain_rejection(options: &ExplainOptions) -> Result<Exit> {
         Subject::Log { file, object } => {
             let log = read(file)?;
             let lines = lines_of(object.as_deref(), &log)?;
-            show(&verifier_log::explain(&log), None, &lines, json)
+            show(&verifier_log::explain_log(&log), None, &lines, json)
         }
     }
 }
@@ -60,7 +60,7 @@ fn show_last(json: bool) -> Result<Exit> {
     let object = kept.exists().then_some(kept.as_path());
     let lines = lines_of(object, rejection.log.as_bytes())?;
     show(
-        &verifier_log::explain(rejection.log.as_bytes()),
+        &verifier_log::explain_log(rejection.log.as_bytes()),
         Some(&rejection),
         &lines,
         json,
@@ -82,7 +82,7 @@ fn lines_of(object: Option<&Path>, log: &[u8]) -> Result<LineReport, Problem> {
 }
 
 fn show(
-    report: &Report,
+    report: &Explanation,
     rejection: Option<&Rejection>,
     lines: &LineReport,
     json: bool,
@@ -93,7 +93,7 @@ fn show(
         (false, None) => as_text(report, lines),
     };
     screen::verdict(text.as_bytes())?;
-    Ok(if report.verdict == Verdict::Explained {
+    Ok(if report.verdict == LogVerdict::Explained {
         Exit::Done
     } else {
         Exit::NotYet
@@ -148,7 +148,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> Problem {
-    let name = clean(file.as_os_str().as_encoded_bytes(), false).into_owned();
+    let name = clean_text(file.as_os_str().as_encoded_bytes(), false).into_owned();
     Problem::usage(format!("cannot read '{name}': {error}"))
         .help("a log from standard input: cargo xtask explain -")
         .help("a class of errors without a log: cargo xtask explain --code all")
@@ -156,29 +156,27 @@ fn unreadable(file: &Path, error: &io::Error) -> Problem {
 
 /// A class by its name.
 fn code(name: &str, json: bool) -> Result<Exit> {
-    let text = match (name, class::find(name)) {
-        ("all", _) if json => {
-            let classes = class::all().collect();
-            pretty(&ClassesJson {
-                version: 1,
-                classes,
-            })?
-        }
-        ("all", _) => class::all()
-            .map(|class| format!("{:<28} {}\n", class.slug, class.title))
+    let text = match (name, name.parse::<Class>()) {
+        ("all", _) if json => pretty(&ClassesJson {
+            version: 1,
+            classes: Class::ALL.to_vec(),
+        })?,
+        ("all", _) => Class::ALL
+            .iter()
+            .map(|class| format!("{:<28} {}\n", class.slug(), class.title()))
             .collect(),
-        (_, Some(class)) if json => pretty(&ClassJson { version: 1, class })?,
-        (_, Some(class)) => format!("{}: {}\n{}", class.slug, class.title, advice(class)),
-        (_, None) => return Err(no_class(name).into()),
+        (_, Ok(class)) if json => pretty(&ClassJson { version: 1, class })?,
+        (_, Ok(class)) => format!("{}: {}\n{}", class.slug(), class.title(), advice(class)),
+        (_, Err(error)) => return Err(no_class(&error).into()),
     };
     screen::answer(text.as_bytes())?;
     Ok(Exit::Done)
 }
 
-fn no_class(name: &str) -> Problem {
-    let slugs = class::all().map(|class| (class.slug, class.slug));
-    let problem = Problem::usage(format!("no class of errors is called '{name}'"));
-    let problem = match find_similar(name, slugs) {
+fn no_class(error: &UnknownClass) -> Problem {
+    let slugs = Class::ALL.iter().map(|class| (class.slug(), class.slug()));
+    let problem = Problem::usage(error.to_string());
+    let problem = match find_similar(&error.0, slugs) {
         Some(slug) => problem.help(format!(
             "a similar one exists: cargo xtask explain --code {slug}"
         )),
@@ -222,7 +220,7 @@ fn answer_as_text(rejection: &Rejection) -> String {
 #[derive(Serialize)]
 struct ExplanationJson<'a> {
     version: u32,
-    verdict: Verdict,
+    verdict: LogVerdict,
     answer: Option<RejectedAnswerJson<'a>>,
     programs: Vec<ProgramJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -240,14 +238,14 @@ struct ObjectJson {
 #[derive(Serialize)]
 struct ClassJson {
     version: u32,
-    class: &'static Class,
+    class: Class,
 }
 
 /// What `--code all` prints.
 #[derive(Serialize)]
 struct ClassesJson {
     version: u32,
-    classes: Vec<&'static Class>,
+    classes: Vec<Class>,
 }
 
 /// With `--last`: whose log it is.
@@ -263,19 +261,23 @@ struct RejectedAnswerJson<'a> {
 #[derive(Serialize)]
 struct ProgramJson<'a> {
     #[serde(flatten)]
-    program: &'a Program,
+    program: &'a ExplainedProgram,
     gallery: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<SiteJson>,
 }
 
-fn as_json(report: &Report, rejection: Option<&Rejection>, lines: &LineReport) -> Result<String> {
+fn as_json(
+    report: &Explanation,
+    rejection: Option<&Rejection>,
+    lines: &LineReport,
+) -> Result<String> {
     let mut programs: Vec<ProgramJson<'_>> = report
         .programs
         .iter()
         .map(|program| ProgramJson {
             program,
-            gallery: program.class.and_then(|class| entry_of(class.slug)),
+            gallery: program.class.and_then(|class| entry_of(class.slug())),
             site: None,
         })
         .collect();
@@ -322,18 +324,18 @@ fn entry_of(slug: &str) -> Option<String> {
 }
 
 /// For people. What the object tells is about the first program.
-pub fn as_text(report: &Report, lines: &LineReport) -> String {
+pub fn as_text(report: &Explanation, lines: &LineReport) -> String {
     match report.verdict {
-        Verdict::NoLog => NO_LOG.to_owned(),
-        Verdict::NoRejection => no_rejection(&report.programs),
-        Verdict::Explained | Verdict::Unknown => rejections(&report.programs, lines),
+        LogVerdict::NoLog => NO_LOG.to_owned(),
+        LogVerdict::NoRejection => no_rejection(&report.programs),
+        LogVerdict::Explained | LogVerdict::Unknown => rejections(&report.programs, lines),
     }
 }
 
-fn rejections(programs: &[Program], lines: &LineReport) -> String {
+fn rejections(programs: &[ExplainedProgram], lines: &LineReport) -> String {
     let (rejected, others): (Vec<_>, Vec<_>) = programs
         .iter()
-        .partition(|program| program.verdict != Verdict::NoRejection);
+        .partition(|program| program.verdict != LogVerdict::NoRejection);
     let nothing = LineReport::default();
     let lines = iter::once(lines).chain(iter::repeat(&nothing));
     let rejections = rejected
@@ -350,7 +352,7 @@ fn rejections(programs: &[Program], lines: &LineReport) -> String {
     text
 }
 
-fn rejection(program: &Program, lines: &LineReport) -> String {
+fn rejection(program: &ExplainedProgram, lines: &LineReport) -> String {
     let headline = program
         .message()
         .unwrap_or_else(|| "the verifier's log ends without an error".to_owned());
@@ -382,7 +384,7 @@ fn from_object(lines: &LineReport) -> String {
 }
 
 /// What the log says about the place.
-fn facts(program: &Program) -> String {
+fn facts(program: &ExplainedProgram) -> String {
     let source = program
         .source
         .as_ref()
@@ -395,7 +397,7 @@ fn facts(program: &Program) -> String {
             "class",
             program
                 .class
-                .map(|class| format!("{}: {}", class.slug, class.title)),
+                .map(|class| format!("{}: {}", class.slug(), class.title())),
         ),
         ("program", program.name.clone()),
         (
@@ -426,7 +428,7 @@ fn facts(program: &Program) -> String {
     lines.collect()
 }
 
-fn knowledge(program: &Program) -> String {
+fn knowledge(program: &ExplainedProgram) -> String {
     let mut text = String::new();
     if !program.finding.known.is_empty() {
         text += &section("what the verifier knew", &program.finding.known.join("\n"));
@@ -441,11 +443,12 @@ fn knowledge(program: &Program) -> String {
     text
 }
 
-fn advice(class: &Class) -> String {
-    let mut text = section("the rule", class.rule)
-        + &section("fix in C", class.fix_c)
-        + &section("fix in Rust", class.fix_rust);
-    if let Some(entry) = entry_of(class.slug) {
+fn advice(class: Class) -> String {
+    let about = class.text();
+    let mut text = section("the rule", about.rule)
+        + &section("fix in C", about.fix_c)
+        + &section("fix in Rust", about.fix_rust);
+    if let Some(entry) = entry_of(class.slug()) {
         text += &format!("\ngallery: cargo xtask gallery {entry}\n");
     }
     text
@@ -462,7 +465,7 @@ fn section(title: &str, text: &str) -> String {
     format!("\n{title}\n{}\n", textwrap::fill(text, options))
 }
 
-fn no_rejection(programs: &[Program]) -> String {
+fn no_rejection(programs: &[ExplainedProgram]) -> String {
     let mut text = String::from("no rejection: the verifier's log ends without an error\n\n");
     for program in programs {
         let name = program.name.as_deref().unwrap_or("a program");

@@ -300,7 +300,7 @@ impl Shown<'_> {
             _ if !should && entry.lacking(kernel).is_some() => None,
             LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
                 let (text, class) = verify::reason(error, log);
-                let class = class.map_or("no known class", |class| class.slug);
+                let class = class.map_or("no known class", |class| class.slug());
                 (class != entry.class(kernel))
                     .then(|| format!("{what} was rejected for {class}: {text}"))
             }

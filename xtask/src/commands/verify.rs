@@ -292,7 +292,8 @@ fn line(verdict: &Verdict, lines: &LineReport, with_log: bool) -> String {
         LoadResult::Accepted(accepted) => (Mark::Good, format!("accepted  {}", sizes(accepted))),
         LoadResult::Rejected { error, log } => {
             let (text, class) = reason(error, log);
-            let class = class.map(|class| format!("\n{:19} {}: {}", "", class.slug, class.title));
+            let class =
+                class.map(|class| format!("\n{:19} {}: {}", "", class.slug(), class.title()));
             (
                 Mark::Bad,
                 format!("rejected  {text}{}", class.unwrap_or_default()),
@@ -323,7 +324,7 @@ fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
         let LoadResult::Rejected { error, log } = &load.result else {
             continue;
         };
-        let class = reason(error, log).1.map(|class| class.slug);
+        let class = reason(error, log).1.map(|class| class.slug());
         let same = told.iter_mut().find(|(other, other_class, _)| {
             (&other.object, &other.program, *other_class) == (&load.object, &load.program, class)
         });
@@ -344,7 +345,7 @@ fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
         );
         let object = objects.iter().find(|object| object.path == load.object);
         let lines = object.map_or_else(LineReport::default, |object| object.lines(load));
-        let explained = explain::as_text(&verifier_log::explain(log.as_bytes()), &lines);
+        let explained = explain::as_text(&verifier_log::explain_log(log.as_bytes()), &lines);
         format!("\n{heading}:\n\n{}", indent_lines(&explained, 2))
     };
     told.into_iter().map(explanation).collect::<String>() + &explain_failures(verdicts, objects)
@@ -394,8 +395,8 @@ fn sizes(accepted: &Accepted) -> String {
 }
 
 /// The decisive line of the log, and the class of error that it tells of.
-pub fn reason(error: &str, log: &str) -> (String, Option<&'static Class>) {
-    let report = verifier_log::explain(log.as_bytes());
+pub fn reason(error: &str, log: &str) -> (String, Option<Class>) {
+    let report = verifier_log::explain_log(log.as_bytes());
     let program = report.programs.first();
     let text = program
         .and_then(|program| program.message())
@@ -469,7 +470,7 @@ impl<'a> OutcomeJson<'a> {
                 Self::Rejected {
                     error,
                     reason,
-                    class: class.map(|class| class.slug),
+                    class: class.map(|class| class.slug()),
                     site: lines.site_as_json(),
                     forbidden_calls: lines.as_json(),
                     log,

@@ -10,7 +10,7 @@ use checkout::workspace;
 use forbidden_calls::{ForbiddenCall, Kind, Object, Site};
 use problem::Problem;
 use serde::Serialize;
-use verifier_log::{Insn, Program, clean};
+use verifier_log::{ExplainedProgram, Insn, clean_text};
 
 /// What an object file tells.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl LineReport {
         let Ok(object) = Object::parse(object) else {
             return Self::default();
         };
-        let report = verifier_log::explain(log);
+        let report = verifier_log::explain_log(log);
         let Some(rejected) = report.programs.first() else {
             return Self::of_program(&object, program);
         };
@@ -66,7 +66,7 @@ impl LineReport {
 
     /// Of an object file, and the log that it was rejected with.
     pub fn read(path: &Path, log: Option<&[u8]>) -> Result<Self, Problem> {
-        let name = clean(path.as_os_str().as_encoded_bytes(), false).into_owned();
+        let name = clean_text(path.as_os_str().as_encoded_bytes(), false).into_owned();
         let object = fs::read(path).map_err(|error| {
             Problem::usage(format!("cannot read '{name}': {error}")).help(
                 "--object takes the object file that was loaded: the .o that clang or cargo wrote",
@@ -153,7 +153,8 @@ fn headline(call: &ForbiddenCall) -> String {
         "a line of this program"
     };
     let reason = call.kind.reason();
-    let callee = clean(call.callee.as_deref().unwrap_or_default().as_bytes(), false).into_owned();
+    let callee =
+        clean_text(call.callee.as_deref().unwrap_or_default().as_bytes(), false).into_owned();
     match call.kind {
         Kind::Pointer => format!("{subject} calls through a pointer: {reason}"),
         Kind::Missing | Kind::MissingMemory => {
@@ -203,7 +204,7 @@ pub fn summary(call: &ForbiddenCall) -> String {
 fn site_as_text(site: &Site, built: Option<SystemTime>) -> String {
     let code = source_line(site, built);
     let code = code.map_or(String::new(), |code| {
-        format!("     {}\n", clean(code.as_bytes(), false))
+        format!("     {}\n", clean_text(code.as_bytes(), false))
     });
     format!(" --> {}\n{code}", site_name(site))
 }
@@ -223,7 +224,7 @@ pub fn site_name(site: &Site) -> String {
     };
     format!(
         "{}:{}{column}",
-        clean(short.as_os_str().as_encoded_bytes(), false),
+        clean_text(short.as_os_str().as_encoded_bytes(), false),
         site.line
     )
 }
@@ -313,14 +314,19 @@ impl From<&ForbiddenCall> for ForbiddenCallJson {
 
 /// The refused instruction may be a library's: where that is inlined, its line is known from the
 /// object; where it is a function, it is the line of the call, if the log still has it.
-fn find_own_site(object: &Object<'_>, name: &str, log: &[u8], rejected: &Program) -> Option<Site> {
+fn find_own_site(
+    object: &Object<'_>,
+    name: &str,
+    log: &[u8],
+    rejected: &ExplainedProgram,
+) -> Option<Site> {
     let refused = rejected.insn.as_ref()?;
     let site = |pc: u32| object.find_site(name, usize::try_from(pc).ok()?);
     if let Some(found) = site(refused.pc) {
         return Some(found);
     }
-    let walk = rejected.walk(log);
-    let mut before = walk.steps[..walk.decisive?].iter().rev();
+    let log = rejected.read_steps(log);
+    let mut before = log.steps[..log.decisive?].iter().rev();
     before.find_map(|step| {
         leads_to(object, name, &step.insn, refused.pc).then(|| site(step.insn.pc))?
     })

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use fastrand::Rng;
-use verifier_log::{Program, Report, explain};
+use verifier_log::{ExplainedProgram, Explanation, explain_log};
 
 const SOME: u64 = 20_000;
 
@@ -26,7 +26,7 @@ fn nothing_panics_and_nothing_is_left_that_a_terminal_would_obey() {
         let input = input(&mut rng, &logs);
         // Printed only if what follows panics.
         let told = Told(seed);
-        check(&explain(&input), &input);
+        check(&explain_log(&input), &input);
         std::mem::forget(told);
     }
 }
@@ -54,8 +54,8 @@ fn real_logs() -> Vec<Vec<u8>> {
     files.sort();
     let mut logs: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     // Every message that is known is a log too.
-    logs.push(include_bytes!("../src/kernel.templates").to_vec());
-    logs.push(include_bytes!("../src/outside.templates").to_vec());
+    logs.push(include_bytes!("../src/grammar/kernel.templates").to_vec());
+    logs.push(include_bytes!("../src/grammar/outside.templates").to_vec());
     logs
 }
 
@@ -158,21 +158,21 @@ fn quoted(bytes: &[u8]) -> Vec<u8> {
     format!("{{\"log\":{text:?}}}").into_bytes()
 }
 
-fn check(report: &Report, input: &[u8]) {
+fn check(report: &Explanation, input: &[u8]) {
     for program in &report.programs {
-        let walk = program.walk(input);
+        let read = program.read_steps(input);
         let trace = program.trace(input);
-        assert_eq!(trace.decisive.is_some(), walk.decisive.is_some());
-        let sources = walk.steps.iter().filter_map(|step| step.source.as_ref());
+        assert_eq!(trace.decisive.is_some(), read.decisive.is_some());
+        let sources = read.steps.iter().filter_map(|step| step.source.as_ref());
         let texts = texts(program).into_iter();
-        let texts = texts.chain(walk.steps.iter().map(|step| step.insn.text.as_str()));
+        let texts = texts.chain(read.steps.iter().map(|step| step.insn.text.as_str()));
         for text in texts.chain(sources.map(|source| source.text.as_str())) {
             assert!(!text.chars().any(char::is_control), "{text:?}");
         }
     }
 }
 
-fn texts(program: &Program) -> Vec<&str> {
+fn texts(program: &ExplainedProgram) -> Vec<&str> {
     let mut texts: Vec<&str> = program
         .messages
         .iter()

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use verifier_log::{Known, Program, Stop, Trace, Verdict, explain};
+use verifier_log::{
+    Class, ExplainedProgram, KnownValue, LogTrace, LogVerdict, TraceStep, explain_log,
+};
 
 const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 
@@ -24,13 +26,13 @@ fn recorded(kernel: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn with_trace(log: &str) -> (Program, Trace) {
-    let program = explain(log.as_bytes()).programs.remove(0);
+fn with_trace(log: &str) -> (ExplainedProgram, LogTrace) {
+    let program = explain_log(log.as_bytes()).programs.remove(0);
     let trace = program.trace(log.as_bytes());
     (program, trace)
 }
 
-fn traced(kernel: &str, title: &str) -> Trace {
+fn traced(kernel: &str, title: &str) -> LogTrace {
     let log = recorded(kernel)
         .into_iter()
         .find(|(name, _)| name == title)
@@ -39,42 +41,42 @@ fn traced(kernel: &str, title: &str) -> Trace {
     with_trace(&log).1
 }
 
-fn as_text(trace: &Trace) -> String {
+fn as_text(trace: &LogTrace) -> String {
     let mut text = String::new();
-    for (at, stop) in trace.steps.iter().enumerate() {
+    for (at, shown) in trace.steps.iter().enumerate() {
         let mark = if trace.decisive == Some(at) {
             "=>"
         } else {
             "  "
         };
-        write_stop(&mut text, stop, mark);
+        write_step(&mut text, shown, mark);
     }
     text
 }
 
-fn write_stop(text: &mut String, stop: &Stop, mark: &str) {
-    let path = if stop.on_path { "*" } else { " " };
-    let meaning = stop.meaning.as_deref().unwrap_or("-");
+fn write_step(text: &mut String, shown: &TraceStep, mark: &str) {
+    let path = if shown.on_path { "*" } else { " " };
+    let meaning = shown.meaning.as_deref().unwrap_or("-");
     writeln!(
         text,
         "{mark}{path} {}: {}   ({meaning})",
-        stop.insn.pc, stop.insn.text
+        shown.step.insn.pc, shown.step.insn.text
     )
     .unwrap();
-    if let Some(source) = &stop.source {
+    if let Some(source) = &shown.step.source {
         writeln!(
             text,
             "       line {}: {} {:?} {:?}",
-            stop.line, source.text, source.file, source.line
+            shown.step.line, source.text, source.file, source.line
         )
         .unwrap();
     }
-    for Known {
+    for KnownValue {
         name,
         value,
         words,
         changed,
-    } in &stop.known
+    } in &shown.known
     {
         let mark = if *changed { "!" } else { " " };
         writeln!(
@@ -84,8 +86,8 @@ fn write_stop(text: &mut String, stop: &Stop, mark: &str) {
         )
         .unwrap();
     }
-    if !stop.lost.is_empty() {
-        writeln!(text, "       lost: {}", stop.lost.join(" ")).unwrap();
+    if !shown.lost.is_empty() {
+        writeln!(text, "       lost: {}", shown.lost.join(" ")).unwrap();
     }
 }
 
@@ -111,7 +113,7 @@ fn every_recorded_rejection_at_an_instruction_can_be_stepped_through() {
             let Some(insn) = &program.insn else { continue };
             let decisive = &trace.steps[trace.decisive.unwrap()];
             assert_eq!(
-                (&decisive.insn, decisive.on_path),
+                (&decisive.step.insn, decisive.on_path),
                 (insn, true),
                 "{kernel} {title}"
             );
@@ -126,7 +128,7 @@ fn where_the_log_shows_a_value_behind_an_instruction_so_do_the_steps() {
     for kernel in KERNELS {
         for (title, log) in recorded(kernel) {
             let trace = with_trace(&log).1;
-            for known in trace.steps.iter().flat_map(|stop| &stop.known) {
+            for known in trace.steps.iter().flat_map(|shown| &shown.known) {
                 let value = known.value.as_deref().unwrap_or_default();
                 let is_own = value.parse::<i64>().is_ok() || log.contains(value);
                 assert!(is_own, "{kernel} {title}: {known:?} is not of this log");
@@ -147,7 +149,7 @@ fn a_long_log_is_shown_around_its_end() {
     }
     log += "30000: (bf) r0 = r3\nR3 !read_ok\nprocessed 30001 insns (limit 1000000)\n";
     let (program, trace) = with_trace(&log);
-    assert_eq!(program.verdict, Verdict::Explained);
+    assert_eq!(program.verdict, LogVerdict::Explained);
     assert_eq!(trace.steps.len(), verifier_log::MOST_STEPS);
     assert_eq!(trace.decisive, Some(verifier_log::MOST_STEPS - 1));
     assert_eq!(trace.left_out_before, 30_001 - verifier_log::MOST_STEPS);
@@ -157,6 +159,6 @@ fn a_long_log_is_shown_around_its_end() {
 #[test]
 fn what_has_no_instructions_has_no_steps() {
     let (program, trace) = with_trace("BPF program is too large. Processed 1000001 insn\n");
-    assert_eq!(program.class.unwrap().slug, "complexity-insns");
+    assert_eq!(program.class, Some(Class::ComplexityInsns));
     assert!(trace.steps.is_empty() && trace.decisive.is_none());
 }

@@ -1,0 +1,164 @@
+//! Messages of the verifier in running text: mail, comments, notes. They break off, or go on in the
+//! next line.
+
+use memchr::memmem;
+
+use crate::grammar::table::{FoundMessage, MessageTable};
+use crate::grammar::template::MessageRole;
+use crate::grammar::words::find_word_starts;
+use crate::input::line::LogLine;
+use crate::input::lines::InputLines;
+use crate::input::scan::MessageLine;
+
+/// Enough for what a person writes; a log that is longer says what it says without this.
+const LONGEST: usize = 256 * 1024;
+
+/// Whether a text is about BPF at all: other programs print `unknown opcode 4` as well.
+pub fn is_about_bpf(input: &[u8]) -> bool {
+    const WORDS: [&str; 11] = [
+        "bpf",
+        "BPF",
+        "erifier",
+        "XDP",
+        "xdp",
+        "insn",
+        "probe",
+        "tracepoint",
+        "BTF",
+        "CO-RE",
+        "type_id=",
+    ];
+    let end = input.len().saturating_sub(LONGEST);
+    let parts = [&input[..input.len().min(LONGEST)], &input[end..]];
+    let has = |word: &str| {
+        parts
+            .iter()
+            .any(|part| memmem::find(part, word.as_bytes()).is_some())
+    };
+    WORDS.iter().any(|word| has(word))
+}
+
+/// A message that no other program prints, also where nothing else in the text is about BPF.
+pub fn is_unmistakable(found: &FoundMessage) -> bool {
+    const LONG: usize = 24;
+    found.template.is_about_register() || found.template.weight() >= LONG
+}
+
+/// The first message that a line breaks off in, or that two lines hold together.
+pub fn find_prose_message(input: &[u8]) -> Option<MessageLine> {
+    let about_bpf = is_about_bpf(input);
+    let mut before = String::new();
+    for raw in InputLines::new(&input[..input.len().min(LONGEST)]) {
+        let line = LogLine::read(&raw);
+        let text = without_margin(&line.text);
+        let junction = before.len();
+        let joined = format!("{before} {text}");
+        let across = across(&joined, junction, raw.number)
+            .filter(|said| about_bpf || said.found.iter().any(is_unmistakable));
+        let broken = || broken(text, raw.number).filter(|_| about_bpf);
+        if let Some(said) = across.or_else(broken) {
+            return Some(said);
+        }
+        before = text.to_owned();
+    }
+    None
+}
+
+/// A line without what sets it off: quotation marks of mail, the beginning of a comment, of a
+/// patch.
+fn without_margin(line: &str) -> &str {
+    line.trim_matches(|character: char| {
+        matches!(character, ' ' | '>' | '|' | '+' | '*' | '/' | '#' | '\\')
+    })
+}
+
+/// A message that begins in one line and ends in the next.
+fn across(joined: &str, junction: usize, number: usize) -> Option<MessageLine> {
+    let is_across = |found: &FoundMessage| found.start < junction && found.end > junction + 1;
+    let is_error = |found: &FoundMessage| found.from_kernel && found.role() == MessageRole::Error;
+    let found = MessageTable::get()
+        .all_in(joined)
+        .into_iter()
+        .find(|found| is_across(found) && is_error(found))?;
+    Some(MessageLine {
+        line: number.saturating_sub(1),
+        text: joined.to_owned(),
+        found: vec![found],
+    })
+}
+
+fn broken(text: &str, number: usize) -> Option<MessageLine> {
+    let at = |start: usize| Some((start, MessageTable::get().broken_off(text.get(start..)?)?));
+    let (start, (template, length)) = find_word_starts(text).find_map(at)?;
+    let end = start + length;
+    let found = FoundMessage {
+        template,
+        start,
+        end,
+        from_kernel: true,
+    };
+    Some(MessageLine {
+        line: number,
+        text: text[..end].to_owned(),
+        found: vec![found],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classes::Class;
+
+    fn class(text: &str) -> Option<Class> {
+        find_prose_message(text.as_bytes())?.found[0].template.class
+    }
+
+    #[test]
+    fn messages_go_on_in_the_next_line() {
+        let mail = "> bpf: load program: program of this\n> type cannot use helper bpf_x#46\n";
+        assert_eq!(class(mail), Some(Class::HelperNotAllowed));
+        let comment =
+            " * rejected (\"R6\n * pointer arithmetic on map_value_or_null prohibited\").";
+        assert_eq!(class(comment), Some(Class::PtrArithProhibited));
+        assert_eq!(
+            class("Unreleased \nreference id=3 alloc_insn=10"),
+            Some(Class::UnreleasedRef)
+        );
+    }
+
+    #[test]
+    fn messages_break_off() {
+        assert_eq!(
+            class("the verifier says \"misaligned stack access off\" here"),
+            Some(Class::Misaligned)
+        );
+        assert_eq!(
+            class("BPF: `R5 unbounded memory access`"),
+            None,
+            "it goes on in two ways"
+        );
+        assert_eq!(
+            class("// BPF: invalid indirect read from stack R3 off\n// -56+16"),
+            Some(Class::UninitStack)
+        );
+    }
+
+    #[test]
+    fn plain_english_is_no_message() {
+        assert_eq!(
+            class("misaligned stack access off"),
+            None,
+            "not said to be about BPF"
+        );
+        for text in [
+            "The verifier does not allow invalid access.",
+            "a BPF program of this type\nwould not load",
+            "BPF: the program is too large for this page",
+            "the sequence of BPF events",
+            "",
+        ] {
+            assert_eq!(class(text), None, "{text}");
+        }
+        assert!(is_about_bpf(b"a BPF program") && !is_about_bpf(b"unknown opcode 4"));
+    }
+}

@@ -1,0 +1,6 @@
+//! Recognises the messages of the verifier, and of the compilers, linkers and loaders around it.
+
+pub mod needle;
+pub mod table;
+pub mod template;
+pub mod words;
