@@ -195,19 +195,31 @@ mod tests {
 
     #[test]
     fn the_line_after_the_last_instruction_decides() {
-        let log = "R1 type=ctx expected=fp\n0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)";
+        let log = "R1 type=ctx expected=fp\n\
+                   0: R1=ctx() R10=fp0\n\
+                   0: (bf) r0 = r2\n\
+                   R2 !read_ok\n\
+                   processed 1 insns (limit 1000000)";
         assert_eq!(class(log), Some(Class::UninitReg));
-        let accepted = "R1 type=ctx expected=fp\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)";
+        let accepted = "R1 type=ctx expected=fp\n\
+                        0: (b7) r0 = 0\n\
+                        1: (95) exit\n\
+                        processed 2 insns (limit 1000000)";
         assert_eq!(class(accepted), None);
     }
 
     #[test]
     fn two_lines_are_one_error() {
-        let log = "8: (71) r0 = *(u8 *)(r1 +23)\ninvalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)\n\
-                   R1 offset is outside of the packet\nprocessed 9 insns (limit 1000000)";
+        let log = "8: (71) r0 = *(u8 *)(r1 +23)\n\
+                   invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)\n\
+                   R1 offset is outside of the packet\n\
+                   processed 9 insns (limit 1000000)";
         assert_eq!(class(log), Some(Class::PacketBounds));
         assert_eq!(lines(log).len(), 2);
-        let log = "5: (85) call pc+2\nR1 type=ctx expected=fp\nCaller passes invalid args into func#1\nprocessed 5 insns";
+        let log = "5: (85) call pc+2\n\
+                   R1 type=ctx expected=fp\n\
+                   Caller passes invalid args into func#1\n\
+                   processed 5 insns";
         assert_eq!(class(log), Some(Class::GlobalFuncArg));
         assert_eq!(
             lines(log),
@@ -220,15 +232,17 @@ mod tests {
 
     #[test]
     fn a_function_that_returns_nothing_is_not_about_its_arguments() {
-        let log = "1: (85) call pc+2\nGlobal function gv() doesn't return scalar. Only those are supported.\n\
-                   Caller passes invalid args into func#1 ('gv')\nprocessed 2 insns (limit 1000000)";
+        let log = "1: (85) call pc+2\n\
+                   Global function gv() doesn't return scalar. Only those are supported.\n\
+                   Caller passes invalid args into func#1 ('gv')\n\
+                   processed 2 insns (limit 1000000)";
         assert_eq!(class(log), Some(Class::GlobalFuncReturn));
     }
 
     #[test]
     fn an_error_in_the_instructions_own_line() {
-        let log = "load program: permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access \
-                   'map_value_or_null' (183 line(s) omitted)";
+        let log = "load program: permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid \
+                   mem access 'map_value_or_null' (183 line(s) omitted)";
         assert_eq!(class(log), Some(Class::MapValueOrNull));
         assert_eq!(lines(log), ["R1 invalid mem access 'map_value_or_null'"]);
     }
@@ -291,7 +305,9 @@ mod tests {
         }
         let name = "__sys_connect is not sleepable\nprocessed 0 insns";
         assert_eq!(lines(name), ["__sys_connect is not sleepable"]);
-        let patch = "0: (95) exit\n+  dereference of modified ctx ptr R3 off=8 disallowed\nprocessed 1 insns";
+        let patch = "0: (95) exit\n\
+                     +  dereference of modified ctx ptr R3 off=8 disallowed\n\
+                     processed 1 insns";
         assert_eq!(
             lines(patch),
             ["dereference of modified ctx ptr R3 off=8 disallowed"]

@@ -162,17 +162,20 @@ mod tests {
     fn loaders_and_linkers_say_why() {
         for (text, expected) in [
             (
-                "  = note: Error: error: the argument '--btf' cannot be used multiple times\n\n Usage: bpf-linker [OPTIONS]",
+                "  = note: Error: error: the argument '--btf' cannot be used multiple times\n\n \
+                 Usage: bpf-linker [OPTIONS]",
                 Class::LinkerFailed,
             ),
             (
-                "error: linking with `bpf-linker` failed: exit status: 1\n  = note: ERROR llvm: src/num/int_macros.rs:899:31: in \
-              function p i32 (ptr): unsupported signed division, please convert to unsigned div/mod.",
+                "error: linking with `bpf-linker` failed: exit status: 1\n  \
+                 = note: ERROR llvm: src/num/int_macros.rs:899:31: in function p i32 (ptr): \
+                 unsupported signed division, please convert to unsigned div/mod.",
                 Class::LlvmUnsupported,
             ),
             (
-                "error: linking with `bpf-linker` failed: signal: 6 (SIGABRT)\n  = note: ERROR fatal error: \"Cannot select: \
-              0x55e6c991a010: i64,ch = AtomicLoad<(dereferenceable load acquire (s64) from @A)> 0x55e6c7776db0",
+                "error: linking with `bpf-linker` failed: signal: 6 (SIGABRT)\n  \
+                 = note: ERROR fatal error: \"Cannot select: 0x55e6c991a010: i64,ch = \
+                 AtomicLoad<(dereferenceable load acquire (s64) from @A)> 0x55e6c7776db0",
                 Class::LlvmUnsupported,
             ),
             (
@@ -222,8 +225,8 @@ mod tests {
                 Class::LoaderUnsupported,
             ),
             (
-                "libbpf: sec '.text.unlikely.': program '_RNvNtCs1vf5PXl31O4_4core9panicking9panic_fmt' is static and not \
-                 supported",
+                "libbpf: sec '.text.unlikely.': program \
+                 '_RNvNtCs1vf5PXl31O4_4core9panicking9panic_fmt' is static and not supported",
                 Class::LoaderUnsupported,
             ),
         ] {

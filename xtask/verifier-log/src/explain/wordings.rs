@@ -9,9 +9,12 @@ const WORDINGS: &[(Class, &[&str])] = &[
     (
         Class::MapValueBounds,
         &[
-            "invalid access to map value, value_size=48 off=65 size=1/R1 max value is outside of the allowed memory range",
-            "invalid access to map value, value_size=48 off=65 size=1/R1 max value is outside of the array range",
-            "invalid access to map value, value_size=48 off=-1 size=1/R1 min value is outside of the allowed memory range",
+            "invalid access to map value, value_size=48 off=65 size=1/R1 max value is outside of \
+             the allowed memory range",
+            "invalid access to map value, value_size=48 off=65 size=1/R1 max value is outside of \
+             the array range",
+            "invalid access to map value, value_size=48 off=-1 size=1/R1 min value is outside of \
+             the allowed memory range",
             "invalid access to map value, value_size=16 off=16 size=4",
         ],
     ),
@@ -26,7 +29,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
     (
         Class::PacketBounds,
         &[
-            "invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)/R1 offset is outside of the packet",
+            "invalid access to packet, off=23 size=1, R1(id=0,off=23,r=14)/R1 offset is outside \
+             of the packet",
         ],
     ),
     (
@@ -98,7 +102,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         &[
             "R4 invalid zero-sized read: u64=[0,31]",
             "invalid zero-sized read",
-            "invalid access to map value, value_size=64 off=0 size=0/R1 min value is outside of the allowed memory range",
+            "invalid access to map value, value_size=64 off=0 size=0/R1 min value is outside of \
+             the allowed memory range",
             "invalid stack type R3 off=-48 access_size=0",
         ],
     ),
@@ -131,7 +136,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
     (
         Class::MemBounds,
         &[
-            "invalid access to memory, mem_size=1 off=1 size=1/R1 max value is outside of the allowed memory range",
+            "invalid access to memory, mem_size=1 off=1 size=1/R1 max value is outside of the \
+             allowed memory range",
         ],
     ),
     (
@@ -153,7 +159,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         Class::CoreRelo,
         &[
             "invalid func unknown#195896080",
-            "3: <invalid CO-RE relocation>/failed to resolve CO-RE relocation <byte_off> [6] struct a.b (0:0 @ offset 0)",
+            "3: <invalid CO-RE relocation>/failed to resolve CO-RE relocation <byte_off> [6] \
+             struct a.b (0:0 @ offset 0)",
         ],
     ),
     (
@@ -178,7 +185,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         Class::ReturnRange,
         &[
             "At program exit the register R0 has value (0x2; 0x0) should have been in (0x0; 0x1)",
-            "At program exit the register R0 has unknown scalar value should have been in (0x0; 0x1)",
+            "At program exit the register R0 has unknown scalar value should have been in (0x0; \
+             0x1)",
             "At program exit the register R0 has smin=2 smax=2 should have been in [0, 1]",
             "At bpf_set_retval the register R1 has smin=2 smax=2 should have been in [0, 1]",
         ],
@@ -187,7 +195,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         Class::UnreleasedRef,
         &[
             "Unreleased reference id=3 alloc_insn=10",
-            "Unreleased reference id=3 alloc_insn=10/BPF_EXIT instruction in main prog would lead to reference leak",
+            "Unreleased reference id=3 alloc_insn=10/BPF_EXIT instruction in main prog would lead \
+             to reference leak",
         ],
     ),
     (
@@ -229,7 +238,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         &[
             "dereference of modified ctx ptr R2 off=96 disallowed",
             "variable ctx access var_off=(0x0; 0x4) disallowed",
-            "dereference of modified ctx ptr R1 off=48+0, ctx+const is allowed, ctx+const+const is not",
+            "dereference of modified ctx ptr R1 off=48+0, ctx+const is allowed, ctx+const+const \
+             is not",
         ],
     ),
     (
@@ -309,7 +319,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         &[
             "access beyond struct sock at off 800 size 2",
             "cannot access ptr member ops with moff 0 in struct bpf_map with off 0 size 4",
-            "access beyond the end of member name (mend:16) in struct task_struct with off 14 size 4",
+            "access beyond the end of member name (mend:16) in struct task_struct with off 14 \
+             size 4",
         ],
     ),
     (
@@ -318,7 +329,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
             "bpf_spin_unlock is missing",
             "BPF_EXIT instruction in main prog cannot be used inside bpf_spin_lock-ed region",
             "function calls are not allowed while holding a lock",
-            "global function calls are not allowed while holding a lock,/use static function instead",
+            "global function calls are not allowed while holding a lock,/use static function \
+             instead",
             "Locking two bpf_spin_locks are not allowed",
             "bpf_spin_unlock of different lock",
         ],
@@ -347,7 +359,8 @@ const WORDINGS: &[(Class, &[&str])] = &[
         Class::UnprivCapability,
         &[
             "R3 pointer comparison prohibited",
-            "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN",
+            "loading/calling other bpf or kernel functions are allowed for CAP_BPF and \
+             CAP_SYS_ADMIN",
             "map_ptr access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN",
         ],
     ),
@@ -475,7 +488,8 @@ const DECOYS: &[&str] = &[
     "libbpf: elf: skipping unrecognized data section(5) .eh_frame",
 ];
 
-const END: &str = "processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0";
+const END: &str = "processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 \
+                   peak_states 0 mark_read 0";
 
 fn class(text: &str) -> Option<Class> {
     explain_log(text.as_bytes()).programs.first()?.class
@@ -506,8 +520,12 @@ fn every_wording_in_a_log_of_libbpf() {
             ("0: (95) exit\n", END.to_owned())
         };
         let log = format!(
-            "libbpf: prog 'p': BPF program load failed: Invalid argument\nlibbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n\
-             {insns}{message}\n{end}\n-- END PROG LOAD LOG --\nlibbpf: prog 'p': failed to load: -22\n"
+            "libbpf: prog 'p': BPF program load failed: Invalid argument\n\
+             libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n\
+             {insns}{message}\n\
+             {end}\n\
+             -- END PROG LOAD LOG --\n\
+             libbpf: prog 'p': failed to load: -22\n"
         );
         assert_eq!(class(&log), Some(wanted), "{message}");
     });

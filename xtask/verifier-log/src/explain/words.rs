@@ -200,7 +200,8 @@ mod tests {
         );
         assert_eq!(
             words("map_value(map=m,ks=4,vs=8,off=4,smin=0,smax=umax=255,var_off=(0x0; 0xff))"),
-            "a pointer into a value of the map `m` (8 bytes each), at offset 4 plus a number between 0 and 255"
+            "a pointer into a value of the map `m` (8 bytes each), at offset 4 plus a number \
+             between 0 and 255"
         );
         assert_eq!(
             words("pkt(id=0,off=14,r=34,imm=0)"),

@@ -270,8 +270,8 @@ mod tests {
 
     #[test]
     fn a_line_may_hold_two() {
-        let line = "permission denied: invalid access to map value, value_size=1 off=1 size=1: R1 max value is outside \
-                    of the allowed memory range (9 line(s) omitted)";
+        let line = "permission denied: invalid access to map value, value_size=1 off=1 size=1: R1 \
+                    max value is outside of the allowed memory range (9 line(s) omitted)";
         assert_eq!(
             classes_in(line).split_last().unwrap().1.last(),
             Some(&Class::MapValueBounds)

@@ -117,9 +117,17 @@ mod tests {
         read_steps(log.as_bytes(), &scan.logs[0], usize::MAX)
     }
 
-    const NEW: &str = "0: R1=ctx() R10=fp0\n; int x = ctx->a; @ prog.c:7\n0: (61) r2 = *(u32 *)(r1 +0)   ; R1=ctx() \
-                       R2_w=scalar(smin=0,smax=umax=0xffffffff)\n1: (15) if r2 == 0x0 goto pc+2   ; R2_w=scalar()\n2: (95) exit\n\n\
-                       from 1 to 4: R1=ctx() R2=0 R10=fp0\n4: (bf) r3 = r2\n5: (85) call bpf_x#1\n6: (95) exit\nprocessed 6 insns (l";
+    const NEW: &str = "0: R1=ctx() R10=fp0\n\
+                       ; int x = ctx->a; @ prog.c:7\n\
+                       0: (61) r2 = *(u32 *)(r1 +0)   ; R1=ctx() \
+                       R2_w=scalar(smin=0,smax=umax=0xffffffff)\n\
+                       1: (15) if r2 == 0x0 goto pc+2   ; R2_w=scalar()\n\
+                       2: (95) exit\n\n\
+                       from 1 to 4: R1=ctx() R2=0 R10=fp0\n\
+                       4: (bf) r3 = r2\n\
+                       5: (85) call bpf_x#1\n\
+                       6: (95) exit\n\
+                       processed 6 insns (l";
 
     #[test]
     fn steps_have_sources_and_states() {
@@ -157,9 +165,13 @@ mod tests {
     #[test]
     fn old_kernels_print_what_held_before_an_access_below_it() {
         let steps = read(
-            "0: (15) if r7 == 0x0 goto pc+9\n R0=inv0 R7=map_value(id=0,off=0,ks=4,vs=56,imm=0) R10=fp0\n\
-             1: (85) call bpf_probe_read_user_str#114\n R0=map_value(id=0,off=0,ks=4,vs=56,imm=0) R10=fp0\n\
-             2: (bf) r2 = r0\n3: (95) exit\nprocessed 3 insns (limit 1)",
+            "0: (15) if r7 == 0x0 goto pc+9\n \
+             R0=inv0 R7=map_value(id=0,off=0,ks=4,vs=56,imm=0) R10=fp0\n\
+             1: (85) call bpf_probe_read_user_str#114\n \
+             R0=map_value(id=0,off=0,ks=4,vs=56,imm=0) R10=fp0\n\
+             2: (bf) r2 = r0\n\
+             3: (95) exit\n\
+             processed 3 insns (limit 1)",
         );
         assert_eq!(
             reconstruct_state(&steps, 1).register(0).unwrap().kind,
@@ -175,8 +187,14 @@ mod tests {
     #[test]
     fn a_function_begins_with_its_own_state() {
         let steps = read(
-            "6: (85) call pc+12\ncaller:\n R6_w=inv(id=0) R10=fp0\ncallee:\n frame1: R1_w=fp-64 R10=fp0\n\
-             19: (15) if r3 == 0x0 goto pc+6\n20: (95) exit\nprocessed 3 insns (limit 1)",
+            "6: (85) call pc+12\n\
+             caller:\n \
+             R6_w=inv(id=0) R10=fp0\n\
+             callee:\n \
+             frame1: R1_w=fp-64 R10=fp0\n\
+             19: (15) if r3 == 0x0 goto pc+6\n\
+             20: (95) exit\n\
+             processed 3 insns (limit 1)",
         );
         let begin = steps[1].before.as_ref().unwrap();
         assert_eq!(

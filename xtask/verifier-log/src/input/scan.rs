@@ -541,7 +541,9 @@ mod tests {
 
     #[test]
     fn an_error_that_loaders_repeat_is_the_logs_own() {
-        let log = "0: (85) call bpf_skb_load_bytes#26\nunknown func bpf_skb_load_bytes#26\nprocessed 1 insns (limit 1)\n";
+        let log = "0: (85) call bpf_skb_load_bytes#26\n\
+                   unknown func bpf_skb_load_bytes#26\n\
+                   processed 1 insns (limit 1)\n";
         let scan = scan_text(log.as_bytes());
         assert_eq!(
             (

@@ -338,7 +338,8 @@ mod tests {
 
     #[test]
     fn an_error_behind_it_is_not_its_text() {
-        let line = "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'map_value_or_null'";
+        let line = "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access \
+                    'map_value_or_null'";
         assert_eq!(find_insn(line).unwrap().insn.text, "r9 = *(u32 *)(r1 +0)");
     }
 

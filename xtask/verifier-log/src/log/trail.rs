@@ -150,14 +150,22 @@ mod tests {
 
     #[test]
     fn through_copies_and_the_stack() {
-        let log = "0: (79) r1 = *(u64 *)(r6 +112)\n1: (7b) *(u64 *)(r10 -8) = r1\n2: (b7) r1 = 5\n\
-                   3: (79) r2 = *(u64 *)(r10 -8)\n4: (bf) r3 = r2\n5: (07) r3 += 12\n6: (69) r0 = *(u16 *)(r3 +0)";
+        let log = "0: (79) r1 = *(u64 *)(r6 +112)\n\
+                   1: (7b) *(u64 *)(r10 -8) = r1\n\
+                   2: (b7) r1 = 5\n\
+                   3: (79) r2 = *(u64 *)(r10 -8)\n\
+                   4: (bf) r3 = r2\n\
+                   5: (07) r3 += 12\n\
+                   6: (69) r0 = *(u16 *)(r3 +0)";
         assert_eq!(pcs(log, 3), [5, 4, 3, 0]);
     }
 
     #[test]
     fn to_the_call_that_returned_it() {
-        let log = "0: (85) call bpf_map_lookup_elem#1\n1: (bf) r7 = r0\n2: (85) call bpf_x#2\n3: (61) r1 = *(u32 *)(r7 +0)";
+        let log = "0: (85) call bpf_map_lookup_elem#1\n\
+                   1: (bf) r7 = r0\n\
+                   2: (85) call bpf_x#2\n\
+                   3: (61) r1 = *(u32 *)(r7 +0)";
         assert_eq!(pcs(log, 7), [1, 0]);
         assert_eq!(pcs(log, 1), [0; 0], "cleared by the call");
     }
@@ -171,7 +179,14 @@ mod tests {
 
     #[test]
     fn into_functions_and_out_of_them() {
-        let log = "0: (b7) r6 = 1\n1: (85) call pc+5\n7: (b7) r6 = 2\n8: (b7) r0 = 3\n9: (95) exit\n2: (bf) r1 = r6\n3: (0f) r1 += r0\n4: (95) exit";
+        let log = "0: (b7) r6 = 1\n\
+                   1: (85) call pc+5\n\
+                   7: (b7) r6 = 2\n\
+                   8: (b7) r0 = 3\n\
+                   9: (95) exit\n\
+                   2: (bf) r1 = r6\n\
+                   3: (0f) r1 += r0\n\
+                   4: (95) exit";
         assert_eq!(pcs(log, 6), [0], "the callee has its own r6");
         assert_eq!(pcs(log, 0), [8]);
     }
