@@ -46,8 +46,8 @@ fn number(name: &str) -> Option<u64> {
 
 fn real_logs() -> Vec<Vec<u8>> {
     // Tests run in the directory of their package.
-    let folder = Path::new("tests/logs");
-    let mut files: Vec<_> = fs::read_dir(folder)
+    let directory = Path::new("tests/logs");
+    let mut files: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();

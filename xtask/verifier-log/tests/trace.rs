@@ -15,8 +15,8 @@ const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 /// The failing programs of the gallery with their logs: `map-value-bounds · c · fail`, log.
 fn recorded(kernel: &str) -> Vec<(String, String)> {
     // Tests run in the directory of their package.
-    let folder = Path::new("../../lessons/07-verifier-pitfalls/logs");
-    let text = fs::read_to_string(folder.join(format!("{kernel}.snap"))).unwrap();
+    let directory = Path::new("../../lessons/07-verifier-pitfalls/logs");
+    let text = fs::read_to_string(directory.join(format!("{kernel}.snap"))).unwrap();
     let sections = text
         .split("\n=== ")
         .skip(1)

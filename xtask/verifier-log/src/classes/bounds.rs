@@ -5,7 +5,7 @@ use super::ClassText;
 pub static MAP_VALUE_BOUNDS: ClassText = ClassText {
     slug: "map-value-bounds",
     title: "an access may leave the map value",
-    rule: "Every access to a map value must lie within its value_size for all values that the \
+    rule: "Every access to a map value must stay within its value_size for all values that the \
            index or length can have. The verifier adds the pointer's offset, the largest possible \
            index and the access size, and that sum was too large (or the smallest one below 0). \
            Often the check is there but on another variable: the compiler keeps a copy in another \
@@ -17,14 +17,14 @@ pub static MAP_VALUE_BOUNDS: ClassText = ClassText {
             check.",
     fix_rust: "Mask or check the index that is used: `let i = (i & (MAX - 1)) as usize;`, or `let \
                Some(slot) = buf.get_mut(i) else { return 0 };`. An index through `get_unchecked` \
-               has no check of its own.",
+               is not checked.",
 };
 
 pub static PACKET_BOUNDS: ClassText = ClassText {
     slug: "packet-bounds",
-    title: "an access to the packet lies behind what was checked",
+    title: "an access to the packet goes past what was checked",
     rule: "Bytes of a packet may be read only after a comparison of a pointer with data_end has \
-           proved that they are there. `r=` in the message is how many bytes behind this pointer \
+           proved that they are there. `r=` in the message is how many bytes after this pointer \
            are proved; the access needs offset plus size. A proof belongs to one pointer and what \
            is derived from it by constants: it is lost when another variable offset is added, and \
            every helper that may move the packet (bpf_skb_pull_data, bpf_xdp_adjust_head, \
@@ -70,8 +70,8 @@ pub static PTR_ARITH_UNBOUNDED: ClassText = ClassText {
     slug: "ptr-arith-unbounded",
     title: "a number without a lower limit is added to a pointer",
     rule: "A number that is added to a pointer needs a lower limit, because a negative offset \
-           would lead in front of the memory. Signed numbers from memory, and differences, have \
-           none. A check `i < MAX` alone does not help a signed number: -1 passes it.",
+           would point before the memory. Signed numbers from memory, and differences, have none. \
+           A check `i < MAX` alone does not help a signed number: -1 passes it.",
     fix_c: "Make the variable unsigned (`__u32 i`), or check both sides before the addition: `if \
             (i < 0 || i >= MAX) return 0;`. A mask does both: `i &= MAX - 1;`.",
     fix_rust: "Index with u32 or usize instead of i32/isize, and check before: `if i >= MAX { \
@@ -94,11 +94,11 @@ pub static HELPER_SIZE_NEGATIVE: ClassText = ClassText {
     slug: "helper-size-negative",
     title: "a length or an index may be negative",
     rule: "The smallest possible value of this register is below 0. As a length it would be a \
-           huge number, as an index it would lead in front of the memory. Typical is a length \
-           that a helper returned: it is a signed number, negative on errors, and a check of \
-           another copy (or after a cast to 32 bits) does not count.",
-    fix_c: "Check the very variable before its use: `long n = bpf_probe_read_user_str(...); if (n \
-            < 0) return 0;`, then pass n. Or make it unsigned and mask it: `n &= MAX - 1;`.",
+           huge number, as an index it would point before the memory. Typical is a length that a \
+           helper returned: it is a signed number, negative on errors, and a check of another \
+           copy (or after a cast to 32 bits) does not count.",
+    fix_c: "Check that same variable before its use: `long n = bpf_probe_read_user_str(...); if \
+            (n < 0) return 0;`, then pass n. Or make it unsigned and mask it: `n &= MAX - 1;`.",
     fix_rust: "Handle the error before the cast: `if n < 0 { return 0 }`, then `n as u32 & (MAX - \
                1)`. Do not cast a signed return value with `as usize` first.",
 };
@@ -149,7 +149,7 @@ pub static PTR_ARITH_OUT_OF_BOUNDS: ClassText = ClassText {
 pub static STACK_VAR_OFF: ClassText = ClassText {
     slug: "stack-var-off",
     title: "an array on the stack is indexed with a number that has no limits",
-    rule: "The stack may be accessed at a variable offset only if all possible offsets lie within \
+    rule: "The stack may be accessed at a variable offset only if all possible offsets are within \
            what the program wrote before. Some accesses (pointers that are spilled there, \
            programs without CAP_PERFMON) must have a constant offset.",
     fix_c: "Mask the index: `buf[i & (sizeof(buf) - 1)]`, and initialise the whole array; or keep \
@@ -161,9 +161,9 @@ pub static STACK_VAR_OFF: ClassText = ClassText {
 pub static MISALIGNED: ClassText = ClassText {
     slug: "misaligned",
     title: "an access is not aligned to its size",
-    rule: "With strict alignment, an access of n bytes must lie at a multiple of n. That is asked \
-           for on processors without fast unaligned access, with the flag BPF_F_STRICT_ALIGNMENT, \
-           for atomics, and for pointers that are kept on the stack.",
+    rule: "With strict alignment, an access of n bytes must start at a multiple of n. The \
+           verifier asks for that on processors without fast unaligned access, with the flag \
+           BPF_F_STRICT_ALIGNMENT, for atomics, and for pointers that are kept on the stack.",
     fix_c: "Give packed structs natural order or padding, and read bit fields with \
             BPF_CORE_READ_BITFIELD. For packets, read byte by byte or copy with __builtin_memcpy \
             into an aligned variable.",
@@ -174,12 +174,12 @@ pub static MISALIGNED: ClassText = ClassText {
 pub static MAP_READONLY_WRITE: ClassText = ClassText {
     slug: "map-readonly-write",
     title: "a map that is read-only (or write-only) for programs is accessed the other way",
-    rule: "Constants (`const volatile`, .rodata, a Rust `static`) lie in a map that is frozen \
+    rule: "Constants (`const volatile`, .rodata, a Rust `static`) are in a map that is frozen \
            before the program is loaded, and maps with BPF_F_RDONLY_PROG refuse writes by \
            programs. Helpers that write into their argument count as well, and so do functions \
            whose argument is not declared const.",
-    fix_c: "Drop `const` where the program must write (the variable then lies in .data or .bss), \
-            or copy the value to the stack before changing it or passing it on.",
-    fix_rust: "Use a map or a `static mut` for what changes; a plain `static` lies in .rodata. Do \
+    fix_c: "Drop `const` where the program must write (the variable is then in .data or .bss), or \
+            copy the value to the stack before changing it or passing it on.",
+    fix_rust: "Use a map or a `static mut` for what changes; a plain `static` is in .rodata. Do \
                not cast `*const` to `*mut` to write.",
 };

@@ -19,15 +19,14 @@ pub static HELPER_ARG_TYPE: ClassText = ClassText {
 
 pub static HELPER_NOT_ALLOWED: ClassText = ClassText {
     slug: "helper-not-allowed",
-    title: "this helper does not exist here",
+    title: "this helper is not available here",
     rule: "Each program type has its own list of helpers, which grows from kernel to kernel, and \
            some helpers are allowed at certain functions only (bpf_d_path, for example). `unknown \
            func` and `program of this type cannot use` mean the same; `invalid func unknown#N` is \
            a helper that this kernel is too old for.",
     fix_c: "Look up the helper's program types and first kernel in bpf-helpers(7); probe with \
             `bpftool feature probe`; use another helper or another program type.",
-    fix_rust: "The same; note that methods of aya's contexts, and its logging, call helpers of \
-               their own.",
+    fix_rust: "The same; note that methods of aya's contexts, and its logging, call helpers too.",
 };
 
 pub static MAP_TYPE_MISMATCH: ClassText = ClassText {
@@ -69,7 +68,7 @@ pub static GPL: ClassText = ClassText {
 pub static GLOBAL_FUNC_ARG: ClassText = ClassText {
     slug: "global-func-arg",
     title: "a global function's argument does not fit",
-    rule: "A function that is not static is checked on its own, with nothing known of its \
+    rule: "A function that is not static is checked on its own, knowing nothing about its \
            arguments but their types in BTF: a pointer may be NULL, and points to as many bytes \
            as its type has. Where the types are not clear (void pointers, unknown structs), or a \
            caller passes something else than declared, it is refused.",
@@ -104,10 +103,10 @@ pub static CALL_DEPTH_RECURSION: ClassText = ClassText {
 pub static TAIL_CALL_RULES: ClassText = ClassText {
     slug: "tail-call-rules",
     title: "a tail call where it is not allowed",
-    rule: "A tail call replaces the running program, so nothing may be left behind: no lock, no \
-           reference, no frame that is too large (256 bytes in all frames below a function that \
-           makes one). With functions in the program it needs the JIT, and Linux 5.10 or later on \
-           x86; it cannot be made from callbacks.",
+    rule: "A tail call replaces the running program, so the program may leave nothing open: no \
+           lock, no reference, no frame that is too large (256 bytes in all frames below a \
+           function that makes one). With functions in the program it needs the JIT, and Linux \
+           5.10 or later on x86; it cannot be made from callbacks.",
     fix_c: "Release everything before the call, call from the main program, make functions \
             __always_inline on old kernels, and enable the JIT. \"not allowed in subprogs without \
             BTF\": compile with -g, and check whether the loader warned that the kernel refused \
@@ -119,7 +118,7 @@ pub static TAIL_CALL_RULES: ClassText = ClassText {
 
 pub static CALLBACKS: ClassText = ClassText {
     slug: "callbacks",
-    title: "a callback is not as it must be",
+    title: "a callback breaks the rules for callbacks",
     rule: "Callbacks of bpf_loop, bpf_for_each_map_elem, timers and others must be static \
            functions with BTF, and most must return 0 (go on) or 1 (stop) on every path. They \
            need the JIT, and no tail call may be made in them.",
@@ -131,7 +130,7 @@ pub static CALLBACKS: ClassText = ClassText {
 
 pub static EXCEPTIONS: ClassText = ClassText {
     slug: "exceptions",
-    title: "an exception or its callback is not as it must be",
+    title: "an exception or its callback breaks the rules for exceptions",
     rule: "bpf_throw() ends a program through its exception callback. There can be one for a \
            program; it must be a global function with a single integer argument, and cannot be \
            called directly.",
@@ -158,9 +157,9 @@ pub static KFUNC_MISSING: ClassText = ClassText {
     title: "the running kernel has no such kernel function or variable",
     rule: "The program refers to a kernel symbol by its BTF, and this kernel does not have it, \
            has it in a module that is not loaded, or has it with another prototype.",
-    fix_c: "Declare it `__ksym __weak`, and call it only behind `if (bpf_ksym_exists(f))`; load \
+    fix_c: "Declare it `__ksym __weak`, and call it only after `if (bpf_ksym_exists(f))`; load \
             the module; give a fallback for older kernels.",
-    fix_rust: "rustc emits no such references; they come from C objects that are linked in.",
+    fix_rust: "rustc does not emit such references; they come from C objects that are linked in.",
 };
 
 pub static KFUNC_NULL_ARG: ClassText = ClassText {
@@ -196,7 +195,7 @@ pub static CONST_ARG: ClassText = ClassText {
 
 pub static CONST_STRING: ClassText = ClassText {
     slug: "const-string",
-    title: "a string argument must lie in a read-only map",
+    title: "a string argument must be in a read-only map",
     rule: "Format strings and other constant strings must be literals in .rodata \
            (`expected=map_value` and `type=fp` say the same), known when the program is loaded, \
            ended by a 0, and with format specifiers that bpf_snprintf() and bpf_trace_printk() \

@@ -53,9 +53,9 @@ pub static SLEEPABLE_CONTEXT: ClassText = ClassText {
     rule: "Functions that may sleep can be called only from sleepable programs, and not within an \
            RCU, preemption or IRQ section or while a lock is held. Each such section must be \
            closed on every path, before the program ends, and not nested wrongly. Other kfuncs \
-           are allowed only within one. \"... is not sleepable\" is the opposite case: the \
-           program asks to sleep (`fentry.s`, `lsm.s`), and what it attaches to is not on the \
-           kernel's list of functions that may be held up.",
+           are allowed only within one. \"... is not sleepable\" is the opposite: the program \
+           asks to sleep (`fentry.s`, `lsm.s`), and what it attaches to is not on the kernel's \
+           list of functions that may sleep.",
     fix_c: "\"might sleep in a non-sleepable prog\": make the program sleepable \
             (`SEC(\"fentry.s/...\")`, `lsm.s`, and `uprobe.s`, which 5.10 does not have), or use \
             the variant that does not sleep (bpf_probe_read_user instead of bpf_copy_from_user). \

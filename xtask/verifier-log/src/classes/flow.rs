@@ -25,8 +25,8 @@ pub static UNREACHABLE_INSN: ClassText = ClassText {
     rule: "The verifier refuses instructions that no path leads to. Compilers remove dead code, \
            so this is hand-written assembly, a kernel without support for function calls (before \
            4.16) or sections that were put together wrongly.",
-    fix_c: "Remove the code behind an unconditional jump or exit; compile with -O2; make \
-            functions __always_inline on kernels before 4.16.",
+    fix_c: "Remove the code after an unconditional jump or exit; compile with -O2; make functions \
+            __always_inline on kernels before 4.16.",
     fix_rust: "Build with `--release` and an up-to-date bpf-linker.",
 };
 
@@ -44,11 +44,11 @@ pub static JUMP_OUT_OF_RANGE: ClassText = ClassText {
 pub static LOOP_BACK_EDGE: ClassText = ClassText {
     slug: "loop-back-edge",
     title: "a loop, where this kernel or this user may have none",
-    rule: "Before Linux 5.3 programs could have no loops, and for programs that are loaded \
-           without CAP_BPF that still holds.",
+    rule: "Before Linux 5.3 programs could have no loops, and that is still true for programs \
+           that are loaded without CAP_BPF.",
     fix_c: "`#pragma unroll` with a constant bound, or bpf_loop() (5.17); load with CAP_BPF.",
-    fix_rust: "Load with CAP_BPF; on an old kernel write the steps out, or loop over a constant \
-               range that LLVM unrolls.",
+    fix_rust: "Load with CAP_BPF; on an old kernel unroll by hand, or loop over a constant range \
+               that LLVM unrolls.",
 };
 
 pub static INFINITE_LOOP: ClassText = ClassText {
@@ -76,8 +76,8 @@ pub static COMPLEXITY_INSNS: ClassText = ClassText {
             however often it is called, but the million is for all of them together. Fewer \
             branches in loops, smaller bounds, tail calls.",
     fix_rust: "Fewer rounds and no `match` in byte loops; `bpf_loop` with an `extern \"C\"` \
-               callback; tail calls through a `ProgramArray`. Aya's logging in a loop costs much: \
-               take it out.",
+               callback; tail calls through a `ProgramArray`. aya's logging in a loop is \
+               expensive: take it out.",
 };
 
 pub static COMPLEXITY_JUMPS: ClassText = ClassText {
@@ -94,17 +94,17 @@ pub static UNKNOWN_OPCODE: ClassText = ClassText {
     slug: "unknown-opcode",
     title: "an instruction that this kernel does not have",
     rule: "8d is a call through a register: a function pointer, a vtable, or a call that was not \
-           inlined at -O0. Other codes are instructions of a newer generation (-mcpu=v3, v4) or \
-           bytes that are no program at all, because a call was never resolved.",
+           inlined at -O0. Other codes are newer instructions (-mcpu=v3, v4) or bytes that are no \
+           program at all, because a call was never resolved.",
     fix_c: "Compile with -O2, `-mcpu=v2` or v3 for old kernels and `-fno-jump-tables`; replace \
             function pointers by a switch.",
-    fix_rust: "No `dyn Trait`, no fn pointers, no `core::fmt` in the kernel side; use generics \
+    fix_rust: "No `dyn Trait`, no fn pointers, no `core::fmt` in the eBPF program; use generics \
                and `match`. Build with `--release`.",
 };
 
 pub static MALFORMED_INSN: ClassText = ClassText {
     slug: "malformed-insn",
-    title: "an instruction is not formed as it must be",
+    title: "an instruction is malformed",
     rule: "A field of the instruction that must be 0 is not, a constant is out of range (a shift \
            by 64, a division by 0), R10 is written, or the two halves of a 64-bit constant do not \
            belong together. Compilers do not emit that for the kernel they are told: it is a \
@@ -136,7 +136,7 @@ pub static ATOMICS_RESERVED: ClassText = ClassText {
 
 pub static JUMP_TABLE: ClassText = ClassText {
     slug: "jump-table",
-    title: "a jump table is not as it must be",
+    title: "a jump table is malformed",
     rule: "Indirect jumps (`gotox`, newer than Linux 6.18) go through a map of the type \
            insn_array, and every entry that the index can reach must be an instruction of the \
            same function.",
@@ -148,8 +148,8 @@ pub static LD_ABS: ClassText = ClassText {
     slug: "ld-abs",
     title: "a classic packet load (LD_ABS, LD_IND) where it is not allowed",
     rule: "The old loads of packet bytes end the program when they fail. They exist for socket \
-           filters and tc programs only, want the skb in R6, and must not be used where a lock or \
-           a reference would be left behind.",
+           filters and tc programs only, expect the skb in R6, and must not be used while a lock \
+           or a reference is held.",
     fix_c: "Use bpf_skb_load_bytes() instead of load_byte(), load_half() and load_word().",
     fix_rust: "Use `ctx.load::<u16>(offset)`.",
 };

@@ -19,20 +19,20 @@ pub static BTF_FUNC_INFO: ClassText = ClassText {
 pub static RESOURCE_LIMITS: ClassText = ClassText {
     slug: "resource-limits",
     title: "the program is larger than a limit of the kernel",
-    rule: "A program may have 64 maps, 256 functions of its own, 256 different kfuncs, 1,000,000 \
+    rule: "A program may have 64 maps, 256 functions, 256 different kfuncs, 1,000,000 \
            instructions (4096 without CAP_BPF and before 5.2), and a jump reaches 32,767 \
            instructions, also after the verifier has put in more of them (\"cannot be patched due \
            to 16-bit range\"). The kernel often says just E2BIG, \"argument list too long\".",
     fix_c: "Join maps (constants and globals of one object share one), split the program into \
             tail calls, load with CAP_BPF.",
-    fix_rust: "The same. Each `static` that ends in a section of its own is a map.",
+    fix_rust: "The same. Each `static` that ends up in its own section is a map.",
 };
 
 pub static VERIFIER_BUG: ClassText = ClassText {
     slug: "verifier-bug",
-    title: "the verifier ran into a bug of its own",
+    title: "the verifier found a bug in itself",
     rule: "This message says that the kernel, not the program, is at fault: an assumption inside \
-           of the verifier did not hold. A small change of the program often avoids it.",
+           the verifier did not hold. A small change of the program often avoids it.",
     fix_c: "Try a newer kernel of the same series; report it to bpf@vger.kernel.org with program \
             and log.",
     fix_rust: "The same.",
@@ -42,8 +42,8 @@ pub static JIT_UNSUPPORTED: ClassText = ClassText {
     slug: "jit-unsupported",
     title: "the JIT compiler cannot translate this program",
     rule: "Error 524 (ENOTSUPP) after a clean verification means that the program needs the JIT \
-           and the JIT is switched off or lacks something on this processor: kfuncs, functions, \
-           exceptions, atomics, trampolines, or memory for its code (bpf_jit_limit).",
+           and the JIT is switched off or does not support something on this processor: kfuncs, \
+           functions, exceptions, atomics, trampolines, or memory for its code (bpf_jit_limit).",
     fix_c: "`sysctl net.core.bpf_jit_enable=1`; a newer kernel; on ARM and others, see what their \
             JIT supports (on arm64, fentry and LSM programs load from Linux 6.0 on, and attach \
             from 6.4 on); raise net.core.bpf_jit_limit.",
@@ -54,7 +54,7 @@ pub static MAP_FD_INVALID: ClassText = ClassText {
     slug: "map-fd-invalid",
     title: "a map or BTF object that the program refers to is not there",
     rule: "Instructions refer to maps by file descriptors, which the loader fills in. This one is \
-           closed, of another kind, or outside of the list that was passed; or the map does not \
+           closed, of another kind, or outside the list that was passed; or the map does not \
            allow direct access to its values.",
     fix_c: "Load with libbpf rather than by hand, keep the maps open until the program is loaded, \
             and use array maps with one element for globals.",
@@ -81,7 +81,7 @@ pub static EXTENSION_MISMATCH: ClassText = ClassText {
     rule: "An extension must have the same prototype as the global function of the other program \
            that it replaces, and must not do what the original could not (sleep, change the \
            packet).",
-    fix_c: "Use the very same arguments and return type, replace only global (non-static) \
+    fix_c: "Use exactly the same arguments and return type, replace only global (non-static) \
             functions, and compile both with BTF.",
     fix_rust: "`#[unsafe(no_mangle)] #[inline(never)] extern \"C\"` functions with the same \
                prototype, linked with `--btf`.",

@@ -11,15 +11,15 @@ pub static MISSING_MAP: ClassText = ClassText {
     fix_c: "Declare the map in SEC(\".maps\") in the same object, not static; call \
             bpf_map__set_autocreate(map, false) only together with \
             bpf_program__set_autoload(prog, false).",
-    fix_rust: "Declare it `#[map] static NAME: ...`, and keep bpf-linker and aya of one \
-               generation.",
+    fix_rust: "Declare it `#[map] static NAME: ...`, and keep bpf-linker and aya at versions that \
+               go together.",
 };
 
 pub static RELOCATION_FAILED: ClassText = ClassText {
     slug: "relocation-failed",
     title: "a reference within the object cannot be resolved",
     rule: "The loader puts in the addresses of functions and data before the kernel sees the \
-           program. Here a symbol is undefined or lies where programs have nothing: a libc \
+           program. Here a symbol is undefined, or is where programs have nothing: a libc \
            function, a global in an unusual section, data that only old loaders do not know.",
     fix_c: "Make functions static inline or define them in the object; no libc; update libbpf; \
             mark strings `const`.",
@@ -30,7 +30,7 @@ pub static RELOCATION_FAILED: ClassText = ClassText {
 pub static OBJECT_ALIGNMENT: ClassText = ClassText {
     slug: "object-alignment",
     title: "the bytes of the object file are not aligned, or are no ELF file",
-    rule: "The object is parsed in place, and its headers must lie at multiples of 8. \
+    rule: "The object is parsed in place, and its headers must start at multiples of 8. \
            `include_bytes!` promises no alignment, so it works on some builds and fails on \
            others. An empty file gives the same message.",
     fix_c: "Give the loader the file's path, or an aligned buffer.",
@@ -83,8 +83,8 @@ pub static SECTION_NAME: ClassText = ClassText {
     fix_c: "Use a name of libbpf's list (docs.kernel.org/bpf/libbpf/program_types.html), or \
             bpf_program__set_type() before loading. For an object that aya is to load: \
             `classifier` for tc, and programs of other types in another object.",
-    fix_rust: "Use aya-ebpf's macros (`#[kprobe]`, `#[xdp]`, `#[classifier]`...), of the \
-               generation that your aya knows. aya has no call that sets a type by hand.",
+    fix_rust: "Use aya-ebpf's macros (`#[kprobe]`, `#[xdp]`, `#[classifier]`...), of the version \
+               that goes with your aya. aya has no call that sets a type by hand.",
 };
 
 pub static LEGACY_MAPS: ClassText = ClassText {
@@ -168,7 +168,7 @@ pub static MAP_CREATE_FAILED: ClassText = ClassText {
 
 pub static CLEAN_LOG_ERROR: ClassText = ClassText {
     slug: "clean-log-error",
-    title: "the verifier found nothing, and loading failed all the same",
+    title: "the verifier found nothing, but loading still failed",
     rule: "The log ends without an error, so the refusal came before or after the verifier's \
            walk. EINVAL: an expected attach type that does not fit, maps of another program's \
            type (tail calls), BTF of the attach target. E2BIG with 0 instructions: too many maps \

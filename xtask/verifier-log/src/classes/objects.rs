@@ -1,16 +1,16 @@
-//! Objects with rules of their own: dynptrs, iterators, kptrs, trees, arenas, special fields of map
+//! Objects with special rules: dynptrs, iterators, kptrs, trees, arenas, special fields of map
 //! values.
 
 use super::ClassText;
 
 pub static DYNPTR: ClassText = ClassText {
     slug: "dynptr",
-    title: "a dynptr is not used as it must be",
+    title: "a dynptr is used in a way that is not allowed",
     rule: "A dynptr lives on the stack, is initialised once by a constructor \
            (bpf_dynptr_from_skb, bpf_ringbuf_reserve_dynptr...), and only then passed on, at \
            offset 0. The stack under it must not be written, a referenced one must be submitted \
            or discarded before it is reused, and slices of it become invalid when it does.",
-    fix_c: "`struct bpf_dynptr ptr;` as a local variable of its own, the constructor before the \
+    fix_c: "`struct bpf_dynptr ptr;` as a separate local variable, the constructor before the \
             first use, and bpf_ringbuf_submit_dynptr() or discard on every path, also where \
             reserving failed.",
     fix_rust: "Use `RingBuf::reserve` or `ctx.load_bytes` instead: aya has no safe dynptr type \
@@ -19,7 +19,7 @@ pub static DYNPTR: ClassText = ClassText {
 
 pub static ITERATORS: ClassText = ClassText {
     slug: "iterators",
-    title: "an open-coded iterator is not used as it must be",
+    title: "an open-coded iterator is used in a way that is not allowed",
     rule: "An iterator lives on the stack: bpf_iter_*_new() initialises it, _next() runs until it \
            returns NULL, _destroy() ends it, once each and on every path. Passing another \
            pointer, or the wrong order, is refused.",
@@ -31,7 +31,7 @@ pub static ITERATORS: ClassText = ClassText {
 
 pub static KPTR: ClassText = ClassText {
     slug: "kptr",
-    title: "a kernel pointer in a map value is not handled as it must be",
+    title: "a kernel pointer in a map value is handled in a way that is not allowed",
     rule: "A field that is tagged __kptr or __uptr holds a pointer of exactly its type. \
            Referenced ones change only through bpf_kptr_xchg(), at their exact, constant offset; \
            what comes out may be NULL and must be released.",
@@ -42,7 +42,7 @@ pub static KPTR: ClassText = ClassText {
 
 pub static ALLOCATED_OBJECTS: ClassText = ClassText {
     slug: "allocated-objects",
-    title: "an allocated object, list or tree is not handled as it must be",
+    title: "an allocated object, list or tree is handled in a way that is not allowed",
     rule: "Objects from bpf_obj_new() are owned until they are dropped or put into a list or \
            tree, whose nodes, roots and lock must be in one allocation and be passed at their \
            declared offsets. After insertion only a non-owning reference is left, and only while \
@@ -55,10 +55,10 @@ pub static ALLOCATED_OBJECTS: ClassText = ClassText {
 
 pub static ARENA: ClassText = ClassText {
     slug: "arena",
-    title: "an arena is not used as it must be",
+    title: "an arena is used in a way that is not allowed",
     rule: "Arena pointers belong to a program that uses exactly one arena map, need the JIT, \
            CAP_BPF and CAP_PERFMON, and a clang that knows address space 1. They cannot be mixed \
-           with other pointers or passed as such.",
+           with other pointers or passed as one.",
     fix_c: "Refer to the arena map in the program, mark pointers `__arena` \
             (`__attribute__((address_space(1)))`), and compile with clang 19 or newer.",
     fix_rust: "rustc has no arena address space; use array maps with BPF_F_MMAPABLE.",
@@ -72,7 +72,7 @@ pub static SPECIAL_FIELD: ClassText = ClassText {
            the map that is passed beside it.",
     fix_c: "`bpf_timer_init(&v->timer, &map, CLOCK_MONOTONIC)` with v from a lookup in the same \
             map, and no index in between.",
-    fix_rust: "Pass `&raw mut (*v).timer` of a value that was looked up in the very map.",
+    fix_rust: "Pass `&raw mut (*v).timer` of a value that was looked up in the same map.",
 };
 
 pub static MAP_BTF_REQUIRED: ClassText = ClassText {

@@ -52,7 +52,7 @@ pub static MAP_VALUE_OR_NULL: ClassText = ClassText {
 
 pub static PTR_ARITH_PROHIBITED: ClassText = ClassText {
     slug: "ptr-arith-prohibited",
-    title: "this kind of pointer must not be computed with",
+    title: "arithmetic is not allowed on this kind of pointer",
     rule: "Only pointers to memory of known size (map values, packet, stack, context within \
            limits) may be moved, and only by addition and subtraction. data_end, map pointers, \
            sockets and pointers that may be NULL may not; neither may a pointer be subtracted \
@@ -121,9 +121,9 @@ pub static BTF_STRUCT_ACCESS: ClassText = ClassText {
     title: "a kernel struct is accessed where it has no such field, or in a way that is not \
             allowed",
     rule: "Pointers with a kernel type (fentry, tp_btf, LSM, kfuncs) can be read directly, but \
-           only fields of that very type with their own size, and only few may be written. A cast \
-           to a larger struct, an index into a field, per-CPU or user pointers and most fields of \
-           struct bpf_map are refused.",
+           only fields of exactly that type with their own size, and only few may be written. A \
+           cast to a larger struct, an index into a field, per-CPU or user pointers and most \
+           fields of struct bpf_map are refused.",
     fix_c: "Read with BPF_CORE_READ(), or convert first: bpf_skc_to_tcp_sock(), \
             bpf_rdonly_cast(), bpf_core_cast(). Write only through helpers and kfuncs; \
             bpf_per_cpu_ptr() for per-CPU data.",

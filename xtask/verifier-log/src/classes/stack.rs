@@ -52,9 +52,9 @@ pub static STACK_LIMIT: ClassText = ClassText {
 
 pub static STACK_BOUNDS: ClassText = ClassText {
     slug: "stack-bounds",
-    title: "an access lies outside of the 512 bytes of stack",
+    title: "an access is outside the 512 bytes of stack",
     rule: "The stack reaches from R10-512 to R10-1. A local object that needs more, or an index \
-           that leaves its array, leads beyond. LLVM warns of the first case but may go on.",
+           that leaves its array, goes past it. LLVM warns of the first case but may go on.",
     fix_c: "Move the object into a per-CPU array map. For an index: check it against the array's \
             length, also for negative values.",
     fix_rust: "Move the object into a `PerCpuArray`; large values that are passed or returned by \

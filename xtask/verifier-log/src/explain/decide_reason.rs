@@ -6,7 +6,7 @@ use crate::explain::message_text::{cut_message, trim_message};
 use crate::grammar::table::FoundMessage;
 use crate::grammar::template::MessageRole;
 use crate::grammar::words::find_register;
-use crate::input::scan::{MessageLine, ProgramLog};
+use crate::input::program_log::{MessageLine, ProgramLog};
 use crate::log::message::LogMessage;
 
 /// The reason of a rejection, as the log words it.

@@ -17,21 +17,8 @@ pub fn describe_insn(insn: &Insn) -> Option<String> {
             operator,
             by: Some(by),
         } => changes(*to, operator, *by)?,
-        InsnAction::Load { to, place } => {
-            format!(
-                "reads {} {} into R{to}",
-                format_bytes(place.bytes.into()),
-                at(*place)
-            )
-        }
-        InsnAction::Store { place, from } => {
-            format!(
-                "writes {} to the {} {}",
-                operand(*from),
-                format_bytes(place.bytes.into()),
-                at(*place)
-            )
-        }
+        InsnAction::Load { to, place } => loads(*to, *place),
+        InsnAction::Store { place, from } => stores(*place, *from),
         InsnAction::Helper { name } => {
             format!("calls {name}, which returns its result in R0; R1 to R5 lose their values")
         }
@@ -47,6 +34,16 @@ pub fn describe_insn(insn: &Insn) -> Option<String> {
     // `w1` is the lower half of R1.
     let is_half = insn.text.starts_with('w') || insn.text.starts_with("if w");
     Some(words + if is_half { ", with 32 bits only" } else { "" })
+}
+
+fn loads(to: Register, place: MemoryPlace) -> String {
+    let bytes = format_bytes(place.bytes.into());
+    format!("reads {bytes} {} into R{to}", at(place))
+}
+
+fn stores(place: MemoryPlace, from: Operand) -> String {
+    let bytes = format_bytes(place.bytes.into());
+    format!("writes {} to the {bytes} {}", operand(from), at(place))
 }
 
 fn moves(to: Register, from: Operand) -> String {

@@ -1,5 +1,5 @@
-//! What can be said of this very rejection: what the register held, where it got it, and what was
-//! missing.
+//! What can be said about one rejection: what the register held, where that came from, and what
+//! was missing.
 
 use crate::classes::Class;
 use crate::explain::decide_reason::RejectionReason;
@@ -229,7 +229,7 @@ impl<'a> Scene<'a> {
         };
         let (bytes, base) = (format_bytes(size), describe_packet_base(after("id=")));
         let mut known = vec![format!(
-            "The access needs {bytes} at offset {offset} behind {base}; {proof}."
+            "The access needs {bytes} at offset {offset} from {base}; {proof}."
         )];
         known.extend(self.about_added_number());
         Finding {
@@ -250,14 +250,13 @@ impl<'a> Scene<'a> {
             );
         }
         if offset < 0 {
-            return "a pointer that is not behind the access: what lies in front of a checked \
-                    pointer is not proved"
+            return "a pointer that does not start after the access: bytes before a checked pointer \
+                    are not proved"
                 .to_owned();
         }
         let needed = offset.saturating_add(size);
         format!(
-            "a comparison of data_end with a pointer that leads at least {needed} bytes behind \
-             the same place"
+            "a comparison of data_end with a pointer at least {needed} bytes after the same place"
         )
     }
 
@@ -390,8 +389,8 @@ fn find_number(state: &FrameState, registers: [Register; 2]) -> Option<Register>
 fn describe_packet_base(id: Option<i64>) -> &'static str {
     match id {
         Some(0) => "the start of the packet",
-        Some(_) => "the last number that was added to this pointer",
-        None => "this very pointer",
+        Some(_) => "where this pointer was after the last number was added",
+        None => "this pointer",
     }
 }
 
@@ -427,7 +426,7 @@ fn describe_stack_access(offset: i64, size: Option<i64>) -> String {
         ),
         (..0, Some(size)) if beyond > 0 => format!(
             "The access begins {below} below the top of the stack and is {} long: {} of it would \
-             lie above the stack.",
+             be above the stack.",
             format_bytes(size),
             format_bytes(beyond)
         ),

@@ -5,7 +5,7 @@ use crate::explain::decide_class::decide_class_of_errno;
 use crate::explain::explanation::{ExplainedProgram, LogVerdict};
 use crate::explain::prose::{find_prose_message, is_about_bpf, is_unmistakable};
 use crate::grammar::template::MessageRole;
-use crate::input::scan::{MessageLine, ProgramLog};
+use crate::input::program_log::{MessageLine, ProgramLog};
 use crate::log::message::LogMessage;
 
 /// Looks for an answer outside of the logs, where the logs have none.

@@ -8,7 +8,7 @@ use crate::grammar::template::MessageRole;
 use crate::grammar::words::find_word_starts;
 use crate::input::line::LogLine;
 use crate::input::lines::InputLines;
-use crate::input::scan::MessageLine;
+use crate::input::program_log::MessageLine;
 
 /// Enough for what a person writes; a log that is longer says what it says without this.
 const LONGEST: usize = 256 * 1024;
@@ -30,12 +30,14 @@ pub fn is_about_bpf(input: &[u8]) -> bool {
     ];
     let end = input.len().saturating_sub(LONGEST);
     let parts = [&input[..input.len().min(LONGEST)], &input[end..]];
-    let has = |word: &str| {
-        parts
-            .iter()
-            .any(|part| memmem::find(part, word.as_bytes()).is_some())
-    };
-    WORDS.iter().any(|word| has(word))
+    for word in WORDS {
+        for part in parts {
+            if memmem::find(part, word.as_bytes()).is_some() {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// A message that no other program prints, also where nothing else in the text is about BPF.
@@ -51,13 +53,22 @@ pub fn find_prose_message(input: &[u8]) -> Option<MessageLine> {
     for raw in InputLines::new(&input[..input.len().min(LONGEST)]) {
         let line = LogLine::read(&raw);
         let text = without_margin(&line.text);
-        let junction = before.len();
         let joined = format!("{before} {text}");
-        let across = across(&joined, junction, raw.number)
-            .filter(|said| about_bpf || said.found.iter().any(is_unmistakable));
-        let broken = || broken(text, raw.number).filter(|_| about_bpf);
-        if let Some(said) = across.or_else(broken) {
-            return Some(said);
+        if let Some(found) = find_across(&joined, before.len())
+            && (about_bpf || is_unmistakable(&found))
+        {
+            return Some(MessageLine {
+                line: raw.number.saturating_sub(1),
+                text: joined,
+                found: vec![found],
+            });
+        }
+        if about_bpf && let Some(found) = find_broken_off(text) {
+            return Some(MessageLine {
+                line: raw.number,
+                text: text[..found.end].to_owned(),
+                found: vec![found],
+            });
         }
         before = text.to_owned();
     }
@@ -72,36 +83,28 @@ fn without_margin(line: &str) -> &str {
     })
 }
 
-/// A message that begins in one line and ends in the next.
-fn across(joined: &str, junction: usize, number: usize) -> Option<MessageLine> {
-    let is_across = |found: &FoundMessage| found.start < junction && found.end > junction + 1;
-    let is_error = |found: &FoundMessage| found.from_kernel && found.role() == MessageRole::Error;
-    let found = MessageTable::get()
-        .all_in(joined)
-        .into_iter()
-        .find(|found| is_across(found) && is_error(found))?;
-    Some(MessageLine {
-        line: number.saturating_sub(1),
-        text: joined.to_owned(),
-        found: vec![found],
+/// A message that begins in one line and ends in the next; the first ends at `junction`.
+fn find_across(joined: &str, junction: usize) -> Option<FoundMessage> {
+    let mut found = MessageTable::get().all_in(joined).into_iter();
+    found.find(|found| {
+        let is_across = found.start < junction && found.end > junction + 1;
+        is_across && found.from_kernel && found.role() == MessageRole::Error
     })
 }
 
-fn broken(text: &str, number: usize) -> Option<MessageLine> {
-    let at = |start: usize| Some((start, MessageTable::get().broken_off(text.get(start..)?)?));
-    let (start, (template, length)) = find_word_starts(text).find_map(at)?;
-    let end = start + length;
-    let found = FoundMessage {
-        template,
-        start,
-        end,
-        from_kernel: true,
-    };
-    Some(MessageLine {
-        line: number,
-        text: text[..end].to_owned(),
-        found: vec![found],
-    })
+/// A message of which the text has only the beginning.
+fn find_broken_off(text: &str) -> Option<FoundMessage> {
+    for start in find_word_starts(text) {
+        if let Some((template, length)) = MessageTable::get().broken_off(&text[start..]) {
+            return Some(FoundMessage {
+                template,
+                start,
+                end: start + length,
+                from_kernel: true,
+            });
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The verifier's way through a program, for those who want to look at it step by step: at each
-//! instruction, all that was known after it and what it changed.
+//! The verifier's walk through a program, to be looked at step by step: at each instruction, all
+//! that was known after it and what it changed.
 //!
 //! Kernels before 5.16 print the state at few places. What an instruction made is then taken from
 //! the next line that shows it, as long as nothing in between could have changed it.
@@ -53,7 +53,7 @@ pub struct TraceStep {
 pub struct KnownValue {
     /// `R1`, `fp-8`
     pub name: String,
-    /// As it stands in the log; `None` where the log does not show it.
+    /// As it is in the log; `None` where the log does not show it.
     pub value: Option<String>,
     pub words: String,
     /// The step changed it.

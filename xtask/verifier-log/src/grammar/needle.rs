@@ -23,7 +23,7 @@ impl Needle {
             .find(line)
     }
 
-    /// Where the text that comes behind it begins.
+    /// Where the text that comes after it begins.
     pub fn end(&self, line: &str) -> Option<usize> {
         self.find(line.as_bytes())
             .map(|start| start + self.text.len())

@@ -183,7 +183,7 @@ fn common_length(one: &str, other: &str) -> usize {
         .unwrap_or(shorter)
 }
 
-/// What is left of `text` behind all parts.
+/// What is left of `text` after all parts.
 fn fits<'a>(parts: &[TemplatePart], text: &'a str) -> Option<&'a str> {
     let Some((part, others)) = parts.split_first() else {
         return Some(text);

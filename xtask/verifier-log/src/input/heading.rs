@@ -14,7 +14,7 @@ pub struct LoaderHeading {
 impl LoaderHeading {
     /// Takes from a line what it says.
     pub fn read(&mut self, line: &str) {
-        // All of it stands in lines about programs or loading.
+        // All of it is in lines about programs or loading.
         static WORDS: [Needle; 2] = [Needle::new("rog"), Needle::new("oad")];
         if !WORDS.iter().any(|word| word.is_in(line)) {
             return;

@@ -22,7 +22,7 @@ pub struct LogLine<'a> {
 #[derive(Debug)]
 pub enum LineKind {
     Blank,
-    /// An instruction; what is behind it (a state, an error) begins at `rest`.
+    /// An instruction; what follows it (a state, an error) begins at `rest`.
     Insn {
         insn: Insn,
         rest: usize,
@@ -166,11 +166,11 @@ fn summary(text: &str) -> Option<LineKind> {
 const EARLIER_LIMITS: [u64; 4] = [65_537, 98_305, 131_073, 1_000_001];
 
 fn source(text: &str) -> Option<LineKind> {
-    static BEHIND_PREFIX: Needle = Needle::new(" ; ");
+    static AFTER_PREFIX: Needle = Needle::new(" ; ");
     let start = if text.starts_with(';') {
         0
     } else {
-        BEHIND_PREFIX.find(text.as_bytes())? + 1
+        AFTER_PREFIX.find(text.as_bytes())? + 1
     };
     Some(LineKind::Source { start })
 }

@@ -2,10 +2,10 @@
 
 use memchr::memchr;
 
-/// One line as it lies in the input.
+/// One line of the input.
 #[derive(Clone, Copy, Debug)]
 pub struct InputLine<'a> {
-    /// The number of the input's line that it lies in, counted from 1.
+    /// The number of the input's line that it is in, counted from 1.
     pub number: usize,
     /// Where it begins in the input.
     pub start: usize,
@@ -111,7 +111,7 @@ fn quoting(line: &[u8]) -> Option<usize> {
         return None;
     }
     let (start, length) = first_escape(line)?;
-    // The source lines in a log hold `\n` of their own: bpf_printk("...\n").
+    // The source lines in a log have `\n` too: bpf_printk("...\n").
     if line.trim_ascii_start().starts_with(b";") {
         return None;
     }
@@ -123,7 +123,7 @@ fn quoting(line: &[u8]) -> Option<usize> {
     Some(slashes)
 }
 
-/// The first backslashes that have an `n` behind them: where, and how long with the `n`.
+/// The first backslashes that an `n` follows: where, and how long with the `n`.
 fn first_escape(line: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
     while let Some(start) = memchr(b'\\', &line[at..]).map(|found| at + found) {

@@ -3,6 +3,7 @@
 pub mod heading;
 pub mod line;
 pub mod lines;
+pub mod program_log;
 pub mod read_steps;
 pub mod scan;
 pub mod text;

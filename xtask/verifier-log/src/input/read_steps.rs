@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use crate::input::line::{LineKind, LogLine};
 use crate::input::lines::InputLines;
-use crate::input::scan::ProgramLog;
+use crate::input::program_log::ProgramLog;
 use crate::log::insn::{Insn, InsnAction};
 use crate::log::state::{FrameState, parse_state};
 use crate::log::step::{LogStep, SourceLine};
 
-/// The steps of a log, or the last of them: those that lie in its last `window` bytes.
+/// The steps of a log, or the last of them: those in its last `window` bytes.
 pub fn read_steps(input: &[u8], log: &ProgramLog, window: usize) -> Vec<LogStep> {
     let Some(begin) = log.begin else {
         return Vec::new();
@@ -57,7 +57,7 @@ impl StepReader {
     }
 
     /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds
-    /// behind it; below an access or a call, it is what held before: the line comes out of the
+    /// after it; below an access or a call, it is what held before: the line comes out of the
     /// check of the memory. Below the call of a function, all kernels print the caller's, then the
     /// function's own.
     fn state(&mut self, state: FrameState, is_next: bool) {
@@ -80,13 +80,13 @@ impl StepReader {
         }
     }
 
-    fn insn(&mut self, line: usize, insn: Insn, behind: &str) {
-        let after = behind.find(';').and_then(|at| parse_state(&behind[at..]));
+    fn insn(&mut self, line: usize, insn: Insn, rest: &str) {
+        let after = rest.find(';').and_then(|at| parse_state(&rest[at..]));
         let (before, came_from) = (self.before.take(), self.came_from.take());
         // Without a `;` it is the state at the goal of a jump: `goto pc+3 15: R0=scalar()`.
-        self.before = parse_state(behind).filter(|_| after.is_none());
+        self.before = parse_state(rest).filter(|_| after.is_none());
         self.looks_back = false;
-        // A source line stands before the first of its instructions.
+        // A source line comes before the first of its instructions.
         let source = self.source.clone();
         self.steps.push_back(LogStep {
             line,

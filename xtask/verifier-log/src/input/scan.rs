@@ -4,10 +4,10 @@
 //! ```text
 //!   libbpf: prog 'x': BPF program load failed     name and errno of the program
 //!   -- BEGIN PROG LOAD LOG --                      a log begins
-//!   0: R1=ctx() R10=fp0                            (so it does with its first line, without a heading)
+//!   0: R1=ctx() R10=fp0                            (or begins here, without a heading)
 //!   R1 type=ctx expected=fp                        not the end: instructions follow
 //!   0: (bf) r6 = r1
-//!   R2 !read_ok                                    the end: nothing but this comes after the last instruction
+//!   R2 !read_ok                                    the end: it comes after the last instruction
 //!   processed 1 insns                              the log ends
 //! ```
 //!
@@ -20,55 +20,21 @@ use crate::grammar::template::MessageRole;
 use crate::input::heading::LoaderHeading;
 use crate::input::line::{LineKind, LogLine, is_plain_state, is_plainly_looking_back};
 use crate::input::lines::{InputLine, InputLines, LinePosition};
+use crate::input::program_log::{MessageLine, ProgramLog};
 use crate::input::text::is_binary;
 use crate::log::insn::find_plain_pc;
 use crate::log::message::LogMessage;
-
-/// One program's log.
-#[derive(Debug, Default)]
-pub struct ProgramLog {
-    pub name: Option<String>,
-    /// Where its first line is; `None` where only messages were found.
-    pub begin: Option<LinePosition>,
-    /// Offset behind its last line.
-    pub end: usize,
-    /// How many instructions its lines show.
-    pub insns: u64,
-    /// How many instructions the verifier says it went through.
-    pub processed: Option<u64>,
-    /// The summary, where it says that the verifier gave up.
-    pub exceeded: Option<LogMessage>,
-    /// What comes after the last instruction.
-    pub last: Vec<MessageLine>,
-    pub report: Vec<String>,
-    pub errno: Option<i32>,
-    /// The log itself says that a part of it is missing.
-    pub truncated: bool,
-    in_global_function: bool,
-    checks_functions: bool,
-    after_blank: bool,
-    is_over: bool,
-}
-
-/// A line that may say why a program was rejected.
-#[derive(Clone, Debug)]
-pub struct MessageLine {
-    pub line: usize,
-    pub text: String,
-    /// Empty: no known message.
-    pub found: Vec<FoundMessage>,
-}
 
 /// What the input holds.
 #[derive(Debug, Default)]
 pub struct ScannedText {
     pub logs: Vec<ProgramLog>,
-    /// Messages that stand outside of any log.
+    /// Messages outside any log.
     pub outside: Vec<MessageLine>,
 }
 
 /// Enough for the messages at the end of a log; more are a text that only looks like one.
-const MOST_SAID: usize = 64;
+const MOST_MESSAGES: usize = 64;
 /// A report of Linux 7.3 has some dozens of lines.
 const LONGEST_REPORT: usize = 400;
 /// What a text can be expected to hold; the rest is left out.
@@ -81,7 +47,7 @@ pub fn scan_text(input: &[u8]) -> ScannedText {
     loop {
         let position = lines.position();
         let Some(raw) = lines.next() else { break };
-        scanner.take(&raw, position);
+        scanner.take_line(&raw, position);
     }
     scanner.finish()
 }
@@ -90,7 +56,7 @@ pub fn scan_text(input: &[u8]) -> ScannedText {
 struct Scanner {
     scan: ScannedText,
     open: Option<ProgramLog>,
-    /// What the loader said last, for the log that comes next.
+    /// What the loader message last, for the log that comes next.
     heading: LoaderHeading,
     in_report: bool,
     branched: bool,
@@ -101,7 +67,7 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn take(&mut self, raw: &InputLine<'_>, position: LinePosition) {
+    fn take_line(&mut self, raw: &InputLine<'_>, position: LinePosition) {
         let end = raw.start + raw.bytes.len();
         self.source_above = self.source.take();
         if self.in_report || !self.take_plain(raw.bytes, position, end) {
@@ -112,15 +78,15 @@ impl Scanner {
     /// Takes the lines that a log has most of, without reading them; false if it is another.
     fn take_plain(&mut self, bytes: &[u8], position: LinePosition, end: usize) -> bool {
         if let Some(pc) = find_plain_pc(bytes) {
-            self.insn(pc, position, end);
+            self.take_insn(pc, position, end);
         } else if is_plain_state(bytes) {
-            self.state(false, position, end);
+            self.take_state(false, position, end);
         } else if bytes.starts_with(b";") {
-            self.source(position, end);
+            self.take_source(position, end);
         } else if is_plainly_looking_back(bytes) {
-            self.touch(end);
+            self.extend_log(end);
         } else if bytes.is_empty() || is_binary(bytes) {
-            self.blank();
+            self.take_blank();
         } else {
             return false;
         }
@@ -129,15 +95,15 @@ impl Scanner {
 
     fn take_any(&mut self, line: &LogLine<'_>, position: LinePosition, end: usize) {
         match &line.kind {
-            LineKind::Begin => self.begin(line, position),
-            LineKind::End => self.close(),
+            LineKind::Begin => self.begin_log(line, position),
+            LineKind::End => self.close_log(),
             LineKind::Summary {
                 processed,
                 exceeded,
                 start,
             } => {
-                self.before_summary(line, *start, end);
-                self.summary(*processed, end);
+                self.take_before_summary(line, *start, end);
+                self.take_summary(*processed, end);
                 if let Some(log) = self.open.as_mut().filter(|_| *exceeded) {
                     log.exceeded = Some(LogMessage {
                         line: line.number,
@@ -145,60 +111,55 @@ impl Scanner {
                     });
                 }
             }
-            LineKind::Report { start } => self.report(line, *start),
-            _ if self.in_report => self.report_line(line),
+            LineKind::Report { start } => self.begin_report(line, *start),
+            _ if self.in_report => self.take_report_line(line),
             LineKind::Insn { insn, rest } => {
-                self.insn(insn.pc, position, end);
-                self.behind_insn(line, *rest);
+                self.take_insn(insn.pc, position, end);
+                self.take_rest_of_insn(line, *rest);
             }
-            LineKind::State { branch, .. } => self.state(branch.is_some(), position, end),
-            LineKind::Source { .. } => self.source(position, end),
-            LineKind::LookingBack => self.touch(end),
-            LineKind::Messages(found) => self.messages(line, found.clone(), end),
-            LineKind::Blank => self.blank(),
-            LineKind::Other => self.other(line, end),
+            LineKind::State { branch, .. } => self.take_state(branch.is_some(), position, end),
+            LineKind::Source { .. } => self.take_source(position, end),
+            LineKind::LookingBack => self.extend_log(end),
+            LineKind::Messages(found) => self.take_messages(line, found.clone(), end),
+            LineKind::Blank => self.take_blank(),
+            LineKind::Other => self.take_other(line, end),
         }
     }
 
-    fn begin(&mut self, line: &LogLine<'_>, position: LinePosition) {
-        self.close();
+    fn begin_log(&mut self, line: &LogLine<'_>, position: LinePosition) {
+        self.close_log();
         self.in_report = false;
         self.heading.read(&line.text);
-        self.start(position);
+        self.open_log(position);
     }
 
-    fn start(&mut self, position: LinePosition) -> &mut ProgramLog {
-        let heading = std::mem::take(&mut self.heading);
-        let log = ProgramLog {
-            begin: Some(position),
-            name: heading.name,
-            errno: heading.errno,
-            ..ProgramLog::default()
-        };
+    fn open_log(&mut self, position: LinePosition) -> &mut ProgramLog {
+        let mut log = ProgramLog::new(std::mem::take(&mut self.heading));
+        log.begin = Some(position);
         self.open.insert(log)
     }
 
     /// The log that a line belongs to which only logs have.
-    fn ensure(&mut self, position: LinePosition) -> &mut ProgramLog {
+    fn ensure_log(&mut self, position: LinePosition) -> &mut ProgramLog {
         match self.open.take() {
             Some(log) if !log.is_over => return self.open.insert(log),
-            Some(log) => self.keep(log),
+            Some(log) => self.keep_log(log),
             None => {}
         }
-        let first = self.messages_above(position);
-        let log = self.start(self.source_above.unwrap_or(position));
+        let first = self.take_messages_above(position);
+        let log = self.open_log(self.source_above.unwrap_or(position));
         log.last = first;
         log
     }
 
     /// Old kernels begin the log of many programs with messages that mean nothing.
-    fn messages_above(&mut self, position: LinePosition) -> Vec<MessageLine> {
+    fn take_messages_above(&mut self, position: LinePosition) -> Vec<MessageLine> {
         let outside = &self.scan.outside;
         let mut line = position.line_before();
         let mut first = outside.len();
-        while let Some(said) = first.checked_sub(1).and_then(|last| outside.get(last))
-            && said.line == line
-            && said.is_from_kernel()
+        while let Some(message) = first.checked_sub(1).and_then(|last| outside.get(last))
+            && message.line == line
+            && message.is_from_kernel()
         {
             first -= 1;
             line = line.saturating_sub(usize::from(!position.is_quoted()));
@@ -206,16 +167,16 @@ impl Scanner {
         self.scan.outside.split_off(first)
     }
 
-    fn insn(&mut self, pc: u32, position: LinePosition, end: usize) {
-        let starts_anew = self
+    fn take_insn(&mut self, pc: u32, position: LinePosition, end: usize) {
+        let starts_again = self
             .open
             .as_ref()
             .is_some_and(|log| pc == 0 && log.insns > 0 && !log.checks_functions);
-        if starts_anew && !self.branched {
-            self.close();
+        if starts_again && !self.branched {
+            self.close_log();
         }
         self.branched = false;
-        let log = self.ensure(position);
+        let log = self.ensure_log(position);
         log.insns += 1;
         log.last.clear();
         log.end = end;
@@ -223,48 +184,48 @@ impl Scanner {
     }
 
     /// cilium/ebpf, and people who quote, put the error into the instruction's line.
-    fn behind_insn(&mut self, line: &LogLine<'_>, rest: usize) {
+    fn take_rest_of_insn(&mut self, line: &LogLine<'_>, rest: usize) {
         static COLON: Needle = Needle::new(": ");
-        let behind = line.text.get(rest..).unwrap_or_default();
-        let is_comment = behind.trim_start().starts_with(';');
-        if behind.is_empty() || (is_comment && !COLON.is_in(behind)) {
+        let after = line.text.get(rest..).unwrap_or_default();
+        let is_comment = after.trim_start().starts_with(';');
+        if after.is_empty() || (is_comment && !COLON.is_in(after)) {
             return;
         }
-        let found = MessageTable::get().all_in(behind);
+        let found = MessageTable::get().all_in(after);
         // In a function, the state begins with `frame1:`.
         let is_message = found.iter().any(|found| found.role() != MessageRole::Noise);
         if let Some(log) = self.open.as_mut().filter(|_| is_message) {
             log.last.push(MessageLine {
                 line: line.number,
-                text: behind.to_owned(),
+                text: after.to_owned(),
                 found,
             });
             log.is_over = true;
         }
     }
 
-    fn state(&mut self, branched: bool, position: LinePosition, end: usize) {
+    fn take_state(&mut self, branched: bool, position: LinePosition, end: usize) {
         self.branched = branched;
-        let log = self.ensure(position);
+        let log = self.ensure_log(position);
         log.end = end;
         log.after_blank = false;
     }
 
     /// Kernels before 5.16 begin a log with it.
-    fn source(&mut self, position: LinePosition, end: usize) {
+    fn take_source(&mut self, position: LinePosition, end: usize) {
         self.source = Some(position);
-        self.touch(end);
+        self.extend_log(end);
     }
 
-    fn touch(&mut self, end: usize) {
+    fn extend_log(&mut self, end: usize) {
         if let Some(log) = self.open.as_mut().filter(|log| !log.is_over) {
             log.end = end;
         }
     }
 
-    fn messages(&mut self, line: &LogLine<'_>, found: Vec<FoundMessage>, end: usize) {
+    fn take_messages(&mut self, line: &LogLine<'_>, found: Vec<FoundMessage>, end: usize) {
         self.heading.read(&line.text);
-        self.said(
+        self.add_message(
             MessageLine {
                 line: line.number,
                 text: line.text.to_string(),
@@ -274,33 +235,33 @@ impl Scanner {
         );
     }
 
-    fn said(&mut self, said: MessageLine, end: usize) {
+    fn add_message(&mut self, message: MessageLine, end: usize) {
         let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else {
-            return self.outside(said);
+            return self.add_outside(message);
         };
-        log.notice_function(&said.text);
-        log.truncated |= said.text.contains("(truncated");
+        log.notice_function(&message.text);
+        log.truncated |= message.text.contains("(truncated");
         log.end = end;
-        if !said.is_from_kernel() {
-            self.outside(said);
-        } else if log.last.len() < MOST_SAID {
-            log.last.push(said);
+        if !message.is_from_kernel() {
+            self.add_outside(message);
+        } else if log.last.len() < MOST_MESSAGES {
+            log.last.push(message);
         }
     }
 
-    fn outside(&mut self, said: MessageLine) {
-        self.name_last();
-        if said
+    fn add_outside(&mut self, message: MessageLine) {
+        self.name_last_log();
+        if message
             .found
             .iter()
             .any(|found| found.role() != MessageRole::Noise)
-            && self.scan.outside.len() < 4 * MOST_SAID
+            && self.scan.outside.len() < 4 * MOST_MESSAGES
         {
-            self.scan.outside.push(said);
+            self.scan.outside.push(message);
         }
     }
 
-    fn blank(&mut self) {
+    fn take_blank(&mut self) {
         if let Some(log) = self.open.as_mut() {
             log.after_blank = true;
             // Kernels up to 5.x print empty lines, but none after the error.
@@ -308,15 +269,15 @@ impl Scanner {
         }
     }
 
-    fn other(&mut self, line: &LogLine<'_>, end: usize) {
+    fn take_other(&mut self, line: &LogLine<'_>, end: usize) {
         self.heading.read(&line.text);
-        self.name_last();
+        self.name_last_log();
         let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else {
             return;
         };
         static CUT: Needle = Needle::new("(truncated");
         log.truncated |= CUT.is_in(&line.text);
-        if !log.after_blank && log.last.len() < MOST_SAID && !is_loaders(&line.text) {
+        if !log.after_blank && log.last.len() < MOST_MESSAGES && !is_loaders(&line.text) {
             log.last.push(MessageLine {
                 line: line.number,
                 text: line.text.trim().to_owned(),
@@ -327,7 +288,7 @@ impl Scanner {
     }
 
     /// A loader says after the log which program it was and how it ended.
-    fn name_last(&mut self) {
+    fn name_last_log(&mut self) {
         let last = match self.open.as_mut() {
             Some(log) if log.is_over => Some(log),
             Some(_) => None,
@@ -339,11 +300,11 @@ impl Scanner {
         }
     }
 
-    fn before_summary(&mut self, line: &LogLine<'_>, start: usize, end: usize) {
+    fn take_before_summary(&mut self, line: &LogLine<'_>, start: usize, end: usize) {
         let before = &line.text[..start];
         let found = MessageTable::get().all_in(before);
         if found.iter().any(|found| found.from_kernel) {
-            self.said(
+            self.add_message(
                 MessageLine {
                     line: line.number,
                     text: before.to_owned(),
@@ -354,22 +315,15 @@ impl Scanner {
         }
     }
 
-    fn summary(&mut self, processed: u64, end: usize) {
+    fn take_summary(&mut self, processed: u64, end: usize) {
         self.in_report = false;
         let has_open = self
             .open
             .as_ref()
             .is_some_and(|log| log.processed.is_none());
         if !has_open {
-            self.close();
-            let heading = std::mem::take(&mut self.heading);
-            let last = self.errors_before();
-            self.open = Some(ProgramLog {
-                name: heading.name,
-                errno: heading.errno,
-                last,
-                ..ProgramLog::default()
-            });
+            self.close_log();
+            self.open_log_without_insns();
         }
         if let Some(log) = self.open.as_mut() {
             log.processed = Some(processed);
@@ -380,28 +334,20 @@ impl Scanner {
 
     /// A log without a single instruction: the messages just before its report or its summary are
     /// its own.
-    fn errors_before(&mut self) -> Vec<MessageLine> {
-        let is_kernels = |said: &MessageLine| said.is_from_kernel();
-        let last = self
-            .scan
-            .outside
+    fn open_log_without_insns(&mut self) {
+        let mut log = ProgramLog::new(std::mem::take(&mut self.heading));
+        let outside = &mut self.scan.outside;
+        let others = outside
             .iter()
-            .rposition(|said| !is_kernels(said))
-            .map_or(0, |at| at + 1);
-        self.scan.outside.split_off(last)
+            .rposition(|message| !message.is_from_kernel());
+        log.last = outside.split_off(others.map_or(0, |at| at + 1));
+        self.open = Some(log);
     }
 
-    fn report(&mut self, line: &LogLine<'_>, start: usize) {
+    fn begin_report(&mut self, line: &LogLine<'_>, start: usize) {
         self.in_report = true;
         if self.open.is_none() {
-            let heading = std::mem::take(&mut self.heading);
-            let last = self.errors_before();
-            self.open = Some(ProgramLog {
-                name: heading.name,
-                errno: heading.errno,
-                last,
-                ..ProgramLog::default()
-            });
+            self.open_log_without_insns();
         }
         if let Some(log) = self.open.as_mut() {
             log.is_over = true;
@@ -409,7 +355,7 @@ impl Scanner {
         }
     }
 
-    fn report_line(&mut self, line: &LogLine<'_>) {
+    fn take_report_line(&mut self, line: &LogLine<'_>) {
         // What a loader asked for beside the log (aya does) is no part of the report.
         if line.text.trim_start().starts_with("verification time ") {
             self.in_report = false;
@@ -424,19 +370,19 @@ impl Scanner {
         }
     }
 
-    fn close(&mut self) {
+    fn close_log(&mut self) {
         if let Some(log) = self.open.take() {
-            self.keep(log);
+            self.keep_log(log);
         }
         self.in_report = false;
     }
 
     /// Rejections are worth more than logs of programs that loaded.
-    fn keep(&mut self, log: ProgramLog) {
+    fn keep_log(&mut self, log: ProgramLog) {
         let most = if log
             .last
             .iter()
-            .any(|said| said.is_error() || said.found.is_empty())
+            .any(|message| message.is_error() || message.found.is_empty())
         {
             MOST_LOGS
         } else {
@@ -448,46 +394,9 @@ impl Scanner {
     }
 
     fn finish(mut self) -> ScannedText {
-        self.name_last();
-        self.close();
+        self.name_last_log();
+        self.close_log();
         self.scan
-    }
-}
-
-impl ProgramLog {
-    /// Messages that someone wrote down without the rest.
-    pub fn quoted(last: Vec<MessageLine>) -> Self {
-        Self {
-            last,
-            ..Self::default()
-        }
-    }
-
-    /// The verifier checks a function on its own when this log ends, not the main program.
-    pub fn is_in_global_function(&self) -> bool {
-        self.in_global_function
-    }
-
-    /// In a log with several functions of one program, instruction 0 may come late.
-    fn notice_function(&mut self, text: &str) {
-        let begins = text.contains("Validating ");
-        self.checks_functions |= begins || text.contains("Func#");
-        self.in_global_function = (self.in_global_function || begins) && !text.contains("Func#");
-    }
-}
-
-impl MessageLine {
-    pub fn is_from_kernel(&self) -> bool {
-        self.found.iter().any(|found| found.from_kernel)
-    }
-
-    pub fn is_error(&self) -> bool {
-        self.found.iter().any(|found| {
-            matches!(
-                found.role(),
-                MessageRole::Error | MessageRole::Detail | MessageRole::Unexplained
-            )
-        })
     }
 }
 

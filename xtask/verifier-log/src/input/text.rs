@@ -48,7 +48,7 @@ pub fn clean_text(bytes: &[u8], escaped: bool) -> Cow<'_, str> {
     )
 }
 
-/// Undoes the escapes of JSON, Go, Rust and Python strings that stand within a line.
+/// Undoes the escapes of JSON, Go, Rust and Python strings that are within a line.
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -63,7 +63,7 @@ fn unescape(text: &str) -> String {
     plain + rest
 }
 
-/// What the letters behind a backslash stand for, and how many bytes they take.
+/// What the letters after a backslash mean, and how many bytes they take.
 fn escape(letters: &str) -> (Option<char>, usize) {
     let coded = |skip: usize, digits: usize, radix: u32| {
         let code = letters
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(
             clean_text(br"a\tb", false),
             r"a\tb",
-            "a source line has escapes of its own"
+            "a source line may have escapes"
         );
     }
 

@@ -127,7 +127,7 @@ pub struct MemoryPlace {
     pub bytes: u8,
 }
 
-/// What an instruction does, as far as the way of a value goes.
+/// What an instruction does, as far as it matters for where values come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum InsnAction {
     /// `r1 = r2`, `w1 = 5`

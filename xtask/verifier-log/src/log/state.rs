@@ -23,14 +23,14 @@ pub struct TrackedValue {
     /// The verifier's name of it, in the newest spelling: `scalar`, `map_value`, `pkt`, `ctx`,
     /// `fp`...
     pub kind: String,
-    /// As it stands in the log, without the parentheses' content: for slots, for example,
+    /// As it is in the log, without what is in parentheses: for slots, for example,
     /// `mmmm????`.
     pub text: String,
     /// The number itself, or the unknown part of a pointer's offset.
     pub bounds: Bounds,
     /// The fixed part of a pointer's offset.
     pub offset: i64,
-    /// Bytes of the packet behind the pointer that a check has proved to be there.
+    /// How many bytes of the packet after the pointer a check has proved to be there.
     pub range: Option<u64>,
     pub key_size: Option<u64>,
     pub value_size: Option<u64>,

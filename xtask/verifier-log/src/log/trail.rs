@@ -5,7 +5,7 @@ use crate::log::insn::{FRAME_POINTER, InsnAction, Operand, Register};
 use crate::log::state::Location;
 use crate::log::step::{LogStep, find_previous_step};
 
-/// An instruction on the way of a value.
+/// An instruction that a value came through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Hop {
     /// Index of the step.
