@@ -176,20 +176,20 @@ fn may_be_message(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Class;
+    use super::*;
     use crate::input::scan::scan_text;
 
     fn class(log: &str) -> Option<Class> {
         let scan = scan_text(log.as_bytes());
         scan.logs
             .iter()
-            .find_map(super::decide_reason)
+            .find_map(decide_reason)
             .and_then(|reason| reason.class)
     }
 
     fn lines(log: &str) -> Vec<String> {
         let scan = scan_text(log.as_bytes());
-        let reason = scan.logs.iter().find_map(super::decide_reason).unwrap();
+        let reason = scan.logs.iter().find_map(decide_reason).unwrap();
         reason.lines.into_iter().map(|line| line.text).collect()
     }
 
@@ -231,6 +231,40 @@ mod tests {
     }
 
     #[test]
+    fn the_register_is_that_of_the_last_line_that_names_one() {
+        let register = |log: &str| {
+            let scan = scan_text(log.as_bytes());
+            decide_reason(&scan.logs[0]).unwrap().register
+        };
+        let end = "processed 1 insns (limit 1000000)";
+        for (messages, expected) in [
+            ("R2 !read_ok", Some(2)),
+            // Only the line that says more names one.
+            (
+                "R1 type=ctx expected=fp\nCaller passes invalid args into func#1",
+                Some(1),
+            ),
+            (
+                "invalid access to map value, value_size=48 off=65 size=1\n\
+                 R7 max value is outside of the allowed memory range",
+                Some(7),
+            ),
+            ("BPF program is too large. Processed 1000001 insn", None),
+        ] {
+            let log = format!("0: (95) exit\n{messages}\n{end}");
+            assert_eq!(register(&log), expected, "{messages}");
+        }
+    }
+
+    #[test]
+    fn a_detail_alone_is_a_reason() {
+        let detail = "R1 offset is outside of the packet";
+        let log = format!("0: (95) exit\n{detail}\nprocessed 1 insns (limit 1000000)");
+        assert_eq!(class(&log), Some(Class::PacketBounds));
+        assert_eq!(lines(&log), [detail]);
+    }
+
+    #[test]
     fn a_function_that_returns_nothing_is_not_about_its_arguments() {
         let log = "1: (85) call pc+2\n\
                    Global function gv() doesn't return scalar. Only those are supported.\n\
@@ -258,6 +292,7 @@ mod tests {
             class(&format!("{decoy}processed 7 insns (limit 1000000)")),
             None
         );
+        assert_eq!(class(&format!("0: (b7) r0 = 0\n{decoy}")), None, "cut");
         assert_eq!(
             class(&format!(
                 "{decoy}0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)"
@@ -290,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_a_message_is_left_out() {
+    fn what_is_around_a_message_is_left_out() {
         for line in [
             "+R2 !read_ok",
             "<b>R2 !read_ok</b>",
@@ -314,10 +349,48 @@ mod tests {
         );
     }
 
+    /// Whether a log without a known message is taken for a rejection.
+    fn is_rejection(log: &str) -> bool {
+        let scan = scan_text(log.as_bytes());
+        scan.logs.iter().any(|log| decide_reason(log).is_some())
+    }
+
     #[test]
     fn a_message_of_a_kernel_to_come_is_unknown() {
-        let log = "0: (95) exit\nthe moon is in the wrong phase\nprocessed 1 insns (limit 1000000)";
-        assert_eq!(class(log), None);
-        assert_eq!(lines(log), ["the moon is in the wrong phase"]);
+        let unknown = "the moon is in the wrong phase for R3";
+        let log = format!("0: (95) exit\n{unknown}\nprocessed 1 insns (limit 1000000)");
+        let scan = scan_text(log.as_bytes());
+        let reason = decide_reason(&scan.logs[0]).unwrap();
+        assert_eq!((reason.class, reason.register), (None, Some(3)));
+        let expected = LogMessage {
+            line: 2,
+            text: unknown.to_owned(),
+        };
+        assert_eq!(reason.lines, [expected]);
+    }
+
+    #[test]
+    fn an_unknown_line_decides_only_within_a_log() {
+        let begin = "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n";
+        let unknown = "the moon is in the wrong phase\n";
+        assert!(!is_rejection(&format!("{begin}{unknown}")), "no end");
+        let end = "processed 0 insns (limit 1000000)";
+        assert!(is_rejection(&format!("{begin}{unknown}{end}")));
+        assert!(is_rejection(&format!("{begin}0: (95) exit\n{unknown}")));
+    }
+
+    #[test]
+    fn what_logs_of_good_programs_end_with_is_no_reason() {
+        let begin = "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n0: (95) exit\n";
+        for last in [
+            "verification time 57 usec\nstack depth 8\n",
+            "mark_precise: frame0: last_idx 3 first_idx 0\n",
+            "regs=4 stack=0 before 2: (bf) r2 = r1\n",
+            "Func#1 is safe for any args that match its prototype\n",
+            "hello\n",
+        ] {
+            let log = format!("{begin}{last}processed 1 insns (limit 1000000)");
+            assert!(!is_rejection(&log), "{last}");
+        }
     }
 }

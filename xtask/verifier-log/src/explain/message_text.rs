@@ -162,6 +162,10 @@ mod tests {
                 "off=1 size=1 (in f)",
             ),
             ("off=1 size=1 (in f)", "off=1 size=1 (in f)"),
+            (
+                "a known value (0x0) (truncated, 9 line(s) omitted)",
+                "a known value (0x0)",
+            ),
             ("9 line(s) omitted", "9 line(s) omitted"),
         ] {
             assert_eq!(trim_message(text), expected);

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_found_behind_any_prefix() {
+    fn a_message_is_found_after_any_prefix() {
         for prefix in [
             "",
             "libbpf: ",

@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instruction_is_found_behind_any_prefix() {
+    fn an_instruction_is_found_after_any_prefix() {
         let FoundInsn { insn, end } =
             find_insn("> libbpf: 12: (69) r1 = *(u16 *)(r1 +12)          ; R1_w=scalar()").unwrap();
         assert_eq!((insn.pc, insn.opcode), (12, 0x69));
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_behind_it_is_not_its_text() {
+    fn an_error_after_it_is_not_its_text() {
         let line = "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access \
                     'map_value_or_null'";
         assert_eq!(find_insn(line).unwrap().insn.text, "r9 = *(u32 *)(r1 +0)");

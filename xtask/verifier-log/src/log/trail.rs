@@ -15,7 +15,7 @@ pub struct Hop {
 }
 
 /// Enough for any program that a person can follow.
-const MOST_STEPS: usize = 20_000;
+const MOST_STEPS_BACK: usize = 20_000;
 const MOST_HOPS: usize = 12;
 
 /// The instructions that brought a register its value, the nearest first. The last one is where the
@@ -28,7 +28,7 @@ pub fn find_trail(steps: &[LogStep], index: usize, register: Register) -> Vec<Ho
         depth: 0,
         hops: Vec::new(),
     };
-    for _ in 0..MOST_STEPS {
+    for _ in 0..MOST_STEPS_BACK {
         if walk.hops.len() == MOST_HOPS || !walk.back() {
             break;
         }
@@ -135,13 +135,12 @@ impl TrailWalk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::read_steps::read_steps;
-    use crate::input::scan::scan_text;
+    use crate::explain_log;
 
     fn pcs(log: &str, register: Register) -> Vec<u32> {
         let log = format!("{log}\nprocessed 9 insns (limit 1)");
-        let scan = scan_text(log.as_bytes());
-        let steps = read_steps(log.as_bytes(), &scan.logs[0], usize::MAX);
+        let program = explain_log(log.as_bytes()).programs.remove(0);
+        let steps = program.read_steps(log.as_bytes()).steps;
         find_trail(&steps, steps.len() - 1, register)
             .iter()
             .map(|hop| steps[hop.step].insn.pc)
