@@ -37,60 +37,73 @@ fn run(started: &mut Started, line: &str, code: i32) -> String {
     text
 }
 
-/// Watches /tmp/w with these arguments while a line of shell runs, then sends SIGINT: the objects
-/// that it printed, but for the files of a storm.
-fn watch(started: &mut Started, arguments: &str, meanwhile: &str) -> Vec<Value> {
+/// Watches /tmp/w with these arguments while a line of shell runs, then sends SIGINT. Returns what
+/// was printed, without the lines about a storm's files.
+fn watch(started: &mut Started, arguments: &str, meanwhile: &str) -> String {
     let line = format!(
-        "mkdir /tmp/w; cd /tmp/w; maps /tmp/w --json {arguments} > /tmp/out & watcher=$!; \
-         until grep -q attached-yet /tmp/out; do mkdir attached-yet; rmdir attached-yet; usleep 10000; done; \
-         {meanwhile}; kill -INT $watcher; wait $watcher && grep -v '\"path\":\"storm-' /tmp/out"
+        "mkdir /tmp/w; cd /tmp/w; maps /tmp/w {arguments} > /tmp/out & watcher=$!; \
+         until grep -q attached-yet /tmp/out; \
+         do mkdir attached-yet; rmdir attached-yet; usleep 10000; done; \
+         {meanwhile}; kill -INT $watcher; wait $watcher && grep -v ' storm-' /tmp/out"
     );
-    let text = run(started, &line, 0);
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    run(started, &line, 0)
 }
 
 /// The paths that were seen, without those that only showed that the programs were attached.
-fn paths(objects: &[Value]) -> Vec<String> {
-    let paths = objects.iter().filter_map(|object| object["path"].as_str());
-    paths
-        .filter(|path| *path != "attached-yet")
-        .map(str::to_owned)
-        .collect()
+fn paths(text: &str) -> Vec<&str> {
+    let changes = text.lines().take_while(|line| !line.starts_with(SUM));
+    let paths = changes.filter_map(|line| Some(line.split_once(" pid=")?.1.split_once(' ')?.1));
+    let paths = paths.map(str::trim_start);
+    paths.filter(|path| *path != "attached-yet").collect()
 }
 
-/// How many changes the summary counts, after it has been found right.
-fn accounted(summary: &Value) -> u64 {
-    let number = |value: &Value| value.as_u64().unwrap();
-    let [changes, lost] = ["changes", "lost"].map(|name| number(&summary["counters"][name]));
-    assert_eq!(number(&summary["received"]) + lost, changes, "{summary}");
-    changes
+/// How many changes there were, and how many of them were lost: `ring buffer, 4096 bytes: 1214
+/// changes = 99 received + 1115 lost`. The numbers must match.
+fn accounted(text: &str) -> (u64, u64) {
+    let sum = text.lines().find(|line| line.starts_with(SUM));
+    let numbers = sum.unwrap().split_once(':').unwrap().1.split(' ');
+    let numbers: Vec<u64> = numbers.filter_map(|word| word.parse().ok()).collect();
+    let [changes, received, lost] = numbers[..] else {
+        panic!("{text}");
+    };
+    assert_eq!(received + lost, changes, "{text}");
+    (changes, lost)
+}
+
+/// What the line begins with that sums up the ring buffer.
+const SUM: &str = "ring buffer, ";
+
+/// 10,000 changes by two processes, one after the other.
+fn storm(name: &str) -> String {
+    let all = format!("seq 5000 | sed s/^/storm-{name}/ | xargs");
+    format!("{all} touch; {all} rm")
 }
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_storm_that_nobody_reads_is_counted_to_the_last_change() {
     let mut started = start();
+    // The reader is stopped, so nothing leaves the ring buffer. bpftool reads the maps meanwhile.
+    let storm = format!(
+        "kill -STOP $watcher; for round in $(seq 10); do {}; done; \
+         echo \"recent $(bpftool -j map dump name recent | grep -o '\"last\"' | wc -l)\"; \
+         echo \"processes $(bpftool -j map dump name processes)\"; \
+         kill -CONT $watcher",
+        storm("")
+    );
     for implementation in IMPLEMENTATIONS {
-        let line = format!(
-            "maps --impl {implementation} --demo --json --buffer 4 --storm 100000 | tail -n 1"
-        );
-        let summary: Value = serde_json::from_str(&run(&mut started, &line, 0)).unwrap();
-        assert_eq!(accounted(&summary), 100_014);
-        assert!(
-            summary["counters"]["lost"].as_u64().unwrap() > 99_000,
-            "{summary}"
-        );
-        assert!(summary["recent"].as_array().unwrap().len() <= 512);
-        let processes = summary["processes"].as_array().unwrap();
-        assert_eq!(
-            processes
-                .iter()
-                .map(|process| process["changes"].as_u64().unwrap())
-                .sum::<u64>(),
-            100_014
-        );
+        let arguments = format!("--impl {implementation} --buffer 4");
+        let text = watch(&mut started, &arguments, &storm);
+        let (changes, lost) = accounted(&text);
+        assert!(changes >= 100_000 && lost > 99_000, "{text}");
+        let after = |name| text.lines().find_map(|line| line.strip_prefix(name));
+        let processes: Value = serde_json::from_str(after("processes ").unwrap()).unwrap();
+        let of_processes = processes.as_array().unwrap().iter();
+        let of_processes =
+            of_processes.map(|entry| entry["formatted"]["value"]["changes"].as_u64().unwrap());
+        assert_eq!(of_processes.sum::<u64>(), changes, "{text}");
+        let recent: u64 = after("recent ").unwrap().parse().unwrap();
+        assert!(recent > 0 && recent <= 512, "{text}");
     }
 }
 
@@ -99,19 +112,11 @@ fn a_storm_that_nobody_reads_is_counted_to_the_last_change() {
 fn a_storm_that_is_read_is_counted_too() {
     let mut started = start();
     // 20,000 changes, by two processes at a time on two CPUs.
-    let files = |letter: &str| {
-        let all = format!("seq 5000 | sed s/^/storm-{letter}/ | xargs");
-        format!("{all} touch; {all} rm")
-    };
-    let storm = format!("({}) & one=$!; ({}); wait $one", files("a"), files("b"));
+    let storm = format!("({}) & one=$!; ({}); wait $one", storm("a"), storm("b"));
     for implementation in IMPLEMENTATIONS {
-        let objects = watch(
-            &mut started,
-            &format!("--impl {implementation} --buffer 16"),
-            &storm,
-        );
-        let summary = objects.last().unwrap();
-        assert!(accounted(summary) >= 20_000, "{summary}");
+        let arguments = format!("--impl {implementation} --buffer 16");
+        let text = watch(&mut started, &arguments, &storm);
+        assert!(accounted(&text).0 >= 20_000, "{text}");
     }
 }
 
@@ -121,7 +126,8 @@ fn the_whole_tree_is_watched_and_nothing_else() {
     let mut started = start();
     let work = "mkdir -p 1/2/3 ../other/1; touch 1/2/3/file ../other/1/file; \
                 mkdir m; mount -t tmpfs none m; touch m/hidden; umount m; \
-                mv 1/2/3/file ../gone; mv ../gone back; cd 1/2; rm -r 3; touch $(printf 'a\\033b')";
+                mv 1/2/3/file ../gone; mv ../gone back; cd 1/2; rm -r 3; \
+                touch $(printf 'a\\033b')";
     let expected = [
         "1",
         "1/2",
@@ -134,24 +140,8 @@ fn the_whole_tree_is_watched_and_nothing_else() {
         "1/2/a\u{fffd}b",
     ];
     for implementation in IMPLEMENTATIONS {
-        let objects = watch(&mut started, &format!("--impl {implementation}"), work);
-        assert_eq!(paths(&objects), expected, "{objects:#?}");
-    }
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn filters_choose_by_process_and_by_kind() {
-    let mut started = start();
-    let work = "touch made; rm made; mkdir folder";
-    for implementation in IMPLEMENTATIONS {
-        let arguments = format!("--impl {implementation} --kind mkdir --kind unlink");
-        assert_eq!(
-            paths(&watch(&mut started, &arguments, work)),
-            ["made", "folder"]
-        );
-        let arguments = format!("--impl {implementation} --process mkdir");
-        assert_eq!(paths(&watch(&mut started, &arguments, work)), ["folder"]);
+        let text = watch(&mut started, &format!("--impl {implementation}"), work);
+        assert_eq!(paths(&text), expected, "{text}");
     }
 }
 
@@ -161,13 +151,13 @@ fn what_is_too_deep_is_counted_and_not_guessed() {
     let mut started = start();
     let work = "for level in $(seq 20); do mkdir f; cd f; done";
     for implementation in IMPLEMENTATIONS {
-        let objects = watch(&mut started, &format!("--impl {implementation}"), work);
-        let deepest = paths(&objects)
-            .iter()
-            .map(|path| path.split('/').count())
-            .max();
-        assert_eq!(deepest, Some(16));
-        assert_eq!(objects.last().unwrap()["counters"]["too_deep"], 4);
+        let text = watch(&mut started, &format!("--impl {implementation}"), work);
+        let levels = paths(&text).into_iter().map(|path| path.split('/').count());
+        assert_eq!(levels.max(), Some(16), "{text}");
+        assert!(
+            text.contains("unknown: 4 changes more than 16 directories deep"),
+            "{text}"
+        );
     }
 }
 
@@ -181,7 +171,8 @@ fn nothing_stays_attached_after_a_signal_at_any_moment() {
             // its children ignore INT.)
             let line = format!(
                 "for wait in 50000 200000 500000 1000000; do \
-                 maps --impl {implementation} /tmp > /tmp/out & usleep $wait; kill -{signal} $!; wait $!; done; true"
+                 maps --impl {implementation} /tmp > /tmp/out & usleep $wait; \
+                 kill -{signal} $!; wait $!; done; true"
             );
             run(&mut started, &line, 0);
         }
@@ -202,18 +193,11 @@ fn what_is_wrong_is_said_with_what_to_do() {
                 "no BTF",
             ),
             (format!("{lesson} /nowhere"), 2, "No such file or directory"),
-            (format!("{lesson} /bin/busybox"), 2, "it is no directory"),
+            (format!("{lesson} /bin/busybox"), 2, "it is not a directory"),
             (lesson.clone(), 2, "required arguments"),
             (format!("{lesson} /tmp --demo"), 2, "cannot be used with"),
-            (format!("{lesson} --demo --buffer 5"), 2, "powers of two"),
-            (format!("{lesson} --demo --buffer 2"), 2, "powers of two"),
-            (format!("{lesson} --demo --processes 0"), 2, "0 is not in"),
-            (format!("{lesson} /tmp --kind chmod"), 2, "possible values"),
-            (
-                format!("{lesson} /tmp --process a-name-of-more-than-15"),
-                2,
-                "1 to 15 bytes",
-            ),
+            (format!("{lesson} /tmp --buffer 5"), 2, "a power of two"),
+            (format!("{lesson} /tmp --buffer 2"), 2, "a power of two"),
         ];
         for (line, code, says) in cases {
             let text = run(&mut started, &format!("{line} 2>&1"), code);
@@ -221,10 +205,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
                 text.starts_with("error: ") && text.contains(says),
                 "{line}\n{text}"
             );
-            assert!(
-                text.contains("help") || text.contains("[possible values"),
-                "{line}\n{text}"
-            );
+            assert!(text.contains("help"), "{line}\n{text}");
         }
     }
 }

@@ -1,9 +1,10 @@
-/* The few lines of vmlinux.h that this lesson needs. The everyday way is the whole file, about 3 MB:
+/* The few lines of vmlinux.h that this lesson needs. Usually one takes the whole file, about 3 MB:
  *
  *     bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h
  *
- * Order and size of the members do not matter here: for each access libbpf looks the member up, by its name, in
- * the BTF of the running kernel, and corrects the program. preserve_access_index asks for that.
+ * Order and size of the members do not matter here: for each access libbpf looks the member up, by
+ * its name, in the BTF of the running kernel, and corrects the program. preserve_access_index asks
+ * for that.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
@@ -48,7 +49,7 @@ struct qstr {
 	const unsigned char *name;
 };
 
-/* In Linux 6.12 d_name lies here, in 6.18 in a nameless union: libbpf finds it in either. */
+/* In Linux 6.12 d_name is a member, in 6.18 it is in a nameless union: libbpf finds it in both. */
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;

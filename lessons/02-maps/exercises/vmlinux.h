@@ -1,4 +1,4 @@
-/* The few lines of vmlinux.h that these exercises need; lesson 03 says where the whole file comes from. */
+/* The lines of vmlinux.h that these exercises need; lesson 03 says how to get the whole file. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
@@ -29,8 +29,8 @@ enum {
 	BPF_EXIST = 2,
 };
 
-/* What the tracepoints of a system call give to a program when it begins, and when it ends. The kernel puts these
- * together for programs, so nothing needs correcting. */
+/* What the tracepoints of a system call give to a program when it begins, and when it ends. The
+ * kernel puts these together for programs, so nothing needs correcting. */
 struct syscall_enter {
 	__u64 common;
 	__u64 number;

@@ -1,79 +1,59 @@
-//! Maps: who changes what below one directory?
+//! Maps: who changes what in one directory?
 
 mod aya;
-mod change;
-mod demo;
-mod directory;
-mod hook;
+mod event;
 mod libbpf;
-mod monitor;
 mod own_map;
-#[path = "../ebpf/src/records.rs"]
-mod records;
-mod screen;
-mod session;
+mod report;
 mod settings;
-mod summary;
+mod workload;
 
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
 use common::machine::{self, Need};
-use common::{Implementation, Stop};
+use common::ring_buffer::{self, RingBuffer, wait_for_record};
+use common::{Implementation, Stop, kallsyms, say};
 
-use demo::Demo;
-use directory::Directory;
-use hook::Change;
-use screen::Screen;
-use session::Session;
 use settings::Settings;
+
+/// The programs are called `on_create` and so on, in Rust and in C, and attach to the functions
+/// `security_inode_create` and so on.
+const HOOKS: [&str; 8] = [
+    "create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename",
+];
 
 const NEEDS: [Need; 3] = [Need::Root, Need::Kprobes, Need::Btf];
 
-/// Shows every change of a name below one directory: what was done to which name, and by which
-/// process.
+/// The demo's changes arrive at once; this is for a machine that is very busy.
+const DEMO_LIMIT: Duration = Duration::from_secs(10);
+
+/// Shows each change of a name in one directory, or in a directory under it: what was done to which
+/// name, and by which process.
 ///
-/// Needs root. Runs until Ctrl-C, then sums up. A change is shown when a process asks for it, which
-/// is a moment before it happens: removing a folder that is not empty is shown, and fails. Another
-/// file system that is mounted below the directory is not seen.
+/// Needs root. Runs until Ctrl-C, then sums up. A change is shown when a process asks for it, just
+/// before it happens: removing a directory that is not empty is shown, and fails. Another file
+/// system that is mounted in the directory is not watched.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// The directory to watch, with all folders below it
-    #[arg(value_parser = directory::existing, required_unless_present_any = ["demo", "play"])]
+    /// The directory to watch, with all directories under it
+    #[arg(value_parser = settings::parse_directory, required_unless_present_any = ["demo", "play"])]
     directory: Option<PathBuf>,
     /// Which of the two programs to run; both print the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
-    /// Change names in a folder of its own, show what was seen and what the maps hold, and stop
-    #[arg(long, conflicts_with_all = ["directory", "kinds", "process"])]
+    /// Change names in a new directory, show what was seen and what the maps hold, and stop
+    #[arg(long, conflicts_with_all = ["directory", "buffer"])]
     demo: bool,
-    /// Show one kind of change; may be given several times
-    #[arg(long = "kind", value_enum, value_name = "KIND")]
-    kinds: Vec<Change>,
-    /// Show changes by processes of this name
-    #[arg(long, value_name = "NAME", value_parser = settings::process_name)]
-    process: Option<[u64; 2]>,
-    /// Size of the ring buffer, in KiB: a power of two, from 4 on
-    #[arg(long, value_name = "KIB", default_value = "256", value_parser = settings::buffer)]
+    /// Size of the ring buffer in KiB, a power of two
+    #[arg(long, value_name = "KIB", default_value = "256", value_parser = ring_buffer::parse_size)]
     buffer: u32,
-    /// How many processes the table of processes has room for
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    processes: u32,
-    /// List the maps of the program at the end, as --demo does
-    #[arg(long)]
-    maps: bool,
-    /// Print one JSON object a line: one for each change, and one that sums up
-    #[arg(long)]
-    json: bool,
-    /// How many changes the last part of the demo makes at once
-    #[arg(long, value_name = "N", default_value_t = 1200, requires = "demo")]
-    storm: u32,
-    /// The demo starts this program again, to have another process: it takes this name and makes
+    /// The demo starts this program again, to have another process: it takes this name and creates
     /// this file
     #[arg(long, hide = true, num_args = 2, value_names = ["NAME", "FILE"])]
     play: Option<Vec<String>>,
@@ -82,48 +62,104 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     common::exit_code(match cli.play.as_deref() {
-        Some([name, file]) => demo::play(name, file),
-        _ => run(cli),
+        Some([name, file]) => workload::create_file_as(name, file),
+        _ => run(&cli),
     })
 }
 
-fn run(cli: Cli) -> Result<()> {
+// ANCHOR: main
+fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
-    let stop = Stop::catch()?;
-    let demo = if cli.demo {
-        Some(Demo::new(cli.storm)?)
-    } else {
-        None
-    };
-    let path = demo
-        .as_ref()
-        .map(Demo::folder)
-        .or(cli.directory)
-        .unwrap_or_default();
-    let directory = Directory::open(path)?;
-    let settings = Settings {
-        watched: directory.watched()?,
-        only_process: cli.process.unwrap_or_default(),
-        buffer: cli.buffer,
-        processes: cli.processes,
-        hooks: hook::of(&cli.kinds),
-    };
-    let (sender, changes) = mpsc::channel();
-    let session = Session {
-        changes,
-        stop,
-        screen: Screen::new(cli.json),
-        maps: cli.maps || cli.demo,
+    // Missing from a kernel without CONFIG_SECURITY, like the other functions.
+    kallsyms::find_function(&["security_inode_create"])?;
+    let settings = match &cli.directory {
+        Some(path) => Settings::new(path, cli.buffer, 1024)?,
+        // Small on purpose: the demo shows what happens when a map is full.
+        None => Settings::new(&workload::create_directory()?, 4096, 2)?,
     };
     match cli.implementation {
-        Implementation::Aya => session.run(&settings, aya::start(&settings, sender)?, demo),
+        Implementation::Aya => {
+            let mut ebpf = aya::load(&settings)?;
+            let links = aya::attach(&mut ebpf)?;
+            let mut changes = aya::read_changes(&mut ebpf)?;
+            let pause = |paused| aya::pause(&mut ebpf, paused);
+            let shown = show_changes(cli, &settings, &mut changes, pause)?;
+            // From here on nothing new arrives, so the numbers can match.
+            drop(links);
+            let received = shown + show_rest(cli, &mut changes)?;
+            report::show_contents(&settings, received, aya::read_contents(&ebpf)?)?;
+            own_map::show_maps(&aya::list_maps(&ebpf)?)?;
+            own_map::show_watched(aya::read_watched(&ebpf)?, aya::write_watched(&mut ebpf)?)
+        }
         Implementation::Libbpf => {
             let mut storage = MaybeUninit::uninit();
-            session.run(
-                &settings,
-                libbpf::start(&mut storage, &settings, sender)?,
-                demo,
-            )
+            let mut skeleton = libbpf::load(&mut storage, &settings)?;
+            let links = libbpf::attach(&mut skeleton)?;
+            let mut changes = libbpf::read_changes(&skeleton)?;
+            let pause = |paused| libbpf::pause(&skeleton, paused);
+            let shown = show_changes(cli, &settings, &mut changes, pause)?;
+            drop(links);
+            let received = shown + show_rest(cli, &mut changes)?;
+            report::show_contents(&settings, received, libbpf::read_contents(&skeleton)?)?;
+            own_map::show_maps(&libbpf::list_maps(&skeleton)?)?;
+            let refused = libbpf::write_watched(&skeleton)?;
+            own_map::show_watched(libbpf::read_watched(&skeleton)?, refused)
         }
     }
+}
+// ANCHOR_END: main
+
+/// Returns how many changes it has shown.
+fn show_changes(
+    cli: &Cli,
+    settings: &Settings,
+    changes: &mut dyn RingBuffer,
+    mut pause: impl FnMut(bool) -> Result<()>,
+) -> Result<u64> {
+    let stop = Stop::catch()?;
+    report::show_start(settings)?;
+    let mut show = |limit: Option<u64>| {
+        let deadline = limit.map(|_| Instant::now() + DEMO_LIMIT);
+        let mut shown = 0;
+        while Some(shown) != limit
+            && !stop.is_set()
+            && let Some(bytes) = wait_for_record(changes, &stop, deadline)?
+        {
+            say(&report::line(&bytes))?;
+            shown += 1;
+        }
+        anyhow::Ok(shown)
+    };
+    if !cli.demo {
+        say("\nnow change something there in another terminal; Ctrl-C ends this")?;
+        return show(None);
+    }
+    say("\nchanges in it, one of each kind, and one outside, which is not shown:")?;
+    let expected = workload::change_one_of_each(&settings.path)?;
+    let shown = show(Some(expected))?;
+    pause(true)?;
+    say("\npaused    by writing 1 to a global variable. hidden.txt is created now, unseen.")?;
+    workload::create_file(&settings.path.join("hidden.txt"))?;
+    pause(false)?;
+    say("goes on   Two other processes create a file each:")?;
+    let expected = workload::start_two_processes(&settings.path)?;
+    let shown = shown + show(Some(expected))?;
+    say(
+        "\nstorm     1200 changes while nobody reads the ring buffer. The first that came through:",
+    )?;
+    workload::make_storm(&settings.path)?;
+    Ok(shown)
+}
+
+/// Shows what is left in the ring buffer, or a little of the demo's storm, and returns how many
+/// changes that was.
+fn show_rest(cli: &Cli, changes: &mut dyn RingBuffer) -> Result<u64> {
+    let mut received = 0;
+    while let Some(bytes) = changes.next_record()? {
+        if !cli.demo || received < 3 {
+            say(&report::line(&bytes))?;
+        }
+        received += 1;
+    }
+    Ok(received)
 }

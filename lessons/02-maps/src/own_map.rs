@@ -1,22 +1,24 @@
-//! A map of this program, as the kernel describes it.
+//! The maps of this program as the kernel describes them: global variables are among them.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use common::say;
+
+use crate::event::Watched;
+use crate::report::name_watched;
 
 pub struct OwnMap {
     pub id: u32,
     pub name: String,
     /// `enum bpf_map_type`
-    pub kind: u32,
+    pub map_type: u32,
     pub key_size: u32,
     pub value_size: u32,
     pub max_entries: u32,
 }
 
-/// What each map is there for, in the order in which they are shown.
-const ROLES: [(&str, &str); 8] = [
+/// What each map is for, in the order in which they are shown.
+const ROLES: [(&str, &str); 7] = [
     (".rodata.watched", "a global, set before loading"),
-    (".rodata.process", "a global, set before loading"),
     (".data.paused", "a global, set at any time"),
     (".data.counters", "a global that the program sets"),
     ("changes", "changes on their way to user space"),
@@ -25,12 +27,12 @@ const ROLES: [(&str, &str); 8] = [
     ("scratch", "where paths are put together"),
 ];
 
-/// The Rust program has one more.
+/// Only the Rust program has it.
 const OFFSETS: &str = ".rodata";
 
 impl OwnMap {
-    fn kind(&self) -> &'static str {
-        match self.kind {
+    fn type_name(&self) -> &'static str {
+        match self.map_type {
             1 => "hash",
             2 => "array",
             6 => "per-CPU array",
@@ -43,46 +45,49 @@ impl OwnMap {
     fn size(&self) -> String {
         match (self.key_size, self.value_size) {
             (0, 0) => format!("{} bytes", self.max_entries),
-            (4, value) if self.kind().ends_with("array") => {
+            (4, value) if self.type_name().ends_with("array") => {
                 format!("{} x {value} bytes", self.max_entries)
             }
             (key, value) => format!("{} x ({key} + {value}) bytes", self.max_entries),
         }
     }
+}
 
-    pub fn json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "name": self.name,
-            "type": self.kind(),
-            "key_size": self.key_size,
-            "value_size": self.value_size,
-            "max_entries": self.max_entries,
-        })
+/// One line for each map that both programs have. A map that is not expected is an error, so that
+/// this list is complete.
+pub fn show_maps(maps: &[OwnMap]) -> Result<()> {
+    say("\nthe maps of this program, as the kernel lists them:")?;
+    for map in maps {
+        let is_known = map.name == OFFSETS || ROLES.iter().any(|(name, _)| *name == map.name);
+        ensure!(is_known, "the map {} is not expected", map.name);
     }
+    for (name, role) in ROLES {
+        let map = maps.iter().find(|map| map.name == name);
+        let map = map.with_context(|| format!("the map {name} is missing"))?;
+        let (id, kind, size) = (map.id, map.type_name(), map.size());
+        say(&format!(
+            "  id={id:<6}  {name:<15}  {kind:<13}  {size:<23}  {role}"
+        ))?;
+    }
+    say(GLOBALS)
 }
 
-/// One line for each map that both programs have. A map that nobody expects is an error: this list
-/// is to be true.
-pub fn table(maps: &[OwnMap]) -> Result<Vec<String>> {
-    let known = |name: &str| name == OFFSETS || ROLES.iter().any(|(role, _)| *role == name);
-    let unknown = maps.iter().find(|map| !known(&map.name));
+/// The proof that the map of a global variable holds its value, and cannot be changed.
+pub fn show_watched(watched: Watched, write_was_refused: bool) -> Result<()> {
+    let watched = name_watched(watched);
+    say(&format!(
+        "read      .rodata.watched: {watched}, the directory"
+    ))?;
     ensure!(
-        unknown.is_none(),
-        "list the maps: nobody knows {}",
-        unknown.map_or("", |map| &map.name)
+        write_was_refused,
+        "the kernel should have refused to write .rodata.watched"
     );
-    ROLES
-        .iter()
-        .map(|(name, role)| {
-            let map = maps.iter().find(|map| map.name == *name);
-            let map = map.with_context(|| format!("list the maps: {name} is missing"))?;
-            Ok(format!(
-                "id={:<6}  {name:<15}  {:<13}  {:<23}  {role}",
-                map.id,
-                map.kind(),
-                map.size()
-            ))
-        })
-        .collect()
+    say(FROZEN)
 }
+
+const GLOBALS: &str = "\
+each global variable is an array of one element. The Rust program has one more, .rodata, for the
+offsets of fields in the kernel's structs. The C program has those numbers in its instructions.";
+
+const FROZEN: &str = "\
+written   .rodata.watched: refused (EPERM). It is frozen, so the verifier can rely on its value.";

@@ -1,36 +1,76 @@
-//! What the program for the kernel is told before it is loaded.
+//! What the eBPF program is told before it is loaded: which directory to watch, and how large its
+//! maps are.
 
-use crate::hook::Hook;
-use crate::records::Watched;
+use std::fs::{self, File};
+use std::os::linux::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use common::NotReady;
+use nix::sys::stat::{major, minor};
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs};
+
+use crate::event::Watched;
 
 pub struct Settings {
+    pub path: PathBuf,
     pub watched: Watched,
-    /// The bytes of a process's name as the kernel keeps them, as two numbers; zeros for every
-    /// process.
-    pub only_process: [u64; 2],
-    /// Of the ring buffer, in bytes.
+    /// Size of the ring buffer, in bytes
     pub buffer: u32,
-    /// Room in the table of processes.
+    /// Room in the map of processes
     pub processes: u32,
-    pub hooks: Vec<&'static Hook>,
+    /// While it is open, no other directory gets its inode number, even if it is removed.
+    _directory: File,
 }
 
-/// The kernel takes whole pages, and only powers of two. Both libraries would round up without a
-/// word.
-pub fn buffer(kib: &str) -> Result<u32, String> {
-    match kib.parse::<u32>() {
-        Ok(kib @ 4..=1_048_576) if kib.is_power_of_two() => Ok(kib * 1024),
-        _ => Err("the kernel takes powers of two from 4 to 1048576: 4, 8, 16, ...".to_owned()),
+impl Settings {
+    pub fn new(path: &Path, buffer: u32, processes: u32) -> Result<Self> {
+        let directory = File::open(path);
+        let directory = directory.with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            watched: look_up(&directory, path)?,
+            buffer,
+            processes,
+            _directory: directory,
+        })
     }
 }
 
-pub fn process_name(name: &str) -> Result<[u64; 2], String> {
-    if name.is_empty() || name.len() > 15 {
-        return Err("the kernel keeps 1 to 15 bytes of a process's name".to_owned());
+/// The directory as the kernel knows it: an inode on a device.
+fn look_up(directory: &File, path: &Path) -> Result<Watched> {
+    let what = || format!("cannot look at {}", path.display());
+    let file_system = fstatfs(directory).with_context(what)?.filesystem_type();
+    if file_system == BTRFS_SUPER_MAGIC {
+        return Err(ambiguous(path).into());
     }
-    let mut words = [[0; 8]; 2];
-    words.as_flattened_mut()[..name.len()].copy_from_slice(name.as_bytes());
-    Ok(words.map(u64::from_ne_bytes))
+    let metadata = directory.metadata().with_context(what)?;
+    let device = metadata.st_dev();
+    Ok(Watched {
+        inode: metadata.st_ino(),
+        // The kernel's own form has 12 bits for the major number and 20 for the minor; user space
+        // gets the bits in another order.
+        device: major(device) << 20 | minor(device),
+    })
+}
+
+/// Each subvolume of btrfs numbers its inodes itself, and reports a device number that the kernel's
+/// own structs do not have.
+fn ambiguous(path: &Path) -> NotReady {
+    NotReady::new(format!(
+        "cannot tell {} from other directories: btrfs uses inode numbers twice",
+        path.display()
+    ))
+    .help("watch a directory on another file system, for example on a tmpfs in /run")
+}
+
+/// For the command line: a path that is no directory is the user's mistake.
+pub fn parse_directory(path: &str) -> Result<PathBuf, String> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(path.into()),
+        Ok(_) => Err("it is not a directory".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -38,32 +78,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sizes_that_the_kernel_takes() {
-        assert_eq!(buffer("4"), Ok(4096));
-        assert_eq!(buffer("1048576"), Ok(1 << 30));
-        for kib in [
-            "0",
-            "1",
-            "2",
-            "3",
-            "5",
-            "12",
-            "2097152",
-            "-4",
-            "4k",
-            "",
-            "99999999999",
-        ] {
-            assert!(buffer(kib).is_err(), "{kib}");
-        }
+    fn only_directories_are_taken() {
+        assert!(parse_directory("/").is_ok());
+        assert_eq!(
+            parse_directory("/dev/null").expect_err("it is a device"),
+            "it is not a directory"
+        );
+        assert!(
+            parse_directory("/nothing/here")
+                .expect_err("it does not exist")
+                .contains("No such file")
+        );
     }
 
     #[test]
-    fn a_name_is_its_bytes_and_zeros() {
-        let words = process_name("cargo-nextest").expect("13 bytes");
-        assert_eq!(words.map(u64::to_ne_bytes).concat(), b"cargo-nextest\0\0\0");
-        assert!(process_name("fifteen-bytes-x").is_ok());
-        assert!(process_name("sixteen-bytes-xx").is_err());
-        assert!(process_name("").is_err());
+    fn a_directory_is_an_inode_on_a_device() {
+        let settings = Settings::new(Path::new("/proc/self"), 4096, 2).expect("it exists");
+        let metadata = fs::metadata("/proc/self").expect("it exists");
+        assert_eq!(settings.watched.inode, metadata.st_ino());
+        // /proc is no disk: its major number is 0.
+        assert_eq!(settings.watched.device, metadata.st_dev() & 0xff);
     }
 }

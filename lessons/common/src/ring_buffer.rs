@@ -48,6 +48,16 @@ pub fn wait_for_record(
     }
 }
 
+/// The value of `--buffer`, in KiB, as bytes. The kernel takes whole pages, and only powers of two;
+/// both libraries would round up silently.
+pub fn parse_size(kib: &str) -> Result<u32, String> {
+    match kib.parse::<u32>() {
+        Ok(kib @ 4..=65536) if kib.is_power_of_two() => Ok(kib * 1024),
+        _ => Err("it must be a power of two from 4 to 65536: 4, 8, 16, ...".to_owned()),
+    }
+}
+
+// ANCHOR: aya
 /// A ring buffer that aya reads.
 pub struct AyaRingBuffer(RingBuf<MapData>);
 
@@ -79,7 +89,9 @@ impl RingBuffer for AyaRingBuffer {
         }
     }
 }
+// ANCHOR_END: aya
 
+// ANCHOR: libbpf
 /// A ring buffer that libbpf reads. libbpf hands each record to a callback, which queues it here.
 pub struct LibbpfRingBuffer {
     ring_buffer: libbpf_rs::RingBuffer<'static>,
@@ -118,6 +130,21 @@ impl RingBuffer for LibbpfRingBuffer {
                 Err(error).context("cannot wait for the ring buffer")
             }
             _ => Ok(()),
+        }
+    }
+}
+// ANCHOR_END: libbpf
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sizes_that_the_kernel_takes() {
+        assert_eq!(parse_size("4"), Ok(4096));
+        assert_eq!(parse_size("65536"), Ok(64 << 20));
+        for kib in ["0", "2", "5", "12", "131072", "-4", "4k", "", "99999999999"] {
+            assert!(parse_size(kib).is_err(), "{kib}");
         }
     }
 }

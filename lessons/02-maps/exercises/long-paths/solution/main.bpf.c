@@ -28,7 +28,7 @@ struct {
 } SCRATCH SEC(".maps");
 
 SEC("kprobe")
-int BPF_KPROBE(on_open, int folder, const char *path)
+int BPF_KPROBE(on_open, int dirfd, const char *path)
 {
 	__u32 first = 0;
 	struct open *open = bpf_map_lookup_elem(&SCRATCH, &first);

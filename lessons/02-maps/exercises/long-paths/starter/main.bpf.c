@@ -20,7 +20,7 @@ struct {
 } OPENS SEC(".maps");
 
 SEC("kprobe")
-int BPF_KPROBE(on_open, int folder, const char *path)
+int BPF_KPROBE(on_open, int dirfd, const char *path)
 {
 	/* TODO: this does not fit the stack. Work on a value of a map instead. */
 	struct open open;

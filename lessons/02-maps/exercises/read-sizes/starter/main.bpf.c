@@ -10,7 +10,7 @@ struct reads {
 	__u64 got;
 };
 
-/* By the id of the thread. Each CPU adds to a value of its own: user space sums them. */
+/* By the id of the thread. Each CPU adds to its own value, and user space sums them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 1024);

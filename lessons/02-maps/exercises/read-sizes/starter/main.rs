@@ -10,11 +10,11 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 
-/// Where the third argument lies in what the kernel gives to a program when a system call begins:
+/// Where the third argument is in what the kernel gives to a program when a system call begins:
 /// after two other numbers and two arguments, of 8 bytes each.
 const SIZE: usize = 32;
 
-/// Where the result lies when it ends.
+/// Where the result is when the call ends.
 const RESULT: usize = 16;
 
 #[repr(C)]
@@ -23,7 +23,7 @@ pub struct Reads {
     got: u64,
 }
 
-/// By the id of the thread. Each CPU adds to a value of its own: user space sums them.
+/// By the id of the thread. Each CPU adds to its own value, and user space sums them.
 #[map]
 static READS: PerCpuHashMap<u32, Reads> = PerCpuHashMap::with_max_entries(1024, 0);
 

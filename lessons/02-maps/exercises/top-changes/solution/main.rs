@@ -33,7 +33,7 @@ const RENAMED: Changes = Changes {
     renamed: 1,
 };
 
-/// By the name of the program. Each CPU adds to a value of its own: user space sums them. When it
+/// By the name of the program. Each CPU adds to its own value, and user space sums them. When it
 /// is full, the program that changed nothing for longest makes room.
 #[map]
 static TOP: LruPerCpuHashMap<[u8; 16], Changes> = LruPerCpuHashMap::with_max_entries(256, 0);

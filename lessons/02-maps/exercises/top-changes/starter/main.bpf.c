@@ -11,8 +11,8 @@ struct changes {
 	__u64 renamed;
 };
 
-/* By the name of the program. Each CPU adds to a value of its own: user space sums them.
- * TODO: when this map is full, programs that come later are not counted. Take a kind of map that makes room. */
+/* By the name of the program. Each CPU adds to its own value, and user space sums them.
+ * TODO: when this map is full, later programs are not counted. Use a map that makes room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 256);
@@ -22,7 +22,7 @@ struct {
 
 static __always_inline int count(struct changes new)
 {
-	/* Linux 6.1 writes no zeros behind a short name, and they are a part of the key. */
+	/* Linux 6.1 writes no zeros after a short name, and they are a part of the key. */
 	char comm[16] = {};
 	struct changes *changes;
 

@@ -23,7 +23,7 @@ const MADE: Changes = Changes {
     renamed: 0,
 };
 
-/// By the name of the program. Each CPU adds to a value of its own: user space sums them.
+/// By the name of the program. Each CPU adds to its own value, and user space sums them.
 // TODO: when this map is full, programs that come later are not counted. Take a kind of map that
 // makes room.
 #[map]
