@@ -1,9 +1,10 @@
-/* The few lines of vmlinux.h that this lesson needs. The everyday way is the whole file, about 3 MB:
+/* The few lines of vmlinux.h that this lesson needs. Usually one takes the whole file, about 3 MB:
  *
  *     bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h
  *
- * Order and size of the members do not matter here: for each access libbpf looks the member up, by its name, in
- * the BTF of the running kernel, and corrects the program. preserve_access_index asks for that.
+ * Order and size of the members do not matter here: for each access libbpf looks the member up, by
+ * its name, in the BTF of the running kernel, and corrects the program. preserve_access_index asks
+ * for that.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
@@ -24,8 +25,9 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
-/* What a raw tracepoint gets: the arguments of the event, whatever they are. This is no struct of the kernel's
- * own but one that is promised to programs, so nothing needs correcting. */
+/* What a raw tracepoint gets: the arguments of the event, whatever they are. The kernel has no
+ * struct like this inside: it is an interface for programs and stays as it is, so nothing needs
+ * correcting. */
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };

@@ -9,12 +9,12 @@
 //! ```
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use common::{NotReady, machine};
 
-use crate::way::CATEGORY;
+use crate::way::Way;
+use crate::{CATEGORY, EVENT};
 
 #[derive(Debug, Eq, PartialEq)]
 pub struct Field {
@@ -36,52 +36,58 @@ impl Format {
     }
 
     fn read_in(tracefs: &Path, event: &str) -> Result<Self, NotReady> {
-        let path = tracefs
-            .join("events")
-            .join(CATEGORY)
-            .join(event)
-            .join("format");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Self {
-                event: event.to_owned(),
-                fields: parse(&text),
-            }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(NotReady::new(format!(
-                "find the event {CATEGORY}:{event}: this kernel does not have it"
+        let events = tracefs.join("events").join(CATEGORY);
+        let path = events.join(event).join("format");
+        let text = fs::read_to_string(&path).map_err(|error| {
+            NotReady::new(format!("cannot read {}: {error}", path.display()))
+                .help(format!("ls {}", events.display()))
+        })?;
+        Ok(Self {
+            event: event.to_owned(),
+            fields: parse_fields(&text),
+        })
+    }
+
+    /// The field with this declaration. The name alone is not enough: a field with another type
+    /// would be read wrongly.
+    pub fn field(&self, declaration: &str) -> Result<&Field, NotReady> {
+        let mut fields = self.fields.iter();
+        let found = fields.find(|field| field.declaration == declaration);
+        found.ok_or_else(|| {
+            let Self { event, .. } = self;
+            let release = machine::release();
+            NotReady::new(format!(
+                "cannot find '{declaration}' in the format of {event}: \
+                Linux {release} has no such field"
             ))
             .help(format!(
-                "ls {}",
-                tracefs.join("events").join(CATEGORY).display()
-            ))),
-            Err(error) => Err(NotReady::new(format!("read {}: {error}", path.display()))),
-        }
-    }
-
-    /// The field with this declaration. The name alone is not enough: one that got another type
-    /// would be misread.
-    pub fn field(&self, declaration: &str) -> Result<&Field, NotReady> {
-        self.fields
-            .iter()
-            .find(|field| field.declaration == declaration)
-            .ok_or_else(|| {
-                let event = &self.event;
-                let name = machine::release();
-                NotReady::new(format!(
-                    "find '{declaration}' in the format of {event}: Linux {name} has no such field"
-                ))
-                .help(format!(
-                    "cat /sys/kernel/tracing/events/{CATEGORY}/{event}/format"
-                ))
-            })
+                "cat /sys/kernel/tracing/events/{CATEGORY}/{event}/format"
+            ))
+        })
     }
 }
+
+// ANCHOR: offsets
+/// The offsets of `filename`, `pid` and `old_pid` in the record; zeros if no program reads it.
+pub fn find_payload(ways: &[Way]) -> Result<[u32; 3], NotReady> {
+    if !ways.contains(&Way::Tracepoint) {
+        return Ok([0; 3]);
+    }
+    let format = Format::read(EVENT)?;
+    Ok([
+        format.field("__data_loc char[] filename")?.offset,
+        format.field("pid_t pid")?.offset,
+        format.field("pid_t old_pid")?.offset,
+    ])
+}
+// ANCHOR_END: offsets
 
 // ANCHOR: parse
-fn parse(text: &str) -> Vec<Field> {
-    text.lines().filter_map(field).collect()
+fn parse_fields(text: &str) -> Vec<Field> {
+    text.lines().filter_map(parse_field).collect()
 }
 
-fn field(line: &str) -> Option<Field> {
+fn parse_field(line: &str) -> Option<Field> {
     let mut parts = line.trim().split(';').map(str::trim);
     Some(Field {
         declaration: parts.next()?.strip_prefix("field:")?.to_owned(),
@@ -104,10 +110,10 @@ mod tests {
         print fmt: \"filename=%s pid=%d\", __get_str(filename), REC->pid\n";
 
     fn format(text: &str) -> Format {
-        let tracefs = tempfile::tempdir().expect("a temporary folder can be made");
-        let folder = tracefs.path().join("events/sched/an_event");
-        fs::create_dir_all(&folder).expect("the folder can be made");
-        fs::write(folder.join("format"), text).expect("the file can be written");
+        let tracefs = tempfile::tempdir().expect("a temporary directory can be created");
+        let directory = tracefs.path().join("events/sched/an_event");
+        fs::create_dir_all(&directory).expect("the directory can be created");
+        fs::write(directory.join("format"), text).expect("the file can be written");
         Format::read_in(tracefs.path(), "an_event").expect("the file is there")
     }
 
@@ -143,11 +149,13 @@ mod tests {
 
     #[test]
     fn an_event_that_the_kernel_does_not_have_is_named() {
-        let tracefs = tempfile::tempdir().expect("a temporary folder can be made");
+        let tracefs = tempfile::tempdir().expect("a temporary directory can be created");
         let problem =
             Format::read_in(tracefs.path(), "sched_process_exec").expect_err("it is empty");
         assert!(
-            problem.to_string().contains("sched:sched_process_exec"),
+            problem
+                .to_string()
+                .contains("events/sched/sched_process_exec/format"),
             "{problem}"
         );
         assert!(problem.help_lines()[0].starts_with("ls "));
@@ -163,7 +171,7 @@ mod tests {
             "field:int x;offset:y;size:4;",
             "field:int x;offset:-1;size:4;",
         ] {
-            assert_eq!(parse(text), [], "{text}");
+            assert_eq!(parse_fields(text), [], "{text}");
         }
     }
 }

@@ -1,53 +1,49 @@
 //! Who executes what: one event, watched in three ways.
 
 mod aya;
-mod demo;
 mod event;
-mod explanation;
 mod format;
 mod libbpf;
-mod offsets;
-mod row;
-mod session;
-mod settings;
+mod report;
 mod way;
+mod workload;
 
+use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use common::Implementation;
 use common::machine::{self, Need};
+use common::ring_buffer::{self, RingBuffer, wait_for_record};
+use common::{Implementation, Stop, record, say};
 
-use session::{Session, View};
-use settings::{Settings, USUAL_BUFFER};
-use way::Choice;
+use event::Event;
+use way::{Way, choose_ways};
+
+/// The event that all three programs watch.
+const CATEGORY: &str = "sched";
+const EVENT: &str = "sched_process_exec";
+
+/// The demo's events arrive at once; this is for a machine that is very busy.
+const DEMO_LIMIT: Duration = Duration::from_secs(10);
 
 /// Shows every program that is executed on this machine: when, by whom, and from which file.
 ///
 /// Needs root. Goes on until Ctrl-C, which detaches and prints a summary. The time is in seconds
-/// since the kernel booted, without the time it slept.
+/// since the kernel booted, without the time it was suspended.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Which of the two programs to run; both print the same
+    /// Which of the two implementations to run; both print the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
-    /// How to watch the event; btf if not given, and all in the demo
-    #[arg(long, value_enum, value_name = "WAY")]
-    way: Option<Choice>,
-    /// Show only programs of this name, as the kernel has it: the file's name, cut to 15 bytes
-    #[arg(long, value_name = "NAME", conflicts_with = "demo")]
-    comm: Option<String>,
-    /// Show only what this user executes, as a number
-    #[arg(long, value_name = "UID", conflicts_with = "demo")]
-    uid: Option<u32>,
-    /// Print a JSON object a line: one for each event, and one at the end
-    #[arg(long)]
-    json: bool,
-    /// Size of the ring buffer in bytes: a power of two from 4096 on
-    #[arg(long, value_name = "BYTES", default_value_t = USUAL_BUFFER, value_parser = buffer)]
+    /// How to watch the event; may be given several times. btf if not given, and all in the demo
+    #[arg(long = "way", value_enum, value_name = "WAY")]
+    ways: Vec<Way>,
+    /// Size of the ring buffer in KiB, a power of two
+    #[arg(long, value_name = "KIB", default_value = "256", value_parser = ring_buffer::parse_size)]
     buffer: u32,
     /// Execute a few programs, show what each of the three ways saw of them, and stop
     #[arg(long)]
@@ -61,66 +57,106 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    common::exit_code(run(Cli::parse()))
+    let cli = Cli::parse();
+    common::exit_code(match &cli.from_thread {
+        Some(file) => workload::execute_from_thread(file),
+        None => run(&cli),
+    })
 }
 
-fn run(cli: Cli) -> Result<()> {
-    if let Some(file) = cli.from_thread {
-        return demo::execute_from_thread(file);
-    }
+// ANCHOR: main
+fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &[Need::Root])?;
-    let usual = if cli.demo { Choice::All } else { Choice::Btf };
-    let settings = Settings::find(cli.way.unwrap_or(usual), cli.implementation, cli.buffer)?;
-    let view = View {
-        json: cli.json,
-        comm: cli.comm,
-        uid: cli.uid,
+    let wanted = match (&cli.ways[..], cli.demo) {
+        ([], true) => &Way::ALL[..],
+        ([], false) => &[Way::Btf],
+        (ways, _) => ways,
     };
-    let mut session = Session::start(&settings, view, cli.demo, cli.follow || !cli.demo)?;
+    let ways = choose_ways(wanted, cli.implementation)?;
+    if cli.demo {
+        report::explain_ways(&ways)?;
+    }
     match cli.implementation {
-        Implementation::Aya => aya::run(&settings, &mut session),
-        Implementation::Libbpf => libbpf::run(&settings, &mut session),
-    }
-}
-
-/// The kernel wants whole pages, and a power of two.
-fn buffer(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(bytes @ 4096u32..) if bytes.is_power_of_two() => Ok(bytes),
-        _ => Err("it must be a power of two from 4096 on".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_buffer_is_a_power_of_two_of_whole_pages() {
-        for text in ["4096", "8192", "2147483648"] {
-            assert_eq!(
-                buffer(text).map(|bytes| bytes.to_string()).as_deref(),
-                Ok(text)
-            );
+        Implementation::Aya => {
+            let mut ebpf = aya::load(&ways, cli.buffer)?;
+            aya::attach(&mut ebpf, &ways)?;
+            let mut events = aya::read_events(&mut ebpf)?;
+            let seen = show_events(cli, &ways, &mut events)?;
+            report::show_sum(cli.buffer, seen, aya::read_lost(&ebpf)?)?;
         }
-        for text in [
-            "",
-            "0",
-            "2048",
-            "4097",
-            "12288",
-            "-4096",
-            "4294967296",
-            "4k",
-        ] {
-            assert!(buffer(text).is_err(), "{text}");
+        Implementation::Libbpf => {
+            let mut storage = MaybeUninit::uninit();
+            let skeleton = libbpf::load(&mut storage, &ways, cli.buffer)?;
+            let _links = libbpf::attach(&skeleton, &ways)?;
+            let mut events = libbpf::read_events(&skeleton)?;
+            let seen = show_events(cli, &ways, &mut events)?;
+            report::show_sum(cli.buffer, seen, libbpf::read_lost(&skeleton)?)?;
         }
     }
+    say(&format!("detached  {EVENT} is as it was before"))
 }
+// ANCHOR_END: main
+
+/// Returns how many events it has shown.
+fn show_events(cli: &Cli, ways: &[Way], events: &mut dyn RingBuffer) -> Result<u64> {
+    let stop = Stop::catch()?;
+    let names: Vec<_> = ways.iter().map(|way| way.name()).collect();
+    say(&format!("attached  to {EVENT} as {}", names.join(", ")))?;
+    let mut seen = 0;
+    if cli.demo {
+        seen += run_demo(ways, events, &stop)?;
+    }
+    if cli.follow || !cli.demo {
+        say("\nnow execute a program in another terminal; Ctrl-C ends this")?;
+        say(report::HEADER)?;
+        while let Some(bytes) = wait_for_record(events, &stop, None)? {
+            say(&report::line(&record::from_bytes(&bytes)?))?;
+            seen += 1;
+        }
+    }
+    Ok(seen)
+}
+
+// ANCHOR: demo
+fn run_demo(ways: &[Way], events: &mut dyn RingBuffer, stop: &Stop) -> Result<u64> {
+    let mut seen = 0;
+    // Shows what each way saw of one execution by this process.
+    let mut show = |title: &str, pid: u32| {
+        say(title)?;
+        let mut of_ways: Vec<Event> = Vec::new();
+        let deadline = Instant::now() + DEMO_LIMIT;
+        while of_ways.len() < ways.len()
+            && let Some(bytes) = wait_for_record(events, stop, Some(deadline))?
+        {
+            let event: Event = record::from_bytes(&bytes)?;
+            // Other processes execute programs as well.
+            if event.pid == pid || event.filename.starts_with(workload::MISSING.as_bytes()) {
+                of_ways.push(event);
+            }
+        }
+        of_ways.sort_by_key(|event| event.way);
+        for event in &of_ways {
+            say(&report::line(event))?;
+        }
+        seen += of_ways.len() as u64;
+        anyhow::Ok(of_ways.first().copied())
+    };
+
+    say(&format!("\n{}", report::HEADER))?;
+    let root = workload::execute_loader()?;
+    show(
+        "the loader, executed by root; COMM is the file's name, cut to 15 bytes:",
+        root,
+    )?;
+    let nobody = workload::execute_loader_as_nobody()?;
+    show("the same, executed by the user nobody:", nobody)?;
+    workload::execute_missing_program()?;
+    let this = workload::execute_this_program()?;
+    show("this program; it starts a second thread ...:", this)?;
+    if let Some(event) = show("... and that thread executes the loader:", this)? {
+        report::explain_thread(&event)?;
+    }
+    say(report::MISSING)?;
+    Ok(seen)
+}
+// ANCHOR_END: demo

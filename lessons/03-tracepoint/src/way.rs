@@ -1,74 +1,66 @@
-//! The three ways to one event.
+//! The three ways to watch one event.
 
-use std::fmt;
-
+use anyhow::Result;
 use clap::ValueEnum;
+use common::machine::{self, Need};
+use common::{Implementation, NotReady, say};
 
-use crate::event;
+use crate::EVENT;
+use crate::event::{BTF, RAW, TRACEPOINT};
+use crate::format::Format;
 
-/// The event that all three watch.
-pub const CATEGORY: &str = "sched";
-pub const EVENT: &str = "sched_process_exec";
+/// As in `--way`, by the numbers in the events
+pub const NAMES: [&str; 3] = ["tracepoint", "raw", "btf"];
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Way {
-    Tracepoint = event::TRACEPOINT as isize,
-    Raw = event::RAW as isize,
-    Btf = event::BTF as isize,
+    /// The record that the kernel writes; does not know the parent process, and needs tracefs
+    Tracepoint = TRACEPOINT as isize,
+    /// The event's arguments, read through a helper; needs BTF
+    Raw = RAW as isize,
+    /// The event's arguments, whose types the verifier knows; needs BTF
+    Btf = BTF as isize,
 }
 
 impl Way {
     pub const ALL: [Self; 3] = [Self::Tracepoint, Self::Raw, Self::Btf];
 
-    /// The way whose number the kernel side wrote into an event.
-    pub fn of(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| *way as u32 == number)
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+
+    fn check(self, implementation: Implementation) -> Result<(), NotReady> {
+        if self == Self::Tracepoint
+            && let Err(problem) = Format::read(EVENT)
+        {
+            return Err(problem.help("--way btf needs no tracefs"));
+        }
+        // One program with CO-RE is enough for libbpf to need BTF for the whole object.
+        if self != Self::Tracepoint || implementation == Implementation::Libbpf {
+            let ready = machine::check(env!("CARGO_PKG_NAME"), &[Need::Btf]);
+            return ready.map_err(|p| p.help("--impl aya --way tracepoint needs no BTF"));
+        }
+        Ok(())
     }
 }
 
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Tracepoint => "tracepoint",
-            Self::Raw => "raw",
-            Self::Btf => "btf",
-        })
-    }
-}
-
-/// The value of `--way`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Choice {
-    /// The record that the kernel writes; knows no parent process, and needs tracefs
-    Tracepoint,
-    /// The event's arguments, read through a helper; needs BTF
-    Raw,
-    /// The event's arguments, whose types the verifier knows; needs BTF
-    Btf,
-    /// All three at once
-    All,
-}
-
-impl Choice {
-    pub fn ways(self) -> Vec<Way> {
-        match self {
-            Self::Tracepoint => vec![Way::Tracepoint],
-            Self::Raw => vec![Way::Raw],
-            Self::Btf => vec![Way::Btf],
-            Self::All => Way::ALL.to_vec(),
+/// Leaves out the ways that this machine lacks something for; an error if none is left.
+pub fn choose_ways(wanted: &[Way], implementation: Implementation) -> Result<Vec<Way>> {
+    let mut ways = Vec::new();
+    let mut problems = Vec::new();
+    for way in wanted {
+        match way.check(implementation) {
+            Ok(()) => ways.push(*way),
+            Err(problem) => problems.push((way.name(), problem)),
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_sides_numbers_have_ways() {
-        for way in Way::ALL {
-            assert_eq!(Way::of(way as u32), Some(way));
-        }
-        assert_eq!(Way::of(3), None);
+    if ways.is_empty()
+        && let Some((_, problem)) = problems.pop()
+    {
+        return Err(problem.into());
     }
+    for (name, problem) in problems {
+        say(&format!("left out  {name}: {problem}"))?;
+    }
+    Ok(ways)
 }

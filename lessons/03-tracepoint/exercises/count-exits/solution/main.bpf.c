@@ -5,7 +5,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* The name of a program, and how many of its processes ended. Each CPU adds to a value of its own. */
+/* The name of a program, and how many of its processes ended. Each CPU adds to its own value. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 1024);
@@ -19,7 +19,7 @@ int count_exit(void *ctx)
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 process = id >> 32, thread = id;
 	__u64 one = 1, *count;
-	/* Linux 6.1 writes no zeros behind a short name, and they are a part of the key. */
+	/* Linux 6.1 writes no zeros after a short name, and they are a part of the key. */
 	char comm[16] = {};
 
 	/* Every thread comes here. The first one of a process has the process's id. */

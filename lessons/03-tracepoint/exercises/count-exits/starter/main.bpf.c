@@ -5,7 +5,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* The name of a program, and how many of its processes ended. Each CPU adds to a value of its own. */
+/* The name of a program, and how many of its processes ended. Each CPU adds to its own value. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 1024);
@@ -17,7 +17,7 @@ SEC("tracepoint/sched/sched_process_exit")
 int count_exit(void *ctx)
 {
 	__u64 one = 1, *count;
-	/* Linux 6.1 writes no zeros behind a short name, and they are a part of the key. */
+	/* Linux 6.1 writes no zeros after a short name, and they are a part of the key. */
 	char comm[16] = {};
 
 	if (bpf_get_current_comm(comm, sizeof(comm)))

@@ -10,7 +10,7 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 
-/// The name of a program, and how many of its processes ended. Each CPU adds to a value of its own.
+/// The name of a program, and how many of its processes ended. Each CPU adds to its own value.
 #[map]
 static EXITS: PerCpuHashMap<[u8; 16], u64> = PerCpuHashMap::with_max_entries(1024, 0);
 

@@ -12,7 +12,7 @@ struct record {
 	char file[232];
 };
 
-/* Where the field `filename` lies in the event's record. User space sets it, from the event's format file. */
+/* Where `filename` is in the event's record. User space sets it, from the event's format file. */
 const volatile __u32 FILENAME;
 
 /* The users whose programs are logged. User space changes it at any time. */
@@ -60,7 +60,7 @@ int log_exec(void *ctx)
 	record->pid = bpf_get_current_pid_tgid() >> 32;
 	record->uid = uid;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	/* The low half says where in the event's record the text lies, the high half how long it is. */
+	/* The low half says where in the event's record the text is, the high half how long it is. */
 	bpf_probe_read_kernel(&data_loc, sizeof(data_loc), ctx + FILENAME);
 	bpf_probe_read_kernel_str(record->file, sizeof(record->file), ctx + (data_loc & 0xffff));
 	bpf_ringbuf_submit(record, 0);

@@ -22,7 +22,7 @@ pub struct Record {
     file: [u8; 232],
 }
 
-/// Where the field `filename` lies in the event's record. User space sets it, from the event's
+/// Where the field `filename` is in the event's record. User space sets it, from the event's
 /// format file.
 #[unsafe(no_mangle)]
 static FILENAME: Global<u32> = Global::new(0);
@@ -66,7 +66,7 @@ fn read_file(ctx: &TracePointContext, file: &mut [u8; 232]) -> Result<(), i32> {
     let record: *const u8 = ctx.as_ptr().cast();
     // SAFETY: the helpers check each address, and fail when it cannot be read.
     unsafe {
-        // The low half says where in the event's record the text lies, the high half how long it
+        // The low half says where in the event's record the text is, the high half how long it
         // is.
         let data_loc: u32 = bpf_probe_read_kernel(record.add(FILENAME.load() as usize).cast())?;
         bpf_probe_read_kernel_str_bytes(record.add(data_loc as usize & 0xffff), file)?;

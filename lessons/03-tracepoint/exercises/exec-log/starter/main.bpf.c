@@ -12,7 +12,7 @@ struct record {
 	char file[232];
 };
 
-/* Where the field `filename` lies in the event's record. User space sets it, from the event's format file. */
+/* Where `filename` is in the event's record. User space sets it, from the event's format file. */
 const volatile __u32 FILENAME;
 
 /* The users whose programs are logged. User space changes it at any time. */
@@ -59,8 +59,8 @@ int log_exec(void *ctx)
 	record->pid = bpf_get_current_pid_tgid() >> 32;
 	record->uid = uid;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	/* TODO: the path of the file, into record->file. In the event's record, the field at FILENAME says where it
-	 * lies. */
+	/* TODO: the path of the file, into record->file. In the event's record, the field at
+	 * FILENAME says where it is. */
 	record->file[0] = 0;
 	bpf_ringbuf_submit(record, 0);
 	return 0;

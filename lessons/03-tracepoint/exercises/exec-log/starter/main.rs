@@ -19,7 +19,7 @@ pub struct Record {
     file: [u8; 232],
 }
 
-/// Where the field `filename` lies in the event's record. User space sets it, from the event's
+/// Where the field `filename` is in the event's record. User space sets it, from the event's
 /// format file.
 #[unsafe(no_mangle)]
 static FILENAME: Global<u32> = Global::new(0);
@@ -49,7 +49,7 @@ pub fn log_exec(_ctx: TracePointContext) -> u32 {
     // SAFETY: the helper writes as many bytes as it is told.
     unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), 16) };
     // TODO: the path of the file, into `record.file`. In the event's record, the field at FILENAME
-    // says where it lies.
+    // says where it is.
     record.file[0] = 0;
     entry.submit(0);
     0

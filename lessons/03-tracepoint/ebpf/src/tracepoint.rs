@@ -1,0 +1,45 @@
+//! The classic tracepoint: the kernel writes a record of the event, and the program reads that.
+
+use aya_ebpf::{
+    EbpfContext as _, Global,
+    helpers::{bpf_get_current_comm, bpf_get_current_uid_gid, bpf_probe_read_kernel_str_bytes},
+    macros::tracepoint,
+    programs::TracePointContext,
+};
+
+use crate::event::{TRACEPOINT, UNKNOWN};
+use crate::fields::read_field;
+use crate::send;
+
+// ANCHOR: globals
+// Where the fields of the record are. User space reads the format file of the event, and sets these
+// before it loads the program: for the verifier they are constants.
+#[unsafe(no_mangle)]
+static PAYLOAD_FILENAME: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static PAYLOAD_PID: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static PAYLOAD_OLD_PID: Global<u32> = Global::new(0);
+// ANCHOR_END: globals
+
+// ANCHOR: program
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+pub fn exec_tracepoint(ctx: TracePointContext) {
+    send(TRACEPOINT, |event| {
+        let record: *const u8 = ctx.as_ptr().cast();
+        event.pid = read_field(record, &PAYLOAD_PID)?;
+        event.old_pid = read_field(record, &PAYLOAD_OLD_PID)?;
+        // __data_loc: the lower half says where in the record the text is, the upper half how long
+        // it is.
+        let data_loc: u32 = read_field(record, &PAYLOAD_FILENAME)?;
+        let filename = record.wrapping_add(data_loc as usize & 0xffff);
+        // SAFETY: the helper checks the address and fails when it cannot be read.
+        unsafe { bpf_probe_read_kernel_str_bytes(filename, &mut event.filename)? };
+        // The record has no more. Helpers know the process that runs, but not its parent.
+        event.ppid = UNKNOWN;
+        event.uid = bpf_get_current_uid_gid() as u32;
+        event.comm = bpf_get_current_comm()?;
+        Ok(())
+    });
+}
+// ANCHOR_END: program
