@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Kernel side: the smallest program. It lets every network packet pass.
+// The smallest eBPF program. It lets every network packet pass.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,107 +1,120 @@
-//! Talking to the kernel with aya.
+//! Loads, runs and asks about the program with aya, and asks what the kernel offers.
 
 use anyhow::{Context as _, Result};
-use aya::EbpfLoader;
 use aya::maps::MapType;
 use aya::programs::{LsmAttachType, ProgramType, TestRun as _, TestRunOptions, Xdp};
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
+use aya::{Ebpf, EbpfLoader};
 
-use crate::features::{Map, NOISY_HELPERS, Program};
-use crate::loaded::{Loaded, PACKET};
+use crate::LoadedProgram;
+use crate::features::{COUNTABLE, MapSupport, NOISY_HELPERS, ProgramSupport};
 
 pub const OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/intro-ebpf"));
 
+const PROGRAM_TYPES: [(&str, ProgramType); 10] = [
+    ("kprobe", ProgramType::KProbe),
+    ("tracepoint", ProgramType::TracePoint),
+    ("raw_tracepoint", ProgramType::RawTracePoint),
+    ("tracing", ProgramType::Tracing),
+    ("lsm", ProgramType::Lsm(LsmAttachType::Mac)),
+    ("xdp", ProgramType::Xdp),
+    ("sched_cls", ProgramType::SchedClassifier),
+    ("struct_ops", ProgramType::StructOps),
+    ("syscall", ProgramType::Syscall),
+    ("netfilter", ProgramType::Netfilter),
+];
+
+const MAP_TYPES: [(&str, MapType); 11] = [
+    ("hash", MapType::Hash),
+    ("array", MapType::Array),
+    ("lru_hash", MapType::LruHash),
+    ("percpu_array", MapType::PerCpuArray),
+    ("lpm_trie", MapType::LpmTrie),
+    ("perf_event_array", MapType::PerfEventArray),
+    ("ringbuf", MapType::RingBuf),
+    ("task_storage", MapType::TaskStorage),
+    ("bloom_filter", MapType::BloomFilter),
+    ("user_ringbuf", MapType::UserRingBuf),
+    ("cgrp_storage", MapType::CgrpStorage),
+];
+
 // ANCHOR: load
-pub fn load() -> Result<Loaded> {
-    // `Ebpf::load` does the same, but aya 0.14 then reads and parses the kernel's BTF twice.
-    let mut ebpf = EbpfLoader::new().load(OBJECT).context("open the program")?;
-    let program: &mut Xdp = ebpf
-        .program_mut("intro")
-        .context("find program intro")?
-        .try_into()?;
-    program.load().context("load the program")?;
+pub fn load() -> Result<Ebpf> {
+    // `Ebpf::load` does the same, but in aya 0.14 it parses the kernel's BTF twice.
+    let mut ebpf = EbpfLoader::new()
+        .load(OBJECT)
+        .context("cannot open the program")?;
+    let program = find_intro(&mut ebpf)?;
+    program.load().context("cannot load intro")?;
+    Ok(ebpf)
+}
+
+pub fn run_once(ebpf: &mut Ebpf, packet: &[u8]) -> Result<u32> {
     let options = TestRunOptions {
-        data_in: Some(&PACKET),
+        data_in: Some(packet),
         ..TestRunOptions::new()
     };
-    let run = program.test_run(options).context("run the program")?;
-    let info = program.info().context("ask about the program")?;
-    Ok(Loaded {
-        verified_instructions: info.verified_instruction_count(),
-        translated_bytes: info
-            .size_translated()
-            .context("ask for the translated size")? as usize,
-        machine_code_bytes: info.size_jitted() as usize,
-        returned: run.return_value,
+    let run = find_intro(ebpf)?.test_run(options);
+    Ok(run.context("cannot run intro")?.return_value)
+}
+
+pub fn read_info(ebpf: &mut Ebpf) -> Result<LoadedProgram> {
+    let info = find_intro(ebpf)?.info();
+    let info = info.context("cannot read what the kernel says about intro")?;
+    let translated = info.size_translated();
+    Ok(LoadedProgram {
+        verified_insns: info.verified_instruction_count(),
+        xlated_prog_len: translated.context("cannot read the size of intro")? as usize,
+        jited_prog_len: info.size_jitted() as usize,
     })
+}
+
+fn find_intro(ebpf: &mut Ebpf) -> Result<&mut Xdp> {
+    let program = ebpf.program_mut("intro").context("cannot find intro")?;
+    Ok(program.try_into()?)
 }
 // ANCHOR_END: load
 
-pub fn programs() -> Result<Vec<Program>> {
-    let tried = [
-        ("kprobe", ProgramType::KProbe, true),
-        ("tracepoint", ProgramType::TracePoint, true),
-        ("raw_tracepoint", ProgramType::RawTracePoint, true),
-        ("tracing", ProgramType::Tracing, false),
-        ("lsm", ProgramType::Lsm(LsmAttachType::Mac), false),
-        ("xdp", ProgramType::Xdp, true),
-        ("sched_cls", ProgramType::SchedClassifier, true),
-        ("struct_ops", ProgramType::StructOps, false),
-        ("syscall", ProgramType::Syscall, false),
-        ("netfilter", ProgramType::Netfilter, false),
-    ];
-    tried
-        .into_iter()
-        .map(|(name, kind, countable)| program(name, kind, countable))
-        .collect()
-}
-
-fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Program> {
-    let available = is_program_supported(kind).ok();
-    let helpers = if available == Some(true) && countable {
-        Some(helpers(kind)?)
-    } else {
-        None
-    };
-    Ok(Program {
-        name,
-        available,
-        helpers,
-    })
+pub fn try_programs() -> Result<Vec<ProgramSupport>> {
+    let mut programs = Vec::new();
+    for (name, kind) in PROGRAM_TYPES {
+        let available = is_program_supported(kind).ok();
+        let helpers = match available {
+            Some(true) if COUNTABLE.contains(&name) => Some(count_helpers(kind)?),
+            _ => None,
+        };
+        programs.push(ProgramSupport {
+            name,
+            available,
+            helpers,
+        });
+    }
+    Ok(programs)
 }
 
 // ANCHOR: helpers
-fn helpers(kind: ProgramType) -> Result<usize> {
+fn count_helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
-    for id in (1..BpfHelper::__BPF_FUNC_MAX_ID as u32).filter(|id| !NOISY_HELPERS.contains(id)) {
+    for id in 1..BpfHelper::__BPF_FUNC_MAX_ID as u32 {
+        if NOISY_HELPERS.contains(&id) {
+            continue;
+        }
         // SAFETY: aya's enum has the layout of a u32 and a value for every number below its last.
         let helper = unsafe { std::mem::transmute::<u32, BpfHelper>(id) };
-        count += usize::from(
-            is_helper_supported(kind, helper).with_context(|| format!("try helper {id}"))?,
-        );
+        let supported = is_helper_supported(kind, helper);
+        if supported.with_context(|| format!("cannot try helper {id}"))? {
+            count += 1;
+        }
     }
     Ok(count)
 }
 // ANCHOR_END: helpers
 
-pub fn maps() -> Vec<Map> {
-    let tried = [
-        ("hash", MapType::Hash),
-        ("array", MapType::Array),
-        ("lru_hash", MapType::LruHash),
-        ("percpu_array", MapType::PerCpuArray),
-        ("lpm_trie", MapType::LpmTrie),
-        ("perf_event_array", MapType::PerfEventArray),
-        ("ringbuf", MapType::RingBuf),
-        ("task_storage", MapType::TaskStorage),
-        ("bloom_filter", MapType::BloomFilter),
-        ("user_ringbuf", MapType::UserRingBuf),
-        ("cgrp_storage", MapType::CgrpStorage),
-    ];
-    tried
-        .map(|(name, kind)| Map {
-            name,
-            available: is_map_supported(kind).ok(),
-        })
-        .into()
+pub fn try_maps() -> Vec<MapSupport> {
+    let mut maps = Vec::new();
+    for (name, kind) in MAP_TYPES {
+        let available = is_map_supported(kind).ok();
+        maps.push(MapSupport { name, available });
+    }
+    maps
 }

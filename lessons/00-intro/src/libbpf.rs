@@ -1,4 +1,4 @@
-//! Talking to the kernel with libbpf-rs.
+//! Loads, runs and asks about the program with libbpf-rs, and asks what the kernel offers.
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
@@ -7,121 +7,116 @@ use anyhow::{Context as _, Result};
 use libbpf_rs::libbpf_sys::__BPF_FUNC_MAX_ID;
 use libbpf_rs::query::{ProgInfoIter, ProgInfoQueryOptions};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{MapType, Program as Loadable, ProgramInput, ProgramType};
+use libbpf_rs::{MapType, OpenObject, Program, ProgramInput, ProgramType};
 
-use crate::features::{Map, NOISY_HELPERS, Program};
-use crate::loaded::{Loaded, PACKET};
+use crate::LoadedProgram;
+use crate::features::{COUNTABLE, MapSupport, NOISY_HELPERS, ProgramSupport};
 
-#[expect(
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    clippy::undocumented_unsafe_blocks,
-    clippy::unwrap_used,
-    reason = "libbpf-cargo writes this file"
-)]
-mod skeleton {
-    include!(concat!(env!("OUT_DIR"), "/intro.skel.rs"));
-}
+common::include_skeleton!("intro");
+use skeleton::{IntroSkel, IntroSkelBuilder};
 
 pub const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/intro.bpf.o"));
 
+const PROGRAM_TYPES: [(&str, ProgramType); 10] = [
+    ("kprobe", ProgramType::Kprobe),
+    ("tracepoint", ProgramType::Tracepoint),
+    ("raw_tracepoint", ProgramType::RawTracepoint),
+    ("tracing", ProgramType::Tracing),
+    ("lsm", ProgramType::Lsm),
+    ("xdp", ProgramType::Xdp),
+    ("sched_cls", ProgramType::SchedCls),
+    ("struct_ops", ProgramType::StructOps),
+    ("syscall", ProgramType::Syscall),
+    ("netfilter", ProgramType::Netfilter),
+];
+
+const MAP_TYPES: [(&str, MapType); 11] = [
+    ("hash", MapType::Hash),
+    ("array", MapType::Array),
+    ("lru_hash", MapType::LruHash),
+    ("percpu_array", MapType::PercpuArray),
+    ("lpm_trie", MapType::LpmTrie),
+    ("perf_event_array", MapType::PerfEventArray),
+    ("ringbuf", MapType::RingBuf),
+    ("task_storage", MapType::TaskStorage),
+    ("bloom_filter", MapType::BloomFilter),
+    ("user_ringbuf", MapType::UserRingBuf),
+    ("cgrp_storage", MapType::CGrpStorage),
+];
+
 // ANCHOR: load
-pub fn load() -> Result<Loaded> {
-    let mut storage = MaybeUninit::uninit();
-    let open = skeleton::IntroSkelBuilder::default()
-        .open(&mut storage)
-        .context("open the program")?;
-    let skeleton = open.load().context("load the program")?;
+/// `storage` is where libbpf-rs keeps the object that the skeleton refers to.
+pub fn load(storage: &mut MaybeUninit<OpenObject>) -> Result<IntroSkel<'_>> {
+    let open = IntroSkelBuilder::default()
+        .open(storage)
+        .context("cannot open the program")?;
+    open.load().context("cannot load intro")
+}
+
+pub fn run_once(skeleton: &IntroSkel<'_>, packet: &[u8]) -> Result<u32> {
     let input = ProgramInput {
-        data_in: Some(&PACKET),
+        data_in: Some(packet),
         ..ProgramInput::default()
     };
-    let run = skeleton
-        .progs
-        .intro
-        .test_run(input)
-        .context("run the program")?;
-    let id = Loadable::id_from_fd(skeleton.progs.intro.as_fd())
-        .context("ask for the program's number")?;
+    let run = skeleton.progs.intro.test_run(input);
+    Ok(run.context("cannot run intro")?.return_value)
+}
+
+pub fn read_info(skeleton: &IntroSkel<'_>) -> Result<LoadedProgram> {
+    let id =
+        Program::id_from_fd(skeleton.progs.intro.as_fd()).context("cannot read the id of intro")?;
     let options = ProgInfoQueryOptions::default()
         .include_xlated_prog_insns(true)
         .include_jited_prog_insns(true);
     let info = ProgInfoIter::with_query_opts(options)
         .find(|info| info.id == id)
-        .with_context(|| format!("ask about program {id}"))?;
-    Ok(Loaded {
-        verified_instructions: (info.verified_insns > 0).then_some(info.verified_insns),
-        translated_bytes: info.xlated_prog_insns.len(),
-        machine_code_bytes: info.jited_prog_insns.len(),
-        returned: run.return_value,
+        .context("cannot read what the kernel says about intro")?;
+    Ok(LoadedProgram {
+        verified_insns: (info.verified_insns > 0).then_some(info.verified_insns),
+        xlated_prog_len: info.xlated_prog_insns.len(),
+        jited_prog_len: info.jited_prog_insns.len(),
     })
 }
 // ANCHOR_END: load
 
-pub fn programs() -> Result<Vec<Program>> {
-    let tried = [
-        ("kprobe", ProgramType::Kprobe, true),
-        ("tracepoint", ProgramType::Tracepoint, true),
-        ("raw_tracepoint", ProgramType::RawTracepoint, true),
-        ("tracing", ProgramType::Tracing, false),
-        ("lsm", ProgramType::Lsm, false),
-        ("xdp", ProgramType::Xdp, true),
-        ("sched_cls", ProgramType::SchedCls, true),
-        ("struct_ops", ProgramType::StructOps, false),
-        ("syscall", ProgramType::Syscall, false),
-        ("netfilter", ProgramType::Netfilter, false),
-    ];
-    tried
-        .into_iter()
-        .map(|(name, kind, countable)| program(name, kind, countable))
-        .collect()
-}
-
-fn program(name: &'static str, kind: ProgramType, countable: bool) -> Result<Program> {
-    let available = kind.is_supported().ok();
-    let helpers = if available == Some(true) && countable {
-        Some(helpers(kind)?)
-    } else {
-        None
-    };
-    Ok(Program {
-        name,
-        available,
-        helpers,
-    })
+pub fn try_programs() -> Result<Vec<ProgramSupport>> {
+    let mut programs = Vec::new();
+    for (name, kind) in PROGRAM_TYPES {
+        let available = kind.is_supported().ok();
+        let helpers = match available {
+            Some(true) if COUNTABLE.contains(&name) => Some(count_helpers(kind)?),
+            _ => None,
+        };
+        programs.push(ProgramSupport {
+            name,
+            available,
+            helpers,
+        });
+    }
+    Ok(programs)
 }
 
 // ANCHOR: helpers
-fn helpers(kind: ProgramType) -> Result<usize> {
+fn count_helpers(kind: ProgramType) -> Result<usize> {
     let mut count = 0;
-    for id in (1..__BPF_FUNC_MAX_ID).filter(|id| !NOISY_HELPERS.contains(id)) {
-        count += usize::from(
-            kind.is_helper_supported(id)
-                .with_context(|| format!("try helper {id}"))?,
-        );
+    for id in 1..__BPF_FUNC_MAX_ID {
+        if NOISY_HELPERS.contains(&id) {
+            continue;
+        }
+        let supported = kind.is_helper_supported(id);
+        if supported.with_context(|| format!("cannot try helper {id}"))? {
+            count += 1;
+        }
     }
     Ok(count)
 }
 // ANCHOR_END: helpers
 
-pub fn maps() -> Vec<Map> {
-    let tried = [
-        ("hash", MapType::Hash),
-        ("array", MapType::Array),
-        ("lru_hash", MapType::LruHash),
-        ("percpu_array", MapType::PercpuArray),
-        ("lpm_trie", MapType::LpmTrie),
-        ("perf_event_array", MapType::PerfEventArray),
-        ("ringbuf", MapType::RingBuf),
-        ("task_storage", MapType::TaskStorage),
-        ("bloom_filter", MapType::BloomFilter),
-        ("user_ringbuf", MapType::UserRingBuf),
-        ("cgrp_storage", MapType::CGrpStorage),
-    ];
-    tried
-        .map(|(name, kind)| Map {
-            name,
-            available: kind.is_supported().ok(),
-        })
-        .into()
+pub fn try_maps() -> Vec<MapSupport> {
+    let mut maps = Vec::new();
+    for (name, kind) in MAP_TYPES {
+        let available = kind.is_supported().ok();
+        maps.push(MapSupport { name, available });
+    }
+    maps
 }

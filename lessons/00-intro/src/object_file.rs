@@ -5,76 +5,64 @@ use anyhow::{Context as _, Result};
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _};
 
-use crate::instruction::Instruction;
-
-pub struct ObjectFile {
-    pub instructions: Vec<Instruction>,
-    pub licence: String,
-    sections: Vec<String>,
+/// What a toolchain built from the lesson's program.
+pub struct BuiltObject {
+    pub instructions: Vec<[u8; 8]>,
+    pub license: String,
+    pub sections: Vec<String>,
 }
 
 /// The section of the program: its name says what the program is for.
 pub const PROGRAM: &str = "xdp";
 
-impl ObjectFile {
-    pub fn read(bytes: &[u8]) -> Result<Self> {
-        let elf: ElfFile64 = ElfFile64::parse(bytes).context("read the object file")?;
-        let section = |name: &str| -> Result<&[u8]> {
-            let section = elf
-                .section_by_name(name)
-                .with_context(|| format!("find section {name}"))?;
-            section
-                .data()
-                .with_context(|| format!("read section {name}"))
-        };
-        Ok(Self {
-            instructions: section(PROGRAM)?
-                .chunks_exact(8)
-                .map(Instruction::read)
-                .collect(),
-            licence: String::from_utf8_lossy(section("license")?)
-                .trim_end_matches('\0')
-                .to_owned(),
-            sections: elf
-                .sections()
-                .filter_map(|section| Some(section.name().ok()?.to_owned()))
-                .collect(),
-        })
+pub fn read_object(bytes: &[u8]) -> Result<BuiltObject> {
+    let elf: ElfFile64 = ElfFile64::parse(bytes).context("cannot read the object file")?;
+    let (instructions, _) = section_data(&elf, PROGRAM)?.as_chunks();
+    let license = String::from_utf8_lossy(section_data(&elf, "license")?);
+    let mut sections = Vec::new();
+    for section in elf.sections() {
+        let name = section.name().context("cannot read a section's name")?;
+        // The first section of an ELF file is empty and has no name.
+        if !name.is_empty() {
+            sections.push(name.to_owned());
+        }
     }
+    Ok(BuiltObject {
+        instructions: instructions.to_vec(),
+        license: license.trim_end_matches('\0').to_owned(),
+        sections,
+    })
+}
 
-    pub fn has(&self, section: &str) -> bool {
-        self.sections.iter().any(|name| name == section)
-    }
-
-    /// How many sections there are that none of `names` names.
-    pub fn others(&self, names: &[&str]) -> usize {
-        self.sections
-            .iter()
-            .filter(|name| !name.is_empty() && !names.contains(&name.as_str()))
-            .count()
-    }
+fn section_data<'a>(elf: &ElfFile64<'a>, name: &str) -> Result<&'a [u8]> {
+    let section = elf
+        .section_by_name(name)
+        .with_context(|| format!("cannot find the section {name}"))?;
+    section
+        .data()
+        .with_context(|| format!("cannot read the section {name}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instruction::describe_instruction;
 
     #[test]
-    fn reads_what_both_toolchains_made() {
+    fn reads_what_both_toolchains_built() {
         for bytes in [crate::aya::OBJECT, crate::libbpf::OBJECT] {
-            let file = ObjectFile::read(bytes).expect("both objects are built with this test");
-            assert_eq!(file.licence, "Dual MIT/GPL");
-            assert_eq!(
-                file.instructions.last().map(ToString::to_string).as_deref(),
-                Some("exit")
-            );
-            assert!(file.has(".BTF") && !file.has("nothing"));
+            let object = read_object(bytes).expect("both objects are built with this test");
+            assert_eq!(object.license, "Dual MIT/GPL");
+            let last = object.instructions.last().expect("it has instructions");
+            assert_eq!(describe_instruction(last), "exit");
+            assert!(object.sections.iter().any(|name| name == ".BTF"));
+            assert!(!object.sections.iter().any(String::is_empty));
         }
     }
 
     #[test]
     fn refuses_what_is_no_object_file() {
-        assert!(ObjectFile::read(b"").is_err());
-        assert!(ObjectFile::read(b"\x7fELF, but not for long").is_err());
+        assert!(read_object(b"").is_err());
+        assert!(read_object(b"\x7fELF, but not for long").is_err());
     }
 }

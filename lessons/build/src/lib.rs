@@ -18,16 +18,15 @@ use libbpf_cargo::SkeletonBuilder;
 /// only the eBPF crate's own directory.
 const SHARED: [&str; 2] = ["src/event.rs", "common"];
 
-/// `v2`: instructions that Linux 5.10 knows. clang 20 and newer use `v3` by default.
-const CLANG_ARGS: [&str; 3] = ["-mcpu=v2", "-Wall", "-Werror"];
-
 /// Builds the crate in `ebpf/` and every `bpf/*.bpf.c` of the lesson.
 pub fn build_ebpf_programs() -> Result<()> {
-    build_rust()?;
-    build_all_c()
+    build_rust_programs()?;
+    build_c_programs()
 }
 
-fn build_rust() -> Result<()> {
+// ANCHOR: rust
+/// Builds the crate in `ebpf/`.
+pub fn build_rust_programs() -> Result<()> {
     for path in SHARED {
         if Path::new(path).exists() {
             println!("cargo:rerun-if-changed={path}");
@@ -44,8 +43,9 @@ fn build_rust() -> Result<()> {
     };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }
+// ANCHOR_END: rust
 
-fn build_all_c() -> Result<()> {
+fn build_c_programs() -> Result<()> {
     println!("cargo:rerun-if-changed=bpf");
     println!("cargo:rerun-if-env-changed=CLANG");
     for entry in fs::read_dir("bpf").context("cannot list bpf")? {
@@ -58,13 +58,32 @@ fn build_all_c() -> Result<()> {
     Ok(())
 }
 
-fn build_c(source: &Path, name: &str) -> Result<()> {
-    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("cannot find OUT_DIR")?);
-    SkeletonBuilder::new()
+// ANCHOR: c
+/// `v2`: instructions that Linux 5.10 knows. clang 20 and newer use `v3` by default. `vmlinux.h` is
+/// in `bpf`.
+const CLANG_ARGS: [&str; 4] = ["-mcpu=v2", "-Wall", "-Werror", "-Ibpf"];
+
+/// A builder with the clang and the arguments of all lessons.
+pub fn clang_builder(source: &Path) -> SkeletonBuilder {
+    let mut builder = SkeletonBuilder::new();
+    builder
         .source(source)
         .clang(env::var_os("CLANG").unwrap_or_else(|| "clang".into()))
-        .clang_args(CLANG_ARGS)
+        .clang_args(CLANG_ARGS);
+    builder
+}
+
+fn build_c(source: &Path, name: &str) -> Result<()> {
+    let out_dir = find_out_dir()?;
+    clang_builder(source)
         .obj(out_dir.join(format!("{name}.bpf.o")))
         .build_and_generate(out_dir.join(format!("{name}.skel.rs")))
         .with_context(|| format!("cannot build {}", source.display()))
+}
+// ANCHOR_END: c
+
+/// Where cargo wants a build script to put what it builds.
+pub fn find_out_dir() -> Result<PathBuf> {
+    let out_dir = env::var_os("OUT_DIR").context("cannot find OUT_DIR")?;
+    Ok(PathBuf::from(out_dir))
 }

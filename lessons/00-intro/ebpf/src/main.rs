@@ -1,4 +1,4 @@
-//! Kernel side: the smallest program. It lets every network packet pass.
+//! The smallest eBPF program. It lets every network packet pass.
 
 #![no_std]
 #![no_main]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Says what is in eBPF instructions: reads one a line, as eight bytes in hexadecimal.
+// Decodes eBPF instructions. Reads one on each line, as eight bytes in hexadecimal.
 #include <stdint.h>
 #include <stdio.h>
 

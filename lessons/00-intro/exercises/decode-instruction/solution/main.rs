@@ -1,4 +1,4 @@
-//! Says what is in eBPF instructions: reads one a line, as eight bytes in hexadecimal.
+//! Decodes eBPF instructions. Reads one on each line, as eight bytes in hexadecimal.
 
 use std::io;
 

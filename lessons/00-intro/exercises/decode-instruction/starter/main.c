@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Says what is in eBPF instructions: reads one a line, as eight bytes in hexadecimal.
+// Decodes eBPF instructions. Reads one on each line, as eight bytes in hexadecimal.
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ static int read_bytes(const char *line, uint8_t b[8])
 static void decode(const uint8_t b[8])
 {
 	uint8_t code = b[0];
-	/* TODO: take these out of the other seven bytes. */
+	/* TODO: decode these from the other seven bytes. */
 	uint8_t dst = 0;
 	uint8_t src = 0;
 	int16_t off = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Runs eBPF bytecode. Reads the value of r1, then one instruction a line, and prints what r0 is at the end.
+// Runs eBPF bytecode. Reads the value of r1, then one instruction on each line, and prints the
+// value of r0 at the end.
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,17 +28,18 @@ static int run(long length, uint64_t r1)
 	uint64_t registers[16] = { 0, r1 };
 	long next = 0;
 
-	/* The verifier makes sure of this before a program runs. Here is no verifier. */
+	/* The verifier would prove this before a program runs. Here there is no verifier. */
 	while (next >= 0 && next < length) {
 		struct instruction now = program[next++];
-		uint64_t operand = now.code & FROM_REGISTER ? registers[now.src] : (uint64_t)(int64_t)now.imm;
+		uint64_t constant = (uint64_t)(int64_t)now.imm;
+		uint64_t operand = now.code & FROM_REGISTER ? registers[now.src] : constant;
 		uint64_t *value = &registers[now.dst];
 
 		switch (now.code & ~FROM_REGISTER) {
 		case 0x07: *value += operand; break;
 		case 0xb7: *value = operand; break;
 		case 0x95: printf("%" PRIu64 "\n", registers[0]); return 0;
-		/* TODO: the other operations. A jump goes by `now.off`. */
+		/* TODO: the other operations. A jump adds `now.off` to `next`. */
 		default: fprintf(stderr, "unknown operation 0x%02x\n", now.code); return 1;
 		}
 	}

@@ -1,5 +1,5 @@
-//! Runs eBPF bytecode. Reads the value of r1, then one instruction a line, and prints what r0 is at
-//! the end.
+//! Runs eBPF bytecode. Reads the value of r1, then one instruction on each line, and prints the
+//! value of r0 at the end.
 
 use std::io;
 
@@ -33,7 +33,7 @@ fn run(program: &[Instruction], r1: u64) -> Result<u64, String> {
     registers[1] = r1;
     let mut next: usize = 0;
     loop {
-        // The verifier makes sure of this before a program runs. Here is no verifier.
+        // The verifier would prove this before a program runs. Here there is no verifier.
         let Instruction {
             code,
             dst,

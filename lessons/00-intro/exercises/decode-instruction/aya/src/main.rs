@@ -1,4 +1,4 @@
-//! Says what is in eBPF instructions: reads one a line, as eight bytes in hexadecimal.
+//! Decodes eBPF instructions. Reads one on each line, as eight bytes in hexadecimal.
 
 use std::io;
 
@@ -20,7 +20,7 @@ fn read(line: &str) -> Option<[u8; 8]> {
 
 fn decode(bytes: [u8; 8]) -> String {
     let code = bytes[0];
-    // TODO: take these out of the other seven bytes.
+    // TODO: decode these from the other seven bytes.
     let (dst, src) = (0, 0);
     let (off, imm) = (0, 0);
     format!("code={code:#04x} dst={dst} src={src} off={off} imm={imm}")
