@@ -1,7 +1,8 @@
 //! Builds the programs of all entries: `entries/*/*.bpf.c` with clang, `entries/*/*.rs`, which are
-//! the binaries of `ebpf/`, with rustc and bpf-linker. Keeps the compilers' words about those that
-//! must not build. Writes a table of all of them, for `src/entry.rs`.
+//! the binaries of `ebpf/`, with rustc and bpf-linker. Keeps the compilers' messages about those
+//! that must not build. Writes a table of all of them, for `src/pitfall.rs`.
 
+use std::collections::VecDeque;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -10,106 +11,105 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use aya_build::{Package, Toolchain};
-use libbpf_cargo::SkeletonBuilder;
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 
 const ENTRIES: &str = "entries";
 const PACKAGE: &str = "verifier-pitfalls-ebpf";
 
-/// What the lesson itself needs of an entry; the rest is for the gallery and the book.
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-changed={ENTRIES}");
+    println!("cargo:rerun-if-changed=bpf");
+    println!("cargo:rerun-if-env-changed=CLANG");
+    let out_dir = lesson_build::find_out_dir()?;
+    let entries = read_entries()?;
+    lesson_build::build_rust_programs()?;
+    for entry in &entries {
+        if entry.must_not_build() && entry.directory.join("fail.rs").exists() {
+            refuse_rust(&entry.name, &out_dir)?;
+        }
+    }
+    build_c_programs(&entries, &out_dir)?;
+    write_table(&entries, &out_dir)
+}
+
+struct SourceEntry {
+    name: String,
+    directory: PathBuf,
+    text: EntryText,
+}
+
+/// What the lesson itself needs of `entry.toml`; the rest is for the gallery and the book.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct About {
+struct EntryText {
     title: String,
     rule: String,
     fails_at: Option<String>,
 }
 
-impl About {
-    fn read(entry: &Path) -> Result<Self> {
-        let path = entry.join("entry.toml");
-        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("understand {}", path.display()))
-    }
-
+impl SourceEntry {
     fn must_not_build(&self) -> bool {
-        self.fails_at.as_deref() == Some("build")
+        self.text.fails_at.as_deref() == Some("build")
     }
 }
 
-fn main() -> Result<()> {
-    println!("cargo:rerun-if-changed={ENTRIES}");
-    println!("cargo:rerun-if-changed=bpf");
-    println!("cargo:rerun-if-env-changed=CLANG");
-    let out = PathBuf::from(env::var_os("OUT_DIR").context("find OUT_DIR: not run by cargo")?);
-    let mut entries: Vec<PathBuf> = fs::read_dir(ENTRIES)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    entries.sort();
-    build_rust()?;
-    refuse_rust(&entries, &out)?;
-    build_c(&entries, &out)?;
-    write_table(&entries, &out)
-}
-
-fn build_rust() -> Result<()> {
-    // Inside rustup's cargo this names the toolchain that is running; aya-build would take
-    // `nightly` otherwise.
-    let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "1.95.0".to_owned());
-    let package = Package {
-        name: PACKAGE,
-        root_dir: "ebpf",
-        ..Default::default()
-    };
-    aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
-}
-
-/// Builds the programs that must not build, one by one, as aya-build builds the others.
-fn refuse_rust(entries: &[PathBuf], out: &Path) -> Result<()> {
-    for entry in entries {
-        if About::read(entry)?.must_not_build() && entry.join("fail.rs").exists() {
-            let program = format!("{}-fail", name_of_entry(entry)?);
-            let output = cargo_for(&program, out).output().context("start cargo")?;
-            ensure!(
-                !output.status.success(),
-                "{program} builds, and its entry says that it must not"
-            );
-            fs::write(out.join(format!("{program}.rust.txt")), output.stderr)?;
-        }
+fn read_entries() -> Result<Vec<SourceEntry>> {
+    let mut entries = Vec::new();
+    for directory in list_directory(Path::new(ENTRIES))? {
+        let path = directory.join("entry.toml");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = toml::from_str(&text)
+            .with_context(|| format!("cannot understand {}", path.display()))?;
+        let name = directory.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        entries.push(SourceEntry {
+            name,
+            directory,
+            text,
+        });
     }
-    Ok(())
+    Ok(entries)
 }
 
-fn cargo_for(program: &str, out: &Path) -> Command {
+fn list_directory(directory: &Path) -> Result<Vec<PathBuf>> {
+    let cannot_list = || format!("cannot list {}", directory.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).with_context(cannot_list)? {
+        paths.push(entry.with_context(cannot_list)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Builds a program that must not build, as aya-build builds the others.
+fn refuse_rust(name: &str, out_dir: &Path) -> Result<()> {
+    let program = format!("{name}-fail");
+    let output = cargo_for(&program, out_dir)
+        .output()
+        .context("cannot start cargo")?;
+    if output.status.success() {
+        bail!("{program} builds, and its entry says that it must not");
+    }
+    let file = format!("{program}.rust.txt");
+    fs::write(out_dir.join(&file), output.stderr).with_context(|| format!("cannot write {file}"))
+}
+
+fn cargo_for(program: &str, out_dir: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args([
-            "build",
-            "--package",
-            PACKAGE,
-            "--features",
-            "does-not-build",
-            "--bin",
-            program,
-            "--release",
-        ])
-        .args([
-            "--target",
-            "bpfel-unknown-none",
-            "-Z",
-            "build-std=core",
-            "--quiet",
-        ])
-        // With aya-build's folder and flags, everything but the program itself is there already.
+        .args(["build", "--package", PACKAGE, "--bin", program])
+        .args(["--features", "does-not-build", "--release", "--quiet"])
+        .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core"])
+        // With aya-build's directory and flags, all but the program itself is built already.
         .arg("--target-dir")
-        .arg(out.join("aya-build/target").join(PACKAGE))
+        .arg(out_dir.join("aya-build/target").join(PACKAGE))
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
             "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
         )
-        // What it says is shown to readers.
+        // Readers see what it prints.
         .env("CARGO_TERM_COLOR", "never")
         // cargo sets them for the build scripts it runs, and the inner cargo would take another
         // compiler from them.
@@ -119,128 +119,90 @@ fn cargo_for(program: &str, out: &Path) -> Command {
 }
 
 /// A hundred small files: as many at a time as there are cores.
-fn build_c(entries: &[PathBuf], out: &Path) -> Result<()> {
-    let sources = Mutex::new(Vec::new());
+fn build_c_programs(entries: &[SourceEntry], out_dir: &Path) -> Result<()> {
+    let mut sources = VecDeque::new();
     for entry in entries {
-        let files = fs::read_dir(entry)?
-            .map(|file| Ok(file?.path()))
-            .collect::<Result<Vec<_>>>()?;
-        let c = files
-            .into_iter()
-            .filter(|file| file.to_string_lossy().ends_with(".bpf.c"));
-        sources
-            .lock()
-            .map_err(|_| anyhow!("a compiler thread panicked"))?
-            .extend(c);
+        for source in list_directory(&entry.directory)? {
+            if source.to_string_lossy().ends_with(".bpf.c") {
+                sources.push_back((entry, source));
+            }
+        }
     }
+    let sources = Mutex::new(sources);
+    let next_source = || match sources.lock() {
+        Ok(mut sources) => Ok(sources.pop_front()),
+        Err(_) => Err(anyhow!("a thread of the build script panicked")),
+    };
     let work = || -> Result<()> {
-        while let Some(source) = sources
-            .lock()
-            .map_err(|_| anyhow!("a compiler thread panicked"))?
-            .pop()
-        {
-            build_or_refuse(&source, out)?;
+        while let Some((entry, source)) = next_source()? {
+            build_or_refuse_c(entry, &source, out_dir)?;
         }
         Ok(())
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker
-                .join()
-                .map_err(|_| anyhow!("a compiler thread panicked"))?
-        })
+        for worker in workers {
+            let built = worker.join();
+            built.map_err(|_| anyhow!("a thread of the build script panicked"))??;
+        }
+        Ok(())
     })
 }
 
-fn build_or_refuse(source: &Path, out: &Path) -> Result<()> {
-    let entry = source.parent().context("an entry is a folder")?;
-    let built = compile(source, &out.join(name_of(source)?));
-    if !source.ends_with("fail.bpf.c") || !About::read(entry)?.must_not_build() {
-        return built;
+fn build_or_refuse_c(entry: &SourceEntry, source: &Path, out_dir: &Path) -> Result<()> {
+    let file = source.file_name().unwrap_or_default().to_string_lossy();
+    // `map-value-bounds-fail.bpf.o`, of `entries/map-value-bounds/fail.bpf.c`.
+    let object = format!("{}-{}.o", entry.name, file.trim_end_matches(".c"));
+    let built = lesson_build::clang_builder(source)
+        .obj(out_dir.join(object))
+        .build();
+    if file != "fail.bpf.c" || !entry.must_not_build() {
+        return built.with_context(|| format!("cannot build {}", source.display()));
     }
     let Err(refused) = built else {
-        return Err(anyhow!(
-            "{} builds, and its entry says that it must not",
-            source.display()
-        ));
+        let source = source.display();
+        bail!("{source} builds, and its entry says that it must not");
     };
-    // What clang printed lies at the bottom: libbpf-cargo's own words are around it.
-    let name = format!("{}-fail.c.txt", name_of_entry(entry)?);
-    fs::write(out.join(&name), refused.root_cause().to_string())
-        .with_context(|| format!("write {name}"))
+    // The root cause is what clang printed; libbpf-cargo's own words are around it.
+    let messages = format!("{}-fail.c.txt", entry.name);
+    fs::write(out_dir.join(&messages), refused.root_cause().to_string())
+        .with_context(|| format!("cannot write {messages}"))
 }
 
-fn compile(source: &Path, object: &Path) -> Result<()> {
-    SkeletonBuilder::new()
-        .source(source)
-        .clang(env::var_os("CLANG").unwrap_or_else(|| "clang".into()))
-        // Instructions that Linux 5.10 knows: clang 20 and newer take v3 without being told.
-        .clang_args(["-mcpu=v2", "-Wall", "-Werror", "-Ibpf"])
-        .obj(object)
-        .build()
-        .with_context(|| format!("build {}", source.display()))
-}
-
-/// `map-value-bounds-fail.bpf.o`, of `entries/map-value-bounds/fail.bpf.c`.
-fn name_of(source: &Path) -> Result<String> {
-    let entry = name_of_entry(source.parent().context("an entry is a folder")?)?;
-    let file = source
-        .file_name()
-        .context("a source is a file")?
-        .to_string_lossy();
-    Ok(format!("{entry}-{}.o", file.trim_end_matches(".c")))
-}
-
-fn name_of_entry(entry: &Path) -> Result<String> {
-    Ok(entry
-        .file_name()
-        .context("an entry is a folder")?
-        .to_string_lossy()
-        .into_owned())
-}
-
-fn write_table(entries: &[PathBuf], out: &Path) -> Result<()> {
+fn write_table(entries: &[SourceEntry], out_dir: &Path) -> Result<()> {
     let mut table = String::from("&[\n");
     for entry in entries {
-        let name = name_of_entry(entry)?;
-        let about = About::read(entry)?;
-        let c = twins(out, &name, &about, ".bpf.o", ".c.txt");
-        let rust = twins(out, &name, &about, "", ".rust.txt");
-        let About { title, rule, .. } = about;
-        writeln!(
-            table,
-            "    Entry {{ name: {name:?}, title: {title:?}, rule: {rule:?}, c: {c}, rust: {rust} }},"
-        )?;
+        let name = &entry.name;
+        let EntryText { title, rule, .. } = &entry.text;
+        let c = twins(entry, out_dir, ".bpf.o", ".c.txt");
+        let rust = twins(entry, out_dir, "", ".rust.txt");
+        write!(table, "    Pitfall {{ name: {name:?}, title: {title:?}, ")?;
+        writeln!(table, "rule: {rule:?}, c: {c}, rust: {rust} }},")?;
     }
     table.push_str("]\n");
-    fs::write(out.join("entries.rs"), table).context("write the table of entries")
+    fs::write(out_dir.join("entries.rs"), table).context("cannot write the table of entries")
 }
 
 /// Not every error can be made in both languages, and not every failing program has an object file.
-fn twins(out: &Path, name: &str, about: &About, object: &str, words: &str) -> String {
-    let include = |wanted: bool, file: String, with: &str| {
-        // A file of an earlier build may be there still.
-        if !wanted || !out.join(&file).exists() {
-            return "None".to_owned();
-        }
-        // Not the path itself: the checkout may be copied, with what was built in it.
-        format!("Some({with}!(concat!(env!(\"OUT_DIR\"), \"/{file}\")))")
+fn twins(entry: &SourceEntry, out_dir: &Path, object: &str, messages: &str) -> String {
+    const OBJECT: &str = "aya::include_bytes_aligned";
+    let name = &entry.name;
+    let (failing, refused) = if entry.must_not_build() {
+        let refused = include(out_dir, format!("{name}-fail{messages}"), "include_str");
+        ("None".to_owned(), refused)
+    } else {
+        let failing = include(out_dir, format!("{name}-fail{object}"), OBJECT);
+        (failing, "None".to_owned())
     };
-    let refused = about.must_not_build();
-    format!(
-        "Twins {{ failing: {}, refused: {}, fixed: {} }}",
-        include(
-            !refused,
-            format!("{name}-fail{object}"),
-            "aya::include_bytes_aligned"
-        ),
-        include(refused, format!("{name}-fail{words}"), "include_str"),
-        include(
-            true,
-            format!("{name}-fixed{object}"),
-            "aya::include_bytes_aligned"
-        ),
-    )
+    let fixed = include(out_dir, format!("{name}-fixed{object}"), OBJECT);
+    format!("TwinObjects {{ failing: {failing}, refused: {refused}, fixed: {fixed} }}")
+}
+
+fn include(out_dir: &Path, file: String, with: &str) -> String {
+    if !out_dir.join(&file).exists() {
+        return "None".to_owned();
+    }
+    // Not the path itself: the checkout may be copied, with what was built in it.
+    format!("Some({with}!(concat!(env!(\"OUT_DIR\"), \"/{file}\")))")
 }

@@ -1,8 +1,8 @@
-/* What the gallery's C programs use of the kernel's types: only the fields that are read. `bpftool btf dump file
- * /sys/kernel/btf/vmlinux format c` writes all of them, which is the everyday way. */
+/* The kernel's types, with only the fields that the gallery's C programs use. The usual way is to
+ * write them all: `bpftool btf dump file /sys/kernel/btf/vmlinux format c`. */
 #pragma once
 
-/* Tells bpf_tracing.h that registers have the names that the kernel gives them. */
+/* Tells bpf_tracing.h to use the names that registers have in the kernel. */
 #define __VMLINUX_H__
 
 typedef unsigned char __u8;

@@ -1,4 +1,4 @@
-/* The few lines of vmlinux.h that these exercises need; lesson 03 says where the whole file comes from. */
+/* The lines of vmlinux.h that these exercises need; lesson 03 says where the file comes from. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
@@ -21,7 +21,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
-/* For bpf_map_update_elem: make the entry, or replace it. */
+/* For bpf_map_update_elem: create the entry, or replace it. */
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
@@ -45,7 +45,7 @@ struct __sk_buff {
 	__u32 len;
 };
 
-/* What the tracepoint sys_enter_kill gives; its `format` file says the same. */
+/* The record of the tracepoint sys_enter_kill, as its `format` file shows it. */
 struct enter_kill {
 	__u64 common;
 	__s64 number;

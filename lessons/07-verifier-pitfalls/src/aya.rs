@@ -1,31 +1,33 @@
-//! Loading with aya, and its way to the verifier's log.
+//! Loads a program with aya, which returns the verifier's log in its error.
 
 use anyhow::{Context as _, Result, bail};
 use aya::EbpfLoader;
 use aya::programs::{Program, ProgramError};
 
-use crate::verdict::Verdict;
+use crate::log::Loaded;
+
+/// Reads the kernel's BTF, which takes a while: once for all programs.
+pub fn open_loader() -> EbpfLoader<'static> {
+    EbpfLoader::new()
+}
 
 // ANCHOR: load
-pub fn load(loader: &mut EbpfLoader<'_>, object: Option<&[u8]>) -> Result<Verdict> {
-    let object = object.context("find the program: this entry has none in Rust")?;
-    let mut ebpf = loader.load(object).context("open the program")?;
-    let (name, program) = ebpf
-        .programs_mut()
-        .next()
-        .context("find a program in the object file")?;
+pub fn load(loader: &mut EbpfLoader<'_>, object: Option<&[u8]>) -> Result<Loaded> {
+    let object = object.context("cannot load the program: this entry has none in Rust")?;
+    let mut ebpf = loader.load(object).context("cannot open the program")?;
+    let program = ebpf.programs_mut().next();
+    let (name, program) = program.context("cannot find a program in the object file")?;
     let loaded = match program {
         Program::KProbe(program) => program.load(),
         Program::Xdp(program) => program.load(),
-        _ => bail!("load {name}: the tour has programs for kprobes and XDP only"),
+        _ => bail!("cannot load {name}: the tour has programs for kprobes and XDP only"),
     };
     match loaded {
-        Ok(()) => Ok(Verdict::Accepted),
-        // The log comes with the error.
+        Ok(()) => Ok(Loaded::Accepted),
         Err(ProgramError::LoadError { verifier_log, .. }) => {
-            Ok(Verdict::Rejected(verifier_log.to_string()))
+            Ok(Loaded::Rejected(verifier_log.to_string()))
         }
-        Err(error) => Err(error).with_context(|| format!("load {name}")),
+        Err(error) => Err(error).with_context(|| format!("cannot load {name}")),
     }
 }
 // ANCHOR_END: load

@@ -20,7 +20,7 @@ int atomic_result(struct xdp_md *ctx)
 
 	if (!counter)
 		return XDP_PASS;
-	/* The addition is atomic, and that it should give back the old value as well is too much. */
+	/* The addition is atomic. It cannot return the old value too. */
 	before = __sync_fetch_and_add(counter, 1);
 	return before < 1000 ? XDP_PASS : XDP_DROP;
 }

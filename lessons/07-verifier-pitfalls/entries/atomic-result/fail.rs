@@ -18,7 +18,7 @@ pub fn atomic_result(_ctx: XdpContext) -> u32 {
     let Some(counter) = PACKETS.get(0) else {
         return xdp_action::XDP_PASS;
     };
-    // Other CPUs count in the same place.
+    // Other CPUs add to the same counter.
     let before = counter.fetch_add(1, Ordering::Relaxed);
     if before < 1000 {
         xdp_action::XDP_PASS

@@ -20,7 +20,7 @@ int atomic_result(struct xdp_md *ctx)
 
 	if (!counter)
 		return XDP_PASS;
-	/* A counter for each CPU: nobody adds in between. */
+	/* Each CPU has its own counter: no other CPU adds to it. */
 	before = *counter;
 	*counter = before + 1;
 	return before < 1000 ? XDP_PASS : XDP_DROP;

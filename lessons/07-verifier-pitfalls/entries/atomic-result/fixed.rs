@@ -16,8 +16,8 @@ pub fn atomic_result(_ctx: XdpContext) -> u32 {
     let Some(counter) = PACKETS.get_ptr_mut(0) else {
         return xdp_action::XDP_PASS;
     };
-    // SAFETY: the pointer is not null, and each CPU has a counter of its own: nobody adds in
-    // between.
+    // SAFETY: the pointer is not null, and each CPU has its own counter: no other CPU adds to this
+    // one.
     let before = unsafe {
         *counter += 1;
         *counter - 1

@@ -16,11 +16,11 @@ int atomics_reserved(struct xdp_md *ctx)
 {
 	u32 key = 0;
 	u64 *counter = bpf_map_lookup_elem(&packets, &key);
-	u64 before = 1;
+	u64 old = 1;
 
 	if (!counter)
 		return XDP_PASS;
-	/* What `__sync_fetch_and_add` becomes where clang builds for `-mcpu=v3`, which it does by default. */
-	asm volatile("%0 = atomic_fetch_add((u64 *)(%1 + 0), %0)" : "+r"(before) : "r"(counter) : "memory");
-	return before < 1000 ? XDP_PASS : XDP_DROP;
+	/* What `__sync_fetch_and_add` becomes with `-mcpu=v3`, which is clang's default. */
+	asm volatile("%0 = atomic_fetch_add((u64 *)(%1 + 0), %0)" : "+r"(old) : "r"(counter) : "memory");
+	return old < 1000 ? XDP_PASS : XDP_DROP;
 }

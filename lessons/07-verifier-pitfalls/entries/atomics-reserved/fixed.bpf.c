@@ -16,12 +16,12 @@ int atomics_reserved(struct xdp_md *ctx)
 {
 	u32 key = 0;
 	u64 *counter = bpf_map_lookup_elem(&packets, &key);
-	u64 before;
+	u64 old;
 
 	if (!counter)
 		return XDP_PASS;
-	/* A counter for each CPU: nobody adds in between. */
-	before = *counter;
-	*counter = before + 1;
-	return before < 1000 ? XDP_PASS : XDP_DROP;
+	/* Each CPU has its own counter: no other CPU adds to it. */
+	old = *counter;
+	*counter = old + 1;
+	return old < 1000 ? XDP_PASS : XDP_DROP;
 }

@@ -14,7 +14,7 @@ struct {
 SEC("kprobe/do_nanosleep")
 int bpf_trap(struct pt_regs *ctx)
 {
-	/* The lookup was forgotten. */
+	/* The lookup is missing. */
 	u64 *value = (void *)0;
 
 	*value += 1;

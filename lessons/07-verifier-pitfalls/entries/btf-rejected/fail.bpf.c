@@ -5,7 +5,7 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct limits {
-	/* "Queues" in Korean: clang takes such a name, and the kernel's types do not. */
+	/* "Queues" in Korean: clang accepts such a name, and the kernel's BTF does not. */
 	u32 대기열;
 };
 

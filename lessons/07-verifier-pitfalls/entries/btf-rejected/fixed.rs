@@ -23,17 +23,17 @@ static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[inline(never)]
 fn go_on(ctx: *mut c_void) -> i32 {
     let ctx = XdpContext::new(ctx.cast());
-    // SAFETY: a tail call leaves nothing behind here that had to be dropped.
+    // SAFETY: there is nothing here that a tail call would have to drop.
     unsafe { NEXT.tail_call(&ctx, 0) };
     xdp_action::XDP_PASS as i32
 }
 
 #[xdp]
 pub fn btf_rejected(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
-    // SAFETY: user space may have set it before the program was loaded, and nothing writes to it
-    // later.
+    // SAFETY: only user space sets it, before it loads the program, and nothing writes to it after
+    // that.
     let limits = unsafe { (&raw const LIMITS).read_volatile() };
     if queue < limits.queues {
         go_on(ctx.as_ptr()) as u32

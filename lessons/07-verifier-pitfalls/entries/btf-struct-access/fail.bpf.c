@@ -23,7 +23,7 @@ int BPF_PROG(btf_struct_access, struct socket *sock, struct sockaddr_in6 *to)
 {
 	if (to->family != AF_INET6)
 		return 0;
-	/* The kernel's function has a `struct sockaddr` here, which ends sooner. */
+	/* The kernel's function has a `struct sockaddr` here, which is shorter. */
 	bpf_printk("to an address that ends with %08x", bpf_ntohl(to->address[3]));
 	return 0;
 }

@@ -17,11 +17,11 @@ struct SockaddrIn6 {
 #[fentry(function = "security_socket_connect")]
 pub fn btf_struct_access(ctx: FEntryContext) -> i32 {
     let to: *const SockaddrIn6 = ctx.arg(1);
-    // SAFETY: it is wrong, and the verifier sees it: the kernel's function has a `struct sockaddr`
-    // here, which ends sooner.
+    // SAFETY: this is the mistake, and the verifier sees it: the kernel's function has a `struct
+    // sockaddr` here, which is shorter.
     let (family, end) = unsafe { ((*to).family, (*to).address[3]) };
     if family == AF_INET6 {
-        // SAFETY: the text has one argument.
+        // SAFETY: the format takes one argument, and gets one.
         unsafe { bpf_printk!(c"to an address that ends with %08x", u32::from_be(end)) };
     }
     0

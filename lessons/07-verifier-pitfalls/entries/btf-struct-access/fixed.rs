@@ -24,12 +24,12 @@ pub fn btf_struct_access(ctx: FEntryContext) -> i32 {
     if (length as usize) < size_of::<SockaddrIn6>() {
         return 0;
     }
-    // SAFETY: the helper gives an error where there is nothing to read.
+    // SAFETY: the helper returns an error if it cannot read there.
     let Ok(to) = (unsafe { bpf_probe_read_kernel(address) }) else {
         return 0;
     };
     if to.family == AF_INET6 {
-        // SAFETY: the text has one argument.
+        // SAFETY: the format takes one argument, and gets one.
         unsafe {
             bpf_printk!(
                 c"to an address that ends with %08x",

@@ -16,7 +16,7 @@ struct {
 	__type(value, struct directory);
 } directories SEC(".maps");
 
-/* From the root down: the parents come first, and how many there are is known at run time only. */
+/* From the root down: parents come first, and how many there are is known only at run time. */
 static __noinline u32 path_hash(u32 at)
 {
 	struct directory *directory = bpf_map_lookup_elem(&directories, &at);

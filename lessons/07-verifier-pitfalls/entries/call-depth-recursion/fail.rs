@@ -16,7 +16,7 @@ struct Directory {
 #[map]
 static DIRECTORIES: Array<Directory> = Array::with_max_entries(64, 0);
 
-/// From the root down: the parents come first, and how many there are is known at run time only.
+/// From the root down: parents come first, and how many there are is known only at run time.
 fn path_hash(at: u32) -> u32 {
     match DIRECTORIES.get(at) {
         Some(directory) if at != 0 => path_hash(directory.parent)

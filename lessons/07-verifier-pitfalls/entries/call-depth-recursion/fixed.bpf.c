@@ -16,7 +16,7 @@ struct {
 	__type(value, struct directory);
 } directories SEC(".maps");
 
-/* From the leaf up: a loop with an end can do it. */
+/* From the leaf up, with a loop that ends. */
 static __noinline u32 path_hash(u32 at)
 {
 	u32 hash = 0, power = 1;

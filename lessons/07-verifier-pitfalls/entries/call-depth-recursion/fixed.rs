@@ -16,7 +16,7 @@ struct Directory {
 #[map]
 static DIRECTORIES: Array<Directory> = Array::with_max_entries(64, 0);
 
-/// From the leaf up: a loop with an end can do it.
+/// From the leaf up, with a loop that ends.
 fn path_hash(mut at: u32) -> u32 {
     let (mut hash, mut power) = (0u32, 1u32);
     for _ in 0..16 {

@@ -7,7 +7,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 static long add(u32 index, u64 *sum)
 {
 	*sum += index;
-	/* The sum, as if `bpf_loop` wanted it. It asks whether to stop: 0 or 1. */
+	/* `bpf_loop` does not want the sum: it asks whether to stop, 0 or 1. */
 	return *sum;
 }
 

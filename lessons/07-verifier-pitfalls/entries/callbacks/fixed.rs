@@ -6,7 +6,7 @@ use core::ffi::c_void;
 use aya_ebpf::{helpers::generated::bpf_loop, macros::kprobe, programs::ProbeContext};
 
 extern "C" fn add(index: u32, sum: *mut u64) -> i64 {
-    // SAFETY: `bpf_loop` hands over the address of `sum`.
+    // SAFETY: `bpf_loop` passes the address of `sum`.
     unsafe { *sum += u64::from(index) };
     0
 }
@@ -14,7 +14,7 @@ extern "C" fn add(index: u32, sum: *mut u64) -> i64 {
 #[kprobe(function = "do_nanosleep")]
 pub fn callbacks(_ctx: ProbeContext) -> u32 {
     let mut sum = 0u64;
-    // SAFETY: `add` takes what is handed over to it.
+    // SAFETY: `add` has the type of such a callback.
     unsafe { bpf_loop(10, add as *mut c_void, (&raw mut sum).cast(), 0) };
     u32::from(sum == 45)
 }

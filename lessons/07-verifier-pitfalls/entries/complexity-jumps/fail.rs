@@ -13,7 +13,7 @@ pub fn complexity_jumps(ctx: TcContext) -> i32 {
         if next > end {
             break;
         }
-        // SAFETY: the byte lies before the end of the packet.
+        // SAFETY: the byte is before the end of the packet.
         if unsafe { *byte } == b'\n' {
             lines += 1;
         }

@@ -10,7 +10,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 SEC("tc")
 int ctx_access(struct __sk_buff *skb)
 {
-	/* The frame shall be taken as one for this host. But this field is there to be read only. */
+	/* The frame should count as one for this host, but this field is read-only. */
 	skb->pkt_type = PACKET_HOST;
 	return TC_ACT_OK;
 }

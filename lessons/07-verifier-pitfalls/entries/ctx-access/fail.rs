@@ -7,8 +7,8 @@ const PACKET_HOST: u32 = 0;
 
 #[classifier]
 pub fn ctx_access(ctx: TcContext) -> i32 {
-    // SAFETY: it is wrong, and the verifier sees it: the frame shall be taken as one for this host,
-    // but this field is there to be read only.
+    // SAFETY: this is the mistake, and the verifier sees it: the frame should count as one for this
+    // host, but this field is read-only.
     unsafe { (*ctx.skb.skb).pkt_type = PACKET_HOST };
     TC_ACT_OK
 }

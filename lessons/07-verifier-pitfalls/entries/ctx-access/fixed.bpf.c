@@ -10,7 +10,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 SEC("tc")
 int ctx_access(struct __sk_buff *skb)
 {
-	/* The frame shall be taken as one for this host. */
+	/* The frame should count as one for this host. */
 	bpf_skb_change_type(skb, PACKET_HOST);
 	return TC_ACT_OK;
 }

@@ -7,7 +7,7 @@ const PACKET_HOST: u32 = 0;
 
 #[classifier]
 pub fn ctx_access(ctx: TcContext) -> i32 {
-    // The frame shall be taken as one for this host.
+    // The frame should count as one for this host.
     let _ = ctx.change_type(PACKET_HOST);
     TC_ACT_OK
 }

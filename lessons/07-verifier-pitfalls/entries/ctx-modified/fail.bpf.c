@@ -16,6 +16,6 @@ static __noinline u32 sum(u32 *cb)
 SEC("tc")
 int ctx_modified(struct __sk_buff *skb)
 {
-	/* That is an address inside of the context, and no longer the context. */
+	/* This is an address inside the context, and no longer the context. */
 	return sum(skb->cb) ? 2 : 0;
 }

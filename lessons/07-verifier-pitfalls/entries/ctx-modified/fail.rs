@@ -14,8 +14,8 @@ fn sum(cb: &[u32; 5]) -> u32 {
 
 #[classifier]
 pub fn ctx_modified(ctx: TcContext) -> i32 {
-    // That is an address inside of the context, and no longer the context.
-    // SAFETY: the context is the kernel's own.
+    // This is an address inside the context, and no longer the context.
+    // SAFETY: the kernel passes a valid context.
     if sum(unsafe { &(*ctx.skb.skb).cb }) == 0 {
         TC_ACT_OK
     } else {

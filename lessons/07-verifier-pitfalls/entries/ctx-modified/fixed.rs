@@ -14,7 +14,7 @@ fn sum(skb: &__sk_buff) -> u32 {
 
 #[classifier]
 pub fn ctx_modified(ctx: TcContext) -> i32 {
-    // SAFETY: the context is the kernel's own.
+    // SAFETY: the kernel passes a valid context.
     if sum(unsafe { &*ctx.skb.skb }) == 0 {
         TC_ACT_OK
     } else {

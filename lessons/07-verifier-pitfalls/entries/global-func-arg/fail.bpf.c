@@ -5,7 +5,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* Without `static`, it is checked as if anyone could call it, and its argument pointed to a `char` that can be read. */
+/* Without `static` it is checked for any caller, with a pointer to one readable `char`. */
 __noinline int is_absolute(const char *path)
 {
 	char first = 0;

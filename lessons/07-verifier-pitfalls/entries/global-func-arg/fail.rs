@@ -7,8 +7,8 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 
-// Exported, it is checked as if anyone could call it, and its argument pointed to a byte that can
-// be read.
+// It is exported, so the verifier checks it as if anyone could call it, with a pointer to one
+// readable byte.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn is_absolute(path: *const u8) -> bool {
@@ -23,7 +23,7 @@ pub fn global_func_arg(ctx: ProbeContext) -> u32 {
         return 0;
     };
     if is_absolute(path) {
-        // SAFETY: the text has no arguments.
+        // SAFETY: the format takes no argument.
         unsafe { bpf_printk!(c"opened by an absolute path") };
     }
     0

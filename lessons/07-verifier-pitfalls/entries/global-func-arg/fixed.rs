@@ -20,7 +20,7 @@ pub fn global_func_arg(ctx: ProbeContext) -> u32 {
         return 0;
     };
     if is_absolute(path) {
-        // SAFETY: the text has no arguments.
+        // SAFETY: the format takes no argument.
         unsafe { bpf_printk!(c"opened by an absolute path") };
     }
     0

@@ -2,7 +2,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-/* That is how licences are named in source files. The kernel has a list of its own. */
+/* This is how source files name licences. The kernel has a different list. */
 char LICENSE[] SEC("license") = "GPL-2.0-only";
 
 SEC("kprobe/do_nanosleep")

@@ -5,7 +5,7 @@ use aya_ebpf::{bpf_printk, macros::kprobe, programs::ProbeContext};
 
 #[kprobe(function = "do_nanosleep")]
 pub fn gpl(_ctx: ProbeContext) -> u32 {
-    // SAFETY: the text has no place for a value.
+    // SAFETY: the format takes no argument.
     unsafe { bpf_printk!(c"going to sleep") };
     0
 }
@@ -15,7 +15,7 @@ fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-// That is how licences are named in source files. The kernel has a list of its own.
+// This is how source files name licences. The kernel has a different list.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"GPL-2.0-only\0";

@@ -5,7 +5,7 @@ use aya_ebpf::{bpf_printk, macros::kprobe, programs::ProbeContext};
 
 #[kprobe(function = "do_nanosleep")]
 pub fn gpl(_ctx: ProbeContext) -> u32 {
-    // SAFETY: the text has no place for a value.
+    // SAFETY: the format takes no argument.
     unsafe { bpf_printk!(c"going to sleep") };
     0
 }

@@ -19,7 +19,7 @@ int BPF_KPROBE(helper_arg_type, struct hrtimer_sleeper *sleeper)
 {
 	u64 now = bpf_ktime_get_ns();
 
-	/* The helper wants to know where the key lies. The sleeper's address is the key, not the place of a key. */
+	/* The helper wants a pointer to the key. This address is the key itself. */
 	bpf_map_update_elem(&started, sleeper, &now, BPF_ANY);
 	return 0;
 }

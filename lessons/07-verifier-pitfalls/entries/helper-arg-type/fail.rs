@@ -18,8 +18,8 @@ pub fn helper_arg_type(ctx: ProbeContext) -> u32 {
     let Some(sleeper) = ctx.arg::<*const u64>(0) else {
         return 0;
     };
-    // SAFETY: it is wrong, and the verifier sees it: this address is the key, not the place of a
-    // key.
+    // SAFETY: this is the mistake, and the verifier sees it: this address is the key itself, not
+    // the address of a key.
     let key = unsafe { &*sleeper };
     let _ = STARTED.insert(key, now, 0);
     0

@@ -14,8 +14,8 @@ const IPV6: [u8; 2] = [0x86, 0xdd];
 #[xdp]
 pub fn helper_not_allowed(ctx: XdpContext) -> u32 {
     let mut kind = [0; 2];
-    // SAFETY: it is wrong, and the verifier sees it: this helper is for programs that get an skb,
-    // and at this hook none has been made yet.
+    // SAFETY: this is the mistake, and the verifier sees it: this helper is for programs that get
+    // an skb, and at this hook there is none yet.
     if unsafe { bpf_skb_load_bytes(ctx.as_ptr(), 12, kind.as_mut_ptr().cast(), 2) } < 0 {
         return XDP_PASS;
     }

@@ -21,7 +21,7 @@ int helper_packet_arg(struct xdp_md *ctx)
 
 	if (data + ETHERNET > data_end)
 		return XDP_PASS;
-	/* The bytes are surely there, but this helper does not read from packets. */
+	/* The bytes are there, but this helper does not read from packets. */
 	bpf_ringbuf_output(&headers, data, ETHERNET, 0);
 	return XDP_PASS;
 }

@@ -21,7 +21,7 @@ pub fn helper_packet_arg(ctx: XdpContext) -> u32 {
     }
     // SAFETY: the packet is at least this long.
     let header = unsafe { &*(ctx.data() as *const [u8; ETHERNET]) };
-    // The bytes are surely there, but this helper does not read from packets.
+    // The bytes are there, but this helper does not read from packets.
     let _ = HEADERS.output::<[u8; ETHERNET]>(header, 0);
     XDP_PASS
 }

@@ -16,7 +16,7 @@ int BPF_KPROBE(helper_size_negative, int dirfd, const char *filename)
 	char name[64];
 	long length = bpf_probe_read_user_str(name, sizeof(name), filename);
 
-	/* Where the name cannot be read, this length is an error number: less than 0. */
+	/* If the name cannot be read, this length is an error number, less than 0. */
 	bpf_ringbuf_output(&opened, name, length, 0);
 	return 0;
 }

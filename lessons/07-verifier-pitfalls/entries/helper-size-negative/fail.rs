@@ -15,10 +15,10 @@ static OPENED: RingBuf = RingBuf::with_byte_size(4096, 0);
 pub fn helper_size_negative(ctx: ProbeContext) -> u32 {
     let Some(filename) = ctx.arg(1) else { return 0 };
     let mut name = [0u8; 64];
-    // SAFETY: the array is 64 bytes long, and the name may lie anywhere.
+    // SAFETY: the array is 64 bytes long, and the helper checks the name's address.
     let length = unsafe { bpf_probe_read_user_str(name.as_mut_ptr().cast(), 64, filename) };
-    // SAFETY: it is wrong, and the verifier sees it: where the name cannot be read, this length is
-    // an error number, less than 0.
+    // SAFETY: this is the mistake, and the verifier sees it: if the name cannot be read, this
+    // length is an error number, less than 0.
     let name = unsafe { name.get_unchecked(..length as usize) };
     let _ = OPENED.output::<[u8]>(name, 0);
     0

@@ -15,7 +15,7 @@ static OPENED: RingBuf = RingBuf::with_byte_size(4096, 0);
 pub fn helper_size_negative(ctx: ProbeContext) -> u32 {
     let Some(filename) = ctx.arg(1) else { return 0 };
     let mut name = [0u8; 64];
-    // SAFETY: the array is 64 bytes long, and the name may lie anywhere.
+    // SAFETY: the array is 64 bytes long, and the helper checks the name's address.
     let length = unsafe { bpf_probe_read_user_str(name.as_mut_ptr().cast(), 64, filename) };
     let Ok(length) = usize::try_from(length) else {
         return 0;

@@ -29,7 +29,7 @@ int helper_size_unbounded(struct pt_regs *ctx)
 
 	if (!note)
 		return 0;
-	/* Whoever wrote the length into the map may have written any number. */
+	/* The length comes from the map, where anyone may have written any number. */
 	bpf_ringbuf_output(&sent, note->text, note->length, 0);
 	return 0;
 }

@@ -22,8 +22,8 @@ static SENT: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[kprobe(function = "do_nanosleep")]
 pub fn helper_size_unbounded(_ctx: ProbeContext) -> u32 {
     let Some(note) = NOTES.get(0) else { return 0 };
-    // SAFETY: it is wrong, and the verifier sees it: whoever wrote the length into the map may have
-    // written any number.
+    // SAFETY: this is the mistake, and the verifier sees it: the length comes from the map, where
+    // anyone may have written any number.
     let text = unsafe { note.text.get_unchecked(..note.length as usize) };
     let _ = SENT.output::<[u8]>(text, 0);
     0

@@ -14,7 +14,7 @@ static HEADS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[classifier]
 pub fn helper_size_zero(ctx: TcContext) -> i32 {
     let mut head = [0; 64];
-    // It reads as much as the packet has and the array holds. That may be 0.
+    // At most as much as the packet has and the array holds. That may be 0.
     if ctx.load_bytes(0, &mut head).is_ok() {
         let _ = HEADS.output::<[u8]>(head.as_slice(), 0);
     }

@@ -24,7 +24,7 @@ int infinite_loop(struct xdp_md *ctx)
 
 	if (!settings)
 		return XDP_PASS;
-	/* Whoever set it clears it again, but the verifier has no promise of that. */
+	/* Whoever set it clears it again, but the verifier cannot rely on that. */
 	while (settings->changing)
 		;
 	return settings->verdict;

@@ -10,7 +10,7 @@ use aya_ebpf::{
 
 #[repr(C)]
 struct Settings {
-    /// Set from user space, while it writes the others.
+    /// Set from user space while it writes the others.
     changing: u32,
     verdict: u32,
 }
@@ -23,7 +23,7 @@ pub fn infinite_loop(_ctx: XdpContext) -> u32 {
     let Some(settings) = CURRENT.get_ptr(0) else {
         return XDP_PASS;
     };
-    // Whoever set it clears it again, but the verifier has no promise of that.
+    // Whoever set it clears it again, but the verifier cannot rely on that.
     // SAFETY: the pointer is not null, and the value lives as long as the map.
     unsafe {
         while (&raw const (*settings).changing).read_volatile() != 0 {}

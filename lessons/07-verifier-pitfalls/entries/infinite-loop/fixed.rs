@@ -10,7 +10,7 @@ use aya_ebpf::{
 
 #[repr(C)]
 struct Settings {
-    /// Set from user space, while it writes the others.
+    /// Set from user space while it writes the others.
     changing: u32,
     verdict: u32,
 }

@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* `naked`: the whole function is this assembly. */
+/* `naked`: the function is this assembly and nothing else. */
 static __noinline __attribute__((naked)) int limit(struct xdp_md *ctx)
 {
 	asm volatile("r0 = 1;"

@@ -7,9 +7,9 @@ const LIMITS: [u32; 4] = [64, 128, 512, 1500];
 
 #[xdp]
 pub fn jump_out_of_range(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index } as usize;
-    // A queue beyond the table panics: that path is a part of the program.
+    // A queue beyond the table panics: that path is part of the program.
     if LIMITS[queue] > 1000 {
         xdp_action::XDP_PASS
     } else {
@@ -19,7 +19,7 @@ pub fn jump_out_of_range(ctx: XdpContext) -> u32 {
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: it is wrong: a panic does come here.
+    // SAFETY: this is the mistake: a panic does come here.
     unsafe { core::hint::unreachable_unchecked() }
 }
 

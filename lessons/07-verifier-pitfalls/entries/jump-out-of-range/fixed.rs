@@ -7,7 +7,7 @@ const LIMITS: [u32; 4] = [64, 128, 512, 1500];
 
 #[xdp]
 pub fn jump_out_of_range(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index } as usize;
     match LIMITS.get(queue) {
         Some(limit) if *limit > 1000 => xdp_action::XDP_PASS,

@@ -17,7 +17,7 @@ int kfunc_missing(struct pt_regs *ctx)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	int process;
 
-	/* This calls the kernel function `bpf_rdonly_cast`, and not every kernel has it. */
+	/* This calls the kernel function `bpf_rdonly_cast`, which not every kernel has. */
 	process = bpf_core_cast(task, struct task_struct)->tgid;
 	if (process == 1)
 		sleeps += 1;

@@ -16,7 +16,7 @@ enum {
 
 u64 sleeps; /* that began while this process was alive */
 
-/* A kprobe may be almost anywhere in the kernel, and this kernel function is not for use everywhere. */
+/* A kprobe can be almost anywhere in the kernel; this kfunc may not be called everywhere. */
 SEC("kprobe/do_nanosleep")
 int kfunc_not_allowed(struct pt_regs *ctx)
 {

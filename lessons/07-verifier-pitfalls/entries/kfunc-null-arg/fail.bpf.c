@@ -22,7 +22,7 @@ int kfunc_null_arg(void *ctx)
 	struct task_struct *task = bpf_task_from_pid(WATCHED);
 	bool same;
 
-	/* Where no process has this number, `task` is null. */
+	/* If no process has this number, `task` is null. */
 	same = task == bpf_get_current_task_btf();
 	bpf_task_release(task);
 	sleeps += same;

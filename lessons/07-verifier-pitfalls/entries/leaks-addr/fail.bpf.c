@@ -27,7 +27,7 @@ int leaks_addr(struct __sk_buff *skb)
 	if (!last)
 		return TC_ACT_OK;
 	last->time = bpf_ktime_get_ns();
-	/* The address tells packets apart. It also tells where the kernel's memory is. */
+	/* The address tells packets apart. It also reveals where the kernel's memory is. */
 	last->packet = (u64)skb;
 	return TC_ACT_OK;
 }

@@ -20,7 +20,7 @@ static LAST: PerCpuArray<Last> = PerCpuArray::with_max_entries(1, 0);
 #[classifier]
 pub fn leaks_addr(_ctx: TcContext) -> i32 {
     if let Some(last) = LAST.get_ptr_mut(0) {
-        // SAFETY: the pointer is not null, and nobody else uses the value of this CPU now.
+        // SAFETY: the pointer is not null, and nobody else uses this CPU's value now.
         let last = unsafe { &mut *last };
         // SAFETY: it only reads a clock.
         last.time = unsafe { bpf_ktime_get_ns() };

@@ -29,7 +29,7 @@ int lock_rules(struct xdp_md *ctx)
 	if (!bucket)
 		return XDP_PASS;
 	bpf_spin_lock(&bucket->lock);
-	/* This way out keeps the lock. */
+	/* This return keeps the lock. */
 	if (!bucket->tokens)
 		return XDP_DROP;
 	bucket->tokens--;

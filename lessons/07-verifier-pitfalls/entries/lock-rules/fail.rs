@@ -27,7 +27,7 @@ pub fn lock_rules(_ctx: XdpContext) -> u32 {
     unsafe {
         bpf_spin_lock(&raw mut (*bucket).lock);
         if (*bucket).tokens == 0 {
-            // This way out keeps the lock.
+            // This return keeps the lock.
             return xdp_action::XDP_DROP;
         }
         (*bucket).tokens -= 1;

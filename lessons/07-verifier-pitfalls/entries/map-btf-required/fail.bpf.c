@@ -17,7 +17,7 @@ struct traffic {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	/* The sizes alone do not say that there is a lock in the value. */
+	/* The sizes alone do not say that the value contains a lock. */
 	__uint(key_size, sizeof(u32));
 	__uint(value_size, sizeof(struct traffic));
 } total SEC(".maps");

@@ -16,8 +16,8 @@ pub struct Traffic {
     bytes: u64,
 }
 
-// Of such a map the kernel gets the sizes alone, and they do not say that there is a lock in the
-// value.
+// For such a map the kernel gets only the sizes, and they do not say that the value contains a
+// lock: it needs the type.
 #[map]
 static TOTAL: Array<Traffic> = Array::with_max_entries(1, 0);
 

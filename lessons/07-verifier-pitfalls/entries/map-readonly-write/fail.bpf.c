@@ -8,7 +8,7 @@ enum {
 	BPF_F_RDONLY_PROG = 1 << 7,
 };
 
-/* How many packets each queue may still take. User space fills it up every second. */
+/* How many packets each queue may still take. User space refills it every second. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
@@ -25,7 +25,7 @@ int map_readonly_write(struct xdp_md *ctx)
 
 	if (!left || *left == 0)
 		return XDP_DROP;
-	/* The map's flag says that the program only reads from it. */
+	/* The map's flag says that the program may only read from it. */
 	*left -= 1;
 	return XDP_PASS;
 }

@@ -11,19 +11,19 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 
-/// How many packets each queue may still take. User space fills it up every second.
+/// How many packets each queue may still take. User space refills it every second.
 #[map]
 static QUOTA: HashMap<u32, u64> = HashMap::with_max_entries(64, BPF_F_RDONLY_PROG);
 
 #[xdp]
 pub fn map_readonly_write(ctx: XdpContext) -> u32 {
-    // SAFETY: the context is the kernel's own.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     let Some(left) = QUOTA.get_ptr_mut(queue) else {
         return XDP_DROP;
     };
-    // SAFETY: the value lives as long as the map. But the map's flag says that the program only
-    // reads from it.
+    // SAFETY: the value lives as long as the map. This is the mistake: the map's flag says that the
+    // program may only read from it.
     unsafe {
         if *left == 0 {
             return XDP_DROP;

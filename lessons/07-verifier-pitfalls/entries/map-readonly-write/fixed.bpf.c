@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* How many packets each queue may still take. User space fills it up every second. */
+/* How many packets each queue may still take. User space refills it every second. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);

@@ -16,7 +16,7 @@ int map_type_mismatch(struct pt_regs *ctx)
 {
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-	/* That was the way with perf buffers. This map is a ring buffer. */
+	/* This is the helper for perf buffers, and this map is a ring buffer. */
 	bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, &pid, sizeof(pid));
 	return 0;
 }

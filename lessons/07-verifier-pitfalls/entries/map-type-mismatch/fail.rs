@@ -17,9 +17,9 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[kprobe(function = "do_nanosleep")]
 pub fn map_type_mismatch(ctx: ProbeContext) -> u32 {
     let mut pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    // That was the way with perf buffers. This map is a ring buffer.
+    // This is the helper for perf buffers, and this map is a ring buffer.
     let events = (&raw const EVENTS).cast_mut().cast();
-    // SAFETY: the helper reads as many bytes as there are.
+    // SAFETY: the helper reads no more bytes than there are.
     unsafe {
         bpf_perf_event_output(
             ctx.as_ptr(),

@@ -25,7 +25,7 @@ int map_value_bounds(struct xdp_md *ctx)
 
 	if (!counters || data + 34 > data_end)
 		return XDP_PASS;
-	/* An IPv4 packet has one of 64 classes of service, but the byte that holds it has two more bits. */
+	/* There are 64 classes of service, but the byte that holds the class has two more bits. */
 	counters->packets[data[15]] += 1;
 	return XDP_PASS;
 }

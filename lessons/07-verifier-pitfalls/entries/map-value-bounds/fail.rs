@@ -21,8 +21,8 @@ pub fn map_value_bounds(ctx: XdpContext) -> u32 {
     }
     // SAFETY: the packet is at least 34 bytes long.
     let service = unsafe { *(ctx.data() as *const u8).add(15) };
-    // SAFETY: it is wrong, and the verifier sees it: an IPv4 packet has one of 64 classes of
-    // service, but the byte that holds it has two more bits.
+    // SAFETY: this is the mistake, and the verifier sees it: there are 64 classes of service in
+    // IPv4, but the byte that holds the class has two more bits.
     unsafe { *counters.cast::<u64>().add(usize::from(service)) += 1 };
     XDP_PASS
 }

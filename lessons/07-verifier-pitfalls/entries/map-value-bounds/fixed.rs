@@ -23,7 +23,7 @@ pub fn map_value_bounds(ctx: XdpContext) -> u32 {
     let service = unsafe { *(ctx.data() as *const u8).add(15) };
     // SAFETY: the value lives as long as the map, and no other CPU has it.
     let counters = unsafe { &mut *counters };
-    // Shifted, a byte is less than 64, which the compiler knows as well: no panic is left.
+    // A byte shifted by two is less than 64. The compiler knows that too: no panic is left.
     counters[usize::from(service >> 2)] += 1;
     XDP_PASS
 }

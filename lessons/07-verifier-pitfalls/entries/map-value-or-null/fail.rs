@@ -12,7 +12,7 @@ static COUNTERS: HashMap<u32, u64> = HashMap::with_max_entries(16, 0);
 
 #[kprobe(function = "do_nanosleep")]
 pub fn map_value_or_null(_ctx: ProbeContext) -> u32 {
-    // SAFETY: it is wrong, and the verifier sees it: the lookup may have found nothing.
+    // SAFETY: this is the mistake, and the verifier sees it: the lookup may have found nothing.
     unsafe { *COUNTERS.get_ptr_mut(0u32).unwrap_unchecked() += 1 };
     0
 }

@@ -13,8 +13,8 @@ static TOTAL: Array<u64> = Array::with_max_entries(1, 0);
 #[kprobe(function = "do_nanosleep")]
 pub fn map_write_static(_ctx: ProbeContext) -> u32 {
     let total = (&raw const TOTAL).cast::<u64>().cast_mut();
-    // SAFETY: it is wrong: this is the map itself, the kernel's own record of it, and not the
-    // number in it.
+    // SAFETY: this is the mistake: `TOTAL` is the map itself, the kernel's own record of it, and
+    // not the number in it.
     unsafe { total.write_volatile(0) };
     0
 }

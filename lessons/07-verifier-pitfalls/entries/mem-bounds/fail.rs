@@ -24,7 +24,7 @@ pub fn mem_bounds(_ctx: ProbeContext) -> u32 {
         return 0;
     };
     let sleep = bytes.as_mut_ptr().cast::<Sleep>();
-    // SAFETY: it is wrong, and the verifier sees it: no room was reserved for the second field.
+    // SAFETY: this is the mistake, and the verifier sees it: only the first field was reserved.
     unsafe {
         (*sleep).began = bpf_ktime_get_ns();
         (*sleep).process = (bpf_get_current_pid_tgid() >> 32) as u32;

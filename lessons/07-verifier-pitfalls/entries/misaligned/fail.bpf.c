@@ -15,9 +15,9 @@ int misaligned(struct pt_regs *ctx)
 	u64 time = bpf_ktime_get_ns();
 	u32 message[4], *next = message;
 
-	/* Process, time and CPU, one right after the other. */
+	/* Process, time and CPU, without padding between them. */
 	*next++ = bpf_get_current_pid_tgid() >> 32;
-	/* A u64 lies at an address that 8 divides. After the first field this is not one. */
+	/* A u64 must be at a multiple of 8 bytes, and this address is not one. */
 	*(u64 *)next = time;
 	next += 2;
 	*next = bpf_get_smp_processor_id();

@@ -16,13 +16,13 @@ static MESSAGES: RingBuf = RingBuf::with_byte_size(4096, 0);
 pub fn misaligned(_ctx: ProbeContext) -> u32 {
     // SAFETY: it only reads a clock.
     let time = unsafe { bpf_ktime_get_ns() };
-    // Process, time and CPU, one right after the other.
+    // Process, time and CPU, without padding between them.
     let mut message = [0u32; 4];
     message[0] = (bpf_get_current_pid_tgid() >> 32) as u32;
-    // SAFETY: it is wrong: a u64 lies at an address that 8 divides. After the first field this is
-    // not one.
+    // SAFETY: this is the mistake: a u64 must be at a multiple of 8 bytes, and after the first
+    // field this address is not one.
     unsafe { message.as_mut_ptr().add(1).cast::<u64>().write(time) };
-    // SAFETY: it only tells which CPU this is.
+    // SAFETY: it only returns the number of this CPU.
     message[3] = unsafe { bpf_get_smp_processor_id() };
     let _ = MESSAGES.output::<[u32; 4]>(&message, 0);
     0

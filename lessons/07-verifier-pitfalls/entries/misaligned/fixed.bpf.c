@@ -15,7 +15,7 @@ int misaligned(struct pt_regs *ctx)
 	u64 time = bpf_ktime_get_ns();
 	u32 message[4], *next = message;
 
-	/* Process, time and CPU, one right after the other. */
+	/* Process, time and CPU, without padding between them. */
 	*next++ = bpf_get_current_pid_tgid() >> 32;
 	__builtin_memcpy(next, &time, sizeof(time));
 	next += 2;

@@ -16,10 +16,10 @@ static MESSAGES: RingBuf = RingBuf::with_byte_size(4096, 0);
 pub fn misaligned(_ctx: ProbeContext) -> u32 {
     // SAFETY: it only reads a clock.
     let time = unsafe { bpf_ktime_get_ns() };
-    // Process, time and CPU, one right after the other.
+    // Process, time and CPU, without padding between them.
     let mut message = [0u32; 4];
     message[0] = (bpf_get_current_pid_tgid() >> 32) as u32;
-    // SAFETY: there are 8 bytes behind the first field, and they may lie anywhere.
+    // SAFETY: 8 bytes follow the first field, and the read may be unaligned.
     unsafe {
         message
             .as_mut_ptr()
@@ -27,7 +27,7 @@ pub fn misaligned(_ctx: ProbeContext) -> u32 {
             .cast::<u64>()
             .write_unaligned(time)
     };
-    // SAFETY: it only tells which CPU this is.
+    // SAFETY: it only returns the number of this CPU.
     message[3] = unsafe { bpf_get_smp_processor_id() };
     let _ = MESSAGES.output::<[u32; 4]>(&message, 0);
     0

@@ -7,9 +7,9 @@ const LIMITS: [u32; 4] = [64, 128, 512, 1500];
 
 #[xdp]
 pub fn no_exit_last_insn(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index } as usize;
-    // A queue beyond the table panics: that path is a part of the program.
+    // A queue beyond the table panics: that path is part of the program.
     if LIMITS[queue] > 1000 {
         xdp_action::XDP_PASS
     } else {

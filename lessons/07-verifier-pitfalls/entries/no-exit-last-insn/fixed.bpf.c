@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* `naked`: the compiler adds nothing to the assembly, not even the way out. */
+/* `naked`: the compiler adds nothing to the assembly, not even the return. */
 SEC("xdp")
 int __attribute__((naked)) no_exit_last_insn(struct xdp_md *ctx)
 {

@@ -17,7 +17,7 @@ int packet_bounds(struct xdp_md *ctx)
 	u8 *data = (void *)(long)ctx->data;
 	u8 *data_end = (void *)(long)ctx->data_end;
 
-	/* This leaves room for the first header only, and the protocol is in the second. */
+	/* This checks only for the first header, and the protocol is in the second. */
 	if (data + ETHERNET > data_end)
 		return XDP_PASS;
 	if (data[12] != 0x08 || data[13] != 0x00) /* not IPv4 */

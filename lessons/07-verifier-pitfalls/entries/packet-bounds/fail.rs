@@ -9,21 +9,21 @@ use aya_ebpf::{
 
 /// Length of the header.
 const ETHERNET: usize = 14;
-/// Place in the header of IPv4.
+/// Offset in the IPv4 header.
 const PROTOCOL: usize = 9;
 const ICMP: u8 = 1;
 
 #[xdp]
 pub fn packet_bounds(ctx: XdpContext) -> u32 {
-    // This leaves room for the first header only, and the protocol is in the second.
+    // This checks only for the first header, and the protocol is in the second.
     if ctx.data() + ETHERNET > ctx.data_end() {
         return XDP_PASS;
     }
-    // SAFETY: the packet is at least as long as its first header, and this is the end of that.
+    // SAFETY: the packet is at least as long as its first header, and this is where that ends.
     if unsafe { *((ctx.data() + 12) as *const [u8; 2]) } != [0x08, 0x00] {
         return XDP_PASS; // not IPv4
     }
-    // SAFETY: it is wrong, and the verifier sees it: the packet may end before this byte.
+    // SAFETY: this is the mistake, and the verifier sees it: the packet may end before this byte.
     let protocol = unsafe { *((ctx.data() + ETHERNET + PROTOCOL) as *const u8) };
     if protocol == ICMP { XDP_DROP } else { XDP_PASS }
 }

@@ -10,7 +10,7 @@ use aya_ebpf::{
 /// Lengths of headers.
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
-/// Place in the header of IPv4.
+/// Offset in the IPv4 header.
 const PROTOCOL: usize = 9;
 const ICMP: u8 = 1;
 
@@ -19,7 +19,7 @@ pub fn packet_bounds(ctx: XdpContext) -> u32 {
     if ctx.data() + ETHERNET + IPV4 > ctx.data_end() {
         return XDP_PASS;
     }
-    // SAFETY: the packet is at least as long as its first header, and this is the end of that.
+    // SAFETY: the packet is at least as long as its first header, and this is where that ends.
     if unsafe { *((ctx.data() + 12) as *const [u8; 2]) } != [0x08, 0x00] {
         return XDP_PASS; // not IPv4
     }

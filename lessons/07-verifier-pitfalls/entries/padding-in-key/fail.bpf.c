@@ -23,7 +23,7 @@ int padding_in_key(struct xdp_md *ctx)
 	u64 *counter;
 
 	key.queue = ctx->rx_queue_index;
-	/* The byte between the two fields belongs to the key as well. */
+	/* The byte between the two fields is part of the key too. */
 	key.interface = ctx->ingress_ifindex;
 	counter = bpf_map_lookup_elem(&counters, &key);
 	if (counter)

@@ -19,9 +19,9 @@ static COUNTERS: HashMap<Key, u64> = HashMap::with_max_entries(64, 0);
 
 #[xdp]
 pub fn padding_in_key(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let xdp = unsafe { &*ctx.ctx };
-    // The byte between the two fields belongs to the key as well.
+    // The byte between the two fields is part of the key too.
     let key = Key {
         queue: xdp.rx_queue_index as u8,
         interface: xdp.ingress_ifindex as u16,

@@ -19,7 +19,7 @@ static COUNTERS: HashMap<Key, u64> = HashMap::with_max_entries(64, 0);
 
 #[xdp]
 pub fn padding_in_key(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let xdp = unsafe { &*ctx.ctx };
     let key = Key {
         queue: xdp.rx_queue_index as u16,

@@ -26,7 +26,7 @@ int ptr_arith_out_of_bounds(struct __sk_buff *skb)
 
 	if (!seen)
 		return TC_ACT_OK;
-	/* The kernel has it as an unsigned number: as an `int`, a high one is less than 0. */
+	/* In the kernel this is an unsigned number: as an `int`, a high one is less than 0. */
 	if (priority > 15)
 		priority = 15;
 	seen->priorities[priority] = 1;

@@ -16,11 +16,11 @@ pub fn ptr_arith_out_of_bounds(ctx: TcContext) -> i32 {
     let Some(seen) = SEEN.get_ptr_mut(0) else {
         return TC_ACT_OK;
     };
-    // SAFETY: the context is the kernel's own.
+    // SAFETY: the kernel passes a valid context.
     let skb = unsafe { &*ctx.skb.skb };
     let priority = (skb.priority as i32).min(15);
-    // SAFETY: it is wrong, and the verifier sees it: the kernel has it as an unsigned number, and
-    // as an `i32` a high one is less than 0.
+    // SAFETY: this is the mistake, and the verifier sees it: in the kernel this is an unsigned
+    // number, and as an `i32` a high one is less than 0.
     unsafe { *seen.cast::<u8>().offset(priority as isize) = 1 };
     TC_ACT_OK
 }

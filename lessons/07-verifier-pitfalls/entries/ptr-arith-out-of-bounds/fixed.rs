@@ -16,7 +16,7 @@ pub fn ptr_arith_out_of_bounds(ctx: TcContext) -> i32 {
     let Some(seen) = SEEN.get_ptr_mut(0) else {
         return TC_ACT_OK;
     };
-    // SAFETY: the context is the kernel's own.
+    // SAFETY: the kernel passes a valid context.
     let skb = unsafe { &*ctx.skb.skb };
     let priority = skb.priority.min(15);
     // SAFETY: the index is at most 15, and the value lives as long as the map.

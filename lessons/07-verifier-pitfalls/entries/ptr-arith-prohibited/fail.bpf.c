@@ -17,7 +17,7 @@ int ptr_arith_prohibited(struct xdp_md *ctx)
 	u8 *data = (void *)(long)ctx->data;
 	u8 *data_end = (void *)(long)ctx->data_end;
 
-	/* Right as a sum, but the end of the packet is a mark that cannot be moved. */
+	/* The arithmetic is right, but nothing may be added to the end of a packet. */
 	if (data + ETHERNET > data_end - IPV4)
 		return XDP_PASS;
 	return data[ETHERNET + PROTOCOL] == ICMP ? XDP_DROP : XDP_PASS;

@@ -10,13 +10,13 @@ use aya_ebpf::{
 /// Lengths of headers.
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
-/// Place in the header of IPv4.
+/// Offset in the IPv4 header.
 const PROTOCOL: usize = 9;
 const ICMP: u8 = 1;
 
 #[xdp]
 pub fn ptr_arith_prohibited(ctx: XdpContext) -> u32 {
-    // Right as a sum, but the end of the packet is a mark that cannot be moved.
+    // The arithmetic is right, but nothing may be added to the end of a packet.
     if ctx.data() + ETHERNET > ctx.data_end() - IPV4 {
         return XDP_PASS;
     }

@@ -10,7 +10,7 @@ use aya_ebpf::{
 /// Lengths of headers.
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
-/// Place in the header of IPv4.
+/// Offset in the IPv4 header.
 const PROTOCOL: usize = 9;
 const ICMP: u8 = 1;
 

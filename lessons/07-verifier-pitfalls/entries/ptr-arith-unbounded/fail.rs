@@ -24,8 +24,8 @@ pub fn ptr_arith_unbounded(ctx: ProbeContext) -> u32 {
     // SAFETY: the value lives as long as the map.
     let recent = unsafe { &mut *recent };
     let next = if recent.next >= 64 { 0 } else { recent.next };
-    // SAFETY: it is wrong, and the verifier sees it: a signed number has two ends, and may also be
-    // less than 0.
+    // SAFETY: this is the mistake, and the verifier sees it: a signed number has two ends, so it
+    // may also be less than 0.
     unsafe { *recent.modes.as_mut_ptr().offset(next as isize) = mode };
     recent.next = next + 1;
     0

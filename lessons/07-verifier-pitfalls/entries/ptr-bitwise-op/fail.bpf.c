@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* A byte with the length of a name, the name, padding, and at an offset that 4 divides, what to do. */
+/* The length of a name in one byte, the name, padding, and the action at a multiple of 4 bytes. */
 struct rule {
 	u8 bytes[512];
 };
@@ -25,7 +25,7 @@ int ptr_bitwise_op(struct xdp_md *ctx)
 
 	if (!rule)
 		return XDP_PASS;
-	/* The address is rounded up, and not the offset. */
+	/* This rounds up the address, not the offset. */
 	action = (u8 *)(((long)rule + 1 + rule[0] + 3) & ~3);
 	return *action;
 }

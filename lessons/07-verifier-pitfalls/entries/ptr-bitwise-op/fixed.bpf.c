@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* A byte with the length of a name, the name, padding, and at an offset that 4 divides, what to do. */
+/* The length of a name in one byte, the name, padding, and the action at a multiple of 4 bytes. */
 struct rule {
 	u8 bytes[512];
 };

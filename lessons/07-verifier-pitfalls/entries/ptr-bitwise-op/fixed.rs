@@ -8,8 +8,8 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 
-/// A byte with the length of a name, the name, padding, and at an offset that 4 divides, what to
-/// do.
+/// The length of a name in one byte, the name, padding, and the action at a multiple of 4
+/// bytes.
 type Rule = [u8; 512];
 
 #[map]
@@ -23,7 +23,7 @@ pub fn ptr_bitwise_op(_ctx: XdpContext) -> u32 {
     let rule = rule.cast::<u8>();
     // SAFETY: the value is 512 bytes long.
     let length = usize::from(unsafe { *rule });
-    // SAFETY: at most 256 bytes behind the start.
+    // SAFETY: at most 256 bytes after the start.
     u32::from(unsafe { *rule.add((1 + length + 3) & !3) })
 }
 

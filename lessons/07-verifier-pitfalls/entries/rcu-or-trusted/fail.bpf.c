@@ -21,7 +21,7 @@ int rcu_or_trusted(void *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	/* Nothing keeps alive what `parent` points to. */
+	/* Nothing keeps the task alive that `parent` points to. */
 	if (bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), task->parent->cpus_ptr))
 		sleeps += 1;
 	return 0;

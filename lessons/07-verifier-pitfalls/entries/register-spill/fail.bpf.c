@@ -18,7 +18,7 @@ SEC("fentry/tcp_connect")
 int BPF_PROG(register_spill, struct sock *sk)
 {
 	u64 now = bpf_ktime_get_ns();
-	/* Half of the address is kept. */
+	/* This keeps half of the address. */
 	u32 socket = (u64)sk;
 
 	bpf_map_update_elem(&started, &socket, &now, BPF_ANY);

@@ -16,7 +16,7 @@ static STARTED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
 #[fentry(function = "tcp_connect")]
 pub fn register_spill(ctx: FEntryContext) -> i32 {
     let sk: *const c_void = ctx.arg(0);
-    // Half of the address is kept.
+    // This keeps half of the address.
     // SAFETY: it only reads a clock.
     let _ = STARTED.insert(sk as u32, unsafe { bpf_ktime_get_ns() }, 0);
     0

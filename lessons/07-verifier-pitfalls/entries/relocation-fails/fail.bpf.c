@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* It lies in a library, and no library is linked to the program. */
+/* It is in a library, and no library is linked to the program. */
 extern u32 checksum(u32 value);
 
 SEC("xdp")

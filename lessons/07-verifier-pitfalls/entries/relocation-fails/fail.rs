@@ -4,13 +4,13 @@
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
 unsafe extern "C" {
-    /// It lies in a library, and no library is linked to the program.
+    /// It is in a library, and no library is linked to the program.
     fn checksum(value: u32) -> u32;
 }
 
 #[xdp]
 pub fn relocation_fails(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     // SAFETY: it takes any number.
     let sum = unsafe { checksum(queue) };

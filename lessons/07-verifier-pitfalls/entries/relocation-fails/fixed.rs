@@ -9,7 +9,7 @@ fn checksum(value: u32) -> u32 {
 
 #[xdp]
 pub fn relocation_fails(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     let sum = checksum(queue);
     if sum != 0 {

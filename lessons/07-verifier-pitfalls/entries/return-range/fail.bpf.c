@@ -10,6 +10,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 SEC("cgroup_skb/ingress")
 int return_range(struct __sk_buff *skb)
 {
-	/* The verdicts of a program for tc. Here 0 means drop, and 1 means pass. */
+	/* The return values of a tc program. Here 0 means drop, and 1 means pass. */
 	return skb->len > 1500 ? TC_ACT_SHOT : TC_ACT_OK;
 }

@@ -9,7 +9,7 @@ use aya_ebpf::{
 
 #[cgroup_skb(ingress)]
 pub fn return_range(ctx: SkBuffContext) -> i32 {
-    // The verdicts of a program for tc. Here 0 means drop, and 1 means pass.
+    // The return values of a tc program. Here 0 means drop, and 1 means pass.
     if ctx.len() > 1500 {
         TC_ACT_SHOT
     } else {

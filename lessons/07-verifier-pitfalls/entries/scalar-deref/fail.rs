@@ -8,10 +8,10 @@ pub fn scalar_deref(ctx: ProbeContext) -> u32 {
     let Some(filename) = ctx.arg::<*const u8>(1) else {
         return 0;
     };
-    // SAFETY: it is wrong, and the verifier sees it: the name is still in the memory of the process
-    // that opens the file.
+    // SAFETY: this is the mistake, and the verifier sees it: the name is in the memory of the
+    // process that opens the file.
     if unsafe { *filename } == b'/' {
-        // SAFETY: the text has no arguments.
+        // SAFETY: the format takes no argument.
         unsafe { bpf_printk!(c"opened by an absolute path") };
     }
     0

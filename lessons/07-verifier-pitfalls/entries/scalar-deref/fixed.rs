@@ -12,12 +12,12 @@ pub fn scalar_deref(ctx: ProbeContext) -> u32 {
     let Some(filename) = ctx.arg::<*const u8>(1) else {
         return 0;
     };
-    // SAFETY: the helper takes any address, and says when there is nothing to read.
+    // SAFETY: the helper takes any address, and returns an error if it cannot read there.
     let Ok(first) = (unsafe { bpf_probe_read_user(filename) }) else {
         return 0;
     };
     if first == b'/' {
-        // SAFETY: the text has no arguments.
+        // SAFETY: the format takes no argument.
         unsafe { bpf_printk!(c"opened by an absolute path") };
     }
     0

@@ -5,7 +5,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* The program may sleep. This function of the kernel is not on the list of those that may be held up by that. */
+/* The program may sleep, and this kernel function is not on the list of those that allow it. */
 SEC("fentry.s/__sys_connect")
 int BPF_PROG(sleepable_context, int fd, void *address)
 {

@@ -7,16 +7,16 @@ use aya_ebpf::{
     programs::FEntryContext,
 };
 
-// The program may sleep. This function of the kernel is not on the list of those that may be held
-// up by that.
+// The program may sleep, and this kernel function is not on the list of those that allow
+// it.
 #[fentry(function = "__sys_connect", sleepable)]
 pub fn sleepable_context(ctx: FEntryContext) -> i32 {
     let mut family = 0u16;
-    // SAFETY: `family` has the size that is given, and the helper gives an error where there is
-    // nothing to read.
+    // SAFETY: `family` has the size that is passed, and the helper returns an error if it cannot
+    // read there.
     let failed = unsafe { bpf_copy_from_user((&raw mut family).cast(), 2, ctx.arg(1)) };
     if failed == 0 {
-        // SAFETY: the text has one argument.
+        // SAFETY: the format takes one argument, and gets one.
         unsafe { bpf_printk!(c"connect, address family %u", u32::from(family)) };
     }
     0

@@ -10,9 +10,9 @@ use aya_ebpf::{
 #[fentry(function = "__sys_connect")]
 pub fn sleepable_context(ctx: FEntryContext) -> i32 {
     let address: *const u16 = ctx.arg(1);
-    // SAFETY: the helper gives an error where there is nothing to read.
+    // SAFETY: the helper returns an error if it cannot read there.
     if let Ok(family) = unsafe { bpf_probe_read_user(address) } {
-        // SAFETY: the text has one argument.
+        // SAFETY: the format takes one argument, and gets one.
         unsafe { bpf_printk!(c"connect, address family %u", u32::from(family)) };
     }
     0

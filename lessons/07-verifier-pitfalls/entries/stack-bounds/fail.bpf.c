@@ -16,7 +16,7 @@ int stack_bounds(struct pt_regs *ctx)
 {
 	char name[8];
 
-	/* The kernel's names have 16 bytes. There is room for 8. */
+	/* The kernel's names have 16 bytes, and this array has 8. */
 	bpf_get_current_comm(name, TASK_COMM_LEN);
 	bpf_ringbuf_output(&names, name, sizeof(name), 0);
 	return 0;

@@ -16,8 +16,8 @@ static NAMES: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[kprobe(function = "do_nanosleep")]
 pub fn stack_bounds(_ctx: ProbeContext) -> u32 {
     let mut name = [0u8; 8];
-    // The kernel's names have 16 bytes. There is room for 8.
-    // SAFETY: it is wrong, and the verifier sees it: the helper writes more than the array holds.
+    // The kernel's names have 16 bytes, and this array has 8.
+    // SAFETY: this is the mistake, and the verifier sees it: the helper writes more than that.
     unsafe { bpf_get_current_comm(name.as_mut_ptr().cast(), TASK_COMM_LEN as u32) };
     let _ = NAMES.output::<[u8; 8]>(&name, 0);
     0

@@ -29,7 +29,7 @@ int stack_limit_llvm(struct pt_regs *ctx)
 
 	if (!found)
 		return 0;
-	/* A copy of 600 bytes, and all of the stack is 512. */
+	/* A copy of 600 bytes, and the whole stack has 512. */
 	struct event event = *found;
 
 	event.id = bpf_get_current_pid_tgid();

@@ -24,7 +24,7 @@ static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[kprobe(function = "do_nanosleep")]
 pub fn stack_limit_llvm(_ctx: ProbeContext) -> u32 {
     if let Some(event) = EVENTS.get(0) {
-        // A copy of 600 bytes, and all of the stack is 512.
+        // A copy of 600 bytes, and the whole stack has 512.
         let mut event = *event;
         event.id = bpf_get_current_pid_tgid();
         let _ = RING.output::<Event>(&event, 0);

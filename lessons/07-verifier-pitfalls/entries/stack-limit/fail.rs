@@ -28,7 +28,7 @@ pub fn stack_limit(ctx: TcContext) -> i32 {
     if unsafe { bpf_skb_load_bytes(ctx.as_ptr(), 0, header.as_mut_ptr().cast(), 300) } < 0 {
         return TC_ACT_OK;
     }
-    // Each function is far below 512 bytes, but both are on the stack at a time.
+    // Each function needs far less than 512 bytes, but both are on the stack at the same time.
     if highest(ctx.as_ptr()) > header[20] {
         TC_ACT_SHOT
     } else {

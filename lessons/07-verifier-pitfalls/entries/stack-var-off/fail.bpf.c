@@ -21,6 +21,6 @@ int stack_var_off(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, 0, header, sizeof(header)) < 0)
 		return TC_ACT_OK;
 	at = ETHERNET + (header[ETHERNET] & 15) * 4 + FLAGS;
-	/* The header of IPv4 has 20 bytes without options, and up to 60 with them. */
+	/* The IPv4 header has 20 bytes without options, and up to 60 with them. */
 	return header[at] & SYN ? TC_ACT_SHOT : TC_ACT_OK;
 }

@@ -12,7 +12,7 @@ use aya_ebpf::{
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const TCP: usize = 20;
-/// Their place in the header of TCP.
+/// Their offset in the TCP header.
 const FLAGS: usize = 13;
 const SYN: u8 = 2;
 
@@ -25,8 +25,8 @@ pub fn stack_var_off(ctx: TcContext) -> i32 {
         return TC_ACT_OK;
     }
     let at = ETHERNET + usize::from(header[ETHERNET] & 15) * 4 + FLAGS;
-    // The header of IPv4 has 20 bytes without options, and up to 60 with them.
-    // SAFETY: it is wrong, and the verifier sees it: nothing limits the index.
+    // The IPv4 header has 20 bytes without options, and up to 60 with them.
+    // SAFETY: this is the mistake, and the verifier sees it: nothing limits the index.
     let flags = unsafe { *header.get_unchecked(at) };
     if flags & SYN == 0 {
         TC_ACT_OK

@@ -12,7 +12,7 @@ use aya_ebpf::{
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const TCP: usize = 20;
-/// Their place in the header of TCP.
+/// Their offset in the TCP header.
 const FLAGS: usize = 13;
 const SYN: u8 = 2;
 

@@ -25,6 +25,6 @@ int tail_call_rules(struct pt_regs *ctx)
 
 	if (length < 0)
 		return 0;
-	/* The next program gets a stack of its own, on top of this function's 300 bytes. */
+	/* The next program gets its own stack, on top of this function's 300 bytes. */
 	return go_on(ctx);
 }

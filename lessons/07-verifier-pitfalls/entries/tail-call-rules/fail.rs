@@ -17,7 +17,7 @@ static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[inline(never)]
 fn go_on(ctx: *mut c_void) -> i32 {
     let ctx = ProbeContext::new(ctx);
-    // SAFETY: a tail call leaves nothing behind here that had to be dropped.
+    // SAFETY: there is nothing here that a tail call would have to drop.
     unsafe { NEXT.tail_call(&ctx, 0) };
     0
 }
@@ -33,7 +33,7 @@ pub fn tail_call_rules(ctx: ProbeContext) -> u32 {
     if length < 0 {
         return 0;
     }
-    // The next program gets a stack of its own, on top of this function's 300 bytes.
+    // The next program gets its own stack, on top of this function's 300 bytes.
     go_on(ctx.as_ptr()) as u32
 }
 

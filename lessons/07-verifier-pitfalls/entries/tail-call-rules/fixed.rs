@@ -17,7 +17,7 @@ static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[inline(never)]
 fn go_on(ctx: *mut c_void) -> i32 {
     let ctx = ProbeContext::new(ctx);
-    // SAFETY: a tail call leaves nothing behind here that had to be dropped.
+    // SAFETY: there is nothing here that a tail call would have to drop.
     unsafe { NEXT.tail_call(&ctx, 0) };
     0
 }

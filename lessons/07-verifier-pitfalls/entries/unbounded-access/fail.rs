@@ -17,8 +17,8 @@ pub fn unbounded_access(ctx: XdpContext) -> u32 {
         return XDP_PASS;
     };
     let queue = ctx.rx_queue_index() as usize;
-    // SAFETY: it is wrong, and the verifier sees it: nothing says that a queue's number is less
-    // than 64.
+    // SAFETY: this is the mistake, and the verifier sees it: nothing says that the number of a
+    // queue is less than 64.
     unsafe { *used.cast::<u8>().add(queue) = 1 };
     XDP_PASS
 }

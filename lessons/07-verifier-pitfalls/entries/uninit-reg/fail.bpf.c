@@ -7,7 +7,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct hrtimer_sleeper;
 
-/* A kprobe is not called like the function that it watches: it gets one argument, the registers. */
+/* A kprobe does not get the arguments of the function it watches: it gets the registers. */
 SEC("kprobe/do_nanosleep")
 int uninit_reg(struct hrtimer_sleeper *sleeper, int mode)
 {

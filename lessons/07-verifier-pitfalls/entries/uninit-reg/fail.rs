@@ -5,12 +5,12 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::bpf_printk;
 
-/// A kprobe is not called like the function that it watches: it gets one argument, the registers.
+/// A kprobe does not get the arguments of the function it watches: it gets the registers.
 #[unsafe(link_section = "kprobe/do_nanosleep")]
 #[unsafe(no_mangle)]
 extern "C" fn uninit_reg(_sleeper: *const c_void, mode: i32) -> u32 {
     if mode == 0 {
-        // SAFETY: the text has no arguments.
+        // SAFETY: the format takes no argument.
         unsafe { bpf_printk!(c"sleeps until a point in time") };
     }
     0

@@ -9,7 +9,7 @@ pub fn uninit_reg(ctx: ProbeContext) -> u32 {
         return 0;
     };
     if mode == 0 {
-        // SAFETY: the text has no arguments.
+        // SAFETY: the format takes no argument.
         unsafe { bpf_printk!(c"sleeps until a point in time") };
     }
     0

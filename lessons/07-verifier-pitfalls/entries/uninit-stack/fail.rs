@@ -11,7 +11,7 @@ use aya_ebpf::{
 
 #[repr(C)]
 struct Key {
-    /// To this host, to all, to another.
+    /// To this host, to all hosts, to another host.
     kind: u8,
     protocol: u16,
 }
@@ -21,7 +21,7 @@ static LAST: HashMap<Key, u64> = HashMap::with_max_entries(1024, 0);
 
 #[classifier]
 pub fn uninit_stack(ctx: TcContext) -> i32 {
-    // SAFETY: the context is the kernel's own.
+    // SAFETY: the kernel passes a valid context.
     let skb = unsafe { &*ctx.skb.skb };
     // Both fields are set, but not the byte between them.
     let key = Key {

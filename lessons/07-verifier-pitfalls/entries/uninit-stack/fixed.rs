@@ -11,7 +11,7 @@ use aya_ebpf::{
 
 #[repr(C)]
 struct Key {
-    /// To this host, to all, to another.
+    /// To this host, to all hosts, to another host.
     kind: u8,
     unused: u8,
     protocol: u16,
@@ -22,7 +22,7 @@ static LAST: HashMap<Key, u64> = HashMap::with_max_entries(1024, 0);
 
 #[classifier]
 pub fn uninit_stack(ctx: TcContext) -> i32 {
-    // SAFETY: the context is the kernel's own.
+    // SAFETY: the kernel passes a valid context.
     let skb = unsafe { &*ctx.skb.skb };
     let key = Key {
         kind: skb.pkt_type as u8,

@@ -20,7 +20,7 @@ static int (*const actions[])(struct xdp_md *) = { pass, drop };
 SEC("xdp")
 int unknown_opcode(struct xdp_md *ctx)
 {
-	/* Which function it is, is known at run time only. */
+	/* Only at run time is it known which function this is. */
 	int (*action)(struct xdp_md *) = actions[ctx->rx_queue_index & 1];
 
 	return action(ctx);

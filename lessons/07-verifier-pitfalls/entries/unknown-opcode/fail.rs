@@ -26,9 +26,9 @@ static POLICIES: [&(dyn Policy + Sync); 2] = [&Pass, &Drop];
 
 #[xdp]
 pub fn unknown_opcode(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
-    // Which `action` it is, is known at run time only.
+    // Only at run time is it known which function `action` is.
     POLICIES[queue as usize % 2].action(&ctx)
 }
 

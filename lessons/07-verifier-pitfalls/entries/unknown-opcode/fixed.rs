@@ -24,7 +24,7 @@ impl Policy for Drop {
 
 #[xdp]
 pub fn unknown_opcode(ctx: XdpContext) -> u32 {
-    // SAFETY: the kernel gives a valid context.
+    // SAFETY: the kernel passes a valid context.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
     if queue % 2 == 0 {
         Pass.action(&ctx)

@@ -14,7 +14,7 @@ int unpriv_capability(struct __sk_buff *skb)
 	void *data = (void *)(long)skb->data;
 	void *data_end = (void *)(long)skb->data_end;
 
-	/* Nothing is read from the packet. But the answer says something about two addresses. */
+	/* This reads nothing from the packet, but the answer says something about two addresses. */
 	if (data + ETHERNET == data_end)
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;

@@ -11,7 +11,7 @@ const ETHERNET: usize = 14;
 
 #[classifier]
 pub fn unpriv_capability(ctx: TcContext) -> i32 {
-    // Nothing is read from the packet. But the answer says something about two addresses.
+    // This reads nothing from the packet, but the answer says something about two addresses.
     if ctx.data() + ETHERNET == ctx.data_end() {
         return TC_ACT_SHOT;
     }

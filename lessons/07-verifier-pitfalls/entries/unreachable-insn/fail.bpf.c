@@ -4,12 +4,12 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* `naked`: the whole function is this assembly. */
+/* `naked`: the function is this assembly and nothing else. */
 SEC("xdp")
 int __attribute__((naked)) unreachable_insn(struct xdp_md *ctx)
 {
 	asm volatile("r0 = 2;"
-		     /* Put in while looking for a fault, and forgotten: nothing comes to the rest. */
+		     /* Added while debugging, and forgotten: nothing reaches the rest. */
 		     "exit;"
 		     "r1 = *(u32 *)(r1 + 16);"
 		     "if r1 == 0 goto +1;"

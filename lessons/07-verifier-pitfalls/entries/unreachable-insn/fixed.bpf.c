@@ -4,7 +4,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* `naked`: the whole function is this assembly. */
+/* `naked`: the function is this assembly and nothing else. */
 SEC("xdp")
 int __attribute__((naked)) unreachable_insn(struct xdp_md *ctx)
 {

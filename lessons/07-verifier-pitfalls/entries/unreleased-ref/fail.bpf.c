@@ -21,7 +21,7 @@ int BPF_KPROBE(unreleased_ref, int directory, const char *path)
 
 	if (!opened)
 		return 0;
-	/* Nothing to tell: but the room for it is still reserved. */
+	/* There is nothing to report, but the record is still reserved. */
 	if (bpf_probe_read_user_str(opened->path, sizeof(opened->path), path) < 0)
 		return 0;
 	bpf_ringbuf_submit(opened, 0);

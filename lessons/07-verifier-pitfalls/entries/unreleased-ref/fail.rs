@@ -20,8 +20,8 @@ pub fn unreleased_ref(ctx: ProbeContext) -> u32 {
 fn tell(ctx: &ProbeContext) -> Result<(), i32> {
     let path = ctx.arg(1).ok_or(0)?;
     let mut opened = FILES.reserve::<[u8; 64]>(0).ok_or(0)?;
-    // Nothing to tell where this fails: but the room for it is still reserved, and `?` leaves
-    // without giving it back. SAFETY: the helper checks the address, and writes no more than the
+    // If this fails there is nothing to report, but the record is still reserved, and `?` returns
+    // without discarding it. SAFETY: the helper checks the address, and writes no more than the
     // array holds.
     unsafe { bpf_probe_read_user_str_bytes(path, &mut *opened.as_mut_ptr()) }?;
     opened.submit(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // Drops UDP datagrams to blocked ports, and counts them.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -10,7 +10,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define ETH_P_IP 0x0800
 #define IPPROTO_UDP 17
 
-/* A port that is blocked, and how many datagrams to it were dropped. */
+/* A blocked port, and how many datagrams to it were dropped. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
@@ -42,7 +42,7 @@ int block(struct xdp_md *ctx)
 	dropped = bpf_map_lookup_elem(&BLOCKED, &port);
 	if (!dropped)
 		return XDP_PASS;
-	/* Other CPUs may add to it, too. */
+	/* Other CPUs may add to it too. */
 	__sync_fetch_and_add(dropped, 1);
 	return XDP_DROP;
 }

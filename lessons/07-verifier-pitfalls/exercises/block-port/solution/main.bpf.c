@@ -9,7 +9,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define ETH_P_IP 0x0800
 #define IPPROTO_UDP 17
 
-/* A port that is blocked, and how many datagrams to it were dropped. */
+/* A blocked port, and how many datagrams to it were dropped. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
@@ -42,7 +42,7 @@ int block(struct xdp_md *ctx)
 	dropped = bpf_map_lookup_elem(&BLOCKED, &port);
 	if (!dropped)
 		return XDP_PASS;
-	/* Other CPUs may add to it, too. */
+	/* Other CPUs may add to it too. */
 	__sync_fetch_and_add(dropped, 1);
 	return XDP_DROP;
 }

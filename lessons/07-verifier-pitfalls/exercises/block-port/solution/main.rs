@@ -48,7 +48,7 @@ struct Udp {
     checksum: u16,
 }
 
-/// A port that is blocked, and how many datagrams to it were dropped.
+/// A blocked port, and how many datagrams to it were dropped.
 #[map]
 static BLOCKED: HashMap<u16, u64> = HashMap::with_max_entries(64, 0);
 
@@ -58,7 +58,7 @@ pub fn block(ctx: XdpContext) -> u32 {
     if data + size_of::<Ethernet>() + size_of::<Ipv4>() > end {
         return XDP_PASS;
     }
-    // SAFETY: both lie inside the frame.
+    // SAFETY: both are inside the frame.
     let (ethernet, ip) = unsafe {
         (
             &*(data as *const Ethernet),
@@ -78,13 +78,13 @@ pub fn block(ctx: XdpContext) -> u32 {
     if udp + size_of::<Udp>() > end {
         return XDP_PASS;
     }
-    // SAFETY: it lies inside the frame, too.
+    // SAFETY: it is inside the frame too.
     let port = u16::from_be(unsafe { (*(udp as *const Udp)).destination });
     let Some(dropped) = BLOCKED.get_ptr_mut(port) else {
         return XDP_PASS;
     };
     // SAFETY: the pointer is not null, and the value stays valid while the program runs; other CPUs
-    // may add to it, too.
+    // may add to it too.
     unsafe { atomic_xadd::<u64, u64, { Relaxed }>(dropped, 1) };
     XDP_DROP
 }

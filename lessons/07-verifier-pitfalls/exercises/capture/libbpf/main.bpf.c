@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Captures frames: their length, their first bytes, and a sum of their last.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// Captures frames: their length, their first bytes, and a sum of their last bytes.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

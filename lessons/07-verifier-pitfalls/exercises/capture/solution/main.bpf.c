@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Captures frames: their length, their first bytes, and a sum of their last.
+// Captures frames: their length, their first bytes, and a sum of their last bytes.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

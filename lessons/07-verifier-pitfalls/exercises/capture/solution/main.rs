@@ -1,4 +1,4 @@
-//! Captures frames: their length, their first bytes, and a sum of their last.
+//! Captures frames: their length, their first bytes, and a sum of their last bytes.
 
 #![no_std]
 #![no_main]

@@ -1,5 +1,5 @@
-//! Captures frames: their length, their first bytes, and a sum of their last.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+//! Captures frames: their length, their first bytes, and a sum of their last bytes.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 
 #![no_std]
 #![no_main]

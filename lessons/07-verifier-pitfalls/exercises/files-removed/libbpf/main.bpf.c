@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // Counts the files that each thread removes.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -20,9 +20,9 @@ int count_removals(void *ctx)
 	__u32 thread = bpf_get_current_pid_tgid();
 	__u64 none = 0, *count;
 
-	/* A thread that was not seen before begins with 0. */
+	/* A new thread starts with 0. */
 	bpf_map_update_elem(&REMOVED, &thread, &none, BPF_NOEXIST);
-	/* So its entry is there, now at the latest. */
+	/* So by now the entry exists. */
 	count = bpf_map_lookup_elem(&REMOVED, &thread);
 	*count += 1;
 	return 0;

@@ -19,9 +19,9 @@ int count_removals(void *ctx)
 	__u32 thread = bpf_get_current_pid_tgid();
 	__u64 none = 0, *count;
 
-	/* A thread that was not seen before begins with 0. */
+	/* A new thread starts with 0. */
 	bpf_map_update_elem(&REMOVED, &thread, &none, BPF_NOEXIST);
-	/* No entry could be made if the map is full. */
+	/* There is no entry if the map is full. */
 	count = bpf_map_lookup_elem(&REMOVED, &thread);
 	if (count)
 		*count += 1;

@@ -18,9 +18,9 @@ static REMOVED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
 #[kprobe]
 pub fn count_removals(_ctx: ProbeContext) -> u32 {
     let thread = bpf_get_current_pid_tgid() as u32;
-    // A thread that was not seen before begins with 0.
+    // A new thread starts with 0.
     let _ = REMOVED.insert(thread, 0, BPF_NOEXIST.into());
-    // No entry could be made if the map is full.
+    // There is no entry if the map is full.
     if let Some(count) = REMOVED.get_ptr_mut(thread) {
         // SAFETY: the pointer is not null, and the value stays valid while the program runs.
         unsafe { *count += 1 };

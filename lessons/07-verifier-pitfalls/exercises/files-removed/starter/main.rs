@@ -1,5 +1,5 @@
 //! Counts the files that each thread removes.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 
 #![no_std]
 #![no_main]
@@ -19,9 +19,9 @@ static REMOVED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
 #[kprobe]
 pub fn count_removals(_ctx: ProbeContext) -> u32 {
     let thread = bpf_get_current_pid_tgid() as u32;
-    // A thread that was not seen before begins with 0.
+    // A new thread starts with 0.
     let _ = REMOVED.insert(thread, 0, BPF_NOEXIST.into());
-    // SAFETY: its entry is there, now at the latest.
+    // SAFETY: by now the entry exists.
     unsafe { *REMOVED.get_ptr_mut(thread).unwrap_unchecked() += 1 };
     0
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Chooses one of eight servers for each frame, by its source address; of those that are up.
+// Chooses one of eight servers for each frame, by its source address, from those that are up.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -10,9 +10,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define SERVERS_MAX 8
 
 struct server {
-	/* 1 or 0; user space says so. */
+	/* 1 or 0; user space sets it. */
 	__u64 up;
-	/* That it was chosen for. */
+	/* For which it was chosen. */
 	__u64 frames;
 };
 
@@ -41,7 +41,7 @@ int choose(struct xdp_md *ctx)
 		if (!server)
 			return XDP_DROP;
 		if (server->up) {
-			/* Other CPUs may add to it, too. */
+			/* Other CPUs may add to it too. */
 			__sync_fetch_and_add(&server->frames, 1);
 			return XDP_PASS;
 		}

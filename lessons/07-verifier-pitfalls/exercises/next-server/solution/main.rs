@@ -1,4 +1,4 @@
-//! Chooses one of eight servers for each frame, by its source address; of those that are up.
+//! Chooses one of eight servers for each frame, by its source address, from those that are up.
 
 #![no_std]
 #![no_main]
@@ -31,9 +31,9 @@ struct Headers {
 
 #[repr(C)]
 struct Server {
-    /// 1 or 0; user space says so.
+    /// 1 or 0; user space sets it.
     up: u64,
-    /// That it was chosen for.
+    /// For which it was chosen.
     frames: u64,
 }
 
@@ -47,7 +47,7 @@ pub fn choose(ctx: XdpContext) -> u32 {
     if ctx.data() + size_of::<Headers>() > ctx.data_end() {
         return XDP_PASS;
     }
-    // SAFETY: they lie inside the frame.
+    // SAFETY: they are inside the frame.
     let headers = unsafe { &*(ctx.data() as *const Headers) };
     if u16::from_be(headers.ethertype) != ETHERTYPE_IPV4 {
         return XDP_PASS;
@@ -59,7 +59,7 @@ pub fn choose(ctx: XdpContext) -> u32 {
             break;
         };
         // SAFETY: the pointer is not null, and the value stays valid while the program runs; other
-        // CPUs may add to it, too.
+        // CPUs may add to it too.
         unsafe {
             if (*server).up != 0 {
                 atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*server).frames, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Reports what is written to files: how much, and how it begins.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// Reports what is written to files: how much, and how it starts.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -9,9 +9,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct written {
 	__u32 thread;
-	/* Of all that is written. */
+	/* Length of everything that is written. */
 	__u32 length;
-	/* The first bytes of it, then zeros. */
+	/* Its first bytes, then zeros. */
 	__u8 start[64];
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Reports what is written to files: how much, and how it begins.
+// Reports what is written to files: how much, and how it starts.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -8,9 +8,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct written {
 	__u32 thread;
-	/* Of all that is written. */
+	/* Length of everything that is written. */
 	__u32 length;
-	/* The first bytes of it, then zeros. */
+	/* Its first bytes, then zeros. */
 	__u8 start[64];
 };
 

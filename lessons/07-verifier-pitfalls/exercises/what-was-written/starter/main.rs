@@ -1,5 +1,5 @@
-//! Reports what is written to files: how much, and how it begins.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+//! Reports what is written to files: how much, and how it starts.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 
 #![no_std]
 #![no_main]
@@ -14,16 +14,16 @@ use aya_ebpf::{
 #[repr(C)]
 struct Written {
     thread: u32,
-    /// Of all that is written.
+    /// Length of everything that is written.
     length: u32,
-    /// The first bytes of it, then zeros.
+    /// Its first bytes, then zeros.
     start: [u8; 64],
 }
 
 #[map]
 static WRITTEN: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
-/// It sees `vfs_write(file, from, count, position)`.
+/// Watches `vfs_write(file, from, count, position)`.
 #[kprobe]
 pub fn watch_writes(ctx: ProbeContext) -> u32 {
     let (Some(from), Some(count)) = (ctx.arg::<*const u8>(1), ctx.arg::<usize>(2)) else {

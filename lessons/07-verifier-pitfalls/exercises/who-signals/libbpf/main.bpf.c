@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // Reports who sends which signal to whom.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -27,7 +27,7 @@ int on_kill(struct enter_kill *ctx)
 	signal->sender = bpf_get_current_pid_tgid() >> 32;
 	signal->target = ctx->pid;
 	signal->number = ctx->sig;
-	/* Signal 0 is none: it only asks whether the process is there. */
+	/* Signal 0 is not sent: it only asks whether the process exists. */
 	if (signal->number == 0)
 		return 0;
 	bpf_ringbuf_submit(signal, 0);

@@ -21,7 +21,7 @@ int on_kill(struct enter_kill *ctx)
 {
 	struct signal *signal;
 
-	/* Signal 0 is none: it only asks whether the process is there. */
+	/* Signal 0 is not sent: it only asks whether the process exists. */
 	if (ctx->sig == 0)
 		return 0;
 	signal = bpf_ringbuf_reserve(&SIGNALS, sizeof(*signal), 0);

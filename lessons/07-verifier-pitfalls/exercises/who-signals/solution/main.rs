@@ -26,11 +26,11 @@ static SIGNALS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 
 #[tracepoint]
 pub fn on_kill(ctx: TracePointContext) -> u32 {
-    // SAFETY: both are inside what this tracepoint gives.
+    // SAFETY: both are inside this tracepoint's record.
     let (Ok(target), Ok(number)) = (unsafe { (ctx.read_at(TARGET), ctx.read_at(NUMBER)) }) else {
         return 0;
     };
-    // Signal 0 is none: it only asks whether the process is there.
+    // Signal 0 is not sent: it only asks whether the process exists.
     if number == 0 {
         return 0;
     }

@@ -1,5 +1,5 @@
-//! Chooses one of eight servers for each frame, by its source address; of those that are up.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+//! Chooses one of eight servers for each frame, by its source address, from those that are up.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 
 #![no_std]
 #![no_main]
@@ -32,9 +32,9 @@ struct Headers {
 
 #[repr(C)]
 struct Server {
-    /// 1 or 0; user space says so.
+    /// 1 or 0; user space sets it.
     up: u64,
-    /// That it was chosen for.
+    /// For which it was chosen.
     frames: u64,
 }
 
@@ -48,7 +48,7 @@ pub fn choose(ctx: XdpContext) -> u32 {
     if ctx.data() + size_of::<Headers>() > ctx.data_end() {
         return XDP_PASS;
     }
-    // SAFETY: they lie inside the frame.
+    // SAFETY: they are inside the frame.
     let headers = unsafe { &*(ctx.data() as *const Headers) };
     if u16::from_be(headers.ethertype) != ETHERTYPE_IPV4 {
         return XDP_PASS;
@@ -57,7 +57,7 @@ pub fn choose(ctx: XdpContext) -> u32 {
     // If that one is down, the next takes over; the first comes after the last.
     while let Some(server) = SERVERS.get_ptr_mut(number) {
         // SAFETY: the pointer is not null, and the value stays valid while the program runs; other
-        // CPUs may add to it, too.
+        // CPUs may add to it too.
         unsafe {
             if (*server).up != 0 {
                 atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*server).frames, 1);

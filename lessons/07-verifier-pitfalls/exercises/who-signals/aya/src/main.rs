@@ -1,5 +1,5 @@
 //! Reports who sends which signal to whom.
-// TODO: the verifier rejects this program. What it should do is right; make it load.
+// TODO: the verifier rejects this program. It does the right thing; make it load.
 
 #![no_std]
 #![no_main]
@@ -27,7 +27,7 @@ static SIGNALS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 
 #[tracepoint]
 pub fn on_kill(ctx: TracePointContext) -> u32 {
-    // SAFETY: both are inside what this tracepoint gives.
+    // SAFETY: both are inside this tracepoint's record.
     let (Ok(target), Ok(number)) = (unsafe { (ctx.read_at(TARGET), ctx.read_at(NUMBER)) }) else {
         return 0;
     };
@@ -39,7 +39,7 @@ pub fn on_kill(ctx: TracePointContext) -> u32 {
         target,
         number,
     });
-    // Signal 0 is none: it only asks whether the process is there.
+    // Signal 0 is not sent: it only asks whether the process exists.
     if number == 0 {
         return 0;
     }
