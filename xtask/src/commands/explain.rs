@@ -518,6 +518,6 @@ pub fn json_sample() -> Result<String> {
         when: std::time::SystemTime::UNIX_EPOCH,
         log: String::new(),
     };
-    let report = verifier_log::explain(&log);
+    let report = verifier_log::explain_log(&log);
     as_json(&report, Some(&rejection), &LineReport::sample())
 }
