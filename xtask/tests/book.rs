@@ -94,8 +94,8 @@ fn texts() -> Vec<PathBuf> {
     texts
 }
 
-fn add_markdown(folder: &Path, texts: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn add_markdown(directory: &Path, texts: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             add_markdown(&path, texts);

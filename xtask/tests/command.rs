@@ -55,7 +55,7 @@ fn missing_lesson() {
 fn kernel_file_that_is_none() {
     assert!(refused(&["run", "01", "--kernel", "./nothing-here"]).ends_with("exit code 2"));
     assert!(refused(&["run", "01", "--kernel", "/etc/passwd"]).contains("/etc/passwd"));
-    assert!(refused(&["run", "01", "--kernel", "/"]).contains("folder"));
+    assert!(refused(&["run", "01", "--kernel", "/"]).contains("directory"));
 }
 
 #[test]

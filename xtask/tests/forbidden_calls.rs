@@ -31,7 +31,7 @@ fn calls(object: &[u8]) -> Vec<(Kind, String)> {
 fn line(file: &str, text: &str) -> String {
     let source = course::entry::find_gallery_lesson()
         .unwrap()
-        .folder
+        .directory
         .join("entries")
         .join(file);
     let source = std::fs::read_to_string(source).unwrap();
@@ -109,8 +109,8 @@ fn the_gallery_has_the_calls_that_its_entries_say() {
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn the_line_that_can_panic() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let object = folder.path().join("program.o");
+    let directory = tempfile::tempdir().unwrap();
+    let object = directory.path().join("program.o");
     std::fs::write(
         &object,
         &gallery::objects().unwrap()["no-exit-last-insn-fail.rust.o"],

@@ -95,7 +95,7 @@ fn the_logs_are_of_the_locked_kernels() {
 }
 
 fn logs() -> std::path::PathBuf {
-    entry::find_gallery_lesson().unwrap().folder.join("logs")
+    entry::find_gallery_lesson().unwrap().directory.join("logs")
 }
 
 fn settings(volatile: &[(&str, &str)]) -> insta::Settings {

@@ -446,7 +446,7 @@ impl Learner {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_line_that_no_kernel_accepts_is_named() {
     let mut learner = Learner::at("03/count-by-comm");
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let source = "lessons/03-tracepoint/exercises/count-by-comm/aya/src/main.rs";
     let mut places = Vec::new();
     for Mistake {
@@ -466,7 +466,7 @@ fn a_line_that_no_kernel_accepts_is_named() {
         assert!(said.contains("write instead: "), "{name}: {said}");
         let built =
             answer_build::find_program(&learner.exercise, Implementation::Aya, Variant::Answer);
-        fs::copy(learner.checkout.path(&built), folder.path().join(name)).unwrap();
+        fs::copy(learner.checkout.path(&built), directory.path().join(name)).unwrap();
         places.push(place);
         if *name == "unwrap" {
             let said = stdout(&learner.run(&["explain", "--last"]).output());
@@ -479,7 +479,13 @@ fn a_line_that_no_kernel_accepts_is_named() {
 
     let names = MISTAKES.map(|mistake| mistake.name);
     let mut verify = learner.run(&[&["verify", "--kernel", "6.12", "--json"], &names[..]].concat());
-    let verdicts = stdout(&verify.command.current_dir(folder.path()).output().unwrap());
+    let verdicts = stdout(
+        &verify
+            .command
+            .current_dir(directory.path())
+            .output()
+            .unwrap(),
+    );
     for (mistake, place) in MISTAKES.iter().zip(&places) {
         let lines = verdicts
             .lines()
@@ -500,7 +506,7 @@ fn a_line_that_no_kernel_accepts_is_named() {
         let line = &call["site"]["line"];
         assert!(place.ends_with(&format!(":{line}:")), "{line} {place}");
 
-        let object = folder.path().join(mistake.name);
+        let object = directory.path().join(mistake.name);
         let output = learner
             .run(&["explain", "--object", object.to_str().unwrap()])
             .output();

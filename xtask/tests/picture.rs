@@ -9,13 +9,13 @@ const LESSON: &str = "01";
 #[test]
 fn the_picture_shows_the_transcript() {
     let lessons = catalog::read_lessons().unwrap();
-    let folder = &catalog::find_lesson(&lessons, LESSON).unwrap().folder;
-    let snapshot = fs::read_to_string(folder.join("tests/snapshots/transcript.snap")).unwrap();
+    let directory = &catalog::find_lesson(&lessons, LESSON).unwrap().directory;
+    let snapshot = fs::read_to_string(directory.join("tests/snapshots/transcript.snap")).unwrap();
     // The snapshot's own header ends at the second line of dashes.
     let transcript = snapshot.splitn(3, "---\n").nth(2).unwrap();
     let screen = format!("\x1b[1m$ cargo xtask run {LESSON}\x1b[0m\n{transcript}");
     let picture = anstyle_svg::Term::new().render_svg(&screen);
-    let path = folder.join("run.svg");
+    let path = directory.join("run.svg");
     if std::env::var_os("UPDATE_PICTURE").is_some() {
         fs::write(&path, &picture).unwrap();
     }

@@ -73,7 +73,7 @@ fn a_tidy_plan_leaves_nothing_to_the_next() {
     let mut started = start_with_lesson("6.12");
     let cgroup = "mkdir /sys/fs/cgroup/x && rmdir /sys/fs/cgroup/x";
     let instance = "mkdir /sys/kernel/tracing/instances/x && rmdir /sys/kernel/tracing/instances/x";
-    let files = "for folder in /root /run /tmp /var; do echo x > $folder/x && mkdir $folder/y; done; \
+    let files = "for directory in /root /run /tmp /var; do echo x > $directory/x && mkdir $directory/y; done; \
                  mount -t tmpfs none /tmp/y && echo x > /tmp/y/x; sleep 1000 &";
     let steps = vec![
         lesson("aya"),
@@ -93,7 +93,7 @@ fn a_tidy_plan_leaves_nothing_to_the_next() {
         "find /root /run /tmp /var -mindepth 1; grep -c ' /tmp/y ' /proc/mounts; pidof sleep; true";
     let steps = vec![shell(look), lesson("aya")];
     let (report, printed) = run_steps(&mut started, steps);
-    assert_eq!(printed[0], "0\n", "the folders should be fresh");
+    assert_eq!(printed[0], "0\n", "the directories should be fresh");
     assert!(printed[1].contains(WORKED), "{}", printed[1]);
     assert_eq!(report.left_behind, [""; 0]);
 }
@@ -487,11 +487,11 @@ impl OwnKernel {
     fn all_files(&self) -> Vec<PathBuf> {
         let name = self.directory.path().file_name().unwrap();
         let mark = format!("{}-vmlinux-", name.to_str().unwrap());
-        let folder = fs::read_dir(workspace::own_cache().join("snapshots"))
+        let directory = fs::read_dir(workspace::own_cache().join("snapshots"))
             .into_iter()
             .flatten()
             .flatten();
-        folder
+        directory
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(&mark))
             .map(|entry| entry.path())
             .collect()
@@ -575,7 +575,7 @@ const FAULTS: [Fault; 9] = [
         "by others",
     ),
     ("of another user", give_away, "by others"),
-    ("a folder", replace_by_folder, "is not a file"),
+    ("a directory", replace_by_directory, "is not a file"),
     ("a pipe", replace_by_pipe, "is not a file"),
     (
         "with one bit flipped",
@@ -607,7 +607,7 @@ fn give_away(path: &Path) {
     }
 }
 
-fn replace_by_folder(path: &Path) {
+fn replace_by_directory(path: &Path) {
     fs::remove_file(path).unwrap();
     fs::create_dir_all(path.join("with/something/in/it")).unwrap();
 }
@@ -734,7 +734,7 @@ fn what_cannot_be_cleared_away_costs_a_boot_and_is_told() {
             .status();
         done.is_ok_and(|status| status.success())
     };
-    // Not even root can remove a folder that something is mounted on; others cannot set it up.
+    // Not even root can remove a directory that something is mounted on; others cannot set it up.
     if !mount(&["mount", "-t", "tmpfs", "none"]) {
         let what = "a snapshot's place that cannot be cleared";
         return skip(what, "only root can mount something there");

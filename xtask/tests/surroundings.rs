@@ -234,7 +234,7 @@ fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
         stderr(&built)
     );
     for lesson in catalog::read_lessons().unwrap() {
-        let manifest = lesson.folder.join("ebpf/Cargo.toml");
+        let manifest = lesson.directory.join("ebpf/Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
         assert!(
             text.contains("build = \"../../common/kernel_only.rs\""),

@@ -65,7 +65,7 @@ fn transcript(
 
 fn compare(lesson: &Lesson, kernel: &str, aya: &str, libbpf: &str) {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(lesson.folder.join("tests/snapshots"));
+    settings.set_snapshot_path(lesson.directory.join("tests/snapshots"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     for (pattern, constant) in &lesson.about.volatile {
@@ -104,7 +104,7 @@ fn every_snapshot_is_used() {
             .iter()
             .map(|kernel| format!("{}.snap", snapshot_name(&lesson, kernel)))
             .collect();
-        let present: BTreeSet<_> = std::fs::read_dir(lesson.folder.join("tests/snapshots"))
+        let present: BTreeSet<_> = std::fs::read_dir(lesson.directory.join("tests/snapshots"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();

@@ -62,10 +62,10 @@ impl Objects {
     }
 }
 
-/// Runs verify in that folder: exit code, verdicts, standard error.
-fn verify(folder: &Path, arguments: &[&str]) -> (i32, Vec<Value>, String) {
+/// Runs verify in that directory: exit code, verdicts, standard error.
+fn verify(directory: &Path, arguments: &[&str]) -> (i32, Vec<Value>, String) {
     let mut run = Run::new(&[&["verify", "--json"], arguments].concat());
-    let output = run.command.current_dir(folder).output().unwrap();
+    let output = run.command.current_dir(directory).output().unwrap();
     assert_eq!(run.left_behind(), [""; 0]);
     let verdicts = stdout(&output)
         .lines()
@@ -234,7 +234,7 @@ fn bad_objects_do_not_hide_the_good_ones() {
     );
     std::fs::create_dir(objects.path("rust")).unwrap();
     objects.take("rejected.o", "map-value-or-null-fail.c.o");
-    // The same name as another, in another folder.
+    // The same name as another, in another directory.
     objects.take("rust/rejected.o", "map-value-or-null-fail.rust.o");
 
     objects.take("panic.o", "no-exit-last-insn-fail.rust.o");

@@ -158,8 +158,11 @@ mod tests {
 
     /// Types that clang made, so that the numbers below can be counted by hand.
     fn compiled() -> Kernel {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let (source, object) = (folder.path().join("types.c"), folder.path().join("types.o"));
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let (source, object) = (
+            directory.path().join("types.c"),
+            directory.path().join("types.o"),
+        );
         fs::write(&source, SOURCE).expect("the source can be written");
         let clang = env::var_os("CLANG").unwrap_or_else(|| "clang".into());
         let mut command = Command::new(clang);

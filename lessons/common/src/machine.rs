@@ -58,18 +58,18 @@ impl Need {
         match self {
             Self::Root => NotReady::new("cannot load an eBPF program: only root may do that here")
                 .help("sudo, with the same command"),
-            Self::Btf => {
-                NotReady::new("cannot find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)")
-            }
+            Self::Btf => NotReady::new(
+                "cannot find the kernel's types: it has no BTF (CONFIG_DEBUG_INFO_BTF)",
+            ),
             Self::Kprobes => NotReady::new(
                 "cannot attach a kprobe: this kernel was built without them (CONFIG_KPROBE_EVENTS)",
             ),
             Self::Tracefs => NotReady::new("cannot look into tracefs: it is not mounted")
                 .help("mount -t tracefs tracefs /sys/kernel/tracing"),
-            Self::Jit => {
-                NotReady::new("cannot attach to a kernel function: the JIT compiler for eBPF is off")
-                    .help("sysctl net.core.bpf_jit_enable=1")
-            }
+            Self::Jit => NotReady::new(
+                "cannot attach to a kernel function: the JIT compiler for eBPF is off",
+            )
+            .help("sysctl net.core.bpf_jit_enable=1"),
         }
     }
 }
@@ -120,14 +120,14 @@ pub fn active_lsms() -> Result<Vec<String>, NotReady> {
 }
 
 fn active_lsms_in(slash: &Path) -> Result<Vec<String>, NotReady> {
-    let folder = slash.join(SECURITYFS);
-    match fs::read_to_string(folder.join("lsm")) {
+    let directory = slash.join(SECURITYFS);
+    match fs::read_to_string(directory.join("lsm")) {
         Ok(names) => Ok(names.trim().split(',').map(str::to_owned).collect()),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(NotReady::new(format!(
             "cannot read the active LSMs in /sys/kernel/security/lsm: {error}"
         ))),
-        // The kernel makes the empty folder itself, to be mounted on.
-        Err(_) if folder.exists() => Err(NotReady::new(
+        // The kernel makes the empty directory itself, to be mounted on.
+        Err(_) if directory.exists() => Err(NotReady::new(
             "cannot read the active LSMs: securityfs is not mounted at /sys/kernel/security",
         )
         .help("mount -t securityfs securityfs /sys/kernel/security")),
@@ -143,13 +143,13 @@ mod tests {
 
     use super::*;
 
-    /// A folder that looks like `/` of a machine with these files.
+    /// A directory that looks like `/` of a machine with these files.
     fn machine(files: &[(&str, &str)]) -> TempDir {
-        let slash = TempDir::new().expect("a temporary folder can be made");
+        let slash = TempDir::new().expect("a temporary directory can be made");
         for (path, text) in files {
             let path = slash.path().join(path);
-            fs::create_dir_all(path.parent().expect("a file has a folder"))
-                .expect("the folder can be made");
+            fs::create_dir_all(path.parent().expect("a file has a directory"))
+                .expect("the directory can be made");
             fs::write(path, text).expect("the file can be written");
         }
         slash
@@ -213,8 +213,8 @@ mod tests {
         let names = active_lsms_in(mounted.path()).expect("it is mounted");
         assert_eq!(names, ["lockdown", "capability", "bpf"]);
 
-        let unreadable = machine(&[("sys/kernel/security/lsm/is-a-folder", "")]);
-        let problem = active_lsms_in(unreadable.path()).expect_err("a folder cannot be read");
+        let unreadable = machine(&[("sys/kernel/security/lsm/is-a-directory", "")]);
+        let problem = active_lsms_in(unreadable.path()).expect_err("a directory cannot be read");
         assert!(
             problem.to_string().contains("lsm: Is a directory"),
             "{problem}"
@@ -224,7 +224,7 @@ mod tests {
         let problem = active_lsms_in(not_mounted.path()).expect_err("it is not mounted");
         assert!(problem.to_string().contains("not mounted"), "{problem}");
 
-        let without = active_lsms_in(machine(&[]).path()).expect_err("there is no such folder");
+        let without = active_lsms_in(machine(&[]).path()).expect_err("there is no such directory");
         assert!(
             without.to_string().contains("CONFIG_SECURITYFS"),
             "{without}"

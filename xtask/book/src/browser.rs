@@ -16,7 +16,7 @@ const TESTS: [&str; 2] = ["browser.test.mjs", "explorer.test.mjs"];
 pub fn test() -> Result<Exit> {
     needs::ensure_needs(&[&Browser])?;
     let book = render::build()?;
-    let folder = render::source().join("tests");
+    let directory = render::source().join("tests");
     let mut install = Command::new("npm");
     install
         .args([
@@ -26,7 +26,7 @@ pub fn test() -> Result<Exit> {
             "--no-fund",
             "--loglevel=error",
         ])
-        .current_dir(&folder);
+        .current_dir(&directory);
     if !succeeds(install)? {
         return Err(
             Problem::machine("npm could not install what the tests of the book need")
@@ -38,7 +38,7 @@ pub fn test() -> Result<Exit> {
     // One browser at a time, so that slow machines keep the limits.
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(TESTS);
-    node.current_dir(&folder).env("BOOK", book);
+    node.current_dir(&directory).env("BOOK", book);
     if let Some(browser) = requirements::browser::find_browser() {
         node.env("BROWSER", browser);
     }

@@ -46,12 +46,12 @@ fn report(faults: &[String]) -> Result<Exit> {
     )
 }
 
-fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+fn files(directory: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
+    let walk = WalkDir::new(directory).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.file_name() != "target") {
         let path = entry
-            .with_context(|| format!("cannot read {}", folder.display()))?
+            .with_context(|| format!("cannot read {}", directory.display()))?
             .into_path();
         if path.extension().is_some_and(|found| found == ending) {
             found.push(path);
@@ -61,14 +61,14 @@ fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
 }
 
 fn in_sources() -> Result<Vec<String>> {
-    let folder = render::source().join("src");
+    let directory = render::source().join("src");
     let summary =
-        fs::read_to_string(folder.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
+        fs::read_to_string(directory.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
     let (mut faults, mut ids, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     let (facts, mut texts) = (Facts::read()?, lessons()?);
-    for path in files(&folder, "md")? {
+    for path in files(&directory, "md")? {
         let name = path
-            .strip_prefix(&folder)
+            .strip_prefix(&directory)
             .unwrap_or(&path)
             .display()
             .to_string();
@@ -192,8 +192,8 @@ fn heading(line: &str, ids: &mut BTreeMap<String, usize>) -> Option<String> {
 fn unused_anchors(used: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut unused = Vec::new();
     for ending in ["rs", "c", "h", "toml"] {
-        for folder in ["lessons", "xtask"] {
-            for path in files(&workspace::root().join(folder), ending)? {
+        for directory in ["lessons", "xtask"] {
+            for path in files(&workspace::root().join(directory), ending)? {
                 let anchors = anchors(&path)?
                     .into_iter()
                     .filter(|anchor| !used.contains(anchor));
@@ -328,7 +328,7 @@ fn broken(page: &str, link: &str, pages: &BTreeMap<String, Page>, book: &Path) -
         .then(|| format!("{link}: {target} has no such place"))
 }
 
-/// Seen from the book's folder.
+/// Seen from the book's directory.
 fn resolved(page: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();
@@ -381,7 +381,7 @@ mod tests {
             ),
             ("a/b.html".to_owned(), page("<main></main>")),
         ]);
-        let check = |page, link| broken(page, link, &pages, Path::new("no-such-folder"));
+        let check = |page, link| broken(page, link, &pages, Path::new("no-such-directory"));
         for good in [
             "../index.html",
             "../index.html#top",

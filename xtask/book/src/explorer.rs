@@ -19,7 +19,7 @@ pub fn script() -> Result<String> {
     // No standard library comes with Rust for this target unless rustup can fetch it: it is built
     // from source.
     needs::ensure_needs(&[&RustSrc])?;
-    let folder = workspace::target_directory().join("explorer");
+    let directory = workspace::target_directory().join("explorer");
     let mut cargo = build::inner_cargo();
     cargo
         .args([
@@ -33,8 +33,8 @@ pub fn script() -> Result<String> {
             "--quiet",
         ])
         .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
-        .arg(&folder)
-        .env("CARGO_BUILD_BUILD_DIR", &folder)
+        .arg(&directory)
+        .env("CARGO_BUILD_BUILD_DIR", &directory)
         .env("RUSTC_BOOTSTRAP", "1");
     let (status, _) = Foreground::start(cargo)?.wait()?;
     if !status.success() {
@@ -44,7 +44,7 @@ pub fn script() -> Result<String> {
                 .into(),
         );
     }
-    let path = folder.join(TARGET).join("explorer/explorer.wasm");
+    let path = directory.join(TARGET).join("explorer/explorer.wasm");
     let wasm = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(format!(
         "window.VERIFIER_LOG_WASM = \"{}\";\n",

@@ -107,8 +107,8 @@ fn shortened(having: &[&str]) -> Option<String> {
 }
 
 fn recorded_kernels() -> Result<Vec<String>> {
-    let folder = workspace::root().join(FOLDER);
-    let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {FOLDER}"))?;
+    let directory = workspace::root().join(FOLDER);
+    let entries = fs::read_dir(&directory).with_context(|| format!("cannot list {FOLDER}"))?;
     let names = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok());

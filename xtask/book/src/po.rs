@@ -14,15 +14,15 @@ use crate::render;
 
 /// Directives stay what they are: code, logs and tables are the same in every language.
 pub fn extract() -> Result<Exit> {
-    let folder = workspace::target_directory().join("book-po");
+    let directory = workspace::target_directory().join("book-po");
     let mut book = render::load()?;
-    book.config.build.build_dir = folder.clone();
+    book.config.build.build_dir = directory.clone();
     book.config
         .set("output.xgettext.pot-file", "messages.pot")
         .map_err(|error| anyhow!("{error:#}"))?;
     book.with_preprocessor(GalleryPages(Rc::new(Gallery::read()?)));
     book.execute_build_process(&Xgettext {})
         .map_err(|error| anyhow!("{error:#}"))?;
-    screen::answer(format!("{}\n", folder.join("messages.pot").display()).as_bytes())?;
+    screen::answer(format!("{}\n", directory.join("messages.pot").display()).as_bytes())?;
     Ok(Exit::Done)
 }

@@ -45,15 +45,15 @@ impl Recorded {
     }
 
     pub fn read() -> Result<Self> {
-        let folder = entry::find_gallery_lesson()?.folder.join("logs");
-        let folder = folder
+        let directory = entry::find_gallery_lesson()?.directory.join("logs");
+        let directory = directory
             .strip_prefix(workspace::root())
-            .unwrap_or(&folder)
+            .unwrap_or(&directory)
             .display()
             .to_string();
         let mut said = BTreeMap::new();
         for kernel in MATRIX.into_iter().chain(["build"]) {
-            let text = capture::body(&format!("{folder}/{kernel}.snap"))?;
+            let text = capture::body(&format!("{directory}/{kernel}.snap"))?;
             for (heading, words) in sections(&text) {
                 let mut parts = heading.split(" · ").map(str::to_owned);
                 let (Some(entry), Some(language), Some(twin)) =

@@ -18,20 +18,20 @@ pub fn source() -> PathBuf {
     workspace::root().join("book")
 }
 
-/// Builds it; returns its folder.
+/// Builds it; returns its directory.
 pub fn build() -> Result<PathBuf> {
     let explorer = explorer::script()?;
-    let folder = workspace::target_directory().join("book");
+    let directory = workspace::target_directory().join("book");
     let mut book = load()?;
-    book.config.build.build_dir = folder.clone();
+    book.config.build.build_dir = directory.clone();
     let gallery = Rc::new(Gallery::read()?);
     let facts = Facts::read()?;
     book.with_preprocessor(GalleryPages(Rc::clone(&gallery)))
         .with_preprocessor(Directives { gallery, facts });
     book.build().map_err(|error| anyhow!("{error:#}"))?;
-    let script = folder.join("verifier-log.js");
+    let script = directory.join("verifier-log.js");
     fs::write(&script, explorer).with_context(|| format!("cannot write {}", script.display()))?;
-    Ok(folder)
+    Ok(directory)
 }
 
 /// The pages as they were written.

@@ -68,11 +68,11 @@ fn saves() -> Result<(RecommendedWatcher, Receiver<()>)> {
             }
         })
         .context("cannot watch files")?;
-    for folder in WATCHED {
-        let folder = workspace::root().join(folder);
+    for directory in WATCHED {
+        let directory = workspace::root().join(directory);
         watcher
-            .watch(&folder, RecursiveMode::Recursive)
-            .with_context(|| format!("cannot watch {}", folder.display()))?;
+            .watch(&directory, RecursiveMode::Recursive)
+            .with_context(|| format!("cannot watch {}", directory.display()))?;
     }
     Ok((watcher, receiver))
 }
@@ -176,13 +176,13 @@ mod tests {
 
     #[test]
     fn no_address_leads_out_of_the_book() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("a b.html"), "").unwrap();
-        fs::create_dir(folder.path().join("lessons")).unwrap();
-        fs::write(folder.path().join("lessons/index.html"), "").unwrap();
-        assert!(file("/a%20b.html?x#y", folder.path()).is_some());
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a b.html"), "").unwrap();
+        fs::create_dir(directory.path().join("lessons")).unwrap();
+        fs::write(directory.path().join("lessons/index.html"), "").unwrap();
+        assert!(file("/a%20b.html?x#y", directory.path()).is_some());
         assert!(
-            file("/lessons/", folder.path())
+            file("/lessons/", directory.path())
                 .unwrap()
                 .ends_with("lessons/index.html")
         );
@@ -192,7 +192,7 @@ mod tests {
             "/lessons/../../x",
             "/missing.html",
         ] {
-            assert_eq!(file(outside, folder.path()), None, "{outside}");
+            assert_eq!(file(outside, directory.path()), None, "{outside}");
         }
     }
 }

@@ -100,7 +100,7 @@ struct Cost {
 /// `{{#bench 04}}`, from the lesson's `bench.jsonl`.
 pub fn bench(number: &str) -> Result<String> {
     let lesson = lesson(number)?;
-    let path = lesson.folder.join("bench.jsonl");
+    let path = lesson.directory.join("bench.jsonl");
     let text = fs::read_to_string(&path).with_context(|| {
         format!(
             "cannot read {0}: cargo xtask bench {number} --json > {0}",

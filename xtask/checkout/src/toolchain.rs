@@ -118,7 +118,7 @@ pub fn version(sysroot: &Path) -> Option<String> {
 
 /// The LLVM that rustc itself uses: (name to link with, file).
 pub fn own_llvm(sysroot: &Path) -> Option<(String, PathBuf)> {
-    let folder = sysroot.join("lib");
+    let directory = sysroot.join("lib");
     let name = |path: &Path| {
         path.file_name()?
             .to_str()?
@@ -126,7 +126,11 @@ pub fn own_llvm(sysroot: &Path) -> Option<(String, PathBuf)> {
             .strip_suffix(".so")
             .map(str::to_owned)
     };
-    let entries = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
+    let entries = directory
+        .read_dir()
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path());
     entries
         .filter_map(|path| Some((name(&path)?, path)))
         .find(|(name, _)| name.starts_with("LLVM-"))

@@ -21,7 +21,7 @@ pub struct Lesson {
     pub number: String,
     /// `hello-kprobe`: the package, and the program.
     pub name: String,
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub about: LessonAbout,
 }
 
@@ -103,17 +103,17 @@ impl Lesson {
             || name.parse() == self.number.parse::<u32>()
     }
 
-    fn read(folder: PathBuf) -> Result<Self> {
-        let path = folder.join("Cargo.toml");
+    fn read(directory: PathBuf) -> Result<Self> {
+        let path = directory.join("Cargo.toml");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let manifest: Manifest = toml::from_str(&text)
             .with_context(|| format!("cannot understand {}", path.display()))?;
-        let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let (number, name) = folder_name.split_once('-').unwrap_or_default();
+        let directory_name = directory.file_name().unwrap_or_default().to_string_lossy();
+        let (number, name) = directory_name.split_once('-').unwrap_or_default();
         anyhow::ensure!(
             name == manifest.package.name,
-            "{}: the package is called '{}', the folder wants '{name}'",
+            "{}: the package is called '{}', the directory wants '{name}'",
             path.display(),
             manifest.package.name
         );
@@ -121,7 +121,7 @@ impl Lesson {
             number: number.to_owned(),
             name: name.to_owned(),
             about: manifest.package.metadata.lesson,
-            folder,
+            directory,
         })
     }
 }
@@ -131,24 +131,24 @@ pub fn read_lessons() -> Result<Vec<Lesson>> {
     read_lessons_in(&workspace::root().join("lessons"))
 }
 
-fn read_lessons_in(folder: &Path) -> Result<Vec<Lesson>> {
+fn read_lessons_in(directory: &Path) -> Result<Vec<Lesson>> {
     let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut folders = Vec::new();
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut directories = Vec::new();
     for entry in entries {
         let path = entry
-            .with_context(|| format!("cannot read {}", folder.display()))?
+            .with_context(|| format!("cannot read {}", directory.display()))?
             .path();
         // What has no number is a crate that lessons share.
         let numbered = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
         if numbered && path.join("Cargo.toml").exists() {
-            folders.push(path);
+            directories.push(path);
         }
     }
-    folders.sort();
-    folders.into_iter().map(Lesson::read).collect()
+    directories.sort();
+    directories.into_iter().map(Lesson::read).collect()
 }
 
 /// The lesson that `name` means, in any of its forms: `1`, `01`, `hello-kprobe`, `01-hello-kprobe`.
@@ -192,12 +192,12 @@ mod tests {
         }
     }
 
-    /// Lessons of a course that has one crate, in this folder.
-    fn lessons_of_one(folder: &str) -> Result<Vec<Lesson>> {
+    /// Lessons of a course that has one crate, in this directory.
+    fn lessons_of_one(directory: &str) -> Result<Vec<Lesson>> {
         let course = tempfile::tempdir().unwrap();
-        fs::create_dir(course.path().join(folder)).unwrap();
+        fs::create_dir(course.path().join(directory)).unwrap();
         let manifest = "[package]\nname = 'new'\n[package.metadata]\n";
-        fs::write(course.path().join(folder).join("Cargo.toml"), manifest).unwrap();
+        fs::write(course.path().join(directory).join("Cargo.toml"), manifest).unwrap();
         read_lessons_in(course.path())
     }
 

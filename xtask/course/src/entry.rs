@@ -1,4 +1,4 @@
-//! The gallery's entries: a folder each in lesson 07, with two programs in each language and
+//! The gallery's entries: a directory each in lesson 07, with two programs in each language and
 //! `entry.toml`.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ const LESSON: &str = "verifier-pitfalls";
 #[derive(Debug)]
 pub struct Entry {
     pub name: String,
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub about: EntryAbout,
 }
 
@@ -141,7 +141,7 @@ impl Entry {
     }
 
     pub fn source(&self, twin: Twin, language: Language) -> PathBuf {
-        self.folder
+        self.directory
             .join(format!("{}.{}", twin.name(), language.extension()))
     }
 
@@ -210,9 +210,9 @@ impl Entry {
 /// All entries: those with a rank in its order, then the others by name.
 pub fn read_entries() -> Result<Vec<Entry>> {
     let lesson = find_gallery_lesson()?;
-    let folder = lesson.folder.join("entries");
+    let directory = lesson.directory.join("entries");
     let found =
-        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut entries = found
         .map(|found| read(found?.path()))
         .collect::<Result<Vec<_>>>()?;
@@ -240,20 +240,20 @@ pub fn find_entry<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Pro
     Err(problem.help("all entries: cargo xtask gallery"))
 }
 
-fn read(folder: PathBuf) -> Result<Entry> {
-    let name = folder
+fn read(directory: PathBuf) -> Result<Entry> {
+    let name = directory
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let path = folder.join("entry.toml");
+    let path = directory.join("entry.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let about: EntryAbout =
         toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
     let entry = Entry {
         name,
-        folder,
+        directory,
         about,
     };
     check(&entry).with_context(|| format!("{} is wrong", path.display()))?;

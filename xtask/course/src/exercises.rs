@@ -1,4 +1,4 @@
-//! The exercises, as their folders describe them.
+//! The exercises, as their directories describe them.
 //!
 //! ```text
 //!   lessons/03-tracepoint/exercises/count-by-comm/
@@ -26,7 +26,7 @@ use crate::catalog::{self, Lesson, Place};
 pub struct Exercise {
     /// `03/count-by-comm`
     pub name: String,
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub about: ExerciseAbout,
 }
 
@@ -84,8 +84,8 @@ pub enum Variant {
 }
 
 impl Exercise {
-    fn read(lesson: &Lesson, folder: PathBuf) -> Result<Self> {
-        let path = folder.join("exercise.toml");
+    fn read(lesson: &Lesson, directory: PathBuf) -> Result<Self> {
+        let path = directory.join("exercise.toml");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let about: ExerciseAbout = toml::from_str(&text)
@@ -104,11 +104,11 @@ impl Exercise {
         let name = format!(
             "{}/{}",
             lesson.number,
-            folder.file_name().unwrap_or_default().to_string_lossy()
+            directory.file_name().unwrap_or_default().to_string_lossy()
         );
         Ok(Self {
             name,
-            folder,
+            directory,
             about,
         })
     }
@@ -148,13 +148,13 @@ impl Exercise {
             (Place::Kernel, Implementation::Libbpf) => "main.bpf.c",
             (Place::Here, Implementation::Libbpf) => "main.c",
         };
-        let folder = match (variant, implementation) {
+        let directory = match (variant, implementation) {
             (Variant::Answer, Implementation::Aya) => "aya/src",
             (Variant::Answer, Implementation::Libbpf) => "libbpf",
             (Variant::Starter, _) => "starter",
             (Variant::Solution, _) => "solution",
         };
-        self.folder.join(folder).join(file)
+        self.directory.join(directory).join(file)
     }
 
     /// Whether the learner has begun: the answer is not the starter any more. An answer that has
@@ -193,9 +193,9 @@ impl Exercise {
 pub fn read_exercises() -> Result<Vec<Exercise>> {
     let mut exercises = Vec::new();
     for lesson in catalog::read_lessons()? {
-        let mut of_lesson = folders(&lesson.folder.join("exercises"))?
+        let mut of_lesson = directories(&lesson.directory.join("exercises"))?
             .into_iter()
-            .map(|folder| Exercise::read(&lesson, folder))
+            .map(|directory| Exercise::read(&lesson, directory))
             .collect::<Result<Vec<_>>>()?;
         of_lesson.sort_by_key(|exercise| exercise.about.order);
         exercises.extend(of_lesson);
@@ -204,12 +204,12 @@ pub fn read_exercises() -> Result<Vec<Exercise>> {
 }
 
 /// A lesson may have none.
-fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.exists() {
+fn directories(directory: &Path) -> Result<Vec<PathBuf>> {
+    if !directory.exists() {
         return Ok(Vec::new());
     }
     let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let paths = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()?;
@@ -301,7 +301,7 @@ mod tests {
                     assert!(source.is_file(), "{}", source.display());
                 }
             }
-            let text = fs::read_to_string(exercise.folder.join("README.md")).unwrap();
+            let text = fs::read_to_string(exercise.directory.join("README.md")).unwrap();
             assert!(
                 text.starts_with(&format!("# {}\n", exercise.about.title)),
                 "{}",

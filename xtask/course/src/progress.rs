@@ -23,7 +23,7 @@ use crate::exercises::Exercise;
 
 const FILE: &str = ".progress";
 
-/// Another folder for it, such as one that survives a fresh clone.
+/// Another directory for it, such as one that survives a fresh clone.
 const FOLDER: &str = "XTASK_PROGRESS";
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -54,17 +54,17 @@ impl Progress {
 
     /// Changes it, while no other xtask does.
     pub fn change(how: impl FnOnce(&mut Self)) -> Result<()> {
-        Self::change_at(&folder(), how)
+        Self::change_at(&directory(), how)
     }
 
-    fn change_at(folder: &Path, how: impl FnOnce(&mut Self)) -> Result<()> {
-        let path = folder.join(FILE);
+    fn change_at(directory: &Path, how: impl FnOnce(&mut Self)) -> Result<()> {
+        let path = directory.join(FILE);
         let cannot = |error: std::io::Error| {
             Problem::machine(format!("cannot write {}: {error}", path.display()))
                 .help("nothing is lost: cargo xtask check --all makes it anew")
         };
-        // The folder itself is the lock: a file that is renamed cannot be one.
-        let lock = File::open(folder).map_err(cannot)?;
+        // The directory itself is the lock: a file that is renamed cannot be one.
+        let lock = File::open(directory).map_err(cannot)?;
         lock.lock().map_err(cannot)?;
         let mut progress = Self::read_from(&path)?;
         let before = progress.clone();
@@ -74,7 +74,7 @@ impl Progress {
         }
         let mut file = tempfile::Builder::new()
             .prefix(FILE)
-            .tempfile_in(folder)
+            .tempfile_in(directory)
             .map_err(cannot)?;
         file.write_all(progress.to_text().as_bytes())
             .map_err(cannot)?;
@@ -163,10 +163,10 @@ impl Progress {
 
 /// The file, for those who ask where it is.
 pub fn progress_file() -> PathBuf {
-    folder().join(FILE)
+    directory().join(FILE)
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     std::env::var_os(FOLDER)
         .filter(|it| !it.is_empty())
         .map_or_else(|| workspace::root().to_owned(), PathBuf::from)
@@ -184,8 +184,8 @@ mod tests {
 
     #[test]
     fn damage_costs_a_line_and_no_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
         fs::write(&path, b"done 01/a aya\n\xff\xfe\0\nhints 01/a many\n").unwrap();
         let progress = Progress::read_from(&path).unwrap();
         assert_eq!(
@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn changes_of_several_at_once_are_all_kept() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mark = |number: usize| {
-            Progress::change_at(folder.path(), |progress| {
+            Progress::change_at(directory.path(), |progress| {
                 progress.hints.insert(format!("01/{number}"), number);
             })
         };
@@ -212,14 +212,14 @@ mod tests {
                 .for_each(drop);
         });
         assert_eq!(
-            Progress::read_from(&folder.path().join(FILE))
+            Progress::read_from(&directory.path().join(FILE))
                 .unwrap()
                 .hints
                 .len(),
             8
         );
         assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
+            fs::read_dir(directory.path()).unwrap().count(),
             1,
             "nothing else is left"
         );

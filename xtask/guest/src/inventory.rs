@@ -24,7 +24,7 @@ const OBJECTS: [(&str, Command); 4] = [
     ("link", Command::NextLink),
 ];
 
-/// Folders whose entries are things of the kernel's.
+/// Directories whose entries are things of the kernel's.
 const FOLDERS: [(&str, &str); 4] = [
     ("pinned object", "/sys/fs/bpf"),
     ("trace instance", "/sys/kernel/tracing/instances"),
@@ -129,8 +129,8 @@ fn state(settings: &Settings) -> Result<State> {
             .into_iter()
             .for_each(|id| add(format!("{kind} {id}")));
     }
-    for (kind, folder) in FOLDERS {
-        names_in(folder)?
+    for (kind, directory) in FOLDERS {
+        names_in(directory)?
             .into_iter()
             .for_each(|name| add(format!("{kind} {name}")));
     }
@@ -144,7 +144,7 @@ fn state(settings: &Settings) -> Result<State> {
     Ok(state)
 }
 
-/// One more of this name: a second mount on a folder is seen.
+/// One more of this name: a second mount on a directory is seen.
 fn count(state: &mut State, name: String) {
     let times = state
         .get(&name)
@@ -153,11 +153,11 @@ fn count(state: &mut State, name: String) {
     state.insert(name, (times + 1).to_string());
 }
 
-fn names_in(folder: &str) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
+fn names_in(directory: &str) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {folder}")),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {directory}")),
     };
     entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))

@@ -8,7 +8,7 @@
 //!   entropy     random numbers of its own, after a boot or a resume
 //!   clock       the host's time of day, before each plan
 //!   shared      the memory that the host writes programs into
-//!   programs    the root that steps run in: read-only, with fresh folders for each plan
+//!   programs    the root that steps run in: read-only, with fresh directories for each plan
 //!   step        one program with its limits
 //!   observer    which eBPF programs a step loads, and what they cost
 //!   bpf         bpf(2), as far as init itself uses it
@@ -46,7 +46,7 @@ use crate::clock::Clock;
 use crate::inventory::Inventory;
 use crate::kernel_log::KernelLog;
 use crate::observer::Observer;
-use crate::programs::FreshFolders;
+use crate::programs::FreshDirectories;
 
 fn main() {
     if std::process::id() != 1 {
@@ -124,7 +124,7 @@ fn run(
     kernel_log: &mut KernelLog,
     before: &Inventory,
 ) -> Result<()> {
-    let folders = FreshFolders::mount()?;
+    let directories = FreshDirectories::mount()?;
     let clock = Clock::read();
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send(&News::Started(index))?;
@@ -143,7 +143,7 @@ fn run(
             micros,
         })?;
     }
-    folders.unmount()?;
+    directories.unmount()?;
     let mut left_behind = before.differences()?;
     left_behind.extend(Clock::read().change_since(clock));
     if !left_behind.is_empty() {

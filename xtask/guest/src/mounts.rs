@@ -48,7 +48,7 @@ pub fn mount_all() -> Result<()> {
         optional,
     } in MOUNTS
     {
-        // The folders inside /sys are the kernel's; creating them fails, and they exist where they
+        // The directories inside /sys are the kernel's; creating them fails, and they exist where they
         // can be used.
         if let Err(error) = std::fs::create_dir_all(target)
             && !optional

@@ -1,5 +1,5 @@
 //! The root that steps run in: the programs of this run, on a file system of their own that no step
-//! can change, with fresh folders for what a plan writes. What a plan writes goes when its folders
+//! can change, with fresh directories for what a plan writes. What a plan writes goes when its directories
 //! go.
 
 use std::ffi::{CStr, OsStr};
@@ -70,12 +70,13 @@ fn replace(archive: &[u8]) -> Result<()> {
     .or_else(|_| mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None))
     .with_context(|| format!("cannot mount {ROOT}"))?;
     unpack_archive(archive)?;
-    for folder in BOUND.iter().chain(&FRESH) {
-        fs::create_dir_all(inside(folder)).with_context(|| format!("cannot create {folder}"))?;
+    for directory in BOUND.iter().chain(&FRESH) {
+        fs::create_dir_all(inside(directory))
+            .with_context(|| format!("cannot create {directory}"))?;
     }
-    for folder in BOUND {
-        mount_bind_recursive(Path::new("/").join(folder), inside(folder))
-            .with_context(|| format!("cannot bind {folder}"))?;
+    for directory in BOUND {
+        mount_bind_recursive(Path::new("/").join(directory), inside(directory))
+            .with_context(|| format!("cannot bind {directory}"))?;
     }
     protect()
 }
@@ -97,23 +98,29 @@ pub fn enter(command: &mut Command) {
     }
 }
 
-/// The folders that one plan may write to.
-pub struct FreshFolders;
+/// The directories that one plan may write to.
+pub struct FreshDirectories;
 
-impl FreshFolders {
+impl FreshDirectories {
     pub fn mount() -> Result<Self> {
-        for folder in FRESH {
-            mount("tmpfs", inside(folder), "tmpfs", MountFlags::empty(), None)
-                .with_context(|| format!("cannot mount {folder}"))?;
+        for directory in FRESH {
+            mount(
+                "tmpfs",
+                inside(directory),
+                "tmpfs",
+                MountFlags::empty(),
+                None,
+            )
+            .with_context(|| format!("cannot mount {directory}"))?;
         }
         Ok(Self)
     }
 
     /// Takes them away with all that is in them, mounts included.
     pub fn unmount(self) -> Result<()> {
-        for folder in FRESH {
-            unmount(inside(folder), UnmountFlags::DETACH)
-                .with_context(|| format!("cannot unmount {folder}"))?;
+        for directory in FRESH {
+            unmount(inside(directory), UnmountFlags::DETACH)
+                .with_context(|| format!("cannot unmount {directory}"))?;
         }
         Ok(())
     }

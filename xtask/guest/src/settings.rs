@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SYSCTLS: &str = "/proc/sys";
 const TRACING: &str = "/sys/kernel/tracing";
 
-/// Folders of sysctls that are compared. Not `fs`: much of it are counters.
+/// Directories of sysctls that are compared. Not `fs`: much of it are counters.
 const FOLDERS: [&str; 3] = ["kernel", "net", "vm"];
 
 /// What is left out there, with all below it. Which change by themselves was found by comparing
@@ -57,8 +57,8 @@ pub struct Settings {
 impl Settings {
     pub fn find() -> Self {
         let mut files = Vec::new();
-        for folder in FOLDERS {
-            find_below(&Path::new(SYSCTLS).join(folder), &mut files);
+        for directory in FOLDERS {
+            find_below(&Path::new(SYSCTLS).join(directory), &mut files);
         }
         let switch = |name: &&str| (format!("tracing's {name}"), Path::new(TRACING).join(name));
         files.extend(SWITCHES.iter().map(switch));
@@ -73,9 +73,9 @@ impl Settings {
     }
 }
 
-fn find_below(folder: &Path, files: &mut Vec<(String, PathBuf)>) {
+fn find_below(directory: &Path, files: &mut Vec<(String, PathBuf)>) {
     // What cannot be listed cannot be compared.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let Some(name) = name(&path) else { continue };
         match entry.file_type() {

@@ -69,14 +69,14 @@ impl Drop for Shared {
 fn find() -> Result<Option<PathBuf>> {
     let entries = fs::read_dir(DEVICES).with_context(|| format!("cannot read {DEVICES}"))?;
     for entry in entries {
-        let folder = entry?.path();
-        if is(&folder, "vendor", VENDOR) && is(&folder, "device", DEVICE) {
-            return Ok(Some(folder));
+        let directory = entry?.path();
+        if is(&directory, "vendor", VENDOR) && is(&directory, "device", DEVICE) {
+            return Ok(Some(directory));
         }
     }
     Ok(None)
 }
 
-fn is(folder: &Path, name: &str, value: &str) -> bool {
-    fs::read_to_string(folder.join(name)).is_ok_and(|text| text.trim() == value)
+fn is(directory: &Path, name: &str, value: &str) -> bool {
+    fs::read_to_string(directory.join(name)).is_ok_and(|text| text.trim() == value)
 }

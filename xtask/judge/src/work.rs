@@ -178,8 +178,8 @@ pub fn remove_files(times: u64) -> Result<()> {
     Ok(())
 }
 
-/// Makes folders, and removes each.
-pub fn remove_folders(times: u64) -> Result<()> {
+/// Makes directories, and removes each.
+pub fn remove_directories(times: u64) -> Result<()> {
     for _ in 0..times {
         let path = Path::new("/tmp").join(name());
         fs::create_dir(&path).with_context(|| format!("make {}", path.display()))?;

@@ -85,7 +85,9 @@ fn release_of(path: &Path) -> Result<String> {
         _ => unreadable(error),
     })?;
     if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(Problem::usage(format!("{} is a folder, not a kernel", path.display())).into());
+        return Err(
+            Problem::usage(format!("{} is a directory, not a kernel", path.display())).into(),
+        );
     }
     let mut head = Vec::new();
     file.by_ref()

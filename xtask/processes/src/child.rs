@@ -34,7 +34,7 @@ pub fn end_with_us(command: &mut Command) {
 pub fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
+        .map(|directory| directory.join(program))
         .find(|file| is_executable(file))
 }
 

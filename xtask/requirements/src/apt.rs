@@ -22,7 +22,7 @@ const KEYRINGS: [&str; 2] = [
 const MIRROR: &str = "XTASK_MIRROR";
 const SECURITY_MIRROR: &str = "XTASK_SECURITY_MIRROR";
 
-/// In a suite's folder: its list was read in this set-up.
+/// In a suite's directory: its list was read in this set-up.
 const FETCHED: &str = "fetched";
 
 /// Lists from before this set-up are read again; only what changed is fetched.
@@ -56,7 +56,7 @@ impl Suite {
     /// Fetches the suite's package list; the next call in the same set-up finds it there (see
     /// `forget_lists`).
     pub fn open(site: &Site, name: &str) -> Result<Self> {
-        let root = site.folder().join("apt").join(name);
+        let root = site.directory().join("apt").join(name);
         let suite = Self {
             name: name.to_owned(),
             config: root.join("apt.conf"),
@@ -67,8 +67,8 @@ impl Suite {
         }
         let mirrors = Mirrors::find()?;
         let keyring = keyring(site)?;
-        for folder in ["lists/partial", "cache/archives/partial", "state"] {
-            site::make(&root.join(folder))?;
+        for directory in ["lists/partial", "cache/archives/partial", "state"] {
+            site::make(&root.join(directory))?;
         }
         let source = source_line(name, mirrors.of(name), &keyring);
         write(&root.join("sources.list"), &source)?;
@@ -120,12 +120,12 @@ impl Suite {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Downloads the packages and unpacks them over each other into `folder`.
+    /// Downloads the packages and unpacks them over each other into `directory`.
     pub fn unpack(
         &self,
         site: &Site,
         packages: &[Package],
-        folder: &Path,
+        directory: &Path,
         step: &Step,
     ) -> Result<()> {
         let downloads = site.downloads();
@@ -161,7 +161,7 @@ impl Suite {
         for package in packages {
             let file = downloaded(&downloads, &file_start(package))?;
             let mut extract = Command::new("dpkg-deb");
-            extract.arg("-x").arg(&file).arg(folder);
+            extract.arg("-x").arg(&file).arg(directory);
             step.progress(&format!("unpacking {}", package.name));
             command::run_to_success(
                 &mut extract,
@@ -321,18 +321,18 @@ fn keyring(site: &Site) -> Result<PathBuf> {
     if let Some(found) = KEYRINGS.iter().map(Path::new).find(|path| path.exists()) {
         return Ok(found.to_owned());
     }
-    let folder = site.stage("keyring")?;
+    let directory = site.stage("keyring")?;
     let mut download = Command::new("apt-get");
     download
         .args(["-q", "download", "debian-archive-keyring"])
-        .current_dir(&folder);
+        .current_dir(&directory);
     let what = "fetch the keys of Debian's archive (package debian-archive-keyring)";
     command::run_to_success(&mut download, what, &site.log("keyring"), || {})?;
     let mut extract = Command::new("dpkg-deb");
     extract
         .arg("-x")
-        .arg(downloaded(&folder, "debian-archive-keyring_")?)
-        .arg(&folder);
+        .arg(downloaded(&directory, "debian-archive-keyring_")?)
+        .arg(&directory);
     command::run_to_success(
         &mut extract,
         "unpack debian-archive-keyring",
@@ -341,7 +341,7 @@ fn keyring(site: &Site) -> Result<PathBuf> {
     )?;
     let found = KEYRINGS
         .iter()
-        .map(|path| folder.join(path.trim_start_matches('/')))
+        .map(|path| directory.join(path.trim_start_matches('/')))
         .find(|path| path.exists());
     found.context("debian-archive-keyring has no keyring in it")
 }
@@ -352,30 +352,30 @@ fn file_start(package: &Package) -> String {
 }
 
 /// A broken run may have left an older version in the downloads.
-fn drop_other_versions(folder: &Path, package: &Package) -> Result<()> {
+fn drop_other_versions(directory: &Path, package: &Package) -> Result<()> {
     let wanted = file_start(package);
-    let others = files_with(folder, &format!("{}_", package.name))?;
+    let others = files_with(directory, &format!("{}_", package.name))?;
     others
         .iter()
         .filter(|path| !starts_with(path, &wanted))
         .try_for_each(|path| site::remove(path))
 }
 
-fn downloaded(folder: &Path, start: &str) -> Result<PathBuf> {
-    let found = files_with(folder, start)?
+fn downloaded(directory: &Path, start: &str) -> Result<PathBuf> {
+    let found = files_with(directory, start)?
         .into_iter()
         .find(|path| path.extension() == Some("deb".as_ref()));
     found.with_context(|| {
         format!(
             "apt-get did not leave a package {start}*.deb in {}",
-            folder.display()
+            directory.display()
         )
     })
 }
 
-fn files_with(folder: &Path, start: &str) -> Result<Vec<PathBuf>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
+fn files_with(directory: &Path, start: &str) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory)
+        .with_context(|| format!("failed to list {}", directory.display()))?;
     Ok(entries
         .flatten()
         .map(|entry| entry.path())
@@ -466,24 +466,24 @@ mod tests {
     #[test]
     fn only_the_wanted_version_of_a_download_is_taken() {
         let directory = tempfile::tempdir().unwrap();
-        let folder = directory.path();
+        let directory = directory.path();
         let (old, new) = ("tool_1%3a1.9-1_amd64.deb", "tool_1%3a1.10-1_amd64.deb");
         for name in [old, new, "toolbox_3_amd64.deb"] {
-            fs::write(folder.join(name), "").unwrap();
+            fs::write(directory.join(name), "").unwrap();
         }
         let package = Package {
             name: "tool".to_owned(),
             version: "1:1.10-1".to_owned(),
             ..Package::default()
         };
-        drop_other_versions(folder, &package).unwrap();
-        assert!(!folder.join(old).exists() && folder.join("toolbox_3_amd64.deb").exists());
+        drop_other_versions(directory, &package).unwrap();
+        assert!(!directory.join(old).exists() && directory.join("toolbox_3_amd64.deb").exists());
         assert_eq!(
-            downloaded(folder, &file_start(&package)).unwrap(),
-            folder.join(new)
+            downloaded(directory, &file_start(&package)).unwrap(),
+            directory.join(new)
         );
-        fs::remove_file(folder.join(new)).unwrap();
-        assert!(downloaded(folder, &file_start(&package)).is_err());
+        fs::remove_file(directory.join(new)).unwrap();
+        assert!(downloaded(directory, &file_start(&package)).is_err());
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn circumstances(sysroot: &Path) -> String {
     format!("{}\n", sysroot.display())
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     workspace::cache().join(NAME)
 }
 
@@ -156,9 +156,12 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
         step.progress(&command::read_last_line(&log))
     })?;
     record::write(&staged)?;
-    site.publish(&staged, &folder())?;
-    step.line(&format!("built, {}", megabytes(record::bytes(&folder()))));
-    Ok(folder().join("bin").join(NAME))
+    site.publish(&staged, &directory())?;
+    step.line(&format!(
+        "built, {}",
+        megabytes(record::bytes(&directory()))
+    ));
+    Ok(directory().join("bin").join(NAME))
 }
 
 /// Cargo as if it had been started by hand, far from this checkout and its configuration.
@@ -184,12 +187,12 @@ fn cargo(sysroot: &Path) -> Command {
 
 /// Links with rustc's LLVM and finds it again at run time; the separator is cargo's for paths with
 /// spaces.
-fn flags(folder: &Path, llvm: &str) -> String {
-    let folder = folder.display();
+fn flags(directory: &Path, llvm: &str) -> String {
+    let directory = directory.display();
     [
-        format!("-L{folder}"),
+        format!("-L{directory}"),
         format!("-Clink-arg=-l{llvm}"),
-        format!("-Clink-arg=-Wl,-rpath,{folder}"),
+        format!("-Clink-arg=-Wl,-rpath,{directory}"),
     ]
     .join("\x1f")
 }
@@ -208,12 +211,12 @@ struct Probe {
 
 impl Probe {
     fn new(site: &Site, sysroot: &Path) -> Result<Self> {
-        let folder = site.stage("probe")?;
+        let directory = site.stage("probe")?;
         let probe = Self {
-            bitcode: folder.join("probe.bc"),
-            object: folder.join("probe.o"),
+            bitcode: directory.join("probe.bc"),
+            object: directory.join("probe.o"),
         };
-        let source = folder.join("probe.rs");
+        let source = directory.join("probe.rs");
         fs::write(&source, PROBE)
             .map_err(|error| fault::io(format!("write {}", source.display()), &error))?;
         let mut rustc = Command::new(sysroot.join("bin/rustc"));

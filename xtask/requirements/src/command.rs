@@ -77,9 +77,9 @@ pub fn run_to_success(
     Err(fault::explain(what, log).into())
 }
 
-/// The bytes of all files directly in `folder`: how far a download is.
-pub fn count_bytes(folder: &Path) -> u64 {
-    let Ok(entries) = folder.read_dir() else {
+/// The bytes of all files directly in `directory`: how far a download is.
+pub fn count_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = directory.read_dir() else {
         return 0;
     };
     let files = entries

@@ -58,10 +58,10 @@ impl Requirement for GuestTools {
     }
 }
 
-/// A folder laid out like a root: `bin/busybox`, `bin/bpftool`, `lib/bpftool/`.
+/// A directory laid out like a root: `bin/busybox`, `bin/bpftool`, `lib/bpftool/`.
 pub fn find_tools() -> Result<PathBuf> {
-    match record::glance(&folder()) {
-        State::Whole => Ok(folder().join("root")),
+    match record::glance(&directory()) {
+        State::Whole => Ok(directory().join("root")),
         State::Absent => Err(unusable("are not here yet").into()),
         State::Changed => Err(unusable("were changed or damaged after set-up").into()),
     }
@@ -72,19 +72,19 @@ fn unusable(why: &str) -> Problem {
 }
 
 pub fn is_there() -> bool {
-    record::glance(&folder()) == State::Whole
+    record::glance(&directory()) == State::Whole
 }
 
 pub fn is_whole() -> bool {
-    record::inspect(&folder()) == State::Whole
+    record::inspect(&directory()) == State::Whole
 }
 
 /// "busybox-static 1:1.37.0-6, bpftool 7.5.0": what was taken.
 pub fn read_tool_versions() -> Option<String> {
-    fs::read_to_string(folder().join("versions")).ok()
+    fs::read_to_string(directory().join("versions")).ok()
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     workspace::cache().join("tools")
 }
 
@@ -105,10 +105,10 @@ fn fetch_tools(site: &Site) -> Result<()> {
         .collect();
     write(&staged.join("versions"), &versions.join(", "))?;
     record::write(&staged)?;
-    site.publish(&staged, &folder())?;
+    site.publish(&staged, &directory())?;
     step.done(&format!(
         "in place, {}",
-        megabytes(record::bytes(&folder()))
+        megabytes(record::bytes(&directory()))
     ));
     Ok(())
 }
@@ -159,8 +159,8 @@ fn libraries(depends: &str) -> Vec<String> {
 }
 
 fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
-    for folder in ["bin", "lib/bpftool"] {
-        site::make(&root.join(folder))?;
+    for directory in ["bin", "lib/bpftool"] {
+        site::make(&root.join(directory))?;
     }
     let busybox = first(unpacked, &["usr/bin/busybox", "bin/busybox"])?;
     copy(&busybox, &root.join("bin/busybox"))?;
@@ -190,9 +190,10 @@ fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
 
 /// The libraries that the program's own loader would take, asked of that loader: (name, path).
 fn needed(unpacked: &Path, loader: &Path, program: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let folders =
+    let directories =
         ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| unpacked.join(path));
-    let search = std::env::join_paths(folders).context("failed to name the library folders")?;
+    let search =
+        std::env::join_paths(directories).context("failed to name the library directories")?;
     let mut command = Command::new(loader);
     command
         .arg("--inhibit-cache")
@@ -211,7 +212,7 @@ fn needed(unpacked: &Path, loader: &Path, program: &Path) -> Result<Vec<(String,
         .collect())
 }
 
-/// Lines like `libz.so.1 => /folder/libz.so.1 (0x00007f...)`.
+/// Lines like `libz.so.1 => /directory/libz.so.1 (0x00007f...)`.
 fn listed(text: &str) -> Vec<(String, PathBuf)> {
     let entry = |line: &str| {
         let (name, rest) = line.trim().split_once(" => ")?;

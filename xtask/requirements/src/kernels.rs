@@ -42,7 +42,7 @@ const KEPT: [&str; 16] = [
     "fs/netfs/",
     "fs/overlayfs/",
 ];
-/// Below `drivers/net/` stand the virtual devices; its folders are for hardware.
+/// Below `drivers/net/` stand the virtual devices; its directories are for hardware.
 const SHALLOW: &str = "drivers/net/";
 
 /// A kernel of the matrix, as Debian builds it.
@@ -105,18 +105,18 @@ struct InstalledKernel {
 }
 
 impl InstalledKernel {
-    fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("kernel.json");
+    fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("kernel.json");
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))
     }
 
     /// With the record of the whole directory, which this file is a part of.
-    fn write(&self, folder: &Path) -> Result<()> {
+    fn write(&self, directory: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
             .context("cannot write the kernel's version as JSON")?;
-        put(&folder.join("kernel.json"), text.as_bytes())?;
-        record::write(folder)
+        put(&directory.join("kernel.json"), text.as_bytes())?;
+        record::write(directory)
     }
 
     fn is(&self, locked: &LockedKernel) -> bool {
@@ -141,9 +141,9 @@ impl InstalledKernel {
 
 /// The kernel of that name from the cache; nothing is fetched.
 pub fn find_kernel(name: &str) -> Result<Kernel> {
-    let folder = folder(name);
-    let installed = match record::glance(&folder) {
-        State::Whole => InstalledKernel::read(&folder)?,
+    let directory = directory(name);
+    let installed = match record::glance(&directory) {
+        State::Whole => InstalledKernel::read(&directory)?,
         State::Absent => return Err(unusable(name, "is not here yet").into()),
         State::Changed => return Err(unusable(name, "was changed or damaged after set-up").into()),
     };
@@ -164,8 +164,8 @@ pub fn find_kernel(name: &str) -> Result<Kernel> {
     Ok(Kernel {
         name: name.to_owned(),
         origin,
-        image: folder.join(&installed.image),
-        modules: Some(folder.join("lib/modules").join(&installed.release)),
+        image: directory.join(&installed.image),
+        modules: Some(directory.join("lib/modules").join(&installed.release)),
         release: installed.release,
     })
 }
@@ -173,7 +173,7 @@ pub fn find_kernel(name: &str) -> Result<Kernel> {
 /// A sentence for every report about this kernel, if the one that is installed is not the locked
 /// one.
 pub fn deviation_from_lock(name: &str) -> Option<String> {
-    let installed = InstalledKernel::read(&folder(name)).ok()?;
+    let installed = InstalledKernel::read(&directory(name)).ok()?;
     let lock = KernelLock::read().ok()?;
     let deviation = installed.deviation(lock.find(name).ok()?)?;
     Some(format!(
@@ -186,20 +186,20 @@ fn unusable(name: &str, why: &str) -> Problem {
     Problem::machine(format!("kernel {name} {why}")).help("cargo xtask setup")
 }
 
-pub fn folder(name: &str) -> PathBuf {
+pub fn directory(name: &str) -> PathBuf {
     workspace::cache().join("kernels").join(name)
 }
 
 pub fn is_there(name: &str) -> bool {
-    record::glance(&folder(name)) == State::Whole && fits_lock(name)
+    record::glance(&directory(name)) == State::Whole && fits_lock(name)
 }
 
 pub fn is_whole(name: &str) -> bool {
-    record::inspect(&folder(name)) == State::Whole && fits_lock(name)
+    record::inspect(&directory(name)) == State::Whole && fits_lock(name)
 }
 
 fn fits_lock(name: &str) -> bool {
-    let (Ok(installed), Ok(lock)) = (InstalledKernel::read(&folder(name)), KernelLock::read())
+    let (Ok(installed), Ok(lock)) = (InstalledKernel::read(&directory(name)), KernelLock::read())
     else {
         return false;
     };
@@ -251,24 +251,24 @@ fn fetch_kernel(site: &Site, name: &str) -> Result<()> {
         instead_of,
     };
     installed.write(&staged)?;
-    site.publish(&staged, &folder(name))?;
-    let size = megabytes(record::bytes(&folder(name)));
+    site.publish(&staged, &directory(name))?;
+    let size = megabytes(record::bytes(&directory(name)));
     step.done(&format!("Linux {} in place, {size}", installed.release));
     Ok(())
 }
 
 /// Whether this very package is installed already, and only the lock has moved.
 fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) -> Result<bool> {
-    let folder = folder(name);
-    if record::inspect(&folder) != State::Whole {
+    let directory = directory(name);
+    if record::inspect(&directory) != State::Whole {
         return Ok(false);
     }
-    let mut installed = InstalledKernel::read(&folder)?;
+    let mut installed = InstalledKernel::read(&directory)?;
     if (&installed.package, &installed.version) != (&package.name, &package.version) {
         return Ok(false);
     }
     installed.instead_of.clone_from(instead_of);
-    installed.write(&folder)?;
+    installed.write(&directory)?;
     Ok(true)
 }
 
@@ -276,7 +276,7 @@ fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) ->
 /// line each.
 pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
     let site = &Site::enter(reporter)?;
-    apt::forget_lists(site.folder())?;
+    apt::forget_lists(site.directory())?;
     let mut lock = KernelLock::read()?;
     let mut moved = Vec::new();
     for locked in lock.kernels_mut() {
@@ -381,13 +381,13 @@ fn arrange(unpacked: &Path, staged: &Path, step: &Step) -> Result<(String, Strin
     Ok((release, name.to_owned()))
 }
 
-fn only_entry(folder: &Path) -> Result<String> {
-    let mut entries = fs::read_dir(folder)
-        .with_context(|| format!("failed to list {}", folder.display()))?
+fn only_entry(directory: &Path) -> Result<String> {
+    let mut entries = fs::read_dir(directory)
+        .with_context(|| format!("failed to list {}", directory.display()))?
         .flatten();
     let entry = entries
         .next()
-        .with_context(|| format!("{} is empty", folder.display()))?;
+        .with_context(|| format!("{} is empty", directory.display()))?;
     Ok(entry.file_name().to_string_lossy().into_owned())
 }
 
@@ -405,9 +405,9 @@ fn keep_modules(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn keep_below(root: &Path, below: &Path, to: &Path) -> Result<()> {
-    let folder = root.join(below);
-    for entry in fs::read_dir(&folder)
-        .with_context(|| format!("failed to list {}", folder.display()))?
+    let directory = root.join(below);
+    for entry in fs::read_dir(&directory)
+        .with_context(|| format!("failed to list {}", directory.display()))?
         .flatten()
     {
         let path = below.join(entry.file_name());
@@ -428,8 +428,8 @@ fn is_kept(path: &str) -> bool {
 }
 
 fn move_file(from: &Path, to: &Path) -> Result<()> {
-    if let Some(folder) = to.parent() {
-        site::make(folder)?;
+    if let Some(directory) = to.parent() {
+        site::make(directory)?;
     }
     fs::rename(from, to)
         .map_err(|error| fault::io(format!("move {}", from.display()), &error).into())

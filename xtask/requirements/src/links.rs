@@ -13,16 +13,16 @@ use processes::child;
 use crate::{fault, site};
 
 pub fn place(name: &str) -> PathBuf {
-    folder().join(name)
+    directory().join(name)
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     workspace::own_cache().join("bin")
 }
 
 /// Notes that a program was tried, and under which circumstances.
 pub fn note(name: &str, circumstances: &str) -> Result<()> {
-    site::make(&folder())?;
+    site::make(&directory())?;
     let path = note_place(name);
     std::fs::write(&path, circumstances)
         .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
@@ -39,7 +39,7 @@ pub fn noted(name: &str) -> Option<String> {
 }
 
 fn note_place(name: &str) -> PathBuf {
-    folder().join(format!("{name}.tried"))
+    directory().join(format!("{name}.tried"))
 }
 
 pub fn works(name: &str) -> bool {
@@ -48,26 +48,26 @@ pub fn works(name: &str) -> bool {
 
 /// Makes the link, or moves it, in one step.
 pub fn set(name: &str, target: &Path) -> Result<()> {
-    set_in(&folder(), name, |partial| symlink(target, partial))
+    set_in(&directory(), name, |partial| symlink(target, partial))
 }
 
 /// Puts a copy in the link's place: for a program in a cache, which may be removed, or be the
 /// original's of a copied checkout. Cargo's own builds would fail then until the next set-up.
 pub fn copy(name: &str, program: &Path) -> Result<()> {
-    copy_in(&folder(), name, program)
+    copy_in(&directory(), name, program)
 }
 
-fn copy_in(folder: &Path, name: &str, program: &Path) -> Result<()> {
-    set_in(folder, name, |partial| {
+fn copy_in(directory: &Path, name: &str, program: &Path) -> Result<()> {
+    set_in(directory, name, |partial| {
         std::fs::copy(program, partial).map(drop)
     })
 }
 
-fn set_in(folder: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
-    site::make(folder)?;
-    let partial = folder.join(format!(".{name}.partial"));
+fn set_in(directory: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    site::make(directory)?;
+    let partial = directory.join(format!(".{name}.partial"));
     site::remove(&partial)?;
-    let place = folder.join(name);
+    let place = directory.join(name);
     make(&partial)
         .and_then(|()| std::fs::rename(&partial, &place))
         .map_err(|error| fault::io(format!("create {}", place.display()), &error).into())

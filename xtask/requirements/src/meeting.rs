@@ -67,11 +67,11 @@ pub fn meet_whole(needs: &[Need], yes: bool, reporter: &'static dyn Reporter) ->
 }
 
 fn meet(site: Site, needs: &[Need], yes: bool) -> Result<()> {
-    apt::forget_lists(site.folder())?;
+    apt::forget_lists(site.directory())?;
     // The largest step decides: each gives its room back before the next begins, except for what it
     // keeps.
     let largest = needs.iter().map(|need| need.bytes()).max().unwrap_or(0);
-    space::need_space(site.folder(), largest)?;
+    space::need_space(site.directory(), largest)?;
     let parts: Vec<Part> = needs
         .iter()
         .flat_map(|need| need.parts())

@@ -47,7 +47,7 @@ const LIBRARY_FOLDERS: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "
 pub fn has_static_libc() -> bool {
     LIBRARY_FOLDERS
         .iter()
-        .any(|folder| Path::new(folder).join("libc.a").is_file())
+        .any(|directory| Path::new(directory).join("libc.a").is_file())
 }
 
 /// What the user wants to be taken, there or not.

@@ -1,4 +1,4 @@
-//! What a folder of the cache held when it was set up, so that a truncated or changed file is
+//! What a directory of the cache held when it was set up, so that a truncated or changed file is
 //! noticed: by size and time at each start, which costs next to nothing, and by checksum when there
 //! is doubt.
 
@@ -30,16 +30,16 @@ struct Line<'a> {
     path: &'a str,
 }
 
-/// Records every file below `folder`.
-pub fn write(folder: &Path) -> Result<()> {
+/// Records every file below `directory`.
+pub fn write(directory: &Path) -> Result<()> {
     let mut paths = Vec::new();
-    collect(folder, Path::new(""), &mut paths)?;
+    collect(directory, Path::new(""), &mut paths)?;
     paths.retain(|path| !is_record(path));
     paths.sort();
-    let sums = sums(folder, &paths)?;
+    let sums = sums(directory, &paths)?;
     let mut text = String::new();
     for (path, sum) in paths.iter().zip(sums) {
-        let data = fs::metadata(folder.join(path))
+        let data = fs::metadata(directory.join(path))
             .with_context(|| format!("failed to look at {}", path.display()))?;
         writeln!(
             text,
@@ -49,9 +49,9 @@ pub fn write(folder: &Path) -> Result<()> {
             path.display()
         )?;
     }
-    let place = folder.join(FILE);
+    let place = directory.join(FILE);
     // Two runs may renew the record of a copied cache at the same time.
-    let partial = folder.join(format!("{FILE}.{}", std::process::id()));
+    let partial = directory.join(format!("{FILE}.{}", std::process::id()));
     fs::write(&partial, text)
         .and_then(|()| fs::rename(&partial, &place))
         .map_err(|error| fault::io(format!("write {}", place.display()), &error).into())
@@ -59,8 +59,8 @@ pub fn write(folder: &Path) -> Result<()> {
 
 /// Looks at sizes and times only. A time that differs alone (a copied cache) is settled by the
 /// checksums.
-pub fn glance(folder: &Path) -> State {
-    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+pub fn glance(directory: &Path) -> State {
+    let Ok(text) = fs::read_to_string(directory.join(FILE)) else {
         return State::Absent;
     };
     let mut doubt = false;
@@ -68,7 +68,7 @@ pub fn glance(folder: &Path) -> State {
         let Some(line) = parse(line) else {
             return State::Changed;
         };
-        match fs::metadata(folder.join(line.path)) {
+        match fs::metadata(directory.join(line.path)) {
             Ok(data) if data.len() != line.size => return State::Changed,
             Ok(data) => doubt |= data.mtime() != line.modified,
             Err(_) => return State::Changed,
@@ -77,31 +77,31 @@ pub fn glance(folder: &Path) -> State {
     if !doubt {
         return State::Whole;
     }
-    let state = inspect(folder);
+    let state = inspect(directory);
     if state == State::Whole {
         // Spares the next start the checksums; a cache that cannot be written to still works.
-        let _ = write(folder);
+        let _ = write(directory);
     }
     state
 }
 
 /// Compares the checksum of every file.
-pub fn inspect(folder: &Path) -> State {
-    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+pub fn inspect(directory: &Path) -> State {
+    let Ok(text) = fs::read_to_string(directory.join(FILE)) else {
         return State::Absent;
     };
     let Some(lines) = text.lines().map(parse).collect::<Option<Vec<_>>>() else {
         return State::Changed;
     };
     let paths: Vec<PathBuf> = lines.iter().map(|line| PathBuf::from(line.path)).collect();
-    match sums(folder, &paths) {
+    match sums(directory, &paths) {
         Ok(sums) if sums.iter().zip(&lines).all(|(sum, line)| sum == line.sum) => State::Whole,
         _ => State::Changed,
     }
 }
 
-pub fn bytes(folder: &Path) -> u64 {
-    let text = fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+pub fn bytes(directory: &Path) -> u64 {
+    let text = fs::read_to_string(directory.join(FILE)).unwrap_or_default();
     text.lines().filter_map(parse).map(|line| line.size).sum()
 }
 
@@ -124,11 +124,11 @@ fn parse(line: &str) -> Option<Line<'_>> {
 }
 
 fn collect(root: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
-    let folder = root.join(below);
-    for entry in
-        fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))?
+    let directory = root.join(below);
+    for entry in fs::read_dir(&directory)
+        .with_context(|| format!("failed to list {}", directory.display()))?
     {
-        let entry = entry.with_context(|| format!("failed to list {}", folder.display()))?;
+        let entry = entry.with_context(|| format!("failed to list {}", directory.display()))?;
         let path = below.join(entry.file_name());
         if entry
             .file_type()
@@ -144,7 +144,7 @@ fn collect(root: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// One run of sha256sum for all files: optimised, everywhere, and nothing to compile.
-fn sums(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
+fn sums(directory: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
@@ -152,7 +152,7 @@ fn sums(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
     command
         .arg("--")
         .args(paths)
-        .current_dir(folder)
+        .current_dir(directory)
         .stdin(Stdio::null())
         .stderr(Stdio::null());
     child::end_with_us(&mut command);
@@ -162,7 +162,7 @@ fn sums(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
     ensure!(
         output.status.success(),
         "failed to read all files in {}",
-        folder.display()
+        directory.display()
     );
     let text = String::from_utf8_lossy(&output.stdout);
     let sums: Vec<String> = text

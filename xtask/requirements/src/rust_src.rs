@@ -99,11 +99,11 @@ fn from_rustup(site: &Site) -> Result<bool> {
 }
 
 fn may_write(sysroot: &Path) -> Result<()> {
-    let folder = place(sysroot);
-    site::make(&folder).map_err(|_| {
+    let directory = place(sysroot);
+    site::make(&directory).map_err(|_| {
         Problem::machine(format!(
             "rust-src is missing, and there is no right to write into {}",
-            folder.display()
+            directory.display()
         ))
         .help("ask whoever owns the toolchain to type: rustup component add rust-src")
         .help("or install a toolchain of your own with rustup, as https://rustup.rs tells")

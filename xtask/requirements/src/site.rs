@@ -1,4 +1,4 @@
-//! Where set-up works: a lock so that two runs do things once, and a folder whose content becomes
+//! Where set-up works: a lock so that two runs do things once, and a directory whose content becomes
 //! visible only by renaming. Everything in it belongs to the run that holds the lock; what a dead
 //! run left is removed by the next.
 
@@ -50,7 +50,7 @@ impl Site {
                     .map_err(|error| fault::io("wait for another set-up", &error))?;
             }
             Err(TryLockError::Error(error)) => {
-                return Err(fault::io("lock the set-up folder", &error).into());
+                return Err(fault::io("lock the set-up directory", &error).into());
             }
         }
         let site = Self {
@@ -75,7 +75,7 @@ impl Site {
         self.reporter
     }
 
-    /// A new empty folder to make something in.
+    /// A new empty directory to make something in.
     pub fn stage(&self, name: &str) -> Result<PathBuf> {
         let path = self.work.join("stage").join(name);
         remove(&path)?;
@@ -92,7 +92,7 @@ impl Site {
         self.work.join("log").join(name)
     }
 
-    pub fn folder(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         &self.work
     }
 
@@ -168,9 +168,9 @@ pub fn may_fill_cache(site: &Site) -> Result<()> {
     .into())
 }
 
-pub fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)
-        .map_err(|error| fault::io(format!("create {}", folder.display()), &error).into())
+pub fn make(directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory)
+        .map_err(|error| fault::io(format!("create {}", directory.display()), &error).into())
 }
 
 pub fn remove(path: &Path) -> Result<()> {
@@ -212,18 +212,18 @@ mod tests {
 
     #[test]
     fn a_cache_of_another_user_is_not_worked_in() {
-        // Not even root may create a folder there.
+        // Not even root may create a directory there.
         let shared = Path::new("/sys/kernel");
         let own = std::env::temp_dir().join(format!("xtask-site-{}", std::process::id()));
         let site = Site::enter_one(shared, &own, &Silent).unwrap();
         assert_eq!(
-            (site.folder(), site.fills_cache),
+            (site.directory(), site.fills_cache),
             (&*own.join("setup"), false)
         );
         drop(site);
         let site = Site::enter_one(&own.join("shared"), &own, &Silent).unwrap();
         assert_eq!(
-            (site.folder(), site.fills_cache),
+            (site.directory(), site.fills_cache),
             (&*own.join("shared/setup"), true)
         );
         drop(site);

@@ -6,8 +6,8 @@ use anyhow::Result;
 use problem::Problem;
 
 /// A clear word before gigabytes of work, not after.
-pub fn need_space(folder: &Path, bytes: u64) -> Result<()> {
-    let Some(free) = free_space(folder) else {
+pub fn need_space(directory: &Path, bytes: u64) -> Result<()> {
+    let Some(free) = free_space(directory) else {
         return Ok(());
     };
     if free >= bytes {
@@ -16,7 +16,7 @@ pub fn need_space(folder: &Path, bytes: u64) -> Result<()> {
     let (need, have) = (bytes / 1_000_000, free / 1_000_000);
     Err(Problem::machine(format!(
         "not enough room in {}: set-up needs {need} MB, {have} MB are free",
-        folder.display()
+        directory.display()
     ))
     .help(
         "make room there, or keep everything that is fetched elsewhere: XTASK_CACHE=FOLDER cargo xtask setup",
@@ -24,8 +24,8 @@ pub fn need_space(folder: &Path, bytes: u64) -> Result<()> {
     .into())
 }
 
-/// The bytes that are free where `folder` is, if the system says.
-pub fn free_space(folder: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(folder).ok()?;
+/// The bytes that are free where `directory` is, if the system says.
+pub fn free_space(directory: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(directory).ok()?;
     Some(stat.f_bavail * stat.f_frsize)
 }

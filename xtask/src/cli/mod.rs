@@ -146,7 +146,7 @@ Exit codes:
   3  this machine is not ready; the message says what it lacks
 
 Environment:
-  XTASK_CACHE   folder for kernels and tools instead of .cache, to share it between checkouts
+  XTASK_CACHE   directory for kernels and tools instead of .cache, to share it between checkouts
   XTASK_ACCEL   kvm or tcg: how VMs run, instead of finding out
   XTASK_QEMU    the QEMU program to use
   XTASK_SNAPSHOTS
@@ -154,7 +154,7 @@ Environment:
   XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one that apt uses;
                 XTASK_SECURITY_MIRROR likewise for security updates
   XTASK_PROGRESS
-                folder for the record of exercises instead of the checkout
+                directory for the record of exercises instead of the checkout
   NO_COLOR      no colours";
 
 #[cfg(test)]

@@ -505,7 +505,7 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) 
         }
         screen::note(&format!(
             "  task:  {}",
-            shown(&wrong.exercise.folder.join("README.md"))
+            shown(&wrong.exercise.directory.join("README.md"))
         ));
         screen::note(&format!(
             "  edit:  {}",

@@ -267,7 +267,7 @@ fn kernel(name: &str) -> Item {
             &title,
             format!("Linux {}, {}", kernel.release, kernel.origin),
         ),
-        None if kernels::folder(name).exists() => {
+        None if kernels::directory(name).exists() => {
             missing(&title, "changed or damaged after it was fetched", SETUP)
         }
         None => missing(
@@ -323,20 +323,20 @@ const DISK_MB: u64 = 2000;
 fn disk() -> Item {
     let cache = workspace::cache();
     // The cache may not be there yet; its nearest parent that is lies on the same disk.
-    let folder = cache
+    let directory = cache
         .ancestors()
-        .find(|folder| folder.is_dir())
+        .find(|directory| directory.is_dir())
         .unwrap_or(Path::new("/"));
-    match space::free_space(folder).map(|bytes| bytes / 1_000_000) {
+    match space::free_space(directory).map(|bytes| bytes / 1_000_000) {
         None => item(
             "disk",
             State::Note,
-            format!("cannot tell the free space of {}", folder.display()),
+            format!("cannot tell the free space of {}", directory.display()),
         ),
         Some(free) if free < DISK_MB => {
             let found = format!(
                 "{free} MB free in {}, {DISK_MB} MB are wanted",
-                folder.display()
+                directory.display()
             );
             missing(
                 "disk",

@@ -115,11 +115,11 @@ fn about(entry: &Entry) -> String {
         ("in Rust", rust),
     ];
     let mut text = format!("{}: {title}\n", entry.name);
-    let folder = entry
-        .folder
+    let directory = entry
+        .directory
         .strip_prefix(workspace::root())
-        .unwrap_or(&entry.folder);
-    text += &paragraph("in", &folder.display().to_string());
+        .unwrap_or(&entry.directory);
+    text += &paragraph("in", &directory.display().to_string());
     for (name, part) in parts
         .into_iter()
         .chain(note.as_ref().map(|note| ("note", note)))
@@ -204,8 +204,11 @@ pub fn objects() -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 /// The lesson's own program knows where the build put them.
-fn written_by(program: &Path, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let status = Command::new(program).arg("--objects").arg(folder).status();
+fn written_by(program: &Path, directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let status = Command::new(program)
+        .arg("--objects")
+        .arg(directory)
+        .status();
     let status = status.with_context(|| format!("cannot start {}", program.display()))?;
     ensure!(
         status.success(),
@@ -213,7 +216,7 @@ fn written_by(program: &Path, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>
         program.display()
     );
     let files =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     files
         .map(|file| {
             let file = file?;

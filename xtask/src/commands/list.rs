@@ -159,7 +159,7 @@ fn bar(done: usize, all: usize) -> String {
 
 fn has(lesson: &Lesson, implementation: &str) -> &'static str {
     let there = lesson
-        .folder
+        .directory
         .join("src")
         .join(implementation)
         .with_extension("rs")

@@ -27,8 +27,8 @@ pub fn make_exercise(name: &str) -> Result<Exit> {
     }
     let lessons = catalog::read_lessons()?;
     let lesson = catalog::find_lesson(&lessons, number)?;
-    let folder = lesson.folder.join("exercises").join(short);
-    if folder.exists() {
+    let directory = lesson.directory.join("exercises").join(short);
+    if directory.exists() {
         return Err(wrong("there is one of that name").into());
     }
     let order = exercises::read_exercises()?
@@ -43,20 +43,20 @@ pub fn make_exercise(name: &str) -> Result<Exit> {
             .replace("ORDER", &order.to_string())
     };
     for (path, text) in FILES {
-        let path = folder.join(path);
-        let parent = path.parent().context("a file lies in a folder")?;
+        let path = directory.join(path);
+        let parent = path.parent().context("a file lies in a directory")?;
         fs::create_dir_all(parent)
             .with_context(|| format!("cannot create {}", parent.display()))?;
         fs::write(&path, fill(text)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     // What no exercise changes is taken from the one that is the model of the others.
     let model = workspace::root().join(MODEL);
-    copy(&model.join(FLAGS), &folder.join(FLAGS))?;
-    let header = folder.with_file_name("vmlinux.h");
+    copy(&model.join(FLAGS), &directory.join(FLAGS))?;
+    let header = directory.with_file_name("vmlinux.h");
     if !header.exists() {
         copy(&model.with_file_name("vmlinux.h"), &header)?;
     }
-    screen::say(screen::Mark::Good, &format!("made: {}", shown(&folder)));
+    screen::say(screen::Mark::Good, &format!("made: {}", shown(&directory)));
     screen::note(
         "next: write its judge in xtask/judge/src/lessons, then its solution; CONTRIBUTING.md says how",
     );

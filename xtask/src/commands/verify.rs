@@ -84,7 +84,7 @@ struct Verdict {
 struct Object {
     /// As the user named it.
     path: String,
-    /// In the guest. Files of two folders may be called the same.
+    /// In the guest. Files of two directories may be called the same.
     name: String,
     bytes: Vec<u8>,
 }

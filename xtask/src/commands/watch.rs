@@ -98,7 +98,7 @@ impl Watching<'_> {
         let _watcher = watcher(exercise, self.options.poll, self.sender.clone())?;
         screen::note(&format!(
             "task: {}",
-            shown(&exercise.folder.join("README.md"))
+            shown(&exercise.directory.join("README.md"))
         ));
         // Read first: a save during a check is checked as well.
         let mut seen = contents(exercise);
@@ -351,10 +351,10 @@ fn watch_answers(
         )
     };
     for path in answers(exercise) {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let directory = path.parent().unwrap_or(Path::new("."));
         watcher
-            .watch(folder, RecursiveMode::NonRecursive)
-            .with_context(|| format!("cannot watch the files in {}", shown(folder)))?;
+            .watch(directory, RecursiveMode::NonRecursive)
+            .with_context(|| format!("cannot watch the files in {}", shown(directory)))?;
     }
     Ok(watcher)
 }

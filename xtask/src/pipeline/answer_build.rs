@@ -79,7 +79,7 @@ pub fn clang_for_kernel(exercise: &Exercise) -> Result<Command> {
     // The lesson's exercises share a vmlinux.h.
     clang
         .arg("-I")
-        .arg(exercise.folder.with_file_name(""))
+        .arg(exercise.directory.with_file_name(""))
         .arg("-I")
         .arg(copy_headers()?);
     Ok(clang)
@@ -92,9 +92,9 @@ pub fn find_program(
     variant: Variant,
 ) -> PathBuf {
     let directory = match (exercise.about.place, implementation) {
-        (_, Implementation::Libbpf) => folder().join("c"),
-        (Place::Kernel, Implementation::Aya) => folder().join(TARGET).join("release"),
-        (Place::Here, Implementation::Aya) => environment::output_directory(&folder()),
+        (_, Implementation::Libbpf) => directory().join("c"),
+        (Place::Kernel, Implementation::Aya) => directory().join(TARGET).join("release"),
+        (Place::Here, Implementation::Aya) => environment::output_directory(&directory()),
     };
     directory.join(binary(exercise, variant))
 }
@@ -107,7 +107,7 @@ pub fn shown(path: &Path) -> String {
         .to_string()
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     workspace::target_directory().join("exercises")
 }
 
@@ -140,7 +140,7 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         ])
         .args(["--target", TARGET, "-Z", "build-std=core"])
         .arg("--target-dir")
-        .arg(folder())
+        .arg(directory())
         .env(
             "CARGO_BUILD_BUILD_DIR",
             workspace::target_directory().join("ebpf"),
@@ -150,7 +150,7 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
             "CARGO_ENCODED_RUSTFLAGS",
             "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf",
         );
-    let programs = folder().join(TARGET).join("release");
+    let programs = directory().join(TARGET).join("release");
     build::announce_first_build(
         &programs,
         "Rust's `core` for eBPF and your answer",
@@ -173,9 +173,9 @@ fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built>
             "--quiet",
             "--target-dir",
         ])
-        .arg(folder())
-        .env("CARGO_BUILD_BUILD_DIR", folder());
-    let file = environment::output_directory(&folder()).join(binary);
+        .arg(directory())
+        .env("CARGO_BUILD_BUILD_DIR", directory());
+    let file = environment::output_directory(&directory()).join(binary);
     Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
 }
 
@@ -185,11 +185,12 @@ fn c(
     exercise: &Exercise,
     variant: Variant,
 ) -> Result<Built> {
-    let folder = folder().join("c");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let file = folder.join(binary(exercise, variant));
+    let directory = directory().join("c");
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let file = directory.join(binary(exercise, variant));
     // Two checks at once must not see half of a file.
-    let work = folder.join(format!(
+    let work = directory.join(format!(
         "{}.{}",
         binary(exercise, variant),
         std::process::id()
@@ -231,16 +232,16 @@ fn said_by(mut command: Command) -> Result<Result<String, String>> {
     }
 }
 
-/// The folder with libbpf's headers, which come with the crate libbpf-sys. They are copied, so that
+/// The directory with libbpf's headers, which come with the crate libbpf-sys. They are copied, so that
 /// an editor finds them under a path that is the same in every checkout.
 pub fn copy_headers() -> Result<PathBuf> {
-    let folder = workspace::own_cache().join("include");
-    let complete = folder.join("bpf/.complete");
+    let directory = workspace::own_cache().join("include");
+    let complete = directory.join("bpf/.complete");
     // Says which version of libbpf-sys it came with.
     let version = libbpf_version()?;
     if fs::read_to_string(&complete).ok().as_ref() != Some(&version) {
         let from = libbpf_sources()?;
-        let to = folder.join("bpf");
+        let to = directory.join("bpf");
         fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
         for file in [
             "bpf_core_read.h",
@@ -255,7 +256,7 @@ pub fn copy_headers() -> Result<PathBuf> {
         fs::write(&complete, &version)
             .with_context(|| format!("cannot write {}", complete.display()))?;
     }
-    Ok(folder)
+    Ok(directory)
 }
 
 fn libbpf_version() -> Result<String> {

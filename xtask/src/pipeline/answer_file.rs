@@ -19,10 +19,11 @@ pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &
         let copy = copy_of(exercise, &path)?;
         screen::note(&format!("your answer is kept: {}", shown(&copy)));
     }
-    let folder = path.parent().context("an answer lies in a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let work = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("cannot write in {}", folder.display()))?;
+    let directory = path.parent().context("an answer lies in a directory")?;
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let work = tempfile::NamedTempFile::new_in(directory)
+        .with_context(|| format!("cannot write in {}", directory.display()))?;
     fs::write(work.path(), text).with_context(|| format!("cannot write {}", path.display()))?;
     work.persist(&path)
         .with_context(|| format!("cannot write {}", path.display()))?;
@@ -38,10 +39,11 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
         .file_name()
         .context("an answer is a file")?
         .to_string_lossy();
-    let folder = workspace::root().join(".kept").join(exercise.package());
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let directory = workspace::root().join(".kept").join(exercise.package());
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     // Two in one second must not take each other's place.
-    let names = (0..).map(|number| folder.join(format!("{seconds}-{number}-{name}")));
+    let names = (0..).map(|number| directory.join(format!("{seconds}-{number}-{name}")));
     let copy = names
         .into_iter()
         .find(|path| !path.exists())

@@ -31,8 +31,8 @@ const KEPT: usize = 3;
 
 /// The init's bytes; builds it first when there is none of this source that a kernel can start.
 pub fn build_guest_init() -> Result<Vec<u8>> {
-    let folder = workspace::own_cache().join("init");
-    let path = folder.join(format!("{:016x}", key()?));
+    let directory = workspace::own_cache().join("init");
+    let path = directory.join(format!("{:016x}", key()?));
     // Read at once: another run may remove it, as one of many, at any moment.
     match read_and_mark(&path) {
         Ok(bytes) if check_static(&bytes).is_ok() => return Ok(bytes),
@@ -54,19 +54,20 @@ pub fn build_guest_init() -> Result<Vec<u8>> {
         .help("cargo xtask doctor")
         .into());
     }
-    put(&folder, &path, &bytes)?;
+    put(&directory, &path, &bytes)?;
     Ok(bytes)
 }
 
-fn put(folder: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+fn put(directory: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     // Another run may be doing the same; a rename lets the last one win without anyone seeing half
     // a file.
-    let temporary = folder.join(format!("{NEW}{}", std::process::id()));
+    let temporary = directory.join(format!("{NEW}{}", std::process::id()));
     fs::write(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, path))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    remove_oldest(folder, path);
+    remove_oldest(directory, path);
     Ok(())
 }
 
@@ -104,9 +105,9 @@ fn read_and_mark(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Removes inits that were not used for longest, and what is left of runs that were killed.
-fn remove_oldest(folder: &Path, ours: &Path) {
+fn remove_oldest(directory: &Path, ours: &Path) {
     let mut others: Vec<(SystemTime, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_init = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         if (is_init || name.starts_with(NEW)) && entry.path() != ours {
@@ -199,12 +200,12 @@ mod tests {
 
     #[test]
     fn the_ones_used_last_stay_and_other_files_too() {
-        let folder = std::env::temp_dir().join(format!("xtask-init-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let directory = std::env::temp_dir().join(format!("xtask-init-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
         let inits: Vec<_> = (0..KEPT + 2)
-            .map(|number| folder.join(format!("{number:016x}")))
+            .map(|number| directory.join(format!("{number:016x}")))
             .collect();
-        let others = ["bare", "bare.c", "notes"].map(|name| folder.join(name));
+        let others = ["bare", "bare.c", "notes"].map(|name| directory.join(name));
         for (age, path) in inits.iter().chain(&others).enumerate() {
             fs::write(path, "x").unwrap();
             let old = SystemTime::now() - Duration::from_secs(3600 + 60 * age as u64);
@@ -217,15 +218,15 @@ mod tests {
         }
         // The oldest is used, so the one before it is the next to go.
         assert_eq!(read_and_mark(&inits[KEPT + 1]).unwrap(), b"x");
-        fs::write(folder.join("new-1"), "half a file of a run that goes on").unwrap();
-        remove_oldest(&folder, &inits[0]);
+        fs::write(directory.join("new-1"), "half a file of a run that goes on").unwrap();
+        remove_oldest(&directory, &inits[0]);
         let stay: Vec<_> = inits.iter().map(|path| path.exists()).collect();
         assert_eq!(
             stay,
             [true, true, false, false, true],
             "ours, one more, the used one"
         );
-        assert!(others.iter().all(|path| path.exists()) && folder.join("new-1").exists());
-        fs::remove_dir_all(folder).unwrap();
+        assert!(others.iter().all(|path| path.exists()) && directory.join("new-1").exists());
+        fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -24,7 +24,7 @@ pub struct Batch {
     pub library: Option<Library>,
     pub without_perfmon: bool,
     pub seconds: u64,
-    /// Names within the guest's folder.
+    /// Names within the guest's directory.
     pub objects: Vec<String>,
 }
 

@@ -57,21 +57,22 @@ pub fn object_file() -> PathBuf {
     workspace::own_cache().join(OBJECT)
 }
 
-fn keep_in(folder: &Path, rejection: &Rejection, object: &[u8]) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    replace(folder, OBJECT, object)?;
-    replace(folder, LOG, rejection.log.as_bytes())?;
+fn keep_in(directory: &Path, rejection: &Rejection, object: &[u8]) -> Result<()> {
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    replace(directory, OBJECT, object)?;
+    replace(directory, LOG, rejection.log.as_bytes())?;
     replace(
-        folder,
+        directory,
         FILE,
         &serde_json::to_vec_pretty(rejection).context("cannot write JSON")?,
     )
 }
 
 /// Another check at the same time must not be read in halves.
-fn replace(folder: &Path, name: &str, text: &[u8]) -> Result<()> {
-    let path = folder.join(name);
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut work| {
+fn replace(directory: &Path, name: &str, text: &[u8]) -> Result<()> {
+    let path = directory.join(name);
+    let written = tempfile::NamedTempFile::new_in(directory).and_then(|mut work| {
         work.write_all(text)?;
         Ok(work.persist(&path)?)
     });
@@ -80,8 +81,8 @@ fn replace(folder: &Path, name: &str, text: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn last_in(folder: &Path) -> Result<Option<Rejection>> {
-    let path = folder.join(FILE);
+fn last_in(directory: &Path) -> Result<Option<Rejection>> {
+    let path = directory.join(FILE);
     match fs::read(&path) {
         // A different version of the course may have written it.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
@@ -90,8 +91,8 @@ fn last_in(folder: &Path) -> Result<Option<Rejection>> {
     }
 }
 
-fn forget_in(folder: &Path) -> Result<()> {
-    for path in [FILE, LOG, OBJECT].map(|name| folder.join(name)) {
+fn forget_in(directory: &Path) -> Result<()> {
+    for path in [FILE, LOG, OBJECT].map(|name| directory.join(name)) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", path.display()));
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn it_is_kept_until_it_is_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let rejection = Rejection {
             exercise: "03/count-by-comm".to_owned(),
             implementation: Implementation::Libbpf,
@@ -117,17 +118,17 @@ mod tests {
             log: "R0 invalid mem access 'scalar'\n".to_owned(),
         };
         // Nothing to forget is no error.
-        forget_in(folder.path()).unwrap();
-        assert_eq!(last_in(folder.path()).unwrap(), None);
-        keep_in(folder.path(), &rejection, b"ELF").unwrap();
+        forget_in(directory.path()).unwrap();
+        assert_eq!(last_in(directory.path()).unwrap(), None);
+        keep_in(directory.path(), &rejection, b"ELF").unwrap();
         assert_eq!(
-            fs::read_to_string(folder.path().join(LOG)).unwrap(),
+            fs::read_to_string(directory.path().join(LOG)).unwrap(),
             rejection.log
         );
-        assert_eq!(fs::read(folder.path().join(OBJECT)).unwrap(), b"ELF");
-        assert_eq!(last_in(folder.path()).unwrap(), Some(rejection));
-        forget_in(folder.path()).unwrap();
-        assert_eq!(last_in(folder.path()).unwrap(), None);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(fs::read(directory.path().join(OBJECT)).unwrap(), b"ELF");
+        assert_eq!(last_in(directory.path()).unwrap(), Some(rejection));
+        forget_in(directory.path()).unwrap();
+        assert_eq!(last_in(directory.path()).unwrap(), None);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -143,8 +143,8 @@ fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     if program.contains(')') {
         return None;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let [source, object] = ["main.bpf.c", "main.bpf.o"].map(|file| folder.path().join(file));
+    let directory = tempfile::tempdir().unwrap();
+    let [source, object] = ["main.bpf.c", "main.bpf.o"].map(|file| directory.path().join(file));
     fs::write(&source, format!("{begin}int {program}({parameters}")).unwrap();
     let clang = answer_build::clang_for_kernel(exercise)
         .unwrap()

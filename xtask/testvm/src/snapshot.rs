@@ -37,7 +37,7 @@ const PATIENCE: usize = 3;
 
 /// Where the snapshot of a machine is, whether or not there is one.
 pub struct Snapshot {
-    folder: PathBuf,
+    directory: PathBuf,
     /// What it is a snapshot of, for people.
     kernel: String,
     /// All that it depends on.
@@ -73,16 +73,16 @@ impl Snapshot {
             .file_name()
             .unwrap_or_default()
             .to_string_lossy();
-        // Kernels of the matrix are all called vmlinux: their folders tell them apart.
-        let folder = machine
+        // Kernels of the matrix are all called vmlinux: their directories tell them apart.
+        let directory = machine
             .kernel
             .parent()
             .and_then(Path::file_name)
             .unwrap_or_default()
             .to_string_lossy();
         Ok(Self {
-            folder: machine.state.join("snapshots"),
-            kernel: format!("{folder}-{name}"),
+            directory: machine.state.join("snapshots"),
+            kernel: format!("{directory}-{name}"),
             key: key.finish(),
             whose: format!("f{FORMAT}-u{}", rustix::process::geteuid().as_raw()),
         })
@@ -141,10 +141,10 @@ impl Snapshot {
     /// The lock has no key in its name: so it need not be removed with a snapshot, and nobody can
     /// hold a lock that others no longer see.
     pub fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        fs::create_dir_all(&self.directory)
+            .with_context(|| format!("cannot create {}", self.directory.display()))?;
         let path = self
-            .folder
+            .directory
             .join(format!("{}-{}.lock", self.kernel, self.whose));
         let file =
             File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -177,7 +177,11 @@ impl Snapshot {
     /// with what lies beside them. Only for the one who holds the lock: nobody else is making one
     /// of these.
     fn remove_older(&self) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if self.is_older(&entry.file_name().to_string_lossy()) {
                 // Another user's run may have removed it already.
                 let _ = clear(&entry.path());
@@ -198,7 +202,7 @@ impl Snapshot {
     }
 
     fn file(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!(
+        self.directory.join(format!(
             "{}-{:016x}-{}{ending}",
             self.kernel, self.key, self.whose
         ))
@@ -335,12 +339,12 @@ fn hash_of(file: &File, length: u64) -> std::io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn in_folder(name: &str) -> Snapshot {
-        let folder =
+    fn in_directory(name: &str) -> Snapshot {
+        let directory =
             std::env::temp_dir().join(format!("xtask-snapshot-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&directory).unwrap();
         Snapshot {
-            folder,
+            directory,
             kernel: "6.12-vmlinux".into(),
             key: 0x123,
             whose: "f2-u1".into(),
@@ -354,12 +358,12 @@ mod tests {
     }
 
     fn end(snapshot: &Snapshot) {
-        fs::remove_dir_all(&snapshot.folder).unwrap();
+        fs::remove_dir_all(&snapshot.directory).unwrap();
     }
 
     #[test]
     fn a_whole_one_opens_at_its_start() {
-        let snapshot = in_folder("whole");
+        let snapshot = in_directory("whole");
         assert!(snapshot.open().unwrap().is_none());
         make(&snapshot);
         let sealed = snapshot.open().unwrap().unwrap();
@@ -372,7 +376,7 @@ mod tests {
 
     #[test]
     fn one_that_is_cut_short_is_removed() {
-        let snapshot = in_folder("short");
+        let snapshot = in_directory("short");
         for length in [0, 3, 15, 30, 38] {
             make(&snapshot);
             File::options()
@@ -389,7 +393,7 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_noticed() {
-        let snapshot = in_folder("bit");
+        let snapshot = in_directory("bit");
         make(&snapshot);
         let good = fs::read(snapshot.path()).unwrap();
         for bit in 0..good.len() * 8 {
@@ -408,11 +412,11 @@ mod tests {
 
     #[test]
     fn one_of_another_name_is_removed() {
-        let snapshot = in_folder("name");
+        let snapshot = in_directory("name");
         make(&snapshot);
         let other = Snapshot {
             kernel: "6.1-vmlinux".into(),
-            ..in_folder("name")
+            ..in_directory("name")
         };
         fs::rename(snapshot.path(), other.path()).unwrap();
         assert!(other.open().is_err());
@@ -421,9 +425,9 @@ mod tests {
 
     #[test]
     fn whatever_lies_in_its_place_is_cleared_away() {
-        let snapshot = in_folder("place");
+        let snapshot = in_directory("place");
         let occupy: [fn(&Path); 3] = [
-            |path| fs::create_dir_all(path.join("a/folder")).unwrap(),
+            |path| fs::create_dir_all(path.join("a/directory")).unwrap(),
             |path| std::os::unix::fs::symlink("/nowhere", path).unwrap(),
             |path| std::os::unix::fs::symlink(std::env::temp_dir(), path).unwrap(),
         ];
@@ -441,7 +445,7 @@ mod tests {
 
     #[test]
     fn only_failures_in_a_row_condemn() {
-        let snapshot = in_folder("failures");
+        let snapshot = in_directory("failures");
         for _ in 0..PATIENCE - 1 {
             snapshot.condemn("QEMU ended\nand more");
         }
@@ -456,7 +460,7 @@ mod tests {
     #[test]
     fn one_that_others_can_write_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
-        let snapshot = in_folder("others");
+        let snapshot = in_directory("others");
         make(&snapshot);
         fs::set_permissions(snapshot.path(), fs::Permissions::from_mode(0o666)).unwrap();
         assert!(snapshot.open().is_err());
@@ -465,15 +469,15 @@ mod tests {
 
     #[test]
     fn a_failed_save_leaves_nothing() {
-        let snapshot = in_folder("failed");
+        let snapshot = in_directory("failed");
         assert!(snapshot.make(|_| bail!("the disk is full")).is_err());
-        assert_eq!(fs::read_dir(&snapshot.folder).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&snapshot.directory).unwrap().count(), 0);
         end(&snapshot);
     }
 
     #[test]
     fn older_ones_go_and_those_of_others_stay() {
-        let snapshot = in_folder("older");
+        let snapshot = in_directory("older");
         let older = [
             "6.12-vmlinux-0000000000000999-f2-u1",
             "6.12-vmlinux-0000000000000999-f2-u1.bad",
@@ -487,18 +491,22 @@ mod tests {
             "6.1-vmlinux-0000000000000999-f2-u1",
         ];
         for name in older.iter().chain(&others) {
-            fs::write(snapshot.folder.join(name), "x").unwrap();
+            fs::write(snapshot.directory.join(name), "x").unwrap();
         }
         drop(snapshot.lock().unwrap());
         make(&snapshot);
-        assert!(!older.iter().any(|name| snapshot.folder.join(name).exists()));
+        assert!(
+            !older
+                .iter()
+                .any(|name| snapshot.directory.join(name).exists())
+        );
         assert!(
             others
                 .iter()
-                .all(|name| snapshot.folder.join(name).exists())
+                .all(|name| snapshot.directory.join(name).exists())
         );
         assert_eq!(
-            fs::read_dir(&snapshot.folder).unwrap().count(),
+            fs::read_dir(&snapshot.directory).unwrap().count(),
             others.len() + 1
         );
         end(&snapshot);

@@ -204,13 +204,13 @@ fn got(answer: &mut Answer) -> Result<()> {
 fn failed(answer: &mut Answer) -> Result<()> {
     let times = fastrand::u64(2..7);
     let ((), added) = added(answer, || {
-        let folder = File::open("/tmp").context("open /tmp")?;
+        let directory = File::open("/tmp").context("open /tmp")?;
         let write_only = OpenOptions::new()
             .write(true)
             .open("/dev/null")
             .context("open /dev/null")?;
         for _ in 0..times {
-            refused((&folder).read(&mut [0; 64]), Errno::ISDIR)?;
+            refused((&directory).read(&mut [0; 64]), Errno::ISDIR)?;
             refused((&write_only).read(&mut [0; 64]), Errno::BADF)?;
         }
         Ok(())
@@ -374,7 +374,7 @@ fn missing() -> String {
 }
 
 fn results(answer: &mut Answer) -> Result<()> {
-    let [there, absent, folder] = [(); 3].map(|()| fastrand::u64(2..9));
+    let [there, absent, directory] = [(); 3].map(|()| fastrand::u64(2..9));
     let ((), histogram) = opened(answer, || {
         for _ in 0..there {
             File::open("/proc/version").context("open /proc/version")?;
@@ -382,7 +382,7 @@ fn results(answer: &mut Answer) -> Result<()> {
         for _ in 0..absent {
             refused(File::open(missing()), Errno::NOENT)?;
         }
-        for _ in 0..folder {
+        for _ in 0..directory {
             refused(OpenOptions::new().write(true).open("/proc"), Errno::ISDIR)?;
         }
         Ok(())
@@ -390,7 +390,7 @@ fn results(answer: &mut Answer) -> Result<()> {
     let expected = [
         (0, there),
         (-Errno::NOENT.raw_os_error(), absent),
-        (-Errno::ISDIR.raw_os_error(), folder),
+        (-Errno::ISDIR.raw_os_error(), directory),
     ];
     for (result, times) in expected {
         let says = calls_with(&histogram, result);
@@ -401,9 +401,9 @@ fn results(answer: &mut Answer) -> Result<()> {
     }
     let all: u64 = histogram.values().sum();
     ensure!(
-        all == there + absent + folder,
+        all == there + absent + directory,
         "there were {} calls, and HISTOGRAM has {all}",
-        there + absent + folder
+        there + absent + directory
     );
     Ok(())
 }

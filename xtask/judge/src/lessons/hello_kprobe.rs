@@ -315,16 +315,16 @@ impl Slept {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Errno {
     NoEntry = 2,
-    NotAFolder = 20,
-    IsAFolder = 21,
+    NotADirectory = 20,
+    IsADirectory = 21,
 }
 
 impl Errno {
     fn name(self) -> &'static str {
         match self {
             Self::NoEntry => "ENOENT",
-            Self::NotAFolder => "ENOTDIR",
-            Self::IsAFolder => "EISDIR",
+            Self::NotADirectory => "ENOTDIR",
+            Self::IsADirectory => "EISDIR",
         }
     }
 }
@@ -344,25 +344,25 @@ fn fails(path: &Path, errno: Errno) -> Result<()> {
 
 /// Fails this many times for this reason; says which file was the last.
 fn fail(times: u64, errno: Errno) -> Result<PathBuf> {
-    let folder = somewhere();
-    fs::create_dir(&folder).with_context(|| format!("make {}", folder.display()))?;
-    let file = folder.join(work::name());
+    let directory = somewhere();
+    fs::create_dir(&directory).with_context(|| format!("make {}", directory.display()))?;
+    let file = directory.join(work::name());
     File::create(&file).with_context(|| format!("make {}", file.display()))?;
     let mut last = PathBuf::new();
     for _ in 0..times {
         last = match errno {
-            Errno::NoEntry => folder.join(work::name()),
-            Errno::NotAFolder => file.join(work::name()),
-            Errno::IsAFolder => folder.clone(),
+            Errno::NoEntry => directory.join(work::name()),
+            Errno::NotADirectory => file.join(work::name()),
+            Errno::IsADirectory => directory.clone(),
         };
         fails(&last, errno)?;
     }
-    fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+    fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
     Ok(last)
 }
 
 fn errors(answer: &mut Answer) -> Result<()> {
-    let all = [Errno::NoEntry, Errno::IsAFolder, Errno::NotAFolder];
+    let all = [Errno::NoEntry, Errno::IsADirectory, Errno::NotADirectory];
     for program in [work::name(), work::name()] {
         let counts = all.map(|errno| (errno, fastrand::u64(2..6)));
         work::as_thread(&program, move || {
@@ -384,7 +384,7 @@ fn errors(answer: &mut Answer) -> Result<()> {
 
 fn last_file(answer: &mut Answer) -> Result<()> {
     let (program, times) = (work::name(), fastrand::u64(2..5));
-    for errno in [Errno::NoEntry, Errno::NotAFolder] {
+    for errno in [Errno::NoEntry, Errno::NotADirectory] {
         let (_, last) = work::as_thread(&program, move || fail(times, errno))?;
         is_last(answer, &program, times, errno, &last)?;
     }

@@ -115,8 +115,8 @@ fn short_path(answer: &mut Answer) -> Result<()> {
 }
 
 fn long_path(answer: &mut Answer) -> Result<()> {
-    let folders = fastrand::usize(300..400);
-    opened(answer, &format!("/{}", work::name()).repeat(folders))
+    let directories = fastrand::usize(300..400);
+    opened(answer, &format!("/{}", work::name()).repeat(directories))
 }
 
 fn no_path(answer: &mut Answer) -> Result<()> {
@@ -196,7 +196,7 @@ fn one_reader(answer: &mut Answer) -> Result<()> {
         }
         ensure!(
             File::open("/tmp")?.read(&mut [0; 100]).is_err(),
-            "a folder cannot be read like a file"
+            "a directory cannot be read like a file"
         );
         Ok((gettid(), sum))
     })?;
@@ -284,13 +284,14 @@ fn adds_up(answer: &Answer, thread: Pid, [asked, got]: Sizes) -> Result<()> {
 const CPUS: [usize; 2] = [0, 1];
 
 fn made(answer: &mut Answer) -> Result<()> {
-    let (folder, program) = (tempfile::tempdir()?, work::name());
+    let (directory, program) = (tempfile::tempdir()?, work::name());
     let mut made = 0;
     for cpu in CPUS {
         let files = fastrand::u64(1..6);
         work::as_program(&program, cpu, || {
-            make(folder.path(), &format!("{cpu}"), files)?;
-            fs::create_dir(folder.path().join(format!("folder-{cpu}"))).context("make a folder")
+            make(directory.path(), &format!("{cpu}"), files)?;
+            fs::create_dir(directory.path().join(format!("directory-{cpu}")))
+                .context("make a directory")
         })?;
         made += files + 1;
     }
@@ -298,14 +299,14 @@ fn made(answer: &mut Answer) -> Result<()> {
 }
 
 fn removed(answer: &mut Answer) -> Result<()> {
-    let (folder, program) = (tempfile::tempdir()?, work::name());
+    let (directory, program) = (tempfile::tempdir()?, work::name());
     let mut removed = 0;
     for cpu in CPUS {
-        let (files, inner) = (fastrand::u64(1..6), folder.path().join(cpu.to_string()));
-        fs::create_dir(&inner).context("make a folder")?;
+        let (files, inner) = (fastrand::u64(1..6), directory.path().join(cpu.to_string()));
+        fs::create_dir(&inner).context("make a directory")?;
         make(&inner, "file", files)?;
         work::as_program(&program, cpu, || {
-            fs::remove_dir_all(&inner).context("remove a folder")
+            fs::remove_dir_all(&inner).context("remove a directory")
         })?;
         removed += files + 1;
     }
@@ -313,9 +314,9 @@ fn removed(answer: &mut Answer) -> Result<()> {
 }
 
 fn renamed(answer: &mut Answer) -> Result<()> {
-    let (folder, program) = (tempfile::tempdir()?, work::name());
-    let path = |number: u64| folder.path().join(format!("file-{number}"));
-    make(folder.path(), "file", 1)?;
+    let (directory, program) = (tempfile::tempdir()?, work::name());
+    let path = |number: u64| directory.path().join(format!("file-{number}"));
+    make(directory.path(), "file", 1)?;
     let times = fastrand::u64(1..6);
     for cpu in CPUS {
         work::as_program(&program, cpu, || {
@@ -329,9 +330,9 @@ fn renamed(answer: &mut Answer) -> Result<()> {
 }
 
 fn unchanged(answer: &mut Answer) -> Result<()> {
-    let (folder, program) = (tempfile::tempdir()?, work::name());
-    make(folder.path(), "file", 1)?;
-    let path = folder.path().join("file-0");
+    let (directory, program) = (tempfile::tempdir()?, work::name());
+    make(directory.path(), "file", 1)?;
+    let path = directory.path().join("file-0");
     work::as_program(&program, 0, || {
         fs::write(&path, "text").context("write a file")?;
         fs::read(&path).context("read a file")
@@ -353,16 +354,16 @@ fn unchanged(answer: &mut Answer) -> Result<()> {
 const ROOM: usize = 256;
 
 fn latecomer(answer: &mut Answer) -> Result<()> {
-    let (folder, program) = (tempfile::tempdir()?, work::name());
+    let (directory, program) = (tempfile::tempdir()?, work::name());
     work::as_program("first", 0, || {
         (0..ROOM + 50).try_for_each(|_| {
             let name = work::name();
             set_name(&std::ffi::CString::new(name.as_str())?).context("take a name")?;
-            make(folder.path(), &name, 1)
+            make(directory.path(), &name, 1)
         })
     })?;
     let files = fastrand::u64(2..9);
-    work::as_program(&program, 0, || make(folder.path(), "late", files))?;
+    work::as_program(&program, 0, || make(directory.path(), "late", files))?;
     changed(answer, &program, [files, 0, 0])?;
     let entries = answer
         .per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?
@@ -376,8 +377,8 @@ fn latecomer(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn make(folder: &Path, name: &str, files: u64) -> Result<()> {
-    let make = |number| File::create(folder.join(format!("{name}-{number}"))).map(drop);
+fn make(directory: &Path, name: &str, files: u64) -> Result<()> {
+    let make = |number| File::create(directory.join(format!("{name}-{number}"))).map(drop);
     (0..files).try_for_each(make).context("make a file")
 }
 

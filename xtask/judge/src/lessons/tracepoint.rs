@@ -218,13 +218,13 @@ fn file_is_told(answer: &mut Answer) -> Result<()> {
 }
 
 fn path_is_cut(answer: &mut Answer) -> Result<()> {
-    let folder = tempfile::Builder::new()
+    let directory = tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir()?;
-    let inner = folder
+    let inner = directory
         .path()
         .join(work::name().repeat(fastrand::usize(28..31)));
-    fs::create_dir(&inner).context("make a folder")?;
+    fs::create_dir(&inner).context("make a directory")?;
     let program = Program::new(&inner.join(work::name()))?;
     let file = program.path.display().to_string();
     told(answer, &program, &file[..FILE_SIZE - 1])

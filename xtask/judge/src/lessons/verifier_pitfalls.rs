@@ -146,7 +146,7 @@ fn many_threads(answer: &mut Answer) -> Result<()> {
     let threads = many
         .map(|times| Ok((work::in_a_thread(move || work::remove_files(times))?, times)))
         .collect::<Result<Vec<_>>>()?;
-    let other = work::in_a_thread(|| work::remove_folders(3))?;
+    let other = work::in_a_thread(|| work::remove_directories(3))?;
     threads
         .into_iter()
         .try_for_each(|(thread, times)| removed(answer, thread, times))?;
@@ -156,7 +156,7 @@ fn many_threads(answer: &mut Answer) -> Result<()> {
         .unwrap_or(0);
     ensure!(
         counted == 0,
-        "thread {other} removed 3 folders and no file, and REMOVED says {counted}"
+        "thread {other} removed 3 directories and no file, and REMOVED says {counted}"
     );
     Ok(())
 }

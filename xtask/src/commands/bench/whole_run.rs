@@ -147,10 +147,10 @@ fn bare_initramfs() -> Result<Vec<u8>> {
 }
 
 fn bare_init() -> Result<PathBuf> {
-    let folder = workspace::cache().join("init");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot create {}", folder.display()))?;
-    let (source, program) = (folder.join("bare.c"), folder.join("bare"));
+    let directory = workspace::cache().join("init");
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let (source, program) = (directory.join("bare.c"), directory.join("bare"));
     std::fs::write(&source, BARE_INIT)
         .with_context(|| format!("cannot write {}", source.display()))?;
     let status = Command::new("cc")

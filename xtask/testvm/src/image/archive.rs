@@ -12,7 +12,7 @@ const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
-/// Files, folders and links, in the order in which the kernel will create them.
+/// Files, directories and links, in the order in which the kernel will create them.
 #[derive(Default)]
 pub struct Archive {
     bytes: Vec<u8>,
@@ -24,8 +24,8 @@ impl Archive {
         self.present.contains(path.as_ref())
     }
 
-    /// Adds a folder and those it lies in. Adding it twice is fine.
-    pub fn folder(&mut self, path: impl AsRef<Path>) -> Result<()> {
+    /// Adds a directory and those it lies in. Adding it twice is fine.
+    pub fn directory(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         if path.as_os_str().is_empty() || self.contains(path) {
             return Ok(());
@@ -54,10 +54,11 @@ impl Archive {
         trailer(self.bytes).context("cannot end the archive")
     }
 
-    /// The kernel creates no missing folders; a file without its folder would silently not be
+    /// The kernel creates no missing directories; a file without its directory would silently not be
     /// there.
     fn parents(&mut self, path: &Path) -> Result<()> {
-        path.parent().map_or(Ok(()), |parent| self.folder(parent))
+        path.parent()
+            .map_or(Ok(()), |parent| self.directory(parent))
     }
 
     fn entry(&mut self, path: &Path, mode: u32, contents: &[u8]) -> Result<()> {
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_come_before_what_lies_in_them_and_once() {
+    fn directories_come_before_what_lies_in_them_and_once() {
         let mut archive = Archive::default();
         archive
             .file("lib/x86_64/libelf.so.1", 0o755, b"elf")

@@ -35,18 +35,18 @@ pub struct Library {
     pub inside: PathBuf,
 }
 
-/// The guest has no /etc/ld.so.cache, so only the loader's default folders count there. They differ
+/// The guest has no /etc/ld.so.cache, so only the loader's default directories count there. They differ
 /// between distributions, but the C library is always in one of them: all others go beside it, by
 /// the name they are asked for.
 fn libraries_in(text: &str) -> Vec<Library> {
     let found: Vec<(&str, &str)> = text.lines().filter_map(entry).collect();
     let libc = found.iter().find(|(name, _)| *name == "libc.so.6");
-    let folder = libc
+    let directory = libc
         .and_then(|(_, path)| Path::new(path).parent())
         .unwrap_or(Path::new("/lib64"));
     let place = |(name, path): &(&str, &str)| {
-        // A name with a folder, as the loader's own, is joined as it is.
-        let inside = folder.join(name);
+        // A name with a directory, as the loader's own, is joined as it is.
+        let inside = directory.join(name);
         Library {
             here: PathBuf::from(path),
             inside: inside.strip_prefix("/").unwrap_or(&inside).to_owned(),

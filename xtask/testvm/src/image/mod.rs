@@ -76,7 +76,7 @@ fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> 
             .file_type()
             .with_context(|| format!("cannot look at {}", source.display()))?;
         if kind.is_dir() {
-            archive.folder(&inside)?;
+            archive.directory(&inside)?;
             add_below(archive, &source, &inside)?;
         } else if kind.is_symlink() {
             let target = fs::read_link(&source)

@@ -28,11 +28,11 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Those in `folder`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is wrong
+    /// Those in `directory`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is wrong
     /// with one is a note.
-    pub fn find(folder: Option<&Path>) -> Self {
+    pub fn find(directory: Option<&Path>) -> Self {
         let mut modules = Self::default();
-        let Some(folder) = folder else {
+        let Some(directory) = directory else {
             let names = WANTED.join(", ");
             modules.notes.push(format!(
                 "the kernel came without modules: {names} work if it has them built in"
@@ -40,7 +40,7 @@ impl Modules {
             return modules;
         };
         let mut available = BTreeMap::new();
-        if let Err(error) = list(&folder.join("kernel"), &mut available) {
+        if let Err(error) = list(&directory.join("kernel"), &mut available) {
             modules
                 .notes
                 .push(format!("the kernel has no modules: {error:#}"));
@@ -78,20 +78,20 @@ impl Modules {
 
     /// Puts them where the guest's init looks for them.
     pub fn put_into(&self, archive: &mut Archive) -> Result<()> {
-        let folder = Path::new(plan::MODULES.trim_start_matches('/'));
+        let directory = Path::new(plan::MODULES.trim_start_matches('/'));
         for (number, (name, bytes)) in self.files.iter().enumerate() {
-            archive.file(folder.join(format!("{number:02}-{name}")), 0o600, bytes)?;
+            archive.file(directory.join(format!("{number:02}-{name}")), 0o600, bytes)?;
         }
         Ok(())
     }
 }
 
-/// All modules below `folder`, by the names that the kernel has for them.
-fn list(folder: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()> {
+/// All modules below `directory`, by the names that the kernel has for them.
+fn list(directory: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()> {
     let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     for entry in entries {
-        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        let entry = entry.with_context(|| format!("cannot read {}", directory.display()))?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             list(&entry.path(), found)?;
         } else if let Some((name, _)) = entry.file_name().to_string_lossy().split_once(".ko") {
@@ -160,21 +160,21 @@ mod tests {
         bytes
     }
 
-    struct Folder(PathBuf);
+    struct Directory(PathBuf);
 
-    impl Folder {
+    impl Directory {
         fn with(name: &str, modules: &[(&str, &[u8])]) -> Self {
-            let folder =
+            let directory =
                 std::env::temp_dir().join(format!("xtask-modules-{}-{name}", std::process::id()));
-            fs::create_dir_all(folder.join("kernel/net")).unwrap();
+            fs::create_dir_all(directory.join("kernel/net")).unwrap();
             for (file, bytes) in modules {
-                fs::write(folder.join("kernel/net").join(file), bytes).unwrap();
+                fs::write(directory.join("kernel/net").join(file), bytes).unwrap();
             }
-            Self(folder)
+            Self(directory)
         }
     }
 
-    impl Drop for Folder {
+    impl Drop for Directory {
         fn drop(&mut self) {
             fs::remove_dir_all(&self.0).unwrap();
         }
@@ -187,7 +187,7 @@ mod tests {
             module("ptr-ring"),
             module("ptr_ring"),
         );
-        let folder = Folder::with(
+        let directory = Directory::with(
             "order",
             &[
                 ("veth.ko", veth.as_slice()),
@@ -197,7 +197,7 @@ mod tests {
                 ("unwanted.ko", b"not looked at"),
             ],
         );
-        let modules = Modules::find(Some(&folder.0));
+        let modules = Modules::find(Some(&directory.0));
         let names: Vec<_> = modules
             .files
             .iter()
@@ -227,8 +227,8 @@ mod tests {
             ("veth.ko.zst", b""),
             ("veth.ko.lz", b""),
         ] {
-            let folder = Folder::with(&name.replace('.', "-"), &[(name, bytes)]);
-            let modules = Modules::find(Some(&folder.0));
+            let directory = Directory::with(&name.replace('.', "-"), &[(name, bytes)]);
+            let modules = Modules::find(Some(&directory.0));
             assert!(
                 modules.files.is_empty() && modules.notes[0].contains(name),
                 "{:#?}",
