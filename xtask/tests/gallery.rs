@@ -177,7 +177,7 @@ fn words(said: &str) -> String {
     kept.join("\n")
 }
 
-/// With the log, for whoever has to mend it.
+/// With the log, for whoever has to fix it.
 fn surprise(shown: &Shown, kernel: &str) -> Option<String> {
     let surprise = shown.surprise(kernel)?;
     match &shown.load.result {

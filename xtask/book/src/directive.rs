@@ -135,7 +135,7 @@ impl Directive {
     }
 }
 
-/// The kernel sides are in two languages; the user sides are both in Rust, with two libraries.
+/// eBPF programs are in two languages; user-space programs are both in Rust, with two libraries.
 fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
     let caption = |excerpt: &Excerpt, library: &str| {
         let library = if c.path.ends_with(".rs") {

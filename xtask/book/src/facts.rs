@@ -17,7 +17,7 @@ use crate::capture;
 
 const BEGIN: &str = "{{since ";
 
-const FOLDER: &str = "book/facts";
+const DIRECTORY: &str = "book/facts";
 
 /// Values by fact, of each kernel.
 pub struct Facts {
@@ -31,7 +31,7 @@ impl Facts {
         let kernels = recorded_kernels()?;
         let mut by_kernel = BTreeMap::new();
         for kernel in &kernels {
-            let text = capture::body(&format!("{FOLDER}/{kernel}.snap"))?;
+            let text = capture::body(&format!("{DIRECTORY}/{kernel}.snap"))?;
             by_kernel.insert(kernel.clone(), parse_facts(&text)?);
         }
         Ok(Self { kernels, by_kernel })
@@ -107,8 +107,8 @@ fn shortened(having: &[&str]) -> Option<String> {
 }
 
 fn recorded_kernels() -> Result<Vec<String>> {
-    let directory = workspace::root().join(FOLDER);
-    let entries = fs::read_dir(&directory).with_context(|| format!("cannot list {FOLDER}"))?;
+    let directory = workspace::root().join(DIRECTORY);
+    let entries = fs::read_dir(&directory).with_context(|| format!("cannot list {DIRECTORY}"))?;
     let names = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok());
@@ -119,7 +119,7 @@ fn recorded_kernels() -> Result<Vec<String>> {
         .iter()
         .find(|kernel| !kernels.iter().any(|other| other == *kernel))
     {
-        bail!("{FOLDER} has no facts of Linux {missing}");
+        bail!("{DIRECTORY} has no facts of Linux {missing}");
     }
     kernels.sort_by_cached_key(|kernel| version(kernel).unwrap_or_default());
     Ok(kernels)

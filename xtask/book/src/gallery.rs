@@ -17,7 +17,7 @@ use crate::tabs::{Group, tabs};
 pub const SKIP: &str = "<!-- i18n:skip -->";
 
 /// Where the pages are, seen from the book's source.
-pub const FOLDER: &str = "gallery";
+pub const DIRECTORY: &str = "gallery";
 
 /// All that the gallery is made of, read once for a build.
 pub struct Gallery {
@@ -226,7 +226,7 @@ pub fn log(gallery: &Gallery, name: &str, language: Language, kernel: &str) -> R
     let entry = gallery.find(name)?;
     let said = gallery.recorded.of_failing(name, language, kernel)?;
     let caption = format!(
-        "<p class=\"tab-title\"><a href=\"../{FOLDER}/{name}.html\">{}</a>, in {}, on Linux {kernel}</p>\n\n",
+        "<p class=\"tab-title\"><a href=\"../{DIRECTORY}/{name}.html\">{}</a>, in {}, on Linux {kernel}</p>\n\n",
         html::escaped(&entry.about.title),
         in_words(language)
     );

@@ -15,7 +15,7 @@
 //!   check        what mdBook lets pass: sources, then the rendered pages
 //!     claims       sentences about kernels, and what they rest on
 //!   browser      tests in a real browser
-//!   serve        the book at a local address, made anew at each save
+//!   serve        the book at a local address, rebuilt at every save
 //!   po           the texts to translate
 //! ```
 
@@ -59,7 +59,7 @@ enum Command {
         #[arg(long)]
         open: bool,
     },
-    /// Build it, serve it at a local address, and build it anew at each save
+    /// Build it, serve it at a local address, and rebuild it at every save
     Serve {
         /// Show it in the browser
         #[arg(long)]

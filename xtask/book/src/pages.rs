@@ -41,7 +41,7 @@ impl Preprocessor for GalleryPages {
 }
 
 fn page(entry: &Entry, number: u32, index: &Chapter) -> BookItem {
-    let path = format!("{}/{}.md", gallery::FOLDER, entry.name);
+    let path = format!("{}/{}.md", gallery::DIRECTORY, entry.name);
     let parents = [index.parent_names.clone(), vec![index.name.clone()]].concat();
     let mut chapter = Chapter::new(&entry.name, gallery::page(entry), path, parents);
     // The side bar folds what has a number below another's.

@@ -1,4 +1,4 @@
-//! The book at a local address, made anew at each save.
+//! The book at a local address, rebuilt at every save.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -85,7 +85,7 @@ fn rebuild(saves: &Receiver<()>) -> Result<Exit> {
         // Editors save in several steps.
         while saves.recv_timeout(Duration::from_millis(100)).is_ok() {}
         match render::build() {
-            Ok(_) => screen::say(Mark::Good, "built anew"),
+            Ok(_) => screen::say(Mark::Good, "rebuilt"),
             Err(error) => xtask::output::error::show_error(&error),
         }
         EDITION.fetch_add(1, Ordering::Relaxed);

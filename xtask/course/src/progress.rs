@@ -24,7 +24,7 @@ use crate::exercises::Exercise;
 const FILE: &str = ".progress";
 
 /// Another directory for it, such as one that survives a fresh clone.
-const FOLDER: &str = "XTASK_PROGRESS";
+const DIRECTORY: &str = "XTASK_PROGRESS";
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Progress {
@@ -46,7 +46,7 @@ impl Progress {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(
                 Problem::machine(format!("cannot read {}: {error}", path.display()))
-                    .help("remove it, and cargo xtask check --all makes it anew")
+                    .help("remove it, and cargo xtask check --all makes it again")
                     .into(),
             ),
         }
@@ -61,7 +61,7 @@ impl Progress {
         let path = directory.join(FILE);
         let cannot = |error: std::io::Error| {
             Problem::machine(format!("cannot write {}: {error}", path.display()))
-                .help("nothing is lost: cargo xtask check --all makes it anew")
+                .help("nothing is lost: cargo xtask check --all makes it again")
         };
         // The directory itself is the lock: a file that is renamed cannot be one.
         let lock = File::open(directory).map_err(cannot)?;
@@ -167,7 +167,7 @@ pub fn progress_file() -> PathBuf {
 }
 
 fn directory() -> PathBuf {
-    std::env::var_os(FOLDER)
+    std::env::var_os(DIRECTORY)
         .filter(|it| !it.is_empty())
         .map_or_else(|| workspace::root().to_owned(), PathBuf::from)
 }

@@ -25,7 +25,7 @@ const OBJECTS: [(&str, Command); 4] = [
 ];
 
 /// Directories whose entries are things of the kernel's.
-const FOLDERS: [(&str, &str); 4] = [
+const DIRECTORIES: [(&str, &str); 4] = [
     ("pinned object", "/sys/fs/bpf"),
     ("trace instance", "/sys/kernel/tracing/instances"),
     ("control group", "/sys/fs/cgroup"),
@@ -129,7 +129,7 @@ fn state(settings: &Settings) -> Result<State> {
             .into_iter()
             .for_each(|id| add(format!("{kind} {id}")));
     }
-    for (kind, directory) in FOLDERS {
+    for (kind, directory) in DIRECTORIES {
         names_in(directory)?
             .into_iter()
             .for_each(|name| add(format!("{kind} {name}")));

@@ -34,7 +34,7 @@ const FRESH: [&str; 4] = ["root", "run", "tmp", "var"];
 const HEADER: usize = 110;
 
 const KIND: u32 = 0o170_000;
-const FOLDER: u32 = 0o040_000;
+const DIRECTORY: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 
 /// Puts the programs in place of those that were there.
@@ -169,7 +169,7 @@ fn create(name: &str, mode: u32, contents: &[u8]) -> Result<()> {
     );
     let path = inside(name);
     match mode & KIND {
-        FOLDER => fs::create_dir(&path)?,
+        DIRECTORY => fs::create_dir(&path)?,
         LINK => symlink(OsStr::from_bytes(contents), &path)?,
         _ => {
             let mut file = File::options()

@@ -8,7 +8,7 @@ const SYSCTLS: &str = "/proc/sys";
 const TRACING: &str = "/sys/kernel/tracing";
 
 /// Directories of sysctls that are compared. Not `fs`: much of it are counters.
-const FOLDERS: [&str; 3] = ["kernel", "net", "vm"];
+const DIRECTORIES: [&str; 3] = ["kernel", "net", "vm"];
 
 /// What is left out there, with all below it. Which change by themselves was found by comparing
 /// all, before and after a lesson and a pause, on the five kernels of the matrix.
@@ -57,7 +57,7 @@ pub struct Settings {
 impl Settings {
     pub fn find() -> Self {
         let mut files = Vec::new();
-        for directory in FOLDERS {
+        for directory in DIRECTORIES {
             find_below(&Path::new(SYSCTLS).join(directory), &mut files);
         }
         let switch = |name: &&str| (format!("tracing's {name}"), Path::new(TRACING).join(name));

@@ -120,7 +120,7 @@ pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Problem {
             problem.help("make room, then type the same command again: what is done already is kept")
         }
         PermissionDenied | ReadOnlyFilesystem => problem.help(
-            "to keep everything that is fetched in another directory: XTASK_CACHE=FOLDER cargo xtask setup",
+            "to keep everything that is fetched in another directory: XTASK_CACHE=DIRECTORY cargo xtask setup",
         ),
         _ => problem,
     }

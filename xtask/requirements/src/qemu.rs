@@ -41,11 +41,11 @@ impl Requirement for Qemu {
 }
 
 /// Where distributions keep libraries of x86-64: Debian, Fedora, Arch.
-const LIBRARY_FOLDERS: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
+const LIBRARY_DIRECTORIES: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
 /// Whether the guest's init can be linked: the guest has no libraries.
 pub fn has_static_libc() -> bool {
-    LIBRARY_FOLDERS
+    LIBRARY_DIRECTORIES
         .iter()
         .any(|directory| Path::new(directory).join("libc.a").is_file())
 }

@@ -317,7 +317,7 @@ fn on(
     let ahead = ahead
         .map_or_else(|| testvm::start_ahead(&machine), Ok)
         .map_err(Failure::into_error)?;
-    let started = if ahead.is_furnished() {
+    let started = if ahead.has_programs() {
         ahead.join(&judging::pack_answers(candidates)?)
     } else {
         ahead.finish(&machine, &judging::pack_judge(judge, candidates)?)

@@ -341,7 +341,7 @@ fn disk() -> Item {
             missing(
                 "disk",
                 found,
-                "make room, or keep the cache elsewhere: XTASK_CACHE=FOLDER",
+                "make room, or keep the cache elsewhere: XTASK_CACHE=DIRECTORY",
             )
         }
         Some(free) => ok("disk", format!("{free} MB free, cache {}", cache.display())),

@@ -348,7 +348,7 @@ fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &RunOptions) -> St
         && options.kernels == Selection::One(DEFAULT)
     {
         return format!(
-            "cargo xtask run {number} --impl libbpf    (the same with the kernel side in C)"
+            "cargo xtask run {number} --impl libbpf    (the same with the eBPF program in C)"
         );
     }
     if options.kernels != Selection::All {

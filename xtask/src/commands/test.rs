@@ -34,7 +34,7 @@ pub enum Step {
     Fmt,
     /// Clippy has no warning about what runs on the host
     Clippy,
-    /// Clippy has no warning about the kernel sides in Rust
+    /// Clippy has no warning about the eBPF programs in Rust
     ClippyEbpf,
     /// Unit tests and snapshots that need no VM
     Unit,

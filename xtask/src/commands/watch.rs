@@ -168,7 +168,7 @@ impl Watching<'_> {
                 judging::pack_judge(judge, &[])?,
             );
             let mut ahead = testvm::start_ahead(&machine).map_err(Failure::into_error)?;
-            ahead.furnish(&judge).map_err(Failure::into_error)?;
+            ahead.load_programs(&judge).map_err(Failure::into_error)?;
             self.ahead = Some(ahead);
         }
         Ok(())

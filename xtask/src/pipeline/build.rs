@@ -19,7 +19,7 @@ pub fn inner_cargo() -> Command {
     environment::inner_cargo()
 }
 
-/// Builds a lesson, both kernel sides included; returns its program.
+/// Builds a lesson, both eBPF programs included; returns its program.
 pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
     let mut command = inner_cargo();
     command.args(["build", "--package", &lesson.name]);

@@ -23,7 +23,7 @@ const SECONDS: u64 = 30;
 const OUTPUT_LIMIT: u64 = 8 << 20;
 
 /// Where answers lie in the guest.
-const FOLDER: &str = "answers";
+const DIRECTORY: &str = "answers";
 
 /// What became of one check.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ fn add_candidates(archive: &mut Archive, candidates: &[Candidate]) -> Result<()>
     for Candidate { name, file, .. } in candidates {
         let bytes =
             std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        archive.file(Path::new(FOLDER).join(name), 0o644, &bytes)?;
+        archive.file(Path::new(DIRECTORY).join(name), 0o644, &bytes)?;
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ fn step(candidate: &Candidate) -> Step {
         program: "/bin/judge".into(),
         args: vec![
             candidate.exercise.name.clone(),
-            format!("/{FOLDER}/{}", candidate.name),
+            format!("/{DIRECTORY}/{}", candidate.name),
             format!("--with={}", candidate.implementation),
         ],
         env: Vec::new(),

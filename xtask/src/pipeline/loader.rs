@@ -12,7 +12,7 @@ use testvm::{Failure, Guest, Happening, Programs, StepReport, Stream};
 use crate::pipeline::build;
 
 /// Where object files lie in the guest.
-const FOLDER: &str = "/objects";
+const DIRECTORY: &str = "/objects";
 
 /// Bytes of verdicts that one step may print.
 const OUTPUT_LIMIT: u64 = 64 << 20;
@@ -34,7 +34,7 @@ pub fn pack_objects(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
     image::add_program(&mut archive, &build::build_tool("object-loader")?)?;
     for (name, bytes) in objects {
         archive.file(
-            Path::new(FOLDER.trim_start_matches('/')).join(name),
+            Path::new(DIRECTORY.trim_start_matches('/')).join(name),
             0o644,
             bytes,
         )?;
@@ -94,7 +94,12 @@ fn step(batch: &Batch) -> Step {
             .without_perfmon
             .then(|| "--without-perfmon".to_owned()),
     );
-    args.extend(batch.objects.iter().map(|name| format!("{FOLDER}/{name}")));
+    args.extend(
+        batch
+            .objects
+            .iter()
+            .map(|name| format!("{DIRECTORY}/{name}")),
+    );
     Step {
         program: "/bin/object-loader".into(),
         args,
@@ -127,7 +132,7 @@ fn read_lines(printed: &[u8]) -> Result<(Vec<Load>, Vec<String>)> {
 
 /// As the batch names it, without the guest's directory.
 fn name_of(path: &str) -> String {
-    let name = path.strip_prefix(FOLDER).unwrap_or(path);
+    let name = path.strip_prefix(DIRECTORY).unwrap_or(path);
     name.trim_start_matches('/').to_owned()
 }
 

@@ -120,7 +120,7 @@ impl Snapshot {
     pub fn condemn(&self, why: &str) {
         // What cannot be removed is met again, and counted again.
         let _ = clear(&self.path());
-        // If this cannot be written, the next run finds out anew.
+        // If this cannot be written, the next run tries again.
         let _ = File::options()
             .append(true)
             .create(true)

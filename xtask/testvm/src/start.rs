@@ -53,7 +53,7 @@ pub struct HeadStart {
     /// `None`: the programs have to come with the boot.
     started: Option<Started>,
     /// It has programs that others will join.
-    furnished: bool,
+    has_programs: bool,
     notes: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ pub struct HeadStart {
 pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
     let mut head = HeadStart {
         started: None,
-        furnished: false,
+        has_programs: false,
         notes: Vec::new(),
     };
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
@@ -79,7 +79,7 @@ pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
         Err(Failure::Died(death)) => head.notes.push(format!("no snapshot: {death}")),
         Err(Failure::Caller(error)) => head.notes.push(format!("no snapshot: {error:#}")),
         Ok(started) => head.started = started,
-        // A kernel that does not boot will not do so for want of a snapshot.
+        // A kernel that does not boot will not do so because a snapshot is missing.
         Err(failure @ (Failure::Interrupted(_) | Failure::NotBooted(_))) => return Err(failure),
     }
     Ok(head)
@@ -103,27 +103,27 @@ pub fn start_ahead_beside<T: Send>(
 impl HeadStart {
     /// Gives the guest the programs that are there already, if it can take some now and others
     /// later.
-    pub fn furnish(&mut self, programs: &Programs) -> Result<(), Failure> {
+    pub fn load_programs(&mut self, programs: &Programs) -> Result<(), Failure> {
         if let Some(started) = self
             .started
             .as_mut()
             .filter(|_| SharedMemory::holds(programs))
         {
             started.guest.load(programs)?;
-            self.furnished = true;
+            self.has_programs = true;
         }
         Ok(())
     }
 
-    pub fn is_furnished(&self) -> bool {
-        self.furnished
+    pub fn has_programs(&self) -> bool {
+        self.has_programs
     }
 
-    /// Gives a furnished guest the other programs.
+    /// Gives a guest that has programs the other programs.
     pub fn join(self, programs: &Programs) -> Result<Started, Failure> {
         let started = self
             .started
-            .filter(|_| self.furnished && SharedMemory::holds(programs));
+            .filter(|_| self.has_programs && SharedMemory::holds(programs));
         let mut started = started
             .context("no guest waits for these programs")
             .map_err(Failure::Caller)?;

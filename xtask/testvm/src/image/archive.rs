@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cpio::newc::{Builder, trailer};
 
-const FOLDER: u32 = 0o040_000;
+const DIRECTORY: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
@@ -31,7 +31,7 @@ impl Archive {
             return Ok(());
         }
         self.parents(path)?;
-        self.entry(path, FOLDER | 0o755, &[])
+        self.entry(path, DIRECTORY | 0o755, &[])
     }
 
     pub fn file(
