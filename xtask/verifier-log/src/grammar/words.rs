@@ -84,6 +84,8 @@ mod tests {
     fn registers_and_arguments() {
         assert_eq!(measure_register("R10 off"), Some(3));
         assert_eq!(measure_register("*(R11-8) must"), Some(8));
+        assert_eq!(measure_register("*(R11-123456)"), Some(13));
+        assert_eq!(measure_register("*(R11-1234567)"), None);
         assert_eq!(measure_register("arg#0 expected"), Some(5));
         assert_eq!(measure_register("arg2 is"), Some(4));
         for text in ["R ", "R100", "args", "*(R11", "", "*(R11é"] {

@@ -1,7 +1,5 @@
 //! Reads a log as the steps that the verifier took.
 
-use std::collections::VecDeque;
-
 use crate::input::line::{LineKind, LogLine};
 use crate::input::lines::InputLines;
 use crate::input::program_log::ProgramLog;
@@ -21,14 +19,14 @@ pub fn read_steps(input: &[u8], log: &ProgramLog, window: usize) -> Vec<LogStep>
         .skip_while(|raw| raw.start < earliest)
         .take_while(|raw| raw.start < log.end)
     {
-        reader.take(LogLine::read(&raw));
+        reader.take_line(LogLine::read(&raw));
     }
-    reader.steps.into()
+    reader.steps
 }
 
 #[derive(Default)]
 struct StepReader {
-    steps: VecDeque<LogStep>,
+    steps: Vec<LogStep>,
     source: Option<SourceLine>,
     before: Option<FrameState>,
     came_from: Option<u32>,
@@ -37,66 +35,75 @@ struct StepReader {
 }
 
 impl StepReader {
-    fn take(&mut self, line: LogLine<'_>) {
+    fn take_line(&mut self, line: LogLine<'_>) {
         match line.kind {
             LineKind::LookingBack => self.looks_back = true,
             LineKind::Insn { insn, rest } => {
-                self.insn(line.number, insn, line.text.get(rest..).unwrap_or_default())
+                let rest = line.text.get(rest..).unwrap_or_default();
+                self.take_insn(line.number, insn, rest);
             }
             LineKind::State { start, branch } => {
                 self.came_from = branch.or(self.came_from);
+                let is_next = branch.is_some() || has_number(&line.text[..start]);
                 if let Some(state) = parse_state(&line.text[start..]) {
-                    self.state(state, branch.is_some() || has_number(&line.text[..start]));
+                    self.take_state(state, is_next);
                 }
             }
             LineKind::Source { start } => {
-                self.source = Some(SourceLine::parse(&line.text[start..]))
+                self.source = Some(SourceLine::parse(&line.text[start..]));
             }
             _ => {}
         }
     }
 
+    /// `is_next`: the line says that this is the state before the next instruction.
+    ///
     /// Kernels before 5.16 print the state below some instructions. Below a jump, it is what holds
     /// after it; below an access or a call, it is what held before: the line comes out of the
     /// check of the memory. Below the call of a function, all kernels print the caller's, then the
     /// function's own.
-    fn state(&mut self, state: FrameState, is_next: bool) {
+    fn take_state(&mut self, state: FrameState, is_next: bool) {
         if self.looks_back && !is_next {
             return;
         }
-        let last = self
-            .steps
-            .back_mut()
-            .filter(|last| !is_next && last.after.is_none());
-        let goes_on = |last: &LogStep| {
-            matches!(
-                last.insn.action(),
-                InsnAction::Compare { .. } | InsnAction::Exit | InsnAction::Function
-            )
-        };
-        match last.filter(|last| !goes_on(last)) {
-            Some(last) => last.before = Some(state),
-            None => self.before = Some(state),
+        if !is_next
+            && let Some(last) = self.steps.last_mut()
+            && last.after.is_none()
+            && !goes_on(last.insn.action())
+        {
+            last.before = Some(state);
+        } else {
+            self.before = Some(state);
         }
     }
 
-    fn insn(&mut self, line: usize, insn: Insn, rest: &str) {
+    /// `rest`: what follows the instruction in its line.
+    fn take_insn(&mut self, line: usize, insn: Insn, rest: &str) {
         let after = rest.find(';').and_then(|at| parse_state(&rest[at..]));
-        let (before, came_from) = (self.before.take(), self.came_from.take());
+        let before = self.before.take();
         // Without a `;` it is the state at the goal of a jump: `goto pc+3 15: R0=scalar()`.
-        self.before = parse_state(rest).filter(|_| after.is_none());
+        if after.is_none() {
+            self.before = parse_state(rest);
+        }
         self.looks_back = false;
-        // A source line comes before the first of its instructions.
-        let source = self.source.clone();
-        self.steps.push_back(LogStep {
+        self.steps.push(LogStep {
             line,
             insn,
-            source,
+            // A source line comes before the first of its instructions.
+            source: self.source.clone(),
             before,
             after,
-            came_from,
+            came_from: self.came_from.take(),
         });
     }
+}
+
+/// Whether a state below the instruction is what holds after it.
+fn goes_on(action: &InsnAction) -> bool {
+    matches!(
+        action,
+        InsnAction::Compare { .. } | InsnAction::Exit | InsnAction::Function
+    )
 }
 
 /// `12: R0=...` is the state before instruction 12.

@@ -29,7 +29,7 @@ pub fn find_trail(steps: &[LogStep], index: usize, register: Register) -> Vec<Ho
         hops: Vec::new(),
     };
     for _ in 0..MOST_STEPS_BACK {
-        if walk.hops.len() == MOST_HOPS || !walk.back() {
+        if walk.hops.len() == MOST_HOPS || !walk.step_back() {
             break;
         }
     }
@@ -52,7 +52,7 @@ struct TrailWalk<'a> {
 
 impl TrailWalk<'_> {
     /// Goes one step back; false where the way ends.
-    fn back(&mut self) -> bool {
+    fn step_back(&mut self) -> bool {
         let Some(before) = find_previous_step(self.steps, self.at) else {
             return false;
         };
@@ -71,8 +71,8 @@ impl TrailWalk<'_> {
             // Into the caller: what it passed is in the same registers.
             InsnAction::Function => matches!(self.location, Location::Register(0..=5)),
             _ if self.depth > 0 => true,
-            InsnAction::Helper { .. } => self.helper(),
-            _ => self.plain(action),
+            InsnAction::Helper { .. } => self.pass_helper(),
+            _ => self.follow_insn(action),
         }
     }
 
@@ -80,43 +80,43 @@ impl TrailWalk<'_> {
         !matches!(self.location, Location::Register(0..=5))
     }
 
-    fn helper(&mut self) -> bool {
+    fn pass_helper(&mut self) -> bool {
         if self.location == Location::Register(0) {
-            self.hop(0);
+            self.add_hop(0);
         }
         self.survives_call()
     }
 
     /// Follows a value through an instruction within a function.
-    fn plain(&mut self, action: &InsnAction) -> bool {
+    fn follow_insn(&mut self, action: &InsnAction) -> bool {
         match (self.location, action) {
             (Location::Register(own), InsnAction::Move { to, from }) if *to == own => {
-                self.hop(own);
-                self.follow(*from)
+                self.add_hop(own);
+                self.follow_operand(*from)
             }
             (Location::Register(own), InsnAction::Load { to, place }) if *to == own => {
-                self.hop(own);
+                self.add_hop(own);
                 self.location = Location::Slot(place.offset);
                 place.base == FRAME_POINTER
             }
             (Location::Register(own), InsnAction::Change { to, .. }) if *to == own => {
-                self.hop(own);
+                self.add_hop(own);
                 true
             }
             (Location::Register(own), InsnAction::Set { to }) if *to == own => {
-                self.hop(own);
+                self.add_hop(own);
                 false
             }
             (Location::Slot(slot), InsnAction::Store { place, from })
                 if place.base == FRAME_POINTER && place.offset == slot =>
             {
-                self.follow(*from)
+                self.follow_operand(*from)
             }
             _ => true,
         }
     }
 
-    fn follow(&mut self, from: Operand) -> bool {
+    fn follow_operand(&mut self, from: Operand) -> bool {
         let Operand::Register(register) = from else {
             return false;
         };
@@ -124,7 +124,7 @@ impl TrailWalk<'_> {
         true
     }
 
-    fn hop(&mut self, register: Register) {
+    fn add_hop(&mut self, register: Register) {
         self.hops.push(Hop {
             step: self.at,
             register,
