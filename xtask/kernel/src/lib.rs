@@ -164,17 +164,11 @@ mod tests {
 
     use super::*;
 
-    fn file(name: &str, bytes: &[u8]) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("xtask-kernel-{}-{name}", std::process::id()));
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
     fn from_bytes(name: &str, bytes: &[u8]) -> Result<Kernel> {
-        let path = file(name, bytes);
-        let kernel = Kernel::from_file(&path);
-        std::fs::remove_file(path).unwrap();
-        kernel
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Kernel::from_file(&path)
     }
 
     fn bzimage(release: &str) -> Vec<u8> {

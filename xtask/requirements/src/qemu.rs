@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn another_file_under_the_same_name_is_checked_again() {
-        let file = std::env::temp_dir().join(format!("xtask-qemu-{}", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("qemu");
         std::fs::write(&file, "one").unwrap();
         let before = circumstances(&file).unwrap();
         assert_eq!(circumstances(&file).unwrap(), before);

@@ -214,20 +214,20 @@ mod tests {
     fn a_cache_of_another_user_is_not_worked_in() {
         // Not even root may create a directory there.
         let shared = Path::new("/sys/kernel");
-        let own = std::env::temp_dir().join(format!("xtask-site-{}", std::process::id()));
-        let site = Site::enter_one(shared, &own, &Silent).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path();
+        let site = Site::enter_one(shared, own, &Silent).unwrap();
         assert_eq!(
             (site.directory(), site.fills_cache),
             (&*own.join("setup"), false)
         );
         drop(site);
-        let site = Site::enter_one(&own.join("shared"), &own, &Silent).unwrap();
+        let site = Site::enter_one(&own.join("shared"), own, &Silent).unwrap();
         assert_eq!(
             (site.directory(), site.fills_cache),
             (&*own.join("shared/setup"), true)
         );
         drop(site);
-        fs::remove_dir_all(own).unwrap();
     }
 
     #[test]

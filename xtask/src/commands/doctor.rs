@@ -532,8 +532,8 @@ mod tests {
 
     #[test]
     fn kvm_has_a_fix_for_a_missing_right_and_for_an_old_verdict() {
-        let verdict =
-            std::env::temp_dir().join(format!("xtask-kvm-verdict-{}", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let verdict = directory.path().join("verdict");
         assert!(
             kvm_fix(false, &verdict)
                 .unwrap()
@@ -542,7 +542,6 @@ mod tests {
         assert_eq!(kvm_fix(true, &verdict), None);
         fs::write(&verdict, "{}").unwrap();
         let fix = kvm_fix(true, &verdict).unwrap();
-        fs::remove_file(&verdict).unwrap();
         assert!(fix.contains(&format!("rm {}", verdict.display())), "{fix}");
     }
 

@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn the_ones_used_last_stay_and_other_files_too() {
-        let directory = std::env::temp_dir().join(format!("xtask-init-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path();
         let inits: Vec<_> = (0..KEPT + 2)
             .map(|number| directory.join(format!("{number:016x}")))
             .collect();
@@ -219,7 +219,7 @@ mod tests {
         // The oldest is used, so the one before it is the next to go.
         assert_eq!(read_and_mark(&inits[KEPT + 1]).unwrap(), b"x");
         fs::write(directory.join("new-1"), "half a file of a run that goes on").unwrap();
-        remove_oldest(&directory, &inits[0]);
+        remove_oldest(directory, &inits[0]);
         let stay: Vec<_> = inits.iter().map(|path| path.exists()).collect();
         assert_eq!(
             stay,
@@ -227,6 +227,5 @@ mod tests {
             "ours, one more, the used one"
         );
         assert!(others.iter().all(|path| path.exists()) && directory.join("new-1").exists());
-        fs::remove_dir_all(directory).unwrap();
     }
 }

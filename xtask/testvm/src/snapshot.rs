@@ -339,12 +339,9 @@ fn hash_of(file: &File, length: u64) -> std::io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn in_directory(name: &str) -> Snapshot {
-        let directory =
-            std::env::temp_dir().join(format!("xtask-snapshot-{}-{name}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
+    fn snapshot_in(directory: &tempfile::TempDir) -> Snapshot {
         Snapshot {
-            directory,
+            directory: directory.path().to_owned(),
             kernel: "6.12-vmlinux".into(),
             key: 0x123,
             whose: "f2-u1".into(),
@@ -357,13 +354,10 @@ mod tests {
             .unwrap();
     }
 
-    fn end(snapshot: &Snapshot) {
-        fs::remove_dir_all(&snapshot.directory).unwrap();
-    }
-
     #[test]
     fn a_whole_one_opens_at_its_start() {
-        let snapshot = in_directory("whole");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         assert!(snapshot.open().unwrap().is_none());
         make(&snapshot);
         let sealed = snapshot.open().unwrap().unwrap();
@@ -371,12 +365,12 @@ mod tests {
         let mut text = [0; 7];
         sealed.file().read_exact(&mut text).unwrap();
         assert_eq!(&text, b"a guest");
-        end(&snapshot);
     }
 
     #[test]
     fn one_that_is_cut_short_is_removed() {
-        let snapshot = in_directory("short");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         for length in [0, 3, 15, 30, 38] {
             make(&snapshot);
             File::options()
@@ -388,12 +382,12 @@ mod tests {
             assert!(snapshot.open().is_err(), "{length} bytes");
             assert!(snapshot.open().unwrap().is_none(), "it should be gone");
         }
-        end(&snapshot);
     }
 
     #[test]
     fn any_flipped_bit_is_noticed() {
-        let snapshot = in_directory("bit");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         make(&snapshot);
         let good = fs::read(snapshot.path()).unwrap();
         for bit in 0..good.len() * 8 {
@@ -407,25 +401,25 @@ mod tests {
                 "bit {bit}"
             );
         }
-        end(&snapshot);
     }
 
     #[test]
     fn one_of_another_name_is_removed() {
-        let snapshot = in_directory("name");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         make(&snapshot);
         let other = Snapshot {
             kernel: "6.1-vmlinux".into(),
-            ..in_directory("name")
+            ..snapshot_in(&directory)
         };
         fs::rename(snapshot.path(), other.path()).unwrap();
         assert!(other.open().is_err());
-        end(&snapshot);
     }
 
     #[test]
     fn whatever_lies_in_its_place_is_cleared_away() {
-        let snapshot = in_directory("place");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         let occupy: [fn(&Path); 3] = [
             |path| fs::create_dir_all(path.join("a/directory")).unwrap(),
             |path| std::os::unix::fs::symlink("/nowhere", path).unwrap(),
@@ -440,12 +434,12 @@ mod tests {
             clear(&snapshot.path()).unwrap();
         }
         assert!(std::env::temp_dir().exists(), "a link was followed");
-        end(&snapshot);
     }
 
     #[test]
     fn only_failures_in_a_row_condemn() {
-        let snapshot = in_directory("failures");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         for _ in 0..PATIENCE - 1 {
             snapshot.condemn("QEMU ended\nand more");
         }
@@ -454,30 +448,30 @@ mod tests {
         assert!(snapshot.is_known_bad());
         snapshot.praise();
         assert!(!snapshot.is_known_bad());
-        end(&snapshot);
     }
 
     #[test]
     fn one_that_others_can_write_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
-        let snapshot = in_directory("others");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         make(&snapshot);
         fs::set_permissions(snapshot.path(), fs::Permissions::from_mode(0o666)).unwrap();
         assert!(snapshot.open().is_err());
-        end(&snapshot);
     }
 
     #[test]
     fn a_failed_save_leaves_nothing() {
-        let snapshot = in_directory("failed");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         assert!(snapshot.make(|_| bail!("the disk is full")).is_err());
         assert_eq!(fs::read_dir(&snapshot.directory).unwrap().count(), 0);
-        end(&snapshot);
     }
 
     #[test]
     fn older_ones_go_and_those_of_others_stay() {
-        let snapshot = in_directory("older");
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
         let older = [
             "6.12-vmlinux-0000000000000999-f2-u1",
             "6.12-vmlinux-0000000000000999-f2-u1.bad",
@@ -509,6 +503,5 @@ mod tests {
             fs::read_dir(&snapshot.directory).unwrap().count(),
             others.len() + 1
         );
-        end(&snapshot);
     }
 }

@@ -160,24 +160,14 @@ mod tests {
         bytes
     }
 
-    struct Directory(PathBuf);
-
-    impl Directory {
-        fn with(name: &str, modules: &[(&str, &[u8])]) -> Self {
-            let directory =
-                std::env::temp_dir().join(format!("xtask-modules-{}-{name}", std::process::id()));
-            fs::create_dir_all(directory.join("kernel/net")).unwrap();
-            for (file, bytes) in modules {
-                fs::write(directory.join("kernel/net").join(file), bytes).unwrap();
-            }
-            Self(directory)
+    fn directory_with(modules: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let net = directory.path().join("kernel/net");
+        fs::create_dir_all(&net).unwrap();
+        for (file, bytes) in modules {
+            fs::write(net.join(file), bytes).unwrap();
         }
-    }
-
-    impl Drop for Directory {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).unwrap();
-        }
+        directory
     }
 
     #[test]
@@ -187,17 +177,14 @@ mod tests {
             module("ptr-ring"),
             module("ptr_ring"),
         );
-        let directory = Directory::with(
-            "order",
-            &[
-                ("veth.ko", veth.as_slice()),
-                ("sch_ingress.ko", clsact.as_slice()),
-                ("page-pool.ko", page_pool.as_slice()),
-                ("ptr_ring.ko", module("").as_slice()),
-                ("unwanted.ko", b"not looked at"),
-            ],
-        );
-        let modules = Modules::find(Some(&directory.0));
+        let directory = directory_with(&[
+            ("veth.ko", veth.as_slice()),
+            ("sch_ingress.ko", clsact.as_slice()),
+            ("page-pool.ko", page_pool.as_slice()),
+            ("ptr_ring.ko", module("").as_slice()),
+            ("unwanted.ko", b"not looked at"),
+        ]);
+        let modules = Modules::find(Some(directory.path()));
         let names: Vec<_> = modules
             .files
             .iter()
@@ -227,8 +214,8 @@ mod tests {
             ("veth.ko.zst", b""),
             ("veth.ko.lz", b""),
         ] {
-            let directory = Directory::with(&name.replace('.', "-"), &[(name, bytes)]);
-            let modules = Modules::find(Some(&directory.0));
+            let directory = directory_with(&[(name, bytes)]);
+            let modules = Modules::find(Some(directory.path()));
             assert!(
                 modules.files.is_empty() && modules.notes[0].contains(name),
                 "{:#?}",
