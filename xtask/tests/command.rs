@@ -469,6 +469,6 @@ fn two_runs_at_once_do_not_disturb_each_other() {
             .read_to_string(&mut text)
             .unwrap();
         assert!(child.wait().unwrap().success());
-        assert!(text.contains("seen      2 removals"), "{text}");
+        assert!(text.contains("exit ret=-2\n\ndetached  "), "{text}");
     }
 }
