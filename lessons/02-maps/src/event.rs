@@ -12,6 +12,9 @@ pub const LEVELS: usize = 16;
 /// How many bytes of a name the map of recent names keeps.
 pub const KEY_SIZE: usize = 64;
 
+/// The 16 bytes of a process's name: as two numbers, two instructions copy them.
+pub type Comm = [u64; 2];
+
 /// What happened to a name.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ pub struct Change {
     /// A `Kind`
     pub kind: u32,
     pub pid: u32,
-    pub comm: [u8; 16],
+    pub comm: Comm,
     /// From the name itself upwards: `file\0directory\0`. Only the bytes in use are sent.
     pub names: [u8; LEVELS * NAME_SIZE],
 }
@@ -53,7 +56,7 @@ pub struct Change {
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct Process {
     pub changes: u64,
-    pub comm: [u8; 16],
+    pub comm: Comm,
 }
 
 /// What happened to one name.

@@ -59,7 +59,7 @@ pub fn line(record: &[u8]) -> String {
     bytes[..length].copy_from_slice(&record[..length]);
     let kind = KINDS.iter().find(|(kind, _)| *kind as u32 == change.kind);
     let kind = kind.map_or("unknown", |(_, name)| name);
-    let comm = text::printable(text::until_nul(&change.comm));
+    let comm = text::printable(text::until_nul(bytemuck::bytes_of(&change.comm)));
     let path = path(&change.names);
     format!("  {kind:<11}  {comm:<15}  pid={:<8}  {path}", change.pid)
 }
@@ -99,7 +99,7 @@ pub fn show_contents(settings: &Settings, received: u64, contents: Contents) -> 
     let mut rows = contents.processes;
     rows.sort_by_key(|(pid, process)| (Reverse(process.changes), *pid));
     for (pid, Process { comm, changes }) in rows.iter().take(ROWS) {
-        let comm = text::printable(text::until_nul(comm));
+        let comm = text::printable(text::until_nul(bytemuck::bytes_of(comm)));
         say(&format!("  {comm:<15}  pid={pid:<8}  {changes}"))?;
     }
     if uncounted > 0 {

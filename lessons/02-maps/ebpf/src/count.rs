@@ -47,7 +47,7 @@ pub fn count_process(change: &Change) {
         comm: change.comm,
     };
     // Fails if the process has an entry, which is fine, and if the map is full.
-    let _ = PROCESSES.insert(change.pid, &new, BPF_NOEXIST.into());
+    let _ = PROCESSES.insert(change.pid, new, BPF_NOEXIST.into());
     match PROCESSES.get_ptr_mut(change.pid) {
         // SAFETY: nobody removes entries.
         Some(process) => add(unsafe { &raw mut (*process).changes }),
@@ -59,18 +59,19 @@ pub fn count_process(change: &Change) {
 
 // ANCHOR: lru
 pub fn remember_name(change: &Change) -> Option<()> {
-    let mut name = [0; KEY_SIZE];
-    let (to, from) = ((&raw mut name).cast(), change.names.as_ptr().cast());
+    let mut bytes = [0; KEY_SIZE];
+    let (to, from) = ((&raw mut bytes).cast(), change.names.as_ptr().cast());
     // SAFETY: the helper checks the address, and the verifier the buffer.
     unsafe { bpf_probe_read_kernel_str(to, KEY_SIZE as u32, from) };
-    // Never full: names that were not used for long are dropped. The key is passed by reference,
-    // because by value each call would copy its 64 bytes one by one.
+    // By reference: by value, each call would copy the 64 bytes one by one.
+    let name = &bytes;
     let new = Recent {
         changes: 0,
         last: 0,
     };
-    let _ = RECENT.insert(&name, new, BPF_NOEXIST.into());
-    let recent = RECENT.get_ptr_mut(&name)?;
+    // Never full: names that were not used for long are dropped.
+    let _ = RECENT.insert(name, new, BPF_NOEXIST.into());
+    let recent = RECENT.get_ptr_mut(name)?;
     // SAFETY: an entry that is dropped meanwhile is used again but never freed, so at worst a
     // number is lost. Two CPUs may write the time at once, and either is right.
     unsafe {

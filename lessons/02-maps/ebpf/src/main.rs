@@ -16,12 +16,12 @@ mod path;
 mod state;
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_comm},
     macros::kprobe,
     programs::ProbeContext,
 };
 
-use event::Kind;
+use event::{Comm, Kind};
 use state::{PAUSED, SCRATCH, WATCHED};
 
 // ANCHOR: scratch
@@ -39,7 +39,8 @@ fn report(kind: Kind, dentry: Option<*const u8>) -> Option<()> {
     let length = path::collect_names(dentry, &mut change.names)?;
     change.kind = kind as u32;
     change.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    change.comm = bpf_get_current_comm().ok()?;
+    // SAFETY: the helper fills as many bytes as it is told.
+    unsafe { bpf_get_current_comm((&raw mut change.comm).cast(), size_of::<Comm>() as u32) };
     count::send(change, length);
     count::count_process(change);
     count::remember_name(change)
