@@ -124,7 +124,8 @@ fn ends(said: &str, texts: &[&str], code: u8) {
 /// of the lesson.
 fn listen(arguments: &str, then: &str) -> String {
     format!(
-        "tracepoint {arguments} > /tmp/out & pid=$!; until read -r attached < /tmp/out; do :; done; \
+        "tracepoint {arguments} > /tmp/out & pid=$!; \
+         until read -r attached < /tmp/out; do :; done; \
          {then}; wait $pid; echo code $?; busybox tail -n 4 /tmp/out; busybox rm /tmp/out"
     )
 }
