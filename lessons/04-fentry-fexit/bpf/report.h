@@ -1,10 +1,11 @@
-/* The end of a call, the same for both ways: count it, and send an event. */
+/* Which calls are wanted, and what happens with such a call when it ends: the same for both pairs
+ * of programs. */
 #ifndef __REPORT_H__
 #define __REPORT_H__
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
 
 struct {
@@ -14,18 +15,15 @@ struct {
 	__type(value, struct totals);
 } totals SEC(".maps");
 
-// What is known of a call when it begins.
-struct call {
-	__u64 start;
-	__u64 flags;
-	const char *name; // in the memory of the user program
-	__s32 dirfd;
-};
+// User space sets these before it loads the programs. To the verifier they are constants, and it
+// drops the code that they rule out.
+const volatile __u32 pid = 0; // 0: every process
+const volatile __u64 slower_than = 0; // nanoseconds
 
 // ANCHOR: offsets
-// Who started the process. Two structs lie on the way, one read each; the loader fills in the
-// offsets.
-static __u32 parent(void)
+// Who started the process. Each arrow follows a pointer, so it is a read of its own; the loader
+// fills in the offsets.
+static __u32 read_parent(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
@@ -33,51 +31,64 @@ static __u32 parent(void)
 }
 // ANCHOR_END: offsets
 
-static void no_room(__u32 way)
+// What is known of a call when it begins.
+struct call {
+	__u64 start;
+	__u64 flags;
+	const char *name; // in the memory of the user program
+};
+
+static bool is_wanted(void)
 {
-	struct totals *sum = bpf_map_lookup_elem(&totals, &way);
+	return !pid || pid == bpf_get_current_pid_tgid() >> 32;
+}
+
+static void count_no_room(__u32 seen_by)
+{
+	struct totals *sum = bpf_map_lookup_elem(&totals, &seen_by);
 
 	if (sum)
 		sum->no_room++;
 }
 
-static void report(__u32 way, const struct call *call, __s32 result)
+static void fill_event(struct event *event, __u32 seen_by, const struct call *call, __u64 took,
+		       __s32 result)
 {
-	struct totals *sum = bpf_map_lookup_elem(&totals, &way);
+	event->start = call->start;
+	event->took = took;
+	event->flags = call->flags;
+	event->seen_by = seen_by;
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->parent = read_parent();
+	event->result = result;
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	event->filename[0] = 0;
+	// At the entry the name may not be in memory yet; by now the kernel itself has read it.
+	bpf_probe_read_user_str(event->filename, sizeof(event->filename), call->name);
+}
+
+static void report(__u32 seen_by, const struct call *call, __s32 result)
+{
+	struct totals *sum = bpf_map_lookup_elem(&totals, &seen_by);
 	__u64 took = call->start ? bpf_ktime_get_ns() - call->start : 0;
-	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 row = 63 - __builtin_clzll(took | 1);
+	struct event *event;
 
-	if (!sum || !wants_result(took, result))
+	if (!sum || took < slower_than)
 		return;
-
 	sum->calls++;
 	if (call->start) {
-		__u64 row = 63 - __builtin_clzll(took | 1);
 		// The compiler knows that this is below 64, and would drop the mask; the verifier
 		// needs it.
 		barrier_var(row);
 		sum->latency[row & 63]++;
 	}
-
-	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		sum->lost++;
 		return;
 	}
-	*event = (struct event){
-		.start = call->start,
-		.took = took,
-		.flags = call->flags,
-		.way = way,
-		.pid = thread >> 32,
-		.tid = thread,
-		.parent = parent(),
-		.dirfd = call->dirfd,
-		.result = result,
-	};
-	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	// At the entry the name may not be in memory yet; now the kernel itself has just read it.
-	bpf_probe_read_user_str(event->file, sizeof(event->file), call->name);
+	fill_event(event, seen_by, call, took, result);
 	bpf_ringbuf_submit(event, 0);
 }
 

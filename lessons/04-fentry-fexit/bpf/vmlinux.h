@@ -1,9 +1,11 @@
-/* The few lines of vmlinux.h that this lesson needs. The everyday way is the whole file, about 3 MB:
+/* The few lines of vmlinux.h that this lesson needs. The everyday way is the whole file, about
+ * 3 MB:
  *
  *     bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h
  *
- * Order and size of the members do not matter here: for each access the loader looks the member up, by its name,
- * in the BTF of the running kernel, and corrects the program. preserve_access_index asks for that.
+ * Order and size of the members do not matter here: for each access the loader looks the member up
+ * by its name in the BTF of the running kernel, and corrects the program. preserve_access_index
+ * asks for that.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
@@ -46,7 +48,7 @@ struct task_struct {
 	__s32 tgid;
 };
 
-/* Its older self: loaders take the name only up to the three underscores. */
+/* The older form: loaders ignore the part of the name from the three underscores on. */
 struct task_struct___before_5_14 {
 	long state;
 };

@@ -1,177 +1,152 @@
-//! User side with aya: loads the programs that rustc and bpf-linker built.
-
-use std::time::Duration;
+//! Loads, attaches and reads with aya the programs that rustc and bpf-linker built.
 
 use anyhow::{Context as _, Result};
-use aya::maps::{Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, PerCpuArray};
 use aya::programs::fentry::FEntryLink;
 use aya::programs::fexit::FExitLink;
 use aya::programs::kprobe::KProbeLink;
 use aya::programs::{FEntry, FExit, KProbe, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
-use rustix::event::{PollFd, PollFlags, poll};
+use common::btf::Kernel;
+use common::ring_buffer::AyaRingBuffer;
 
-use crate::event::{Event, Totals};
-use crate::function::FUNCTION;
-use crate::tracer::{self, RunTime, Settings, Way};
+use crate::event::{OpenTotals, ParentReadings};
+use crate::offsets::{FUNCTION, Offsets, call_function};
+use crate::{Settings, row};
 
-pub struct Tracer {
-    ebpf: Ebpf,
-    events: RingBuf<MapData>,
-    // Dropping a link detaches its program; nothing stays behind in the kernel.
-    fentry: Option<(FExitLink, FEntryLink)>,
-    kprobe: Option<(KProbeLink, KProbeLink)>,
-}
-
-impl Tracer {
-    pub fn load(settings: &Settings) -> Result<Self> {
-        // fentry needs the kernel's BTF too, so we read it ourselves, and once.
-        let btf = Btf::from_sys_fs().context("read the kernel's BTF")?;
-        let mut ebpf = open(settings, &btf)?;
-        // A kernel without kprobes refuses their programs even when nobody attaches them.
-        for way in &settings.ways {
-            match way {
-                Way::Fentry => load_fentry(&mut ebpf, &btf)?,
-                Way::Kprobe => load_kprobe(&mut ebpf)?,
-            }
-        }
-        let events = take(&mut ebpf, "EVENTS")?;
-        Ok(Self {
-            ebpf,
-            events: RingBuf::try_from(events)?,
-            fentry: None,
-            kprobe: None,
-        })
-    }
-}
+// SAFETY: for both, bytemuck's derive checks that any bytes are a value and that none is padding.
+unsafe impl aya::Pod for OpenTotals {}
+// SAFETY: as above.
+unsafe impl aya::Pod for ParentReadings {}
 
 // ANCHOR: load
-fn open(settings: &Settings, btf: &Btf) -> Result<Ebpf> {
+pub fn load(settings: &Settings) -> Result<Ebpf> {
     let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fentry-fexit-ebpf"));
-    EbpfLoader::new()
-        .btf(Some(btf))
-        .map_max_entries("STARTS", settings.in_flight)
-        .map_max_entries("CALLS", settings.in_flight)
-        .map_max_entries("EVENTS", settings.ring_buffer)
+    let btf = Btf::from_sys_fs().context("cannot read the kernel's BTF")?;
+    let kernel = Kernel::open()?;
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&btf))
+        .map_max_entries("STARTS", settings.max_calls)
+        .map_max_entries("CALLS", settings.max_calls)
         .override_global("PID", &settings.pid, true)
-        .override_global("COMM", &settings.comm, true)
-        .override_global("SLOWER_THAN", &settings.slower_than_nanos(), true)
-        .override_global("FAILED", &u8::from(settings.failed), true)
-        .override_global("REAL_PARENT", &settings.real_parent, true)
-        .override_global("TGID", &settings.tgid, true)
+        .override_global("SLOWER_THAN", &settings.slower_than, true)
+        .override_global(
+            "REAL_PARENT",
+            &kernel.offset("task_struct", "real_parent")?,
+            true,
+        )
+        .override_global("TGID", &kernel.offset("task_struct", "tgid")?, true)
         .load(object)
-        .context("load the programs")
-}
-
-/// The verifier checks these programs against the function's prototype, so it must know the
-/// function now.
-fn load_fentry(ebpf: &mut Ebpf, btf: &Btf) -> Result<()> {
-    let enter: &mut FEntry = program(ebpf, "open_enter")?.try_into()?;
-    enter.load(FUNCTION, btf).context("load open_enter")?;
-    let exit: &mut FExit = program(ebpf, "open_exit")?.try_into()?;
-    exit.load(FUNCTION, btf).context("load open_exit")
-}
-
-fn load_kprobe(ebpf: &mut Ebpf) -> Result<()> {
+        .context("cannot load the programs")?;
+    // The verifier checks these two against the function's prototype, so it must know the function
+    // now.
+    let enter: &mut FEntry = find_program(&mut ebpf, "open_enter")?.try_into()?;
+    enter
+        .load(FUNCTION, &btf)
+        .context("cannot load open_enter")?;
+    let exit: &mut FExit = find_program(&mut ebpf, "open_exit")?.try_into()?;
+    exit.load(FUNCTION, &btf).context("cannot load open_exit")?;
     for name in ["open_enter_probe", "open_exit_probe"] {
-        let program: &mut KProbe = program(ebpf, name)?.try_into()?;
-        program.load().with_context(|| format!("load {name}"))?;
+        let probe: &mut KProbe = find_program(&mut ebpf, name)?.try_into()?;
+        probe
+            .load()
+            .with_context(|| format!("cannot load {name}"))?;
     }
-    Ok(())
+    Ok(ebpf)
 }
 // ANCHOR_END: load
 
 // ANCHOR: attach
-/// The exits first: an entry that no exit follows would leave its note in the map.
-fn attach_fentry(ebpf: &mut Ebpf) -> Result<(FExitLink, FEntryLink)> {
-    let exit: &mut FExit = program(ebpf, "open_exit")?.try_into()?;
-    let link = exit.attach()?;
-    let exit = exit.take_link(link)?;
-    let enter: &mut FEntry = program(ebpf, "open_enter")?.try_into()?;
-    let link = enter.attach()?;
-    Ok((exit, enter.take_link(link)?))
+/// The exit first: an entry that no exit follows would leave its start in the map. Dropping the
+/// links detaches both programs.
+pub fn attach_fentry(ebpf: &mut Ebpf) -> Result<(FExitLink, FEntryLink)> {
+    let exit: &mut FExit = find_program(ebpf, "open_exit")?.try_into()?;
+    let exit_id = exit
+        .attach()
+        .context("cannot attach open_exit to do_sys_openat2")?;
+    let exit_link = exit.take_link(exit_id)?;
+    let enter: &mut FEntry = find_program(ebpf, "open_enter")?.try_into()?;
+    let enter_id = enter
+        .attach()
+        .context("cannot attach open_enter to do_sys_openat2")?;
+    Ok((exit_link, enter.take_link(enter_id)?))
 }
 
-fn attach_kprobe(ebpf: &mut Ebpf) -> Result<(KProbeLink, KProbeLink)> {
-    let mut attach = |name| -> Result<KProbeLink> {
-        let program: &mut KProbe = program(ebpf, name)?.try_into()?;
-        let link = program.attach(FUNCTION, 0)?;
-        Ok(program.take_link(link)?)
-    };
-    Ok((attach("open_exit_probe")?, attach("open_enter_probe")?))
+pub fn attach_kprobe(ebpf: &mut Ebpf) -> Result<Vec<KProbeLink>> {
+    let mut links = Vec::new();
+    for name in ["open_exit_probe", "open_enter_probe"] {
+        let probe: &mut KProbe = find_program(ebpf, name)?.try_into()?;
+        let id = probe.attach(FUNCTION, 0);
+        let id = id.with_context(|| format!("cannot attach {name} to {FUNCTION}"))?;
+        links.push(probe.take_link(id)?);
+    }
+    Ok(links)
 }
 // ANCHOR_END: attach
 
-impl tracer::Tracer for Tracer {
-    fn attach(&mut self, way: Way) -> Result<()> {
-        match way {
-            Way::Fentry => self.fentry = Some(attach_fentry(&mut self.ebpf)?),
-            Way::Kprobe => self.kprobe = Some(attach_kprobe(&mut self.ebpf)?),
-        }
-        Ok(())
-    }
-
-    fn detach(&mut self, way: Way) {
-        match way {
-            Way::Fentry => drop(self.fentry.take()),
-            Way::Kprobe => drop(self.kprobe.take()),
-        }
-    }
-
-    fn events(&mut self, wait: Duration) -> Result<Vec<Event>> {
-        let limit = wait.try_into().context("convert the time limit")?;
-        match poll(
-            &mut [PollFd::new(&self.events, PollFlags::IN)],
-            Some(&limit),
-        ) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error).context("wait for events"),
-        }
-        let mut events = Vec::new();
-        while let Some(bytes) = self.events.next() {
-            events.push(tracer::decode(&bytes)?);
-        }
-        Ok(events)
-    }
-
-    fn totals(&self, way: Way) -> Result<Totals> {
-        let map = self.ebpf.map("TOTALS").context("find map TOTALS")?;
-        let totals: PerCpuArray<_, Totals> = map.try_into()?;
-        Ok(tracer::sum(
-            totals
-                .get(&way.index(), 0)
-                .context("read map TOTALS")?
-                .iter(),
-        ))
-    }
-
-    fn run_time(&self, way: Way) -> Result<RunTime> {
-        let mut sum = RunTime::default();
-        let names = match way {
-            Way::Fentry => ["open_enter", "open_exit"],
-            Way::Kprobe => ["open_enter_probe", "open_exit_probe"],
-        };
-        for name in names {
-            let program = self
-                .ebpf
-                .program(name)
-                .with_context(|| format!("find program {name}"))?;
-            let info = program
-                .info()
-                .with_context(|| format!("ask about {name}"))?;
-            sum.time += info.run_time();
-            sum.runs += info.run_count();
-        }
-        Ok(sum)
-    }
+pub fn read_events(ebpf: &mut Ebpf) -> Result<AyaRingBuffer> {
+    AyaRingBuffer::open(ebpf, "EVENTS")
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
+/// The totals of one pair of programs, `FEXIT` or `KRETPROBE`.
+pub fn read_totals(ebpf: &Ebpf, pair: u32) -> Result<OpenTotals> {
+    let map = ebpf.map("TOTALS").context("cannot find the map TOTALS")?;
+    let totals: PerCpuArray<_, OpenTotals> = map.try_into()?;
+    let cpus = totals.get(&pair, 0).context("cannot read the map TOTALS")?;
+    Ok(row::add_up(&cpus))
+}
+
+// ANCHOR: ladder
+/// Runs the program from rustc, and then the one from clang, for which aya does what libbpf does.
+pub fn read_parent(offsets: &Offsets) -> Result<ParentReadings> {
+    let rust = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fentry-fexit-parent"));
+    let c = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/parent.bpf.o"));
+    let of_rust = run_parent(
+        rust,
+        ["PID", "REAL_PARENT", "TGID", "STATE", "READINGS"],
+        offsets,
+    )
+    .context("cannot use the object from rustc")?;
+    let of_c = run_parent(
+        c,
+        ["pid", "real_parent", "tgid", "state", "readings"],
+        offsets,
+    )
+    .context("cannot use the object from clang")?;
+    Ok(ParentReadings {
+        relocated: of_c.relocated,
+        state_relocated: of_c.state_relocated,
+        ..of_rust
+    })
+}
+
+fn run_parent(object: &[u8], names: [&str; 5], offsets: &Offsets) -> Result<ParentReadings> {
+    let [pid, real_parent, tgid, state, readings] = names;
+    let btf = Btf::from_sys_fs().context("cannot read the kernel's BTF")?;
+    // With the kernel's BTF, aya corrects every access for which clang noted the field's name.
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&btf))
+        .override_global(pid, &std::process::id(), true)
+        .override_global(real_parent, &offsets.real_parent, true)
+        .override_global(tgid, &offsets.tgid, true)
+        .override_global(state, &offsets.state, true)
+        .load(object)
+        .context("cannot load the program")?;
+    let program: &mut FEntry = find_program(&mut ebpf, "read_parent")?.try_into()?;
+    program
+        .load(FUNCTION, &btf)
+        .context("cannot load read_parent")?;
+    program
+        .attach()
+        .context("cannot attach read_parent to do_sys_openat2")?;
+    call_function()?;
+    let map = ebpf.map(readings).context("cannot find the map")?;
+    let map: Array<_, ParentReadings> = map.try_into()?;
+    map.get(&0, 0).context("cannot read the map")
+}
+// ANCHOR_END: ladder
+
+fn find_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
     ebpf.program_mut(name)
-        .with_context(|| format!("find program {name}"))
-}
-
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
-    ebpf.take_map(name)
-        .with_context(|| format!("find map {name}"))
+        .with_context(|| format!("cannot find {name}"))
 }

@@ -1,86 +1,166 @@
 //! Which files are opened, with what result, and how long it takes.
 
 mod aya;
-mod cli;
 mod cost;
-mod demo;
 mod event;
-mod function;
-mod histogram;
 mod libbpf;
 mod offsets;
 mod row;
-mod tracer;
-mod watch;
+mod workload;
 
-use std::process::ExitCode;
+use std::mem::MaybeUninit;
+use std::process::{self, ExitCode};
 
 use anyhow::Result;
-use clap::Parser as _;
+use clap::{ArgGroup, Parser};
 use common::btf::Kernel;
 use common::machine::{self, Need};
-use common::{Stop, say};
+use common::prototype::find_prototype;
+use common::ring_buffer::{RingBuffer, wait_for_record};
+use common::{Implementation, Stop, record, say};
 
-use cli::Cli;
-use demo::Demo;
-use tracer::{Tracer, Way};
-use watch::Watch;
+use event::OpenEvent;
+use offsets::{ARGUMENTS, FUNCTION};
+use workload::Workload;
+
+const LESSON: &str = env!("CARGO_PKG_NAME");
+
+const NEEDS: [Need; 4] = [Need::Root, Need::Btf, Need::Jit, Need::Kprobes];
+
+/// Shows every call that opens a file: which process makes it, its result, and how long it takes.
+///
+/// Needs root. Without --demo, --cost or --offsets it goes on until Ctrl-C.
+#[derive(Parser)]
+#[command(version, group(ArgGroup::new("mode").args(["demo", "cost", "offsets"])))]
+struct Cli {
+    /// Which of the two sets of programs to run; both print the same
+    #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
+    implementation: Implementation,
+    /// Only calls of this process
+    #[arg(long, conflicts_with = "mode")]
+    pid: Option<u32>,
+    /// Only calls that take at least as long, for example 500us or 10ms
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_nanoseconds)]
+    slower_than: u64,
+    /// Make a few calls, show what each pair of programs saw, and stop
+    #[arg(long)]
+    demo: bool,
+    /// Go on after the demo, until Ctrl-C
+    #[arg(long, requires = "demo")]
+    follow: bool,
+    /// Measure what each pair of programs adds to a call
+    #[arg(long)]
+    cost: bool,
+    /// Show the offsets of fields in this kernel, and read a field with offsets from three sources
+    #[arg(long)]
+    offsets: bool,
+}
+
+/// What the programs are told before they are loaded.
+pub struct Settings {
+    /// 0: every process
+    pub pid: u32,
+    /// Nanoseconds
+    pub slower_than: u64,
+    /// Room in the hash maps: calls that can be in progress at the same time
+    pub max_calls: u32,
+}
+
+fn parse_nanoseconds(text: &str) -> Result<u64> {
+    Ok(humantime::parse_duration(text)?.as_nanos().try_into()?)
+}
 
 fn main() -> ExitCode {
-    common::exit_code(run(&Cli::parse()))
+    let result = run(&Cli::parse());
+    common::exit_code(result.map_err(|error| machine::explain_refusal(LESSON, error)))
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let mut needs = vec![Need::Root, Need::Btf, Need::Jit];
-    if !cli.offsets && cli.ways().contains(&Way::Kprobe) {
-        needs.push(Need::Kprobes);
-    }
-    machine::check(env!("CARGO_PKG_NAME"), &needs)?;
+    machine::check(LESSON, &NEEDS)?;
     let kernel = Kernel::open()?;
-    let prototype = function::prototype(&kernel)?;
-    if cli.offsets {
-        return offsets::show(cli.implementation, &kernel, &prototype);
-    }
-    let settings = cli.settings(&kernel)?;
-    drop(kernel);
-    let own = cli.settings_of_own(&settings);
+    let prototype = find_prototype(&kernel, FUNCTION, ARGUMENTS, LESSON)?;
     if cli.cost {
-        return cost::measure(cli.implementation, &own, cli.json);
+        return cost::measure_cost(cli.implementation);
     }
-    let stop = Stop::catch()?;
-    if !cli.json {
-        say(&format!("function   {prototype}"))?;
+    say(&format!("function   {prototype}"))?;
+    if cli.offsets {
+        return offsets::show_offsets(cli.implementation, &kernel);
     }
-    if cli.demo || cli.storm.is_some() {
-        tracer::with(cli.implementation, &own, |tracer| work(cli, tracer, &stop))?;
+    let mut settings = Settings {
+        pid: process::id(),
+        slower_than: cli.slower_than,
+        // The demo shows what happens when there are more calls.
+        max_calls: 1,
+    };
+    if cli.demo {
+        let workload = Workload::prepare()?;
+        watch_calls(cli, &settings, |events| run_demo(events, workload))?;
     }
-    if cli.follows() && !stop.is_set() {
-        return tracer::with(cli.implementation, &settings, |tracer| {
-            follow(cli, tracer, &stop)
-        });
+    if cli.follow || !cli.demo {
+        settings.pid = cli.pid.unwrap_or(0);
+        settings.max_calls = 10_240;
+        watch_calls(cli, &settings, follow_calls)?;
     }
     Ok(())
 }
 
-/// Watches calls that this process makes itself.
-fn work(cli: &Cli, tracer: &mut dyn Tracer, stop: &Stop) -> Result<()> {
-    let demo = if cli.demo {
-        Some(Demo::prepare()?)
-    } else {
-        None
-    };
-    let mut watch = Watch::attach(tracer, cli.ways(), cli.json)?;
-    if let Some(demo) = demo {
-        watch.demo(demo)?;
+// ANCHOR: main
+fn watch_calls(
+    cli: &Cli,
+    settings: &Settings,
+    show_events: impl FnOnce(&mut dyn RingBuffer) -> Result<()>,
+) -> Result<()> {
+    // To attach kprobes, both libraries open files: fentry comes last, so it does not see that.
+    match cli.implementation {
+        Implementation::Aya => {
+            let mut ebpf = aya::load(settings)?;
+            let kprobe = aya::attach_kprobe(&mut ebpf)?;
+            let fentry = aya::attach_fentry(&mut ebpf)?;
+            let mut events = aya::read_events(&mut ebpf)?;
+            show_events(&mut events)?;
+            drop((fentry, kprobe));
+            row::show_totals(|pair| aya::read_totals(&ebpf, pair))?;
+        }
+        Implementation::Libbpf => {
+            let mut storage = MaybeUninit::uninit();
+            let skeleton = libbpf::load(&mut storage, settings)?;
+            let kprobe = libbpf::attach_kprobe(&skeleton)?;
+            let fentry = libbpf::attach_fentry(&skeleton)?;
+            let mut events = libbpf::read_events(&skeleton)?;
+            show_events(&mut events)?;
+            drop((fentry, kprobe));
+            row::show_totals(|pair| libbpf::read_totals(&skeleton, pair))?;
+        }
     }
-    if let Some(calls) = cli.storm {
-        watch.storm(calls, stop)?;
+    say(&format!("\ndetached   {FUNCTION} is as it was before"))
+}
+// ANCHOR_END: main
+
+fn run_demo(events: &mut dyn RingBuffer, workload: Workload) -> Result<()> {
+    say(&format!("attached   two pairs of programs to {FUNCTION}"))?;
+    say("demo       opens a file, makes calls that fail, and waits for the other end of a pipe;")?;
+    say("           while it waits, that call takes the only place that the maps have")?;
+    workload.open_files()?;
+    // Every call has returned, so every program has run: all events are in the ring buffer.
+    let mut seen = Vec::new();
+    while let Some(bytes) = events.next_record()? {
+        seen.push(record::from_bytes::<OpenEvent>(&bytes)?);
     }
-    watch.end()
+    // Calls of which nobody knows when they began come last.
+    seen.sort_by_key(|event| (event.seen_by, event.start == 0, event.start));
+    say(&format!("\n{}", row::HEADER))?;
+    for event in &seen {
+        say(&row::format_event(event))?;
+    }
+    Ok(())
 }
 
-fn follow(cli: &Cli, tracer: &mut dyn Tracer, stop: &Stop) -> Result<()> {
-    let mut watch = Watch::attach(tracer, cli.ways(), cli.json)?;
-    watch.follow(stop)?;
-    watch.end()
+fn follow_calls(events: &mut dyn RingBuffer) -> Result<()> {
+    let stop = Stop::catch()?;
+    say("now open a file in another terminal; Ctrl-C ends this\n")?;
+    say(row::HEADER)?;
+    while let Some(bytes) = wait_for_record(events, &stop, None)? {
+        say(&row::format_event(&record::from_bytes(&bytes)?))?;
+    }
+    Ok(())
 }

@@ -5,12 +5,17 @@
 //!   machine         what a lesson needs of this machine, checked before the kernel says only EPERM
 //!   implementation  aya or libbpf: the value of --impl
 //!   stop            Ctrl-C ends a lesson's loop, not the lesson: it detaches and sums up
+//!   process_tree    a command and all that descend from it
+//!   wait            waits until a condition is true
 //!   skeleton        includes what libbpf-cargo generated
 //!   ring_buffer     the records of a ring buffer, read by aya or by libbpf
 //!   record          the bytes of a record as a struct
 //!   trace_pipe      what bpf_printk wrote
 //!   kallsyms        which functions the running kernel has
 //!   btf             where a field lies in a struct of the running kernel
+//!   prototype       a function or a field of the running kernel, declared in C
+//!   cost            what eBPF programs add to a call
+//!   histogram       how often something took how long
 //!   text            bytes and numbers of the kernel, fit for a terminal
 //!   screen          standard output
 //! ```
@@ -20,10 +25,15 @@ mod problem;
 mod screen;
 mod skeleton;
 mod stop;
+mod wait;
 
 pub mod btf;
+pub mod cost;
+pub mod histogram;
 pub mod kallsyms;
 pub mod machine;
+pub mod process_tree;
+pub mod prototype;
 pub mod record;
 pub mod ring_buffer;
 pub mod text;
@@ -33,3 +43,4 @@ pub use implementation::Implementation;
 pub use problem::{NotReady, exit_code};
 pub use screen::say;
 pub use stop::Stop;
+pub use wait::wait_until;

@@ -74,6 +74,24 @@ impl Need {
     }
 }
 
+/// What a learner can do when the kernel refused the lesson's programs. A container or a lockdown
+/// may forbid even root to load tracing programs: EPERM, where the verifier's own answer is EACCES.
+/// Not every function can be traced. `lesson` is what `cargo xtask run` calls it.
+pub fn explain_refusal(lesson: &str, error: anyhow::Error) -> anyhow::Error {
+    let text = format!("{error:#}");
+    if text.contains("cannot load") && text.contains("(os error 1)") {
+        let what = "cannot load the program: this machine does not let root do that (EPERM)";
+        let help = format!("cargo xtask run {lesson} runs the lesson in a virtual machine");
+        return NotReady::new(what).help(help).into();
+    }
+    if text.contains("cannot attach") {
+        let help = "grep -w FUNCTION /sys/kernel/tracing/available_filter_functions shows whether \
+            a function can be traced";
+        return NotReady::new(text).help(help).into();
+    }
+    error
+}
+
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
@@ -118,6 +136,30 @@ fn tracefs_in(slash: &Path) -> Result<PathBuf, NotReady> {
 pub fn active_lsms() -> Result<Vec<String>, NotReady> {
     active_lsms_in(Path::new(SLASH))
 }
+
+// ANCHOR: active
+/// Fails where `bpf` is not among the active LSMs: there LSM programs load and attach, and no hook
+/// ever calls them. `lesson` is what `cargo xtask run` calls it.
+pub fn check_bpf_lsm(lesson: &str) -> Result<(), NotReady> {
+    check_bpf_among(&active_lsms()?, lesson)
+}
+
+fn check_bpf_among(active: &[String], lesson: &str) -> Result<(), NotReady> {
+    if active.iter().any(|name| name == "bpf") {
+        return Ok(());
+    }
+    let active = active.join(",");
+    let what = format!("cannot deny anything: bpf is not among the active LSMs, {active}");
+    Err(NotReady::new(what)
+        .help(format!(
+            "boot with lsm={active},bpf on the kernel command line"
+        ))
+        .help("in Debian: GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot")
+        .help(format!(
+            "cargo xtask run {lesson} runs it in a virtual machine that has bpf"
+        )))
+}
+// ANCHOR_END: active
 
 fn active_lsms_in(slash: &Path) -> Result<Vec<String>, NotReady> {
     let directory = slash.join(SECURITYFS);
@@ -187,6 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forbidden_is_not_what_the_verifier_refuses() {
+        let is_not_ready = |number, context: &'static str| {
+            let error = anyhow::Error::new(std::io::Error::from_raw_os_error(number));
+            explain_refusal("a-lesson", error.context(context)).is::<NotReady>()
+        };
+        assert!(is_not_ready(1, "cannot load a program"));
+        assert!(!is_not_ready(13, "cannot load a program"));
+        assert!(is_not_ready(16, "cannot attach a program to a function"));
+        assert!(!is_not_ready(1, "cannot open a file"));
+    }
+
+    #[test]
     fn the_first_need_that_is_not_met_is_told() {
         let slash = machine(&[(BTF, "")]);
         let needs = [Need::Btf, Need::Kprobes, Need::Tracefs];
@@ -205,6 +259,21 @@ mod tests {
         assert_eq!(jit_in(silent.path()), None);
         check_in(silent.path(), "a-lesson", &[Need::Jit])
             .expect("what is not told is not held against it");
+    }
+
+    #[test]
+    fn bpf_must_be_an_active_lsm() {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        check_bpf_among(&names("lockdown,capability,bpf"), "lsm").expect("it is there");
+        let problem = check_bpf_among(&names("lockdown,capability,bpfx"), "lsm")
+            .expect_err("it is not there");
+        let text = problem.to_string();
+        assert!(
+            text.ends_with("active LSMs, lockdown,capability,bpfx"),
+            "{text}"
+        );
+        let help = "boot with lsm=lockdown,capability,bpfx,bpf on the kernel command line";
+        assert_eq!(problem.help_lines()[0], help);
     }
 
     #[test]

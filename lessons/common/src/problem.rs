@@ -1,12 +1,15 @@
 //! How a lesson fails: what it says on standard error, and its exit code.
 //!
-//! 0 done, 1 it ran and something failed, 2 usage (from clap), 3 this machine is not ready.
+//! 0 done, 1 it ran and something failed, 2 usage (from clap), 3 this machine is not ready, 126 or
+//! 127 a command that the lesson was to run did not start.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+
+use crate::process_tree::NotStarted;
 
 /// What this machine or its kernel lacks, and what to do about it.
 #[derive(Debug)]
@@ -70,7 +73,11 @@ fn report(error: &Error) -> String {
 }
 
 fn code(error: &Error) -> u8 {
-    if error.is::<NotReady>() { 3 } else { 1 }
+    if error.is::<NotReady>() {
+        3
+    } else {
+        error.downcast_ref().map_or(1, NotStarted::exit_code)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Bytes and numbers of the kernel as text that is fit for a terminal.
 
+use std::io;
+
 use nix::errno::Errno;
 
 /// Names in the kernel are any bytes; a terminal wants UTF-8, and a control character could take it
@@ -16,6 +18,24 @@ pub fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
+/// A name from a buffer of fixed size. One that fills the buffer may have been longer, and gets
+/// `...` at its end.
+pub fn printable_name(buffer: &[u8]) -> String {
+    let name = until_nul(buffer);
+    let mut text = printable(name);
+    if name.len() + 1 >= buffer.len() {
+        text += "...";
+    }
+    text
+}
+
+/// The name of a kernel function's negative result: -2 is `ENOENT`.
+pub fn errno_name(result: i64) -> Option<String> {
+    let text = errno(result)?;
+    let (name, _) = text.split_once(':')?;
+    Some(name.to_owned())
+}
+
 /// What a kernel function's negative result means: -2 is `ENOENT: no such file or directory`.
 /// `None` for results that are no error, and for errors that the kernel keeps to itself and has no
 /// public name for.
@@ -25,6 +45,12 @@ pub fn errno(result: i64) -> Option<String> {
         Errno::UnknownErrno => None,
         errno => Some(format!("{errno:?}: {}", uncapitalised(errno.desc()))),
     }
+}
+
+/// What a system call's error means, in the same words.
+pub fn io_error(error: &io::Error) -> String {
+    let result = error.raw_os_error().map_or(0, |code| -i64::from(code));
+    errno(result).unwrap_or_else(|| error.to_string())
 }
 
 /// `No such file` begins with a capital letter that it does not need, `I/O error` with one that it
@@ -67,7 +93,20 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_says_that_it_is_cut() {
+        assert_eq!(printable_name(b"abc\0"), "abc...");
+        assert_eq!(printable_name(b"abc"), "abc...");
+        assert_eq!(printable_name(b"ab\0c"), "ab");
+        assert_eq!(printable_name(b"\x1b\0c"), "\u{fffd}");
+    }
+
+    #[test]
     fn errors_have_names() {
+        assert_eq!(errno_name(-2).as_deref(), Some("ENOENT"));
+        assert_eq!(errno_name(-512), None);
+        let error = io::Error::from_raw_os_error(2);
+        assert_eq!(io_error(&error), "ENOENT: no such file or directory");
+        assert_eq!(io_error(&io::Error::other("it broke")), "it broke");
         assert_eq!(
             errno(-2).as_deref(),
             Some("ENOENT: no such file or directory")

@@ -1,9 +1,9 @@
-//! The end of a call, the same for both ways: count it, and send an event.
+//! Which calls are wanted, and what happens with such a call when it ends: the same for both pairs
+//! of programs.
 //!
-//! What Rust costs here (`cargo xtask bench 04`): 1.8 times the instructions of the twin in C,
-//! because arrays of bytes are copied byte by byte: 75 of the instructions of `report` load or
-//! store a single byte, in C it is one (counted with llvm-objdump). Most calls are filtered out
-//! before that, so a run executes as many as in C.
+//! What Rust costs here (`cargo xtask bench 04`): 1.5 times the instructions of the twin in C,
+//! because arrays of bytes are copied byte by byte. Most calls are filtered out before that, so a
+//! run executes as many as in C.
 
 use core::hint::black_box;
 
@@ -17,16 +17,24 @@ use aya_ebpf::{
     macros::btf_map,
 };
 
-use crate::event::{Event, ROWS, Totals};
-use crate::filter;
+use crate::event::{OpenEvent, OpenTotals};
 
 #[btf_map]
-static EVENTS: RingBuf<Event, 4096> = RingBuf::new();
+static EVENTS: RingBuf<OpenEvent, { 256 * 1024 }> = RingBuf::new();
 #[btf_map]
-static TOTALS: PerCpuArray<Totals, 2> = PerCpuArray::new();
+static TOTALS: PerCpuArray<OpenTotals, 2> = PerCpuArray::new();
+
+// User space sets these before it loads the programs. To the verifier they are constants, and it
+// drops the code that they rule out.
+/// 0: every process.
+#[unsafe(no_mangle)]
+static PID: Global<u32> = Global::new(0);
+/// Nanoseconds.
+#[unsafe(no_mangle)]
+static SLOWER_THAN: Global<u64> = Global::new(0);
 
 // ANCHOR: offsets
-/// Where `struct task_struct` of this kernel has these fields. The user side looks it up in the
+/// Where this kernel has these fields of `struct task_struct`. User space looks them up in the
 /// kernel's BTF.
 #[unsafe(no_mangle)]
 static REAL_PARENT: Global<u32> = Global::new(0);
@@ -34,12 +42,12 @@ static REAL_PARENT: Global<u32> = Global::new(0);
 static TGID: Global<u32> = Global::new(0);
 
 /// `task->real_parent->tgid`: who started the process.
-fn parent() -> Option<u32> {
+fn read_parent() -> Option<u32> {
     // SAFETY: these helpers fail when an address cannot be read.
     unsafe {
         let task = bpf_get_current_task() as *const u8;
-        let parent: *const u8 =
-            bpf_probe_read_kernel(task.add(REAL_PARENT.load() as usize).cast()).ok()?;
+        let real_parent = task.add(REAL_PARENT.load() as usize);
+        let parent: *const u8 = bpf_probe_read_kernel(real_parent.cast()).ok()?;
         bpf_probe_read_kernel(parent.add(TGID.load() as usize).cast()).ok()
     }
 }
@@ -53,24 +61,27 @@ pub struct Call {
     pub flags: u64,
     /// In the memory of the user program.
     pub name: *const u8,
-    pub dirfd: i32,
 }
 
-pub fn no_room(way: u32) {
-    if let Some(totals) = TOTALS.get_ptr_mut(way) {
+pub fn is_wanted() -> bool {
+    PID.load() == 0 || PID.load() == (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+pub fn count_no_room(seen_by: u32) {
+    if let Some(totals) = TOTALS.get_ptr_mut(seen_by) {
         // SAFETY: each CPU has its own, and the lookup has checked the index.
         unsafe { (*totals).no_room += 1 };
     }
 }
 
-pub fn report(way: u32, call: Call, result: i32) {
-    let Some(totals) = TOTALS.get_ptr_mut(way) else {
+pub fn report(seen_by: u32, call: Call, result: i32) {
+    let Some(totals) = TOTALS.get_ptr_mut(seen_by) else {
         return;
     };
     // SAFETY: this helper takes nothing and reads the clock.
     let now = unsafe { bpf_ktime_get_ns() };
     let took = if call.start == 0 { 0 } else { now - call.start };
-    if !filter::wants_result(took, result) {
+    if took < SLOWER_THAN.load() {
         return;
     }
     // SAFETY: each CPU has its own, and the lookup has checked the index.
@@ -80,51 +91,31 @@ pub fn report(way: u32, call: Call, result: i32) {
         let row = 63 - (took | 1).leading_zeros() as usize;
         // The compiler knows that this is below 64, and would drop the remainder; the verifier
         // needs it.
-        totals.latency[black_box(row) % ROWS] += 1;
+        totals.latency[black_box(row) % 64] += 1;
     }
-    match EVENTS.reserve(0) {
-        Some(mut room) => {
-            fill(
-                room.write(Event {
-                    start: call.start,
-                    took,
-                    flags: call.flags,
-                    way,
-                    dirfd: call.dirfd,
-                    result,
-                    ..EMPTY
-                }),
-                call.name,
-            );
-            room.submit(0);
-        }
-        None => totals.lost += 1,
-    }
+    let Some(mut entry) = EVENTS.reserve(0) else {
+        totals.lost += 1;
+        return;
+    };
+    fill_event(entry.as_mut_ptr(), seen_by, call, took, result);
+    entry.submit(0);
 }
 
-/// An event is written in its place in the ring buffer: twice on the stack, it would not fit.
-const EMPTY: Event = Event {
-    start: 0,
-    took: 0,
-    flags: 0,
-    way: 0,
-    pid: 0,
-    tid: 0,
-    parent: 0,
-    dirfd: 0,
-    result: 0,
-    comm: [0; 16],
-    file: [0; 128],
-};
-
-fn fill(event: &mut Event, name: *const u8) {
-    let thread = bpf_get_current_pid_tgid();
-    event.pid = (thread >> 32) as u32;
-    event.tid = thread as u32;
-    event.parent = parent().unwrap_or(0);
-    event.comm = bpf_get_current_comm().unwrap_or([0; 16]);
-    // At the entry the name may not be in memory yet; now the kernel itself has just read it.
+/// Writes the event in its place in the ring buffer, as it would take a third of the stack.
+fn fill_event(event: *mut OpenEvent, seen_by: u32, call: Call, took: u64, result: i32) {
+    // SAFETY: the entry is ours until it is submitted, and every field is written before that.
+    let event = unsafe { &mut *event };
+    event.start = call.start;
+    event.took = took;
+    event.flags = call.flags;
+    event.seen_by = seen_by;
+    event.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    event.parent = read_parent().unwrap_or(0);
+    event.result = result;
+    event.comm = bpf_get_current_comm().unwrap_or_default();
+    event.filename[0] = 0;
+    // At the entry the name may not be in memory yet; by now the kernel itself has read it.
     // SAFETY: the helper checks the address and fails when it cannot be read: then the name stays
     // empty.
-    let _ = unsafe { bpf_probe_read_user_str_bytes(name, &mut event.file) };
+    let _ = unsafe { bpf_probe_read_user_str_bytes(call.name, &mut event.filename) };
 }

@@ -34,6 +34,7 @@ int BPF_PROG(read_exit, struct file *file, char *buffer, __u64 size, __s64 *posi
 		return 0;
 	add(CALLS, 1);
 	/* TODO: add up the bytes that were asked for, in ASKED. */
-	/* TODO: the result is a number of bytes, or a negative error. Add the bytes up in GOT; count errors in FAILED. */
+	/* TODO: the result is a number of bytes, or a negative error. Add the bytes up in GOT;
+	 * count errors in FAILED. */
 	return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// How long it takes to open a file: a histogram for each result of do_sys_openat2(dirfd, name, how).
+// How long it takes to open a file: a histogram for each result of
+// do_sys_openat2(dirfd, name, how).
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -65,7 +66,7 @@ int BPF_PROG(open_exit, int dirfd, const char *name, struct open_how *how, int r
 		return 0;
 	start = bpf_map_lookup_elem(&STARTS, &thread);
 	if (!start)
-		return 0; // it began before we were there
+		return 0; // it began before the programs were attached
 	took = bpf_ktime_get_ns() - *start;
 	bpf_map_delete_elem(&STARTS, &thread);
 	row.row = 63 - __builtin_clzll(took | 1);

@@ -65,11 +65,11 @@ pub fn open_exit(ctx: FExitContext) -> i32 {
     if !is_wanted() {
         return 0;
     }
-    // The result comes behind the three arguments.
+    // The result comes after the three arguments.
     let result: i32 = ctx.arg(3);
     let thread = bpf_get_current_pid_tgid();
     let Some(start) = STARTS.get_ptr(thread) else {
-        return 0; // it began before we were there
+        return 0; // it began before the programs were attached
     };
     // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
     let took = now() - unsafe { *start };

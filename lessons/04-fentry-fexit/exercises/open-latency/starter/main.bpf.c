@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// How long it takes to open a file: a histogram for each result of do_sys_openat2(dirfd, name, how).
+// How long it takes to open a file: a histogram for each result of
+// do_sys_openat2(dirfd, name, how).
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -67,7 +67,7 @@ pub fn open_exit(ctx: FExitContext) -> i32 {
     if !is_wanted() {
         return 0;
     }
-    // The result comes behind the three arguments.
+    // The result comes after the three arguments.
     let result: i32 = ctx.arg(3);
     // TODO: how long did the call take? Put it in the row of its time.
     count(&Row {

@@ -38,7 +38,7 @@ int sleep_exit(void *ctx)
 	__u64 *start = bpf_map_lookup_elem(&STARTS, &sleeper), *slept, took;
 
 	if (!start)
-		return 0; // it fell asleep before we were there
+		return 0; // it fell asleep before the programs were attached
 	took = bpf_ktime_get_ns() - *start;
 	bpf_map_delete_elem(&STARTS, &sleeper);
 

@@ -34,7 +34,7 @@ pub fn sleep_enter(_ctx: FEntryContext) -> i32 {
 pub fn sleep_exit(_ctx: FExitContext) -> i32 {
     let sleeper = bpf_get_current_pid_tgid() as u32;
     let Some(start) = STARTS.get_ptr(sleeper) else {
-        return 0; // it fell asleep before we were there
+        return 0; // it fell asleep before the programs were attached
     };
     // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
     let took = now() - unsafe { *start };
