@@ -1,4 +1,5 @@
-/* The few lines of vmlinux.h that these exercises need; lesson 03 says where the whole file comes from. */
+/* The few lines of vmlinux.h that these exercises need. Lesson 03 says where the whole file comes
+ * from. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
@@ -21,18 +22,19 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
-/* For bpf_map_update_elem: make the entry, or replace it. */
+/* For bpf_map_update_elem: create the entry, or replace it. */
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_EXIST = 2,
 };
 
-/* Only pointers to these are passed on. */
+/* Programs only pass on pointers to these. */
 struct path;
 struct socket;
 
-/* The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so it never changes. */
+/* The start of every address of IPv4 and IPv6. It is part of the interface with user programs, so
+ * it never changes. */
 struct sockaddr_in {
 	__u16 sin_family;
 	__be16 sin_port;

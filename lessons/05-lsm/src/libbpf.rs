@@ -1,132 +1,68 @@
-//! User side with libbpf-rs: loads the program that clang built.
+//! Loads, attaches and reads with libbpf-rs the programs that clang built.
 
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd as _;
-use std::sync::mpsc::{self, Receiver, Sender};
 
-use anyhow::{Context as _, Result, ensure};
-use libbpf_rs::skel::{OpenSkel as _, Skel as _, SkelBuilder as _};
-use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use anyhow::{Context as _, Result};
+use common::record;
+use common::ring_buffer::LibbpfRingBuffer;
+use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
+use libbpf_rs::{Link, MapCore as _, MapFlags, OpenObject};
 
-use crate::command::Running;
-use crate::event::COUNTS;
-use crate::policy::{Policy, Program};
-use crate::session::{BATCH, Session};
+use crate::event::COUNT_SLOTS;
+use crate::policy::Policy;
 
-#[expect(
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    clippy::undocumented_unsafe_blocks,
-    clippy::unwrap_used,
-    reason = "libbpf-cargo writes this file"
-)]
-mod skeleton {
-    include!(concat!(env!("OUT_DIR"), "/lsm.skel.rs"));
-}
+common::include_skeleton!("lsm");
 use skeleton::{LsmSkel, LsmSkelBuilder};
 
-pub fn run(policy: &Policy, session: &mut Session<'_>) -> Result<u8> {
-    let mut storage = MaybeUninit::uninit();
-    let mut skeleton = load(policy, &mut storage)?;
-    let links = attach(&mut skeleton, policy)?;
-    let map = &skeleton.maps.events;
-    let (sender, received) = mpsc::channel();
-    let events = events(map, sender)?;
-    // Made after the links and so dropped before them: whatever goes wrong, COMMAND ends before the
-    // policy.
-    let mut command = Running::start(policy)?;
-    session.started(&command);
-    // Asked first: once nobody runs any more, all that there is to report lies in the ring buffer.
-    while command.goes_on()? {
-        receive(&events, &received, session)?;
-        command.wait(map.as_fd())?;
-    }
-    receive(&events, &received, session)?;
-    let counts = counts(&skeleton)?;
-    // Dropping the links detaches the programs: the directory is open to everyone again.
-    drop(links);
-    session.detached(&command, counts)
-}
-
 // ANCHOR: load
-fn load<'o>(policy: &Policy, storage: &'o mut MaybeUninit<OpenObject>) -> Result<LsmSkel<'o>> {
-    let mut open = LsmSkelBuilder::default()
-        .open(storage)
-        .context("open the program")?;
-    let globals = open
-        .maps
-        .rodata_data
-        .as_deref_mut()
-        .context("find the globals")?;
-    globals.audit = policy.audit.into();
+/// `storage` is where libbpf-rs keeps the object that the skeleton refers to.
+pub fn load<'a>(storage: &'a mut MaybeUninit<OpenObject>, policy: &Policy) -> Result<LsmSkel<'a>> {
+    let open = LsmSkelBuilder::default().open(storage);
+    let mut open = open.context("cannot open the programs")?;
+    let globals = open.maps.rodata_data.as_deref_mut();
+    let globals = globals.context("cannot find the globals")?;
     globals.policy_pid = policy.pid;
-    globals.dir_device = policy.directory.device;
-    globals.dir_inode = policy.directory.inode;
-    open.maps
-        .covered
-        .set_max_entries(policy.max_tasks)
-        .context("size the map covered")?;
-    open.progs.witness_open.set_autoload(policy.witness);
-    open.load().context("load the program")
+    globals.audit = policy.audit.into();
+    globals.dir_device = policy.device;
+    globals.dir_inode = policy.inode;
+    open.maps.covered.set_max_entries(policy.max_tasks)?;
+    // The offsets on this kernel: libbpf finds them in its BTF, and corrects the programs.
+    open.load().context("cannot load the programs")
 }
 // ANCHOR_END: load
 
 // ANCHOR: attach
-fn attach(skeleton: &mut LsmSkel<'_>, policy: &Policy) -> Result<Vec<Link>> {
+/// The witness first: on one hook the kernel asks the program first that was attached last, so the
+/// witness comes after the guard. Dropping the links detaches all programs.
+pub fn attach(skeleton: &LsmSkel<'_>) -> Result<Vec<Link>> {
+    let programs = [
+        &skeleton.progs.witness_open,
+        &skeleton.progs.guard_open,
+        &skeleton.progs.guard_rename,
+        &skeleton.progs.guard_link,
+        &skeleton.progs.forget,
+        &skeleton.progs.cover_child,
+    ];
     let mut links = Vec::new();
-    for Program { name, hook } in policy.programs() {
-        let program = skeleton
-            .object_mut()
-            .progs_mut()
-            .find(|program| program.name() == name);
-        let program = program.with_context(|| format!("find program {name}"))?;
-        links.push(
-            program
-                .attach_lsm()
-                .with_context(|| format!("attach {name} to {hook}"))?,
-        );
+    for program in programs {
+        let link = program.attach_lsm();
+        links.push(link.with_context(|| format!("cannot attach {:?}", program.name()))?);
     }
     Ok(links)
 }
 // ANCHOR_END: attach
 
-fn events(map: &dyn MapCore, sender: Sender<Vec<u8>>) -> Result<RingBuffer<'static>> {
-    let mut builder = RingBufferBuilder::new();
-    builder.add(map, move |bytes| {
-        // Sending fails only when the session is over, and then nobody misses the report.
-        let _ = sender.send(bytes.to_vec());
-        0
-    })?;
-    builder.build().context("open the ring buffer")
+pub fn read_events(skeleton: &LsmSkel<'_>) -> Result<LibbpfRingBuffer> {
+    LibbpfRingBuffer::open(&skeleton.maps.events)
 }
 
-fn receive(
-    events: &RingBuffer<'_>,
-    received: &Receiver<Vec<u8>>,
-    session: &mut Session<'_>,
-) -> Result<()> {
-    ensure!(events.consume_raw_n(BATCH) >= 0, "read the ring buffer");
-    received
-        .try_iter()
-        .try_for_each(|bytes| session.show(&bytes))
-}
-
-fn counts(skeleton: &LsmSkel<'_>) -> Result<[u64; COUNTS]> {
-    let mut counts = [0; COUNTS];
-    for (index, count) in (0u32..).zip(&mut counts) {
-        let value = skeleton
-            .maps
-            .counts
-            .lookup(&index.to_ne_bytes(), MapFlags::ANY);
-        let value = value
-            .context("read the map counts")?
-            .context("read the map counts: it is too small")?;
-        *count = u64::from_ne_bytes(
-            value
-                .as_slice()
-                .try_into()
-                .context("read a count: it has 8 bytes")?,
-        );
+pub fn read_counts(skeleton: &LsmSkel<'_>) -> Result<[u64; COUNT_SLOTS]> {
+    let map = &skeleton.maps.counts;
+    let mut counts = [0; COUNT_SLOTS];
+    for (slot, count) in (0u32..).zip(&mut counts) {
+        let bytes = map.lookup(&slot.to_ne_bytes(), MapFlags::ANY);
+        let bytes = bytes.context("cannot read the map counts")?;
+        *count = record::from_bytes(&bytes.context("the map counts is too small")?)?;
     }
     Ok(counts)
 }

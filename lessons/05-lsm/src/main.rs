@@ -1,117 +1,177 @@
-//! A policy: one process tree may not open what lies in one directory.
+//! A policy: one process tree may not open the files under one directory.
 
 mod aya;
-mod command;
 mod demo;
-#[path = "../ebpf/src/event.rs"]
 mod event;
 mod libbpf;
-mod offsets;
 mod policy;
 mod report;
-mod session;
 mod workload;
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::path::PathBuf;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
-use common::Implementation;
 use common::machine::{self, Need};
+use common::ring_buffer::RingBuffer;
+use common::{Implementation, record, text};
 
-use command::NotStarted;
-use policy::{Directory, Policy};
-use session::Session;
-use workload::Deed;
+use event::{ASKED_WITH_VERDICT, ASKED_WITH_ZERO, COUNT_SLOTS, LOST, OPEN, PolicyEvent, SENT};
+use policy::Policy;
+use workload::Role;
+
+const LESSON: &str = env!("CARGO_PKG_NAME");
 
 const NEEDS: [Need; 3] = [Need::Root, Need::Btf, Need::Jit];
 
-/// Runs COMMAND under a policy: it and all that descend from it may not open, execute, rename or
-/// link what lies under a directory. Everyone else may.
+/// How long to sleep at most before looking at the processes again.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// Runs COMMAND under a policy: COMMAND and all that descend from it may not open, execute, rename
+/// or link the files under a directory. All other processes may.
 ///
-/// Needs root. The policy holds until COMMAND and all its descendants have ended, or until lsm
+/// Needs root. The policy lasts until COMMAND and all its descendants have ended, or until lsm
 /// itself is killed; then COMMAND is killed too. lsm ends with the exit status of COMMAND, or with
 /// 128 and the number of the signal that ended it; with 126 or 127 when COMMAND could not be
 /// started, with 1 when the policy failed, and with 3 when this machine cannot have one.
 ///
-/// Not covered: files that are open already; creating, removing and looking up names (stat,
-/// O_PATH); another file system that is mounted inside of the directory; other names (hard links)
-/// that a file inside has outside; what COMMAND makes a process do that is not its descendant.
-/// COMMAND as root can kill lsm: this is a guard rail, no jail.
+/// Not covered: files that are already open; creating, removing and looking up names (stat,
+/// O_PATH); another file system that is mounted inside the directory; other names (hard links) that
+/// a file inside has outside; what COMMAND makes a process do that is not its descendant. COMMAND
+/// as root can kill lsm: this is a guard rail, not a jail.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Which of the two programs to run; both print the same
+    /// Which of the two sets of programs to run; both print the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
     /// The directory that is closed to COMMAND
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["demo", "deeds"])]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["demo", "role"])]
     deny: Option<PathBuf>,
-    /// Let everything through, and only report it
+    /// Deny nothing, and only report
     #[arg(long)]
     audit: bool,
-    /// How many threads and processes can be covered at a time; COMMAND cannot start more
-    #[arg(long, value_name = "NUMBER", default_value = "16384", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20))]
+    /// How many threads and processes can be covered at the same time; COMMAND cannot start more
+    #[arg(long, value_name = "NUMBER", default_value = "16384")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     max_tasks: u32,
-    /// Attach a second program behind the policy, and say what the kernel asked it
-    #[arg(long)]
-    witness: bool,
-    /// Print reports and summary as JSON, one object a line
-    #[arg(long)]
-    json: bool,
-    /// Print no reports, only the summary
-    #[arg(long)]
-    quiet: bool,
-    /// Print to this file; standard output then belongs to COMMAND
+    /// Write the reports to this file; standard output is then only COMMAND's
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Run a prepared COMMAND under three policies, and show what happens
     #[arg(long, conflicts_with_all = ["deny", "command"])]
     demo: bool,
-    /// What the demo's COMMAND does
-    #[arg(long, hide = true, value_delimiter = ',')]
-    deeds: Vec<Deed>,
+    /// A process of the demo
+    #[arg(long, hide = true)]
+    role: Option<Role>,
     /// The command and its arguments
-    #[arg(last = true, required_unless_present_any = ["demo", "deeds"])]
+    #[arg(last = true, required_unless_present_any = ["demo", "role"])]
     command: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let code = error.downcast_ref().map(NotStarted::code);
-            let usual = common::exit_code(Err(error));
-            code.map_or(usual, ExitCode::from)
-        }
+        Err(error) => common::exit_code(Err(machine::explain_refusal(LESSON, error))),
     }
 }
 
+// ANCHOR: main
 fn run(cli: &Cli) -> Result<u8> {
-    if !cli.deeds.is_empty() {
-        return workload::run(&cli.deeds).map(|()| 0);
+    if let Some(role) = cli.role {
+        return workload::play(role);
     }
-    machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
-    policy::check_active(&machine::active_lsms()?)?;
-    let (Some(directory), Some((command, arguments))) = (&cli.deny, cli.command.split_first())
-    else {
-        return demo::run(cli.implementation).map(|()| 0);
+    machine::check(LESSON, &NEEDS)?;
+    machine::check_bpf_lsm(LESSON)?;
+    let Some(directory) = &cli.deny else {
+        return demo::run_demo(cli.implementation);
     };
-    let policy = Policy {
-        directory: Directory::find(directory)?,
-        audit: cli.audit,
-        pid: process::id(),
-        max_tasks: cli.max_tasks,
-        witness: cli.witness,
-        command: command.clone(),
-        arguments: arguments.to_vec(),
-    };
-    let mut session = Session::new(&policy, cli)?;
+    let policy = Policy::new(directory, cli.audit, cli.max_tasks)?;
     match cli.implementation {
-        Implementation::Aya => aya::run(&policy, &mut session),
-        Implementation::Libbpf => libbpf::run(&policy, &mut session),
+        Implementation::Aya => {
+            let mut ebpf = aya::load(&policy)?;
+            aya::attach(&mut ebpf)?;
+            let mut events = aya::read_events(&mut ebpf)?;
+            watch_command(cli, &policy, &mut events, || aya::read_counts(&ebpf))
+        }
+        Implementation::Libbpf => {
+            let mut storage = MaybeUninit::uninit();
+            let skeleton = libbpf::load(&mut storage, &policy)?;
+            let _links = libbpf::attach(&skeleton)?;
+            let mut events = libbpf::read_events(&skeleton)?;
+            watch_command(cli, &policy, &mut events, || libbpf::read_counts(&skeleton))
+        }
     }
 }
+// ANCHOR_END: main
+
+// ANCHOR: watch
+fn watch_command(
+    cli: &Cli,
+    policy: &Policy,
+    events: &mut dyn RingBuffer,
+    read_counts: impl Fn() -> Result<[u64; COUNT_SLOTS]>,
+) -> Result<u8> {
+    let mut out: Box<dyn Write> = match &cli.output {
+        Some(path) => Box::new(File::create(path).context("cannot create the file")?),
+        None => Box::new(io::stdout()),
+    };
+    let mut command = policy.start_command(&cli.command)?;
+    let start = check_test(events, command.pid)?;
+    let directory = text::printable(policy.directory.as_os_str().as_encoded_bytes());
+    let verdict = if cli.audit { "let through" } else { "denied" };
+    writeln!(out, "policy    access to files in {directory}: {verdict}")?;
+    writeln!(out, "test      its process opened {directory}: {verdict}")?;
+    writeln!(out, "{}", report::HEADER)?;
+    loop {
+        // In this order: when nothing runs any more, all events are in the ring buffer.
+        let is_running = command.is_running()?;
+        while let Some(bytes) = events.next_record()? {
+            let event = record::from_bytes(&bytes)?;
+            writeln!(out, "{}", report::format_event(&event, policy, start))?;
+        }
+        if !is_running {
+            break;
+        }
+        events.wait(MOMENT)?;
+    }
+    let counts = read_counts()?;
+    // The counts include the test, which the witness saw only in an audit.
+    let (sent, lost) = (counts[SENT] - 1, counts[LOST]);
+    let zero = counts[ASKED_WITH_ZERO] - u64::from(cli.audit);
+    let other = counts[ASKED_WITH_VERDICT];
+    let code = command.exit_code();
+    writeln!(out, "reports   {sent}, of which {lost} were lost")?;
+    writeln!(
+        out,
+        "witness   asked with the previous verdict 0: {zero} times; with another: {other} times"
+    )?;
+    writeln!(
+        out,
+        "ended     COMMAND and all its descendants; its exit status is {code}"
+    )?;
+    Ok(code)
+}
+// ANCHOR_END: watch
+
+// ANCHOR: test
+/// The first event is about the test that the process made before it became COMMAND. Returns its
+/// time.
+fn check_test(events: &mut dyn RingBuffer, pid: u32) -> Result<u64> {
+    let first = events
+        .next_record()?
+        .context("the test of the policy was not reported")?;
+    let first: PolicyEvent = record::from_bytes(&first)?;
+    ensure!(
+        first.pid == pid && first.steps == 0 && first.action == OPEN,
+        "the first report is not about the test of the policy"
+    );
+    Ok(first.time)
+}
+// ANCHOR_END: test

@@ -1,160 +1,114 @@
-//! What the kernel side is told before it starts.
+//! What the eBPF programs are told before they are loaded, and how COMMAND is started under them.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{self, Command};
 
 use anyhow::{Context as _, Result, bail};
-use common::NotReady;
-use rustix::fs::{major, minor};
+use common::process_tree::{NotStarted, ProcessTree};
+use common::{NotReady, text};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, major, minor};
+
+/// What the new process says when the policy did not deny the directory. No system call that it
+/// makes fails with this.
+const NOT_DENIED: Errno = Errno::ENOTRECOVERABLE;
 
 pub struct Policy {
-    pub directory: Directory,
-    pub audit: bool,
-    /// Our own process: its children are covered.
-    pub pid: u32,
-    pub max_tasks: u32,
-    pub witness: bool,
-    pub command: OsString,
-    pub arguments: Vec<OsString>,
-}
-
-pub struct Directory {
-    /// As the user wrote it.
-    pub path: PathBuf,
+    /// As the user wrote it
+    pub directory: PathBuf,
     pub device: u32,
     pub inode: u64,
+    /// Our own process: its children are covered.
+    pub pid: u32,
+    pub audit: bool,
+    /// How many tasks can be covered at the same time
+    pub max_tasks: u32,
 }
-
-/// A program of the kernel side, and the LSM hook that it belongs to.
-pub struct Program {
-    pub name: &'static str,
-    pub hook: &'static str,
-}
-
-// ANCHOR: programs
-/// In the order of attaching. On one hook the kernel asks the program first that was attached last
-/// (measured on Linux 5.10 to 7.3), so the witness stands behind the guard.
-const WITNESS: Program = Program {
-    name: "witness_open",
-    hook: "file_open",
-};
-const PROGRAMS: [Program; 5] = [
-    Program {
-        name: "guard_open",
-        hook: "file_open",
-    },
-    Program {
-        name: "guard_rename",
-        hook: "inode_rename",
-    },
-    Program {
-        name: "guard_link",
-        hook: "inode_link",
-    },
-    Program {
-        name: "forget",
-        hook: "task_free",
-    },
-    Program {
-        name: "cover_child",
-        hook: "task_alloc",
-    },
-];
-// ANCHOR_END: programs
 
 impl Policy {
-    pub fn programs(&self) -> impl Iterator<Item = Program> {
-        self.witness.then_some(WITNESS).into_iter().chain(PROGRAMS)
-    }
-}
-
-impl Directory {
-    pub fn find(path: &Path) -> Result<Self> {
-        let metadata = fs::metadata(path).with_context(|| format!("find {}", path.display()))?;
+    pub fn new(directory: &Path, audit: bool, max_tasks: u32) -> Result<Self> {
+        let path = directory.display();
+        let metadata = fs::metadata(directory).with_context(|| format!("cannot find {path}"))?;
         if !metadata.is_dir() {
-            bail!("deny {}: it is no directory", path.display());
+            bail!("cannot deny {path}: it is not a directory");
         }
-        let device = kernel_device(major(metadata.dev()), minor(metadata.dev()));
         Ok(Self {
-            path: path.to_owned(),
-            device,
+            directory: directory.to_owned(),
+            // Inside the kernel a device number has 12 bits for the major part and 20 for the
+            // minor; stat(2) mixes them.
+            device: (major(metadata.dev()) << 20 | minor(metadata.dev())) as u32,
             inode: metadata.ino(),
+            pid: process::id(),
+            audit,
+            max_tasks,
         })
     }
-}
 
-/// Inside the kernel a device number has 12 bits for the major part and 20 for the minor; stat(2)
-/// mixes them.
-fn kernel_device(major: u32, minor: u32) -> u32 {
-    major << 20 | minor
-}
-
-// ANCHOR: active
-/// Where `bpf` is not among the active LSMs, all that follows works, except that nobody is ever
-/// refused anything.
-pub fn check_active(active: &[String]) -> Result<(), NotReady> {
-    if active.iter().any(|name| name == "bpf") {
-        return Ok(());
+    // ANCHOR: start
+    /// Forks a process, which the programs cover. It tests the policy before it becomes COMMAND.
+    pub fn start_command(&self, words: &[OsString]) -> Result<ProcessTree> {
+        let (program, arguments) = words.split_first().context("there is no command")?;
+        let directory = CString::new(self.directory.as_os_str().as_bytes())?;
+        let audit = self.audit;
+        let test = move || match (open(&*directory, OFlag::O_DIRECTORY, Mode::empty()), audit) {
+            (Err(Errno::EPERM), false) | (Ok(_), true) => Ok(()),
+            (Ok(_), false) => Err(NOT_DENIED.into()),
+            (Err(error), _) => Err(error.into()),
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        // SAFETY: between fork and exec there are few system calls, and nothing is allocated.
+        unsafe { command.pre_exec(test) };
+        ProcessTree::spawn(&mut command).map_err(|error| self.explain(error))
     }
-    let active = active.join(",");
-    Err(NotReady::new(format!(
-        "refuse anything: bpf is not among the active LSMs, which are {active}"
-    ))
-    .help(format!(
-        "boot with lsm={active},bpf on the kernel command line"
-    ))
-    .help("in Debian that is GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot")
-    .help("cargo xtask run lsm runs the lesson in a virtual machine that has it"))
+    // ANCHOR_END: start
+
+    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        let cause = error.downcast_ref().and_then(NotStarted::raw_os_error);
+        if cause != Some(NOT_DENIED as i32) {
+            return error;
+        }
+        let directory = text::printable(self.directory.as_os_str().as_bytes());
+        let what = format!("the test of the policy failed: {directory} could be opened");
+        NotReady::new(what)
+            .help("inside the kernel, btrfs and overlayfs have other numbers: choose another place")
+            .help("so have processes in a container: run it outside of the container")
+            .into()
+    }
 }
-// ANCHOR_END: active
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(text: &str) -> Vec<String> {
-        text.split(',').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn bpf_must_be_an_active_lsm() {
-        check_active(&names("lockdown,capability,bpf")).expect("it is there");
-        let problem =
-            check_active(&names("lockdown,capability,bpfx")).expect_err("it is not there");
-        assert!(
-            problem
-                .to_string()
-                .ends_with("which are lockdown,capability,bpfx"),
-            "{problem}"
-        );
-        let help = "boot with lsm=lockdown,capability,bpfx,bpf on the kernel command line";
-        assert_eq!(problem.help_lines()[0], help);
-    }
-
     #[test]
     fn a_directory_is_known_by_device_and_inode() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let found = Directory::find(folder.path()).expect("it is a directory");
-        assert_eq!(
-            found.inode,
-            fs::metadata(folder.path()).expect("it is there").ino()
-        );
-        assert_eq!(kernel_device(8, 1), 0x80_0001);
-        assert_eq!(kernel_device(0, 0x12345), 0x1_2345);
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let metadata = fs::metadata(directory.path()).expect("it is there");
+        let policy = Policy::new(directory.path(), false, 1).expect("it is a directory");
+        assert_eq!(policy.inode, metadata.ino());
+        assert_eq!(u64::from(policy.device >> 20), major(metadata.dev()));
+        assert_eq!(u64::from(policy.device & 0xf_ffff), minor(metadata.dev()));
     }
 
     #[test]
     fn what_is_no_directory_is_refused() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let file = folder.path().join("file");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = directory.path().join("file");
         fs::write(&file, "").expect("a file can be written");
         for (path, why) in [
-            (file.clone(), "it is no directory"),
+            (file.clone(), "it is not a directory"),
             (file.join("x"), "Not a directory"),
         ] {
-            let error = Directory::find(&path).err().expect("it is no directory");
+            let error = Policy::new(&path, false, 1)
+                .err()
+                .expect("it is no directory");
             assert!(format!("{error:#}").contains(why), "{error:#}");
         }
     }

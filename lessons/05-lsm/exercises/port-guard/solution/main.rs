@@ -23,9 +23,9 @@ const AUDIT: u32 = 1;
 
 #[repr(C)]
 pub struct Rule {
-    /// Who may bind the port.
+    /// The user that may bind the port.
     uid: u32,
-    /// What happens to others.
+    /// What happens to other users.
     action: u32,
 }
 
@@ -46,7 +46,7 @@ pub struct Attempt {
 #[btf_map]
 static ATTEMPTS: RingBuf<Attempt, 4096> = RingBuf::new();
 
-/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so
+/// The start of every address of IPv4 and IPv6. It is part of the interface with user programs, so
 /// it never changes.
 #[repr(C)]
 struct Address {
@@ -65,7 +65,7 @@ fn port_of(address: *const Address) -> Option<u16> {
 
 fn report(port: u16, denied: u16) {
     let Some(mut entry) = ATTEMPTS.reserve(0) else {
-        return; // nobody reads them: the verdict stands
+        return; // nobody reads them: the verdict stays the same
     };
     entry.write(Attempt {
         uid: bpf_get_current_uid_gid() as u32,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Ports that belong to one user each. An attempt by another user is denied and reported, or only reported.
+// Ports that belong to one user each. An attempt by another user is denied and reported, or only
+// reported.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -14,8 +15,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 enum action { DENY, AUDIT };
 
 struct rule {
-	__u32 uid; // who may bind the port
-	__u32 action; // what happens to others
+	__u32 uid; // the user that may bind the port
+	__u32 action; // what happens to other users
 };
 
 /* By port. User space fills it in, and changes it at any time. */

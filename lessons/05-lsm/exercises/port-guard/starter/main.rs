@@ -20,9 +20,9 @@ const AUDIT: u32 = 1;
 
 #[repr(C)]
 pub struct Rule {
-    /// Who may bind the port.
+    /// The user that may bind the port.
     uid: u32,
-    /// What happens to others.
+    /// What happens to other users.
     action: u32,
 }
 
@@ -43,7 +43,7 @@ pub struct Attempt {
 #[btf_map]
 static ATTEMPTS: RingBuf<Attempt, 4096> = RingBuf::new();
 
-/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so
+/// The start of every address of IPv4 and IPv6. It is part of the interface with user programs, so
 /// it never changes.
 #[repr(C)]
 struct Address {

@@ -47,6 +47,6 @@ int BPF_PROG(on_bind, struct socket *socket, const void *address, int length, in
 	if (!entry)
 		return 0;
 	verdict = *entry;
-	/* TODO: the verifier wants to know what this can be. */
+	/* TODO: the verifier has to know what this can be. */
 	return verdict;
 }

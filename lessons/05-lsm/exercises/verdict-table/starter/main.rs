@@ -15,7 +15,7 @@ const MAX_ERRNO: i64 = 4095;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
-/// The start of every address of IPv4 and IPv6. It belongs to the interface with user programs, so
+/// The start of every address of IPv4 and IPv6. It is part of the interface with user programs, so
 /// it never changes.
 #[repr(C)]
 struct Address {
@@ -51,7 +51,7 @@ pub fn on_bind(ctx: LsmContext) -> i32 {
     };
     // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
     let verdict = unsafe { *verdict };
-    // TODO: the verifier wants to know what this can be.
+    // TODO: the verifier has to know what this can be.
     let _ = (EPERM, MAX_ERRNO);
     verdict as i32
 }

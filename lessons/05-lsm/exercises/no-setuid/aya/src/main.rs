@@ -1,5 +1,5 @@
-//! Nobody may make a file setuid or setgid: who executes such a file gets the rights of its owner
-//! or group.
+//! Nobody may make a file setuid or setgid: whoever executes such a file gets the rights of its
+//! owner or group.
 
 #![no_std]
 #![no_main]
@@ -10,8 +10,8 @@ const EPERM: i32 = 1;
 const S_ISUID: u16 = 0o4000;
 const S_ISGID: u16 = 0o2000;
 
-/// chmod(2) and its relatives come here, as `path_chmod(path, mode)`, with the mode that the file
-/// shall have.
+/// chmod(2) and similar calls come here, as `path_chmod(path, mode)`, with the new mode of the
+/// file.
 #[lsm(hook = "path_chmod")]
 pub fn no_setuid(ctx: LsmContext) -> i32 {
     let (mode, previous): (u16, i32) = (ctx.arg(1), ctx.arg(2));
