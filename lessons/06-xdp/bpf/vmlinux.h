@@ -1,10 +1,10 @@
-/* The few lines of vmlinux.h that this lesson needs. The everyday way is the whole file, about 3 MB:
- *
- *     bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h
- *
- * Nothing here is looked up in the BTF of the running kernel: headers are laid out by the network's standards, and the
- * two contexts are part of the kernel's interface for programs, which does not change.
- */
+// The few lines of vmlinux.h that this lesson needs, and a few #defines that BTF does not have. The
+// everyday way is the whole file, about 3 MB:
+//
+//     bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h
+//
+// Nothing here depends on the running kernel: the layout of the headers is set by network
+// standards, and the two contexts are part of the kernel's stable interface.
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
@@ -42,6 +42,26 @@ enum xdp_action {
 	XDP_TX,
 	XDP_REDIRECT,
 };
+
+enum {
+	TC_ACT_OK = 0,
+	TC_ACT_SHOT = 2,
+};
+
+enum {
+	IPPROTO_HOPOPTS = 0,
+	IPPROTO_ICMP = 1,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	IPPROTO_ROUTING = 43,
+	IPPROTO_FRAGMENT = 44,
+	IPPROTO_ICMPV6 = 58,
+	IPPROTO_DSTOPTS = 60,
+};
+
+// In frag_off: more fragments follow; where this one begins.
+#define IP_MF 0x2000
+#define IP_OFFSET 0x1fff
 
 struct xdp_md {
 	__u32 data;
@@ -94,7 +114,7 @@ struct ipv6hdr {
 	struct in6_addr daddr;
 };
 
-/* How each extension header of IPv6 that is followed here begins. */
+// The first 8 bytes of an extension header of IPv6.
 struct ipv6_opt_hdr {
 	__u8 nexthdr;
 	__u8 hdrlen;

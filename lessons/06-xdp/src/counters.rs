@@ -1,8 +1,8 @@
 //! The counters of all CPUs, added up.
 
-use serde_json::{Value, json};
+use anyhow::Result;
 
-use crate::counting::{COUNTERS, Counter, Kind, VERDICTS};
+use crate::counter::{COUNTERS, Counter, Kind, VERDICTS};
 
 /// In the order of their numbers.
 const KINDS: [(Kind, &str); 7] = [
@@ -17,53 +17,63 @@ const KINDS: [(Kind, &str); 7] = [
 /// In the order of `enum xdp_action`.
 const NAMES: [&str; VERDICTS as usize] = ["aborted", "drop", "pass", "tx", "redirect"];
 
+pub const DROP: u32 = 1;
+pub const PASS: u32 = 2;
+
 pub fn verdict_name(verdict: u32) -> &'static str {
     NAMES.get(verdict as usize).copied().unwrap_or("unknown")
 }
 
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Counters(Vec<Counter>);
+/// One for each kind and verdict.
+#[derive(Clone, Debug, Default)]
+pub struct FrameCounters(Vec<Counter>);
 
 /// What was counted of one kind with one verdict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Row {
+pub struct CounterRow {
     pub kind: &'static str,
     pub verdict: &'static str,
     pub counter: Counter,
 }
 
-impl Counters {
-    /// `each` gives a counter as all CPUs have it.
-    pub fn read<E>(mut each: impl FnMut(u32) -> Result<Vec<Counter>, E>) -> Result<Self, E> {
-        (0..COUNTERS)
-            .map(|index| Ok(sum(&each(index)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    /// What was counted at all.
-    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let counted = self
-            .0
-            .iter()
-            .enumerate()
-            .filter(|(_, counter)| counter.frames > 0);
-        counted.map(|(index, &counter)| {
-            let (kind, verdict) = (index / NAMES.len(), index % NAMES.len());
-            Row {
-                kind: KINDS[kind].1,
-                verdict: NAMES[verdict],
-                counter,
+impl FrameCounters {
+    /// `read_cpus` returns what each CPU has at an index of the map.
+    pub fn read(mut read_cpus: impl FnMut(u32) -> Result<Vec<Counter>>) -> Result<Self> {
+        let mut counters = Vec::new();
+        for index in 0..COUNTERS {
+            let mut sum = Counter::default();
+            for cpu in read_cpus(index)? {
+                sum.frames += cpu.frames;
+                sum.bytes += cpu.bytes;
             }
-        })
+            counters.push(sum);
+        }
+        Ok(Self(counters))
     }
 
+    /// The counters that are not zero.
+    pub fn rows(&self) -> Vec<CounterRow> {
+        let mut rows = Vec::new();
+        for (index, &counter) in self.0.iter().enumerate() {
+            if counter.frames > 0 {
+                rows.push(CounterRow {
+                    kind: KINDS[index / NAMES.len()].1,
+                    verdict: NAMES[index % NAMES.len()],
+                    counter,
+                });
+            }
+        }
+        rows
+    }
+
+    /// What was counted after `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
-        let difference = |(now, then): (&Counter, &Counter)| Counter {
-            frames: now.frames - then.frames,
-            bytes: now.bytes - then.bytes,
-        };
-        Self(self.0.iter().zip(&earlier.0).map(difference).collect())
+        let mut counters = self.0.clone();
+        for (counter, before) in counters.iter_mut().zip(&earlier.0) {
+            counter.frames -= before.frames;
+            counter.bytes -= before.bytes;
+        }
+        Self(counters)
     }
 
     pub fn frames(&self) -> u64 {
@@ -71,56 +81,30 @@ impl Counters {
     }
 
     pub fn table(&self) -> String {
-        let mut table = format!(
-            "  {:10} {:9} {:>10} {:>12}",
-            "kind", "verdict", "frames", "bytes"
-        );
-        for Row {
-            kind,
-            verdict,
-            counter,
-        } in self.rows()
-        {
-            table += &format!(
-                "\n  {kind:10} {verdict:9} {:>10} {:>12}",
-                counter.frames, counter.bytes
-            );
+        let mut table = "  kind       verdict       frames        bytes".to_owned();
+        for row in self.rows() {
+            let (kind, verdict) = (row.kind, row.verdict);
+            let Counter { frames, bytes } = row.counter;
+            table += &format!("\n  {kind:10} {verdict:9} {frames:>10} {bytes:>12}");
         }
         table
     }
-
-    pub fn json(&self) -> Value {
-        let row = |row: Row| {
-            let Counter { frames, bytes } = row.counter;
-            json!({ "kind": row.kind, "verdict": row.verdict, "frames": frames, "bytes": bytes })
-        };
-        self.rows().map(row).collect()
-    }
-}
-
-fn sum(cpus: &[Counter]) -> Counter {
-    cpus.iter().fold(Counter::default(), |sum, cpu| Counter {
-        frames: sum.frames + cpu.frames,
-        bytes: sum.bytes + cpu.bytes,
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use super::*;
 
     /// Two CPUs that counted `frames` each, of one kind and verdict.
-    fn counted(kind: Kind, verdict: u32, frames: u64) -> Counters {
+    fn counted(kind: Kind, verdict: u32, frames: u64) -> FrameCounters {
         let index = kind as u32 * VERDICTS + verdict;
         let cpu = Counter {
             frames,
             bytes: frames * 60,
         };
-        let each =
-            |at| Ok::<_, Infallible>(vec![if at == index { cpu } else { Counter::default() }; 2]);
-        Counters::read(each).expect("infallible")
+        let nothing = Counter::default();
+        FrameCounters::read(|at| Ok(vec![if at == index { cpu } else { nothing }; 2]))
+            .expect("nothing fails")
     }
 
     #[test]
@@ -131,19 +115,15 @@ mod tests {
             (Kind::Malformed, "malformed"),
         ] {
             for (verdict, verdict_name) in [(0, "aborted"), (1, "drop"), (4, "redirect")] {
-                let rows: Vec<_> = counted(kind, verdict, 3).rows().collect();
-                let counter = Counter {
-                    frames: 6,
-                    bytes: 360,
+                let row = CounterRow {
+                    kind: name,
+                    verdict: verdict_name,
+                    counter: Counter {
+                        frames: 6,
+                        bytes: 360,
+                    },
                 };
-                assert_eq!(
-                    rows,
-                    [Row {
-                        kind: name,
-                        verdict: verdict_name,
-                        counter
-                    }]
-                );
+                assert_eq!(counted(kind, verdict, 3).rows(), [row]);
             }
         }
         assert_eq!(KINDS.len() as u32 * VERDICTS, COUNTERS);
@@ -153,12 +133,13 @@ mod tests {
     #[test]
     fn a_difference_is_what_came_in_between() {
         let (before, after) = (counted(Kind::Tcp, 2, 3), counted(Kind::Tcp, 2, 5));
-        assert_eq!(after.since(&before), counted(Kind::Tcp, 2, 2));
+        let expected = counted(Kind::Tcp, 2, 2).rows();
+        assert_eq!(after.since(&before).rows(), expected);
         assert_eq!(after.since(&after).frames(), 0);
-        assert_eq!(after.since(&after).rows().count(), 0);
+        assert_eq!(after.since(&after).rows(), []);
     }
 
-    /// `struct counter` in `bpf/xdp.bpf.c`.
+    /// `struct counter` in `bpf/counters.h`.
     #[test]
     fn a_counter_is_two_words_as_in_c() {
         assert_eq!((size_of::<Counter>(), align_of::<Counter>()), (16, 8));

@@ -1,303 +1,131 @@
-//! The demo: one frame after the other, and what became of each.
+//! The demo: the programs of the row one after the other, and what each does with frames.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use ipnet::IpNet;
-use serde_json::json;
+use anyhow::{Context as _, Result, ensure};
+use common::frame;
+use common::interface::{Interface, Mode};
+use common::say;
 
-use crate::counters::{Counters, Row};
-use crate::fault;
-use crate::firewall::{Firewall, Mode};
-use crate::frame::{self, PAYLOAD};
-use crate::interface::Interface;
-use crate::network::{self, BAD_ADDRESS, LIMIT, Network, SERVER_ADDRESS};
-use crate::output::Output;
-use crate::rules::Action;
-use crate::wire::Wire;
+use crate::counters::{DROP, PASS, verdict_name};
+use crate::program::{BoxedProgram, PacketProgram};
+use crate::workload::{BAD_V4, PORT, SERVER_V4, Workload};
 
-const PORT: u16 = 7000;
-const REDIRECTED: u16 = 8000;
-const GOOD: Ipv4Addr = Ipv4Addr::new(10, 6, 0, 2);
+const GOOD_V4: Ipv4Addr = Ipv4Addr::new(10, 6, 0, 2);
 const GOOD_V6: Ipv6Addr = Ipv6Addr::new(0xfd06, 0, 0, 0, 0, 0, 0, 2);
 const BAD_V6: Ipv6Addr = Ipv6Addr::new(0xfd06, 6, 0, 0, 0, 0, 0, 6);
-const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd06, 0, 0, 0, 0, 0, 0, 1);
 
-struct Demo<'a> {
-    firewall: &'a mut dyn Firewall,
-    network: Network,
-    client: Wire,
-    behind: Wire,
-    socket: UdpSocket,
-    output: Output,
-    counted: Counters,
+// ANCHOR: demo
+/// `load` loads a program with one of the two libraries.
+pub fn run_demo(load: impl Fn(PacketProgram) -> Result<BoxedProgram>) -> Result<()> {
+    show_parse(load(PacketProgram::Parse)?)?;
+
+    let network = Workload::set_up()?;
+    say("\nnetwork   c0 ==== fw0    fw1 ==== b0    two veth pairs in a namespace of their own")?;
+    show_count(&network, load(PacketProgram::Count)?)?;
+    show_block(&network, load(PacketProgram::Block)?, Mode::Native)?;
+    show_block(&network, load(PacketProgram::Block)?, Mode::Generic)?;
+    let mut peers = load(PacketProgram::Parse)?;
+    peers.attach_xdp(&network.client, Mode::Native)?;
+    peers.attach_xdp(&network.behind, Mode::Native)?;
+    say("\nparse     attached to c0 and b0: without a program, they refuse what XDP sends")?;
+    show_reply(&network, load(PacketProgram::Reply)?, Mode::Native)?;
+    show_redirect(&network, load(PacketProgram::Redirect)?, Mode::Native)?;
+    drop(peers);
+    show_reply(&network, load(PacketProgram::Reply)?, Mode::Generic)?;
+    show_redirect(&network, load(PacketProgram::Redirect)?, Mode::Generic)?;
+    show_egress(&network, load(PacketProgram::Egress)?)?;
+    say("\nend       the namespace ends with this process, and so do its interfaces")
+}
+// ANCHOR_END: demo
+
+// ANCHOR: parse
+fn show_parse(program: BoxedProgram) -> Result<()> {
+    say("parse     run by BPF_PROG_TEST_RUN, on frames made by hand, without any network")?;
+    let whole = frame::tcp(GOOD_V4.into(), SERVER_V4.into(), PORT)?;
+    let mut too_long = whole.clone();
+    too_long[16] = 1; // the upper byte of tot_len: 256 bytes more
+    let mut short_header = whole.clone();
+    short_header[14] = 0x44; // ihl: 16 bytes, but an IPv4 header has at least 20
+    for (name, frame, expected) in [
+        ("a TCP segment over IPv4", &whole[..], "pass"),
+        ("the same, without its last byte", &whole[..53], "drop"),
+        ("the same, with a tot_len of 296", &too_long, "drop"),
+        ("the same, with an ihl of 4", &short_header, "drop"),
+    ] {
+        let result = program.test_run(frame, 1).context("cannot run parse")?;
+        let (length, verdict) = (frame.len(), verdict_name(result.verdict));
+        say(&format!("  {name:32} {length:3} bytes  {verdict}"))?;
+        ensure!(verdict == expected, "{expected} was expected");
+        ensure!(result.frame == frame, "the frame was changed");
+    }
+    Ok(())
+}
+// ANCHOR_END: parse
+
+fn show_count(network: &Workload, mut program: BoxedProgram) -> Result<()> {
+    attach(&mut program, "count", &network.server, Mode::Native)?;
+    network.send_udp(&program, GOOD_V4, "pass")?;
+    network.send_udp(&program, BAD_V4, "pass")?;
+    network.send_ping(&program, GOOD_V6.into(), "pass")?;
+    network.send_cut(&program, GOOD_V4, "drop")?;
+    say("  what all CPUs counted:")?;
+    say(&program.read_counters()?.table())
 }
 
-pub fn run(firewall: &mut dyn Firewall, mode: Mode, output: Output) -> Result<()> {
-    let network = network::create()?;
-    output.prose(
-        "network   c0 ==== fw0 [firewall]   fw1 ==== b0     two veth pairs in a namespace of their own",
-    )?;
-    let socket =
-        UdpSocket::bind((SERVER_ADDRESS, PORT)).context("open a UDP socket behind the firewall")?;
-    socket
-        .set_read_timeout(Some(LIMIT))
-        .context("set a time limit")?;
-    let (client, behind) = (Wire::open(&network.client)?, Wire::open(&network.behind)?);
-    let counted = firewall.frames()?;
-    let mut demo = Demo {
-        firewall,
-        network,
-        client,
-        behind,
-        socket,
-        output,
-        counted,
-    };
-    demo.all_verdicts(mode)?;
-    demo.other_mode(mode)?;
-    demo.egress()?;
-    output.event(
-        &format!(
-            "\nthe counters of all CPUs, added up\n{}",
-            demo.counted.table()
-        ),
-        &json!({ "event": "summary", "counters": demo.counted.json() }),
-    )?;
-    output.prose(
-        "\nend       the namespace goes with this process, and takes interfaces and programs along",
-    )
+fn show_block(network: &Workload, mut program: BoxedProgram, mode: Mode) -> Result<()> {
+    attach(&mut program, "block", &network.server, mode)?;
+    network.send_udp(&program, BAD_V4, "pass")?;
+    set_rule(&mut program, "10.6.6.0/24", Some(DROP))?;
+    network.send_udp(&program, BAD_V4, "drop")?;
+    network.send_udp(&program, GOOD_V4, "pass")?;
+    set_rule(&mut program, "10.6.6.6/32", Some(PASS))?;
+    network.send_udp(&program, BAD_V4, "pass")?;
+    set_rule(&mut program, "10.6.6.6/32", None)?;
+    network.send_udp(&program, BAD_V4, "drop")
 }
 
-impl Demo<'_> {
-    fn all_verdicts(&mut self, mode: Mode) -> Result<()> {
-        self.attach(mode)?;
-
-        self.output
-            .prose("\nno rules: what comes from 10.6.6.6 passes, and a socket gets it")?;
-        self.udp(BAD_ADDRESS, "pass")?;
-
-        self.output
-            .prose("\na rule is set while the firewall runs")?;
-        self.set("10.6.6.0/24", Action::Drop)?;
-        self.udp(BAD_ADDRESS, "drop")?;
-        self.udp(GOOD, "pass")?;
-        self.output
-            .prose("\nthe longest prefix that fits decides, so that there can be exceptions")?;
-        self.set("10.6.6.6/32", Action::Pass)?;
-        self.udp(BAD_ADDRESS, "pass")?;
-        self.remove("10.6.6.6/32")?;
-        self.udp(BAD_ADDRESS, "drop")?;
-
-        self.output.prose(
-            "\ntx: the firewall makes the answer in place and sends the frame back where it came from",
-        )?;
-        self.ping(GOOD.into(), SERVER_ADDRESS.into(), "tx")?;
-        self.ping(GOOD_V6.into(), SERVER_V6.into(), "tx")?;
-        self.set("fd06:6::/32", Action::Drop)?;
-        self.ping(BAD_V6.into(), SERVER_V6.into(), "drop")?;
-
-        self.output.prose(&format!(
-            "\nredirect: UDP port {REDIRECTED} leaves by another interface"
-        ))?;
-        self.firewall
-            .redirect(REDIRECTED, &self.network.exit)
-            .context("set the redirection")?;
-        self.redirected()
-    }
-
-    fn other_mode(&mut self, mode: Mode) -> Result<()> {
-        let other = if mode == Mode::Native {
-            Mode::Generic
-        } else {
-            Mode::Native
-        };
-        self.firewall.detach();
-        self.output.prose("")?;
-        self.attach(other)?;
-        self.udp(GOOD, "pass")?;
-        self.udp(BAD_ADDRESS, "drop")?;
-        self.ping(GOOD.into(), SERVER_ADDRESS.into(), "tx")?;
-        self.redirected()
-    }
-
-    /// A veth takes frames that XDP sends only while its own end of the cable has a program, in
-    /// native mode: that is what makes it ready for them.
-    fn attach(&mut self, mode: Mode) -> Result<()> {
-        self.attach_one(mode, "firewall", &self.network.server.clone())?;
-        if mode == Mode::Native {
-            self.attach_one(mode, "pass", &self.network.client.clone())?;
-            self.attach_one(mode, "pass", &self.network.behind.clone())?;
-        }
-        Ok(())
-    }
-
-    fn attach_one(&mut self, mode: Mode, program: &str, interface: &Interface) -> Result<()> {
-        let attached = match program {
-            "pass" => self.firewall.attach_pass(interface, mode),
-            _ => self.firewall.attach(interface, mode),
-        };
-        attached.map_err(|error| fault::of_attach(error, interface, mode))?;
-        let why = match (program, mode) {
-            ("pass", _) => "else this veth would not take what XDP sends",
-            (_, Mode::Native) => "the driver runs it",
-            (_, Mode::Generic) => "the kernel runs it, after the driver",
-        };
-        // What the kernel says, not what was asked for.
-        let how = Interface::find(&interface.name)?.attached_name();
-        let name = &interface.name;
-        self.output.event(
-            &format!("attached  {program:8} to {name:3} in {how} mode: {why}"),
-            &json!({ "event": "attached", "program": program, "interface": name, "mode": how }),
-        )
-    }
-
-    fn set(&mut self, prefix: &str, action: Action) -> Result<()> {
-        let net: IpNet = prefix.parse().context("read the demo's prefix")?;
-        self.firewall
-            .set_rule(net, action)
-            .with_context(|| format!("set the rule for {prefix}"))?;
-        self.output.event(
-            &format!("  rule    {prefix} {}", action.name()),
-            &json!({ "event": "rule", "change": "set", "prefix": prefix, "action": action.name() }),
-        )
-    }
-
-    fn remove(&mut self, prefix: &str) -> Result<()> {
-        let net: IpNet = prefix.parse().context("read the demo's prefix")?;
-        self.firewall
-            .remove_rule(net)
-            .with_context(|| format!("remove the rule for {prefix}"))?;
-        self.output.event(
-            &format!("  rule    {prefix} removed"),
-            &json!({ "event": "rule", "change": "removed", "prefix": prefix }),
-        )
-    }
-
-    fn udp(&mut self, from: Ipv4Addr, expected: &str) -> Result<()> {
-        let row = self.send(&frame::udp(from.into(), SERVER_ADDRESS.into(), PORT)?)?;
-        let seen = if row.verdict == "pass" {
-            let mut buffer = [0; 64];
-            let (length, sender) = self
-                .socket
-                .recv_from(&mut buffer)
-                .context("wait for the datagram")?;
-            ensure!(
-                buffer[..length] == *PAYLOAD && sender.ip() == from,
-                "the socket got another datagram"
-            );
-            "the socket got it"
-        } else {
-            "counted, and gone"
-        };
-        self.tell("udp", &from.to_string(), row, seen, expected)
-    }
-
-    fn ping(&mut self, from: IpAddr, to: IpAddr, expected: &str) -> Result<()> {
-        let request = frame::ping(from, to)?;
-        let row = self.send(&request)?;
-        let seen = if row.verdict == "tx" {
-            self.client
-                .wait_for(LIMIT, |answer| frame::is_answer(&request, answer))?;
-            "answered with the request's own ttl: no network stack has seen it"
-        } else {
-            "counted, and gone"
-        };
-        self.tell("ping", &from.to_string(), row, seen, expected)
-    }
-
-    fn redirected(&mut self) -> Result<()> {
-        let sent = frame::udp(GOOD.into(), SERVER_ADDRESS.into(), REDIRECTED)?;
-        let row = self.send(&sent)?;
-        if row.verdict == "redirect" {
-            self.behind.wait_for(LIMIT, |frame| frame == sent)?;
-        }
-        self.tell(
-            "udp",
-            &GOOD.to_string(),
-            row,
-            "came out at b0, unchanged",
-            "redirect",
-        )
-    }
-
-    /// Sends a frame and waits until the firewall has counted it: as what, and with which verdict.
-    fn send(&mut self, frame: &[u8]) -> Result<Row> {
-        self.client.send(frame)?;
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let now = self.firewall.frames()?;
-            let new = now.since(&self.counted);
-            if new.frames() > 0 {
-                self.counted = now;
-                ensure!(
-                    new.frames() == 1,
-                    "count one frame: the firewall counted {}",
-                    new.frames()
-                );
-                return new.rows().next().context("find what was counted");
-            }
-            if Instant::now() > deadline {
-                bail!("wait for the firewall to count a frame: it did not in {LIMIT:?}");
-            }
-            sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn tell(&self, what: &str, from: &str, row: Row, seen: &str, expected: &str) -> Result<()> {
-        let verdict = row.verdict;
-        self.output.event(
-            &format!("  {what:4}    from {from:9} {verdict:8} {seen}"),
-            &json!({ "event": "frame", "kind": row.kind, "from": from, "verdict": verdict, "seen": seen }),
-        )?;
-        ensure!(
-            verdict == expected,
-            "the verdict should have been {expected}"
-        );
-        Ok(())
-    }
-
-    fn egress(&mut self) -> Result<()> {
-        self.output.prose(
-            "\nXDP sees only what comes in. What goes out is tc's: fw0 sends to the blocked 10.6.6.6",
-        )?;
-        self.send_out()?;
-        self.client.wait_for(LIMIT, is_for_bad)?;
-        let told =
-            |seen: &str, drops: u64| json!({ "event": "egress", "seen": seen, "drops": drops });
-        self.output.event(
-            "  udp     to   10.6.6.6           arrived at c0, though it is blocked",
-            &told("arrived", 0),
-        )?;
-        let server = self.network.server.clone();
-        self.firewall.attach_egress(&server)?;
-        self.output
-            .prose("attached  egress   to fw0 as a filter of tc, with the same rules")?;
-        self.send_out()?;
-        // tc drops a packet while it is being sent: there is nothing to wait for.
-        let drops = self.firewall.egress_drops()?;
-        self.output.event(
-            "  udp     to   10.6.6.6  drop     counted, and gone",
-            &told("dropped", drops),
-        )?;
-        ensure!(
-            drops == 1,
-            "count what tc dropped: it was {drops}, and should have been 1"
-        );
-        Ok(())
-    }
-
-    fn send_out(&self) -> Result<()> {
-        self.socket
-            .send_to(PAYLOAD, (BAD_ADDRESS, PORT))
-            .context("send a datagram from fw0")?;
-        Ok(())
-    }
+fn show_reply(network: &Workload, mut program: BoxedProgram, mode: Mode) -> Result<()> {
+    attach(&mut program, "reply", &network.server, mode)?;
+    network.send_ping(&program, GOOD_V4.into(), "tx")?;
+    network.send_ping(&program, GOOD_V6.into(), "tx")?;
+    set_rule(&mut program, "fd06:6::/32", Some(DROP))?;
+    network.send_ping(&program, BAD_V6.into(), "drop")
 }
 
-/// An IPv4 packet to the blocked address.
-fn is_for_bad(frame: &[u8]) -> bool {
-    frame.get(12..14) == Some(&[8, 0]) && frame.get(30..34) == Some(&BAD_ADDRESS.octets())
+fn show_redirect(network: &Workload, mut program: BoxedProgram, mode: Mode) -> Result<()> {
+    attach(&mut program, "redirect", &network.server, mode)?;
+    network.send_udp(&program, GOOD_V4, "pass")?;
+    program.set_redirect(PORT, &network.exit)?;
+    say(&format!("  UDP port {PORT} leaves through fw1"))?;
+    network.send_udp(&program, GOOD_V4, "redirect")
+}
+
+fn show_egress(network: &Workload, mut program: BoxedProgram) -> Result<()> {
+    say("\negress    XDP sees only what comes in; tc also sees what goes out")?;
+    set_rule(&mut program, "10.6.6.0/24", Some(DROP))?;
+    network.send_out()?;
+    network.receive_sent_out()?;
+    say("  udp  to   10.6.6.6             arrived at c0: nothing is attached yet")?;
+    program.attach_egress(&network.server)?;
+    say("  attached to fw0, as a filter of tc")?;
+    network.send_out()?;
+    // tc drops a packet while it is being sent, so there is nothing to wait for.
+    let drops = program.read_egress_drops()?;
+    ensure!(drops == 1, "tc counted {drops} dropped packets, not 1");
+    say("  udp  to   10.6.6.6   drop")
+}
+
+/// Shows the mode that the kernel reports, which need not be the one that was asked for.
+fn attach(program: &mut BoxedProgram, name: &str, interface: &Interface, mode: Mode) -> Result<()> {
+    program.attach_xdp(interface, mode)?;
+    let to = &interface.name;
+    let mode = Interface::find(to)?.mode_name();
+    say(&format!("\n{name:9} attached to {to} in {mode} mode"))
+}
+
+fn set_rule(program: &mut BoxedProgram, network: &str, verdict: Option<u32>) -> Result<()> {
+    program.set_rule(network.parse()?, verdict)?;
+    let verdict = verdict.map_or("removed", verdict_name);
+    say(&format!("  rule {network} {verdict}"))
 }

@@ -1,220 +1,159 @@
-//! User side with libbpf-rs: loads the programs that clang built.
+//! Loads, attaches and reads with libbpf-rs the programs that clang built. As there are six object
+//! files, they are used by name and not through a skeleton for each.
 
-use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
+use common::interface::{Interface, Mode};
+use common::record;
 use ipnet::IpNet;
-use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{
-    MapCore as _, MapFlags, OpenObject, ProgramInput, ProgramMut, TC_EGRESS, TcHookBuilder,
+    Map, MapCore as _, MapFlags, Object, ObjectBuilder, ProgramInput, ProgramMut, TC_EGRESS,
+    TcHookBuilder,
 };
 
-use crate::counters::Counters;
-use crate::counting::Counter;
-use crate::firewall::{Firewall, Judged, Mode, Settings};
-use crate::interface::Interface;
-use crate::rules::Action;
+use crate::counters::FrameCounters;
+use crate::program::{LoadedProgram, PacketProgram, TestRunResult};
 
-#[expect(
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    clippy::undocumented_unsafe_blocks,
-    clippy::unwrap_used,
-    reason = "libbpf-cargo writes this file"
-)]
-mod skeleton {
-    include!(concat!(env!("OUT_DIR"), "/xdp.skel.rs"));
+macro_rules! object {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf.o"))
+    };
 }
-use skeleton::{XdpSkel, XdpSkelBuilder};
 
-pub struct Libbpf<'a> {
-    skeleton: XdpSkel<'a>,
+pub struct LibbpfProgram {
+    object: Object,
+    name: &'static str,
     links: Vec<OwnedFd>,
 }
 
 // ANCHOR: load
-pub fn load<'a>(
-    storage: &'a mut MaybeUninit<OpenObject>,
-    settings: &Settings,
-) -> Result<Libbpf<'a>> {
-    let mut open = XdpSkelBuilder::default()
-        .open(storage)
-        .context("open the programs")?;
-    let globals = open
-        .maps
-        .rodata_data
-        .as_deref_mut()
-        .context("find the globals")?;
-    globals.answer_ping = settings.answer_ping.into();
-    open.maps.rules_v4.set_max_entries(settings.max_rules)?;
-    open.maps.rules_v6.set_max_entries(settings.max_rules)?;
-    let skeleton = open.load().context("load the programs")?;
-    Ok(Libbpf {
-        skeleton,
+pub fn load(program: PacketProgram) -> Result<LibbpfProgram> {
+    let object: &[u8] = match program {
+        PacketProgram::Parse => object!("parse"),
+        PacketProgram::Count => object!("count"),
+        PacketProgram::Block => object!("block"),
+        PacketProgram::Reply => object!("reply"),
+        PacketProgram::Redirect => object!("redirect"),
+        PacketProgram::Egress => object!("egress"),
+    };
+    let name = program.name();
+    let open = ObjectBuilder::default().open_memory(object);
+    let open = open.with_context(|| format!("cannot open {name}"))?;
+    let object = open.load();
+    let object = object.with_context(|| format!("cannot load {name}"))?;
+    Ok(LibbpfProgram {
+        object,
+        name,
         links: Vec::new(),
     })
 }
 // ANCHOR_END: load
 
-impl Firewall for Libbpf<'_> {
-    fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
-        self.links
-            .push(link(&self.skeleton.progs.firewall, interface, mode)?);
-        Ok(())
+impl LibbpfProgram {
+    fn program(&self) -> Result<ProgramMut<'_>> {
+        let name = self.name;
+        let program = self.object.progs_mut().find(|found| found.name() == name);
+        program.with_context(|| format!("cannot find the program {name}"))
     }
 
-    fn attach_pass(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
-        self.links
-            .push(link(&self.skeleton.progs.pass, interface, mode)?);
+    fn map(&self, name: &str) -> Result<Map<'_>> {
+        let map = self.object.maps().find(|found| found.name() == name);
+        map.with_context(|| format!("cannot find the map {name}"))
+    }
+}
+
+impl LoadedProgram for LibbpfProgram {
+    // ANCHOR: attach
+    fn attach_xdp(&mut self, interface: &Interface, mode: Mode) -> Result<()> {
+        let created = interface.create_xdp_link(self.program()?.as_fd(), mode);
+        let link = created.map_err(|error| interface.explain_attach_error(error.into(), mode))?;
+        self.links.push(link);
         Ok(())
     }
+    // ANCHOR_END: attach
 
     // ANCHOR: egress
     fn attach_egress(&mut self, interface: &Interface) -> Result<()> {
-        let index = i32::try_from(interface.index).context("convert the interface's number")?;
-        let mut hook = TcHookBuilder::new(self.skeleton.progs.egress.as_fd())
-            .ifindex(index)
+        // Filters belong to a queueing discipline. From Linux 6.6 on, tc has links too (tcx).
+        let name = &interface.name;
+        let program = self.program()?;
+        let mut hook = TcHookBuilder::new(program.as_fd())
+            .ifindex(i32::try_from(interface.index)?)
             .hook(TC_EGRESS);
-        // What filters hang on. Linux 6.6 and newer have links for tc as well (tcx); this works on
-        // all.
-        hook.create()
-            .with_context(|| format!("add clsact to {}", interface.name))?;
-        hook.attach()
-            .with_context(|| format!("attach egress to {}", interface.name))?;
+        let created = hook.create();
+        created.with_context(|| format!("cannot add clsact to {name}"))?;
+        let attached = hook.attach();
+        attached.with_context(|| format!("cannot attach egress to {name}"))?;
         Ok(())
     }
     // ANCHOR_END: egress
 
-    fn detach(&mut self) {
-        self.links.clear();
-    }
-
-    // ANCHOR: set-rule
-    fn set_rule(&mut self, prefix: IpNet, action: Action) -> Result<()> {
-        let (key, verdict) = (key(prefix), action.verdict().to_ne_bytes());
-        match prefix {
-            IpNet::V4(_) => self
-                .skeleton
-                .maps
-                .rules_v4
-                .update(&key, &verdict, MapFlags::ANY)?,
-            IpNet::V6(_) => self
-                .skeleton
-                .maps
-                .rules_v6
-                .update(&key, &verdict, MapFlags::ANY)?,
+    // ANCHOR: rule
+    fn set_rule(&mut self, network: IpNet, verdict: Option<u32>) -> Result<()> {
+        // The bytes of `struct key_v4` or `struct key_v6`.
+        let mut key = u32::from(network.prefix_len()).to_ne_bytes().to_vec();
+        let rules = match network {
+            IpNet::V4(net) => {
+                key.extend(net.addr().octets());
+                self.map("rules_v4")?
+            }
+            IpNet::V6(net) => {
+                key.extend(net.addr().octets());
+                self.map("rules_v6")?
+            }
+        };
+        match verdict {
+            Some(verdict) => rules.update(&key, &verdict.to_ne_bytes(), MapFlags::ANY)?,
+            None => rules.delete(&key)?,
         }
         Ok(())
     }
-    // ANCHOR_END: set-rule
+    // ANCHOR_END: rule
 
-    fn remove_rule(&mut self, prefix: IpNet) -> Result<()> {
-        match prefix {
-            IpNet::V4(_) => self.skeleton.maps.rules_v4.delete(&key(prefix))?,
-            IpNet::V6(_) => self.skeleton.maps.rules_v6.delete(&key(prefix))?,
-        }
-        Ok(())
-    }
-
-    fn redirect(&mut self, port: u16, to: &Interface) -> Result<()> {
+    fn set_redirect(&mut self, port: u16, to: &Interface) -> Result<()> {
         let (key, value) = (u32::from(port).to_ne_bytes(), to.index.to_ne_bytes());
-        Ok(self
-            .skeleton
-            .maps
-            .redirects
-            .update(&key, &value, MapFlags::ANY)?)
+        let redirects = self.map("redirects")?;
+        redirects.update(&key, &value, MapFlags::ANY)?;
+        Ok(())
     }
 
-    fn frames(&self) -> Result<Counters> {
-        Counters::read(|index| {
-            let cpus = self
-                .skeleton
-                .maps
-                .frames
-                .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)?;
-            let words = cpus
-                .unwrap_or_default()
-                .into_iter()
-                .map(|cpu| (word(&cpu, 0), word(&cpu, 8)));
-            Ok(words
-                .map(|(frames, bytes)| Counter { frames, bytes })
-                .collect())
+    // ANCHOR: read
+    fn read_counters(&self) -> Result<FrameCounters> {
+        let frames = self.map("frames")?;
+        FrameCounters::read(|index| {
+            let cpus = frames.lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)?;
+            let cpus = cpus.unwrap_or_default();
+            cpus.iter().map(|bytes| record::from_bytes(bytes)).collect()
         })
     }
+    // ANCHOR_END: read
 
-    fn egress_drops(&self) -> Result<u64> {
-        let cpus = self
-            .skeleton
-            .maps
-            .egress_drops
-            .lookup_percpu(&[0; 4], MapFlags::ANY)?;
-        Ok(cpus
-            .unwrap_or_default()
-            .iter()
-            .map(|cpu| word(cpu, 0))
-            .sum())
+    fn read_egress_drops(&self) -> Result<u64> {
+        let drops = self.map("egress_drops")?;
+        let cpus = drops.lookup_percpu(&[0; 4], MapFlags::ANY)?;
+        let mut sum = 0;
+        for bytes in cpus.unwrap_or_default() {
+            sum += record::from_bytes::<u64>(&bytes)?;
+        }
+        Ok(sum)
     }
 
     // ANCHOR: test-run
-    fn test_run(&self, frame: &[u8], repeat: u32) -> Result<Judged> {
+    fn test_run(&self, frame: &[u8], repeat: u32) -> Result<TestRunResult> {
         let mut after = vec![0; frame.len()];
-        let output = self.skeleton.progs.firewall.test_run(ProgramInput {
+        let result = self.program()?.test_run(ProgramInput {
             data_in: Some(frame),
             data_out: Some(&mut after),
             repeat,
             ..ProgramInput::default()
         })?;
-        let (verdict, duration) = (output.return_value, output.duration);
-        Ok(Judged {
+        let (verdict, duration) = (result.return_value, result.duration);
+        Ok(TestRunResult {
             verdict,
             frame: after,
             duration,
         })
     }
     // ANCHOR_END: test-run
-}
-
-// ANCHOR: link
-/// `attach_xdp` of libbpf-rs does the same, but has no parameter for the mode.
-fn link(program: &ProgramMut<'_>, interface: &Interface, mode: Mode) -> io::Result<OwnedFd> {
-    let index = i32::try_from(interface.index).map_err(io::Error::other)?;
-    let options = libbpf_sys::bpf_link_create_opts {
-        sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
-        flags: match mode {
-            Mode::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
-            Mode::Generic => libbpf_sys::XDP_FLAGS_SKB_MODE,
-        },
-        ..Default::default()
-    };
-    let program = program.as_fd().as_raw_fd();
-    // SAFETY: libbpf reads the options, whose size is in them.
-    let fd = unsafe {
-        libbpf_sys::bpf_link_create(program, index, libbpf_sys::BPF_XDP, &raw const options)
-    };
-    if fd < 0 {
-        return Err(io::Error::from_raw_os_error(-fd));
-    }
-    // A link is a file descriptor: when it is closed, the program is detached, however this process
-    // ends. SAFETY: it is new, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-// ANCHOR_END: link
-
-/// The bytes of `struct key_v4` or `struct key_v6`: a length in bits, then an address.
-fn key(prefix: IpNet) -> Vec<u8> {
-    let mut key = u32::from(prefix.prefix_len()).to_ne_bytes().to_vec();
-    match prefix {
-        IpNet::V4(net) => key.extend(net.addr().octets()),
-        IpNet::V6(net) => key.extend(net.addr().octets()),
-    }
-    key
-}
-
-fn word(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..at + 8)
-        .and_then(|word| word.try_into().ok())
-        .map_or(0, u64::from_ne_bytes)
 }

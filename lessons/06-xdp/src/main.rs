@@ -1,100 +1,76 @@
 //! A firewall in the driver: drop, answer and redirect frames before the kernel sees them.
 
 mod aya;
+#[path = "../bench/rules.rs"]
 mod bench;
-mod cases;
+#[path = "../common/counter.rs"]
+mod counter;
 mod counters;
-mod counting;
 mod demo;
-mod fault;
-mod firewall;
-mod frame;
-mod interface;
 mod libbpf;
-mod netlink;
-mod network;
-mod output;
-mod rules;
-mod self_test;
-mod watch;
-mod wire;
+mod program;
+mod workload;
 
-use std::mem::MaybeUninit;
-use std::path::PathBuf;
+#[cfg(test)]
+#[path = "../tests/frames/mod.rs"]
+mod frames;
+
+use std::net::IpAddr;
 use std::process::ExitCode;
+use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Parser};
-use common::Implementation;
+use common::interface::{Interface, Mode};
 use common::machine::{self, Need};
+use common::{Implementation, Stop, say};
 use ipnet::IpNet;
 
-use firewall::{Firewall, Mode, Settings};
-use interface::Interface;
-use output::Output;
-use rules::Action;
-use watch::Watch;
+use counters::{DROP, PASS};
+use program::{BoxedProgram, PacketProgram};
 
-/// No BTF: what lies on the wire is the same on every kernel.
+/// No BTF: the layout of frames is the same on every kernel.
 const NEEDS: [Need; 1] = [Need::Root];
 
-/// What has rules and numbers of its own.
-const NOT_GUARDING: [&str; 3] = ["demo", "self_test", "bench"];
+/// What can be done instead of guarding an interface.
+const OTHERS: [&str; 2] = ["demo", "bench"];
 
-/// A firewall that sees each frame that comes in, before the kernel's network stack does.
+/// How often the counters are looked at.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Programs that see each frame before the kernel's network stack does: a row of them, up to a
+/// firewall.
 ///
-/// It drops what comes from addresses that you block, can answer pings itself and send UDP ports
-/// out by another interface, and counts all by kind and verdict. Frames that are malformed are
-/// dropped; fragments, and what it does not follow, are judged by their addresses only. Needs root.
-///
-/// Example: xdp --interface eth0 --block 192.0.2.0/24 --allow 192.0.2.7 --list blocked.txt
+/// Example: xdp --interface eth0 --block 192.0.2.0/24 --allow 192.0.2.7
 #[derive(Parser)]
-#[command(version, group(ArgGroup::new("what").required(true).args(["interface", "demo", "self_test", "bench"])))]
+#[command(version, group(ArgGroup::new("what").required(true)))]
 struct Cli {
-    /// Which of the two programs to run; both do the same
+    /// In which language the eBPF programs are written; both do the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
-    /// Guard this interface, until Ctrl-C
-    #[arg(short, long, value_name = "NAME")]
-    interface: Option<String>,
-    /// Show all that it can do, in a network namespace of its own
-    #[arg(long)]
+    /// Show what each program does, in its own network namespace
+    #[arg(long, group = "what")]
     demo: bool,
-    /// Judge frames made by hand, without any interface
-    #[arg(long)]
-    self_test: bool,
-    /// Measure what a frame costs, with 1, 1,000 and 100,000 prefixes
-    #[arg(long)]
-    bench: bool,
-    /// Who runs the program
-    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["self_test", "bench"])]
+    /// Guard this interface and show what was counted, until Ctrl-C
+    #[arg(short, long, value_name = "NAME", group = "what")]
+    interface: Option<String>,
+    /// Where it runs
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = OTHERS)]
     mode: Mode,
     /// Drop what comes from these addresses; can be given more than once
-    #[arg(long, value_name = "CIDR", value_parser = rules::prefix, conflicts_with_all = NOT_GUARDING)]
+    #[arg(long, value_name = "CIDR", value_parser = parse_network, conflicts_with_all = OTHERS)]
     block: Vec<IpNet>,
-    /// An exception from a shorter --block; can be given more than once
-    #[arg(long, value_name = "CIDR", value_parser = rules::prefix, conflicts_with_all = NOT_GUARDING)]
+    /// An exception from a larger --block; can be given more than once
+    #[arg(long, value_name = "CIDR", value_parser = parse_network, conflicts_with_all = OTHERS)]
     allow: Vec<IpNet>,
-    /// A file with a CIDR a line, `allow` before exceptions; it is read again when it changes
-    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_GUARDING)]
-    list: Option<PathBuf>,
     /// Answer pings, so that the kernel never sees them
-    #[arg(long, conflicts_with_all = NOT_GUARDING)]
+    #[arg(long, conflicts_with_all = OTHERS)]
     answer_ping: bool,
-    /// Send what comes for a UDP port out by another interface; can be given more than once
-    #[arg(long, value_name = "PORT:NAME", value_parser = redirection, conflicts_with_all = NOT_GUARDING)]
-    redirect: Vec<(u16, String)>,
-    /// Room for so many prefixes, for IPv4 and for IPv6 each
-    #[arg(long, value_name = "NUMBER", default_value_t = 1024, conflicts_with_all = NOT_GUARDING)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    max_rules: u32,
-    /// Show the counters every so many seconds, if they have changed
-    #[arg(long, value_name = "SECONDS", default_value_t = 1, conflicts_with_all = NOT_GUARDING)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
-    interval: u64,
-    /// One JSON object a line
-    #[arg(long)]
+    /// For `cargo xtask bench 06`
+    #[arg(long, hide = true, group = "what", requires = "json")]
+    bench: bool,
+    #[arg(long, hide = true, requires = "bench")]
     json: bool,
 }
 
@@ -102,75 +78,74 @@ fn main() -> ExitCode {
     common::exit_code(run(&Cli::parse()))
 }
 
+// ANCHOR: main
 fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
-    let watch = cli
-        .interface
-        .as_deref()
-        .map(|name| cli.watch(name))
-        .transpose()?;
-    let settings = Settings {
-        // The demo and the self-test show it.
-        answer_ping: cli.answer_ping || cli.demo || cli.self_test,
-        max_rules: if cli.bench {
-            bench::MAX_RULES
-        } else {
-            cli.max_rules
-        },
+    if let Some(interface) = &cli.interface {
+        return watch_interface(cli, &Interface::find(interface)?);
+    }
+    if cli.bench {
+        let mut program = load(cli.implementation, PacketProgram::Block)?;
+        return bench::measure_rules(&mut program);
+    }
+    demo::run_demo(|program| load(cli.implementation, program))
+}
+
+fn load(implementation: Implementation, program: PacketProgram) -> Result<BoxedProgram> {
+    match implementation {
+        Implementation::Aya => Ok(Box::new(aya::load(program)?)),
+        Implementation::Libbpf => Ok(Box::new(libbpf::load(program)?)),
+    }
+}
+
+fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
+    let kind = match cli.answer_ping {
+        false => PacketProgram::Block,
+        true => PacketProgram::Reply,
     };
-    match cli.implementation {
-        Implementation::Aya => cli.drive(&mut aya::load(&settings)?, watch, "aya"),
-        Implementation::Libbpf => {
-            let mut storage = MaybeUninit::uninit();
-            cli.drive(&mut libbpf::load(&mut storage, &settings)?, watch, "libbpf")
+    let mut program = load(cli.implementation, kind)?;
+    for (verdict, networks) in [(DROP, &cli.block), (PASS, &cli.allow)] {
+        for &network in networks {
+            let set = program.set_rule(network, Some(verdict));
+            set.with_context(|| format!("cannot set the rule for {network}"))?;
         }
     }
-}
-
-impl Cli {
-    fn drive(
-        &self,
-        firewall: &mut dyn Firewall,
-        watch: Option<Watch>,
-        implementation: &str,
-    ) -> Result<()> {
-        let output = Output { json: self.json };
-        match watch {
-            Some(watch) => watch::run(firewall, &watch, output),
-            None if self.demo => demo::run(firewall, self.mode, output),
-            None if self.self_test => self_test::run(firewall, output),
-            None => bench::run(firewall, implementation, output),
+    let stop = Stop::catch()?;
+    program.attach_xdp(interface, cli.mode)?;
+    let (name, mode) = (kind.name(), Interface::find(&interface.name)?.mode_name());
+    say(&format!(
+        "attached  {name} to {} in {mode} mode; Ctrl-C ends this",
+        interface.name
+    ))?;
+    let mut shown = 0;
+    while !stop.is_set() {
+        sleep(INTERVAL);
+        let counters = program.read_counters()?;
+        if counters.frames() != shown {
+            shown = counters.frames();
+            say(&counters.table())?;
         }
     }
-
-    fn watch(&self, name: &str) -> Result<Watch> {
-        let drops = self.block.iter().map(|&prefix| (prefix, Action::Drop));
-        let passes = self.allow.iter().map(|&prefix| (prefix, Action::Pass));
-        let redirects = self
-            .redirect
-            .iter()
-            .map(|(port, name)| Ok((*port, Interface::find(name)?)));
-        Ok(Watch {
-            interface: Interface::find(name)?,
-            mode: self.mode,
-            rules: drops.chain(passes).collect(),
-            list: self.list.clone(),
-            redirects: redirects.collect::<Result<_>>()?,
-            max_rules: self.max_rules,
-            interval: Duration::from_secs(self.interval),
-        })
-    }
+    drop(program);
+    say(&format!("\ndetached  {shown} frames were counted"))
 }
+// ANCHOR_END: main
 
-fn redirection(text: &str) -> Result<(u16, String), String> {
-    let wanted = || "a port and an interface are wanted, as in 8000:eth1".to_owned();
-    let (port, name) = text.split_once(':').ok_or_else(wanted)?;
-    let port = port.parse().map_err(|_| wanted())?;
-    if name.is_empty() {
-        Err(wanted())
-    } else {
-        Ok((port, name.to_owned()))
+/// An address alone is a network of one address.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
     }
+    let Ok(network) = text.parse::<IpNet>() else {
+        return Err("not an address, nor a network such as 10.0.0.0/8 or fd00::/8".to_owned());
+    };
+    let (whole, address) = (network.trunc(), network.addr());
+    if network != whole {
+        return Err(format!(
+            "it is inside the network {whole}: give that, or {address}"
+        ));
+    }
+    Ok(network)
 }
 
 #[cfg(test)]
@@ -185,31 +160,52 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_a_usage_error() {
+    fn wrong_usage_is_refused() {
         for line in [
             "xdp",
-            "xdp --demo --bench",
+            "xdp --demo --interface lo",
+            "xdp --demo --bench --json",
             "xdp --demo --block 10.0.0.0/8",
+            "xdp --demo --mode generic",
             "xdp --demo --answer-ping",
-            "xdp --self-test --mode generic",
-            "xdp --bench --max-rules 5",
             "xdp -i eth0 --block 10.0.0.0/33",
             "xdp -i eth0 --block 10.1.2.3/8",
-            "xdp -i eth0 --redirect 8000",
-            "xdp -i eth0 --redirect 70000:eth1",
-            "xdp -i eth0 --redirect 80:",
-            "xdp -i eth0 --max-rules 0",
-            "xdp -i eth0 --interval 0",
             "xdp -i eth0 --mode fast",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).err().expect(line);
             assert_eq!(error.exit_code(), 2, "{line}");
         }
-        let line = "xdp -i eth0 --block 10.0.0.0/8 --block fd00::1 --redirect 53:eth1";
-        let cli = Cli::try_parse_from(line.split(' ')).expect("it makes sense");
+        let line = "xdp -i eth0 --block 10.0.0.0/8 --block fd00::1 --allow 10.0.0.7";
+        let cli = Cli::try_parse_from(line.split(' ')).expect("it is right");
+        assert_eq!((cli.block.len(), cli.allow.len()), (2, 1));
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_one_address() {
+        let network = |text: &str| text.parse::<IpNet>().expect("a network");
+        assert_eq!(parse_network("10.0.0.1"), Ok(network("10.0.0.1/32")));
+        assert_eq!(parse_network("fd00::1"), Ok(network("fd00::1/128")));
+        assert_eq!(parse_network("0.0.0.0/0"), Ok(network("0.0.0.0/0")));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused_with_a_reason() {
+        for text in [
+            "",
+            "/",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "fd00::/129",
+            "10.0.0.0/-1",
+            "host",
+        ] {
+            let error = parse_network(text).expect_err(text);
+            assert!(error.contains("10.0.0.0/8"), "{text}");
+        }
+        let error = parse_network("10.1.2.3/8").expect_err("bits after the prefix");
         assert_eq!(
-            (cli.block.len(), &*cli.redirect),
-            (2, &[(53, "eth1".to_owned())][..])
+            error,
+            "it is inside the network 10.0.0.0/8: give that, or 10.1.2.3"
         );
     }
 }

@@ -18,6 +18,13 @@
 //!   histogram       how often something took how long
 //!   text            bytes and numbers of the kernel, fit for a terminal
 //!   screen          standard output
+//!
+//!   for a lesson that needs a network (feature `network`):
+//!   network_namespace  a namespace with pairs of veth interfaces
+//!   interface          an interface, and the XDP program that is attached to it
+//!   packet_socket      sends and receives whole frames
+//!   frame              frames made by hand
+//!   netlink            requests to the kernel about its network
 //! ```
 
 mod implementation;
@@ -38,6 +45,17 @@ pub mod record;
 pub mod ring_buffer;
 pub mod text;
 pub mod trace_pipe;
+
+#[cfg(feature = "network")]
+pub mod frame;
+#[cfg(feature = "network")]
+pub mod interface;
+#[cfg(feature = "network")]
+mod netlink;
+#[cfg(feature = "network")]
+pub mod network_namespace;
+#[cfg(feature = "network")]
+pub mod packet_socket;
 
 pub use implementation::Implementation;
 pub use problem::{NotReady, exit_code};

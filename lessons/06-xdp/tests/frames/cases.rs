@@ -1,22 +1,51 @@
-//! The frames of the self-test, and what is expected of the firewall.
+//! The frames of the tests, and what is expected of the programs.
 
 use std::net::IpAddr;
 
-use anyhow::{Context as _, Result};
-use etherparse::PacketBuilder;
+use common::frame::{self, CLIENT};
+use etherparse::{ArpHardwareId, ArpOperation, ArpPacket, EtherType};
 
-use crate::frame::{self, CLIENT, SERVER};
+use crate::program::PacketProgram;
+
+pub const BLOCKED: [&str; 2] = ["192.0.2.0/24", "2001:db8:bad::/48"];
+pub const EXCEPTION: &str = "192.0.2.7/32";
+pub const REDIRECTED: u16 = 8000;
 
 pub struct Case {
     pub name: &'static str,
     pub frame: Vec<u8>,
     pub kind: &'static str,
-    pub verdict: &'static str,
+    pub fate: Fate,
+}
+
+/// What becomes of a frame, as far as a program can do it.
+#[derive(Clone)]
+pub enum Fate {
+    Passed,
+    Malformed,
+    /// Its sender is blocked.
+    Blocked,
+    /// With this frame.
+    Answered(Vec<u8>),
+    Redirected,
+}
+
+impl Fate {
+    pub fn verdict(&self, program: PacketProgram) -> &'static str {
+        let has_rules = !matches!(program, PacketProgram::Parse | PacketProgram::Count);
+        match self {
+            Self::Malformed => "drop",
+            Self::Blocked if has_rules => "drop",
+            Self::Answered(_) if program == PacketProgram::Reply => "tx",
+            Self::Redirected if program == PacketProgram::Redirect => "redirect",
+            _ => "pass",
+        }
+    }
 }
 
 const PORT: u16 = 7000;
 
-/// Where headers begin and fields lie, in a frame without tags.
+/// Where headers begin in a frame without tags.
 const IP: usize = 14;
 const V4_TRANSPORT: usize = IP + 20;
 const V6_TRANSPORT: usize = IP + 40;
@@ -26,27 +55,30 @@ const HOP_BY_HOP: u8 = 0;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
 
-pub fn all() -> Result<Vec<Case>> {
-    let cases = [followed()?, fragments()?, ruled()?, sent()?, malformed()?];
-    Ok(cases.into_iter().flatten().collect())
+pub fn all_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for group in [followed(), fragments(), ruled(), sent(), malformed()] {
+        cases.extend(group);
+    }
+    cases
 }
 
-/// Two frames with all that the firewall follows, to be cut at every length.
-pub fn whole() -> Result<[(&'static str, Vec<u8>); 2]> {
-    Ok([
+/// Two frames with every header that the programs parse, to be cut at every length.
+pub fn whole_frames() -> [(&'static str, Vec<u8>); 2] {
+    [
         (
             "two tags, options, TCP",
-            tagged(optioned(tcp("198.51.100.2")?), 2),
+            tagged(optioned(tcp("198.51.100.2")), 2),
         ),
         (
             "IPv6, extension headers, UDP",
-            extended(udp("2001:db8::2")?, &[HOP_BY_HOP, DESTINATION]),
+            extended(udp("2001:db8::2"), &[HOP_BY_HOP, DESTINATION]),
         ),
-    ])
+    ]
 }
 
-fn followed() -> Result<Vec<Case>> {
-    let [v4, v6] = [udp("198.51.100.2")?, udp("2001:db8::2")?];
+fn followed() -> Vec<Case> {
+    let [v4, v6] = [udp("198.51.100.2"), udp("2001:db8::2")];
     let extensions = [
         HOP_BY_HOP,
         DESTINATION,
@@ -54,127 +86,131 @@ fn followed() -> Result<Vec<Case>> {
         DESTINATION,
         DESTINATION,
     ];
-    Ok(vec![
-        pass("TCP over IPv4", "tcp", tcp("198.51.100.2")?),
+    vec![
+        pass("TCP over IPv4", "tcp", tcp("198.51.100.2")),
         pass("UDP over IPv4", "udp", v4.clone()),
-        pass("TCP over IPv6", "tcp", tcp("2001:db8::2")?),
+        pass("TCP over IPv6", "tcp", tcp("2001:db8::2")),
         pass("UDP over IPv6", "udp", v6.clone()),
         pass("a VLAN tag (802.1Q)", "udp", tagged(v4.clone(), 1)),
         pass("two VLAN tags (QinQ)", "udp", tagged(v6.clone(), 2)),
         pass(
-            "three VLAN tags: not followed",
+            "three VLAN tags: not parsed",
             "other",
             tagged(v4.clone(), 3),
         ),
-        pass("IPv4 with options", "tcp", optioned(tcp("198.51.100.2")?)),
+        pass("IPv4 with options", "tcp", optioned(tcp("198.51.100.2"))),
         pass(
             "IPv6 with extension headers",
             "udp",
             extended(v6.clone(), &extensions[..3]),
         ),
         pass(
-            "IPv6 with five extension headers: not followed",
+            "IPv6 with five extension headers: not parsed",
             "other",
             extended(v6, &extensions),
         ),
-        pass("ARP", "other", arp()?),
-        pass("GRE over IPv4: not followed", "other", with(v4, IP + 9, 47)),
-    ])
+        pass("ARP", "other", arp()),
+        pass("GRE over IPv4: not parsed", "other", with(v4, IP + 9, 47)),
+    ]
 }
 
-fn fragments() -> Result<Vec<Case>> {
+fn fragments() -> Vec<Case> {
     // The flag "more fragments", and an offset of 8 bytes.
-    let first = with(udp("198.51.100.2")?, IP + 6, 0x20);
-    let later = with(udp("198.51.100.2")?, IP + 7, 1);
-    Ok(vec![
+    let first = with(udp("198.51.100.2"), IP + 6, 0x20);
+    let later = with(udp("198.51.100.2"), IP + 7, 1);
+    vec![
         pass("a first fragment", "fragment", first),
         pass("a later fragment: no ports to look at", "fragment", later),
         pass(
             "a fragment of IPv6",
             "fragment",
-            extended(udp("2001:db8::2")?, &[FRAGMENT]),
+            extended(udp("2001:db8::2"), &[FRAGMENT]),
         ),
         blocked(
             "a fragment from a blocked address",
             "fragment",
-            with(udp("192.0.2.1")?, IP + 7, 1),
+            with(udp("192.0.2.1"), IP + 7, 1),
         ),
         pass(
             "a fragment of a ping: not answered",
             "fragment",
-            with(ping("198.51.100.2")?, IP + 6, 0x20),
+            with(ping("198.51.100.2"), IP + 6, 0x20),
         ),
-    ])
+    ]
 }
 
-fn ruled() -> Result<Vec<Case>> {
-    let behind = extended(udp("2001:db8:bad::1")?, &[HOP_BY_HOP, DESTINATION]);
-    Ok(vec![
-        blocked("from 192.0.2.1: blocked", "tcp", tcp("192.0.2.1")?),
+fn ruled() -> Vec<Case> {
+    let far_down = extended(udp("2001:db8:bad::1"), &[HOP_BY_HOP, DESTINATION]);
+    vec![
+        blocked("from 192.0.2.1: blocked", "tcp", tcp("192.0.2.1")),
         pass(
             "from 192.0.2.7: a longer prefix lets it pass",
             "tcp",
-            tcp("192.0.2.7")?,
+            tcp("192.0.2.7"),
         ),
-        pass("from 192.0.3.1: just outside", "tcp", tcp("192.0.3.1")?),
+        pass("from 192.0.3.1: just outside", "tcp", tcp("192.0.3.1")),
         blocked(
             "from 192.0.2.1, in two tags",
             "udp",
-            tagged(udp("192.0.2.1")?, 2),
+            tagged(udp("192.0.2.1"), 2),
         ),
         blocked(
-            "from 2001:db8:bad::1, behind extension headers",
+            "from 2001:db8:bad::1, with extension headers",
             "udp",
-            behind,
+            far_down,
         ),
         pass(
             "from 2001:db8:bae::1: just outside",
             "udp",
-            udp("2001:db8:bae::1")?,
+            udp("2001:db8:bae::1"),
         ),
         blocked(
             "a ping from 192.0.2.1: not answered",
             "icmp",
-            ping("192.0.2.1")?,
+            ping("192.0.2.1"),
         ),
-    ])
+    ]
 }
 
-fn sent() -> Result<Vec<Case>> {
-    let broadcast = with(ping("198.51.100.2")?, 0, 0xff);
-    let redirected = frame::udp(address("198.51.100.2")?, address("198.51.100.1")?, 8000)?;
-    Ok(vec![
-        tx("a ping", "icmp", ping("198.51.100.2")?),
-        tx("a ping over IPv6", "icmpv6", ping("2001:db8::2")?),
+fn sent() -> Vec<Case> {
+    let broadcast = with(ping("198.51.100.2"), 0, 0xff);
+    let redirected = frame::udp(address("198.51.100.2"), address("198.51.100.1"), REDIRECTED)
+        .expect("one family");
+    vec![
+        answered("a ping", "icmp", "198.51.100.2"),
+        answered("a ping over IPv6", "icmpv6", "2001:db8::2"),
         pass("a ping to all: not answered", "icmp", broadcast),
         pass(
             "a ping with IP options: left to the kernel",
             "icmp",
-            optioned(ping("198.51.100.2")?),
+            optioned(ping("198.51.100.2")),
         ),
         pass(
             "the answer to a ping",
             "icmp",
-            with(ping("198.51.100.2")?, V4_TRANSPORT, 0),
+            with(ping("198.51.100.2"), V4_TRANSPORT, 0),
         ),
         Case {
             name: "UDP to port 8000",
             frame: redirected,
             kind: "udp",
-            verdict: "redirect",
+            fate: Fate::Redirected,
         },
         pass(
             "TCP to port 8000",
             "tcp",
-            frame::tcp(address("198.51.100.2")?, address("198.51.100.1")?, 8000)?,
+            frame::tcp(address("198.51.100.2"), address("198.51.100.1"), REDIRECTED)
+                .expect("one family"),
         ),
-    ])
+    ]
 }
 
-fn malformed() -> Result<Vec<Case>> {
-    let [v4, v6] = [udp("198.51.100.2")?, udp("2001:db8::2")?];
+fn malformed() -> Vec<Case> {
+    let [v4, v6] = [udp("198.51.100.2"), udp("2001:db8::2")];
     let bare = with(with(v4.clone(), IP + 2, 0), IP + 3, 20);
-    Ok(vec![
+    let bare_ping = with(ping("198.51.100.2"), IP + 3, 20);
+    let bare_ping_v6 = with(ping("2001:db8::2"), IP + 5, 0);
+    vec![
         broken("IPv4 that says it is version 5", with(v4.clone(), IP, 0x55)),
         broken("an IPv4 header of 16 bytes", with(v4.clone(), IP, 0x44)),
         broken(
@@ -185,7 +221,9 @@ fn malformed() -> Result<Vec<Case>> {
             "IPv4 that is shorter than its header",
             with(v4.clone(), IP + 3, 19),
         ),
-        broken("a UDP header in what fills the frame up", bare),
+        broken("a UDP header in the padding of the frame", bare),
+        broken("an ICMP header in the padding of the frame", bare_ping),
+        broken("an ICMPv6 header in the padding of the frame", bare_ping_v6),
         broken(
             "UDP that is longer than its packet",
             with(v4.clone(), V4_TRANSPORT + 4, 1),
@@ -196,11 +234,11 @@ fn malformed() -> Result<Vec<Case>> {
         ),
         broken(
             "a TCP header of 16 bytes",
-            with(tcp("198.51.100.2")?, V4_TRANSPORT + 12, 0x40),
+            with(tcp("198.51.100.2"), V4_TRANSPORT + 12, 0x40),
         ),
         broken(
             "a TCP header that is longer than its packet",
-            with(tcp("198.51.100.2")?, V4_TRANSPORT + 12, 0xf0),
+            with(tcp("198.51.100.2"), V4_TRANSPORT + 12, 0xf0),
         ),
         broken("IPv6 that says it is version 4", with(v6.clone(), IP, 0x40)),
         broken(
@@ -211,7 +249,7 @@ fn malformed() -> Result<Vec<Case>> {
             "an extension header that is longer than its packet",
             with(extended(v6, &[HOP_BY_HOP]), V6_TRANSPORT + 1, 255),
         ),
-    ])
+    ]
 }
 
 fn pass(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
@@ -219,7 +257,7 @@ fn pass(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
         name,
         frame,
         kind,
-        verdict: "pass",
+        fate: Fate::Passed,
     }
 }
 
@@ -228,16 +266,18 @@ fn blocked(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
         name,
         frame,
         kind,
-        verdict: "drop",
+        fate: Fate::Blocked,
     }
 }
 
-fn tx(name: &'static str, kind: &'static str, frame: Vec<u8>) -> Case {
+fn answered(name: &'static str, kind: &'static str, from: &str) -> Case {
+    let sender = address(from);
+    let answer = frame::ping_reply(sender, receiver(sender)).expect("one family");
     Case {
         name,
-        frame,
+        frame: ping(from),
         kind,
-        verdict: "tx",
+        fate: Fate::Answered(answer),
     }
 }
 
@@ -246,16 +286,15 @@ fn broken(name: &'static str, frame: Vec<u8>) -> Case {
         name,
         frame,
         kind: "malformed",
-        verdict: "drop",
+        fate: Fate::Malformed,
     }
 }
 
-fn address(text: &str) -> Result<IpAddr> {
-    text.parse()
-        .with_context(|| format!("read the address {text}"))
+pub fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
 }
 
-fn receiver(from: IpAddr) -> Result<IpAddr> {
+fn receiver(from: IpAddr) -> IpAddr {
     address(if from.is_ipv4() {
         "198.51.100.1"
     } else {
@@ -263,48 +302,48 @@ fn receiver(from: IpAddr) -> Result<IpAddr> {
     })
 }
 
-fn udp(from: &str) -> Result<Vec<u8>> {
-    let from = address(from)?;
-    frame::udp(from, receiver(from)?, PORT)
+fn udp(from: &str) -> Vec<u8> {
+    let from = address(from);
+    frame::udp(from, receiver(from), PORT).expect("one family")
 }
 
-fn tcp(from: &str) -> Result<Vec<u8>> {
-    let from = address(from)?;
-    frame::tcp(from, receiver(from)?, PORT)
+fn tcp(from: &str) -> Vec<u8> {
+    let from = address(from);
+    frame::tcp(from, receiver(from), PORT).expect("one family")
 }
 
-fn ping(from: &str) -> Result<Vec<u8>> {
-    let from = address(from)?;
-    frame::ping(from, receiver(from)?)
+fn ping(from: &str) -> Vec<u8> {
+    let from = address(from);
+    frame::ping(from, receiver(from)).expect("one family")
 }
 
-fn arp() -> Result<Vec<u8>> {
-    use etherparse::{ArpHardwareId, ArpOperation, ArpPacket, EtherType};
-    let (operation, zero) = (ArpOperation::REQUEST, [0; 6]);
+fn arp() -> Vec<u8> {
     let packet = ArpPacket::new(
         ArpHardwareId::ETHERNET,
         EtherType::IPV4,
-        operation,
+        ArpOperation::REQUEST,
         &CLIENT,
         &[198, 51, 100, 2],
-        &zero,
+        &[0; 6],
         &[198, 51, 100, 1],
-    );
+    )
+    .expect("its lengths are right");
     let mut frame = Vec::new();
-    PacketBuilder::ethernet2(CLIENT, SERVER)
-        .arp(packet.context("make an ARP packet")?)
-        .write(&mut frame)?;
-    Ok(frame)
+    frame::from_client()
+        .arp(packet)
+        .write(&mut frame)
+        .expect("memory takes all");
+    frame
 }
 
-/// Puts one byte into a frame. The checksum of the IP header is wrong after that, and the firewall
-/// does not look.
+/// Puts one byte into a frame. After that the checksum of the IP header is wrong, but the programs
+/// do not look at it.
 fn with(mut frame: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
     frame[at] = byte;
     frame
 }
 
-/// Puts tags before the type of the frame: 802.1ad for all but the innermost.
+/// Adds VLAN tags: of 802.1ad, and the innermost of 802.1Q.
 fn tagged(mut frame: Vec<u8>, tags: u8) -> Vec<u8> {
     for number in 0..tags {
         let kind = if number == 0 {
@@ -317,7 +356,7 @@ fn tagged(mut frame: Vec<u8>, tags: u8) -> Vec<u8> {
     frame
 }
 
-/// Four bytes of options, which say nothing.
+/// Adds four bytes of options, which do nothing.
 fn optioned(mut frame: Vec<u8>) -> Vec<u8> {
     frame[IP] = 0x46;
     frame[IP + 3] += 4;
@@ -325,8 +364,8 @@ fn optioned(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// Extension headers of eight bytes each, filled up as RFC 8200 has it; for a fragment, it is its
-/// first.
+/// Adds extension headers of eight bytes each, padded as RFC 8200 says. One for fragments makes it
+/// the first fragment.
 fn extended(mut frame: Vec<u8>, kinds: &[u8]) -> Vec<u8> {
     for &kind in kinds.iter().rev() {
         let next = std::mem::replace(&mut frame[IP + 6], kind);
@@ -346,14 +385,16 @@ fn extended(mut frame: Vec<u8>, kinds: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use etherparse::{IpNumber, NetSlice, SlicedPacket, TransportSlice};
 
     use super::*;
 
-    /// Another parser than ours agrees on what the frames are.
+    /// Another parser agrees on what the frames are.
     #[test]
     fn frames_are_what_their_names_say() {
-        for case in followed().expect("they can be made") {
+        for case in followed() {
             let packet = SlicedPacket::from_ethernet(&case.frame).expect(case.name);
             match case.kind {
                 "tcp" => assert!(
@@ -369,7 +410,7 @@ mod tests {
                 _ => {}
             }
         }
-        for case in fragments().expect("they can be made") {
+        for case in fragments() {
             let packet = SlicedPacket::from_ethernet(&case.frame).expect(case.name);
             assert!(packet.is_ip_payload_fragmented(), "{}", case.name);
         }
@@ -377,7 +418,7 @@ mod tests {
 
     #[test]
     fn options_and_extensions_are_inside() {
-        let [(_, v4), (_, v6)] = whole().expect("they can be made");
+        let [(_, v4), (_, v6)] = whole_frames();
         let packet = SlicedPacket::from_ethernet(&v4).expect("it is right");
         assert_eq!(packet.vlan_ids().len(), 2);
         let Some(NetSlice::Ipv4(ip)) = packet.net else {
@@ -393,10 +434,9 @@ mod tests {
     }
 
     #[test]
-    fn names_fit_into_their_column_and_differ() {
-        let cases = all().expect("they can be made");
-        let names: std::collections::BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+    fn names_differ() {
+        let cases = all_cases();
+        let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
         assert_eq!(names.len(), cases.len());
-        assert!(names.iter().all(|name| name.len() <= 52));
     }
 }

@@ -1,0 +1,22 @@
+//! Counts frames.
+
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use xdp_ebpf::counter::{COUNTERS, Counter, Kind, VERDICTS};
+
+// ANCHOR: count
+/// Each CPU has its own counters and never waits for another one. User space adds them up.
+#[map]
+static FRAMES: PerCpuArray<Counter> = PerCpuArray::with_max_entries(COUNTERS, 0);
+
+/// `bytes` is the length of the frame.
+#[inline(always)]
+pub fn count_frame(kind: Kind, verdict: u32, bytes: usize) {
+    if let Some(counter) = FRAMES.get_ptr_mut(kind as u32 * VERDICTS + verdict) {
+        // SAFETY: this counter belongs to this CPU, and no XDP program interrupts another one.
+        unsafe {
+            (*counter).frames += 1;
+            (*counter).bytes += bytes as u64;
+        }
+    }
+}
+// ANCHOR_END: count

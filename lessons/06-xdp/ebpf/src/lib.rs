@@ -1,0 +1,29 @@
+//! The parser that all programs of this lesson share. Each file has its twin in `bpf/`.
+//!
+//! ```text
+//!   cursor     goes through a frame, header by header, and never beyond its end
+//!   packet     Ethernet and VLAN tags
+//!   ip         IPv4, IPv6 and its extension headers
+//!   transport  TCP, UDP and ICMP
+//!   address    where a packet comes from and goes to
+//! ```
+//!
+//! Two more files have maps, so only the programs that need these maps include them: `counters` and
+//! `rules`.
+
+#![no_std]
+
+pub mod address;
+pub mod cursor;
+pub mod packet;
+
+mod ip;
+mod transport;
+
+#[path = "../../common/counter.rs"]
+pub mod counter;
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
