@@ -1,4 +1,4 @@
-/* The few lines of vmlinux.h that these exercises need; lesson 03 says where the whole file comes from. */
+// The few lines of vmlinux.h that these exercises need. Lesson 03 says how to get the whole file.
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 

@@ -21,7 +21,7 @@ pub fn run_demo(load: impl Fn(PacketProgram) -> Result<BoxedProgram>) -> Result<
     show_parse(load(PacketProgram::Parse)?)?;
 
     let network = Workload::set_up()?;
-    say("\nnetwork   c0 ==== fw0    fw1 ==== b0    two veth pairs in a namespace of their own")?;
+    say("\nnetwork   c0 ==== fw0    fw1 ==== b0    two veth pairs in a separate namespace")?;
     show_count(&network, load(PacketProgram::Count)?)?;
     show_block(&network, load(PacketProgram::Block)?, Mode::Native)?;
     show_block(&network, load(PacketProgram::Block)?, Mode::Generic)?;

@@ -63,8 +63,8 @@ pub fn parse_ipv6<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Ki
         match nexthdr {
             IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS => {
                 let extension: &mut Ipv6OptHdr = cursor.take()?;
-                cursor.skip(usize::from(extension.hdrlen) * 8)?;
                 nexthdr = extension.nexthdr;
+                cursor.skip(usize::from(extension.hdrlen) * 8)?;
             }
             IPPROTO_FRAGMENT => return Some(Kind::Fragment),
             _ => break,

@@ -18,10 +18,10 @@ static RULES_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(100_000, 0);
 
 // ANCHOR: lookup
 #[inline(always)]
-pub fn is_blocked(address: Address) -> bool {
+pub fn is_blocked(address: Address<'_>) -> bool {
     let rule = match (address.ipv4, address.ipv6) {
-        (Some(ipv4), _) => RULES_V4.get(Key::new(32, ipv4)),
-        (_, Some(ipv6)) => RULES_V6.get(Key::new(128, ipv6)),
+        (Some(ipv4), _) => RULES_V4.get(Key::new(32, *ipv4)),
+        (_, Some(ipv6)) => RULES_V6.get(Key::new(128, *ipv6)),
         _ => None,
     };
     rule == Some(&XDP_DROP)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// Adds up the bytes of UDP datagrams in IPv4, by the port that they are for.
+// Adds up the bytes of UDP datagrams over IPv4, by destination port.
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -10,7 +10,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define ETH_P_8021Q 0x8100
 #define IPPROTO_UDP 17
 
-/* A port, and the bytes that went there: of the whole packets, with the IPv4 header. */
+/* A port, and the bytes of the packets for it, each with its IPv4 header. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -22,7 +22,7 @@ static __always_inline void add(__u16 port, __u64 bytes)
 {
 	__u64 none = 0, *sum;
 
-	/* Frames arrive on several CPUs: one inserts the entry, and all find it afterwards. */
+	/* Frames arrive on several CPUs: one inserts the entry, and all find it after that. */
 	bpf_map_update_elem(&BYTES, &port, &none, BPF_NOEXIST);
 	sum = bpf_map_lookup_elem(&BYTES, &port);
 	if (sum)
@@ -42,7 +42,7 @@ int add_up(struct xdp_md *ctx)
 	if (next > end)
 		return XDP_PASS;
 	proto = ethernet->h_proto;
-	/* A tag of a virtual network may come first. */
+	/* A VLAN tag may come first. */
 	if (proto == bpf_htons(ETH_P_8021Q)) {
 		struct vlan_hdr *tag = next;
 

@@ -1,4 +1,4 @@
-//! Adds up the bytes of UDP datagrams in IPv4, by the port that they are for.
+//! Adds up the bytes of UDP datagrams over IPv4, by destination port.
 
 #![no_std]
 #![no_main]
@@ -54,7 +54,7 @@ struct Udp {
     checksum: u16,
 }
 
-/// A port, and the bytes that went there: of the whole packets, with the IPv4 header.
+/// A port, and the bytes of the packets for it, each with its IPv4 header.
 #[map]
 static BYTES: HashMap<u16, u64> = HashMap::with_max_entries(65536, 0);
 
@@ -66,12 +66,12 @@ pub fn add_up(ctx: XdpContext) -> u32 {
     XDP_PASS
 }
 
-/// The port that a datagram is for, and its length.
+/// The destination port of a datagram, and its length.
 #[inline(always)]
 fn datagram(data: usize, end: usize) -> Option<(u16, u16)> {
     let mut next = data + size_of::<Ethernet>();
     let mut ethertype = header::<Ethernet>(data, end)?.ethertype;
-    // A tag of a virtual network may come first.
+    // A VLAN tag may come first.
     if ethertype == ETHERTYPE_VLAN {
         ethertype = header::<Vlan>(next, end)?.ethertype;
         next += size_of::<Vlan>();
@@ -89,13 +89,13 @@ fn datagram(data: usize, end: usize) -> Option<(u16, u16)> {
 
 #[inline(always)]
 fn header<'a, T>(at: usize, end: usize) -> Option<&'a T> {
-    // SAFETY: the header lies inside the frame, and any bytes make one.
+    // SAFETY: the header is inside the frame, and any bytes make one.
     (at + size_of::<T>() <= end).then(|| unsafe { &*(at as *const T) })
 }
 
 #[inline(always)]
 fn add(port: u16, bytes: u64) {
-    // Frames arrive on several CPUs: one inserts the entry, and all find it afterwards.
+    // Frames arrive on several CPUs: one inserts the entry, and all find it after that.
     let _ = BYTES.insert(port, 0, BPF_NOEXIST.into());
     if let Some(sum) = BYTES.get_ptr_mut(port) {
         // SAFETY: the pointer is not null, and the value stays valid while the program runs.

@@ -17,7 +17,7 @@ struct {
 	__type(value, __u64);
 } PACKETS SEC(".maps");
 
-/* The number of the protocol, or -1 for what is no IP packet. */
+/* The number of the protocol, or -1 if it is not an IP packet. */
 static __always_inline int protocol_of(void *data, void *end)
 {
 	struct ethhdr *ethernet = data;

@@ -8,10 +8,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define ETH_P_IP 0x0800
 
-/* User space sets it, at any time. */
+/* User space may change it at any time. */
 struct limit {
 	__u64 packets;
-	/* Of so many nanoseconds. */
+	/* The length of a window, in nanoseconds. */
 	__u64 window;
 };
 
@@ -31,7 +31,7 @@ struct {
 	__type(value, struct limit);
 } LIMIT SEC(".maps");
 
-/* When it is full, who was silent for longest is forgotten. */
+/* When it is full, the source that was silent for longest is removed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -53,14 +53,14 @@ int limit_rate(struct xdp_md *ctx)
 	if (data + sizeof(*ethernet) + sizeof(*ip) > end || ethernet->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
 	address = ip->saddr;
-	/* Frames arrive on several CPUs: one inserts the entry, and all find it afterwards. */
+	/* Frames arrive on several CPUs: one inserts the entry, and all find it after that. */
 	bpf_map_update_elem(&SOURCES, &address, &first, BPF_NOEXIST);
 	limit = bpf_map_lookup_elem(&LIMIT, &zero);
 	source = bpf_map_lookup_elem(&SOURCES, &address);
 	if (!limit || !source)
 		return XDP_PASS;
 	/* What other CPUs do meanwhile may let a few more packets pass; no count is lost. */
-	/* Another CPU may have begun the window after our clock was read: no difference, it would be huge. */
+	/* Another CPU may have begun the window after this clock was read: a difference would be huge. */
 	if (first.since >= source->since + limit->window) {
 		source->since = first.since;
 		source->passed = 0;

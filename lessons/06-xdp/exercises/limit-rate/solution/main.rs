@@ -33,11 +33,11 @@ struct Headers {
     destination: [u8; 4],
 }
 
-/// User space sets it, at any time.
+/// User space may change it at any time.
 #[repr(C)]
 struct Limit {
     packets: u64,
-    /// Of so many nanoseconds.
+    /// The length of a window, in nanoseconds.
     window: u64,
 }
 
@@ -54,7 +54,7 @@ struct Source {
 #[map]
 static LIMIT: Array<Limit> = Array::with_max_entries(1, 0);
 
-/// When it is full, who was silent for longest is forgotten.
+/// When it is full, the source that was silent for longest is removed.
 #[map]
 static SOURCES: LruHashMap<[u8; 4], Source> = LruHashMap::with_max_entries(4096, 0);
 
@@ -63,7 +63,7 @@ pub fn limit_rate(ctx: XdpContext) -> u32 {
     if ctx.data() + size_of::<Headers>() > ctx.data_end() {
         return XDP_PASS;
     }
-    // SAFETY: the headers lie inside the frame.
+    // SAFETY: the headers are inside the frame.
     let headers = unsafe { &*(ctx.data() as *const Headers) };
     if u16::from_be(headers.ethertype) != ETHERTYPE_IPV4 {
         return XDP_PASS;
@@ -71,7 +71,7 @@ pub fn limit_rate(ctx: XdpContext) -> u32 {
     let address = headers.source;
     // SAFETY: it only reads a clock.
     let now = unsafe { bpf_ktime_get_ns() };
-    // Frames arrive on several CPUs: one inserts the entry, and all find it afterwards.
+    // Frames arrive on several CPUs: one inserts the entry, and all find it after that.
     let first = Source {
         since: now,
         passed: 0,

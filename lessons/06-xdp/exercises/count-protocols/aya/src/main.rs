@@ -39,7 +39,7 @@ struct Ipv6 {
 #[map]
 static PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(256, 0);
 
-/// The number of the protocol, or `None` for what is no IP packet.
+/// The number of the protocol, or `None` if it is not an IP packet.
 #[inline(always)]
 fn protocol_of(data: usize, end: usize) -> Option<u8> {
     let ethernet = header::<Ethernet>(data, end)?;
@@ -51,7 +51,7 @@ fn protocol_of(data: usize, end: usize) -> Option<u8> {
 /// The header that begins here, or `None` if the frame ends before it does.
 #[inline(always)]
 fn header<'a, T>(at: usize, end: usize) -> Option<&'a T> {
-    // SAFETY: the header lies inside the frame, and any bytes make one.
+    // SAFETY: the header is inside the frame, and any bytes make one.
     (at + size_of::<T>() <= end).then(|| unsafe { &*(at as *const T) })
 }
 
@@ -61,7 +61,7 @@ pub fn count(ctx: XdpContext) -> u32 {
         return XDP_PASS;
     };
     if let Some(packets) = PACKETS.get_ptr_mut(protocol.into()) {
-        // SAFETY: it is this CPU's own counter.
+        // SAFETY: this counter belongs to this CPU.
         unsafe { *packets += 1 };
     }
     XDP_PASS
