@@ -689,7 +689,7 @@ fn a_snapshot_that_does_not_work_costs_a_boot_and_is_told() {
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
-fn a_snapshot_that_was_cut_short_is_made_anew() {
+fn a_snapshot_that_was_cut_short_is_made_again() {
     let kernel = OwnKernel::with_snapshot("6.1");
     cut_short(&kernel.snapshot());
     worked(kernel.run(), How::Booted);

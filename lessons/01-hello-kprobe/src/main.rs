@@ -80,8 +80,8 @@ fn run(cli: &Cli) -> Result<()> {
 // ANCHOR_END: main
 
 fn show_events(cli: &Cli, function: &str, events: &mut dyn RingBuffer) -> Result<()> {
-    say(&format!("attached  a kprobe and a kretprobe to {function}"))?;
     let stop = Stop::catch()?;
+    say(&format!("attached  a kprobe and a kretprobe to {function}"))?;
     if cli.demo {
         run_demo(events, &stop)?;
     }

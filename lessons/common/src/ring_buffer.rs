@@ -35,11 +35,12 @@ pub fn wait_for_record(
     deadline: Option<Instant>,
 ) -> Result<Option<Vec<u8>>> {
     loop {
-        if let Some(record) = ring_buffer.next_record()? {
-            return Ok(Some(record));
-        }
+        // First, because in a flood of records there is always a next one.
         if stop.is_set() {
             return Ok(None);
+        }
+        if let Some(record) = ring_buffer.next_record()? {
+            return Ok(Some(record));
         }
         if deadline.is_some_and(|deadline| Instant::now() > deadline) {
             bail!("the record that was expected did not arrive in time");
