@@ -6,19 +6,19 @@
 mod common;
 
 use common::{Run, stderr, stdout};
-use forbidden_calls::{Kind, Object};
+use forbidden_calls::{ForbiddenKind, Object};
 use xtask::commands::gallery;
 use xtask::pipeline::needs;
 
 /// The bad calls of an object, with the ends of their paths.
-fn calls(object: &[u8]) -> Vec<(Kind, String)> {
+fn calls(object: &[u8]) -> Vec<(ForbiddenKind, String)> {
     let object = Object::parse(object).unwrap();
-    let programs: Vec<&str> = object.programs().collect();
+    let programs: Vec<&str> = object.program_names().collect();
     assert!(!programs.is_empty());
     let calls = programs
         .iter()
         .flat_map(|program| object.find_forbidden_calls(program));
-    let place = |site: Option<forbidden_calls::Site>| {
+    let place = |site: Option<forbidden_calls::SourceSite>| {
         site.map_or(String::new(), |site| {
             let end = site.file.rsplit("/entries/").next().unwrap();
             format!("{end}:{}", site.line)
@@ -64,37 +64,37 @@ fn the_gallery_has_the_calls_that_its_entries_say() {
     let expected = [
         (
             "bpf-trap-fail.c.o",
-            Kind::Trap,
+            ForbiddenKind::Trap,
             "bpf-trap/fail.bpf.c",
             "*value += 1",
         ),
         (
             "no-exit-last-insn-fail.rust.o",
-            Kind::Index,
+            ForbiddenKind::Index,
             "no-exit-last-insn/fail.rs",
             "LIMITS[queue]",
         ),
         (
             "relocation-fails-fail.c.o",
-            Kind::Missing,
+            ForbiddenKind::Missing,
             "relocation-fails/fail.bpf.c",
             "return checksum(",
         ),
         (
             "relocation-fails-fail.rust.o",
-            Kind::Missing,
+            ForbiddenKind::Missing,
             "relocation-fails/fail.rs",
             "{ checksum(queue)",
         ),
         (
             "unknown-opcode-fail.c.o",
-            Kind::Pointer,
+            ForbiddenKind::Pointer,
             "unknown-opcode/fail.bpf.c",
             "return action(ctx)",
         ),
         (
             "unknown-opcode-fail.rust.o",
-            Kind::Pointer,
+            ForbiddenKind::Pointer,
             "unknown-opcode/fail.rs",
             ".action(&ctx)",
         ),
@@ -161,7 +161,7 @@ fn look(object: &[u8]) {
     let Ok(object) = Object::parse(object) else {
         return;
     };
-    for program in object.programs() {
+    for program in object.program_names() {
         object.find_forbidden_calls(program);
         object.find_site(program, 3);
         object.find_callee_length(program, 3);

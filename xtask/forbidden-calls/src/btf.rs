@@ -3,7 +3,7 @@
 
 use object::{Endianness, Object as _, ObjectSection as _, SectionIndex};
 
-use crate::lines::Site;
+use crate::site::SourceSite;
 
 const MAGIC: u16 = 0xeb9f;
 const VARIABLE_SECTION: u32 = 15;
@@ -16,7 +16,7 @@ struct Type<'data> {
 }
 
 /// Their names; none where there is no type information.
-pub fn kfuncs(file: &object::File<'_>) -> Vec<String> {
+pub fn find_kfuncs(file: &object::File<'_>) -> Vec<String> {
     let section = file.section_by_name(".BTF");
     let Some(data) = section.and_then(|section| section.data().ok()) else {
         return Vec::new();
@@ -78,7 +78,7 @@ fn text(names: &[u8], offset: u32) -> Option<&str> {
 }
 
 /// The line of an instruction. Of an inlined function it is the line in that function.
-pub fn line(file: &object::File<'_>, section: usize, offset: u64) -> Option<Site> {
+pub fn find_line(file: &object::File<'_>, section: usize, offset: u64) -> Option<SourceSite> {
     let endianness = file.endianness();
     let names = part(file.section_by_name(".BTF")?.data().ok()?, 16, endianness)?;
     let lines = part(
@@ -113,13 +113,13 @@ fn nearest(
     names: &[u8],
     offset: u64,
     endianness: Endianness,
-) -> Option<Site> {
+) -> Option<SourceSite> {
     let before =
         |record: &&[u8]| number(record, 0, endianness).is_some_and(|at| u64::from(at) <= offset);
     let record = records.chunks_exact(size).rfind(before)?;
     let place = number(record, 12, endianness)?;
     let file = text(names, number(record, 4, endianness)?)?.to_owned();
-    Some(Site {
+    Some(SourceSite {
         file,
         line: place >> 10,
         column: place & 0x3ff,

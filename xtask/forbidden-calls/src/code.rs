@@ -6,7 +6,8 @@ use object::{
 };
 
 use crate::btf;
-use crate::lines::Frame;
+use crate::demangle::demangle_name;
+use crate::site::SourceFrame;
 
 /// Bytes of one; a 64-bit constant takes two.
 pub const INSTRUCTION: u64 = 8;
@@ -67,14 +68,14 @@ impl<'data> Code<'data> {
             .filter(|symbol| symbol.kind() == SymbolKind::Text);
         let function = |symbol: object::Symbol<'_, '_>| {
             Some(Function {
-                name: demangle(symbol.name().ok()?),
+                name: demangle_name(symbol.name().ok()?),
                 section: symbol.section_index()?.0,
                 offset: symbol.address(),
                 size: symbol.size(),
             })
         };
         let functions = functions.filter_map(function).collect();
-        let kfuncs = btf::kfuncs(&file);
+        let kfuncs = btf::find_kfuncs(&file);
         Ok(Self {
             file,
             functions,
@@ -83,7 +84,7 @@ impl<'data> Code<'data> {
     }
 
     /// Functions in a separate section, as `SEC("xdp")` and the macros of aya put them.
-    pub fn programs(&self) -> impl Iterator<Item = &Function> {
+    pub fn find_programs(&self) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(|function| {
             let section = self
                 .file
@@ -96,18 +97,18 @@ impl<'data> Code<'data> {
         })
     }
 
-    pub fn function(&self, name: &str) -> Option<usize> {
+    pub fn find_function(&self, name: &str) -> Option<usize> {
         self.functions
             .iter()
             .position(|function| function.name == name)
     }
 
-    pub fn get(&self, function: usize) -> &Function {
+    pub fn function_at(&self, function: usize) -> &Function {
         &self.functions[function]
     }
 
     /// A function without code has the address of the one that follows.
-    fn at(&self, section: usize, offset: u64) -> Option<usize> {
+    fn find_function_at(&self, section: usize, offset: u64) -> Option<usize> {
         let is_there =
             |function: &&Function| (function.section, function.offset) == (section, offset);
         let there = self.functions.iter().filter(is_there);
@@ -119,15 +120,15 @@ impl<'data> Code<'data> {
 
     /// Whether a kernel may accept a call: of this function, if it is one of the object; or the
     /// name of what is called.
-    pub fn verdict(&self, call: &Call) -> Result<Option<usize>, Option<String>> {
+    pub fn check_call(&self, call: &Call) -> Result<Option<usize>, Option<String>> {
         match &call.target {
             Target::Register => Err(None),
             // Newer kernels have the trap, to reject what leads to it.
             Target::Missing(name) if name != TRAP && self.kfuncs.contains(name) => Ok(None),
-            Target::Missing(name) => Err(Some(demangle(name))),
-            Target::Place(section, offset) => match self.at(*section, *offset) {
+            Target::Missing(name) => Err(Some(demangle_name(name))),
+            Target::Place(section, offset) => match self.find_function_at(*section, *offset) {
                 Some(function) if self.returns(function) => Ok(Some(function)),
-                Some(function) => Err(Some(self.get(function).name.clone())),
+                Some(function) => Err(Some(self.function_at(function).name.clone())),
                 None => Ok(None),
             },
         }
@@ -135,12 +136,12 @@ impl<'data> Code<'data> {
 
     /// A panic never returns, whatever its name: its code has no `exit`.
     fn returns(&self, function: usize) -> bool {
-        self.instructions(self.get(function))
+        self.instructions(self.function_at(function))
             .any(|(_, bytes)| bytes[0] == EXIT)
     }
 
-    pub fn calls(&self, function: usize) -> Vec<Call> {
-        let function = self.get(function);
+    pub fn find_calls(&self, function: usize) -> Vec<Call> {
+        let function = self.function_at(function);
         let Ok(section) = self
             .file
             .section_by_index(object::SectionIndex(function.section))
@@ -200,9 +201,9 @@ impl<'data> Code<'data> {
     }
 
     /// What the type information tells of an instruction's place, where there is nothing better.
-    pub fn frame(&self, section: usize, offset: u64) -> Option<Frame> {
-        let site = btf::line(&self.file, section, offset)?;
-        Some(Frame {
+    pub fn find_frame(&self, section: usize, offset: u64) -> Option<SourceFrame> {
+        let site = btf::find_line(&self.file, section, offset)?;
+        Some(SourceFrame {
             function: String::new(),
             site,
         })
@@ -250,9 +251,4 @@ impl<'data> Code<'data> {
             Endianness::Big => i32::from_be_bytes([a, b, c, d]),
         }
     }
-}
-
-/// `core::panicking::panic_bounds_check`; what is no Rust name stays as it is.
-pub fn demangle(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
 }

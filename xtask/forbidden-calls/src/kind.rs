@@ -2,7 +2,7 @@
 
 /// What a line does that ends in such a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum ForbiddenKind {
     Index,
     SliceRange,
     CopyLength,
@@ -26,35 +26,35 @@ pub enum Kind {
 }
 
 /// The functions of core that are called, and of those inlined at the call, by their last names.
-const NAMES: [(&str, Kind); 24] = [
-    ("panic_bounds_check", Kind::Index),
-    ("slice_index_fail", Kind::SliceRange),
+const NAMES: [(&str, ForbiddenKind); 24] = [
+    ("panic_bounds_check", ForbiddenKind::Index),
+    ("slice_index_fail", ForbiddenKind::SliceRange),
     // Before Rust 1.91.
-    ("slice_start_index_len_fail", Kind::SliceRange),
-    ("slice_end_index_len_fail", Kind::SliceRange),
-    ("slice_index_order_fail", Kind::SliceRange),
-    ("slice_error_fail", Kind::SliceRange),
-    ("len_mismatch_fail", Kind::CopyLength),
-    ("unwrap_failed", Kind::Unwrap),
-    ("expect_failed", Kind::Expect),
-    ("panic_const_div_by_zero", Kind::Division),
-    ("panic_const_rem_by_zero", Kind::Division),
-    ("panic_const_div_overflow", Kind::Division),
-    ("panic_const_rem_overflow", Kind::Division),
-    ("panic_const_add_overflow", Kind::Overflow),
-    ("panic_const_sub_overflow", Kind::Overflow),
-    ("panic_const_mul_overflow", Kind::Overflow),
-    ("panic_const_neg_overflow", Kind::Overflow),
-    ("panic_const_shl_overflow", Kind::Overflow),
-    ("panic_const_shr_overflow", Kind::Overflow),
-    ("panic_already_borrowed", Kind::Borrow),
-    ("panic_already_mutably_borrowed", Kind::Borrow),
-    ("assert_failed", Kind::Assertion),
-    ("assert_failed_inner", Kind::Assertion),
-    ("panic_for_nonpositive_argument", Kind::Argument),
+    ("slice_start_index_len_fail", ForbiddenKind::SliceRange),
+    ("slice_end_index_len_fail", ForbiddenKind::SliceRange),
+    ("slice_index_order_fail", ForbiddenKind::SliceRange),
+    ("slice_error_fail", ForbiddenKind::SliceRange),
+    ("len_mismatch_fail", ForbiddenKind::CopyLength),
+    ("unwrap_failed", ForbiddenKind::Unwrap),
+    ("expect_failed", ForbiddenKind::Expect),
+    ("panic_const_div_by_zero", ForbiddenKind::Division),
+    ("panic_const_rem_by_zero", ForbiddenKind::Division),
+    ("panic_const_div_overflow", ForbiddenKind::Division),
+    ("panic_const_rem_overflow", ForbiddenKind::Division),
+    ("panic_const_add_overflow", ForbiddenKind::Overflow),
+    ("panic_const_sub_overflow", ForbiddenKind::Overflow),
+    ("panic_const_mul_overflow", ForbiddenKind::Overflow),
+    ("panic_const_neg_overflow", ForbiddenKind::Overflow),
+    ("panic_const_shl_overflow", ForbiddenKind::Overflow),
+    ("panic_const_shr_overflow", ForbiddenKind::Overflow),
+    ("panic_already_borrowed", ForbiddenKind::Borrow),
+    ("panic_already_mutably_borrowed", ForbiddenKind::Borrow),
+    ("assert_failed", ForbiddenKind::Assertion),
+    ("assert_failed_inner", ForbiddenKind::Assertion),
+    ("panic_for_nonpositive_argument", ForbiddenKind::Argument),
 ];
 
-impl Kind {
+impl ForbiddenKind {
     /// By the path of the function that never returns, and the library's functions that are inlined
     /// at its call.
     pub(crate) fn of_panic<'a>(callee: &str, mut inlined: impl Iterator<Item = &'a str>) -> Self {
@@ -144,44 +144,46 @@ impl Kind {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Index => {
-                "`get(i)` or `get_mut(i)` with `let Some(..) = .. else { return 0 }`; or, for a length that is a power of \
-                 two, an index with a mask, as in `TABLE[i & 7]`"
+                "`get(i)` or `get_mut(i)` with `let Some(..) = .. else { return 0 }`; or, for a \
+                 length that is a power of two, an index with a mask, as in `TABLE[i & 7]`"
             }
             Self::SliceRange => {
-                "`get(..n)` with `let Some(..) = .. else { return 0 }`; often a fixed length and the number of valid bytes \
-                 beside it are enough"
+                "`get(..n)` with `let Some(..) = .. else { return 0 }`; often a fixed length and \
+                 the number of valid bytes beside it are enough"
             }
             Self::CopyLength => {
-                "compare the lengths first and return if they differ, or copy arrays of the same type: `a = b`"
+                "compare the lengths first and return if they differ, or copy arrays of the same \
+                 type: `a = b`"
             }
             Self::Unwrap | Self::Expect => {
-                "`let Some(value) = .. else { return 0 };` (`let Ok(value)` for a Result), `if let`, or `?` in a function \
-                 that returns a Result"
+                "`let Some(value) = .. else { return 0 };` (`let Ok(value)` for a Result), `if \
+                 let`, or `?` in a function that returns a Result"
             }
             Self::Division => "`checked_div` or `checked_rem`, or return first if the divisor is 0",
             Self::Overflow => {
-                "`wrapping_add`, `checked_add` or `saturating_add`, and so on; or build with `--release`, where these checks \
-                 are off"
+                "`wrapping_add`, `checked_add` or `saturating_add`, and so on; or build with \
+                 `--release`, where these checks are off"
             }
             Self::Borrow => "a map in place of the RefCell",
             Self::Assertion | Self::Panic => "`return` with a value, or count the case in a map",
             Self::Argument => {
-                "check the argument first and return, or call the form that gives an Option: `split_at_checked`, \
-                 `checked_ilog2`"
+                "check the argument first and return, or call the form that gives an Option: \
+                 `split_at_checked`, `checked_ilog2`"
             }
             Self::Pointer => {
                 "generics (`impl Trait`) or an `enum` with `match`; in C `if` or `switch`"
             }
             Self::MissingMemory => {
-                "in C `__builtin_memcpy` with a constant length; in Rust a build with `-Z build-std=core`, whose \
-                 compiler_builtins has the function"
+                "in C `__builtin_memcpy` with a constant length; in Rust a build with `-Z \
+                 build-std=core`, whose compiler_builtins has the function"
             }
             Self::Missing => {
-                "define the function, or use a helper of the kernel; a kfunc in C is declared with `__ksym`"
+                "define the function, or use a helper of the kernel; a kfunc in C is declared with \
+                 `__ksym`"
             }
             Self::Trap => {
-                "look for `unreachable_unchecked`, `unwrap_unchecked` or `__builtin_unreachable()`, and for a panic strategy \
-                 that aborts"
+                "look for `unreachable_unchecked`, `unwrap_unchecked` or \
+                 `__builtin_unreachable()`, and for a panic strategy that aborts"
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Finds the calls in an eBPF object file that no kernel accepts, and the source line of each.
 //!
 //! ```text
-//!   code   functions and calls of the object file: symbols, instructions, relocations
-//!   btf    which missing functions are the kernel's, and source lines without inlined functions
-//!   lines  source lines, through inlined functions, from the debug information (DWARF)
-//!   kind   why such a call is made, and what to write instead
+//!   code      functions and calls of the object file: symbols, instructions, relocations
+//!   btf       which missing functions are the kernel's, and source lines without inlined functions
+//!   lines     source lines, through inlined functions, from the debug information (DWARF)
+//!   kind      why such a call is made, and what to write instead
+//!   site      places in source files
+//!   demangle  names of functions
 //! ```
 //!
 //! The verifier's log does not name them: a panic in Rust is a call of a function that never
@@ -14,32 +16,35 @@
 
 mod btf;
 mod code;
+mod demangle;
 mod kind;
 mod lines;
+mod site;
 
 use std::collections::BTreeSet;
 
 use code::{Call, Code, Target};
-pub use kind::Kind;
-use lines::Lines;
-pub use lines::{Frame, Site};
+pub use kind::ForbiddenKind;
+use lines::LineTable;
+pub use site::SourceSite;
+use site::{SourceFrame, find_own_site};
 
 /// A call that no kernel accepts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ForbiddenCall {
     /// The program that leads to it: the name of its function.
     pub program: String,
-    pub kind: Kind,
+    pub kind: ForbiddenKind,
     /// The function that is called, by its full path; a call through a pointer has none.
     pub callee: Option<String>,
     /// The line that was written by hand, where the object file has debug information.
-    pub site: Option<Site>,
+    pub site: Option<SourceSite>,
 }
 
 /// An object file, read once.
 pub struct Object<'data> {
     code: Code<'data>,
-    lines: Option<Lines>,
+    lines: Option<LineTable>,
 }
 
 impl<'data> Object<'data> {
@@ -47,24 +52,26 @@ impl<'data> Object<'data> {
     /// Returns what is wrong with a file that is no eBPF object.
     pub fn parse(bytes: &'data [u8]) -> Result<Self, String> {
         let code = Code::parse(bytes)?;
-        let lines = Lines::parse(bytes);
+        let lines = LineTable::parse(bytes);
         Ok(Self { code, lines })
     }
 
     /// The names of the programs.
-    pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.code.programs().map(|program| program.name.as_str())
+    pub fn program_names(&self) -> impl Iterator<Item = &str> {
+        self.code
+            .find_programs()
+            .map(|program| program.name.as_str())
     }
 
     /// The calls that a program leads to, also those in functions that it calls.
     pub fn find_forbidden_calls(&self, program: &str) -> Vec<ForbiddenCall> {
-        let Some(start) = self.code.function(program) else {
+        let Some(start) = self.code.find_function(program) else {
             return Vec::new();
         };
         let (mut found, mut seen, mut pending) = (Vec::new(), BTreeSet::from([start]), vec![start]);
         while let Some(function) = pending.pop() {
-            for call in self.code.calls(function) {
-                match self.code.verdict(&call) {
+            for call in self.code.find_calls(function) {
+                match self.code.check_call(&call) {
                     Ok(Some(next)) if seen.insert(next) => pending.push(next),
                     Ok(_) => {}
                     Err(callee) => {
@@ -81,56 +88,57 @@ impl<'data> Object<'data> {
     }
 
     fn forbidden(&self, program: &str, call: &Call, callee: Option<String>) -> ForbiddenCall {
-        let frames = self.frames(call.section, call.offset);
+        let frames = self.find_frames(call.section, call.offset);
         let kind = match (&call.target, &callee) {
-            (Target::Register, _) => Kind::Pointer,
-            (Target::Missing(_), Some(name)) => Kind::of_missing(name),
-            (_, Some(name)) => {
-                Kind::of_panic(name, frames.iter().filter_map(Frame::library_function))
-            }
-            (_, None) => Kind::Panic,
+            (Target::Register, _) => ForbiddenKind::Pointer,
+            (Target::Missing(_), Some(name)) => ForbiddenKind::of_missing(name),
+            (_, Some(name)) => ForbiddenKind::of_panic(
+                name,
+                frames.iter().filter_map(SourceFrame::library_function),
+            ),
+            (_, None) => ForbiddenKind::Panic,
         };
         ForbiddenCall {
             program: program.to_owned(),
             kind,
             callee,
-            site: lines::own_site(&frames),
+            site: find_own_site(&frames),
         }
     }
 
     /// The line that was written by hand for an instruction of a program, counted as the verifier
     /// does; `None` for an instruction of another function.
-    pub fn find_site(&self, program: &str, instruction: usize) -> Option<Site> {
-        let function = self.code.get(self.code.function(program)?);
+    pub fn find_site(&self, program: &str, instruction: usize) -> Option<SourceSite> {
+        let function = self.code.function_at(self.code.find_function(program)?);
         let offset = u64::try_from(instruction)
             .ok()?
             .checked_mul(code::INSTRUCTION)?;
         if offset >= function.size {
             return None;
         }
-        lines::own_site(&self.frames(function.section, function.offset.checked_add(offset)?))
+        find_own_site(&self.find_frames(function.section, function.offset.checked_add(offset)?))
     }
 
     /// How many instructions the function has that a program's instruction calls.
     pub fn find_callee_length(&self, program: &str, instruction: usize) -> Option<u64> {
-        let function = self.code.function(program)?;
+        let function = self.code.find_function(program)?;
         let offset = u64::try_from(instruction)
             .ok()?
             .checked_mul(code::INSTRUCTION)?;
-        let offset = self.code.get(function).offset.checked_add(offset)?;
+        let offset = self.code.function_at(function).offset.checked_add(offset)?;
         let call = self
             .code
-            .calls(function)
+            .find_calls(function)
             .into_iter()
             .find(|call| call.offset == offset)?;
-        let callee = self.code.verdict(&call).ok()??;
-        Some(self.code.get(callee).size / code::INSTRUCTION)
+        let callee = self.code.check_call(&call).ok()??;
+        Some(self.code.function_at(callee).size / code::INSTRUCTION)
     }
 
-    fn frames(&self, section: usize, offset: u64) -> Vec<Frame> {
+    fn find_frames(&self, section: usize, offset: u64) -> Vec<SourceFrame> {
         match &self.lines {
-            Some(lines) => lines.frames(section, offset),
-            None => self.code.frame(section, offset).into_iter().collect(),
+            Some(lines) => lines.find_frames(section, offset),
+            None => self.code.find_frame(section, offset).into_iter().collect(),
         }
     }
 }

@@ -9,27 +9,12 @@ use object::{
     Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags, RelocationTarget,
 };
 
-/// A place in a source file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Site {
-    /// As the compiler knew it.
-    pub file: String,
-    pub line: u32,
-    /// 0 where it is not known.
-    pub column: u32,
-}
-
-/// A function at an instruction: inlined ones first, the one that they are in last.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// Its full path.
-    pub function: String,
-    pub site: Site,
-}
+use crate::demangle::demangle_name;
+use crate::site::{SourceFrame, SourceSite};
 
 type Reader = EndianArcSlice<RunTimeEndian>;
 
-pub struct Lines(Context<Reader>);
+pub struct LineTable(Context<Reader>);
 
 /// Each section of an object file begins at address 0; the debug information is read as if they
 /// came one after another, this far apart.
@@ -38,7 +23,7 @@ const SECTION_SPACING: u32 = 32;
 /// R_BPF_64_ABS64: the address of a symbol, in 8 bytes. LLVM before 13 wrote R_BPF_64_64 here.
 const ADDRESSES: [u32; 2] = [2, object::elf::R_BPF_64_64];
 
-impl Lines {
+impl LineTable {
     /// `None` where the object has no debug information that can be read.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let file = object::File::parse(bytes).ok()?;
@@ -56,8 +41,8 @@ impl Lines {
         Context::from_dwarf(sections).ok().map(Self)
     }
 
-    pub fn frames(&self, section: usize, offset: u64) -> Vec<Frame> {
-        let Some(address) = address(section, offset) else {
+    pub fn find_frames(&self, section: usize, offset: u64) -> Vec<SourceFrame> {
+        let Some(address) = address_of(section, offset) else {
             return Vec::new();
         };
         let Ok(mut inner_first) = self.0.find_frames(address).skip_all_loads() else {
@@ -73,9 +58,9 @@ impl Lines {
             let Some((file, line)) = location.and_then(|at| Some((at.file?, at.line?))) else {
                 continue;
             };
-            frames.push(Frame {
-                function: function.map_or(String::new(), |name| crate::code::demangle(&name)),
-                site: Site {
+            frames.push(SourceFrame {
+                function: function.map_or(String::new(), |name| demangle_name(&name)),
+                site: SourceSite {
                     file: file.to_owned(),
                     line,
                     column: location.and_then(|at| at.column).unwrap_or(0),
@@ -86,7 +71,7 @@ impl Lines {
     }
 }
 
-fn address(section: usize, offset: u64) -> Option<u64> {
+fn address_of(section: usize, offset: u64) -> Option<u64> {
     let section = u64::try_from(section)
         .ok()
         .filter(|section| *section < 1 << (63 - SECTION_SPACING))?;
@@ -111,16 +96,16 @@ fn relocated(file: &object::File<'_>, name: &str) -> Option<Vec<u8>> {
         }
         let base = *known.entry(index).or_insert_with(|| {
             let symbol = file.symbol_by_index(index).ok()?;
-            address(symbol.section_index()?.0, symbol.address())
+            address_of(symbol.section_index()?.0, symbol.address())
         });
         if let Some(base) = base {
-            add(&mut bytes, offset, base, file.is_little_endian());
+            add_base(&mut bytes, offset, base, file.is_little_endian());
         }
     }
     Some(bytes)
 }
 
-fn add(bytes: &mut [u8], offset: u64, base: u64, is_little: bool) {
+fn add_base(bytes: &mut [u8], offset: u64, base: u64, is_little: bool) {
     let Some(place) = usize::try_from(offset)
         .ok()
         .and_then(|at| bytes.get_mut(at..at.checked_add(8)?))
@@ -136,35 +121,4 @@ fn add(bytes: &mut [u8], offset: u64, base: u64, is_little: bool) {
         u64::from_be_bytes(old).wrapping_add(base).to_be_bytes()
     };
     place.copy_from_slice(&new);
-}
-
-/// The innermost line that is no library's.
-pub fn own_site(frames: &[Frame]) -> Option<Site> {
-    let own = frames.iter().find(|frame| !frame.site.is_library());
-    own.map(|frame| frame.site.clone())
-}
-
-impl Site {
-    /// Rust's own source, as rustup, Debian and builds of Rust itself place it, and what cargo
-    /// fetched.
-    fn is_library(&self) -> bool {
-        const PARTS: [&str; 6] = [
-            "/library/core/",
-            "/library/alloc/",
-            "/library/compiler-builtins/",
-            "/rustc/",
-            "/registry/src/",
-            "/git/checkouts/",
-        ];
-        PARTS.iter().any(|part| self.file.contains(part))
-    }
-}
-
-impl Frame {
-    /// The name of a library's function, without its path: `unwrap`.
-    pub fn library_function(&self) -> Option<&str> {
-        self.site
-            .is_library()
-            .then(|| self.function.rsplit("::").next().unwrap_or_default())
-    }
 }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use checkout::workspace;
-use forbidden_calls::{ForbiddenCall, Kind, Object, Site};
+use forbidden_calls::{ForbiddenCall, ForbiddenKind, Object, SourceSite};
 use problem::Problem;
 use serde::Serialize;
 use verifier_log::{ExplainedProgram, Insn, clean_text};
@@ -17,7 +17,7 @@ use verifier_log::{ExplainedProgram, Insn, clean_text};
 pub struct LineReport {
     pub calls: Vec<ForbiddenCall>,
     /// The line written by hand that the refused instruction comes from.
-    pub site: Option<Site>,
+    pub site: Option<SourceSite>,
     /// A source file that was changed later has other lines.
     built: Option<SystemTime>,
 }
@@ -34,7 +34,7 @@ impl LineReport {
 
     fn of_program(object: &Object<'_>, program: Option<&str>) -> Self {
         let programs = object
-            .programs()
+            .program_names()
             .filter(|name| program.is_none_or(|program| program == *name));
         let calls = programs
             .flat_map(|name| object.find_forbidden_calls(name))
@@ -85,14 +85,14 @@ impl LineReport {
 
     #[cfg(test)]
     pub fn sample() -> Self {
-        let site = Site {
+        let site = SourceSite {
             file: "main.rs".to_owned(),
             line: 7,
             column: 1,
         };
         let call = ForbiddenCall {
             program: "count".to_owned(),
-            kind: Kind::Index,
+            kind: ForbiddenKind::Index,
             callee: None,
             site: Some(site.clone()),
         };
@@ -156,11 +156,11 @@ fn headline(call: &ForbiddenCall) -> String {
     let callee =
         clean_text(call.callee.as_deref().unwrap_or_default().as_bytes(), false).into_owned();
     match call.kind {
-        Kind::Pointer => format!("{subject} calls through a pointer: {reason}"),
-        Kind::Missing | Kind::MissingMemory => {
+        ForbiddenKind::Pointer => format!("{subject} calls through a pointer: {reason}"),
+        ForbiddenKind::Missing | ForbiddenKind::MissingMemory => {
             format!("{subject} calls `{callee}`, which nobody defines: {reason}")
         }
-        Kind::Trap => format!("{subject} ends in a trap: {reason}"),
+        ForbiddenKind::Trap => format!("{subject} ends in a trap: {reason}"),
         _ if call.site.is_some() => format!("{subject} can panic: {reason}"),
         _ => format!("{subject} can panic: {reason} (it calls {callee})"),
     }
@@ -180,7 +180,7 @@ const WIDTH: usize = 92;
 /// none.
 fn program_name(object: &Object<'_>, name: Option<&str>) -> Option<String> {
     const KEPT: usize = 15;
-    let mut programs: Vec<&str> = object.programs().collect();
+    let mut programs: Vec<&str> = object.program_names().collect();
     if let Some(name) = name {
         let is_same =
             |program: &&str| *program == name || (name.len() == KEPT && program.starts_with(name));
@@ -201,7 +201,7 @@ pub fn summary(call: &ForbiddenCall) -> String {
 }
 
 /// As rustc shows a place, with the line's text where the file is at hand.
-fn site_as_text(site: &Site, built: Option<SystemTime>) -> String {
+fn site_as_text(site: &SourceSite, built: Option<SystemTime>) -> String {
     let code = source_line(site, built);
     let code = code.map_or(String::new(), |code| {
         format!("     {}\n", clean_text(code.as_bytes(), false))
@@ -210,7 +210,7 @@ fn site_as_text(site: &Site, built: Option<SystemTime>) -> String {
 }
 
 /// A path from here or from the checkout, with line and column.
-pub fn site_name(site: &Site) -> String {
+pub fn site_name(site: &SourceSite) -> String {
     let path = tidy(Path::new(&site.file));
     let here = std::env::current_dir().unwrap_or_default();
     let short = path
@@ -243,7 +243,7 @@ fn tidy(path: &Path) -> PathBuf {
     tidy
 }
 
-fn source_line(site: &Site, built: Option<SystemTime>) -> Option<String> {
+fn source_line(site: &SourceSite, built: Option<SystemTime>) -> Option<String> {
     let file = fs::canonicalize(&site.file).ok()?;
     // An object from elsewhere could name any file of this machine.
     let is_source = file
@@ -276,8 +276,8 @@ pub struct SiteJson {
     column: u32,
 }
 
-impl From<&Site> for SiteJson {
-    fn from(site: &Site) -> Self {
+impl From<&SourceSite> for SiteJson {
+    fn from(site: &SourceSite) -> Self {
         Self {
             file: site.file.clone(),
             line: site.line,
@@ -319,7 +319,7 @@ fn find_own_site(
     name: &str,
     log: &[u8],
     rejected: &ExplainedProgram,
-) -> Option<Site> {
+) -> Option<SourceSite> {
     let refused = rejected.insn.as_ref()?;
     let site = |pc: u32| object.find_site(name, usize::try_from(pc).ok()?);
     if let Some(found) = site(refused.pc) {
