@@ -6,11 +6,11 @@ use std::os::fd::OwnedFd;
 use anyhow::{Context as _, Result};
 use libbpf_sys as sys_types;
 
-use crate::insn::{exit, mov};
+use crate::insn::{exit_insn, mov_imm};
 use crate::names::{Names, Sort};
+use crate::print::{print_fact, print_whether};
 use crate::programs::{keeping_comm, keeping_registers};
-use crate::sys::{self, Map, Program};
-use crate::{print_fact, print_whether};
+use crate::sys::{self, Map, ProgramSpec};
 
 /// The loopback interface, which each network namespace has first.
 const LOOPBACK: i32 = 1;
@@ -26,15 +26,15 @@ pub fn print_facts(names: &Names) -> Result<()> {
 }
 
 fn print_links() -> Result<()> {
-    let insns = [mov(0, 0), exit()];
+    let insns = [mov_imm(0, 0), exit_insn()];
     let load = |kind, attach| {
-        Program {
+        ProgramSpec {
             kind,
             insns: &insns,
             attach,
-            ..Program::default()
+            ..ProgramSpec::default()
         }
-        .load()
+        .load_program()
     };
     let xdp = load(sys_types::BPF_PROG_TYPE_XDP, 0).context("cannot load an XDP program")?;
     const GENERIC: u32 = 1 << 1;
@@ -55,7 +55,7 @@ fn print_links() -> Result<()> {
 }
 
 fn print_tracing(names: &Names) {
-    let insns = [mov(0, 0), exit()];
+    let insns = [mov_imm(0, 0), exit_insn()];
     for (name, kind, attach, target) in [
         (
             "fentry",
@@ -82,15 +82,15 @@ fn print_tracing(names: &Names) {
             "bpf_lsm_file_open",
         ),
     ] {
-        let btf_id = names.find(Sort::Function, target).unwrap_or_default();
-        let program = Program {
+        let btf_id = names.find_type(Sort::Function, target).unwrap_or_default();
+        let program = ProgramSpec {
             kind,
             insns: &insns,
             attach,
             btf_id,
             sleepable: false,
         }
-        .load();
+        .load_program();
         let attach = || {
             program
                 .as_ref()
@@ -128,7 +128,7 @@ fn map_for_registers() -> io::Result<OwnedFd> {
         max_entries: 1,
         ..Map::default()
     }
-    .create()
+    .create_map()
 }
 
 /// What the program has kept, after the function ran once.
@@ -142,12 +142,14 @@ fn registers(map: &OwnedFd) -> Result<Registers> {
 fn print_kprobes(names: &Names) -> Result<Registers> {
     let map = map_for_registers().context("cannot create a map for registers")?;
     let insns = keeping_registers(&map, REGISTERS.len());
-    let program = Program {
+    let program = ProgramSpec {
         kind: sys_types::BPF_PROG_TYPE_KPROBE,
         insns: &insns,
-        ..Program::default()
+        ..ProgramSpec::default()
     };
-    let program = program.load().context("cannot load a kprobe program")?;
+    let program = program
+        .load_program()
+        .context("cannot load a kprobe program")?;
     let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
     sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
     let kept = registers(&map)?;
@@ -159,7 +161,7 @@ fn print_kprobes(names: &Names) -> Result<Registers> {
 
     print_comm()?;
     let name = names
-        .twice(&["t_start", "s_start", "t_next", "s_show"])
+        .find_shared_name(&["t_start", "s_start", "t_next", "s_show"])
         .context("no name occurs twice")?;
     let result =
         sys::open_kprobe(name).map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
@@ -178,17 +180,17 @@ fn print_comm() -> Result<()> {
         max_entries: 1,
         ..Map::default()
     }
-    .create();
+    .create_map();
     let map = map.context("cannot create a map for a name")?;
     sys::update_map(&map, 0, &[FILLED; 2]).context("cannot fill a map")?;
     let insns = keeping_comm(&map);
-    let program = Program {
+    let program = ProgramSpec {
         kind: sys_types::BPF_PROG_TYPE_KPROBE,
         insns: &insns,
-        ..Program::default()
+        ..ProgramSpec::default()
     };
     let program = program
-        .load()
+        .load_program()
         .context("cannot load a program that asks for a name")?;
     let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
     sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
@@ -207,7 +209,7 @@ fn print_comm() -> Result<()> {
 }
 
 fn distance(names: &Names, registers: &Registers) -> u64 {
-    registers[IP].wrapping_sub(names.address(FUNCTION).unwrap_or_default())
+    registers[IP].wrapping_sub(names.find_address(FUNCTION).unwrap_or_default())
 }
 
 fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
@@ -215,13 +217,13 @@ fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
     let insns = keeping_registers(&map, REGISTERS.len());
     let attach = |attach| {
         let kind = sys_types::BPF_PROG_TYPE_KPROBE;
-        let program = Program {
+        let program = ProgramSpec {
             kind,
             insns: &insns,
             attach,
-            ..Program::default()
+            ..ProgramSpec::default()
         }
-        .load()?;
+        .load_program()?;
         sys::create_multi_link(&program, attach, FUNCTION)
     };
     print_whether(

@@ -6,7 +6,7 @@ pub const DW: u8 = 0x18;
 pub const W: u8 = 0;
 
 /// `dst = imm`
-pub fn mov(dst: u8, imm: i32) -> bpf_insn {
+pub fn mov_imm(dst: u8, imm: i32) -> bpf_insn {
     insn(0xb7, dst, 0, 0, imm)
 }
 
@@ -16,7 +16,7 @@ pub fn mov_reg(dst: u8, src: u8) -> bpf_insn {
 }
 
 /// `dst += imm`
-pub fn add(dst: u8, imm: i32) -> bpf_insn {
+pub fn add_imm(dst: u8, imm: i32) -> bpf_insn {
     insn(0x07, dst, 0, 0, imm)
 }
 
@@ -26,12 +26,12 @@ pub fn subtract_reg(dst: u8, src: u8) -> bpf_insn {
 }
 
 /// `dst = *(size *)(src + off)`
-pub fn load(size: u8, dst: u8, src: u8, off: i16) -> bpf_insn {
+pub fn load_reg(size: u8, dst: u8, src: u8, off: i16) -> bpf_insn {
     insn(0x61 | size, dst, src, off, 0)
 }
 
 /// `*(size *)(dst + off) = src`
-pub fn store(size: u8, dst: u8, off: i16, src: u8) -> bpf_insn {
+pub fn store_reg(size: u8, dst: u8, off: i16, src: u8) -> bpf_insn {
     insn(0x63 | size, dst, src, off, 0)
 }
 
@@ -41,7 +41,7 @@ pub fn store_imm(dst: u8, off: i16, imm: i32) -> bpf_insn {
 }
 
 /// An atomic operation on 64 bits; `imm` says which one.
-pub fn atomic(dst: u8, off: i16, src: u8, imm: i32) -> bpf_insn {
+pub fn atomic_op(dst: u8, off: i16, src: u8, imm: i32) -> bpf_insn {
     insn(0xdb, dst, src, off, imm)
 }
 
@@ -56,7 +56,7 @@ pub fn jump_if(dst: u8, imm: i32, off: i16) -> bpf_insn {
 }
 
 /// Calls a helper by its number.
-pub fn call(helper: i32) -> bpf_insn {
+pub fn call_helper(helper: i32) -> bpf_insn {
     insn(0x85, 0, 0, 0, helper)
 }
 
@@ -70,7 +70,7 @@ pub fn load_map(dst: u8, map: i32) -> [bpf_insn; 2] {
     [insn(0x18, dst, 1, 0, map), insn(0, 0, 0, 0, 0)]
 }
 
-pub fn exit() -> bpf_insn {
+pub fn exit_insn() -> bpf_insn {
     insn(0x95, 0, 0, 0, 0)
 }
 

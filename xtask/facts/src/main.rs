@@ -7,6 +7,7 @@
 //!   maps       types, sizes, and what an LRU map keeps
 //!   hooks      where programs can be attached
 //!   insn       instructions, to build programs from
+//!   print      the line of a fact
 //!   sys        the bpf system call
 //! ```
 //!
@@ -17,10 +18,10 @@ mod hooks;
 mod insn;
 mod maps;
 mod names;
+mod print;
 mod programs;
 mod sys;
 
-use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -36,17 +37,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let names = names::Names::read()?;
+    let names = names::Names::read_all()?;
     names.print_facts()?;
     programs::print_facts(&names)?;
     maps::print_facts(&names)?;
     hooks::print_facts(&names)
-}
-
-fn print_fact(name: &str, value: impl Display) {
-    println!("{name} = {value}");
-}
-
-fn print_whether(name: &str, holds: bool) {
-    print_fact(name, if holds { "yes" } else { "no" });
 }

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use libbpf_sys as sys_types;
 
 use crate::names::Names;
+use crate::print::{print_fact, print_whether};
 use crate::sys::{self, Map};
-use crate::{print_fact, print_whether};
 
 /// By what follows `BPF_MAP_TYPE_`.
 const TYPES: [(&str, u32); 30] = [
@@ -97,7 +97,7 @@ fn create(kind: u32, flags: u32) -> io::Result<std::os::fd::OwnedFd> {
         flags,
         ..Map::default()
     }
-    .create()
+    .create_map()
 }
 
 fn print_sizes() {
@@ -125,7 +125,7 @@ fn print_sizes() {
         ("a value of 8 MiB in an array", array(8 << 20)),
     ] {
         let result = map
-            .create()
+            .create_map()
             .map_or_else(|error| sys::error_number(&error), |_| "yes".to_owned());
         print_fact(&format!("size/{name}"), result);
     }
@@ -141,7 +141,7 @@ fn locked_memory_limits_maps() -> Result<bool> {
         ..Map::default()
     };
     sys::limit_locked_memory(4096).context("cannot lower the limit of locked memory")?;
-    let created = map.create();
+    let created = map.create_map();
     sys::limit_locked_memory(libc::RLIM_INFINITY)
         .context("cannot raise the limit of locked memory")?;
     Ok(created.is_err())
@@ -164,7 +164,7 @@ fn print_lru() -> Result<()> {
             flags,
             ..Map::default()
         };
-        let map = map.create().context("cannot create an LRU map")?;
+        let map = map.create_map().context("cannot create an LRU map")?;
         for key in 0..ROOM {
             sys::update_map(&map, key, &[1]).with_context(|| format!("cannot add key {key}"))?;
         }

@@ -8,7 +8,7 @@ use common::btf::Kernel;
 use libbpf_rs::btf::types::{Array, Composite, Enum, Func, FuncProto};
 use libbpf_rs::btf::{BtfKind, BtfType, ReferencesType as _, TypeId};
 
-use crate::{print_fact, print_whether};
+use crate::print::{print_fact, print_whether};
 
 /// Functions that the pages name, or that do what a feature needs and are built only with it.
 const FUNCTIONS: [&str; 27] = [
@@ -155,7 +155,7 @@ pub enum Sort {
 }
 
 impl Names {
-    pub fn read() -> Result<Self> {
+    pub fn read_all() -> Result<Self> {
         let kernel = Kernel::open().map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut types = HashMap::new();
         for id in 1..kernel.types().len() as u32 {
@@ -200,7 +200,7 @@ impl Names {
         for kfunc in KFUNCS {
             print_whether(
                 &format!("kfunc/{kfunc}"),
-                self.find(Sort::Function, kfunc).is_some(),
+                self.find_type(Sort::Function, kfunc).is_some(),
             );
         }
         print_whether(
@@ -220,7 +220,7 @@ impl Names {
         }
         print_whether(
             "struct/sched_ext_ops",
-            self.find(Sort::Struct, "sched_ext_ops").is_some(),
+            self.find_type(Sort::Struct, "sched_ext_ops").is_some(),
         );
         for (name, field) in FIELDS {
             let offset = self.kernel.offset(name, field);
@@ -234,7 +234,7 @@ impl Names {
         );
     }
 
-    pub fn find(&self, sort: Sort, name: &str) -> Option<u32> {
+    pub fn find_type(&self, sort: Sort, name: &str) -> Option<u32> {
         self.types
             .get(&(sort, name.to_owned()))
             .map(|id| u32::from(*id))
@@ -249,7 +249,7 @@ impl Names {
         value.map(|member| member.value)
     }
 
-    pub fn address(&self, function: &str) -> Option<u64> {
+    pub fn find_address(&self, function: &str) -> Option<u64> {
         self.symbols
             .iter()
             .find(|(_, name)| name == function)
@@ -322,7 +322,7 @@ impl Names {
     }
 
     /// Of these, the first that two functions have.
-    pub fn twice<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
+    pub fn find_shared_name<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
         names.iter().copied().find(|name| {
             self.symbols
                 .iter()

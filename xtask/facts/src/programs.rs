@@ -7,12 +7,12 @@ use libbpf_sys as sys_types;
 use libbpf_sys::bpf_insn;
 
 use crate::insn::{
-    DW, W, add, atomic, call, call_function, exit, jump_if, jump_unless, load, load_map, mov,
-    mov_reg, store, store_imm, subtract_reg,
+    DW, W, add_imm, atomic_op, call_function, call_helper, exit_insn, jump_if, jump_unless,
+    load_map, load_reg, mov_imm, mov_reg, store_imm, store_reg, subtract_reg,
 };
 use crate::names::{Names, Sort};
-use crate::sys::{self, Map, Program};
-use crate::{print_fact, print_whether};
+use crate::print::{print_fact, print_whether};
+use crate::sys::{self, Map, ProgramSpec};
 
 const KPROBE: u32 = sys_types::BPF_PROG_TYPE_KPROBE;
 const TRACING: u32 = sys_types::BPF_PROG_TYPE_TRACING;
@@ -71,16 +71,16 @@ fn print_types() {
 }
 
 fn accepts(kind: u32, insns: &[bpf_insn]) -> bool {
-    Program {
+    ProgramSpec {
         kind,
         insns,
-        ..Program::default()
+        ..ProgramSpec::default()
     }
     .is_accepted()
 }
 
 fn print_limits() {
-    let long = |count: usize| [vec![mov(0, 0); count], vec![exit()]].concat();
+    let long = |count: usize| [vec![mov_imm(0, 0); count], vec![exit_insn()]].concat();
     print_whether(
         "limit/a program of 5000 instructions",
         accepts(XDP, &long(5000)),
@@ -89,7 +89,12 @@ fn print_limits() {
         "limit/a loop",
         accepts(
             XDP,
-            &[mov(0, 10), add(0, -1), jump_unless(0, 0, -2), exit()],
+            &[
+                mov_imm(0, 10),
+                add_imm(0, -1),
+                jump_unless(0, 0, -2),
+                exit_insn(),
+            ],
         ),
     );
     let longest = (1..=64)
@@ -105,9 +110,9 @@ fn print_limits() {
 fn chain(functions: usize) -> Vec<bpf_insn> {
     // The next function begins after the `exit` of this one.
     let mut insns: Vec<bpf_insn> = (1..functions)
-        .flat_map(|_| [call_function(1), exit()])
+        .flat_map(|_| [call_function(1), exit_insn()])
         .collect();
-    insns.extend([mov(0, 0), exit()]);
+    insns.extend([mov_imm(0, 0), exit_insn()]);
     insns
 }
 
@@ -119,10 +124,10 @@ fn print_instructions() {
             XDP,
             &[
                 store_imm(10, -8, 0),
-                mov(1, 1),
-                atomic(register, -8, 1, operation),
-                mov(0, 0),
-                exit(),
+                mov_imm(1, 1),
+                atomic_op(register, -8, 1, operation),
+                mov_imm(0, 0),
+                exit_insn(),
             ],
         )
     };
@@ -133,25 +138,25 @@ fn print_instructions() {
     );
     let acquire = [
         store_imm(10, -8, 0),
-        atomic(1, -8, 10, LOAD_ACQUIRE),
-        mov(0, 0),
-        exit(),
+        atomic_op(1, -8, 10, LOAD_ACQUIRE),
+        mov_imm(0, 0),
+        exit_insn(),
     ];
     print_whether("instruction/load-acquire", accepts(XDP, &acquire));
 }
 
 /// Reading bytes of the stack that were never written, as root.
 fn print_stack() {
-    let below = [load(DW, 0, 10, -8), mov(0, 0), exit()];
+    let below = [load_reg(DW, 0, 10, -8), mov_imm(0, 0), exit_insn()];
     print_whether(
         "stack/root reads below the deepest write",
         accepts(XDP, &below),
     );
     let above = [
         store_imm(10, -16, 0),
-        load(DW, 0, 10, -8),
-        mov(0, 0),
-        exit(),
+        load_reg(DW, 0, 10, -8),
+        mov_imm(0, 0),
+        exit_insn(),
     ];
     print_whether(
         "stack/root reads above the deepest write",
@@ -171,17 +176,17 @@ fn print_lookup() -> Result<()> {
         max_entries: 2,
         ..Map::default()
     }
-    .create();
+    .create_map();
     let map = map.context("cannot create an array")?;
-    let mut insns = vec![mov(1, 1), store(W, 10, -8, 1)];
+    let mut insns = vec![mov_imm(1, 1), store_reg(W, 10, -8, 1)];
     insns.extend(load_map(1, map.as_raw_fd()));
     insns.extend([
         mov_reg(2, 10),
-        add(2, -8),
-        call(LOOKUP),
-        load(DW, 0, 0, 0),
-        mov(0, 0),
-        exit(),
+        add_imm(2, -8),
+        call_helper(LOOKUP),
+        load_reg(DW, 0, 0, 0),
+        mov_imm(0, 0),
+        exit_insn(),
     ]);
     print_whether(
         "lookup/a constant index of an array is always found",
@@ -191,11 +196,16 @@ fn print_lookup() -> Result<()> {
 }
 
 fn print_log() -> Result<()> {
-    let insns = [load(DW, 1, 1, 104), load(DW, 0, 1, 0), mov(0, 0), exit()];
-    let refused = Program {
+    let insns = [
+        load_reg(DW, 1, 1, 104),
+        load_reg(DW, 0, 1, 0),
+        mov_imm(0, 0),
+        exit_insn(),
+    ];
+    let refused = ProgramSpec {
         kind: KPROBE,
         insns: &insns,
-        ..Program::default()
+        ..ProgramSpec::default()
     }
     .load_with_log();
     let (_, log) = refused
@@ -217,13 +227,17 @@ fn print_log() -> Result<()> {
 }
 
 fn print_info() -> Result<()> {
-    let insns = [mov(0, 2), exit()];
-    let program = Program {
+    let insns = [mov_imm(0, 2), exit_insn()];
+    let program = ProgramSpec {
         kind: XDP,
         insns: &insns,
-        ..Program::default()
+        ..ProgramSpec::default()
     };
-    let info = sys::program_info(&program.load().context("cannot load the smallest program")?)?;
+    let info = sys::program_info(
+        &program
+            .load_program()
+            .context("cannot load the smallest program")?,
+    )?;
     print_fact(
         "info/tag of the smallest program",
         info.tag.map(|byte| format!("{byte:02x}")).concat(),
@@ -245,7 +259,7 @@ fn print_rights() -> Result<()> {
 
 /// Which types may sleep.
 fn print_sleepable(names: &Names) {
-    let insns = [mov(0, 0), exit()];
+    let insns = [mov_imm(0, 0), exit_insn()];
     let untyped = [
         ("tracepoint", sys_types::BPF_PROG_TYPE_TRACEPOINT),
         ("raw_tp", sys_types::BPF_PROG_TYPE_RAW_TRACEPOINT),
@@ -254,11 +268,11 @@ fn print_sleepable(names: &Names) {
         ("xdp", XDP),
     ];
     for (name, kind) in untyped {
-        let program = Program {
+        let program = ProgramSpec {
             kind,
             insns: &insns,
             sleepable: true,
-            ..Program::default()
+            ..ProgramSpec::default()
         };
         print_whether(&format!("sleepable/{name}"), program.is_accepted());
     }
@@ -306,11 +320,11 @@ fn print_sleepable(names: &Names) {
             "bpf_lsm_file_open",
         ),
     ] {
-        let Some(btf_id) = names.find(sort, target) else {
+        let Some(btf_id) = names.find_type(sort, target) else {
             print_fact(&format!("sleepable/{name}"), "not in BTF");
             continue;
         };
-        let program = Program {
+        let program = ProgramSpec {
             kind,
             insns: &insns,
             attach,
@@ -330,11 +344,11 @@ const MODIFY_RETURN: u32 = sys_types::BPF_MODIFY_RETURN;
 
 /// Programs that are loaded for a function of the kernel.
 fn print_typed(names: &Names) {
-    let load = |kind, attach, function: &str, insns: &[bpf_insn]| {
-        let Some(btf_id) = names.find(Sort::Function, function) else {
+    let load_typed = |kind, attach, function: &str, insns: &[bpf_insn]| {
+        let Some(btf_id) = names.find_type(Sort::Function, function) else {
             return "not in BTF".to_owned();
         };
-        let program = Program {
+        let program = ProgramSpec {
             kind,
             insns,
             attach,
@@ -347,7 +361,7 @@ fn print_typed(names: &Names) {
             "no".to_owned()
         }
     };
-    let zero = [mov(0, 0), exit()];
+    let zero = [mov_imm(0, 0), exit_insn()];
     for function in [
         "security_file_open",
         "__x64_sys_openat",
@@ -356,16 +370,26 @@ fn print_typed(names: &Names) {
     ] {
         print_fact(
             &format!("fmod_ret/{function}"),
-            load(TRACING, MODIFY_RETURN, function, &zero),
+            load_typed(TRACING, MODIFY_RETURN, function, &zero),
         );
     }
-    print_fact("fexit/do_exit", load(TRACING, FEXIT, "do_exit", &zero));
+    print_fact("fexit/do_exit", load_typed(TRACING, FEXIT, "do_exit", &zero));
     print_fact(
         "lsm/returns 1",
-        load(LSM, LSM_MAC, "bpf_lsm_file_open", &[mov(0, 1), exit()]),
+        load_typed(
+            LSM,
+            LSM_MAC,
+            "bpf_lsm_file_open",
+            &[mov_imm(0, 1), exit_insn()],
+        ),
     );
     const OVERRIDE_RETURN: i32 = 58;
-    let overriding = [mov(2, 0), call(OVERRIDE_RETURN), mov(0, 0), exit()];
+    let overriding = [
+        mov_imm(2, 0),
+        call_helper(OVERRIDE_RETURN),
+        mov_imm(0, 0),
+        exit_insn(),
+    ];
     print_whether(
         "kprobe/bpf_override_return is there",
         accepts(KPROBE, &overriding),
@@ -379,10 +403,10 @@ fn print_timers(names: &Names) {
         let allowed = map.as_ref().zip(btf_id).is_some_and(|(map, btf_id)| {
             let insns = [
                 load_map(1, map.as_raw_fd()).as_slice(),
-                &[mov(0, 0), exit()],
+                &[mov_imm(0, 0), exit_insn()],
             ]
             .concat();
-            Program {
+            ProgramSpec {
                 kind,
                 insns: &insns,
                 attach,
@@ -406,19 +430,19 @@ fn print_timers(names: &Names) {
         "tp_btf",
         TRACING,
         RAW_TP,
-        names.find(Sort::Typedef, "btf_trace_sched_switch"),
+        names.find_type(Sort::Typedef, "btf_trace_sched_switch"),
     );
     print(
         "fentry",
         TRACING,
         FENTRY,
-        names.find(Sort::Function, "security_file_open"),
+        names.find_type(Sort::Function, "security_file_open"),
     );
     print(
         "lsm",
         LSM,
         LSM_MAC,
-        names.find(Sort::Function, "bpf_lsm_file_open"),
+        names.find_type(Sort::Function, "bpf_lsm_file_open"),
     );
 }
 
@@ -436,19 +460,19 @@ fn map_with_timer(names: &Names) -> Option<OwnedFd> {
         btf: btf_of_value,
         ..Map::default()
     }
-    .create()
+    .create_map()
     .ok()
 }
 
 /// What `bpf_trace_printk` makes of formats: the number of characters, or an error number below 0.
 fn print_formats() -> Result<()> {
     for format in ["%d", "%s %s", "%c", "%5d", "%%"] {
-        let program = Program {
+        let program = ProgramSpec {
             kind: XDP,
             insns: &printing(format),
-            ..Program::default()
+            ..ProgramSpec::default()
         }
-        .load();
+        .load_program();
         let program =
             program.with_context(|| format!("cannot load a program that prints {format}"))?;
         let result = sys::run_program(&program, &[0; 64])? as i32;
@@ -469,19 +493,23 @@ fn printing(format: &str) -> Vec<bpf_insn> {
     bytes[..format.len()].copy_from_slice(format.as_bytes());
     let half =
         |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let store_half = |off: i16, imm: i32| [mov(1, imm), store(W, 10, off, 1)];
+    let store_half = |off: i16, imm: i32| [mov_imm(1, imm), store_reg(W, 10, off, 1)];
     let mut insns = vec![store_imm(10, -16, i32::from(b'A'))];
     insns.extend(store_half(-8, half(0)));
     insns.extend(store_half(-4, half(4)));
-    insns.extend([mov_reg(1, 10), add(1, -8), mov(2, format.len() as i32 + 1)]);
+    insns.extend([
+        mov_reg(1, 10),
+        add_imm(1, -8),
+        mov_imm(2, format.len() as i32 + 1),
+    ]);
     // An address of the kernel's, for %s; any number for the others.
     insns.extend([
         mov_reg(3, 10),
-        add(3, -16),
+        add_imm(3, -16),
         mov_reg(4, 3),
-        mov(5, 0),
-        call(TRACE_PRINTK),
-        exit(),
+        mov_imm(5, 0),
+        call_helper(TRACE_PRINTK),
+        exit_insn(),
     ]);
     insns
 }
@@ -491,18 +519,18 @@ fn print_frames() -> Result<()> {
     const DATA: i16 = 0;
     const DATA_END: i16 = 4;
     let insns = [
-        load(W, 2, 1, DATA),
-        load(W, 0, 1, DATA_END),
+        load_reg(W, 2, 1, DATA),
+        load_reg(W, 0, 1, DATA_END),
         subtract_reg(0, 2),
-        exit(),
+        exit_insn(),
     ];
-    let program = Program {
+    let program = ProgramSpec {
         kind: XDP,
         insns: &insns,
-        ..Program::default()
+        ..ProgramSpec::default()
     };
     let program = program
-        .load()
+        .load_program()
         .context("cannot load a program that measures its frame")?;
     for size in [0, 13, 14, 3520, 4096] {
         let result = sys::run_program(&program, &vec![0; size]);
@@ -522,13 +550,17 @@ pub fn keeping_registers(map: &OwnedFd, count: usize) -> Vec<bpf_insn> {
     insns.extend(load_map(1, map.as_raw_fd()));
     insns.extend([
         mov_reg(2, 10),
-        add(2, -8),
-        call(LOOKUP),
+        add_imm(2, -8),
+        call_helper(LOOKUP),
         jump_if(0, 0, 2 * count as i16),
     ]);
-    let registers =
-        (0..count as i16).flat_map(|index| [load(DW, 7, 6, 8 * index), store(DW, 0, 8 * index, 7)]);
-    insns.extend(registers.chain([mov(0, 0), exit()]));
+    let registers = (0..count as i16).flat_map(|index| {
+        [
+            load_reg(DW, 7, 6, 8 * index),
+            store_reg(DW, 0, 8 * index, 7),
+        ]
+    });
+    insns.extend(registers.chain([mov_imm(0, 0), exit_insn()]));
     insns
 }
 
@@ -538,13 +570,18 @@ pub fn keeping_comm(map: &OwnedFd) -> Vec<bpf_insn> {
     const GET_CURRENT_COMM: i32 = 16;
     let mut insns = vec![store_imm(10, -8, 0)];
     insns.extend(load_map(1, map.as_raw_fd()));
-    insns.extend([mov_reg(2, 10), add(2, -8), call(LOOKUP), jump_if(0, 0, 3)]);
+    insns.extend([
+        mov_reg(2, 10),
+        add_imm(2, -8),
+        call_helper(LOOKUP),
+        jump_if(0, 0, 3),
+    ]);
     insns.extend([
         mov_reg(1, 0),
-        mov(2, 16),
-        call(GET_CURRENT_COMM),
-        mov(0, 0),
-        exit(),
+        mov_imm(2, 16),
+        call_helper(GET_CURRENT_COMM),
+        mov_imm(0, 0),
+        exit_insn(),
     ]);
     insns
 }

@@ -10,7 +10,7 @@ use libbpf_sys::{bpf_attach_type, bpf_insn, bpf_map_type, bpf_prog_info, bpf_pro
 
 /// A program to load; what is not said is zero.
 #[derive(Clone, Copy, Default)]
-pub struct Program<'a> {
+pub struct ProgramSpec<'a> {
     pub kind: bpf_prog_type,
     pub insns: &'a [bpf_insn],
     pub attach: bpf_attach_type,
@@ -18,9 +18,9 @@ pub struct Program<'a> {
     pub sleepable: bool,
 }
 
-impl Program<'_> {
+impl ProgramSpec<'_> {
     /// Without a log: the kernel refuses a good program whose log does not fit.
-    pub fn load(&self) -> io::Result<OwnedFd> {
+    pub fn load_program(&self) -> io::Result<OwnedFd> {
         self.load_with(&mut [])
     }
 
@@ -68,7 +68,7 @@ impl Program<'_> {
     }
 
     pub fn is_accepted(&self) -> bool {
-        self.load().is_ok()
+        self.load_program().is_ok()
     }
 }
 
@@ -106,7 +106,7 @@ pub struct Map {
 }
 
 impl Map {
-    pub fn create(&self) -> io::Result<OwnedFd> {
+    pub fn create_map(&self) -> io::Result<OwnedFd> {
         let (btf_fd, key, value) = self.btf.unwrap_or_default();
         let options = libbpf_sys::bpf_map_create_opts {
             sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
