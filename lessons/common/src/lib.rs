@@ -11,6 +11,7 @@
 //!   ring_buffer     the records of a ring buffer, read by aya or by libbpf
 //!   record          the bytes of a record as a struct
 //!   trace_pipe      what bpf_printk wrote
+//!   tracepoint_format  where each field is in the record of a tracepoint
 //!   kallsyms        which functions the running kernel has
 //!   btf             where a field lies in a struct of the running kernel
 //!   prototype       a function or a field of the running kernel, declared in C
@@ -45,6 +46,7 @@ pub mod record;
 pub mod ring_buffer;
 pub mod text;
 pub mod trace_pipe;
+pub mod tracepoint_format;
 
 #[cfg(feature = "network")]
 pub mod frame;

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context as _, Result};
 use libbpf_sys as sys_types;
+use libbpf_sys::bpf_insn;
 
 use crate::insn::{exit_insn, mov_imm};
 use crate::names::{Names, Sort};
@@ -138,13 +139,11 @@ fn registers(map: &OwnedFd) -> Result<Registers> {
     sys::read_map(map, 0).context("cannot read the registers")
 }
 
-/// Returns what a kprobe is told.
-fn print_kprobes(names: &Names) -> Result<Registers> {
-    let map = map_for_registers().context("cannot create a map for registers")?;
-    let insns = keeping_registers(&map, REGISTERS.len());
+/// The program and the event that it runs at.
+fn attach_kprobe(insns: &[bpf_insn]) -> Result<(OwnedFd, OwnedFd)> {
     let program = ProgramSpec {
         kind: sys_types::BPF_PROG_TYPE_KPROBE,
-        insns: &insns,
+        insns,
         ..ProgramSpec::default()
     };
     let program = program
@@ -152,12 +151,20 @@ fn print_kprobes(names: &Names) -> Result<Registers> {
         .context("cannot load a kprobe program")?;
     let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
     sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
+    Ok((program, event))
+}
+
+/// Returns what a kprobe is told.
+fn print_kprobes(names: &Names) -> Result<Registers> {
+    let map = map_for_registers().context("cannot create a map for registers")?;
+    let insns = keeping_registers(&map, REGISTERS.len());
+    let probe = attach_kprobe(&insns)?;
     let kept = registers(&map)?;
     print_fact(
         "kprobe/ip is the function's address plus",
         distance(names, &kept),
     );
-    drop(event);
+    drop(probe);
 
     print_comm()?;
     let name = names
@@ -184,16 +191,7 @@ fn print_comm() -> Result<()> {
     let map = map.context("cannot create a map for a name")?;
     sys::update_map(&map, 0, &[FILLED; 2]).context("cannot fill a map")?;
     let insns = keeping_comm(&map);
-    let program = ProgramSpec {
-        kind: sys_types::BPF_PROG_TYPE_KPROBE,
-        insns: &insns,
-        ..ProgramSpec::default()
-    };
-    let program = program
-        .load_program()
-        .context("cannot load a program that asks for a name")?;
-    let event = sys::open_kprobe(FUNCTION).with_context(|| format!("cannot probe {FUNCTION}"))?;
-    sys::attach_to_event(&program, &event).context("cannot attach a kprobe program")?;
+    let _probe = attach_kprobe(&insns).context("cannot ask for a name")?;
     // SAFETY: it takes nothing and changes nothing.
     unsafe { libc::getppid() };
     let [begin, end] = sys::read_map(&map, 0).context("cannot read a name")?;

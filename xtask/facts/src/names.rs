@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use common::btf::Kernel;
+use common::tracepoint_format::parse_record_fields;
 use libbpf_rs::btf::types::{Array, Composite, Enum, Func, FuncProto};
 use libbpf_rs::btf::{BtfKind, BtfType, ReferencesType as _, TypeId};
 
@@ -359,12 +360,12 @@ fn print_events() -> Result<()> {
             .with_context(|| format!("cannot read the format of {event}"))?;
         print_fact(
             &format!("record/{event}.{field}"),
-            place(&format, field).unwrap_or("no"),
+            offset_or(find_offset(&format, field), "no"),
         );
         if field == "child_pid" {
             print_fact(
                 "record/common fields end at",
-                place_of_last_common(&format).unwrap_or("?"),
+                offset_or(end_of_common_fields(&format), "?"),
             );
         }
     }
@@ -372,7 +373,7 @@ fn print_events() -> Result<()> {
         .context("cannot read the format of sys_enter_openat")?;
     print_fact(
         "record/fields of sys_enter_openat",
-        format.matches("field:").count() - COMMON_FIELDS,
+        parse_record_fields(&format).count() - COMMON_FIELDS,
     );
     Ok(())
 }
@@ -380,21 +381,19 @@ fn print_events() -> Result<()> {
 /// Type, flags, preemption count and process id begin every record.
 const COMMON_FIELDS: usize = 4;
 
-/// The offset of a field, from a line like `field:pid_t child_pid; offset:44; size:4; signed:1;`.
-fn place<'a>(format: &'a str, field: &str) -> Option<&'a str> {
-    let line = format.lines().find(|line| {
-        let declared = line
-            .trim()
-            .strip_prefix("field:")
-            .and_then(|rest| rest.split(';').next());
-        let name = declared.and_then(|declared| declared.rsplit(' ').next());
-        name.is_some_and(|name| name.split('[').next() == Some(field))
-    })?;
-    line.split("offset:").nth(1)?.split(';').next()
+fn find_offset(format: &str, name: &str) -> Option<u32> {
+    let mut fields = parse_record_fields(format);
+    let field = fields.find(|field| field.name() == name)?;
+    Some(field.offset)
 }
 
 /// Where the event's own fields begin, after an empty line.
-fn place_of_last_common(format: &str) -> Option<&str> {
+fn end_of_common_fields(format: &str) -> Option<u32> {
     let own = format.split("\n\n").nth(1)?;
-    own.split("offset:").nth(1)?.split(';').next()
+    let first = parse_record_fields(own).next()?;
+    Some(first.offset)
+}
+
+fn offset_or(offset: Option<u32>, otherwise: &str) -> String {
+    offset.map_or_else(|| otherwise.to_owned(), |offset| offset.to_string())
 }

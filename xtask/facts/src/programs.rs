@@ -373,7 +373,10 @@ fn print_typed(names: &Names) {
             load_typed(TRACING, MODIFY_RETURN, function, &zero),
         );
     }
-    print_fact("fexit/do_exit", load_typed(TRACING, FEXIT, "do_exit", &zero));
+    print_fact(
+        "fexit/do_exit",
+        load_typed(TRACING, FEXIT, "do_exit", &zero),
+    );
     print_fact(
         "lsm/returns 1",
         load_typed(
