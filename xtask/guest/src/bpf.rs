@@ -4,12 +4,12 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use plan::Program;
+use plan::ProgramInfo;
 
 /// `enum bpf_cmd`
 #[derive(Clone, Copy)]
 #[repr(u32)]
-pub enum Command {
+pub enum BpfCommand {
     NextProgram = 11,
     NextMap = 12,
     ProgramById = 13,
@@ -38,52 +38,54 @@ struct AboutInfo {
     info: u64,
 }
 
-/// The beginning of `struct bpf_prog_info`. A kernel that knows less of it leaves the rest as it
-/// is.
+/// `struct bpf_prog_info`, up to what the newest kernel of this course tells. A kernel that knows
+/// less of it leaves the rest as it is. It is written out here because the crates that have it,
+/// libbpf-sys and aya-obj, would be built once more for the guest, with C code or an ELF reader.
 #[repr(C)]
 #[derive(Default)]
-struct Info {
-    kind: u32,
+struct bpf_prog_info {
+    type_: u32,
     id: u32,
     tag: [u8; 8],
-    jited_bytes: u32,
-    translated_bytes: u32,
-    jited: u64,
-    translated: u64,
+    jited_prog_len: u32,
+    xlated_prog_len: u32,
+    jited_prog_insns: u64,
+    xlated_prog_insns: u64,
     load_time: u64,
-    user: u32,
-    map_count: u32,
-    maps: u64,
+    created_by_uid: u32,
+    nr_map_ids: u32,
+    map_ids: u64,
     name: [u8; 16],
-    interface: u32,
+    ifindex: u32,
+    /// One bit, and 31 that are kept free.
     gpl_compatible: u32,
-    namespace_device: u64,
-    namespace_inode: u64,
-    symbol_count: u32,
-    function_length_count: u32,
-    symbols: u64,
-    function_lengths: u64,
+    netns_dev: u64,
+    netns_ino: u64,
+    nr_jited_ksyms: u32,
+    nr_jited_func_lens: u32,
+    jited_ksyms: u64,
+    jited_func_lens: u64,
     btf_id: u32,
-    function_record_size: u32,
-    function_records: u64,
-    function_record_count: u32,
-    line_count: u32,
-    lines: u64,
-    jited_lines: u64,
-    jited_line_count: u32,
-    line_record_size: u32,
-    jited_line_record_size: u32,
-    tag_count: u32,
-    tags: u64,
-    nanoseconds: u64,
-    runs: u64,
+    func_info_rec_size: u32,
+    func_info: u64,
+    nr_func_info: u32,
+    nr_line_info: u32,
+    line_info: u64,
+    jited_line_info: u64,
+    nr_jited_line_info: u32,
+    line_info_rec_size: u32,
+    jited_line_info_rec_size: u32,
+    nr_prog_tags: u32,
+    prog_tags: u64,
+    run_time_ns: u64,
+    run_cnt: u64,
     recursion_misses: u64,
-    verified: u32,
-    attached_btf_object: u32,
+    verified_insns: u32,
+    attach_btf_obj_id: u32,
 }
 
 /// The ids of all objects of a kind.
-pub fn ids(command: Command) -> Vec<u32> {
+pub fn list_ids(command: BpfCommand) -> Vec<u32> {
     let mut ids = Vec::new();
     let mut request = AboutId {
         id: 0,
@@ -111,14 +113,14 @@ pub fn enable_statistics() -> io::Result<OwnedFd> {
     // ours.
     unsafe {
         Ok(OwnedFd::from_raw_fd(call(
-            Command::EnableStatistics,
+            BpfCommand::EnableStatistics,
             &mut request,
         )?))
     }
 }
 
 /// Takes hold of a program: it stays in the kernel while the descriptor is open.
-pub fn program(id: u32) -> io::Result<OwnedFd> {
+pub fn open_program(id: u32) -> io::Result<OwnedFd> {
     let mut request = AboutId {
         id,
         next: 0,
@@ -128,40 +130,40 @@ pub fn program(id: u32) -> io::Result<OwnedFd> {
     // ours.
     unsafe {
         Ok(OwnedFd::from_raw_fd(call(
-            Command::ProgramById,
+            BpfCommand::ProgramById,
             &mut request,
         )?))
     }
 }
 
 /// What the kernel tells of a program now; `None` for a program without BTF.
-pub fn info(program: &OwnedFd) -> io::Result<Option<Program>> {
-    let mut info = Info::default();
+pub fn read_info(program: &OwnedFd) -> io::Result<Option<ProgramInfo>> {
+    let mut info = bpf_prog_info::default();
     let mut request = AboutInfo {
         fd: program.as_raw_fd().cast_unsigned(),
-        length: size_of::<Info>() as u32,
+        length: size_of::<bpf_prog_info>() as u32,
         info: (&raw mut info).addr() as u64,
     };
     // SAFETY: the command writes at most `length` bytes to `info`; the counts in it are zero, so
     // that it writes to no other place.
-    unsafe { call(Command::InfoOfObject, &mut request)? };
-    Ok((info.btf_id != 0).then(|| Program {
+    unsafe { call(BpfCommand::InfoOfObject, &mut request)? };
+    Ok((info.btf_id != 0).then(|| ProgramInfo {
         name: CStr::from_bytes_until_nul(&info.name)
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        kind: info.kind,
-        translated_bytes: info.translated_bytes,
-        jited_bytes: info.jited_bytes,
-        verified: (info.verified > 0).then_some(info.verified),
-        runs: info.runs,
-        nanoseconds: info.nanoseconds,
+        prog_type: info.type_,
+        xlated_prog_len: info.xlated_prog_len,
+        jited_prog_len: info.jited_prog_len,
+        verified_insns: (info.verified_insns > 0).then_some(info.verified_insns),
+        run_cnt: info.run_cnt,
+        run_time_ns: info.run_time_ns,
     }))
 }
 
 /// # Safety
 /// `request` must be what this command takes.
-unsafe fn call<T>(command: Command, request: &mut T) -> io::Result<i32> {
+unsafe fn call<T>(command: BpfCommand, request: &mut T) -> io::Result<i32> {
     // SAFETY: bpf(2) reads and writes a structure of the size that is given; the caller knows its
     // meaning.
     let result = unsafe {

@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use plan::frame::{Decoder, Kind, encode, encode_message};
+use plan::frame::{Decoder, FrameKind, encode_frame, encode_message};
 use plan::{News, Order};
 use rustix::fs::OFlags;
 use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
@@ -54,16 +54,16 @@ impl Channel {
     }
 
     /// A sender of messages to the main thread.
-    pub fn inbox(&self) -> Sender<Message> {
+    pub fn share_inbox(&self) -> Sender<Message> {
         self.inbox.clone()
     }
 
-    pub fn send(&self, news: &News) -> Result<()> {
-        self.write(&encode_message(Kind::News, news)?)
+    pub fn send_news(&self, news: &News) -> Result<()> {
+        self.write(&encode_message(FrameKind::News, news)?)
     }
 
-    pub fn output(&self, kind: Kind, bytes: &[u8]) -> Result<()> {
-        self.write(&encode(kind, bytes))
+    pub fn send_output(&self, kind: FrameKind, bytes: &[u8]) -> Result<()> {
+        self.write(&encode_frame(kind, bytes))
     }
 
     fn write(&self, bytes: &[u8]) -> Result<()> {
@@ -96,11 +96,11 @@ fn read_orders(mut line: File, inbox: &Sender<Message>) -> io::Result<()> {
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        decoder.push(&buffer[..length]);
+        decoder.push_bytes(&buffer[..length]);
         while let Some(frame) = decoder.next_frame()? {
             let message = match frame.kind {
-                Kind::Input => Message::Input(frame.payload),
-                _ => Message::Order(frame.message()?),
+                FrameKind::Input => Message::Input(frame.payload),
+                _ => Message::Order(frame.read_message()?),
             };
             if inbox.send(message).is_err() {
                 return Ok(());

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Sets the clock to the host's.
-pub fn set(now: Duration) -> Result<()> {
+pub fn set_clock(now: Duration) -> Result<()> {
     let time = Timespec {
         tv_sec: now.as_secs().try_into()?,
         tv_nsec: now.subsec_nanos().into(),
@@ -18,18 +18,18 @@ pub fn set(now: Duration) -> Result<()> {
 }
 
 /// Since the boot.
-pub fn uptime() -> Duration {
+pub fn read_uptime() -> Duration {
     time_of(ClockId::Boottime)
 }
 
 /// How the clock stands to the one that nobody can set.
 #[derive(Clone, Copy)]
-pub struct Clock {
+pub struct ClockOffset {
     ahead: Duration,
 }
 
-impl Clock {
-    pub fn read() -> Self {
+impl ClockOffset {
+    pub fn read_now() -> Self {
         let ahead = time_of(ClockId::Realtime).saturating_sub(time_of(ClockId::Monotonic));
         Self { ahead }
     }
@@ -56,10 +56,10 @@ mod tests {
 
     #[test]
     fn only_a_set_clock_has_changed() {
-        let before = Clock::read();
+        let before = ClockOffset::read_now();
         std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(Clock::read().change_since(before), None);
-        let later = Clock {
+        assert_eq!(ClockOffset::read_now().change_since(before), None);
+        let later = ClockOffset {
             ahead: before.ahead + Duration::from_secs(3600),
         };
         assert_eq!(

@@ -22,7 +22,7 @@ struct Entropy {
 }
 
 /// Mixes `seed` into the random numbers.
-pub fn reseed(seed: &[u8]) -> Result<()> {
+pub fn reseed_random(seed: &[u8]) -> Result<()> {
     mix_in(seed).context("cannot seed the random numbers")
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::bpf::{self, Command};
+use crate::bpf::{self, BpfCommand};
 use crate::settings::Settings;
 use crate::{network, programs};
 
@@ -17,11 +17,11 @@ use crate::{network, programs};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kinds of objects that have ids, and the command that steps through them.
-const OBJECTS: [(&str, Command); 4] = [
-    ("program", Command::NextProgram),
-    ("map", Command::NextMap),
-    ("BTF object", Command::NextBtf),
-    ("link", Command::NextLink),
+const OBJECTS: [(&str, BpfCommand); 4] = [
+    ("program", BpfCommand::NextProgram),
+    ("map", BpfCommand::NextMap),
+    ("BTF object", BpfCommand::NextBtf),
+    ("link", BpfCommand::NextLink),
 ];
 
 /// Directories whose entries are things of the kernel's.
@@ -57,8 +57,8 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    pub fn take() -> Result<Self> {
-        let settings = Settings::find();
+    pub fn take_stock() -> Result<Self> {
+        let settings = Settings::find_all();
         let state = state(&settings)?;
         Ok(Self { settings, state })
     }
@@ -73,7 +73,7 @@ impl Inventory {
     }
 
     /// What has come, gone or changed since, and does not go back.
-    pub fn differences(&self) -> Result<Vec<String>> {
+    pub fn find_differences(&self) -> Result<Vec<String>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let differences = compare(&self.state, &state(&self.settings)?);
@@ -116,8 +116,8 @@ fn short(value: &str) -> String {
 }
 
 fn state(settings: &Settings) -> Result<State> {
-    let mut state: State = settings.values().collect();
-    for (name, value) in network::things()? {
+    let mut state: State = settings.read_values().collect();
+    for (name, value) in network::list_things()? {
         match value {
             Some(value) => drop(state.insert(name, value)),
             None => count(&mut state, name),
@@ -125,7 +125,7 @@ fn state(settings: &Settings) -> Result<State> {
     }
     let mut add = |name| count(&mut state, name);
     for (kind, command) in OBJECTS {
-        bpf::ids(command)
+        bpf::list_ids(command)
             .into_iter()
             .for_each(|id| add(format!("{kind} {id}")));
     }

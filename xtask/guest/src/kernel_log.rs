@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_kernel_warning_is_a_complaint() {
-        let record = b"4,512,9000,-;WARNING: CPU: 0 PID: 77 at kernel/bpf/core.c:1 f+0x1/0x2\n SUBSYSTEM=x\n";
+        let record = b"4,512,9000,-;\
+            WARNING: CPU: 0 PID: 77 at kernel/bpf/core.c:1 f+0x1/0x2\n SUBSYSTEM=x\n";
         assert_eq!(
             complaint(record).as_deref(),
             Some("WARNING: CPU: 0 PID: 77 at kernel/bpf/core.c:1 f+0x1/0x2")

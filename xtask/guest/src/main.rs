@@ -42,7 +42,7 @@ use anyhow::{Context, Result, bail};
 use plan::{News, Order, Plan};
 
 use crate::channel::{Channel, Message};
-use crate::clock::Clock;
+use crate::clock::ClockOffset;
 use crate::inventory::Inventory;
 use crate::kernel_log::KernelLog;
 use crate::observer::Observer;
@@ -64,41 +64,41 @@ fn serve() -> Result<Infallible> {
     mounts::mount_all()?;
     let not_loaded = modules::load_all()?;
     let mut kernel_log = KernelLog::from_now()?;
-    let mut before = Inventory::take()?;
+    let mut before = Inventory::take_stock()?;
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
     let release = rustix::system::uname()
         .release()
         .to_string_lossy()
         .into_owned();
-    channel.send(&News::Ready {
+    channel.send_news(&News::Ready {
         version: plan::VERSION,
         release: release.clone(),
         not_loaded,
-        uptime: clock::uptime(),
+        uptime: clock::read_uptime(),
     })?;
     loop {
         match next_order(&inbox)? {
             Order::Wake { now, seed } => {
-                clock::set(now)?;
-                entropy::reseed(&seed)?;
-                channel.send(&News::Awake {
+                clock::set_clock(now)?;
+                entropy::reseed_random(&seed)?;
+                channel.send_news(&News::Awake {
                     release: release.clone(),
                 })?;
             }
             Order::Unpack(source) => {
-                programs::unpack(source)?;
+                programs::unpack_programs(source)?;
                 before.renew_mounts()?;
-                channel.send(&News::Unpacked)?;
+                channel.send_news(&News::Unpacked)?;
             }
             Order::Add(length) => {
-                programs::add(length)?;
-                channel.send(&News::Unpacked)?;
+                programs::add_programs(length)?;
+                channel.send_news(&News::Unpacked)?;
             }
             Order::Run { plan, now } => {
-                clock::set(now)?;
-                run(&plan, &channel, &inbox, &mut kernel_log, &before)?;
-                channel.send(&News::Finished)?;
+                clock::set_clock(now)?;
+                run_plan(&plan, &channel, &inbox, &mut kernel_log, &before)?;
+                channel.send_news(&News::Finished)?;
             }
             // A signal or a new size that arrives after its step has ended is too late to matter.
             Order::Signal(_) | Order::Resize(_) => {}
@@ -117,41 +117,41 @@ fn next_order(inbox: &Receiver<Message>) -> Result<Order> {
     }
 }
 
-fn run(
+fn run_plan(
     plan: &Plan,
     channel: &Channel,
     inbox: &Receiver<Message>,
     kernel_log: &mut KernelLog,
     before: &Inventory,
 ) -> Result<()> {
-    let directories = FreshDirectories::mount()?;
-    let clock = Clock::read();
+    let directories = FreshDirectories::mount_all()?;
+    let clock = ClockOffset::read_now();
     for (index, step) in plan.steps.iter().enumerate() {
-        channel.send(&News::Started(index))?;
-        let observer = step.observe.then(Observer::start);
-        let (outcome, duration) = step::run(step, channel, inbox)?;
+        channel.send_news(&News::Started(index))?;
+        let observer = step.observe.then(Observer::start_listening);
+        let (outcome, duration) = step::run_step(step, channel, inbox)?;
         if let Some(observer) = observer {
             let observed = observer
-                .and_then(Observer::finish)
+                .and_then(Observer::finish_listening)
                 .map_err(|error| format!("{error:#}"));
-            channel.send(&News::Observed(observed))?;
+            channel.send_news(&News::Observed(observed))?;
         }
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        channel.send(&News::Ended {
+        channel.send_news(&News::Ended {
             step: index,
             outcome,
             micros,
         })?;
     }
-    directories.unmount()?;
-    let mut left_behind = before.differences()?;
-    left_behind.extend(Clock::read().change_since(clock));
+    directories.unmount_all()?;
+    let mut left_behind = before.find_differences()?;
+    left_behind.extend(ClockOffset::read_now().change_since(clock));
     if !left_behind.is_empty() {
-        channel.send(&News::LeftBehind(left_behind))?;
+        channel.send_news(&News::LeftBehind(left_behind))?;
     }
     let complaints = kernel_log.new_complaints()?;
     if !complaints.is_empty() {
-        channel.send(&News::KernelComplained(complaints))?;
+        channel.send_news(&News::KernelComplained(complaints))?;
     }
     Ok(())
 }

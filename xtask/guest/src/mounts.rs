@@ -48,8 +48,8 @@ pub fn mount_all() -> Result<()> {
         optional,
     } in MOUNTS
     {
-        // The directories inside /sys are the kernel's; creating them fails, and they exist where they
-        // can be used.
+        // The directories inside /sys are the kernel's; creating them fails, and they exist where
+        // they can be used.
         if let Err(error) = std::fs::create_dir_all(target)
             && !optional
         {

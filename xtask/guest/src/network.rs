@@ -50,7 +50,7 @@ const FRA_TABLE: u16 = 15;
 const TCA_KIND: u16 = 1;
 
 /// All of it by name; an interface with its state.
-pub fn things() -> Result<Vec<(String, Option<String>)>> {
+pub fn list_things() -> Result<Vec<(String, Option<String>)>> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::RAW,
@@ -109,7 +109,7 @@ pub fn things() -> Result<Vec<(String, Option<String>)>> {
     Ok(things)
 }
 
-fn link_and_state(link: &Answer) -> (String, String) {
+fn link_and_state(link: &NetlinkAnswer) -> (String, String) {
     let flags = link.head_word(8) as i32;
     let up = if flags & libc::IFF_UP == 0 {
         "down"
@@ -128,12 +128,12 @@ fn link_and_state(link: &Answer) -> (String, String) {
 }
 
 /// One message of an answer: the structure at its head, then its attributes.
-struct Answer {
+struct NetlinkAnswer {
     head: Vec<u8>,
     attributes: BTreeMap<u16, Vec<u8>>,
 }
 
-impl Answer {
+impl NetlinkAnswer {
     fn parse(payload: &[u8], head: usize) -> Option<Self> {
         let (head, mut rest) = payload.split_at_checked(head)?;
         let mut attributes = BTreeMap::new();
@@ -191,7 +191,7 @@ fn word(bytes: Option<&[u8]>) -> u32 {
 }
 
 /// Empty where this kernel cannot answer: then there is nothing of the kind.
-fn ask(socket: &OwnedFd, question: Question) -> Result<Vec<Answer>> {
+fn ask(socket: &OwnedFd, question: Question) -> Result<Vec<NetlinkAnswer>> {
     send(socket, &request(question), SendFlags::empty())?;
     let (mut answers, mut buffer) = (Vec::new(), vec![0; 32 << 10]);
     loop {
@@ -205,7 +205,7 @@ fn ask(socket: &OwnedFd, question: Question) -> Result<Vec<Answer>> {
             };
             match i32::from(kind) {
                 libc::NLMSG_DONE | libc::NLMSG_ERROR => return Ok(answers),
-                _ => answers.extend(Answer::parse(payload, question.head)),
+                _ => answers.extend(NetlinkAnswer::parse(payload, question.head)),
             }
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_loopback_interface() {
-        let things = things().unwrap();
+        let things = list_things().unwrap();
         let lo = things
             .iter()
             .find(|(name, _)| name == "network interface lo")
@@ -246,9 +246,9 @@ mod tests {
     #[test]
     fn attributes_are_padded_and_may_be_cut() {
         let bytes = [9, 9, 7, 0, 3, 0, b'l', b'o', 0, 0, 8, 0, 4, 0, 1, 2, 0, 0];
-        let answer = Answer::parse(&bytes, 2).unwrap();
+        let answer = NetlinkAnswer::parse(&bytes, 2).unwrap();
         assert_eq!((answer.text(3), answer.word(4)), ("lo".to_owned(), 0x201));
-        assert!(Answer::parse(&bytes[..16], 2).is_none());
-        assert!(Answer::parse(&[], 2).is_none());
+        assert!(NetlinkAnswer::parse(&bytes[..16], 2).is_none());
+        assert!(NetlinkAnswer::parse(&[], 2).is_none());
     }
 }

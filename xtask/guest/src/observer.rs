@@ -46,7 +46,7 @@ struct Heard {
 }
 
 impl Observer {
-    pub fn start() -> Result<Self> {
+    pub fn start_listening() -> Result<Self> {
         let statistics = bpf::enable_statistics()
             .context("cannot switch on the kernel's run-time statistics")?;
         let (end, running) = io::pipe().context("cannot make a pipe")?;
@@ -79,7 +79,7 @@ impl Observer {
     }
 
     /// What was loaded; all of it is let go.
-    pub fn finish(self) -> Result<Observed> {
+    pub fn finish_listening(self) -> Result<Observed> {
         drop(self.running);
         let mut observed = Observed::default();
         let mut programs = Vec::new();
@@ -94,8 +94,8 @@ impl Observer {
         // Ids grow.
         programs.sort_by_key(|(id, _)| *id);
         for (id, program) in programs {
-            let info =
-                bpf::info(&program).with_context(|| format!("cannot ask about program {id}"))?;
+            let info = bpf::read_info(&program)
+                .with_context(|| format!("cannot ask about program {id}"))?;
             observed.programs.extend(info);
         }
         Ok(observed)
@@ -185,7 +185,7 @@ impl Heard {
     }
 
     fn take(&mut self, id: u32) -> Result<()> {
-        let program = match bpf::program(id) {
+        let program = match bpf::open_program(id) {
             Ok(program) => program,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.missed += 1;
@@ -195,7 +195,7 @@ impl Heard {
                 return Err(error).with_context(|| format!("cannot take hold of program {id}"));
             }
         };
-        match bpf::info(&program).with_context(|| format!("cannot ask about program {id}"))? {
+        match bpf::read_info(&program).with_context(|| format!("cannot ask about program {id}"))? {
             // On 5.10 programs that are kept count against the memory that a step may lock, and a
             // library may try hundreds.
             None => self.without_btf += 1,

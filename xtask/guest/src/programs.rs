@@ -1,6 +1,6 @@
 //! The root that steps run in: the programs of this run, on a file system of their own that no step
-//! can change, with fresh directories for what a plan writes. What a plan writes goes when its directories
-//! go.
+//! can change, with fresh directories for what a plan writes. What a plan writes goes when its
+//! directories go.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
@@ -38,9 +38,9 @@ const DIRECTORY: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 
 /// Puts the programs in place of those that were there.
-pub fn unpack(source: Source) -> Result<()> {
+pub fn unpack_programs(source: Source) -> Result<()> {
     match source {
-        Source::SharedMemory(length) => replace(Shared::map(length)?.bytes()),
+        Source::SharedMemory(length) => replace(Shared::map_memory(length)?.bytes()),
         Source::Boot => {
             replace(&fs::read(BOOT_ARCHIVE).with_context(|| format!("cannot read {BOOT_ARCHIVE}"))?)
         }
@@ -48,10 +48,10 @@ pub fn unpack(source: Source) -> Result<()> {
 }
 
 /// Puts more programs beside those that are there.
-pub fn add(length: usize) -> Result<()> {
+pub fn add_programs(length: usize) -> Result<()> {
     mount_remount(ROOT, MountFlags::empty(), "")
         .with_context(|| format!("cannot make {ROOT} writable"))?;
-    unpack_archive(Shared::map(length)?.bytes())?;
+    unpack_archive(Shared::map_memory(length)?.bytes())?;
     protect()
 }
 
@@ -87,7 +87,7 @@ fn protect() -> Result<()> {
 }
 
 /// Makes a program start with the programs' root as its own.
-pub fn enter(command: &mut Command) {
+pub fn enter_root(command: &mut Command) {
     // SAFETY: between fork and exec only two system calls are made, with constant arguments.
     unsafe {
         command.pre_exec(|| {
@@ -102,7 +102,7 @@ pub fn enter(command: &mut Command) {
 pub struct FreshDirectories;
 
 impl FreshDirectories {
-    pub fn mount() -> Result<Self> {
+    pub fn mount_all() -> Result<Self> {
         for directory in FRESH {
             mount(
                 "tmpfs",
@@ -117,7 +117,7 @@ impl FreshDirectories {
     }
 
     /// Takes them away with all that is in them, mounts included.
-    pub fn unmount(self) -> Result<()> {
+    pub fn unmount_all(self) -> Result<()> {
         for directory in FRESH {
             unmount(inside(directory), UnmountFlags::DETACH)
                 .with_context(|| format!("cannot unmount {directory}"))?;

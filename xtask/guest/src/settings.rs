@@ -55,7 +55,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn find() -> Self {
+    pub fn find_all() -> Self {
         let mut files = Vec::new();
         for directory in DIRECTORIES {
             find_below(&Path::new(SYSCTLS).join(directory), &mut files);
@@ -66,7 +66,7 @@ impl Settings {
     }
 
     /// All by name; those that cannot be read are left out.
-    pub fn values(&self) -> impl Iterator<Item = (String, String)> {
+    pub fn read_values(&self) -> impl Iterator<Item = (String, String)> {
         self.files
             .iter()
             .filter_map(|(name, path)| Some((name.clone(), value(path)?)))
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn this_machines_are_found() {
-        let settings = Settings::find();
-        let values: Vec<_> = settings.values().collect();
+        let settings = Settings::find_all();
+        let values: Vec<_> = settings.read_values().collect();
         assert!(
             values
                 .iter()

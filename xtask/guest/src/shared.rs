@@ -21,7 +21,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn map(length: usize) -> Result<Self> {
+    pub fn map_memory(length: usize) -> Result<Self> {
         let path = find()?
             .context("this VM has no shared memory")?
             .join("resource2");

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use plan::frame::Kind;
+use plan::frame::FrameKind;
 use plan::{Order, Outcome, Size, Step};
 use rustix::io::Errno;
 use rustix::process::{
@@ -38,7 +38,7 @@ struct Running {
     readers: Vec<JoinHandle<()>>,
 }
 
-pub fn run(
+pub fn run_step(
     step: &Step,
     channel: &Channel,
     inbox: &Receiver<Message>,
@@ -71,7 +71,7 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
         .env_clear()
         .envs(ENVIRONMENT)
         .envs(step.env.iter().cloned());
-    programs::enter(&mut command);
+    programs::enter_root(&mut command);
     if step.observe {
         observer::keep_on_one_cpu(&mut command);
     }
@@ -91,11 +91,11 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
                 .process_group(0);
             let child = spawn(command)?;
             read(
-                Kind::Stdout,
+                FrameKind::Stdout,
                 File::from(std::os::fd::OwnedFd::from(out_end)),
             );
             read(
-                Kind::Stderr,
+                FrameKind::Stderr,
                 File::from(std::os::fd::OwnedFd::from(err_end)),
             );
             (child, None)
@@ -103,7 +103,7 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
         Some(size) => {
             let terminal = attach_terminal(&mut command, size)?;
             let child = spawn(command)?;
-            read(Kind::Stdout, terminal.try_clone()?);
+            read(FrameKind::Stdout, terminal.try_clone()?);
             (child, Some(terminal))
         }
     };
@@ -162,7 +162,7 @@ fn resize(terminal: impl std::os::fd::AsFd, size: Size) -> io::Result<()> {
 
 /// Passes a program's output on until the last process that could write has ended.
 fn pass_on(
-    kind: Kind,
+    kind: FrameKind,
     mut from: File,
     channel: Channel,
     printed: Arc<AtomicU64>,
@@ -172,7 +172,7 @@ fn pass_on(
         // A terminal reports its end as an I/O error, a pipe as zero bytes.
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             printed.fetch_add(length as u64, Ordering::Relaxed);
-            if channel.output(kind, &buffer[..length]).is_err() {
+            if channel.send_output(kind, &buffer[..length]).is_err() {
                 return;
             }
         }
@@ -182,7 +182,7 @@ fn pass_on(
 /// Tells the main thread when the program has ended, without taking its exit status away.
 fn announce_end(child: &Child, channel: &Channel) {
     let pid = Pid::from_child(child);
-    let inbox = channel.inbox();
+    let inbox = channel.share_inbox();
     std::thread::spawn(move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}

@@ -7,23 +7,23 @@ use aya::Pod;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, RingBuf};
 use aya::util::nr_cpus;
 
-use crate::library::{Loaded, Ran};
+use crate::library::{LoadedObject, PacketVerdict};
 
-pub struct Answer {
+pub struct LoadedAnswer {
     maps: BTreeMap<String, Map>,
     /// What is attached is detached when this is dropped.
-    loaded: Box<dyn Loaded>,
+    loaded: Box<dyn LoadedObject>,
 }
 
-impl Answer {
-    pub fn new(mut loaded: Box<dyn Loaded>) -> Result<Self> {
+impl LoadedAnswer {
+    pub fn new(mut loaded: Box<dyn LoadedObject>) -> Result<Self> {
         Ok(Self {
             maps: loaded.take_maps()?,
             loaded,
         })
     }
 
-    pub fn array<V: Pod>(&self, name: &str) -> Result<Array<&MapData, V>> {
+    pub fn array_map<V: Pod>(&self, name: &str) -> Result<Array<&MapData, V>> {
         Array::try_from(self.map(name)?).with_context(|| format!("read the map {name}"))
     }
 
@@ -31,7 +31,7 @@ impl Answer {
         PerCpuArray::try_from(self.map(name)?).with_context(|| format!("read the map {name}"))
     }
 
-    pub fn hash<K: Pod, V: Pod>(&self, name: &str) -> Result<HashMap<&MapData, K, V>> {
+    pub fn hash_map<K: Pod, V: Pod>(&self, name: &str) -> Result<HashMap<&MapData, K, V>> {
         HashMap::try_from(self.map(name)?).with_context(|| format!("read the map {name}"))
     }
 
@@ -56,7 +56,7 @@ impl Answer {
     }
 
     /// The records that wait in a ring buffer, of the size that the exercise tells.
-    pub fn records<const SIZE: usize>(&mut self, name: &str) -> Result<Vec<[u8; SIZE]>> {
+    pub fn read_records<const SIZE: usize>(&mut self, name: &str) -> Result<Vec<[u8; SIZE]>> {
         let of_right_size = |record: Vec<u8>| {
             <[u8; SIZE]>::try_from(record).map_err(|record| {
                 anyhow!(
@@ -65,14 +65,14 @@ impl Answer {
                 )
             })
         };
-        self.records_of_any_size(name)?
+        self.read_records_of_any_size(name)?
             .into_iter()
             .map(of_right_size)
             .collect()
     }
 
     /// The records that wait in a ring buffer, where each is as long as what it tells.
-    pub fn records_of_any_size(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
+    pub fn read_records_of_any_size(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
         let map = self.map_mut(name)?;
         let mut ring = RingBuf::try_from(map).with_context(|| format!("read the map {name}"))?;
         let mut records = Vec::new();
@@ -83,8 +83,8 @@ impl Answer {
     }
 
     /// Runs an XDP, tc or socket program on a frame.
-    pub fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
-        self.loaded.run(name, frame)
+    pub fn run_on_frame(&mut self, name: &str, frame: &[u8]) -> Result<PacketVerdict> {
+        self.loaded.run_on_frame(name, frame)
     }
 
     fn map(&self, name: &str) -> Result<&Map> {
@@ -101,12 +101,12 @@ impl Answer {
 }
 
 /// What all CPUs together have in their values of one entry.
-pub fn summed<const N: usize>(values: &PerCpuValues<[u64; N]>) -> [u64; N] {
+pub fn sum_per_cpu<const N: usize>(values: &PerCpuValues<[u64; N]>) -> [u64; N] {
     std::array::from_fn(|index| values.iter().map(|value| value[index]).sum())
 }
 
 /// The 16 bytes that the kernel keeps of a program's name.
-pub fn comm(name: &str) -> [u8; 16] {
+pub fn comm_bytes(name: &str) -> [u8; 16] {
     let mut comm = [0; 16];
     let length = name.len().min(15);
     comm[..length].copy_from_slice(&name.as_bytes()[..length]);

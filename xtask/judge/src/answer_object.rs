@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
 
-pub struct ObjectFile {
+pub struct AnswerObject {
     pub bytes: Vec<u8>,
     pub symbols: Vec<Symbol>,
 }
@@ -22,21 +22,21 @@ pub struct Symbol {
     pub size: usize,
 }
 
-impl ObjectFile {
-    pub fn read(path: &Path) -> Result<Self> {
+impl AnswerObject {
+    pub fn read_file(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
         let symbols =
             symbols_of(&bytes).with_context(|| format!("read {} as ELF", path.display()))?;
         Ok(Self { bytes, symbols })
     }
 
-    pub fn function(&self, name: &str) -> Option<&Symbol> {
+    pub fn find_function(&self, name: &str) -> Option<&Symbol> {
         self.symbols
             .iter()
             .find(|symbol| symbol.is_function && symbol.name == name)
     }
 
-    pub fn variable(&self, name: &str) -> Option<&Symbol> {
+    pub fn find_variable(&self, name: &str) -> Option<&Symbol> {
         self.symbols
             .iter()
             .find(|symbol| !symbol.is_function && symbol.name == name)
@@ -44,7 +44,7 @@ impl ObjectFile {
 
     /// Rust changes the names of what is not `no_mangle`: `FAILED` becomes
     /// `_ZN7removed6FAILED17h...E`.
-    pub fn mangled_variable(&self, name: &str) -> Option<&Symbol> {
+    pub fn find_mangled_variable(&self, name: &str) -> Option<&Symbol> {
         let part = format!("{}{name}", name.len());
         let is_it = |symbol: &&Symbol| {
             !symbol.is_function && symbol.name.starts_with("_") && symbol.name.contains(&part)

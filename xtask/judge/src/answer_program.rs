@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-pub struct Command {
+pub struct AnswerProgram {
     path: PathBuf,
 }
 
@@ -21,7 +21,7 @@ const MOST: u64 = 1 << 20;
 /// Characters of what it complains about that are shown.
 const COMPLAINT: usize = 300;
 
-impl Command {
+impl AnswerProgram {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -29,8 +29,8 @@ impl Command {
     }
 
     /// Runs it with this text as its input; returns what it prints.
-    pub fn run(&mut self, input: &str) -> Result<String> {
-        let mut child = process::Command::new(&self.path)
+    pub fn run_with_input(&mut self, input: &str) -> Result<String> {
+        let mut child = Command::new(&self.path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

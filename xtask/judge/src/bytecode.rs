@@ -47,7 +47,7 @@ pub fn with_register(code: u8, dst: u8, src: u8) -> Instruction {
     }
 }
 
-pub fn goto(off: i16) -> Instruction {
+pub fn goto_insn(off: i16) -> Instruction {
     Instruction {
         code: GOTO,
         off,
@@ -55,7 +55,7 @@ pub fn goto(off: i16) -> Instruction {
     }
 }
 
-pub fn exit() -> Instruction {
+pub fn exit_insn() -> Instruction {
     Instruction {
         code: EXIT,
         ..Instruction::default()
@@ -63,17 +63,26 @@ pub fn exit() -> Instruction {
 }
 
 impl Instruction {
-    pub fn going(self, off: i16) -> Self {
+    pub fn with_offset(self, off: i16) -> Self {
         Self { off, ..self }
     }
 
-    pub fn hexadecimal(self) -> String {
+    pub fn hex_bytes(self) -> String {
         let mut bytes = [0; 8];
         bytes[0] = self.code;
         bytes[1] = self.src << 4 | self.dst;
         bytes[2..4].copy_from_slice(&self.off.to_le_bytes());
         bytes[4..].copy_from_slice(&self.imm.to_le_bytes());
         bytes.map(|byte| format!("{byte:02x}")).join(" ")
+    }
+
+    /// As the exercise `00/decode-instruction` prints it: `code=0xb7 dst=0 src=0 off=0 imm=1`.
+    pub fn list_fields(self) -> String {
+        let (dst, src, off, imm) = (self.dst, self.src, self.off, self.imm);
+        format!(
+            "code={:#04x} dst={dst} src={src} off={off} imm={imm}",
+            self.code
+        )
     }
 
     fn has_register(self) -> bool {
@@ -115,7 +124,7 @@ impl fmt::Display for Instruction {
 }
 
 /// What r0 is at the end. `None` is a program that leaves itself, or does what is not known here.
-pub fn run(program: &[Instruction], r1: u64) -> Option<u64> {
+pub fn run_bytecode(program: &[Instruction], r1: u64) -> Option<u64> {
     let mut registers = [0u64; 16];
     registers[1] = r1;
     let mut next: usize = 0;
@@ -161,27 +170,27 @@ mod tests {
     fn instructions_become_the_bytes_that_compilers_make() {
         let add = with_constant(ADD, 2, -4);
         assert_eq!(
-            (add.hexadecimal().as_str(), add.to_string().as_str()),
+            (add.hex_bytes().as_str(), add.to_string().as_str()),
             ("07 02 00 00 fc ff ff ff", "r2 += -4")
         );
         let copy = with_register(MOVE, 6, 1);
         assert_eq!(
-            (copy.hexadecimal().as_str(), copy.to_string().as_str()),
+            (copy.hex_bytes().as_str(), copy.to_string().as_str()),
             ("bf 16 00 00 00 00 00 00", "r6 = r1")
         );
-        let jump = with_constant(IF_NOT_EQUAL, 3, 7).going(-2);
-        assert_eq!(jump.hexadecimal(), "55 03 fe ff 07 00 00 00");
+        let jump = with_constant(IF_NOT_EQUAL, 3, 7).with_offset(-2);
+        assert_eq!(jump.hex_bytes(), "55 03 fe ff 07 00 00 00");
         assert_eq!(jump.to_string(), "if r3 != 7 goto -2");
     }
 
     fn first_if(code: u8, r1: u64, imm: i32) -> bool {
         let program = [
             with_constant(MOVE, 0, 1),
-            with_constant(code, 1, imm).going(1),
+            with_constant(code, 1, imm).with_offset(1),
             with_constant(MOVE, 0, 0),
-            exit(),
+            exit_insn(),
         ];
-        run(&program, r1) == Some(1)
+        run_bytecode(&program, r1) == Some(1)
     }
 
     #[test]
@@ -199,22 +208,22 @@ mod tests {
     #[test]
     fn results_of_32_bits_have_an_empty_upper_half() {
         assert_eq!(
-            run(&[with_constant(MOVE_32, 0, -1), exit()], 0),
+            run_bytecode(&[with_constant(MOVE_32, 0, -1), exit_insn()], 0),
             Some(0xffff_ffff)
         );
         assert_eq!(
-            run(
+            run_bytecode(
                 &[
                     with_constant(MOVE, 0, -1),
                     with_constant(ADD_32, 0, 2),
-                    exit()
+                    exit_insn()
                 ],
                 0
             ),
             Some(1)
         );
         assert_eq!(
-            run(&[with_constant(MOVE, 0, -1), exit()], 0),
+            run_bytecode(&[with_constant(MOVE, 0, -1), exit_insn()], 0),
             Some(u64::MAX)
         );
     }
@@ -224,11 +233,11 @@ mod tests {
         let sum = [
             with_register(ADD, 0, 1),
             with_constant(ADD, 1, -1),
-            with_constant(IF_NOT_EQUAL, 1, 0).going(-3),
-            exit(),
+            with_constant(IF_NOT_EQUAL, 1, 0).with_offset(-3),
+            exit_insn(),
         ];
-        assert_eq!(run(&sum, 10), Some(55));
-        assert_eq!(run(&[goto(5)], 0), None);
-        assert_eq!(run(&[goto(-2)], 0), None);
+        assert_eq!(run_bytecode(&sum, 10), Some(55));
+        assert_eq!(run_bytecode(&[goto_insn(5)], 0), None);
+        assert_eq!(run_bytecode(&[goto_insn(-2)], 0), None);
     }
 }

@@ -5,12 +5,15 @@ use anyhow::Context as _;
 use anyhow::Result;
 use plan::judge::Said;
 
-use crate::Cli;
-use crate::command::Command;
+use crate::answer_program::AnswerProgram;
+use crate::check::{Check, Say, check_names, run_checks};
+use crate::cli::Cli;
 #[cfg(feature = "kernel")]
-pub use crate::kernel::{Extent, Global, Kernel};
+use crate::judge_object::{Extent, judge_object};
+#[cfg(feature = "kernel")]
+use crate::kernel_exercise::KernelExercise;
 
-pub struct Exercise {
+pub struct JudgedExercise {
     /// Such as `03/count-by-comm`.
     pub name: &'static str,
     pub judge: Judge,
@@ -19,31 +22,20 @@ pub struct Exercise {
 pub enum Judge {
     /// The answer is an object file for the kernel.
     #[cfg(feature = "kernel")]
-    Kernel(Kernel),
+    Kernel(KernelExercise),
     /// The answer is a program for the learner's own machine.
-    Here(&'static [Check<Command>]),
+    Here(&'static [Check<AnswerProgram>]),
 }
 
-/// What must be true of an answer.
-pub struct Check<A> {
-    /// A statement about the program, such as "counts every exec".
-    pub says: &'static str,
-    /// An error says what was seen, and what should have been.
-    pub holds: fn(&mut A) -> Result<()>,
-}
-
-/// Receives what the judge says.
-pub type Say<'a> = &'a mut dyn FnMut(&Said) -> Result<()>;
-
-impl Exercise {
-    pub fn judge(&self, cli: &Cli, say: Say<'_>) -> Result<()> {
+impl JudgedExercise {
+    pub fn judge_answer(&self, cli: &Cli, say: Say<'_>) -> Result<()> {
         match &self.judge {
             Judge::Here(checks) => {
-                say(&Said::Checks(names(&[], checks)))?;
-                each(checks, &mut Command::new(&cli.answer), say)
+                say(&Said::Checks(check_names(&[], checks)))?;
+                run_checks(checks, &mut AnswerProgram::new(&cli.answer), say)
             }
             #[cfg(feature = "kernel")]
-            Judge::Kernel(kernel) => {
+            Judge::Kernel(exercise) => {
                 let library = cli
                     .with
                     .context("--with says which library loads the answer: aya or libbpf")?;
@@ -52,35 +44,8 @@ impl Exercise {
                 } else {
                     Extent::All
                 };
-                kernel.judge(&cli.answer, library, extent, say)
+                judge_object(exercise, &cli.answer, library, extent, say)
             }
         }
     }
-}
-
-/// Runs the checks up to the first that does not pass: what comes after it would only repeat it.
-pub fn each<A>(checks: &[Check<A>], answer: &mut A, say: Say<'_>) -> Result<()> {
-    for check in checks {
-        match (check.holds)(answer) {
-            Ok(()) => say(&Said::Passed)?,
-            Err(error) => return say(&failed(&error)),
-        }
-    }
-    Ok(())
-}
-
-pub fn failed(error: &anyhow::Error) -> Said {
-    Said::Failed {
-        why: format!("{error:#}"),
-    }
-}
-
-pub fn names<A>(first: &[&str], checks: &[Check<A>]) -> Vec<String> {
-    let own = checks.iter().map(|check| check.says);
-    first
-        .iter()
-        .copied()
-        .chain(own)
-        .map(str::to_owned)
-        .collect()
 }

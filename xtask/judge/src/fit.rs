@@ -5,41 +5,42 @@
 //! size, or another hook, makes the verifier or the kernel say something else, and later.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use plan::load::EbpfLibrary;
 
-use crate::Library;
+use crate::answer_object::AnswerObject;
+use crate::global::{GLOBAL_SIZE, Global};
 use crate::hook::{Hook, Placed};
-use crate::kernel::{GLOBAL_SIZE, Global, Kernel};
-use crate::library::Opened;
+use crate::kernel_exercise::KernelExercise;
+use crate::library::OpenedObject;
 use crate::map_spec::MapSpec;
-use crate::object_file::ObjectFile;
 
 /// The answer's programs, in the order of the exercise.
-pub fn check(
-    kernel: &Kernel,
-    library: Library,
-    file: &ObjectFile,
-    opened: &dyn Opened,
+pub fn check_fit(
+    exercise: &KernelExercise,
+    library: EbpfLibrary,
+    file: &AnswerObject,
+    opened: &dyn OpenedObject,
 ) -> Result<Vec<Placed>> {
-    let there = opened.programs();
+    let there = opened.program_names();
     let find = |&(name, hook): &(&'static str, Hook)| find_program(name, hook, &there, file);
-    let programs = kernel
+    let programs = exercise
         .programs
         .iter()
         .map(find)
         .collect::<Result<Vec<Placed>>>()?;
     for program in &programs {
         if let Some(mistake) = program
-            .mistake(library)
+            .find_mistake(library)
             .or_else(|| opened.odd_parameters(program))
         {
             bail!(mistake);
         }
     }
-    kernel
+    exercise
         .maps
         .iter()
         .try_for_each(|spec| check_map(spec, library, file, opened))?;
-    kernel
+    exercise
         .globals
         .iter()
         .try_for_each(|global| check_global(global, library, file))?;
@@ -50,18 +51,18 @@ fn find_program(
     name: &'static str,
     hook: Hook,
     there: &[String],
-    file: &ObjectFile,
+    file: &AnswerObject,
 ) -> Result<Placed> {
     let names: Vec<&str> = there.iter().map(String::as_str).collect();
     let is_there = names.contains(&name);
     ensure!(
         is_there,
         "there is no {} program called {name}; there is: {}",
-        hook.kind(),
+        hook.kind_name(),
         or_none(&names)
     );
     let function = file
-        .function(name)
+        .find_function(name)
         .with_context(|| format!("find the function {name}"))?;
     Ok(Placed {
         name,
@@ -72,15 +73,19 @@ fn find_program(
 
 fn check_map(
     spec: &MapSpec,
-    library: Library,
-    file: &ObjectFile,
-    opened: &dyn Opened,
+    library: EbpfLibrary,
+    file: &AnswerObject,
+    opened: &dyn OpenedObject,
 ) -> Result<()> {
-    let (name, maps) = (spec.name, opened.maps());
+    let (name, maps) = (spec.name, opened.map_shapes());
     if let Some(shape) = maps.iter().find(|map| map.name == name) {
-        return spec.mistake(shape).map_or(Ok(()), |mistake| bail!(mistake));
+        return spec
+            .find_mistake(shape)
+            .map_or(Ok(()), |mistake| bail!(mistake));
     }
-    let variable = file.variable(name).or_else(|| file.mangled_variable(name));
+    let variable = file
+        .find_variable(name)
+        .or_else(|| file.find_mangled_variable(name));
     if let Some(variable) = variable {
         let (section, marker) = (&variable.section, map_marker(library));
         bail!("{name} is a variable in {section} and no map: is {marker} missing?");
@@ -99,16 +104,20 @@ fn check_map(
 }
 
 /// What makes a map of a variable.
-fn map_marker(library: Library) -> &'static str {
+fn map_marker(library: EbpfLibrary) -> &'static str {
     match library {
-        Library::Aya => "#[map]",
-        Library::Libbpf => "SEC(\".maps\")",
+        EbpfLibrary::Aya => "#[map]",
+        EbpfLibrary::Libbpf => "SEC(\".maps\")",
     }
 }
 
-fn check_global(Global { name, .. }: &Global, library: Library, file: &ObjectFile) -> Result<()> {
-    let Some(variable) = file.variable(name) else {
-        let renamed = file.mangled_variable(name).is_some() && library == Library::Aya;
+fn check_global(
+    Global { name, .. }: &Global,
+    library: EbpfLibrary,
+    file: &AnswerObject,
+) -> Result<()> {
+    let Some(variable) = file.find_variable(name) else {
+        let renamed = file.find_mangled_variable(name).is_some() && library == EbpfLibrary::Aya;
         let guess = if renamed {
             "; is #[unsafe(no_mangle)] missing?"
         } else {
@@ -125,12 +134,12 @@ fn check_global(Global { name, .. }: &Global, library: Library, file: &ObjectFil
 }
 
 /// Why the verifier wants a licence, where the answer has none. aya takes a missing one as "GPL".
-pub fn licence_note(library: Library, file: &ObjectFile, log: &str) -> Option<String> {
+pub fn licence_note(library: EbpfLibrary, file: &AnswerObject, log: &str) -> Option<String> {
     let has_licence = file
         .symbols
         .iter()
         .any(|symbol| symbol.section == "license");
-    let is_missing = library == Library::Libbpf && log.contains("GPL") && !has_licence;
+    let is_missing = library == EbpfLibrary::Libbpf && log.contains("GPL") && !has_licence;
     let line = "char LICENSE[] SEC(\"license\") = \"Dual MIT/GPL\";";
     is_missing.then(|| format!("the object has no licence: is this line missing? {line}"))
 }

@@ -1,7 +1,7 @@
 //! Where programs are attached: as the exercise asks for, and as the name of a program's section
 //! says.
 
-use crate::Library;
+use plan::load::EbpfLibrary;
 
 /// A place in the kernel, named as the kernel names it.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub enum Hook {
 
 impl Hook {
     /// As a learner knows it.
-    pub fn kind(self) -> &'static str {
+    pub fn kind_name(self) -> &'static str {
         match self {
             Self::KProbe(_) => "kprobe",
             Self::KRetProbe(_) => "kretprobe",
@@ -54,7 +54,7 @@ impl Hook {
     }
 
     /// Any of these will do.
-    pub fn targets(&self) -> &[&'static str] {
+    pub fn target_names(&self) -> &[&'static str] {
         match self {
             Self::KProbe(names) | Self::KRetProbe(names) => names,
             Self::Tracepoint(name)
@@ -80,26 +80,26 @@ impl Placed {
     /// space.
     pub fn named_target(&self) -> Option<&str> {
         let (_, target) = self.section.split_once('/')?;
-        (!self.hook.targets().is_empty()).then_some(target)
+        (!self.hook.target_names().is_empty()).then_some(target)
     }
 
     /// What user space attaches it to: any of these.
-    pub fn targets(&self) -> Vec<&str> {
+    pub fn attach_targets(&self) -> Vec<&str> {
         match self.named_target() {
             Some(target) => vec![target],
-            None => self.hook.targets().to_vec(),
+            None => self.hook.target_names().to_vec(),
         }
     }
 
     /// Another type or another hook than the exercise asks for.
-    pub fn mistake(&self, library: Library) -> Option<String> {
+    pub fn find_mistake(&self, library: EbpfLibrary) -> Option<String> {
         let Self {
             name,
             hook,
             section,
         } = self;
-        let (kind, found) = (hook.kind(), kind_of(section));
-        let written = written(section, library);
+        let (kind, found) = (hook.kind_name(), kind_of(section));
+        let written = section_in_source(section, library);
         if section.starts_with('?') {
             return Some(format!(
                 "{name} is not loaded, because its section begins with ?: {written}"
@@ -119,12 +119,12 @@ impl Placed {
         let function = target
             .split_once('+')
             .map_or(target, |(function, _)| function);
-        if hook.targets().contains(&function) {
+        if hook.target_names().contains(&function) {
             return None;
         }
-        let (noun, right) = (hook.noun(), hook.targets().join(" or "));
+        let (noun, right) = (hook.noun(), hook.target_names().join(" or "));
         let near = hook
-            .targets()
+            .target_names()
             .iter()
             .any(|name| strsim::osa_distance(name, target) == 1);
         let guess = if near { ". Is it misspelt?" } else { "" };
@@ -151,10 +151,10 @@ fn kind_of(section: &str) -> &str {
 }
 
 /// How the source says what the section is called.
-pub fn written(section: &str, library: Library) -> String {
+pub fn section_in_source(section: &str, library: EbpfLibrary) -> String {
     match library {
-        Library::Libbpf => format!("SEC(\"{section}\")"),
-        Library::Aya => format!("its macro puts it into the section {section}"),
+        EbpfLibrary::Libbpf => format!("SEC(\"{section}\")"),
+        EbpfLibrary::Aya => format!("its macro puts it into the section {section}"),
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
             hook,
             section: section.to_owned(),
         }
-        .mistake(Library::Libbpf)
+        .find_mistake(EbpfLibrary::Libbpf)
     }
 
     #[test]
@@ -193,7 +193,8 @@ mod tests {
         );
         assert_eq!(
             mistake(Hook::FExit("vfs_read"), "fexit/ksys_write").unwrap(),
-            "count is for the function ksys_write, and should be for vfs_read: SEC(\"fexit/ksys_write\")"
+            "count is for the function ksys_write, and should be for vfs_read: \
+             SEC(\"fexit/ksys_write\")"
         );
     }
 

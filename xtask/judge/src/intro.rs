@@ -2,15 +2,16 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::answer_program::AnswerProgram;
 use crate::bytecode::{
     self, ADD, ADD_32, CONDITIONS, IF_GREATER, IF_GREATER_SIGNED, IF_NOT_EQUAL, Instruction, MOVE,
-    MOVE_32, exit, goto, with_constant, with_register,
+    MOVE_32, exit_insn, goto_insn, with_constant, with_register,
 };
-use crate::command::Command;
-use crate::exercise::{Check, Exercise, Judge};
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
 
-static EXERCISES: [Exercise; 2] = [
-    Exercise {
+static EXERCISES: [JudgedExercise; 2] = [
+    JudgedExercise {
         name: "00/decode-instruction",
         judge: Judge::Here(&[
             Check {
@@ -31,7 +32,7 @@ static EXERCISES: [Exercise; 2] = [
             },
         ]),
     },
-    Exercise {
+    JudgedExercise {
         name: "00/run-program",
         judge: Judge::Here(&[
             Check {
@@ -62,7 +63,7 @@ static EXERCISES: [Exercise; 2] = [
     },
 ];
 
-pub fn find(name: &str) -> Result<&'static Exercise> {
+pub fn find_exercise(name: &str) -> Result<&'static JudgedExercise> {
     EXERCISES
         .iter()
         .find(|exercise| exercise.name == name)
@@ -71,7 +72,7 @@ pub fn find(name: &str) -> Result<&'static Exercise> {
 
 // Decoding.
 
-fn registers(answer: &mut Command) -> Result<()> {
+fn registers(answer: &mut AnswerProgram) -> Result<()> {
     let dst = fastrand::u8(1..6);
     let one = Instruction {
         code: fastrand::u8(..),
@@ -87,7 +88,7 @@ fn registers(answer: &mut Command) -> Result<()> {
     decodes(answer, &[one, other])
 }
 
-fn offset(answer: &mut Command) -> Result<()> {
+fn offset(answer: &mut AnswerProgram) -> Result<()> {
     let offsets = [
         fastrand::i16(0x100..),
         fastrand::i16(..-0x100),
@@ -104,7 +105,7 @@ fn offset(answer: &mut Command) -> Result<()> {
     )
 }
 
-fn constant(answer: &mut Command) -> Result<()> {
+fn constant(answer: &mut AnswerProgram) -> Result<()> {
     let constants = [
         fastrand::i32(0x1_0000..),
         fastrand::i32(..-0x1_0000),
@@ -121,7 +122,7 @@ fn constant(answer: &mut Command) -> Result<()> {
     )
 }
 
-fn many_instructions(answer: &mut Command) -> Result<()> {
+fn many_instructions(answer: &mut AnswerProgram) -> Result<()> {
     let any = |_| Instruction {
         code: fastrand::u8(..),
         dst: fastrand::u8(..16),
@@ -132,19 +133,12 @@ fn many_instructions(answer: &mut Command) -> Result<()> {
     decodes(answer, &[(); 500].map(any))
 }
 
-fn decodes(answer: &mut Command, instructions: &[Instruction]) -> Result<()> {
-    let printed = answer.run(&lines(instructions))?;
+fn decodes(answer: &mut AnswerProgram, instructions: &[Instruction]) -> Result<()> {
+    let printed = answer.run_with_input(&lines(instructions))?;
     let mut printed = printed.lines();
     for instruction in instructions {
-        let bytes = instruction.hexadecimal();
-        let Instruction {
-            code,
-            dst,
-            src,
-            off,
-            imm,
-        } = instruction;
-        let expected = format!("code={code:#04x} dst={dst} src={src} off={off} imm={imm}");
+        let bytes = instruction.hex_bytes();
+        let expected = instruction.list_fields();
         let said = printed.next().with_context(|| {
             format!("{bytes}: the answer says nothing, and should say {expected}")
         })?;
@@ -166,7 +160,7 @@ fn decodes(answer: &mut Command, instructions: &[Instruction]) -> Result<()> {
 fn lines(instructions: &[Instruction]) -> String {
     instructions
         .iter()
-        .map(|instruction| instruction.hexadecimal() + "\n")
+        .map(|instruction| instruction.hex_bytes() + "\n")
         .collect()
 }
 
@@ -184,24 +178,24 @@ fn shown(text: &str) -> String {
 
 // Running.
 
-fn straight_on(answer: &mut Command) -> Result<()> {
+fn straight_on(answer: &mut AnswerProgram) -> Result<()> {
     let program = [
         with_constant(MOVE, 2, number()),
         with_register(MOVE, 0, 1),
         with_register(ADD, 0, 2),
         with_constant(ADD, 0, number()),
-        exit(),
+        exit_insn(),
     ];
     returns(answer, &program, fastrand::u64(..1000))?;
-    returns(answer, &[with_constant(MOVE, 0, -number()), exit()], 0)
+    returns(answer, &[with_constant(MOVE, 0, -number()), exit_insn()], 0)
 }
 
-fn jumps(answer: &mut Command) -> Result<()> {
+fn jumps(answer: &mut AnswerProgram) -> Result<()> {
     let program = [
         with_constant(MOVE, 0, number()),
-        goto(1),
+        goto_insn(1),
         with_constant(MOVE, 0, number()),
-        exit(),
+        exit_insn(),
     ];
     returns(answer, &program, 0)?;
     let limit = number();
@@ -209,7 +203,7 @@ fn jumps(answer: &mut Command) -> Result<()> {
     each_comparison(answer, limit, &near)
 }
 
-fn compares(answer: &mut Command) -> Result<()> {
+fn compares(answer: &mut AnswerProgram) -> Result<()> {
     let numbers = [
         0,
         1,
@@ -223,7 +217,7 @@ fn compares(answer: &mut Command) -> Result<()> {
 }
 
 /// Every condition, with the limit as a constant and in a register.
-fn each_comparison(answer: &mut Command, limit: i32, numbers: &[u64]) -> Result<()> {
+fn each_comparison(answer: &mut AnswerProgram, limit: i32, numbers: &[u64]) -> Result<()> {
     let (yes, no) = (number(), -number());
     for condition in CONDITIONS {
         for test in [
@@ -235,7 +229,14 @@ fn each_comparison(answer: &mut Command, limit: i32, numbers: &[u64]) -> Result<
                 with_constant(MOVE, 0, yes),
                 with_constant(MOVE, 0, no),
             );
-            let program = [limit, yes, test.going(2), no, exit(), exit()];
+            let program = [
+                limit,
+                yes,
+                test.with_offset(2),
+                no,
+                exit_insn(),
+                exit_insn(),
+            ];
             numbers
                 .iter()
                 .try_for_each(|r1| returns(answer, &program, *r1))?;
@@ -244,40 +245,40 @@ fn each_comparison(answer: &mut Command, limit: i32, numbers: &[u64]) -> Result<
     Ok(())
 }
 
-fn loops(answer: &mut Command) -> Result<()> {
+fn loops(answer: &mut AnswerProgram) -> Result<()> {
     // The sum of the numbers from r1 down to 1.
     let program = [
         with_constant(MOVE, 0, 0),
         with_register(ADD, 0, 1),
         with_constant(ADD, 1, -1),
-        with_constant(IF_NOT_EQUAL, 1, 0).going(-3),
-        exit(),
+        with_constant(IF_NOT_EQUAL, 1, 0).with_offset(-3),
+        exit_insn(),
     ];
     returns(answer, &program, fastrand::u64(3..200))
 }
 
-fn half_registers(answer: &mut Command) -> Result<()> {
+fn half_registers(answer: &mut AnswerProgram) -> Result<()> {
     let (constant, other) = (-number(), number());
     for program in [
         [
             with_constant(MOVE, 0, other),
             with_constant(MOVE_32, 0, constant),
-            exit(),
+            exit_insn(),
         ],
         [
             with_constant(MOVE, 0, other),
             with_register(MOVE_32, 0, 1),
-            exit(),
+            exit_insn(),
         ],
         [
             with_register(MOVE, 0, 1),
             with_constant(ADD_32, 0, constant),
-            exit(),
+            exit_insn(),
         ],
         [
             with_constant(MOVE, 0, constant),
             with_register(ADD_32, 0, 1),
-            exit(),
+            exit_insn(),
         ],
     ] {
         returns(answer, &program, u64::MAX - fastrand::u64(..1000))?;
@@ -286,20 +287,21 @@ fn half_registers(answer: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn many_programs(answer: &mut Command) -> Result<()> {
+fn many_programs(answer: &mut AnswerProgram) -> Result<()> {
     (0..50).try_for_each(|_| returns(answer, &any_program(), any_number()))
 }
 
-fn returns(answer: &mut Command, program: &[Instruction], r1: u64) -> Result<()> {
-    let expected = bytecode::run(program, r1).context("run a program of the judge's own")?;
-    let seen = match answer.run(&format!("{r1}\n{}", lines(program))) {
+fn returns(answer: &mut AnswerProgram, program: &[Instruction], r1: u64) -> Result<()> {
+    let expected =
+        bytecode::run_bytecode(program, r1).context("run a program of the judge's own")?;
+    let seen = match answer.run_with_input(&format!("{r1}\n{}", lines(program))) {
         Ok(said) if said.trim() == expected.to_string() => return Ok(()),
         Ok(said) => format!("the answer says {}", shown(&said)),
         Err(error) => format!("{error:#}"),
     };
     let words: String = program
         .iter()
-        .map(|it| format!("\n  {}    {it}", it.hexadecimal()))
+        .map(|it| format!("\n  {}    {it}", it.hex_bytes()))
         .collect();
     bail!("with r1 = {r1} this program should return {expected}, and {seen}:{words}")
 }
@@ -331,15 +333,15 @@ fn any_program() -> Vec<Instruction> {
         let block: Vec<_> = (0..fastrand::u8(1..4)).map(|_| any_calculation()).collect();
         program.push(
             any_operand(fastrand::choice(CONDITIONS).unwrap_or(IF_GREATER))
-                .going(block.len() as i16),
+                .with_offset(block.len() as i16),
         );
         program.extend(block);
     }
     program.push(with_constant(ADD, COUNTER, -1));
     let back = begin as i16 - program.len() as i16 - 1;
     program.extend([
-        with_constant(IF_GREATER_SIGNED, COUNTER, 0).going(back),
-        exit(),
+        with_constant(IF_GREATER_SIGNED, COUNTER, 0).with_offset(back),
+        exit_insn(),
     ]);
     program
 }
@@ -374,7 +376,7 @@ mod tests {
         for _ in 0..1000 {
             let program = any_program();
             assert!(
-                bytecode::run(&program, any_number()).is_some(),
+                bytecode::run_bytecode(&program, any_number()).is_some(),
                 "{}",
                 lines(&program)
             );

@@ -1,22 +1,27 @@
 //! Judges answers to exercises. The learner's programs are all that it takes from the learner.
 //!
 //! ```text
-//!   exercise   what a lesson's judges are made of: checks
-//!   kernel     what else one for the kernel is made of: programs, hooks, maps, global variables
-//!   hook       where a program is attached, as the exercise asks for and as its section says
-//!   map_spec   what a map must be
-//!   object_file  what the learner's ELF file says about itself
-//!   fit        whether it has the programs, hooks, maps and variables of the exercise
-//!   library    what a library does: with_libbpf for answers in C, with_aya for answers in Rust
-//!   sections, near  the nearest names, for a section or a hook that does not exist
-//!   answer     the answer, loaded and attached; its maps by name
-//!   command    the learner's program that runs without a kernel's help
-//!   format     where a field is in the record of a tracepoint
-//!   frame      frames, and what packet programs do with them
-//!   work       what they do for the programs to see
-//!   lessons/   the judges themselves, a file for each lesson
-//!   intro      the judges of lesson 00, which need no kernel
-//!   bytecode   instructions, written and run by those
+//!   cli              the command line
+//!   exercise         an exercise and what judges its answers
+//!   check            what must be true of an answer
+//!   answer_program   the learner's program that runs without a kernel's help
+//!   intro            the judges of lesson 00, which need no kernel
+//!   bytecode         instructions, written and run by those
+//!   kernel_exercise  what an exercise asks of a program for the kernel
+//!   hook             where a program is attached: as the exercise asks for, as its section says
+//!   map_spec         what a map must be
+//!   global           a global variable that is set before the answer is loaded
+//!   judge_object     how an object file is judged, step by step
+//!   answer_object    what the learner's ELF file says about itself
+//!   fit              whether it has the exercise's programs, hooks, maps and variables
+//!   library          what a library does
+//!   open             chooses one: with_libbpf for answers in C, with_aya for answers in Rust
+//!   sections, near   the nearest names, for a section or a hook that does not exist
+//!   answer           the answer, loaded and attached; its maps by name
+//!   field_offset     where a field is in the record of a tracepoint
+//!   frame            frames, and what packet programs do with them
+//!   work             what the judges do for the programs to see
+//!   lessons/         the judges themselves, a file for each lesson
 //! ```
 //!
 //! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no
@@ -28,23 +33,31 @@
 //! are two programs: `judge`, for the guest, and `judge-here`, which is built without the feature
 //! `kernel` in a few seconds.
 
+mod answer_program;
 mod bytecode;
-mod command;
+mod check;
+mod cli;
 mod exercise;
 pub mod intro;
 
 #[cfg(feature = "kernel")]
 mod answer;
 #[cfg(feature = "kernel")]
-mod fit;
+mod answer_object;
 #[cfg(feature = "kernel")]
-mod format;
+mod field_offset;
+#[cfg(feature = "kernel")]
+mod fit;
 #[cfg(feature = "kernel")]
 mod frame;
 #[cfg(feature = "kernel")]
+mod global;
+#[cfg(feature = "kernel")]
 mod hook;
 #[cfg(feature = "kernel")]
-mod kernel;
+mod judge_object;
+#[cfg(feature = "kernel")]
+mod kernel_exercise;
 #[cfg(feature = "kernel")]
 pub mod lessons;
 #[cfg(feature = "kernel")]
@@ -54,7 +67,7 @@ mod map_spec;
 #[cfg(feature = "kernel")]
 mod near;
 #[cfg(feature = "kernel")]
-mod object_file;
+mod open;
 #[cfg(feature = "kernel")]
 mod sections;
 #[cfg(feature = "kernel")]
@@ -64,51 +77,21 @@ mod with_libbpf;
 #[cfg(feature = "kernel")]
 mod work;
 
-use std::fmt;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, ValueEnum};
+use clap::Parser as _;
 use plan::judge::Said;
 
-pub use exercise::Exercise;
-
-/// Judges an answer to an exercise and prints a line of JSON for each check.
-#[derive(Parser)]
-pub struct Cli {
-    /// Such as 03/count-by-comm
-    exercise: String,
-    /// The object file, or the program
-    answer: PathBuf,
-    /// The library that the object file is written for
-    #[arg(long, value_enum)]
-    with: Option<Library>,
-    /// Stop after the first check, which reads the object file and needs no kernel
-    #[arg(long)]
-    fit_only: bool,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Library {
-    Aya,
-    Libbpf,
-}
-
-impl fmt::Display for Library {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Aya => "aya",
-            Self::Libbpf => "libbpf",
-        })
-    }
-}
+use cli::Cli;
+pub use exercise::JudgedExercise;
 
 /// All that both programs do; they differ in the exercises that they know.
-pub fn run(find: fn(&str) -> Result<&'static Exercise>) -> ExitCode {
+pub fn run_judge(find_exercise: fn(&str) -> Result<&'static JudgedExercise>) -> ExitCode {
     let cli = Cli::parse();
-    match find(&cli.exercise).and_then(|exercise| exercise.judge(&cli, &mut say)) {
+    let exercise = find_exercise(&cli.exercise);
+    match exercise.and_then(|exercise| exercise.judge_answer(&cli, &mut print_line)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -117,9 +100,11 @@ pub fn run(find: fn(&str) -> Result<&'static Exercise>) -> ExitCode {
     }
 }
 
-fn say(said: &Said) -> Result<()> {
+fn print_line(said: &Said) -> Result<()> {
     let mut line = serde_json::to_string(said)?;
     line.push('\n');
-    io::stdout().write_all(line.as_bytes()).context("print")?;
-    io::stdout().flush().context("print")
+    io::stdout()
+        .write_all(line.as_bytes())
+        .context("cannot print")?;
+    io::stdout().flush().context("cannot print")
 }

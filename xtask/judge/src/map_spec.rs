@@ -110,7 +110,7 @@ impl MapSpec {
     }
 
     /// What is wrong with the map of this name.
-    pub fn mistake(
+    pub fn find_mistake(
         &self,
         MapShape {
             kind,
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn mistake(spec: &MapSpec, kind: u32, key_size: u32, value_size: u32) -> Option<String> {
-        spec.mistake(&MapShape {
+        spec.find_mistake(&MapShape {
             name: "FAILED".to_owned(),
             kind,
             key_size,

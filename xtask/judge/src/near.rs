@@ -20,7 +20,7 @@ pub fn with_names(said: String, programs: &[Placed]) -> String {
 
 /// Why a program could not be attached.
 pub fn attach_error(program: &Placed, said: &str) -> anyhow::Error {
-    let targets = program.targets().join(" or ");
+    let targets = program.attach_targets().join(" or ");
     let mut said = format!("cannot attach {} to {targets}: {said}", program.name);
     let denied = said.contains("EACCES") || said.contains("Permission denied");
     if matches!(program.hook, Hook::Tracepoint(_)) && denied {
@@ -40,7 +40,7 @@ fn missing(program: &Placed, symbols: &str) -> Option<String> {
         Hook::Lsm(_) => "bpf_lsm_",
         _ => return None,
     };
-    let targets = program.targets();
+    let targets = program.attach_targets();
     let functions = || functions(symbols).filter_map(|name| name.strip_prefix(prefix));
     let bare = |target: &str| target.split('+').next().unwrap_or_default().to_owned();
     let wanted: Vec<String> = targets.iter().map(|target| bare(target)).collect();

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use aya::maps::Map;
 use aya::programs::{KProbe, Program, ProgramError, TestRun as _, TestRunOptions};
-use aya::{Btf, BtfError, Ebpf, EbpfLoader};
+use aya::{Btf, BtfError, Ebpf, EbpfLoader, VerifierLogLevel};
 use aya_obj::{Object, ParseError};
+use verifier_output::{LogDetail, describe_error, load_with_log};
 
+use crate::answer_object::AnswerObject;
+use crate::global::Global;
 use crate::hook::{Hook, Placed};
-use crate::kernel::Global;
-use crate::library::{self, MapShape, Ran, Refused};
+use crate::library::{LoadRefused, LoadedObject, MapShape, OpenedObject, PacketVerdict};
 use crate::near;
-use crate::object_file::ObjectFile;
 use crate::sections;
 
 /// What aya 0.14 makes programs of; `cgroup` has more, such as `cgroup/connect4`.
@@ -62,36 +63,41 @@ const SECTIONS: &[&str] = &[
     "lirc_mode2",
 ];
 
-pub struct Opened<'a> {
-    file: &'a ObjectFile,
+pub struct OpenedWithAya<'a> {
+    file: &'a AnswerObject,
     object: Object,
 }
 
-impl<'a> Opened<'a> {
-    pub fn open(file: &'a ObjectFile) -> Result<Self> {
+impl<'a> OpenedWithAya<'a> {
+    pub fn open(file: &'a AnswerObject) -> Result<Self> {
         match Object::parse(&file.bytes) {
             Ok(object) => Ok(Self { file, object }),
             Err(ParseError::InvalidProgramSection { section }) => {
-                let here = |symbol: &&crate::object_file::Symbol| symbol.section == section;
+                let here = |symbol: &&crate::answer_object::Symbol| symbol.section == section;
                 let program = file
                     .symbols
                     .iter()
                     .find(here)
                     .map_or("a program", |symbol| &symbol.name);
                 let known: Vec<String> = SECTIONS.iter().map(|&name| name.to_owned()).collect();
-                bail!(sections::unknown("aya", program, &section, &known))
+                bail!(sections::describe_unknown_section(
+                    "aya", program, &section, &known
+                ))
             }
-            Err(error) => bail!("aya cannot open the object file: {}", chain(&error)),
+            Err(error) => bail!(
+                "aya cannot open the object file: {}",
+                describe_error(&error)
+            ),
         }
     }
 }
 
-impl library::Opened for Opened<'_> {
-    fn programs(&self) -> Vec<String> {
+impl OpenedObject for OpenedWithAya<'_> {
+    fn program_names(&self) -> Vec<String> {
         self.object.programs.keys().cloned().collect()
     }
 
-    fn maps(&self) -> Vec<MapShape> {
+    fn map_shapes(&self) -> Vec<MapShape> {
         let shape = |(name, map): (&String, &aya_obj::Map)| MapShape {
             name: name.clone(),
             kind: map.map_type(),
@@ -112,36 +118,55 @@ impl library::Opened for Opened<'_> {
         None
     }
 
-    fn load(
+    fn load_object(
         self: Box<Self>,
         globals: &[Global],
         programs: &[Placed],
-    ) -> Result<Box<dyn library::Loaded>, Refused> {
+    ) -> Result<Box<dyn LoadedObject>, LoadRefused> {
+        let load = |detail| self.load_for(detail, globals, programs);
+        let ebpf = load_with_log(load, LoadRefused::verifier_log)?;
+        Ok(Box::new(LoadedWithAya { ebpf }))
+    }
+}
+
+impl OpenedWithAya<'_> {
+    /// Loads maps and programs, for a log with this detail.
+    fn load_for(
+        &self,
+        detail: LogDetail,
+        globals: &[Global],
+        programs: &[Placed],
+    ) -> Result<Ebpf, LoadRefused> {
         let mut loader = EbpfLoader::new();
+        loader.verifier_log_level(match detail {
+            LogDetail::Brief => VerifierLogLevel::STATS,
+            LogDetail::Full => VerifierLogLevel::default(),
+        });
         let values = globals
             .iter()
             .map(|global| (global.value)())
             .collect::<Result<Vec<u32>>>();
-        let values = values.map_err(|error| Refused::ByLibrary(format!("{error:#}")))?;
+        let values = values.map_err(|error| LoadRefused::ByLibrary(format!("{error:#}")))?;
         for (Global { name, .. }, value) in globals.iter().zip(&values) {
             loader.override_global(name, value, true);
         }
         let mut ebpf = loader
             .load(&self.file.bytes)
-            .map_err(|error| Refused::ByLibrary(chain(&error)))?;
+            .map_err(|error| LoadRefused::ByLibrary(describe_error(&error)))?;
         let btf = kernel_types(programs)?;
         for placed in programs {
             let program = ebpf.program_mut(placed.name);
-            let program = program
-                .ok_or_else(|| Refused::ByLibrary(format!("find {}: it is gone", placed.name)))?;
+            let program = program.ok_or_else(|| {
+                LoadRefused::ByLibrary(format!("find {}: it is gone", placed.name))
+            })?;
             load(placed, program, btf.as_ref()).map_err(|error| refused(placed, &error))?;
         }
-        Ok(Box::new(Loaded { ebpf }))
+        Ok(ebpf)
     }
 }
 
 /// Reading them takes a third of a second in an emulated guest: only where they are needed.
-fn kernel_types(programs: &[Placed]) -> Result<Option<Btf>, Refused> {
+fn kernel_types(programs: &[Placed]) -> Result<Option<Btf>, LoadRefused> {
     let has_types = |placed: &Placed| {
         matches!(
             placed.hook,
@@ -153,13 +178,15 @@ fn kernel_types(programs: &[Placed]) -> Result<Option<Btf>, Refused> {
         .any(has_types)
         .then(Btf::from_sys_fs)
         .transpose();
-    btf.map_err(|error| Refused::ByLibrary(format!("read the kernel's BTF: {}", chain(&error))))
+    btf.map_err(|error| {
+        LoadRefused::ByLibrary(format!("read the kernel's BTF: {}", describe_error(&error)))
+    })
 }
 
 /// Gives the program to the verifier.
 fn load(placed: &Placed, program: &mut Program, btf: Option<&Btf>) -> Result<(), ProgramError> {
     let btf = || btf.ok_or(ProgramError::Btf(BtfError::InvalidHeader));
-    let target = placed.targets().first().copied().unwrap_or_default();
+    let target = placed.attach_targets().first().copied().unwrap_or_default();
     match program {
         Program::KProbe(program) => program.load(),
         Program::TracePoint(program) => program.load(),
@@ -175,39 +202,40 @@ fn load(placed: &Placed, program: &mut Program, btf: Option<&Btf>) -> Result<(),
     }
 }
 
-fn refused(placed: &Placed, error: &ProgramError) -> Refused {
+fn refused(placed: &Placed, error: &ProgramError) -> LoadRefused {
     let by_library = |said: String| {
         let said = format!("{}: {said}", placed.name);
-        Refused::ByLibrary(near::with_names(said, std::slice::from_ref(placed)))
+        LoadRefused::ByLibrary(near::with_names(said, std::slice::from_ref(placed)))
     };
     let ProgramError::LoadError {
         io_error,
         verifier_log,
     } = error
     else {
-        return by_library(chain(error));
+        return by_library(describe_error(error));
     };
     let (error, log) = (io_error.to_string(), verifier_log.to_string());
     if log.is_empty() {
         return by_library(format!("the kernel did not take it: {error}"));
     }
-    Refused::ByVerifier {
+    LoadRefused::ByVerifier {
         program: placed.name.to_owned(),
         error,
         log,
     }
 }
 
-struct Loaded {
+struct LoadedWithAya {
     ebpf: Ebpf,
 }
 
-impl library::Loaded for Loaded {
-    fn attach(&mut self, programs: &[Placed]) -> Result<()> {
+impl LoadedObject for LoadedWithAya {
+    fn attach_programs(&mut self, programs: &[Placed]) -> Result<()> {
         for placed in programs {
             let program = self.ebpf.program_mut(placed.name);
             let program = program.with_context(|| format!("find {}", placed.name))?;
-            attach(program, placed).map_err(|error| near::attach_error(placed, &chain(&error)))?;
+            attach(program, placed)
+                .map_err(|error| near::attach_error(placed, &describe_error(&error)))?;
         }
         Ok(())
     }
@@ -220,7 +248,7 @@ impl library::Loaded for Loaded {
             .collect())
     }
 
-    fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
+    fn run_on_frame(&mut self, name: &str, frame: &[u8]) -> Result<PacketVerdict> {
         let mut out = vec![0; frame.len() + 256];
         let options = TestRunOptions {
             data_in: Some(frame),
@@ -240,7 +268,7 @@ impl library::Loaded for Loaded {
         let result =
             result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
         let length = result.data_size_out as usize;
-        Ok(Ran {
+        Ok(PacketVerdict {
             verdict: result.return_value,
             frame: out[..length.min(out.len())].to_vec(),
         })
@@ -249,13 +277,13 @@ impl library::Loaded for Loaded {
 
 fn attach(program: &mut Program, placed: &Placed) -> Result<(), ProgramError> {
     let target = placed
-        .targets()
+        .attach_targets()
         .first()
         .copied()
         .unwrap_or_default()
         .to_owned();
     match program {
-        Program::KProbe(program) => attach_to_first(program, &placed.targets()),
+        Program::KProbe(program) => attach_to_first(program, &placed.attach_targets()),
         Program::TracePoint(program) => {
             let (category, name) = target.split_once('/').unwrap_or(("", &target));
             program.attach(category, name).map(drop)
@@ -283,20 +311,6 @@ fn attach_to_first(program: &mut KProbe, targets: &[&str]) -> Result<(), Program
         }
     }
     attached
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many of aya's messages repeat their cause.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

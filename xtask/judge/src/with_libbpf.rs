@@ -3,43 +3,30 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::maps::{Map, MapData};
 use libbpf_rs::btf::types::{Func, FuncProto};
 use libbpf_rs::btf::{Btf, BtfKind};
 use libbpf_rs::{
-    AsRawLibbpf as _, Link, MapCore as _, Object, ObjectBuilder, OpenObject, PrintLevel,
-    ProgramInput, ProgramMut, TracepointCategory, libbpf_sys, set_print,
+    Link, MapCore as _, Object, ObjectBuilder, OpenObject, PrintLevel, ProgramInput, ProgramMut,
+    TracepointCategory, libbpf_sys,
+};
+use verifier_output::{
+    LogBuffer, LogDetail, clear_messages, keep_messages, load_with_log, take_messages,
 };
 
+use crate::answer_object::AnswerObject;
+use crate::global::Global;
 use crate::hook::{Hook, Placed};
-use crate::kernel::Global;
-use crate::library::{self, MapShape, Ran, Refused};
-use crate::object_file::ObjectFile;
+use crate::library::{LoadRefused, LoadedObject, MapShape, OpenedObject, PacketVerdict};
 use crate::{near, sections};
-
-/// What libbpf said since the last look. Its own print function gets no context.
-static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// The longest log that a kernel of this course may write. It must not be touched before it is
-/// needed.
-const LOG_SIZE: usize = 16 << 20;
-
-fn keep_messages(level: PrintLevel) {
-    set_print(Some((level, |_, message| messages().push(message))));
-}
-
-fn messages() -> MutexGuard<'static, Vec<String>> {
-    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// libbpf's own words say more than the error number that comes with them.
 fn said(error: &libbpf_rs::Error) -> String {
-    let lines: Vec<String> = messages()
-        .drain(..)
-        .map(|message| message.trim_end().trim_start_matches("libbpf: ").to_owned())
+    let lines: Vec<String> = take_messages()
+        .iter()
+        .map(|message| message.trim_start_matches("libbpf: ").to_owned())
         .collect();
     if lines.is_empty() {
         format!("{error:#}")
@@ -48,13 +35,13 @@ fn said(error: &libbpf_rs::Error) -> String {
     }
 }
 
-pub struct Opened<'a> {
-    file: &'a ObjectFile,
+pub struct OpenedWithLibbpf<'a> {
+    file: &'a AnswerObject,
     object: OpenObject,
 }
 
-impl<'a> Opened<'a> {
-    pub fn open(file: &'a ObjectFile) -> Result<Self> {
+impl<'a> OpenedWithLibbpf<'a> {
+    pub fn open(file: &'a AnswerObject) -> Result<Self> {
         keep_messages(PrintLevel::Warn);
         let opened = ObjectBuilder::default()
             .name("answer")
@@ -66,7 +53,9 @@ impl<'a> Opened<'a> {
             let unknown = sections_known_instead(&section);
             if let Some(known) = unknown {
                 let name = program.name().to_string_lossy();
-                bail!(sections::unknown("libbpf", &name, &section, &known));
+                bail!(sections::describe_unknown_section(
+                    "libbpf", &name, &section, &known
+                ));
             }
         }
         Ok(Self { file, object })
@@ -83,7 +72,7 @@ fn sections_known_instead(section: &str) -> Option<Vec<String>> {
     let known =
         unsafe { libbpf_sys::libbpf_prog_type_by_name(name.as_ptr(), &mut kind, &mut attach) } == 0;
     keep_messages(PrintLevel::Warn);
-    let said = std::mem::take(&mut *messages());
+    let said = take_messages();
     let list = || {
         said.iter()
             .find_map(|line| line.split_once(LIST))
@@ -97,15 +86,15 @@ fn sections_known_instead(section: &str) -> Option<Vec<String>> {
     })
 }
 
-impl library::Opened for Opened<'_> {
-    fn programs(&self) -> Vec<String> {
+impl OpenedObject for OpenedWithLibbpf<'_> {
+    fn program_names(&self) -> Vec<String> {
         self.object
             .progs()
             .map(|program| program.name().to_string_lossy().into_owned())
             .collect()
     }
 
-    fn maps(&self) -> Vec<MapShape> {
+    fn map_shapes(&self) -> Vec<MapShape> {
         let shape = |map: libbpf_rs::OpenMap<'_>| MapShape {
             name: map.name().to_string_lossy().into_owned(),
             kind: map.map_type().into(),
@@ -139,7 +128,7 @@ impl library::Opened for Opened<'_> {
             .filter_map(|parameter| Some(parameter.name?.to_string_lossy().into_owned()))
             .collect();
         let Placed { name, hook, .. } = program;
-        let (kind, names) = (hook.kind(), names.join(", "));
+        let (kind, names) = (hook.kind_name(), names.join(", "));
         let has = format!(
             "{name} has the parameters ({names}), and a {kind} program gets a single pointer"
         );
@@ -157,27 +146,30 @@ impl library::Opened for Opened<'_> {
         })
     }
 
-    fn load(
-        mut self: Box<Self>,
+    fn load_object(
+        self: Box<Self>,
         globals: &[Global],
         programs: &[Placed],
-    ) -> Result<Box<dyn library::Loaded>, Refused> {
-        let by_library = |error: anyhow::Error| Refused::ByLibrary(format!("{error:#}"));
-        globals
-            .iter()
-            .try_for_each(|global| self.set(global))
-            .map_err(by_library)?;
-        self.set_targets(programs).map_err(by_library)?;
-        let mut logs = self.give_buffers();
-        messages().clear();
-        match self.object.load() {
-            Ok(object) => Ok(Box::new(Loaded {
-                object,
-                links: Vec::new(),
-            })),
-            Err(error) => Err(refused(&error, &mut logs, programs)),
-        }
+    ) -> Result<Box<dyn LoadedObject>, LoadRefused> {
+        let file = self.file;
+        let mut opened = Some(*self);
+        // libbpf loads an object only once.
+        let load = |detail| match opened.take() {
+            Some(opened) => opened.load_for(detail, globals, programs),
+            None => Self::open(file)
+                .map_err(by_library)?
+                .load_for(detail, globals, programs),
+        };
+        let object = load_with_log(load, LoadRefused::verifier_log)?;
+        Ok(Box::new(LoadedWithLibbpf {
+            object,
+            links: Vec::new(),
+        }))
     }
+}
+
+fn by_library(error: anyhow::Error) -> LoadRefused {
+    LoadRefused::ByLibrary(format!("{error:#}"))
 }
 
 fn points(ty: &libbpf_rs::btf::BtfType<'_>) -> bool {
@@ -191,15 +183,33 @@ fn points(ty: &libbpf_rs::btf::BtfType<'_>) -> bool {
 }
 
 /// A program's name, and the buffer for what the verifier says about it.
-type Log = (String, Vec<u8>);
+type Log = (String, LogBuffer);
 
-impl Opened<'_> {
+impl OpenedWithLibbpf<'_> {
+    /// Loads maps and programs, for a log with this detail.
+    fn load_for(
+        mut self,
+        detail: LogDetail,
+        globals: &[Global],
+        programs: &[Placed],
+    ) -> Result<Object, LoadRefused> {
+        globals
+            .iter()
+            .try_for_each(|global| self.set(global))
+            .map_err(by_library)?;
+        self.set_targets(programs).map_err(by_library)?;
+        let logs = self.give_buffers(detail);
+        clear_messages();
+        let loaded = self.object.load();
+        loaded.map_err(|error| refused(&error, &logs, programs))
+    }
+
     /// A global variable is a part of a map that has the content of the variable's section.
     fn set(&mut self, Global { name, value }: &Global) -> Result<()> {
         let bytes = value()?.to_ne_bytes();
         let variable = self
             .file
-            .variable(name)
+            .find_variable(name)
             .with_context(|| format!("find the variable {name}"))?;
         let mut maps = self.object.maps_mut();
         let map = maps.find(|map| map.name().to_string_lossy().ends_with(&variable.section));
@@ -235,56 +245,48 @@ impl Opened<'_> {
         Ok(())
     }
 
-    /// libbpf asks the verifier for its log where a program fails, and only then.
-    fn give_buffers(&mut self) -> Vec<Log> {
+    /// libbpf by itself asks the verifier for a full log where a program fails, and only then.
+    fn give_buffers(&mut self, detail: LogDetail) -> Vec<Log> {
         let mut logs = Vec::new();
-        for program in self.object.progs_mut() {
-            let mut buffer = vec![0u8; LOG_SIZE];
-            // SAFETY: the buffer is as long as it says, and it outlives the load, which alone
-            // writes to it.
-            unsafe {
-                libbpf_sys::bpf_program__set_log_buf(
-                    program.as_libbpf_object().as_ptr(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len() as u64,
-                );
+        for mut program in self.object.progs_mut() {
+            if detail == LogDetail::Brief {
+                program.set_log_level(detail.log_level());
             }
+            // SAFETY: the buffers are dropped after the load.
+            let buffer = unsafe { LogBuffer::set_for(&mut program) };
             logs.push((program.name().to_string_lossy().into_owned(), buffer));
         }
         logs
     }
 }
 
-/// A log is the verifier's no, or else libbpf did not come as far as that.
-fn refused(error: &libbpf_rs::Error, logs: &mut Vec<Log>, programs: &[Placed]) -> Refused {
+/// A log is the verifier's no, or else libbpf did not come as far as that. A brief log is written
+/// for each program, and the last one is that of the program that failed.
+fn refused(error: &libbpf_rs::Error, logs: &[Log], programs: &[Placed]) -> LoadRefused {
     let said = said(error);
-    for (program, buffer) in logs.drain(..) {
-        let end = buffer
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(buffer.len());
-        if end > 0 {
-            let log = String::from_utf8_lossy(&buffer[..end]).into_owned();
-            return Refused::ByVerifier {
-                program,
+    for (program, buffer) in logs.iter().rev() {
+        let log = buffer.log_text();
+        if !log.is_empty() {
+            return LoadRefused::ByVerifier {
+                program: program.clone(),
                 error: error.to_string(),
                 log,
             };
         }
     }
-    Refused::ByLibrary(near::with_names(said, programs))
+    LoadRefused::ByLibrary(near::with_names(said, programs))
 }
 
-struct Loaded {
+struct LoadedWithLibbpf {
     object: Object,
     links: Vec<Link>,
 }
 
-impl library::Loaded for Loaded {
-    fn attach(&mut self, programs: &[Placed]) -> Result<()> {
+impl LoadedObject for LoadedWithLibbpf {
+    fn attach_programs(&mut self, programs: &[Placed]) -> Result<()> {
         for placed in programs {
             let program = find(&self.object, placed.name)?;
-            messages().clear();
+            clear_messages();
             let link = attach(&program, placed)
                 .map_err(|error| near::attach_error(placed, &said(&error)))?;
             self.links.extend(link);
@@ -308,7 +310,7 @@ impl library::Loaded for Loaded {
         Ok(maps)
     }
 
-    fn run(&mut self, name: &str, frame: &[u8]) -> Result<Ran> {
+    fn run_on_frame(&mut self, name: &str, frame: &[u8]) -> Result<PacketVerdict> {
         let mut out = vec![0; frame.len() + 256];
         let input = ProgramInput {
             data_in: Some(frame),
@@ -318,7 +320,7 @@ impl library::Loaded for Loaded {
         let result = find(&self.object, name)?.test_run(input);
         let result =
             result.with_context(|| format!("run {name} on a frame of {} bytes", frame.len()))?;
-        Ok(Ran {
+        Ok(PacketVerdict {
             verdict: result.return_value,
             frame: result.data.unwrap_or_default().to_vec(),
         })

@@ -32,13 +32,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 const OPENAT: &str = "257 ";
 
 /// A name that nobody can know beforehand, of 8 letters.
-pub fn name() -> String {
+pub fn any_name() -> String {
     iter::repeat_with(fastrand::lowercase).take(8).collect()
 }
 
 /// Executes a program of this name, this many times, one after the other.
 pub fn execute_as(name: &str, times: u64) -> Result<()> {
-    let program = Program::new(&Path::new("/tmp").join(name))?;
+    let program = ShortProgram::new(&Path::new("/tmp").join(name))?;
     for _ in 0..times {
         program.execute(Command::new(&program.path))?;
     }
@@ -46,11 +46,11 @@ pub fn execute_as(name: &str, times: u64) -> Result<()> {
 }
 
 /// A program that ends at once. Its file goes when this is dropped.
-pub struct Program {
+pub struct ShortProgram {
     pub path: PathBuf,
 }
 
-impl Program {
+impl ShortProgram {
     pub fn new(path: &Path) -> Result<Self> {
         fs::copy(LOADER, path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self {
@@ -79,7 +79,7 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for ShortProgram {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -99,11 +99,11 @@ pub fn as_program<T: Send>(
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn_scoped(scope, on_cpu);
-        join(thread.context("start a thread")?)
+        join_thread(thread.context("start a thread")?)
     })
 }
 
-pub fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+pub fn join_thread<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread
         .join()
         .map_err(|_| anyhow!("a thread of the judge panicked"))?
@@ -165,13 +165,13 @@ pub fn thread_id() -> u32 {
 
 /// Does this in a thread of its own, and says which one that was.
 pub fn in_a_thread(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<u32> {
-    as_thread(&name(), work).map(|(thread, ())| thread)
+    as_thread(&any_name(), work).map(|(thread, ())| thread)
 }
 
 /// Makes files, and removes each.
 pub fn remove_files(times: u64) -> Result<()> {
     for _ in 0..times {
-        let path = Path::new("/tmp").join(name());
+        let path = Path::new("/tmp").join(any_name());
         fs::write(&path, "").with_context(|| format!("make {}", path.display()))?;
         fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
     }
@@ -181,7 +181,7 @@ pub fn remove_files(times: u64) -> Result<()> {
 /// Makes directories, and removes each.
 pub fn remove_directories(times: u64) -> Result<()> {
     for _ in 0..times {
-        let path = Path::new("/tmp").join(name());
+        let path = Path::new("/tmp").join(any_name());
         fs::create_dir(&path).with_context(|| format!("make {}", path.display()))?;
         fs::remove_dir(&path).with_context(|| format!("remove {}", path.display()))?;
     }
@@ -190,7 +190,7 @@ pub fn remove_directories(times: u64) -> Result<()> {
 
 /// Writes each of these to a file, with one call each.
 pub fn write_to_file(texts: &[Vec<u8>]) -> Result<()> {
-    let path = Path::new("/tmp").join(name());
+    let path = Path::new("/tmp").join(any_name());
     let mut file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
     for text in texts {
         file.write_all(text)
@@ -205,15 +205,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    pub fn file(size: usize) -> Result<Self> {
-        let path = Path::new("/tmp").join(name());
+    pub fn make_file(size: usize) -> Result<Self> {
+        let path = Path::new("/tmp").join(any_name());
         fs::write(&path, vec![b'x'; size]).with_context(|| format!("write {}", path.display()))?;
         Ok(Self { path })
     }
 
     /// A named pipe.
     fn pipe() -> Result<Self> {
-        let path = Path::new("/tmp").join(name());
+        let path = Path::new("/tmp").join(any_name());
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
             .with_context(|| format!("make the pipe {}", path.display()))?;
         Ok(Self { path })
@@ -241,7 +241,7 @@ pub fn open_elsewhere(path: &Path) -> Result<()> {
 }
 
 /// Sleeps, and tells how long. That is the one call of the kernel's do_nanosleep.
-pub fn sleep(time: Duration) -> Result<Span> {
+pub fn measure_sleep(time: Duration) -> Result<Span> {
     let request = Timespec {
         tv_sec: time.as_secs().try_into()?,
         tv_nsec: time.subsec_nanos().into(),

@@ -4,22 +4,20 @@ use anyhow::Result;
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, EbpfError, EbpfLoader, VerifierLogLevel};
 use plan::load::LoadResult;
+use verifier_output::{describe_error, is_full_log_useful};
 
+use crate::info::read_info;
 use crate::object_file::ObjectFile;
-use crate::{Tell, info};
-
-/// How the kernel says that a program is too large to be followed to its end. Its full log is of no
-/// use to anyone.
-const TOO_LARGE: &str = "BPF program is too large";
+use crate::tell::Tell;
 
 /// aya, with the kernel's BTF.
-pub struct Loader {
+pub struct AyaLoader {
     loader: EbpfLoader<'static>,
     btf: Option<Btf>,
 }
 
-impl Loader {
-    pub fn start() -> Self {
+impl AyaLoader {
+    pub fn with_kernel_types() -> Self {
         Self {
             loader: EbpfLoader::new(),
             btf: Btf::from_sys_fs().ok(),
@@ -27,13 +25,21 @@ impl Loader {
     }
 
     /// Loads the programs one by one, each with maps of its own.
-    pub fn load(&mut self, object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
+    pub fn load_programs(&mut self, object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
         let names = match self.open(object, VerifierLogLevel::STATS) {
             Ok(ebpf) => ebpf
                 .programs()
                 .map(|(name, _)| name.to_owned())
                 .collect::<Vec<_>>(),
-            Err(error) => return tell("", "", LoadResult::Failed { why: chain(&error) }),
+            Err(error) => {
+                return tell(
+                    "",
+                    "",
+                    LoadResult::Failed {
+                        why: describe_error(&error),
+                    },
+                );
+            }
         };
         for name in names {
             let section = object.section_of(&name).to_owned();
@@ -45,7 +51,7 @@ impl Loader {
     fn load_one(&mut self, object: &ObjectFile, name: &str, section: &str) -> LoadResult {
         let brief = self.attempt(object, name, section, VerifierLogLevel::STATS);
         match &brief {
-            LoadResult::Rejected { log, .. } if !log.contains(TOO_LARGE) => {
+            LoadResult::Rejected { log, .. } if is_full_log_useful(log) => {
                 self.attempt(object, name, section, VerifierLogLevel::default())
             }
             _ => brief,
@@ -61,7 +67,11 @@ impl Loader {
     ) -> LoadResult {
         let mut ebpf = match self.open(object, level) {
             Ok(ebpf) => ebpf,
-            Err(error) => return LoadResult::Failed { why: chain(&error) },
+            Err(error) => {
+                return LoadResult::Failed {
+                    why: describe_error(&error),
+                };
+            }
         };
         let Some(program) = ebpf.program_mut(name) else {
             return LoadResult::Failed {
@@ -71,9 +81,11 @@ impl Loader {
         match load(program, section, self.btf.as_ref()) {
             Ok(()) => match program.fd() {
                 Ok(descriptor) => {
-                    LoadResult::Accepted(info::of(std::os::fd::AsFd::as_fd(descriptor), ""))
+                    LoadResult::Accepted(read_info(std::os::fd::AsFd::as_fd(descriptor), ""))
                 }
-                Err(error) => LoadResult::Failed { why: chain(&error) },
+                Err(error) => LoadResult::Failed {
+                    why: describe_error(&error),
+                },
             },
             Err(ProgramError::LoadError {
                 io_error,
@@ -87,11 +99,13 @@ impl Loader {
                 } else {
                     LoadResult::Rejected {
                         error: io_error.to_string(),
-                        log: plan::log::shortened(&text),
+                        log: plan::log::shorten_log(&text),
                     }
                 }
             }
-            Err(error) => LoadResult::Failed { why: chain(&error) },
+            Err(error) => LoadResult::Failed {
+                why: describe_error(&error),
+            },
         }
     }
 
@@ -141,18 +155,4 @@ fn load(program: &mut Program, section: &str, btf: Option<&Btf>) -> Result<(), P
         // It replaces a function of another program, and there is none here.
         Program::Extension(_) => Err(ProgramError::UnexpectedProgramType),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many of aya's messages repeat what lies beneath.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

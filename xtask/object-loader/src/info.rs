@@ -5,10 +5,12 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use plan::load::Accepted;
 
+use crate::log::read_processed;
+
 /// Bytes of one instruction.
 const INSTRUCTION: u32 = 8;
 
-pub fn of(program: BorrowedFd<'_>, log: &str) -> Accepted {
+pub fn read_info(program: BorrowedFd<'_>, log: &str) -> Accepted {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut length = mem::size_of_val(&info) as u32;
     // SAFETY: the kernel writes at most `length` bytes into `info`, whose pointers to buffers are
@@ -22,7 +24,7 @@ pub fn of(program: BorrowedFd<'_>, log: &str) -> Accepted {
     };
     if failed != 0 {
         return Accepted {
-            processed: crate::log::processed(log),
+            processed: read_processed(log),
             ..Accepted::default()
         };
     }
@@ -31,6 +33,6 @@ pub fn of(program: BorrowedFd<'_>, log: &str) -> Accepted {
         instructions: told(info.xlated_prog_len / INSTRUCTION),
         machine_code: told(info.jited_prog_len),
         // Since 5.16; before, only the log says it.
-        processed: told(info.verified_insns).or_else(|| crate::log::processed(log)),
+        processed: told(info.verified_insns).or_else(|| read_processed(log)),
     }
 }

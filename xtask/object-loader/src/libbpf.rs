@@ -1,46 +1,18 @@
 //! Loads with libbpf.
 
 use std::os::fd::AsFd as _;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
-use libbpf_rs::{
-    AsRawLibbpf as _, Error, ObjectBuilder, OpenObject, PrintLevel, libbpf_sys, set_print,
-};
+use libbpf_rs::{Error, ObjectBuilder, OpenObject};
 use plan::load::LoadResult;
+use verifier_output::{LogBuffer, LogDetail, clear_messages, is_full_log_useful, take_messages};
 
+use crate::info::read_info;
 use crate::object_file::ObjectFile;
-use crate::{Tell, info};
-
-/// What libbpf said since the last look. Its own print function gets no context.
-static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Errors and statistics, but no instructions: short, whatever the program.
-const BRIEF: u32 = 4;
-
-/// What libbpf itself asks for when a program was rejected.
-const FULL: u32 = 1;
-
-/// The most that a kernel of this course may need. It must not be written to before it is needed.
-const BUFFER: usize = 16 << 20;
-
-/// How the kernel says that a program is too large to be followed to its end. Its full log is of no
-/// use to anyone.
-const TOO_LARGE: &str = "BPF program is too large";
-
-/// Takes what libbpf says, in place of its print to standard error.
-pub fn keep_messages() {
-    set_print(Some((PrintLevel::Warn, |_, message| {
-        messages().push(message)
-    })));
-}
-
-fn messages() -> std::sync::MutexGuard<'static, Vec<String>> {
-    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::tell::Tell;
 
 /// Loads the programs one by one: libbpf stops at the first that fails.
-pub fn load(object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
+pub fn load_programs(object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
     let opened = match open(object) {
         Ok(opened) => opened,
         Err(error) => return tell("", "", failed(&error)),
@@ -62,7 +34,7 @@ pub fn load(object: &ObjectFile, tell: Tell<'_>) -> Result<()> {
 }
 
 fn open(object: &ObjectFile) -> Result<OpenObject, Error> {
-    messages().clear();
+    clear_messages();
     // Its maps of global variables are called after it; libbpf would take an address.
     ObjectBuilder::default()
         .name("object")?
@@ -70,64 +42,51 @@ fn open(object: &ObjectFile) -> Result<OpenObject, Error> {
 }
 
 fn load_one(object: &ObjectFile, name: &str) -> Result<LoadResult> {
-    let brief = attempt(object, name, BRIEF)?;
+    let brief = attempt(object, name, LogDetail::Brief)?;
     let LoadResult::Rejected { log, .. } = &brief else {
         return Ok(brief);
     };
-    if log.contains(TOO_LARGE) {
+    if !is_full_log_useful(log) {
         return Ok(brief);
     }
     // Where even the buffer is too small for the full log, the error alone must do.
-    Ok(match attempt(object, name, FULL)? {
+    Ok(match attempt(object, name, LogDetail::Full)? {
         full @ LoadResult::Rejected { .. } => full,
         _ => brief,
     })
 }
 
-fn attempt(object: &ObjectFile, name: &str, level: u32) -> Result<LoadResult> {
+fn attempt(object: &ObjectFile, name: &str, detail: LogDetail) -> Result<LoadResult> {
     let mut opened = open(object).context("open the object again")?;
-    let mut buffer = vec![0u8; BUFFER];
+    let mut buffer = None;
     for mut program in opened.progs_mut() {
         let wanted = program.name() == name;
         program.set_autoload(wanted);
         if wanted {
-            program.set_log_level(level);
-            // SAFETY: the program lives as long as `opened`, and `buffer` outlives that.
-            unsafe {
-                libbpf_sys::bpf_program__set_log_buf(
-                    program.as_libbpf_object().as_ptr(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len() as u64,
-                );
-            }
+            program.set_log_level(detail.log_level());
+            // SAFETY: the buffer is dropped after the load.
+            buffer = Some(unsafe { LogBuffer::set_for(&mut program) });
         }
     }
     let loaded = opened.load();
-    let end = buffer
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(buffer.len());
-    let text = String::from_utf8_lossy(&buffer[..end]).into_owned();
+    let text = buffer.map_or_else(String::new, |buffer| buffer.log_text());
     Ok(match loaded {
         Ok(object) => {
             let program = object.progs().find(|program| program.name() == name);
             let program = program.context("find the program that was loaded")?;
-            LoadResult::Accepted(info::of(program.as_fd(), &text))
+            LoadResult::Accepted(read_info(program.as_fd(), &text))
         }
         Err(error) if text.is_empty() => failed(&error),
         Err(error) => LoadResult::Rejected {
             error: error.to_string(),
-            log: plan::log::shortened(&text),
+            log: plan::log::shorten_log(&text),
         },
     })
 }
 
 /// libbpf's own words say more than the error number that comes with them.
 fn failed(error: &Error) -> LoadResult {
-    let said: Vec<String> = messages()
-        .drain(..)
-        .map(|message| message.trim_end().to_owned())
-        .collect();
+    let said = take_messages();
     LoadResult::Failed {
         why: if said.is_empty() {
             error.to_string()

@@ -2,7 +2,7 @@
 
 /// "processed 12 insns (limit 1000000) ...": what the verifier followed. Kernels before 5.16 tell
 /// it nowhere else.
-pub fn processed(log: &str) -> Option<u32> {
+pub fn read_processed(log: &str) -> Option<u32> {
     let rest = log
         .lines()
         .rev()
@@ -17,9 +17,9 @@ mod tests {
     #[test]
     fn the_last_count_is_the_programs_own() {
         assert_eq!(
-            processed("processed 3 insns (limit 1)\nx\nprocessed 12 insns (limit 1)\n"),
+            read_processed("processed 3 insns (limit 1)\nx\nprocessed 12 insns (limit 1)\n"),
             Some(12)
         );
-        assert_eq!(processed("nothing"), None);
+        assert_eq!(read_processed("nothing"), None);
     }
 }

@@ -8,6 +8,7 @@
 //!   aya           loads with aya: objects of rustc
 //!   info          what the kernel tells about a program that it loaded
 //!   log           the verifier's log, short enough for a serial line
+//!   tell          who is told what became of a program
 //!   privileges    gives rights up, to meet the errors that root never sees
 //! ```
 //!
@@ -21,15 +22,17 @@ mod log;
 mod object_file;
 mod origin;
 mod privileges;
+mod tell;
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use plan::load::{Library, Load, LoadResult, LoaderLine};
+use libbpf_rs::PrintLevel;
+use plan::load::{EbpfLibrary, Load, LoadResult, LoaderLine};
+use verifier_output::keep_messages;
 
 use object_file::ObjectFile;
 
@@ -56,19 +59,19 @@ enum With {
 }
 
 impl With {
-    fn library(self, object: &ObjectFile) -> Library {
+    fn library(self, object: &ObjectFile) -> EbpfLibrary {
         match self {
             // libbpf gave up the map definitions of aya's older macros with version 1.0, whoever
             // wrote them.
-            Self::Auto if object.is_made_by_rustc() || object.has_legacy_maps() => Library::Aya,
-            Self::Auto | Self::Libbpf => Library::Libbpf,
-            Self::Aya => Library::Aya,
+            Self::Auto if object.is_made_by_rustc() || object.has_legacy_maps() => EbpfLibrary::Aya,
+            Self::Auto | Self::Libbpf => EbpfLibrary::Libbpf,
+            Self::Aya => EbpfLibrary::Aya,
         }
     }
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match load_objects(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -77,15 +80,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<()> {
+fn load_objects(cli: &Cli) -> Result<()> {
     if cli.without_perfmon {
         privileges::drop_perfmon()?;
     }
-    libbpf::keep_messages();
+    keep_messages(PrintLevel::Warn);
     let mut aya = None;
     for path in &cli.objects {
         let name = path.display().to_string();
-        let object = match ObjectFile::read(path) {
+        let object = match ObjectFile::read_file(path) {
             Ok(object) => object,
             Err(error) => {
                 print(
@@ -106,24 +109,21 @@ fn run(cli: &Cli) -> Result<()> {
         };
         match library {
             // Starting aya means parsing the kernel's BTF: once is enough.
-            Library::Aya => aya
-                .get_or_insert_with(aya::Loader::start)
-                .load(&object, &mut tell)?,
-            Library::Libbpf => libbpf::load(&object, &mut tell)?,
+            EbpfLibrary::Aya => aya
+                .get_or_insert_with(aya::AyaLoader::with_kernel_types)
+                .load_programs(&object, &mut tell)?,
+            EbpfLibrary::Libbpf => libbpf::load_programs(&object, &mut tell)?,
         }
         print_line(&LoaderLine::End { object: name })?;
     }
     Ok(())
 }
 
-/// Receives the name of a program, its section, and what became of it.
-type Tell<'a> = &'a mut dyn FnMut(&str, &str, LoadResult) -> Result<()>;
-
 fn print(
     object: &str,
     program: &str,
     section: &str,
-    library: Option<Library>,
+    library: Option<EbpfLibrary>,
     result: LoadResult,
 ) -> Result<()> {
     let (object, program, section) = (object.to_owned(), program.to_owned(), section.to_owned());
@@ -139,10 +139,8 @@ fn print(
 fn print_line(line: &LoaderLine) -> Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
-    io::stdout().write_all(text.as_bytes()).context("print")?;
-    io::stdout().flush().context("print")
-}
-
-fn read(path: &PathBuf) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("read {}", path.display()))
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot print")?;
+    io::stdout().flush().context("cannot print")
 }

@@ -1,6 +1,7 @@
 //! What an ELF file says about itself.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Architecture, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
@@ -16,8 +17,9 @@ pub struct ObjectFile {
 }
 
 impl ObjectFile {
-    pub fn read(path: &PathBuf) -> Result<Self> {
-        Self::parse(crate::read(path)?)
+    pub fn read_file(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(bytes)
     }
 
     fn parse(bytes: Vec<u8>) -> Result<Self> {
@@ -44,7 +46,8 @@ impl ObjectFile {
         }
         if functions.iter().all(|(_, section)| section == ".text") {
             bail!(
-                "it has no programs: no function lies in a section of its own, as SEC(\"kprobe/...\") puts it"
+                "it has no programs: no function lies in a section of its own, \
+                 as SEC(\"kprobe/...\") puts it"
             );
         }
         let made_by_rustc = origin::is_rustc(&file);

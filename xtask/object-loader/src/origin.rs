@@ -4,7 +4,8 @@
 //! ```text
 //!   aya-build's default        DWARF with a producer "clang LLVM (rustc version 1.95.0 ...)"
 //!   after llvm-strip -g        BTF, whose line information names files: src/main.rs
-//!   debug = 0, without --btf   mangled names of panics; the name that bpf-linker gives to what it links
+//!   debug = 0, without --btf   mangled names of panics; the name that bpf-linker gives to what it
+//!                              links
 //! ```
 
 use object::{Object, ObjectSection as _, ObjectSymbol as _, SymbolKind};

@@ -5,8 +5,8 @@
 //!   kind       length, little endian   payload
 //! ```
 //!
-//! The payload of [`Kind::News`] and [`Kind::Order`] is JSON; that of the others is a program's
-//! bytes as they are.
+//! The payload of [`FrameKind::News`] and [`FrameKind::Order`] is JSON; that of the
+//! others is a program's bytes as they are.
 
 use std::io;
 
@@ -19,7 +19,7 @@ const HEADER: usize = 5;
 const LONGEST: usize = 1 << 20;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum FrameKind {
     /// Guest to host: a [`crate::News`].
     News,
     /// Guest to host: what the running step wrote to standard output (or to its terminal).
@@ -32,24 +32,24 @@ pub enum Kind {
     Input,
 }
 
-impl Kind {
+impl FrameKind {
     fn to_byte(self) -> u8 {
         match self {
-            Kind::News => b'N',
-            Kind::Stdout => b'1',
-            Kind::Stderr => b'2',
-            Kind::Order => b'O',
-            Kind::Input => b'I',
+            FrameKind::News => b'N',
+            FrameKind::Stdout => b'1',
+            FrameKind::Stderr => b'2',
+            FrameKind::Order => b'O',
+            FrameKind::Input => b'I',
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
         [
-            Kind::News,
-            Kind::Stdout,
-            Kind::Stderr,
-            Kind::Order,
-            Kind::Input,
+            FrameKind::News,
+            FrameKind::Stdout,
+            FrameKind::Stderr,
+            FrameKind::Order,
+            FrameKind::Input,
         ]
         .into_iter()
         .find(|kind| kind.to_byte() == byte)
@@ -58,19 +58,19 @@ impl Kind {
 
 #[derive(Debug, Eq, PartialEq)]
 pub struct Frame {
-    pub kind: Kind,
+    pub kind: FrameKind,
     pub payload: Vec<u8>,
 }
 
 impl Frame {
-    /// Reads the payload of a [`Kind::News`] or [`Kind::Order`] frame.
-    pub fn message<T: DeserializeOwned>(&self) -> io::Result<T> {
+    /// Reads the payload of a [`FrameKind::News`] or [`FrameKind::Order`] frame.
+    pub fn read_message<T: DeserializeOwned>(&self) -> io::Result<T> {
         serde_json::from_slice(&self.payload).map_err(io::Error::from)
     }
 }
 
 /// The bytes of a frame that carries `payload` as it is.
-pub fn encode(kind: Kind, payload: &[u8]) -> Vec<u8> {
+pub fn encode_frame(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(HEADER + payload.len());
     bytes.push(kind.to_byte());
@@ -80,8 +80,8 @@ pub fn encode(kind: Kind, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes of a frame that carries a message.
-pub fn encode_message<T: Serialize>(kind: Kind, message: &T) -> io::Result<Vec<u8>> {
-    Ok(encode(kind, &serde_json::to_vec(message)?))
+pub fn encode_message<T: Serialize>(kind: FrameKind, message: &T) -> io::Result<Vec<u8>> {
+    Ok(encode_frame(kind, &serde_json::to_vec(message)?))
 }
 
 /// Takes bytes as they arrive, in pieces of any size, and gives whole frames.
@@ -91,7 +91,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
     }
 
@@ -102,7 +102,7 @@ impl Decoder {
             return Ok(None);
         };
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        let kind = Kind::from_byte(kind_byte)
+        let kind = FrameKind::from_byte(kind_byte)
             .filter(|_| length <= LONGEST)
             .ok_or_else(|| {
                 io::Error::new(
@@ -135,20 +135,20 @@ mod tests {
             outcome: Outcome::Exited(1),
             micros: 42,
         };
-        let mut bytes = encode_message(Kind::News, &news).unwrap();
-        bytes.extend(encode(Kind::Stdout, b"\x00\xffnot utf-8"));
-        bytes.extend(encode(Kind::Stderr, b""));
+        let mut bytes = encode_message(FrameKind::News, &news).unwrap();
+        bytes.extend(encode_frame(FrameKind::Stdout, b"\x00\xffnot utf-8"));
+        bytes.extend(encode_frame(FrameKind::Stderr, b""));
         for piece in 1..=bytes.len() {
             let mut decoder = Decoder::default();
             let mut frames = Vec::new();
             for chunk in bytes.chunks(piece) {
-                decoder.push(chunk);
+                decoder.push_bytes(chunk);
                 while let Some(frame) = decoder.next_frame().unwrap() {
                     frames.push(frame);
                 }
             }
             assert_eq!(frames.len(), 3, "in pieces of {piece}");
-            assert_eq!(frames[0].message::<News>().unwrap(), news);
+            assert_eq!(frames[0].read_message::<News>().unwrap(), news);
             assert_eq!(frames[1].payload, b"\x00\xffnot utf-8");
             assert!(frames[2].payload.is_empty());
         }
@@ -157,10 +157,10 @@ mod tests {
     #[test]
     fn noise_is_an_error() {
         let mut decoder = Decoder::default();
-        decoder.push(b"Linux version 6.12");
+        decoder.push_bytes(b"Linux version 6.12");
         assert!(decoder.next_frame().is_err());
         let mut decoder = Decoder::default();
-        decoder.push(&[b'1', 0xff, 0xff, 0xff, 0xff]);
+        decoder.push_bytes(&[b'1', 0xff, 0xff, 0xff, 0xff]);
         assert!(decoder.next_frame().is_err(), "a length no frame has");
     }
 }

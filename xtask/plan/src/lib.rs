@@ -2,10 +2,13 @@
 //!
 //! ```text
 //!   host                                     guest
-//!    |                    <- Ready            |  everything is mounted; a snapshot is taken here, or none
-//!    | Order::Wake        ->                  |  booted or resumed just now: the clock and the random numbers
+//!    |                    <- Ready            |  everything is mounted; a snapshot is taken here,
+//!    |                                        |  or none
+//!    | Order::Wake        ->                  |  booted or resumed just now: the clock and the
+//!    |                                        |  random numbers
 //!    |                    <- Awake            |
-//!    | Order::Unpack      ->                  |  the programs are in the shared memory, or came with the boot
+//!    | Order::Unpack      ->                  |  the programs are in the shared memory, or came
+//!    |                                        |  with the boot
 //!    |                    <- Unpacked         |
 //!    | Order::Add         ->                  |  perhaps: what is to run with them
 //!    |                    <- Unpacked         |
@@ -33,7 +36,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -107,7 +110,7 @@ pub enum News {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Observed {
     /// In the order in which they were loaded.
-    pub programs: Vec<Program>,
+    pub programs: Vec<ProgramInfo>,
     /// How many had no BTF: what a library loads only to see whether the kernel takes it. They are
     /// not kept.
     pub without_btf: usize,
@@ -115,22 +118,22 @@ pub struct Observed {
     pub missed: usize,
 }
 
-/// What the kernel tells of a program.
+/// What the kernel tells of a program, under the names of `struct bpf_prog_info`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Program {
+pub struct ProgramInfo {
     /// At most 15 bytes: the kernel keeps no more.
     pub name: String,
     /// `BPF_PROG_TYPE_*`
-    pub kind: u32,
+    pub prog_type: u32,
     /// Bytes of the bytecode as the kernel runs it: 8 an instruction.
-    pub translated_bytes: u32,
-    /// Zero where the JIT compiler is off.
-    pub jited_bytes: u32,
+    pub xlated_prog_len: u32,
+    /// Bytes of machine code. Zero where the JIT compiler is off.
+    pub jited_prog_len: u32,
     /// How many instructions the verifier followed, on all paths together. Told by Linux 5.16 and
     /// later.
-    pub verified: Option<u32>,
-    pub runs: u64,
-    pub nanoseconds: u64,
+    pub verified_insns: Option<u32>,
+    pub run_cnt: u64,
+    pub run_time_ns: u64,
 }
 
 /// How a step ended.

@@ -1,6 +1,9 @@
 //! What the loader says about the programs of an object file: a line of JSON for each, and
 //! one at the end of the object.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// A line of the loader's output.
@@ -24,7 +27,7 @@ pub struct Load {
     /// Where in the object it lies; it tells what the program attaches to.
     pub section: String,
     /// `None`: no library got as far as the object.
-    pub library: Option<Library>,
+    pub library: Option<EbpfLibrary>,
     pub result: LoadResult,
 }
 
@@ -32,16 +35,34 @@ pub struct Load {
 /// definitions, and aya takes a missing licence for the GPL.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Library {
+pub enum EbpfLibrary {
     Libbpf,
     Aya,
 }
 
-impl Library {
+impl EbpfLibrary {
     pub fn name(self) -> &'static str {
         match self {
             Self::Libbpf => "libbpf",
             Self::Aya => "aya",
+        }
+    }
+}
+
+impl fmt::Display for EbpfLibrary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for EbpfLibrary {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "libbpf" => Ok(Self::Libbpf),
+            "aya" => Ok(Self::Aya),
+            _ => Err(format!("there is no library {name}: it is aya or libbpf")),
         }
     }
 }

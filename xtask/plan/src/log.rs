@@ -5,7 +5,7 @@
 const KEPT: usize = 48 << 10;
 
 /// The beginning and the end, whole lines each, with a word about what is missing.
-pub fn shortened(log: &str) -> String {
+pub fn shorten_log(log: &str) -> String {
     if log.len() <= 2 * KEPT {
         return log.to_owned();
     }
@@ -32,7 +32,7 @@ mod tests {
         let log: String = (0..20_000)
             .map(|number| format!("line {number} é\n"))
             .collect();
-        let short = shortened(&log);
+        let short = shorten_log(&log);
         assert!(short.starts_with("line 0 é\n") && short.ends_with("line 19999 é\n"));
         assert!(short.len() < 2 * KEPT + 40);
         let kept = short
@@ -44,6 +44,6 @@ mod tests {
 
     #[test]
     fn a_short_log_stays_as_it_is() {
-        assert_eq!(shortened("one\ntwo"), "one\ntwo");
+        assert_eq!(shorten_log("one\ntwo"), "one\ntwo");
     }
 }

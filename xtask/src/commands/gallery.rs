@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use checkout::workspace;
 use course::entry::{self, Entry, EntryAbout, Language, Stage, Twin};
 use kernel::Kernel;
-use plan::load::{Library, Load, LoadResult};
+use plan::load::{EbpfLibrary, Load, LoadResult};
 use problem::Exit;
 use testvm::{Failure, Guest, Programs};
 
@@ -339,9 +339,9 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
         .into_iter()
         .map(|(language, without_perfmon)| Batch {
             library: Some(if language == Language::C {
-                Library::Libbpf
+                EbpfLibrary::Libbpf
             } else {
-                Library::Aya
+                EbpfLibrary::Aya
             }),
             without_perfmon,
             seconds: SECONDS,

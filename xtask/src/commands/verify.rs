@@ -6,7 +6,7 @@ use anyhow::Result;
 use kernel::Kernel;
 use object::{Architecture, Object as _};
 use plan::Outcome;
-use plan::load::{Accepted, Library, Load, LoadResult};
+use plan::load::{Accepted, EbpfLibrary, Load, LoadResult};
 use problem::{Exit, Problem};
 use serde::Serialize;
 use testvm::Failure;
@@ -413,7 +413,7 @@ struct VerdictJson<'a> {
     object: &'a str,
     program: &'a str,
     section: &'a str,
-    loader: Option<Library>,
+    loader: Option<EbpfLibrary>,
     kernel: &'a str,
     release: &'a str,
     #[serde(flatten)]
@@ -503,7 +503,7 @@ pub mod tests {
     use super::*;
 
     fn verdict(kernel: &str, program: &str, result: LoadResult) -> Verdict {
-        let library = (!program.is_empty()).then_some(Library::Aya);
+        let library = (!program.is_empty()).then_some(EbpfLibrary::Aya);
         let (object, section) = ("a.o".into(), "xdp".into());
         let load = Load {
             object,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plan::load::{Library, Load, LoaderLine};
+use plan::load::{EbpfLibrary, Load, LoaderLine};
 use plan::{Plan, Step};
 use testvm::image::{self, Archive};
 use testvm::{Failure, Guest, Happening, Programs, StepReport, Stream};
@@ -21,7 +21,7 @@ const OUTPUT_LIMIT: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// `None`: aya for what rustc made, libbpf for the rest.
-    pub library: Option<Library>,
+    pub library: Option<EbpfLibrary>,
     pub without_perfmon: bool,
     pub seconds: u64,
     /// Names within the guest's directory.
@@ -87,7 +87,7 @@ pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure>
 }
 
 fn step(batch: &Batch) -> Step {
-    let library = batch.library.map_or("auto", Library::name);
+    let library = batch.library.map_or("auto", EbpfLibrary::name);
     let mut args = vec![format!("--with={library}")];
     args.extend(
         batch

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use plan::frame::{Decoder, Frame, Kind, encode, encode_message};
+use plan::frame::{Decoder, Frame, FrameKind, encode_frame, encode_message};
 use plan::{News, Observed, Order, Outcome, Plan, Size, Source};
 use processes::interrupt::{self, Listening};
 use signal_hook::consts::SIGINT;
@@ -325,7 +325,7 @@ impl Guest {
     fn answer(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Signal(signal) => self.pass_on_signal(signal),
-            Event::Key(bytes) => self.write(&encode(Kind::Input, &bytes)),
+            Event::Key(bytes) => self.write(&encode_frame(FrameKind::Input, &bytes)),
             Event::Resized(size) => self.order(&Order::Resize(size)),
             Event::Crashed(line) => Err(self.crashed(&line)),
             Event::LineClosed(why) => Err(self.died(&why)),
@@ -375,8 +375,8 @@ impl Guest {
     }
 
     fn order(&mut self, order: &Order) -> Result<(), Failure> {
-        let bytes =
-            encode_message(Kind::Order, order).map_err(|error| Failure::Caller(error.into()))?;
+        let bytes = encode_message(FrameKind::Order, order)
+            .map_err(|error| Failure::Caller(error.into()))?;
         self.write(&bytes)
     }
 
@@ -504,7 +504,7 @@ fn forward_frames(line: &mut UnixStream, events: &Sender<Event>) -> std::io::Res
         if length == 0 {
             return Ok(());
         }
-        decoder.push(&buffer[..length]);
+        decoder.push_bytes(&buffer[..length]);
         while let Some(frame) = decoder.next_frame()? {
             if events.send(event(frame)?).is_err() {
                 return Ok(());
@@ -515,8 +515,8 @@ fn forward_frames(line: &mut UnixStream, events: &Sender<Event>) -> std::io::Res
 
 fn event(frame: Frame) -> std::io::Result<Event> {
     Ok(match frame.kind {
-        Kind::Stdout => Event::Output(Stream::Stdout, frame.payload),
-        Kind::Stderr => Event::Output(Stream::Stderr, frame.payload),
-        Kind::News | Kind::Order | Kind::Input => Event::News(frame.message()?),
+        FrameKind::Stdout => Event::Output(Stream::Stdout, frame.payload),
+        FrameKind::Stderr => Event::Output(Stream::Stderr, frame.payload),
+        FrameKind::News | FrameKind::Order | FrameKind::Input => Event::News(frame.read_message()?),
     })
 }

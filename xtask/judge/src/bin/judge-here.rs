@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    judge::run(judge::intro::find)
+    judge::run_judge(judge::intro::find_exercise)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    judge::run(judge::lessons::find)
+    judge::run_judge(judge::lessons::find_exercise)
 }

@@ -12,16 +12,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::io::Errno;
 
-use crate::answer::Answer;
-use crate::exercise::{Check, Exercise, Global, Judge, Kernel};
+use crate::answer::LoadedAnswer;
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
+use crate::global::Global;
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
 use crate::work::{self, Scratch, Span};
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "04/bytes-read",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("read_exit", Hook::FExit("vfs_read"))],
             maps: &[MapSpec::per_cpu_array::<u64>("TOTALS")],
             globals: &[Global {
@@ -52,9 +55,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "04/two-sleepers",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[
                 ("sleep_enter", Hook::FEntry("do_nanosleep")),
                 ("sleep_exit", Hook::FExit("do_nanosleep")),
@@ -73,9 +76,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "04/open-latency",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[
                 ("open_enter", Hook::FEntry("do_sys_openat2")),
                 ("open_exit", Hook::FExit("do_sys_openat2")),
@@ -114,7 +117,7 @@ const ASKED: usize = 1;
 const GOT: usize = 2;
 const FAILED: usize = 3;
 
-fn totals(answer: &Answer) -> Result<[u64; 4]> {
+fn totals(answer: &LoadedAnswer) -> Result<[u64; 4]> {
     let map = answer.per_cpu_array::<u64>("TOTALS")?;
     let mut totals = [0; 4];
     for (index, total) in (0..).zip(&mut totals) {
@@ -129,7 +132,7 @@ fn totals(answer: &Answer) -> Result<[u64; 4]> {
 }
 
 /// What this adds to the totals.
-fn added<T>(answer: &Answer, work: impl FnOnce() -> Result<T>) -> Result<(T, [u64; 4])> {
+fn added<T>(answer: &LoadedAnswer, work: impl FnOnce() -> Result<T>) -> Result<(T, [u64; 4])> {
     let before = totals(answer)?;
     let done = work()?;
     let after = totals(answer)?;
@@ -150,7 +153,7 @@ struct Reads {
 impl Reads {
     /// Up to the end of the file, and once more.
     fn make() -> Result<Self> {
-        let scratch = Scratch::file(fastrand::usize(2_000..9_000))?;
+        let scratch = Scratch::make_file(fastrand::usize(2_000..9_000))?;
         let mut file = File::open(&scratch.path).context("open a file")?;
         let mut reads = Self::default();
         loop {
@@ -166,7 +169,7 @@ impl Reads {
     }
 }
 
-fn calls(answer: &mut Answer) -> Result<()> {
+fn calls(answer: &mut LoadedAnswer) -> Result<()> {
     let (Reads { calls, .. }, added) = added(answer, Reads::make)?;
     ensure!(
         added[CALLS] == calls,
@@ -176,7 +179,7 @@ fn calls(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn asked(answer: &mut Answer) -> Result<()> {
+fn asked(answer: &mut LoadedAnswer) -> Result<()> {
     let (Reads { calls, asked, .. }, added) = added(answer, Reads::make)?;
     let says = added[ASKED];
     ensure!(
@@ -186,7 +189,7 @@ fn asked(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn got(answer: &mut Answer) -> Result<()> {
+fn got(answer: &mut LoadedAnswer) -> Result<()> {
     let (Reads { calls, got, .. }, added) = added(answer, Reads::make)?;
     ensure!(
         added[GOT] == got,
@@ -201,7 +204,7 @@ fn got(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn failed(answer: &mut Answer) -> Result<()> {
+fn failed(answer: &mut LoadedAnswer) -> Result<()> {
     let times = fastrand::u64(2..7);
     let ((), added) = added(answer, || {
         let directory = File::open("/tmp").context("open /tmp")?;
@@ -238,8 +241,8 @@ fn refused<T>(result: io::Result<T>, expected: Errno) -> Result<()> {
     }
 }
 
-fn reads_elsewhere(answer: &mut Answer) -> Result<()> {
-    let scratch = Scratch::file(fastrand::usize(2_000..9_000))?;
+fn reads_elsewhere(answer: &mut LoadedAnswer) -> Result<()> {
+    let scratch = Scratch::make_file(fastrand::usize(2_000..9_000))?;
     let ((), [calls, ..]) = added(answer, || work::open_elsewhere(&scratch.path))?;
     ensure!(
         calls == 0,
@@ -250,19 +253,19 @@ fn reads_elsewhere(answer: &mut Answer) -> Result<()> {
 
 // Time asleep.
 
-fn slept(answer: &Answer, thread: u32) -> Result<Option<Duration>> {
-    let slept = answer.hash::<u32, u64>("SLEPT")?.get(&thread, 0).ok();
+fn slept(answer: &LoadedAnswer, thread: u32) -> Result<Option<Duration>> {
+    let slept = answer.hash_map::<u32, u64>("SLEPT")?.get(&thread, 0).ok();
     Ok(slept.map(Duration::from_nanos))
 }
 
-fn one_sleeper(answer: &mut Answer) -> Result<()> {
+fn one_sleeper(answer: &mut LoadedAnswer) -> Result<()> {
     let thread = work::thread_id();
     let before = slept(answer, thread)?.unwrap_or_default();
     let (mut least, mut most) = (Duration::ZERO, Duration::ZERO);
     let times = fastrand::u32(2..5);
     for _ in 0..times {
         let (one_least, one_most) =
-            work::sleep(Duration::from_millis(fastrand::u64(5..30)))?.into_inner();
+            work::measure_sleep(Duration::from_millis(fastrand::u64(5..30)))?.into_inner();
         least += one_least;
         most += one_most;
     }
@@ -282,13 +285,13 @@ fn one_sleeper(answer: &mut Answer) -> Result<()> {
 }
 
 /// One falls asleep, the other does, the first wakes up, the other does.
-fn two_sleepers(answer: &mut Answer) -> Result<()> {
+fn two_sleepers(answer: &mut LoadedAnswer) -> Result<()> {
     // So long that both sleep for a while, however busy the machine is.
     let length = || Duration::from_millis(fastrand::u64(300..350));
     let (here, begins) = mpsc::channel();
     let first = thread::spawn(move || {
         let _ = here.send(());
-        work::sleep(length()).map(|span| (work::thread_id(), span))
+        work::measure_sleep(length()).map(|span| (work::thread_id(), span))
     });
     begins
         .recv_timeout(Duration::from_secs(5))
@@ -297,13 +300,13 @@ fn two_sleepers(answer: &mut Answer) -> Result<()> {
     let _ = begins.recv_timeout(Duration::from_millis(80));
     let own = work::thread_id();
     let before = slept(answer, own)?.unwrap_or_default();
-    let own_span = work::sleep(length())?;
+    let own_span = work::measure_sleep(length())?;
     let (thread, span) = first.join().map_err(|_| anyhow!("a thread panicked"))??;
     asleep(answer, thread, Duration::ZERO, &span)?;
     asleep(answer, own, before, &own_span)
 }
 
-fn asleep(answer: &Answer, thread: u32, before: Duration, span: &Span) -> Result<()> {
+fn asleep(answer: &LoadedAnswer, thread: u32, before: Duration, span: &Span) -> Result<()> {
     let what = format!("thread {thread} slept {} while another did", times_of(span));
     let after =
         slept(answer, thread)?.with_context(|| format!("{what}, and SLEPT has no entry for it"))?;
@@ -325,7 +328,7 @@ fn times_of(span: &Span) -> String {
 /// How many calls, by result and row.
 type Histogram = BTreeMap<(i32, u32), u64>;
 
-fn histogram(answer: &Answer) -> Result<Histogram> {
+fn histogram(answer: &LoadedAnswer) -> Result<Histogram> {
     let map = answer.per_cpu_hash::<[u32; 2], u64>("HISTOGRAM")?;
     map.iter()
         .map(|entry| {
@@ -336,7 +339,7 @@ fn histogram(answer: &Answer) -> Result<Histogram> {
 }
 
 /// What this adds to the histogram.
-fn opened<T>(answer: &Answer, work: impl FnOnce() -> Result<T>) -> Result<(T, Histogram)> {
+fn opened<T>(answer: &LoadedAnswer, work: impl FnOnce() -> Result<T>) -> Result<(T, Histogram)> {
     let before = histogram(answer)?;
     let done = work()?;
     let mut after = histogram(answer)?;
@@ -370,10 +373,10 @@ fn row(time: Duration) -> u32 {
 }
 
 fn missing() -> String {
-    format!("/tmp/{}", work::name())
+    format!("/tmp/{}", work::any_name())
 }
 
-fn results(answer: &mut Answer) -> Result<()> {
+fn results(answer: &mut LoadedAnswer) -> Result<()> {
     let [there, absent, directory] = [(); 3].map(|()| fastrand::u64(2..9));
     let ((), histogram) = opened(answer, || {
         for _ in 0..there {
@@ -409,7 +412,7 @@ fn results(answer: &mut Answer) -> Result<()> {
 }
 
 /// One thread opens a file for long, another in the meantime many.
-fn rows_of_times(answer: &mut Answer) -> Result<()> {
+fn rows_of_times(answer: &mut LoadedAnswer) -> Result<()> {
     let hold = Duration::from_millis(10 << fastrand::u32(0..5));
     let mut most = Duration::ZERO;
     let (span, histogram) = opened(answer, || {
@@ -436,8 +439,8 @@ fn rows_of_times(answer: &mut Answer) -> Result<()> {
         && rows.iter().all(|row| *row <= most);
     ensure!(
         seen,
-        "while it was going on, another thread looked for 4 files that are missing, each in row {most} or below, and \
-         HISTOGRAM has them in row {}",
+        "while it was going on, another thread looked for 4 files that are missing, each in row \
+         {most} or below, and HISTOGRAM has them in row {}",
         list(&rows)
     );
     Ok(())
@@ -464,7 +467,7 @@ fn list(rows: &[u32]) -> String {
     }
 }
 
-fn opens_elsewhere(answer: &mut Answer) -> Result<()> {
+fn opens_elsewhere(answer: &mut LoadedAnswer) -> Result<()> {
     let path = missing();
     let ((), histogram) = opened(answer, || work::open_elsewhere(Path::new(&path)))?;
     let says = calls_with(&histogram, -Errno::NOENT.raw_os_error());

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::maps::MapError;
 
-use crate::answer::Answer;
-use crate::exercise::{Check, Exercise, Judge, Kernel};
+use crate::answer::LoadedAnswer;
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
 use crate::work;
 
@@ -19,10 +21,10 @@ use crate::work;
 const UNLINK: &[&str] = &["do_unlinkat", "filename_unlinkat"];
 const SLEEP: &[&str] = &["do_nanosleep"];
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "01/failed-removals",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("removed", Hook::KRetProbe(UNLINK))],
             maps: &[MapSpec::hash::<u32, u64>("FAILED")],
             globals: &[],
@@ -42,9 +44,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "01/time-asleep",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[
                 ("fall_asleep", Hook::KProbe(SLEEP)),
                 ("wake_up", Hook::KRetProbe(SLEEP)),
@@ -74,9 +76,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "01/removal-errors",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[
                 ("unlink_enter", Hook::KProbe(UNLINK)),
                 ("unlink_exit", Hook::KRetProbe(UNLINK)),
@@ -109,7 +111,7 @@ pub const EXERCISES: &[Exercise] = &[
 ];
 
 fn somewhere() -> PathBuf {
-    Path::new("/tmp").join(work::name())
+    Path::new("/tmp").join(work::any_name())
 }
 
 fn remove_existing(times: u64) -> Result<()> {
@@ -127,7 +129,7 @@ fn remove_missing(times: u64) -> Result<()> {
 
 // 01/failed-removals
 
-fn failures(answer: &mut Answer) -> Result<()> {
+fn failures(answer: &mut LoadedAnswer) -> Result<()> {
     let times = fastrand::u64(2..9);
     remove_missing(times)?;
     let count = failed(answer)?;
@@ -145,7 +147,7 @@ fn failures(answer: &mut Answer) -> Result<()> {
     count_grows(answer, "as many as before", remove_missing)
 }
 
-fn no_successes(answer: &mut Answer) -> Result<()> {
+fn no_successes(answer: &mut LoadedAnswer) -> Result<()> {
     let (before, times) = (failed(answer)?, fastrand::u64(2..9));
     remove_existing(times)?;
     let after = failed(answer)?;
@@ -158,13 +160,17 @@ fn no_successes(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn one_process(answer: &mut Answer) -> Result<()> {
+fn one_process(answer: &mut LoadedAnswer) -> Result<()> {
     count_grows(answer, "in a second thread", |times| {
-        work::as_thread(&work::name(), move || remove_missing(times)).map(|_| ())
+        work::as_thread(&work::any_name(), move || remove_missing(times)).map(|_| ())
     })
 }
 
-fn count_grows(answer: &Answer, how: &str, fail: impl FnOnce(u64) -> Result<()>) -> Result<()> {
+fn count_grows(
+    answer: &LoadedAnswer,
+    how: &str,
+    fail: impl FnOnce(u64) -> Result<()>,
+) -> Result<()> {
     let (before, times) = (failed(answer)?.unwrap_or(0), fastrand::u64(2..9));
     fail(times)?;
     let after = failed(answer)?.unwrap_or(0);
@@ -176,10 +182,10 @@ fn count_grows(answer: &Answer, how: &str, fail: impl FnOnce(u64) -> Result<()>)
 }
 
 /// What the answer has counted for this process.
-fn failed(answer: &Answer) -> Result<Option<u64>> {
+fn failed(answer: &LoadedAnswer) -> Result<Option<u64>> {
     entry(
         answer
-            .hash::<u32, u64>("FAILED")?
+            .hash_map::<u32, u64>("FAILED")?
             .get(&std::process::id(), 0),
     )
 }
@@ -216,14 +222,14 @@ fn milliseconds(range: std::ops::Range<u64>) -> Duration {
     Duration::from_micros(fastrand::u64(range.start * 1000..range.end * 1000))
 }
 
-fn one_sleep(answer: &mut Answer) -> Result<()> {
+fn one_sleep(answer: &mut LoadedAnswer) -> Result<()> {
     asleep(|| sleep(&[milliseconds(20..60)]))?
         .join()
         .map_err(panicked)?
         .is_in(answer)
 }
 
-fn some_sleeps(answer: &mut Answer) -> Result<()> {
+fn some_sleeps(answer: &mut LoadedAnswer) -> Result<()> {
     let times: Vec<_> = (0..fastrand::u8(2..5))
         .map(|_| milliseconds(10..30))
         .collect();
@@ -233,7 +239,7 @@ fn some_sleeps(answer: &mut Answer) -> Result<()> {
         .is_in(answer)
 }
 
-fn sleeps_at_once(answer: &mut Answer) -> Result<()> {
+fn sleeps_at_once(answer: &mut LoadedAnswer) -> Result<()> {
     let long = asleep(|| sleep(&[milliseconds(500..700)]))?;
     let short = asleep(|| sleep(&[milliseconds(20..60)]))?;
     let (short, long) = (
@@ -245,11 +251,11 @@ fn sleeps_at_once(answer: &mut Answer) -> Result<()> {
         .try_for_each(|slept| slept.is_in(answer))
 }
 
-fn sleeps_are_forgotten(answer: &mut Answer) -> Result<()> {
+fn sleeps_are_forgotten(answer: &mut LoadedAnswer) -> Result<()> {
     let slept = asleep(|| sleep(&[milliseconds(5..10)]))?
         .join()
         .map_err(panicked)?;
-    let start = answer.hash::<u32, u64>("START")?;
+    let start = answer.hash_map::<u32, u64>("START")?;
     for id in [slept.thread, std::process::id()] {
         ensure!(
             entry(start.get(&id, 0))?.is_none(),
@@ -286,13 +292,13 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> anyhow::Error {
 }
 
 impl Slept {
-    fn is_in(&self, answer: &Answer) -> Result<()> {
+    fn is_in(&self, answer: &LoadedAnswer) -> Result<()> {
         let Self {
             thread,
             least,
             most,
         } = *self;
-        let found = entry(answer.hash::<u32, u64>("SLEPT")?.get(&thread, 0))?;
+        let found = entry(answer.hash_map::<u32, u64>("SLEPT")?.get(&thread, 0))?;
         let did = format!(
             "thread {thread} slept between {} and {} us",
             least.as_micros(),
@@ -346,13 +352,13 @@ fn fails(path: &Path, errno: Errno) -> Result<()> {
 fn fail(times: u64, errno: Errno) -> Result<PathBuf> {
     let directory = somewhere();
     fs::create_dir(&directory).with_context(|| format!("make {}", directory.display()))?;
-    let file = directory.join(work::name());
+    let file = directory.join(work::any_name());
     File::create(&file).with_context(|| format!("make {}", file.display()))?;
     let mut last = PathBuf::new();
     for _ in 0..times {
         last = match errno {
-            Errno::NoEntry => directory.join(work::name()),
-            Errno::NotADirectory => file.join(work::name()),
+            Errno::NoEntry => directory.join(work::any_name()),
+            Errno::NotADirectory => file.join(work::any_name()),
             Errno::IsADirectory => directory.clone(),
         };
         fails(&last, errno)?;
@@ -361,9 +367,9 @@ fn fail(times: u64, errno: Errno) -> Result<PathBuf> {
     Ok(last)
 }
 
-fn errors(answer: &mut Answer) -> Result<()> {
+fn errors(answer: &mut LoadedAnswer) -> Result<()> {
     let all = [Errno::NoEntry, Errno::IsADirectory, Errno::NotADirectory];
-    for program in [work::name(), work::name()] {
+    for program in [work::any_name(), work::any_name()] {
         let counts = all.map(|errno| (errno, fastrand::u64(2..6)));
         work::as_thread(&program, move || {
             counts
@@ -382,20 +388,29 @@ fn errors(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn last_file(answer: &mut Answer) -> Result<()> {
-    let (program, times) = (work::name(), fastrand::u64(2..5));
+fn last_file(answer: &mut LoadedAnswer) -> Result<()> {
+    let (program, times) = (work::any_name(), fastrand::u64(2..5));
     for errno in [Errno::NoEntry, Errno::NotADirectory] {
         let (_, last) = work::as_thread(&program, move || fail(times, errno))?;
         is_last(answer, &program, times, errno, &last)?;
     }
     // Too long for the record: its first 63 bytes are kept.
-    let (program, long) = (work::name(), Path::new("/tmp").join(work::name().repeat(9)));
+    let (program, long) = (
+        work::any_name(),
+        Path::new("/tmp").join(work::any_name().repeat(9)),
+    );
     let removed = long.clone();
     work::as_thread(&program, move || fails(&removed, Errno::NoEntry))?;
     is_last(answer, &program, 1, Errno::NoEntry, &long)
 }
 
-fn is_last(answer: &Answer, program: &str, times: u64, errno: Errno, last: &Path) -> Result<()> {
+fn is_last(
+    answer: &LoadedAnswer,
+    program: &str,
+    times: u64,
+    errno: Errno,
+    last: &Path,
+) -> Result<()> {
     let (_, found) = failure(answer, program, times, errno)?;
     let last = last.to_string_lossy();
     let last = &last[..last.len().min(63)];
@@ -408,21 +423,35 @@ fn is_last(answer: &Answer, program: &str, times: u64, errno: Errno, last: &Path
 }
 
 /// How often, and which file was the last.
-fn failure(answer: &Answer, program: &str, times: u64, errno: Errno) -> Result<(u64, String)> {
+fn failure(
+    answer: &LoadedAnswer,
+    program: &str,
+    times: u64,
+    errno: Errno,
+) -> Result<(u64, String)> {
     let found = failure_if_any(answer, program, errno as i32)?;
     found.with_context(|| {
         let (name, number) = (errno.name(), errno as i32);
         format!(
-            "{program} failed {times} times with error {number} ({name}), and FAILURES has no entry for that"
+            "{program} failed {times} times with error {number} ({name}), and FAILURES has no \
+             entry for that"
         )
     })
 }
 
-fn failure_if_any(answer: &Answer, program: &str, errno: i32) -> Result<Option<(u64, String)>> {
+fn failure_if_any(
+    answer: &LoadedAnswer,
+    program: &str,
+    errno: i32,
+) -> Result<Option<(u64, String)>> {
     let mut key = [0; 20];
     key[..program.len()].copy_from_slice(program.as_bytes());
     key[16..].copy_from_slice(&errno.to_ne_bytes());
-    let found = entry(answer.hash::<[u8; 20], [u8; 72]>("FAILURES")?.get(&key, 0))?;
+    let found = entry(
+        answer
+            .hash_map::<[u8; 20], [u8; 72]>("FAILURES")?
+            .get(&key, 0),
+    )?;
     Ok(found.map(|value| {
         let (count, name) = value.split_at(8);
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -434,8 +463,8 @@ fn failure_if_any(answer: &Answer, program: &str, errno: i32) -> Result<Option<(
     }))
 }
 
-fn nothing_that_works(answer: &mut Answer) -> Result<()> {
-    let (program, times) = (work::name(), fastrand::u64(2..9));
+fn nothing_that_works(answer: &mut LoadedAnswer) -> Result<()> {
+    let (program, times) = (work::any_name(), fastrand::u64(2..9));
     work::as_thread(&program, move || remove_existing(times))?;
     let found = failure_if_any(answer, &program, 0)?;
     ensure!(
@@ -445,11 +474,12 @@ fn nothing_that_works(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn names_are_forgotten(answer: &mut Answer) -> Result<()> {
-    let (thread, ()) =
-        work::as_thread(&work::name(), || remove_existing(1).and(remove_missing(1)))?;
+fn names_are_forgotten(answer: &mut LoadedAnswer) -> Result<()> {
+    let (thread, ()) = work::as_thread(&work::any_name(), || {
+        remove_existing(1).and(remove_missing(1))
+    })?;
     let id = u64::from(std::process::id()) << 32 | u64::from(thread);
-    let names = answer.hash::<u64, [u8; 64]>("NAMES")?;
+    let names = answer.hash_map::<u64, [u8; 64]>("NAMES")?;
     ensure!(
         entry(names.get(&id, 0))?.is_none(),
         "no file is being removed, and NAMES still has an entry for {id:#x}"

@@ -14,16 +14,18 @@ use rustix::io::Errno;
 use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 
-use crate::answer::Answer;
-use crate::exercise::{Check, Exercise, Judge, Kernel};
+use crate::answer::LoadedAnswer;
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
 use crate::work::{self, Scratch};
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "05/no-setuid",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("no_setuid", Hook::Lsm("path_chmod"))],
             maps: &[],
             globals: &[],
@@ -39,9 +41,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "05/verdict-table",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("on_bind", Hook::Lsm("socket_bind"))],
             maps: &[MapSpec::hash::<u16, i64>("VERDICTS")],
             globals: &[],
@@ -61,9 +63,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "05/port-guard",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("guard_bind", Hook::Lsm("socket_bind"))],
             maps: &[
                 MapSpec::hash::<u16, [u32; 2]>("RULES"),
@@ -98,8 +100,8 @@ pub const EXERCISES: &[Exercise] = &[
 
 // Modes.
 
-fn other_modes(_: &mut Answer) -> Result<()> {
-    let scratch = Scratch::file(1)?;
+fn other_modes(_: &mut LoadedAnswer) -> Result<()> {
+    let scratch = Scratch::make_file(1)?;
     for sticky in [0, 0, 0, 0o1000] {
         let mode = sticky | 0o400 | fastrand::u32(0..0o1000);
         change_mode(&scratch.path, mode)
@@ -113,8 +115,8 @@ fn other_modes(_: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn setuid_modes(_: &mut Answer) -> Result<()> {
-    let scratch = Scratch::file(1)?;
+fn setuid_modes(_: &mut LoadedAnswer) -> Result<()> {
+    let scratch = Scratch::make_file(1)?;
     let before = mode_of(&scratch.path)?;
     for bits in [0o4000, 0o2000, 0o6000] {
         let mode = bits | 0o400 | fastrand::u32(0..0o2000);
@@ -191,7 +193,7 @@ fn is_bound(address: IpAddr, port: u16) -> Result<()> {
 fn bind_name_like(port: u16) -> Result<()> {
     let name =
         String::from_utf8(port.to_be_bytes().to_vec()).context("choose ports that are letters")?;
-    let path = format!("{name}{}", work::name());
+    let path = format!("{name}{}", work::any_name());
     let bound = UnixDatagram::bind(&path);
     let _ = fs::remove_file(&path);
     bound.map(drop).with_context(|| {
@@ -201,14 +203,14 @@ fn bind_name_like(port: u16) -> Result<()> {
 
 // A table of verdicts.
 
-fn set_verdict(answer: &mut Answer, port: u16, verdict: i64) -> Result<()> {
+fn set_verdict(answer: &mut LoadedAnswer, port: u16, verdict: i64) -> Result<()> {
     let mut verdicts = answer.hash_mut::<u16, i64>("VERDICTS")?;
     verdicts
         .insert(port, verdict, 0)
         .with_context(|| format!("write {verdict} to VERDICTS"))
 }
 
-fn verdicts(answer: &mut Answer) -> Result<()> {
+fn verdicts(answer: &mut LoadedAnswer) -> Result<()> {
     let errors = [
         Errno::PERM,
         Errno::ACCESS,
@@ -227,7 +229,7 @@ fn verdicts(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn mistakes(answer: &mut Answer) -> Result<()> {
+fn mistakes(answer: &mut LoadedAnswer) -> Result<()> {
     // Some of them look like a verdict in their lower 32 bits.
     let wrong = [
         1,
@@ -247,7 +249,7 @@ fn mistakes(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn not_in_the_table(answer: &mut Answer) -> Result<()> {
+fn not_in_the_table(answer: &mut LoadedAnswer) -> Result<()> {
     let [denied, let_through, absent] = ports();
     // What has no port does not have port 0 either.
     set_verdict(answer, 0, -13)?;
@@ -279,7 +281,7 @@ impl Attempt {
     fn new(port: u16) -> Self {
         Self {
             uid: fastrand::u32(1_000..60_000),
-            name: work::name(),
+            name: work::any_name(),
             port,
         }
     }
@@ -310,7 +312,7 @@ impl Attempt {
     }
 }
 
-fn set_rule(answer: &mut Answer, port: u16, uid: u32, action: u32) -> Result<()> {
+fn set_rule(answer: &mut LoadedAnswer, port: u16, uid: u32, action: u32) -> Result<()> {
     let mut rules = answer.hash_mut::<u16, [u32; 2]>("RULES")?;
     rules
         .insert(port, [uid, action], 0)
@@ -324,7 +326,7 @@ fn is_refused(attempt: &Attempt, address: IpAddr) -> Result<()> {
     })
 }
 
-fn denied(answer: &mut Answer) -> Result<()> {
+fn denied(answer: &mut LoadedAnswer) -> Result<()> {
     for port in ports::<3>() {
         // Nobody's number is below 1000 here but root's, who may not either.
         set_rule(answer, port, fastrand::u32(1..1_000), DENY)?;
@@ -342,7 +344,7 @@ fn denied(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn allowed(answer: &mut Answer) -> Result<()> {
+fn allowed(answer: &mut LoadedAnswer) -> Result<()> {
     let [own, denied, absent] = ports();
     let attempt = Attempt::new(own);
     // What has no port does not have port 0 either.
@@ -359,11 +361,11 @@ fn allowed(answer: &mut Answer) -> Result<()> {
     bind_name_like(denied)
 }
 
-fn reported(answer: &mut Answer) -> Result<()> {
+fn reported(answer: &mut LoadedAnswer) -> Result<()> {
     reports(answer, DENY, |attempt| is_refused(attempt, ANYWHERE[0]))
 }
 
-fn audited(answer: &mut Answer) -> Result<()> {
+fn audited(answer: &mut LoadedAnswer) -> Result<()> {
     reports(answer, AUDIT, |attempt| {
         let Attempt { uid, port, .. } = attempt;
         let result = attempt.make(ANYWHERE[0])?;
@@ -375,11 +377,11 @@ fn audited(answer: &mut Answer) -> Result<()> {
 
 /// Attempts under this action, and one that is no matter for a report.
 fn reports(
-    answer: &mut Answer,
+    answer: &mut LoadedAnswer,
     action: u32,
     is_right: impl Fn(&Attempt) -> Result<()>,
 ) -> Result<()> {
-    answer.records::<28>("ATTEMPTS")?;
+    answer.read_records::<28>("ATTEMPTS")?;
     let owner = Attempt::new(0);
     let attempts: Vec<Attempt> = ports::<4>().into_iter().map(Attempt::new).collect();
     for attempt in &attempts {
@@ -396,7 +398,7 @@ fn reports(
             )
         })?;
     }
-    let records = answer.records::<28>("ATTEMPTS")?;
+    let records = answer.read_records::<28>("ATTEMPTS")?;
     let (made, found) = (attempts.len(), records.len());
     ensure!(
         found == made,
@@ -430,7 +432,7 @@ fn shown(record: &[u8; 28]) -> String {
 }
 
 /// The ring buffer that the exercise gives has room for about a hundred.
-fn unread(answer: &mut Answer) -> Result<()> {
+fn unread(answer: &mut LoadedAnswer) -> Result<()> {
     let [port] = ports();
     set_rule(answer, port, 1, DENY)?;
     for number in 1..=150 {
@@ -438,7 +440,7 @@ fn unread(answer: &mut Answer) -> Result<()> {
         is_denied(result, Errno::ACCESS)
             .with_context(|| format!("attempt {number} without reading ATTEMPTS"))?;
     }
-    let found = answer.records::<28>("ATTEMPTS")?.len();
+    let found = answer.read_records::<28>("ATTEMPTS")?.len();
     ensure!(
         found > 50,
         "150 attempts were made without reading ATTEMPTS, and it has {found} records"

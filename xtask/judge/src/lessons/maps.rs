@@ -10,16 +10,18 @@ use std::thread;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::thread::{Pid, gettid, set_name};
 
-use crate::answer::{Answer, comm, summed};
-use crate::exercise::{Check, Exercise, Judge, Kernel};
+use crate::answer::{LoadedAnswer, comm_bytes, sum_per_cpu};
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
 use crate::work;
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "02/long-paths",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("on_open", Hook::KProbe(&["do_sys_openat2"]))],
             maps: &[MapSpec::ring_buf("OPENS")],
             globals: &[],
@@ -43,9 +45,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "02/read-sizes",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[
                 ("on_read", Hook::Tracepoint("syscalls/sys_enter_read")),
                 ("on_return", Hook::Tracepoint("syscalls/sys_exit_read")),
@@ -72,9 +74,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "02/top-changes",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[
                 ("on_create", Hook::KProbe(&["security_inode_create"])),
                 ("on_mkdir", Hook::KProbe(&["security_inode_mkdir"])),
@@ -110,17 +112,20 @@ pub const EXERCISES: &[Exercise] = &[
     },
 ];
 
-fn short_path(answer: &mut Answer) -> Result<()> {
-    opened(answer, &format!("/tmp/{}", work::name()))
+fn short_path(answer: &mut LoadedAnswer) -> Result<()> {
+    opened(answer, &format!("/tmp/{}", work::any_name()))
 }
 
-fn long_path(answer: &mut Answer) -> Result<()> {
+fn long_path(answer: &mut LoadedAnswer) -> Result<()> {
     let directories = fastrand::usize(300..400);
-    opened(answer, &format!("/{}", work::name()).repeat(directories))
+    opened(
+        answer,
+        &format!("/{}", work::any_name()).repeat(directories),
+    )
 }
 
-fn no_path(answer: &mut Answer) -> Result<()> {
-    let path = format!("/tmp/{}", work::name());
+fn no_path(answer: &mut LoadedAnswer) -> Result<()> {
+    let path = format!("/tmp/{}", work::any_name());
     ensure!(fs::metadata(&path).is_err(), "{path} should not exist");
     let reported = paths(answer)?.contains(&path);
     ensure!(
@@ -131,7 +136,7 @@ fn no_path(answer: &mut Answer) -> Result<()> {
 }
 
 /// The file does not exist: the kernel is asked to open it all the same.
-fn opened(answer: &mut Answer, path: &str) -> Result<()> {
+fn opened(answer: &mut LoadedAnswer, path: &str) -> Result<()> {
     paths(answer)?;
     drop(File::open(path));
     let paths = paths(answer)?;
@@ -150,9 +155,9 @@ fn opened(answer: &mut Answer, path: &str) -> Result<()> {
 }
 
 /// What this process opened since the last time.
-fn paths(answer: &mut Answer) -> Result<Vec<String>> {
+fn paths(answer: &mut LoadedAnswer) -> Result<Vec<String>> {
     let mut paths = Vec::new();
-    for record in answer.records_of_any_size("OPENS")? {
+    for record in answer.read_records_of_any_size("OPENS")? {
         let Some((pid, path)) = record.split_first_chunk() else {
             bail!(
                 "a record in OPENS has {} bytes, and should have more than 4",
@@ -187,7 +192,7 @@ fn abridged(path: &str) -> String {
 /// What a read asked for, and what it got.
 type Sizes = [u64; 2];
 
-fn one_reader(answer: &mut Answer) -> Result<()> {
+fn one_reader(answer: &mut LoadedAnswer) -> Result<()> {
     let (thread, expected) = work::as_program("reader", 0, || {
         let mut sum = [0, 0];
         for _ in 0..fastrand::u64(3..9) {
@@ -203,7 +208,7 @@ fn one_reader(answer: &mut Answer) -> Result<()> {
     adds_up(answer, thread, expected)
 }
 
-fn no_reader(answer: &mut Answer) -> Result<()> {
+fn no_reader(answer: &mut LoadedAnswer) -> Result<()> {
     let thread = work::as_program("writer", 0, || {
         let (_reader, mut writer) = io::pipe().context("make a pipe")?;
         writer.write_all(&[0; 100]).context("write to a pipe")?;
@@ -217,17 +222,17 @@ fn no_reader(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn waiting_reader(answer: &mut Answer) -> Result<()> {
+fn waiting_reader(answer: &mut LoadedAnswer) -> Result<()> {
     sleeping_reader(answer, 0)
 }
 
-fn moving_reader(answer: &mut Answer) -> Result<()> {
+fn moving_reader(answer: &mut LoadedAnswer) -> Result<()> {
     sleeping_reader(answer, 1)
 }
 
 /// A thread goes to sleep in a read, on CPU 0. While another one reads there, it waits; then it
 /// wakes up.
-fn sleeping_reader(answer: &mut Answer, wakes_up_on: usize) -> Result<()> {
+fn sleeping_reader(answer: &mut LoadedAnswer, wakes_up_on: usize) -> Result<()> {
     let (asks, gets) = (fastrand::usize(5000..9000), fastrand::usize(1..64));
     let (reader, writer) = io::pipe().context("make a pipe")?;
     let (say, hear) = mpsc::channel();
@@ -246,7 +251,7 @@ fn sleeping_reader(answer: &mut Answer, wakes_up_on: usize) -> Result<()> {
         writer
             .write_all(&vec![0; gets])
             .context("write to a pipe")?;
-        Ok::<_, anyhow::Error>(((thread, work::join(sleeper)?), other))
+        Ok::<_, anyhow::Error>(((thread, work::join_thread(sleeper)?), other))
     })?;
     adds_up(answer, other.0, other.1)?;
     adds_up(answer, sleeper.0, sleeper.1)
@@ -266,16 +271,17 @@ fn read(mut pipe: &PipeReader, asks: usize) -> Result<Sizes> {
     Ok([asks as u64, got as u64])
 }
 
-fn adds_up(answer: &Answer, thread: Pid, [asked, got]: Sizes) -> Result<()> {
+fn adds_up(answer: &LoadedAnswer, thread: Pid, [asked, got]: Sizes) -> Result<()> {
     let reads = answer.per_cpu_hash::<i32, Sizes>("READS")?;
     let seen = reads.get(&thread.as_raw_pid(), 0).ok();
     let seen = seen.with_context(|| {
         format!("a thread asked for {asked} bytes and got {got}, and READS has no entry for it")
     })?;
-    let [seen_asked, seen_got] = summed(&seen);
+    let [seen_asked, seen_got] = sum_per_cpu(&seen);
     ensure!(
         [seen_asked, seen_got] == [asked, got],
-        "a thread asked for {asked} bytes and got {got}, and READS says that it asked for {seen_asked} and got {seen_got}"
+        "a thread asked for {asked} bytes and got {got}, and READS says that it asked for \
+         {seen_asked} and got {seen_got}"
     );
     Ok(())
 }
@@ -283,8 +289,8 @@ fn adds_up(answer: &Answer, thread: Pid, [asked, got]: Sizes) -> Result<()> {
 /// The CPUs that programs work on: every VM has two.
 const CPUS: [usize; 2] = [0, 1];
 
-fn made(answer: &mut Answer) -> Result<()> {
-    let (directory, program) = (tempfile::tempdir()?, work::name());
+fn made(answer: &mut LoadedAnswer) -> Result<()> {
+    let (directory, program) = (tempfile::tempdir()?, work::any_name());
     let mut made = 0;
     for cpu in CPUS {
         let files = fastrand::u64(1..6);
@@ -298,8 +304,8 @@ fn made(answer: &mut Answer) -> Result<()> {
     changed(answer, &program, [made, 0, 0])
 }
 
-fn removed(answer: &mut Answer) -> Result<()> {
-    let (directory, program) = (tempfile::tempdir()?, work::name());
+fn removed(answer: &mut LoadedAnswer) -> Result<()> {
+    let (directory, program) = (tempfile::tempdir()?, work::any_name());
     let mut removed = 0;
     for cpu in CPUS {
         let (files, inner) = (fastrand::u64(1..6), directory.path().join(cpu.to_string()));
@@ -313,8 +319,8 @@ fn removed(answer: &mut Answer) -> Result<()> {
     changed(answer, &program, [0, removed, 0])
 }
 
-fn renamed(answer: &mut Answer) -> Result<()> {
-    let (directory, program) = (tempfile::tempdir()?, work::name());
+fn renamed(answer: &mut LoadedAnswer) -> Result<()> {
+    let (directory, program) = (tempfile::tempdir()?, work::any_name());
     let path = |number: u64| directory.path().join(format!("file-{number}"));
     make(directory.path(), "file", 1)?;
     let times = fastrand::u64(1..6);
@@ -329,8 +335,8 @@ fn renamed(answer: &mut Answer) -> Result<()> {
     changed(answer, &program, [0, 0, 4 * times])
 }
 
-fn unchanged(answer: &mut Answer) -> Result<()> {
-    let (directory, program) = (tempfile::tempdir()?, work::name());
+fn unchanged(answer: &mut LoadedAnswer) -> Result<()> {
+    let (directory, program) = (tempfile::tempdir()?, work::any_name());
     make(directory.path(), "file", 1)?;
     let path = directory.path().join("file-0");
     work::as_program(&program, 0, || {
@@ -339,9 +345,9 @@ fn unchanged(answer: &mut Answer) -> Result<()> {
     })?;
     let entry = answer
         .per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?
-        .get(&comm(&program), 0)
+        .get(&comm_bytes(&program), 0)
         .ok();
-    let entry = entry.map(|values| summed(&values));
+    let entry = entry.map(|values| sum_per_cpu(&values));
     ensure!(
         entry.is_none(),
         "{program} wrote and read a file, and TOP says {}",
@@ -353,11 +359,11 @@ fn unchanged(answer: &mut Answer) -> Result<()> {
 /// What the exercise says that TOP has room for.
 const ROOM: usize = 256;
 
-fn latecomer(answer: &mut Answer) -> Result<()> {
-    let (directory, program) = (tempfile::tempdir()?, work::name());
+fn latecomer(answer: &mut LoadedAnswer) -> Result<()> {
+    let (directory, program) = (tempfile::tempdir()?, work::any_name());
     work::as_program("first", 0, || {
         (0..ROOM + 50).try_for_each(|_| {
-            let name = work::name();
+            let name = work::any_name();
             set_name(&std::ffi::CString::new(name.as_str())?).context("take a name")?;
             make(directory.path(), &name, 1)
         })
@@ -382,14 +388,14 @@ fn make(directory: &Path, name: &str, files: u64) -> Result<()> {
     (0..files).try_for_each(make).context("make a file")
 }
 
-fn changed(answer: &Answer, program: &str, expected: [u64; 3]) -> Result<()> {
+fn changed(answer: &LoadedAnswer, program: &str, expected: [u64; 3]) -> Result<()> {
     let top = answer.per_cpu_hash::<[u8; 16], [u64; 3]>("TOP")?;
-    let seen = top.get(&comm(program), 0).ok();
+    let seen = top.get(&comm_bytes(program), 0).ok();
     let expected_words = told(expected);
     let seen = seen.with_context(|| {
         format!("{program} did this: {expected_words}; and TOP has no entry for it")
     })?;
-    let seen = summed(&seen);
+    let seen = sum_per_cpu(&seen);
     ensure!(
         seen == expected,
         "{program} did this: {expected_words}; and TOP says {}",

@@ -10,9 +10,9 @@ mod xdp;
 
 use anyhow::{Context as _, Result};
 
-use crate::exercise::Exercise;
+use crate::exercise::JudgedExercise;
 
-const LESSONS: [&[Exercise]; 7] = [
+const LESSONS: [&[JudgedExercise]; 7] = [
     hello_kprobe::EXERCISES,
     maps::EXERCISES,
     tracepoint::EXERCISES,
@@ -22,7 +22,7 @@ const LESSONS: [&[Exercise]; 7] = [
     verifier_pitfalls::EXERCISES,
 ];
 
-pub fn find(name: &str) -> Result<&'static Exercise> {
+pub fn find_exercise(name: &str) -> Result<&'static JudgedExercise> {
     let mut exercises = LESSONS.iter().copied().flatten();
     exercises
         .find(|exercise| exercise.name == name)

@@ -8,17 +8,20 @@ use anyhow::{Context as _, Result, ensure};
 use common::text::{printable, until_nul};
 use rustix::thread::gettid;
 
-use crate::answer::{Answer, comm, summed};
-use crate::exercise::{Check, Exercise, Global, Judge, Kernel};
-use crate::format;
+use crate::answer::{LoadedAnswer, comm_bytes, sum_per_cpu};
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
+use crate::field_offset::find_field_offset;
+use crate::global::Global;
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
-use crate::work::{self, Program};
+use crate::work::{self, ShortProgram};
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "03/count-by-comm",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("count_exec", Hook::Tracepoint("sched/sched_process_exec"))],
             maps: &[MapSpec::hash::<[u8; 16], u64>("COUNTS")],
             globals: &[],
@@ -34,9 +37,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "03/count-exits",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("count_exit", Hook::Tracepoint("sched/sched_process_exit"))],
             maps: &[MapSpec::per_cpu_hash::<[u8; 16], u64>("EXITS")],
             globals: &[],
@@ -56,9 +59,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "03/exec-log",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("log_exec", Hook::Tracepoint("sched/sched_process_exec"))],
             maps: &[
                 MapSpec::hash::<u32, u8>("USERS"),
@@ -95,17 +98,17 @@ pub const EXERCISES: &[Exercise] = &[
     },
 ];
 
-fn one_program(answer: &mut Answer) -> Result<()> {
-    let (name, times) = (work::name(), fastrand::u64(2..9));
+fn one_program(answer: &mut LoadedAnswer) -> Result<()> {
+    let (name, times) = (work::any_name(), fastrand::u64(2..9));
     work::execute_as(&name, times)?;
     counted(answer, &name, times)
 }
 
-fn many_programs(answer: &mut Answer) -> Result<()> {
+fn many_programs(answer: &mut LoadedAnswer) -> Result<()> {
     // A name of 15 bytes is the longest that the kernel keeps.
     let programs = [
-        (work::name(), fastrand::u64(1..5)),
-        (format!("{}-tool-of-15-bytes", work::name()), 3),
+        (work::any_name(), fastrand::u64(1..5)),
+        (format!("{}-tool-of-15-bytes", work::any_name()), 3),
     ];
     for (name, times) in &programs {
         work::execute_as(name, *times)?;
@@ -115,9 +118,9 @@ fn many_programs(answer: &mut Answer) -> Result<()> {
         .try_for_each(|(name, times)| counted(answer, name, *times))
 }
 
-fn counted(answer: &Answer, name: &str, times: u64) -> Result<()> {
-    let counts = answer.hash::<[u8; 16], u64>("COUNTS")?;
-    let count = counts.get(&comm(name), 0).ok();
+fn counted(answer: &LoadedAnswer, name: &str, times: u64) -> Result<()> {
+    let counts = answer.hash_map::<[u8; 16], u64>("COUNTS")?;
+    let count = counts.get(&comm_bytes(name), 0).ok();
     let name = &name[..name.len().min(15)];
     let count = count.with_context(|| {
         format!("{name} was executed {times} times, and COUNTS has no entry for it")
@@ -129,16 +132,16 @@ fn counted(answer: &Answer, name: &str, times: u64) -> Result<()> {
     Ok(())
 }
 
-fn one_program_ends(answer: &mut Answer) -> Result<()> {
-    let (name, times) = (work::name(), fastrand::u64(2..9));
+fn one_program_ends(answer: &mut LoadedAnswer) -> Result<()> {
+    let (name, times) = (work::any_name(), fastrand::u64(2..9));
     work::execute_as(&name, times)?;
     ended(answer, &name, times)
 }
 
-fn many_programs_end(answer: &mut Answer) -> Result<()> {
+fn many_programs_end(answer: &mut LoadedAnswer) -> Result<()> {
     let programs = [
-        (work::name(), fastrand::u64(1..5)),
-        (work::name(), fastrand::u64(1..5)),
+        (work::any_name(), fastrand::u64(1..5)),
+        (work::any_name(), fastrand::u64(1..5)),
     ];
     for (name, times) in &programs {
         work::execute_as(name, *times)?;
@@ -148,8 +151,8 @@ fn many_programs_end(answer: &mut Answer) -> Result<()> {
         .try_for_each(|(name, times)| ended(answer, name, *times))
 }
 
-fn threads_end(answer: &mut Answer) -> Result<()> {
-    let (name, times) = (work::name(), fastrand::u64(2..9));
+fn threads_end(answer: &mut LoadedAnswer) -> Result<()> {
+    let (name, times) = (work::any_name(), fastrand::u64(2..9));
     for _ in 0..times {
         let thread = work::as_program(&name, 0, || Ok(gettid()))?;
         work::wait_for_end(thread)?;
@@ -162,7 +165,7 @@ fn threads_end(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn ended(answer: &Answer, name: &str, times: u64) -> Result<()> {
+fn ended(answer: &LoadedAnswer, name: &str, times: u64) -> Result<()> {
     let count = exits(answer, name)?;
     let count = count.with_context(|| {
         format!("{times} processes of {name} ended, and EXITS has no entry for it")
@@ -174,19 +177,19 @@ fn ended(answer: &Answer, name: &str, times: u64) -> Result<()> {
     Ok(())
 }
 
-fn exits(answer: &Answer, name: &str) -> Result<Option<u64>> {
+fn exits(answer: &LoadedAnswer, name: &str) -> Result<Option<u64>> {
     let exits = answer.per_cpu_hash::<[u8; 16], [u64; 1]>("EXITS")?;
     Ok(exits
-        .get(&comm(name), 0)
+        .get(&comm_bytes(name), 0)
         .ok()
-        .map(|values| summed(&values)[0]))
+        .map(|values| sum_per_cpu(&values)[0]))
 }
 
 fn filename_offset() -> Result<u32> {
-    format::offset("sched", "sched_process_exec", "__data_loc char[] filename")
+    find_field_offset("sched", "sched_process_exec", "__data_loc char[] filename")
 }
 
-fn user_is_logged(answer: &mut Answer) -> Result<()> {
+fn user_is_logged(answer: &mut LoadedAnswer) -> Result<()> {
     let (program, uid) = (program()?, watch_somebody(answer)?);
     let pid = program.execute_by(uid)?;
     let log = log(answer)?;
@@ -211,26 +214,26 @@ fn user_is_logged(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn file_is_told(answer: &mut Answer) -> Result<()> {
+fn file_is_told(answer: &mut LoadedAnswer) -> Result<()> {
     let program = program()?;
     let file = program.path.display().to_string();
     told(answer, &program, &file)
 }
 
-fn path_is_cut(answer: &mut Answer) -> Result<()> {
+fn path_is_cut(answer: &mut LoadedAnswer) -> Result<()> {
     let directory = tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir()?;
     let inner = directory
         .path()
-        .join(work::name().repeat(fastrand::usize(28..31)));
+        .join(work::any_name().repeat(fastrand::usize(28..31)));
     fs::create_dir(&inner).context("make a directory")?;
-    let program = Program::new(&inner.join(work::name()))?;
+    let program = ShortProgram::new(&inner.join(work::any_name()))?;
     let file = program.path.display().to_string();
     told(answer, &program, &file[..FILE_SIZE - 1])
 }
 
-fn told(answer: &mut Answer, program: &Program, file: &str) -> Result<()> {
+fn told(answer: &mut LoadedAnswer, program: &ShortProgram, file: &str) -> Result<()> {
     let uid = watch_somebody(answer)?;
     let pid = program.execute_by(uid)?;
     let log = log(answer)?;
@@ -244,7 +247,7 @@ fn told(answer: &mut Answer, program: &Program, file: &str) -> Result<()> {
     Ok(())
 }
 
-fn others_are_not_logged(answer: &mut Answer) -> Result<()> {
+fn others_are_not_logged(answer: &mut LoadedAnswer) -> Result<()> {
     let (program, first) = (program()?, watch_somebody(answer)?);
     let second = first + 1;
     only_one_is_logged(answer, &program, first, second)?;
@@ -257,8 +260,8 @@ fn others_are_not_logged(answer: &mut Answer) -> Result<()> {
 }
 
 fn only_one_is_logged(
-    answer: &mut Answer,
-    program: &Program,
+    answer: &mut LoadedAnswer,
+    program: &ShortProgram,
     watched: u32,
     other: u32,
 ) -> Result<()> {
@@ -269,7 +272,8 @@ fn only_one_is_logged(
     let (first, more) = (uids.next(), uids.next());
     ensure!(
         first == Some(watched) && more.is_none(),
-        "users {other}, 0 and {watched} executed a program, USERS has only {watched}, and LOG has a record of {}",
+        "users {other}, 0 and {watched} executed a program, USERS has only {watched}, and LOG has \
+         a record of {}",
         match (first, more) {
             (None, _) => "nobody".to_owned(),
             (Some(first), None) => format!("user {first}"),
@@ -279,7 +283,7 @@ fn only_one_is_logged(
     Ok(())
 }
 
-fn losses_are_counted(answer: &mut Answer) -> Result<()> {
+fn losses_are_counted(answer: &mut LoadedAnswer) -> Result<()> {
     let (program, uid, times) = (program()?, watch_somebody(answer)?, fastrand::u64(18..25));
     let before = lost(answer)?;
     for _ in 0..times {
@@ -293,13 +297,13 @@ fn losses_are_counted(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn lost(answer: &Answer) -> Result<u64> {
+fn lost(answer: &LoadedAnswer) -> Result<u64> {
     let lost = answer.per_cpu_array::<[u64; 1]>("LOST")?;
-    Ok(summed(&lost.get(&0, 0).context("look LOST up")?)[0])
+    Ok(sum_per_cpu(&lost.get(&0, 0).context("look LOST up")?)[0])
 }
 
-fn program() -> Result<Program> {
-    Program::new(&Path::new("/tmp").join(work::name()))
+fn program() -> Result<ShortProgram> {
+    ShortProgram::new(&Path::new("/tmp").join(work::any_name()))
 }
 
 fn name(path: &Path) -> String {
@@ -310,7 +314,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Puts a user into USERS that nobody can know beforehand, and forgets what was logged before.
-fn watch_somebody(answer: &mut Answer) -> Result<u32> {
+fn watch_somebody(answer: &mut LoadedAnswer) -> Result<u32> {
     let uid = fastrand::u32(1000..60000);
     answer
         .hash_mut::<u32, u8>("USERS")?
@@ -331,8 +335,8 @@ struct Record {
 }
 
 /// What was logged since the last time.
-fn log(answer: &mut Answer) -> Result<Vec<Record>> {
-    let records = answer.records::<{ 24 + FILE_SIZE }>("LOG")?;
+fn log(answer: &mut LoadedAnswer) -> Result<Vec<Record>> {
+    let records = answer.read_records::<{ 24 + FILE_SIZE }>("LOG")?;
     let number = |record: &[u8], at: usize| {
         record[at..]
             .first_chunk()

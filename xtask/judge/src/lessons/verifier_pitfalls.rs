@@ -7,17 +7,19 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::answer::Answer;
-use crate::exercise::{Check, Exercise, Judge, Kernel};
+use crate::answer::LoadedAnswer;
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
 use crate::frame::{self, DROP, HEADERS, PASS};
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
 use crate::work;
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "07/files-removed",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("count_removals", Hook::KProbe(&["vfs_unlink"]))],
             maps: &[MapSpec::hash::<u32, u64>("REMOVED")],
             globals: &[],
@@ -33,9 +35,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "07/block-port",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("block", Hook::Xdp)],
             maps: &[MapSpec::hash::<u16, u64>("BLOCKED")],
             globals: &[],
@@ -55,9 +57,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "07/what-was-written",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("watch_writes", Hook::KProbe(&["vfs_write"]))],
             maps: &[MapSpec::ring_buf("WRITTEN")],
             globals: &[],
@@ -73,9 +75,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "07/who-signals",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("on_kill", Hook::Tracepoint("syscalls/sys_enter_kill"))],
             maps: &[MapSpec::ring_buf("SIGNALS")],
             globals: &[],
@@ -91,9 +93,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "07/next-server",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("choose", Hook::Xdp)],
             maps: &[MapSpec::array::<[u64; 2]>("SERVERS")],
             globals: &[],
@@ -113,9 +115,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "07/capture",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("capture", Hook::Classifier)],
             maps: &[MapSpec::ring_buf("CAPTURED")],
             globals: &[],
@@ -135,13 +137,13 @@ pub const EXERCISES: &[Exercise] = &[
 
 // --- files-removed
 
-fn one_thread(answer: &mut Answer) -> Result<()> {
+fn one_thread(answer: &mut LoadedAnswer) -> Result<()> {
     let times = fastrand::u64(2..9);
     let thread = work::in_a_thread(move || work::remove_files(times))?;
     removed(answer, thread, times)
 }
 
-fn many_threads(answer: &mut Answer) -> Result<()> {
+fn many_threads(answer: &mut LoadedAnswer) -> Result<()> {
     let many = (0..4).map(|_| fastrand::u64(1..9));
     let threads = many
         .map(|times| Ok((work::in_a_thread(move || work::remove_files(times))?, times)))
@@ -151,7 +153,7 @@ fn many_threads(answer: &mut Answer) -> Result<()> {
         .into_iter()
         .try_for_each(|(thread, times)| removed(answer, thread, times))?;
     let counted = answer
-        .hash::<u32, u64>("REMOVED")?
+        .hash_map::<u32, u64>("REMOVED")?
         .get(&other, 0)
         .unwrap_or(0);
     ensure!(
@@ -161,8 +163,8 @@ fn many_threads(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn removed(answer: &Answer, thread: u32, times: u64) -> Result<()> {
-    let count = answer.hash::<u32, u64>("REMOVED")?.get(&thread, 0).ok();
+fn removed(answer: &LoadedAnswer, thread: u32, times: u64) -> Result<()> {
+    let count = answer.hash_map::<u32, u64>("REMOVED")?.get(&thread, 0).ok();
     let count = count.with_context(|| {
         format!("thread {thread} removed {times} files, and REMOVED has no entry for it")
     })?;
@@ -175,18 +177,18 @@ fn removed(answer: &Answer, thread: u32, times: u64) -> Result<()> {
 
 // --- block-port
 
-fn blocked_port(answer: &mut Answer) -> Result<()> {
+fn blocked_port(answer: &mut LoadedAnswer) -> Result<()> {
     let ports = blocked(answer)?;
     let open = frame::port_besides(&ports);
     for port in ports {
         let times = fastrand::u64(1..6);
         for _ in 0..times {
-            let datagram = frame::udp(
-                frame::ipv4(),
+            let datagram = frame::udp_frame(
+                frame::ipv4_packet(),
                 port,
-                &frame::payload(fastrand::usize(0..100)),
+                &frame::any_payload(fastrand::usize(0..100)),
             )?;
-            frame::should(
+            frame::check_verdict(
                 DROP,
                 answer,
                 "block",
@@ -196,8 +198,8 @@ fn blocked_port(answer: &mut Answer) -> Result<()> {
         }
         counted(answer, port, times)?;
     }
-    let datagram = frame::udp(frame::ipv4(), open, b"hello")?;
-    frame::should(
+    let datagram = frame::udp_frame(frame::ipv4_packet(), open, b"hello")?;
+    frame::check_verdict(
         PASS,
         answer,
         "block",
@@ -206,53 +208,56 @@ fn blocked_port(answer: &mut Answer) -> Result<()> {
     )
 }
 
-fn port_behind_options(answer: &mut Answer) -> Result<()> {
+fn port_behind_options(answer: &mut LoadedAnswer) -> Result<()> {
     let [port, other] = blocked(answer)?;
     for words in [1, fastrand::usize(2..10), 10] {
         let bytes = words * 4;
         // What would be the port, if there were no options.
         let options = other.to_be_bytes().repeat(words * 2);
         let open = frame::port_besides(&[port, other]);
-        let datagram = frame::udp(frame::ipv4_with(&options)?, port, b"hello")?;
+        let datagram = frame::udp_frame(frame::ipv4_packet_with(&options)?, port, b"hello")?;
         let what =
             format!("a datagram to the blocked port {port}, behind {bytes} bytes of options,");
-        frame::should(DROP, answer, "block", &datagram, &what)?;
-        let datagram = frame::udp(frame::ipv4_with(&options)?, open, b"hello")?;
+        frame::check_verdict(DROP, answer, "block", &datagram, &what)?;
+        let datagram = frame::udp_frame(frame::ipv4_packet_with(&options)?, open, b"hello")?;
         let what = format!(
             "a datagram to port {open}, which is not blocked, behind {bytes} bytes of options,"
         );
-        frame::should(PASS, answer, "block", &datagram, &what)?;
+        frame::check_verdict(PASS, answer, "block", &datagram, &what)?;
     }
     counted(answer, port, 3)?;
     counted(answer, other, 0)
 }
 
-fn not_blocked(answer: &mut Answer) -> Result<()> {
+fn not_blocked(answer: &mut LoadedAnswer) -> Result<()> {
     let [port, other] = blocked(answer)?;
-    let mut fragment = frame::udp(frame::ipv4(), port, b"hello")?;
+    let mut fragment = frame::udp_frame(frame::ipv4_packet(), port, b"hello")?;
     // The place in the datagram, in units of 8 bytes, is at byte 6 of the second header.
     fragment[14 + 6..14 + 8].copy_from_slice(&fastrand::u16(1..0x1fff).to_be_bytes());
     let others = [
-        ("a TCP segment", frame::tcp(frame::ipv4(), port, b"hello")?),
+        (
+            "a TCP segment",
+            frame::tcp_frame(frame::ipv4_packet(), port, b"hello")?,
+        ),
         (
             "a datagram in IPv6",
-            frame::udp(frame::ipv6(), port, b"hello")?,
+            frame::udp_frame(frame::ipv6_packet(), port, b"hello")?,
         ),
         ("a later fragment", fragment),
     ];
     for (what, frame) in others {
-        frame::should(PASS, answer, "block", &frame, what)?;
+        frame::check_verdict(PASS, answer, "block", &frame, what)?;
     }
     let options = other.to_be_bytes().repeat(2 * fastrand::usize(0..10));
-    let datagram = frame::udp(frame::ipv4_with(&options)?, port, b"")?;
+    let datagram = frame::udp_frame(frame::ipv4_packet_with(&options)?, port, b"")?;
     for end in 14..datagram.len() {
         let what = format!(
             "a datagram of {} bytes, cut off after {end},",
             datagram.len()
         );
-        frame::should(PASS, answer, "block", &datagram[..end], &what)?;
+        frame::check_verdict(PASS, answer, "block", &datagram[..end], &what)?;
     }
-    frame::should(
+    frame::check_verdict(
         DROP,
         answer,
         "block",
@@ -263,7 +268,7 @@ fn not_blocked(answer: &mut Answer) -> Result<()> {
 }
 
 /// Blocks two ports.
-fn blocked(answer: &mut Answer) -> Result<[u16; 2]> {
+fn blocked(answer: &mut LoadedAnswer) -> Result<[u16; 2]> {
     let port = frame::port_besides(&[]);
     let ports = [port, frame::port_besides(&[port])];
     let mut map = answer.hash_mut::<u16, u64>("BLOCKED")?;
@@ -274,8 +279,8 @@ fn blocked(answer: &mut Answer) -> Result<[u16; 2]> {
     Ok(ports)
 }
 
-fn counted(answer: &Answer, port: u16, times: u64) -> Result<()> {
-    let count = answer.hash::<u16, u64>("BLOCKED")?.get(&port, 0).ok();
+fn counted(answer: &LoadedAnswer, port: u16, times: u64) -> Result<()> {
+    let count = answer.hash_map::<u16, u64>("BLOCKED")?.get(&port, 0).ok();
     let count = count.with_context(|| format!("the entry of port {port} is gone from BLOCKED"))?;
     ensure!(
         count == times,
@@ -289,7 +294,7 @@ fn counted(answer: &Answer, port: u16, times: u64) -> Result<()> {
 /// Bytes of a text that a record has room for.
 const SHOWN: usize = 64;
 
-fn short_writes(answer: &mut Answer) -> Result<()> {
+fn short_writes(answer: &mut LoadedAnswer) -> Result<()> {
     writes(
         answer,
         &[
@@ -301,7 +306,7 @@ fn short_writes(answer: &mut Answer) -> Result<()> {
     )
 }
 
-fn long_writes(answer: &mut Answer) -> Result<()> {
+fn long_writes(answer: &mut LoadedAnswer) -> Result<()> {
     writes(
         answer,
         &[
@@ -313,16 +318,16 @@ fn long_writes(answer: &mut Answer) -> Result<()> {
     )
 }
 
-fn writes(answer: &mut Answer, lengths: &[usize]) -> Result<()> {
+fn writes(answer: &mut LoadedAnswer, lengths: &[usize]) -> Result<()> {
     // What others wrote in the meantime.
-    answer.records::<72>("WRITTEN")?;
+    answer.read_records::<72>("WRITTEN")?;
     let texts: Vec<_> = lengths
         .iter()
-        .map(|length| frame::payload(*length))
+        .map(|length| frame::any_payload(*length))
         .collect();
     let written = texts.clone();
     let thread = work::in_a_thread(move || work::write_to_file(&written))?;
-    let records = answer.records::<72>("WRITTEN")?;
+    let records = answer.read_records::<72>("WRITTEN")?;
     let of_thread: Vec<_> = records
         .iter()
         .filter(|record| number(*record, 0) == thread)
@@ -366,7 +371,7 @@ fn reported(record: &[u8; 72], text: &[u8]) -> Result<()> {
 /// They do nothing to who has not asked for them.
 const HARMLESS: [Signal; 3] = [Signal::CHILD, Signal::URG, Signal::WINCH];
 
-fn signals(answer: &mut Answer) -> Result<()> {
+fn signals(answer: &mut LoadedAnswer) -> Result<()> {
     let sent: Vec<Signal> = (0..fastrand::usize(3..9))
         .map(|_| HARMLESS[fastrand::usize(..3)])
         .collect();
@@ -383,7 +388,7 @@ fn signals(answer: &mut Answer) -> Result<()> {
     )
 }
 
-fn no_signals(answer: &mut Answer) -> Result<()> {
+fn no_signals(answer: &mut LoadedAnswer) -> Result<()> {
     let mut sent = Vec::new();
     for _ in 0..200 {
         test_kill_process(rustix::process::getpid()).context("ask for a process")?;
@@ -403,8 +408,8 @@ fn no_signals(answer: &mut Answer) -> Result<()> {
     told(answer, &sent)
 }
 
-fn told(answer: &mut Answer, sent: &[(i32, i32)]) -> Result<()> {
-    let records = answer.records::<12>("SIGNALS")?;
+fn told(answer: &mut LoadedAnswer, sent: &[(i32, i32)]) -> Result<()> {
+    let records = answer.read_records::<12>("SIGNALS")?;
     let of_own = records
         .iter()
         .filter(|record| number(*record, 0) == process::id());
@@ -436,12 +441,12 @@ fn told(answer: &mut Answer, sent: &[(i32, i32)]) -> Result<()> {
 
 const SERVERS: u32 = 8;
 
-fn servers_up(answer: &mut Answer) -> Result<()> {
+fn servers_up(answer: &mut LoadedAnswer) -> Result<()> {
     let all = [true; SERVERS as usize];
     (0..SERVERS).try_for_each(|_| chosen(answer, fastrand::u32(..), all))
 }
 
-fn servers_down(answer: &mut Answer) -> Result<()> {
+fn servers_down(answer: &mut LoadedAnswer) -> Result<()> {
     for steps in 0..SERVERS {
         let from = fastrand::u32(..);
         // The nearest that is up, and some behind it.
@@ -455,21 +460,21 @@ fn servers_down(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn no_server(answer: &mut Answer) -> Result<()> {
+fn no_server(answer: &mut LoadedAnswer) -> Result<()> {
     let nobody = [false; SERVERS as usize];
     set_servers(answer, nobody)?;
-    let frame = frame::udp(frame::ipv4(), frame::port_besides(&[]), b"hello")?;
-    frame::should(
+    let frame = frame::udp_frame(frame::ipv4_packet(), frame::port_besides(&[]), b"hello")?;
+    frame::check_verdict(
         DROP,
         answer,
         "choose",
         &frame,
         "a packet that no server was up for",
     )?;
-    let other = frame::udp(frame::ipv6(), frame::port_besides(&[]), b"hello")?;
-    frame::should(PASS, answer, "choose", &other, "a packet in IPv6")?;
+    let other = frame::udp_frame(frame::ipv6_packet(), frame::port_besides(&[]), b"hello")?;
+    frame::check_verdict(PASS, answer, "choose", &other, "a packet in IPv6")?;
     let short = &frame[..fastrand::usize(14..34)];
-    frame::should(
+    frame::check_verdict(
         PASS,
         answer,
         "choose",
@@ -484,7 +489,7 @@ fn no_server(answer: &mut Answer) -> Result<()> {
 }
 
 /// Sends packets from this address, with these servers up.
-fn chosen(answer: &mut Answer, from: u32, up: [bool; SERVERS as usize]) -> Result<()> {
+fn chosen(answer: &mut LoadedAnswer, from: u32, up: [bool; SERVERS as usize]) -> Result<()> {
     set_servers(answer, up)?;
     let mut expected = [0; SERVERS as usize];
     let first = from % SERVERS;
@@ -495,9 +500,9 @@ fn chosen(answer: &mut Answer, from: u32, up: [bool; SERVERS as usize]) -> Resul
     let times = fastrand::u64(1..4);
     for _ in 0..times {
         let packet =
-            frame::ethernet().ipv4(from.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
-        let frame = frame::udp(packet, frame::port_besides(&[]), b"hello")?;
-        frame::should(
+            frame::ethernet_header().ipv4(from.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
+        let frame = frame::udp_frame(packet, frame::port_besides(&[]), b"hello")?;
+        frame::check_verdict(
             PASS,
             answer,
             "choose",
@@ -514,7 +519,7 @@ fn chosen(answer: &mut Answer, from: u32, up: [bool; SERVERS as usize]) -> Resul
     )
 }
 
-fn set_servers(answer: &mut Answer, up: [bool; SERVERS as usize]) -> Result<()> {
+fn set_servers(answer: &mut LoadedAnswer, up: [bool; SERVERS as usize]) -> Result<()> {
     let mut servers = answer.array_mut::<[u64; 2]>("SERVERS")?;
     up.iter()
         .zip(0..)
@@ -522,8 +527,8 @@ fn set_servers(answer: &mut Answer, up: [bool; SERVERS as usize]) -> Result<()> 
         .context("set SERVERS")
 }
 
-fn frames_of(answer: &Answer, expected: [u64; SERVERS as usize], what: &str) -> Result<()> {
-    let servers = answer.array::<[u64; 2]>("SERVERS")?;
+fn frames_of(answer: &LoadedAnswer, expected: [u64; SERVERS as usize], what: &str) -> Result<()> {
+    let servers = answer.array_map::<[u64; 2]>("SERVERS")?;
     let seen = (0..SERVERS)
         .map(|number| Ok(servers.get(&number, 0)?[1]))
         .collect::<Result<Vec<_>>>()?;
@@ -540,7 +545,7 @@ fn frames_of(answer: &Answer, expected: [u64; SERVERS as usize], what: &str) -> 
 const PART: usize = 256;
 const CAPTURED: usize = 4 + 4 + PART;
 
-fn captures(answer: &mut Answer) -> Result<()> {
+fn captures(answer: &mut LoadedAnswer) -> Result<()> {
     for length in [
         PART,
         fastrand::usize(PART + 1..600),
@@ -570,13 +575,14 @@ fn captures(answer: &mut Answer) -> Result<()> {
         let (expected, said) = (sum(&frame[length - PART..]), number(record, 4));
         ensure!(
             said == expected,
-            "the sum of a frame of {length} bytes should be {expected:#x}, and its record says {said:#x}"
+            "the sum of a frame of {length} bytes should be {expected:#x}, and its record says \
+             {said:#x}"
         );
     }
     Ok(())
 }
 
-fn too_short(answer: &mut Answer) -> Result<()> {
+fn too_short(answer: &mut LoadedAnswer) -> Result<()> {
     for length in [HEADERS, fastrand::usize(HEADERS..PART), PART - 1] {
         let records = captured(answer, &frame_of(length)?)?.len();
         ensure!(
@@ -587,21 +593,21 @@ fn too_short(answer: &mut Answer) -> Result<()> {
     captures(answer)
 }
 
-fn captured(answer: &mut Answer, frame: &[u8]) -> Result<Vec<[u8; CAPTURED]>> {
-    let verdict = answer.run("capture", frame)?.verdict;
+fn captured(answer: &mut LoadedAnswer, frame: &[u8]) -> Result<Vec<[u8; CAPTURED]>> {
+    let verdict = answer.run_on_frame("capture", frame)?.verdict;
     ensure!(
         verdict == 0,
         "a frame of {} bytes got the verdict {verdict}, and should be let go (0)",
         frame.len()
     );
-    answer.records("CAPTURED")
+    answer.read_records("CAPTURED")
 }
 
 fn frame_of(length: usize) -> Result<Vec<u8>> {
-    frame::udp(
-        frame::ipv4(),
+    frame::udp_frame(
+        frame::ipv4_packet(),
         frame::port_besides(&[]),
-        &frame::payload(length - HEADERS),
+        &frame::any_payload(length - HEADERS),
     )
 }
 

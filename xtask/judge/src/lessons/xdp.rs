@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use etherparse::{IpHeaders, PacketBuilderStep, ip_number};
 
-use crate::answer::Answer;
-use crate::exercise::{Check, Exercise, Judge, Kernel};
+use crate::answer::LoadedAnswer;
+use crate::check::Check;
+use crate::exercise::{Judge, JudgedExercise};
 use crate::frame::{self, DROP, HEADERS, PASS};
 use crate::hook::Hook;
+use crate::kernel_exercise::KernelExercise;
 use crate::map_spec::MapSpec;
 
-pub const EXERCISES: &[Exercise] = &[
-    Exercise {
+pub const EXERCISES: &[JudgedExercise] = &[
+    JudgedExercise {
         name: "06/count-protocols",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("count", Hook::Xdp)],
             maps: &[MapSpec::per_cpu_array::<u64>("PACKETS")],
             globals: &[],
@@ -36,9 +38,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "06/bytes-by-port",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("add_up", Hook::Xdp)],
             maps: &[MapSpec::hash::<u16, u64>("BYTES")],
             globals: &[],
@@ -58,9 +60,9 @@ pub const EXERCISES: &[Exercise] = &[
             ],
         }),
     },
-    Exercise {
+    JudgedExercise {
         name: "06/limit-rate",
-        judge: Judge::Kernel(Kernel {
+        judge: Judge::Kernel(KernelExercise {
             programs: &[("limit_rate", Hook::Xdp)],
             maps: &[
                 MapSpec::array::<[u64; 2]>("LIMIT"),
@@ -94,25 +96,25 @@ pub const EXERCISES: &[Exercise] = &[
 type Counts = [u64; 256];
 type Ip = PacketBuilderStep<IpHeaders>;
 
-fn protocols_v4(answer: &mut Answer) -> Result<()> {
-    protocols(answer, frame::ipv4, "IPv4")
+fn protocols_v4(answer: &mut LoadedAnswer) -> Result<()> {
+    protocols(answer, frame::ipv4_packet, "IPv4")
 }
 
-fn protocols_v6(answer: &mut Answer) -> Result<()> {
-    protocols(answer, frame::ipv6, "IPv6")
+fn protocols_v6(answer: &mut LoadedAnswer) -> Result<()> {
+    protocols(answer, frame::ipv6_packet, "IPv6")
 }
 
-fn protocols(answer: &mut Answer, ip: fn() -> Ip, name: &str) -> Result<()> {
+fn protocols(answer: &mut LoadedAnswer, ip: fn() -> Ip, name: &str) -> Result<()> {
     for protocol in [
         ip_number::TCP,
         ip_number::UDP,
-        frame::protocol(),
-        frame::protocol(),
+        frame::any_protocol(),
+        frame::any_protocol(),
     ] {
         let (mut expected, times) = (counts(answer)?, fastrand::u64(2..9));
         for _ in 0..times {
-            let packet = frame::packet(ip(), protocol)?;
-            frame::should(
+            let packet = frame::packet_frame(ip(), protocol)?;
+            frame::check_verdict(
                 PASS,
                 answer,
                 "count",
@@ -130,35 +132,36 @@ fn protocols(answer: &mut Answer, ip: fn() -> Ip, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn no_protocol(answer: &mut Answer) -> Result<()> {
+fn no_protocol(answer: &mut LoadedAnswer) -> Result<()> {
     let before = counts(answer)?;
     let short = |packet: Ip, end: usize| {
         let port = frame::port_besides(&[]);
-        frame::udp(packet, port, b"").map(|packet| packet[..fastrand::usize(14..end)].to_vec())
+        frame::udp_frame(packet, port, b"")
+            .map(|packet| packet[..fastrand::usize(14..end)].to_vec())
     };
-    let mut other = frame::udp(frame::ipv4(), frame::port_besides(&[]), b"hello")?;
+    let mut other = frame::udp_frame(frame::ipv4_packet(), frame::port_besides(&[]), b"hello")?;
     // A type that is neither of IP's.
     other[12..14].copy_from_slice(&fastrand::u16(0x0801..0x8000).to_be_bytes());
     let frames = [
         ("a frame that is no IP packet", other),
         (
             "a packet that was cut off in its IPv4 header",
-            short(frame::ipv4(), 14 + 20)?,
+            short(frame::ipv4_packet(), 14 + 20)?,
         ),
         (
             "a packet that was cut off in its IPv6 header",
-            short(frame::ipv6(), 14 + 40)?,
+            short(frame::ipv6_packet(), 14 + 40)?,
         ),
     ];
     for (what, frame) in frames {
-        frame::should(PASS, answer, "count", &frame, what)?;
+        frame::check_verdict(PASS, answer, "count", &frame, what)?;
         compare(answer, &before, &format!("{what} was sent"))?;
     }
     Ok(())
 }
 
 /// On all CPUs together.
-fn counts(answer: &Answer) -> Result<Counts> {
+fn counts(answer: &LoadedAnswer) -> Result<Counts> {
     let packets = answer.per_cpu_array::<u64>("PACKETS")?;
     let mut counts = [0; 256];
     for (protocol, count) in (0..).zip(&mut counts) {
@@ -171,7 +174,7 @@ fn counts(answer: &Answer) -> Result<Counts> {
     Ok(counts)
 }
 
-fn compare(answer: &Answer, expected: &Counts, what: &str) -> Result<()> {
+fn compare(answer: &LoadedAnswer, expected: &Counts, what: &str) -> Result<()> {
     let seen = counts(answer)?;
     match seen
         .iter()
@@ -189,14 +192,15 @@ fn compare(answer: &Answer, expected: &Counts, what: &str) -> Result<()> {
 
 // --- bytes-by-port
 
-fn plain_datagrams(answer: &mut Answer) -> Result<()> {
+fn plain_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
     let port = frame::port_besides(&[]);
     for port in [port, frame::port_besides(&[port])] {
         let mut sum = 0;
         let times = fastrand::usize(2..9);
         for _ in 0..times {
             let options = vec![1; 4 * fastrand::usize(1..4)];
-            let datagram = frame::udp(frame::ipv4_with(&options)?, port, &some_bytes())?;
+            let datagram =
+                frame::udp_frame(frame::ipv4_packet_with(&options)?, port, &some_bytes())?;
             sum += sent(answer, &datagram, 14)?;
         }
         let said = bytes_of(answer, port)?;
@@ -209,36 +213,44 @@ fn plain_datagrams(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn tagged_datagrams(answer: &mut Answer) -> Result<()> {
+fn tagged_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
     let port = frame::port_besides(&[]);
     let (plain, tagged) = (fastrand::u32(2..5), fastrand::u32(2..5));
     let mut sum = 0;
     for _ in 0..plain {
-        sum += sent(answer, &frame::udp(frame::ipv4(), port, &some_bytes())?, 14)?;
+        sum += sent(
+            answer,
+            &frame::udp_frame(frame::ipv4_packet(), port, &some_bytes())?,
+            14,
+        )?;
     }
     for _ in 0..tagged {
-        let untagged = frame::udp(frame::ipv4(), port, &some_bytes())?;
-        sum += sent(answer, &frame::tagged(&untagged), 18)?;
+        let untagged = frame::udp_frame(frame::ipv4_packet(), port, &some_bytes())?;
+        sum += sent(answer, &frame::tag_frame(&untagged), 18)?;
     }
     let said = bytes_of(answer, port)?;
     ensure!(
         said == Some(sum),
-        "{} datagrams, {sum} bytes in all, went to port {port}, {tagged} of them with a VLAN tag; BYTES says {}",
+        "{} datagrams, {sum} bytes in all, went to port {port}, {tagged} of them with a VLAN tag; \
+         BYTES says {}",
         plain + tagged,
         or_nothing(said)
     );
     Ok(())
 }
 
-fn no_datagrams(answer: &mut Answer) -> Result<()> {
+fn no_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
     let port = frame::port_besides(&[]);
-    let datagram = frame::udp(frame::ipv4(), port, b"")?;
-    let tagged = frame::tagged(&datagram);
+    let datagram = frame::udp_frame(frame::ipv4_packet(), port, b"")?;
+    let tagged = frame::tag_frame(&datagram);
     let others = [
-        ("a TCP segment", frame::tcp(frame::ipv4(), port, b"hello")?),
+        (
+            "a TCP segment",
+            frame::tcp_frame(frame::ipv4_packet(), port, b"hello")?,
+        ),
         (
             "a datagram in IPv6",
-            frame::udp(frame::ipv6(), port, b"hello")?,
+            frame::udp_frame(frame::ipv6_packet(), port, b"hello")?,
         ),
         (
             "a datagram that was cut off",
@@ -250,7 +262,7 @@ fn no_datagrams(answer: &mut Answer) -> Result<()> {
         ),
     ];
     for (what, frame) in others {
-        frame::should(PASS, answer, "add_up", &frame, what)?;
+        frame::check_verdict(PASS, answer, "add_up", &frame, what)?;
         let said = bytes_of(answer, port)?;
         ensure!(
             said.is_none(),
@@ -262,17 +274,17 @@ fn no_datagrams(answer: &mut Answer) -> Result<()> {
 }
 
 fn some_bytes() -> Vec<u8> {
-    frame::payload(fastrand::usize(0..500))
+    frame::any_payload(fastrand::usize(0..500))
 }
 
 /// Sends a datagram; returns the length of its packet, which begins here.
-fn sent(answer: &mut Answer, datagram: &[u8], packet: usize) -> Result<u64> {
-    frame::should(PASS, answer, "add_up", datagram, "a datagram")?;
+fn sent(answer: &mut LoadedAnswer, datagram: &[u8], packet: usize) -> Result<u64> {
+    frame::check_verdict(PASS, answer, "add_up", datagram, "a datagram")?;
     Ok((datagram.len() - packet) as u64)
 }
 
-fn bytes_of(answer: &Answer, port: u16) -> Result<Option<u64>> {
-    Ok(answer.hash::<u16, u64>("BYTES")?.get(&port, 0).ok())
+fn bytes_of(answer: &LoadedAnswer, port: u16) -> Result<Option<u64>> {
+    Ok(answer.hash_map::<u16, u64>("BYTES")?.get(&port, 0).ok())
 }
 
 fn or_nothing(bytes: Option<u64>) -> String {
@@ -284,7 +296,7 @@ fn or_nothing(bytes: Option<u64>) -> String {
 /// Longer than any check takes.
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn over_the_limit(answer: &mut Answer) -> Result<()> {
+fn over_the_limit(answer: &mut LoadedAnswer) -> Result<()> {
     let (limit, over) = (fastrand::u64(2..9), fastrand::u64(1..9));
     set_limit(answer, limit, HOUR)?;
     let source = fastrand::u32(..);
@@ -300,7 +312,7 @@ fn over_the_limit(answer: &mut Answer) -> Result<()> {
     known(answer, source, limit, over)
 }
 
-fn many_sources(answer: &mut Answer) -> Result<()> {
+fn many_sources(answer: &mut LoadedAnswer) -> Result<()> {
     let (limit, more) = (fastrand::u64(2..9), fastrand::u64(1..5));
     set_limit(answer, limit, HOUR)?;
     let sources: Vec<u32> = iter::repeat_with(|| fastrand::u32(..)).take(3).collect();
@@ -323,7 +335,7 @@ fn many_sources(answer: &mut Answer) -> Result<()> {
 
 /// What takes long in a busy VM must not make this wrong: a packet may be dropped while the window
 /// can still be open, and passed as soon as it can be over.
-fn next_window(answer: &mut Answer) -> Result<()> {
+fn next_window(answer: &mut LoadedAnswer) -> Result<()> {
     let window = Duration::from_millis(fastrand::u64(100..300));
     let source = fastrand::u32(..);
     let limit = fastrand::u64(2..6);
@@ -335,7 +347,9 @@ fn next_window(answer: &mut Answer) -> Result<()> {
     let mut dropped = 0;
     loop {
         let begin = Instant::now();
-        let verdict = answer.run("limit_rate", &packet_from(source)?)?.verdict;
+        let verdict = answer
+            .run_on_frame("limit_rate", &packet_from(source)?)?
+            .verdict;
         let milliseconds = window.as_millis();
         if verdict == PASS {
             ensure!(
@@ -366,14 +380,14 @@ fn next_window(answer: &mut Answer) -> Result<()> {
     known(answer, source, limit, dropped + 1)
 }
 
-fn not_limited(answer: &mut Answer) -> Result<()> {
+fn not_limited(answer: &mut LoadedAnswer) -> Result<()> {
     set_limit(answer, 1, HOUR)?;
     let packet = packet_from(fastrand::u32(..))?;
-    let other = frame::udp(frame::ipv6(), frame::port_besides(&[]), b"hello")?;
+    let other = frame::udp_frame(frame::ipv6_packet(), frame::port_besides(&[]), b"hello")?;
     for _ in 0..3 {
-        frame::should(PASS, answer, "limit_rate", &other, "a packet in IPv6")?;
+        frame::check_verdict(PASS, answer, "limit_rate", &other, "a packet in IPv6")?;
         let short = &packet[..fastrand::usize(14..34)];
-        frame::should(
+        frame::check_verdict(
             PASS,
             answer,
             "limit_rate",
@@ -384,7 +398,7 @@ fn not_limited(answer: &mut Answer) -> Result<()> {
     Ok(())
 }
 
-fn set_limit(answer: &mut Answer, packets: u64, window: Duration) -> Result<()> {
+fn set_limit(answer: &mut LoadedAnswer, packets: u64, window: Duration) -> Result<()> {
     let limit = [packets, u64::try_from(window.as_nanos())?];
     answer
         .array_mut::<[u64; 2]>("LIMIT")?
@@ -393,7 +407,7 @@ fn set_limit(answer: &mut Answer, packets: u64, window: Duration) -> Result<()> 
 }
 
 /// The packets after this many, and up to as many as may pass.
-fn up_to_limit(answer: &mut Answer, source: u32, passed: u64, limit: u64) -> Result<()> {
+fn up_to_limit(answer: &mut LoadedAnswer, source: u32, passed: u64, limit: u64) -> Result<()> {
     for number in passed + 1..=limit {
         sends(
             answer,
@@ -405,26 +419,27 @@ fn up_to_limit(answer: &mut Answer, source: u32, passed: u64, limit: u64) -> Res
     Ok(())
 }
 
-fn sends(answer: &mut Answer, source: u32, verdict: u32, what: &str) -> Result<()> {
-    frame::should(verdict, answer, "limit_rate", &packet_from(source)?, what)
+fn sends(answer: &mut LoadedAnswer, source: u32, verdict: u32, what: &str) -> Result<()> {
+    frame::check_verdict(verdict, answer, "limit_rate", &packet_from(source)?, what)
 }
 
 fn packet_from(source: u32) -> Result<Vec<u8>> {
-    let packet = frame::ethernet().ipv4(source.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
-    frame::udp(packet, frame::port_besides(&[]), b"hello")
+    let packet =
+        frame::ethernet_header().ipv4(source.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
+    frame::udp_frame(packet, frame::port_besides(&[]), b"hello")
 }
 
-fn known(answer: &Answer, source: u32, passed: u64, dropped: u64) -> Result<()> {
+fn known(answer: &LoadedAnswer, source: u32, passed: u64, dropped: u64) -> Result<()> {
     let entry = answer
-        .hash::<[u8; 4], [u64; 3]>("SOURCES")?
+        .hash_map::<[u8; 4], [u64; 3]>("SOURCES")?
         .get(&source.to_be_bytes(), 0)
         .ok();
     let [_, said_passed, said_dropped] =
         entry.context("a source sent packets, and SOURCES has no entry for it")?;
     ensure!(
         (said_passed, said_dropped) == (passed, dropped),
-        "{passed} packets of a source were passed in its window, and {dropped} were dropped; SOURCES says {said_passed} \
-         and {said_dropped}"
+        "{passed} packets of a source were passed in its window, and {dropped} were dropped; \
+         SOURCES says {said_passed} and {said_dropped}"
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a program costs: the figures that the kernel gives, over several rounds, and how two
 //! implementations compare.
 
-use plan::Program;
+use plan::ProgramInfo;
 use testvm::NANOSECONDS;
 
 use super::rounds::median;
@@ -56,7 +56,7 @@ pub fn is_above_aim(ratio: f64) -> bool {
 
 /// What one round of one implementation loaded. Of a program that was loaded several times the
 /// largest counts, and all its runs.
-pub fn of_round(programs: &[Program]) -> Vec<Cost> {
+pub fn of_round(programs: &[ProgramInfo]) -> Vec<Cost> {
     let mut costs: Vec<Cost> = Vec::new();
     for program in programs.iter().filter(|program| program.name != PROBE) {
         let new = of_program(program);
@@ -72,18 +72,18 @@ pub fn of_round(programs: &[Program]) -> Vec<Cost> {
 }
 
 /// The figures of a program, with what was executed in all its runs.
-fn of_program(program: &Program) -> Cost {
+fn of_program(program: &ProgramInfo) -> Cost {
     let figures = [
-        Some(f64::from(program.translated_bytes / 8)),
-        (program.jited_bytes > 0).then_some(f64::from(program.jited_bytes)),
-        program.verified.map(f64::from),
-        Some(program.nanoseconds as f64 / NANOSECONDS as f64),
+        Some(f64::from(program.xlated_prog_len / 8)),
+        (program.jited_prog_len > 0).then_some(f64::from(program.jited_prog_len)),
+        program.verified_insns.map(f64::from),
+        Some(program.run_time_ns as f64 / NANOSECONDS as f64),
     ];
     Cost {
         program: program.name.clone(),
-        kind: program.kind,
+        kind: program.prog_type,
         figures,
-        runs: program.runs,
+        runs: program.run_cnt,
     }
 }
 
@@ -169,15 +169,15 @@ fn medians(rounds: &[Vec<Cost>], wanted: &Cost) -> Option<Cost> {
 pub mod tests {
     use super::*;
 
-    pub fn program(name: &str, instructions: u32, runs: u64, nanoseconds: u64) -> Program {
-        Program {
+    pub fn program(name: &str, instructions: u32, runs: u64, nanoseconds: u64) -> ProgramInfo {
+        ProgramInfo {
             name: name.to_owned(),
-            kind: 2,
-            translated_bytes: instructions * 8,
-            jited_bytes: instructions * 5,
-            verified: Some(instructions),
-            runs,
-            nanoseconds,
+            prog_type: 2,
+            xlated_prog_len: instructions * 8,
+            jited_prog_len: instructions * 5,
+            verified_insns: Some(instructions),
+            run_cnt: runs,
+            run_time_ns: nanoseconds,
         }
     }
 
@@ -196,9 +196,9 @@ pub mod tests {
 
     #[test]
     fn what_is_not_known_has_no_figure() {
-        let old = Program {
-            verified: None,
-            jited_bytes: 0,
+        let old = ProgramInfo {
+            verified_insns: None,
+            jited_prog_len: 0,
             ..program("enter", 10, 0, 0)
         };
         assert_eq!(of_round(&[old])[0].figures, [Some(10.0), None, None, None]);
@@ -214,8 +214,8 @@ pub mod tests {
         let round = |executed: u64| of_round(&[program("enter", 10, 10, executed * 40)]);
         let alone = of_round(&[
             program("exit", 5, 0, 0),
-            Program {
-                kind: 26,
+            ProgramInfo {
+                prog_type: 26,
                 ..program("enter", 7, 0, 0)
             },
         ]);

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use course::Implementation;
 use course::catalog::{self, Lesson};
 use kernel::Kernel;
-use plan::Program;
+use plan::ProgramInfo;
 use problem::{Exit, Problem};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
@@ -217,7 +217,7 @@ impl Measurement<'_> {
 }
 
 /// What all steps loaded.
-fn observed(report: PlanReport) -> Result<Vec<Program>> {
+fn observed(report: PlanReport) -> Result<Vec<ProgramInfo>> {
     let mut programs = Vec::new();
     for step in report.steps {
         let observed = step

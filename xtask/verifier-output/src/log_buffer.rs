@@ -1,0 +1,38 @@
+//! Where libbpf puts the verifier's log of a program.
+
+use libbpf_rs::{AsRawLibbpf as _, OpenProgramMut, libbpf_sys};
+
+/// Bytes of the longest log that a kernel of this course may write. They must not be touched before
+/// they are needed.
+const SIZE: usize = 16 << 20;
+
+pub struct LogBuffer {
+    bytes: Vec<u8>,
+}
+
+impl LogBuffer {
+    /// A buffer for this program's log, which libbpf writes to when the object is loaded.
+    ///
+    /// # Safety
+    /// The buffer must outlive the load of the program's object.
+    pub unsafe fn set_for(program: &mut OpenProgramMut<'_>) -> Self {
+        let mut bytes = vec![0u8; SIZE];
+        // SAFETY: the buffer is as long as it says, and the caller keeps it until the load, which
+        // alone writes to it, is over.
+        unsafe {
+            libbpf_sys::bpf_program__set_log_buf(
+                program.as_libbpf_object().as_ptr(),
+                bytes.as_mut_ptr().cast(),
+                bytes.len() as u64,
+            );
+        }
+        Self { bytes }
+    }
+
+    /// What the verifier wrote, up to the first zero byte; empty if it wrote nothing.
+    pub fn log_text(&self) -> String {
+        let end = self.bytes.iter().position(|&byte| byte == 0);
+        let end = end.unwrap_or(self.bytes.len());
+        String::from_utf8_lossy(&self.bytes[..end]).into_owned()
+    }
+}
