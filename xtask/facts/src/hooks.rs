@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use anyhow::{Context as _, Result};
 use libbpf_sys as sys_types;
 use libbpf_sys::bpf_insn;
+use nix::errno::Errno;
+use nix::unistd::getppid;
 
 use crate::insn::{exit_insn, mov_imm};
 use crate::names::{Names, Sort};
@@ -50,7 +52,7 @@ fn print_links() -> Result<()> {
     let probe =
         load(sys_types::BPF_PROG_TYPE_TRACEPOINT, 0).context("cannot load a tracepoint program")?;
     let refused = sys::create_link(&probe, -1, sys_types::BPF_PERF_EVENT, 0).err();
-    let has_link = refused.and_then(|error| error.raw_os_error()) == Some(libc::EBADF);
+    let has_link = refused.and_then(|error| error.raw_os_error()) == Some(Errno::EBADF as i32);
     print_whether("link/kprobe and tracepoint", has_link);
     Ok(())
 }
@@ -134,8 +136,7 @@ fn map_for_registers() -> io::Result<OwnedFd> {
 
 /// What the program has kept, after the function ran once.
 fn registers(map: &OwnedFd) -> Result<Registers> {
-    // SAFETY: it takes nothing and changes nothing.
-    unsafe { libc::getppid() };
+    getppid();
     sys::read_map(map, 0).context("cannot read the registers")
 }
 
@@ -192,8 +193,7 @@ fn print_comm() -> Result<()> {
     sys::update_map(&map, 0, &[FILLED; 2]).context("cannot fill a map")?;
     let insns = keeping_comm(&map);
     let _probe = attach_kprobe(&insns).context("cannot ask for a name")?;
-    // SAFETY: it takes nothing and changes nothing.
-    unsafe { libc::getppid() };
+    getppid();
     let [begin, end] = sys::read_map(&map, 0).context("cannot read a name")?;
     anyhow::ensure!(
         begin != FILLED,

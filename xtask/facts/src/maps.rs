@@ -4,6 +4,7 @@ use std::io;
 
 use anyhow::{Context as _, Result};
 use libbpf_sys as sys_types;
+use nix::sys::resource::RLIM_INFINITY;
 
 use crate::names::Names;
 use crate::print::{print_fact, print_whether};
@@ -142,8 +143,7 @@ fn locked_memory_limits_maps() -> Result<bool> {
     };
     sys::limit_locked_memory(4096).context("cannot lower the limit of locked memory")?;
     let created = map.create_map();
-    sys::limit_locked_memory(libc::RLIM_INFINITY)
-        .context("cannot raise the limit of locked memory")?;
+    sys::limit_locked_memory(RLIM_INFINITY).context("cannot raise the limit of locked memory")?;
     Ok(created.is_err())
 }
 

@@ -7,6 +7,10 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr;
 
 use libbpf_sys::{bpf_attach_type, bpf_insn, bpf_map_type, bpf_prog_info, bpf_prog_type};
+use nix::libc;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+use nix::unistd::Pid;
 
 /// A program to load; what is not said is zero.
 #[derive(Clone, Copy, Default)]
@@ -287,28 +291,20 @@ pub fn attach_to_event(program: &OwnedFd, event: &OwnedFd) -> io::Result<()> {
 
 /// The most memory that this process may lock.
 pub fn limit_locked_memory(bytes: u64) -> io::Result<()> {
-    let limit = libc::rlimit {
-        rlim_cur: bytes,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: the limit lives as long as the call.
-    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    setrlimit(Resource::RLIMIT_MEMLOCK, bytes, RLIM_INFINITY)?;
     Ok(())
 }
 
 /// Keeps this thread on the first CPU.
 pub fn stay_on_first_cpu() -> io::Result<()> {
-    // SAFETY: a set of CPUs is plain bits, and all zero is the empty one.
-    let mut cpus: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is ours, and has room for the first CPU.
-    unsafe { libc::CPU_SET(0, &mut cpus) };
-    // SAFETY: the set lives as long as the call, and its size is said.
-    if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const cpus) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let mut cpus = CpuSet::new();
+    cpus.set(0)?;
+    sched_setaffinity(this_thread(), &cpus)?;
     Ok(())
+}
+
+fn this_thread() -> Pid {
+    Pid::from_raw(0)
 }
 
 /// BTF of a map value that holds a timer and nothing else; with the numbers of its key's and its
