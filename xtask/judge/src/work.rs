@@ -11,11 +11,11 @@ use std::sync::mpsc;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
-use rustix::thread::{
-    CpuSet, NanosleepRelativeResult, Pid, Timespec, nanosleep, sched_setaffinity,
-};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::stat::Mode;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
+use nix::unistd::{Pid, gettid, mkfifo};
 
 /// Every dynamic program comes with it, and the VM has no other programs. It is small, and ends at
 /// once.
@@ -112,7 +112,10 @@ pub fn join_thread<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 /// Lets a thread, or the one that calls, run on this CPU only.
 pub fn move_to(cpu: usize, thread: Option<Pid>) -> Result<()> {
     let mut cpus = CpuSet::new();
-    cpus.set(cpu);
+    cpus.set(cpu)
+        .with_context(|| format!("there is no CPU {cpu}"))?;
+    // A number of 0 stands for the thread that calls.
+    let thread = thread.unwrap_or(Pid::from_raw(0));
     sched_setaffinity(thread, &cpus).with_context(|| format!("move a thread to CPU {cpu}"))
 }
 
@@ -129,7 +132,7 @@ pub fn wait_for_end(thread: Pid) -> Result<()> {
 }
 
 fn task(thread: Pid) -> PathBuf {
-    Path::new("/proc/self/task").join(thread.as_raw_nonzero().to_string())
+    Path::new("/proc/self/task").join(thread.to_string())
 }
 
 fn wait_until(holds: impl Fn() -> bool) -> Result<()> {
@@ -157,10 +160,7 @@ pub fn as_thread<T: Send + 'static>(
 
 /// Of the thread that asks.
 pub fn thread_id() -> u32 {
-    rustix::thread::gettid()
-        .as_raw_nonzero()
-        .get()
-        .unsigned_abs()
+    gettid().as_raw().unsigned_abs()
 }
 
 /// Does this in a thread of its own, and says which one that was.
@@ -214,7 +214,7 @@ impl Scratch {
     /// A named pipe.
     fn pipe() -> Result<Self> {
         let path = Path::new("/tmp").join(any_name());
-        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR)
             .with_context(|| format!("make the pipe {}", path.display()))?;
         Ok(Self { path })
     }
@@ -242,15 +242,11 @@ pub fn open_elsewhere(path: &Path) -> Result<()> {
 
 /// Sleeps, and tells how long. That is the one call of the kernel's do_nanosleep.
 pub fn measure_sleep(time: Duration) -> Result<Span> {
-    let request = Timespec {
-        tv_sec: time.as_secs().try_into()?,
-        tv_nsec: time.subsec_nanos().into(),
-    };
     let begin = Instant::now();
-    match nanosleep(&request) {
-        NanosleepRelativeResult::Ok => Ok(time..=begin.elapsed()),
-        _ => bail!("sleep for {time:?}: something interrupted it"),
-    }
+    let clock = ClockId::CLOCK_MONOTONIC;
+    clock_nanosleep(clock, ClockNanosleepFlags::empty(), &time.into())
+        .with_context(|| format!("sleep for {time:?}"))?;
+    Ok(time..=begin.elapsed())
 }
 
 /// Opens a file in a thread of its own, which takes as long as `meanwhile` and a bit: the file is a

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::answer::LoadedAnswer;
 use crate::check::Check;
@@ -213,8 +213,8 @@ fn failed(answer: &mut LoadedAnswer) -> Result<()> {
             .open("/dev/null")
             .context("open /dev/null")?;
         for _ in 0..times {
-            refused((&directory).read(&mut [0; 64]), Errno::ISDIR)?;
-            refused((&write_only).read(&mut [0; 64]), Errno::BADF)?;
+            refused((&directory).read(&mut [0; 64]), Errno::EISDIR)?;
+            refused((&write_only).read(&mut [0; 64]), Errno::EBADF)?;
         }
         Ok(())
     })?;
@@ -233,7 +233,7 @@ fn failed(answer: &mut LoadedAnswer) -> Result<()> {
 
 fn refused<T>(result: io::Result<T>, expected: Errno) -> Result<()> {
     match result {
-        Err(error) if error.raw_os_error() == Some(expected.raw_os_error()) => Ok(()),
+        Err(error) if error.raw_os_error() == Some(expected as i32) => Ok(()),
         Err(error) => Err(error).context("make a call that fails"),
         Ok(_) => Err(anyhow!(
             "make a call that fails: it should have been {expected}"
@@ -383,17 +383,17 @@ fn results(answer: &mut LoadedAnswer) -> Result<()> {
             File::open("/proc/version").context("open /proc/version")?;
         }
         for _ in 0..absent {
-            refused(File::open(missing()), Errno::NOENT)?;
+            refused(File::open(missing()), Errno::ENOENT)?;
         }
         for _ in 0..directory {
-            refused(OpenOptions::new().write(true).open("/proc"), Errno::ISDIR)?;
+            refused(OpenOptions::new().write(true).open("/proc"), Errno::EISDIR)?;
         }
         Ok(())
     })?;
     let expected = [
         (0, there),
-        (-Errno::NOENT.raw_os_error(), absent),
-        (-Errno::ISDIR.raw_os_error(), directory),
+        (-(Errno::ENOENT as i32), absent),
+        (-(Errno::EISDIR as i32), directory),
     ];
     for (result, times) in expected {
         let says = calls_with(&histogram, result);
@@ -431,12 +431,9 @@ fn rows_of_times(answer: &mut LoadedAnswer) -> Result<()> {
         "a call took {took}, of row {from} to {to}, and HISTOGRAM has successes in row {}",
         list(&rows)
     );
-    let (rows, most) = (
-        rows_with(&histogram, -Errno::NOENT.raw_os_error()),
-        row(most),
-    );
-    let seen = calls_with(&histogram, -Errno::NOENT.raw_os_error()) == 4
-        && rows.iter().all(|row| *row <= most);
+    let (rows, most) = (rows_with(&histogram, -(Errno::ENOENT as i32)), row(most));
+    let seen =
+        calls_with(&histogram, -(Errno::ENOENT as i32)) == 4 && rows.iter().all(|row| *row <= most);
     ensure!(
         seen,
         "while it was going on, another thread looked for 4 files that are missing, each in row \
@@ -452,7 +449,7 @@ fn open_missing(times: u32) -> Result<Duration> {
     for _ in 0..times {
         let path = missing();
         let begin = Instant::now();
-        refused(File::open(path), Errno::NOENT)?;
+        refused(File::open(path), Errno::ENOENT)?;
         most = most.max(begin.elapsed());
     }
     Ok(most)
@@ -470,7 +467,7 @@ fn list(rows: &[u32]) -> String {
 fn opens_elsewhere(answer: &mut LoadedAnswer) -> Result<()> {
     let path = missing();
     let ((), histogram) = opened(answer, || work::open_elsewhere(Path::new(&path)))?;
-    let says = calls_with(&histogram, -Errno::NOENT.raw_os_error());
+    let says = calls_with(&histogram, -(Errno::ENOENT as i32));
     ensure!(
         says == 0,
         "another process opened a file that is missing, and HISTOGRAM has {says} such calls more"

@@ -10,9 +10,8 @@ use std::process;
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use rustix::io::Errno;
-use rustix::process::Uid;
-use rustix::thread::set_thread_res_uid;
+use nix::errno::Errno;
+use nix::libc;
 
 use crate::answer::LoadedAnswer;
 use crate::check::Check;
@@ -121,7 +120,7 @@ fn setuid_modes(_: &mut LoadedAnswer) -> Result<()> {
     for bits in [0o4000, 0o2000, 0o6000] {
         let mode = bits | 0o400 | fastrand::u32(0..0o2000);
         let result = change_mode(&scratch.path, mode);
-        is_denied(result, Errno::PERM).with_context(|| format!("chmod {mode:o}"))?;
+        is_denied(result, libc::EPERM).with_context(|| format!("chmod {mode:o}"))?;
         let found = mode_of(&scratch.path)?;
         ensure!(
             found == before,
@@ -140,14 +139,13 @@ fn mode_of(path: &Path) -> Result<u32> {
     Ok(metadata.permissions().mode() & 0o7777)
 }
 
-fn is_denied<T>(result: io::Result<T>, expected: Errno) -> Result<()> {
+fn is_denied<T>(result: io::Result<T>, expected: i32) -> Result<()> {
     let code = match result {
         Ok(_) => Err(anyhow!("should have been denied, and was let through")),
         Err(error) => error
             .raw_os_error()
             .with_context(|| format!("should have been denied: {error}")),
     }?;
-    let expected = expected.raw_os_error();
     ensure!(
         code == expected,
         "should have been denied with the error {expected}, and got {code}"
@@ -210,17 +208,20 @@ fn set_verdict(answer: &mut LoadedAnswer, port: u16, verdict: i64) -> Result<()>
         .with_context(|| format!("write {verdict} to VERDICTS"))
 }
 
+/// The greatest number that the kernel takes for an error.
+const LAST_ERROR: i32 = 4095;
+
 fn verdicts(answer: &mut LoadedAnswer) -> Result<()> {
     let errors = [
-        Errno::PERM,
-        Errno::ACCESS,
-        Errno::ADDRINUSE,
-        Errno::NOBUFS,
-        Errno::from_raw_os_error(4095),
+        libc::EPERM,
+        libc::EACCES,
+        libc::EADDRINUSE,
+        libc::ENOBUFS,
+        LAST_ERROR,
     ];
     for port in ports::<5>() {
         let error = *fastrand::choice(&errors).context("choose an error")?;
-        set_verdict(answer, port, -i64::from(error.raw_os_error()))?;
+        set_verdict(answer, port, -i64::from(error))?;
         for address in ANYWHERE {
             is_denied(bind(address, port), error)
                 .with_context(|| format!("bind port {port} of {address}"))?;
@@ -243,7 +244,7 @@ fn mistakes(answer: &mut LoadedAnswer) -> Result<()> {
     for (port, verdict) in ports::<7>().into_iter().zip(wrong) {
         set_verdict(answer, port, verdict)?;
         let result = bind(ANYWHERE[0], port);
-        is_denied(result, Errno::PERM)
+        is_denied(result, libc::EPERM)
             .with_context(|| format!("bind port {port} with {verdict} in the table"))?;
     }
     Ok(())
@@ -270,6 +271,13 @@ fn not_in_the_table(answer: &mut LoadedAnswer) -> Result<()> {
 const DENY: u32 = 0;
 const AUDIT: u32 = 1;
 
+/// Only this thread becomes somebody else: the C library's function would change all threads.
+fn become_user(uid: u32) -> nix::Result<()> {
+    // SAFETY: the call takes three numbers and touches no memory.
+    let result = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+    Errno::result(result).map(drop)
+}
+
 /// Somebody who tries: a thread of the judge's, as another user.
 struct Attempt {
     uid: u32,
@@ -287,11 +295,8 @@ impl Attempt {
     }
 
     fn make(&self, address: IpAddr) -> Result<io::Result<()>> {
-        let (uid, port) = (Uid::from_raw(self.uid), self.port);
-        let work = move || {
-            // Only this thread becomes somebody else.
-            set_thread_res_uid(uid, uid, uid).map(|()| bind(address, port))
-        };
+        let (uid, port) = (self.uid, self.port);
+        let work = move || become_user(uid).map(|()| bind(address, port));
         let thread = thread::Builder::new()
             .name(self.name.clone())
             .spawn(work)
@@ -321,7 +326,7 @@ fn set_rule(answer: &mut LoadedAnswer, port: u16, uid: u32, action: u32) -> Resu
 
 fn is_refused(attempt: &Attempt, address: IpAddr) -> Result<()> {
     let Attempt { uid, port, .. } = attempt;
-    is_denied(attempt.make(address)?, Errno::ACCESS).with_context(|| {
+    is_denied(attempt.make(address)?, libc::EACCES).with_context(|| {
         format!("port {port} belongs to another user; user {uid} binds it, of {address}")
     })
 }
@@ -437,7 +442,7 @@ fn unread(answer: &mut LoadedAnswer) -> Result<()> {
     set_rule(answer, port, 1, DENY)?;
     for number in 1..=150 {
         let result = bind(ANYWHERE[0], port);
-        is_denied(result, Errno::ACCESS)
+        is_denied(result, libc::EACCES)
             .with_context(|| format!("attempt {number} without reading ATTEMPTS"))?;
     }
     let found = answer.read_records::<28>("ATTEMPTS")?.len();

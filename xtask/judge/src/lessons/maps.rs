@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::thread::{Pid, gettid, set_name};
+use nix::sys::prctl::set_name;
+use nix::unistd::{Pid, gettid};
 
 use crate::answer::{LoadedAnswer, comm_bytes, sum_per_cpu};
 use crate::check::Check;
@@ -216,7 +217,7 @@ fn no_reader(answer: &mut LoadedAnswer) -> Result<()> {
     })?;
     let reads = answer.per_cpu_hash::<i32, Sizes>("READS")?;
     ensure!(
-        reads.get(&thread.as_raw_pid(), 0).is_err(),
+        reads.get(&thread.as_raw(), 0).is_err(),
         "a thread wrote and did not read, and READS has an entry for it"
     );
     Ok(())
@@ -273,7 +274,7 @@ fn read(mut pipe: &PipeReader, asks: usize) -> Result<Sizes> {
 
 fn adds_up(answer: &LoadedAnswer, thread: Pid, [asked, got]: Sizes) -> Result<()> {
     let reads = answer.per_cpu_hash::<i32, Sizes>("READS")?;
-    let seen = reads.get(&thread.as_raw_pid(), 0).ok();
+    let seen = reads.get(&thread.as_raw(), 0).ok();
     let seen = seen.with_context(|| {
         format!("a thread asked for {asked} bytes and got {got}, and READS has no entry for it")
     })?;

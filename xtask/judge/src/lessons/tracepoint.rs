@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use common::text::{printable, until_nul};
-use rustix::thread::gettid;
+use nix::unistd::gettid;
 
 use crate::answer::{LoadedAnswer, comm_bytes, sum_per_cpu};
 use crate::check::Check;

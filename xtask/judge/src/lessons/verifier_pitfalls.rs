@@ -4,8 +4,9 @@
 use std::process;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::answer::LoadedAnswer;
 use crate::check::Check;
@@ -369,21 +370,21 @@ fn reported(record: &[u8; 72], text: &[u8]) -> Result<()> {
 // --- who-signals
 
 /// They do nothing to who has not asked for them.
-const HARMLESS: [Signal; 3] = [Signal::CHILD, Signal::URG, Signal::WINCH];
+const HARMLESS: [Signal; 3] = [Signal::SIGCHLD, Signal::SIGURG, Signal::SIGWINCH];
 
 fn signals(answer: &mut LoadedAnswer) -> Result<()> {
     let sent: Vec<Signal> = (0..fastrand::usize(3..9))
         .map(|_| HARMLESS[fastrand::usize(..3)])
         .collect();
     for signal in &sent {
-        kill_process(rustix::process::getpid(), *signal).context("send a signal")?;
+        kill(Pid::this(), *signal).context("send a signal")?;
     }
     let own = process::id().cast_signed();
     told(
         answer,
         &sent
             .iter()
-            .map(|signal| (own, signal.as_raw()))
+            .map(|signal| (own, *signal as i32))
             .collect::<Vec<_>>(),
     )
 }
@@ -391,18 +392,17 @@ fn signals(answer: &mut LoadedAnswer) -> Result<()> {
 fn no_signals(answer: &mut LoadedAnswer) -> Result<()> {
     let mut sent = Vec::new();
     for _ in 0..200 {
-        test_kill_process(rustix::process::getpid()).context("ask for a process")?;
+        kill(Pid::this(), None).context("ask for a process")?;
         if fastrand::u8(..) < 10 {
             // No system has that many processes: nobody gets the signal.
-            let nobody =
-                Pid::from_raw(fastrand::i32(5_000_000..i32::MAX)).context("make up a process")?;
+            let nobody = Pid::from_raw(fastrand::i32(5_000_000..i32::MAX));
             let signal = HARMLESS[fastrand::usize(..3)];
-            let refused = kill_process(nobody, signal);
+            let refused = kill(nobody, signal);
             ensure!(
-                refused == Err(Errno::SRCH),
-                "process {nobody:?} was not to exist"
+                refused == Err(Errno::ESRCH),
+                "process {nobody} was not to exist"
             );
-            sent.push((nobody.as_raw_nonzero().get(), signal.as_raw()));
+            sent.push((nobody.as_raw(), signal as i32));
         }
     }
     told(answer, &sent)
