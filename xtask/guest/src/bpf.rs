@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use nix::libc;
 use plan::ProgramInfo;
 
 /// `enum bpf_cmd`

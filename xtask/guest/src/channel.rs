@@ -8,10 +8,10 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use nix::libc::O_NOCTTY;
+use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use plan::frame::{Decoder, FrameKind, encode_frame, encode_message};
 use plan::{News, Order};
-use rustix::fs::OFlags;
-use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
 
 const PORT: &str = "/dev/ttyS1";
 
@@ -79,12 +79,12 @@ fn open_raw() -> Result<File> {
         .write(true)
         // Without this the line would become init's controlling terminal, and a stray byte a
         // signal.
-        .custom_flags(OFlags::NOCTTY.bits() as i32)
+        .custom_flags(O_NOCTTY)
         .open(PORT)?;
     let mut settings = tcgetattr(&line)?;
-    settings.make_raw();
-    settings.control_modes |= ControlModes::CLOCAL;
-    tcsetattr(&line, OptionalActions::Now, &settings)?;
+    cfmakeraw(&mut settings);
+    settings.control_flags |= ControlFlags::CLOCAL;
+    tcsetattr(&line, SetArg::TCSANOW, &settings)?;
     Ok(line)
 }
 

@@ -3,23 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
+use nix::time::{ClockId, clock_gettime, clock_settime};
 
 /// Less is no sign of a program: between the two readings the whole VM may have to wait for a core.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Sets the clock to the host's.
 pub fn set_clock(now: Duration) -> Result<()> {
-    let time = Timespec {
-        tv_sec: now.as_secs().try_into()?,
-        tv_nsec: now.subsec_nanos().into(),
-    };
-    clock_settime(ClockId::Realtime, time).context("cannot set the clock")
+    clock_settime(ClockId::CLOCK_REALTIME, now.into()).context("cannot set the clock")
 }
 
 /// Since the boot.
-pub fn read_uptime() -> Duration {
-    time_of(ClockId::Boottime)
+pub fn read_uptime() -> Result<Duration> {
+    time_of(ClockId::CLOCK_BOOTTIME)
 }
 
 /// How the clock stands to the one that nobody can set.
@@ -29,9 +25,10 @@ pub struct ClockOffset {
 }
 
 impl ClockOffset {
-    pub fn read_now() -> Self {
-        let ahead = time_of(ClockId::Realtime).saturating_sub(time_of(ClockId::Monotonic));
-        Self { ahead }
+    pub fn read_now() -> Result<Self> {
+        let time = time_of(ClockId::CLOCK_REALTIME)?;
+        let ahead = time.saturating_sub(time_of(ClockId::CLOCK_MONOTONIC)?);
+        Ok(Self { ahead })
     }
 
     /// What a program did to it since, if it did.
@@ -42,12 +39,9 @@ impl ClockOffset {
     }
 }
 
-fn time_of(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
-    Duration::new(
-        time.tv_sec.unsigned_abs(),
-        time.tv_nsec.unsigned_abs() as u32,
-    )
+fn time_of(clock: ClockId) -> Result<Duration> {
+    let time = clock_gettime(clock).context("cannot read a clock")?;
+    Ok(time.into())
 }
 
 #[cfg(test)]
@@ -56,9 +50,9 @@ mod tests {
 
     #[test]
     fn only_a_set_clock_has_changed() {
-        let before = ClockOffset::read_now();
+        let before = ClockOffset::read_now().unwrap();
         std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(ClockOffset::read_now().change_since(before), None);
+        assert_eq!(ClockOffset::read_now().unwrap().change_since(before), None);
         let later = ClockOffset {
             ahead: before.ahead + Duration::from_secs(3600),
         };

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, ensure};
+use nix::libc;
 
 /// From `linux/random.h`.
 const RNDADDENTROPY: libc::Ioctl = 0x4008_5203;

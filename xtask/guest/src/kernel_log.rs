@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, Result};
-use rustix::fs::OFlags;
+use nix::libc::{EPIPE, O_NONBLOCK};
 
 const LOG: &str = "/dev/kmsg";
 
@@ -29,7 +29,7 @@ impl KernelLog {
     pub fn from_now() -> Result<Self> {
         let mut log = OpenOptions::new()
             .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .custom_flags(O_NONBLOCK)
             .open(LOG)
             .with_context(|| format!("cannot open {LOG}"))?;
         log.seek(SeekFrom::End(0))
@@ -55,7 +55,7 @@ impl KernelLog {
 }
 
 fn is_overrun(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EPIPE)
+    error.raw_os_error() == Some(EPIPE)
 }
 
 /// The text of a record of /dev/kmsg (`6,339,5140900,-;text`) if it is a complaint of the kernel's

@@ -39,6 +39,9 @@ use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::utsname::uname;
+use nix::unistd::sync;
 use plan::{News, Order, Plan};
 
 use crate::channel::{Channel, Message};
@@ -67,7 +70,8 @@ fn serve() -> Result<Infallible> {
     let mut before = Inventory::take_stock()?;
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
-    let release = rustix::system::uname()
+    let release = uname()
+        .context("cannot ask for the kernel's release")?
         .release()
         .to_string_lossy()
         .into_owned();
@@ -75,7 +79,7 @@ fn serve() -> Result<Infallible> {
         version: plan::VERSION,
         release: release.clone(),
         not_loaded,
-        uptime: clock::read_uptime(),
+        uptime: clock::read_uptime()?,
     })?;
     loop {
         match next_order(&inbox)? {
@@ -125,7 +129,7 @@ fn run_plan(
     before: &Inventory,
 ) -> Result<()> {
     let directories = FreshDirectories::mount_all()?;
-    let clock = ClockOffset::read_now();
+    let clock = ClockOffset::read_now()?;
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send_news(&News::Started(index))?;
         let observer = step.observe.then(Observer::start_listening);
@@ -145,7 +149,7 @@ fn run_plan(
     }
     directories.unmount_all()?;
     let mut left_behind = before.find_differences()?;
-    left_behind.extend(ClockOffset::read_now().change_since(clock));
+    left_behind.extend(ClockOffset::read_now()?.change_since(clock));
     if !left_behind.is_empty() {
         channel.send_news(&News::LeftBehind(left_behind))?;
     }
@@ -157,9 +161,8 @@ fn run_plan(
 }
 
 fn end_vm() {
-    rustix::fs::sync();
+    sync();
     // QEMU runs with -no-reboot: a restart ends it, and is quicker than ACPI power-off.
-    if let Err(error) = rustix::system::reboot(rustix::system::RebootCommand::Restart) {
-        eprintln!("guest init: cannot end the VM: {error}");
-    }
+    let Err(error) = reboot(RebootMode::RB_AUTOBOOT);
+    eprintln!("guest init: cannot end the VM: {error}");
 }

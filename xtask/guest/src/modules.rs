@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::kmod::{ModuleInitFlags, finit_module};
 use plan::MODULES;
-use rustix::io::Errno;
-use rustix::system::finit_module;
 
 /// Loads them in the order of their file names; returns those that could not be loaded, and why.
 pub fn load_all() -> Result<Vec<String>> {
@@ -33,9 +33,9 @@ pub fn load_all() -> Result<Vec<String>> {
 
 fn load(path: &std::path::Path) -> Result<()> {
     let file = File::open(path)?;
-    match finit_module(file, c"", 0) {
+    match finit_module(file, c"", ModuleInitFlags::empty()) {
         // The kernel may have it built in.
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
     }
 }

@@ -1,8 +1,8 @@
 //! The file systems that lessons and tools expect to find.
 
 use anyhow::{Context, Result};
-use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 
 struct Mount {
     kind: &'static str,
@@ -55,9 +55,15 @@ pub fn mount_all() -> Result<()> {
         {
             return Err(error).with_context(|| format!("cannot create {target}"));
         }
-        match mount(kind, target, kind, MountFlags::empty(), None) {
+        match mount(
+            Some(kind),
+            target,
+            Some(kind),
+            MsFlags::empty(),
+            None::<&str>,
+        ) {
             // The kernel may have mounted devtmpfs itself.
-            Ok(()) | Err(Errno::BUSY) => {}
+            Ok(()) | Err(Errno::EBUSY) => {}
             Err(_) if optional => {}
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot mount {kind} on {target}"));

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
-};
+use nix::libc;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socket};
 
 /// What can be asked for: the message's type, and the length of the structure at its head.
 #[derive(Clone, Copy)]
@@ -51,10 +50,10 @@ const TCA_KIND: u16 = 1;
 
 /// All of it by name; an interface with its state.
 pub fn list_things() -> Result<Vec<(String, Option<String>)>> {
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
         None,
     )
     .context("cannot open a netlink socket")?;
@@ -192,10 +191,11 @@ fn word(bytes: Option<&[u8]>) -> u32 {
 
 /// Empty where this kernel cannot answer: then there is nothing of the kind.
 fn ask(socket: &OwnedFd, question: Question) -> Result<Vec<NetlinkAnswer>> {
-    send(socket, &request(question), SendFlags::empty())?;
+    let socket = socket.as_raw_fd();
+    send(socket, &request(question), MsgFlags::empty())?;
     let (mut answers, mut buffer) = (Vec::new(), vec![0; 32 << 10]);
     loop {
-        let (length, _) = recv(socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        let length = recv(socket, buffer.as_mut_slice(), MsgFlags::empty())?;
         let mut rest = &buffer[..length];
         while rest.len() >= HEADER {
             let length = word(Some(rest)) as usize;

@@ -8,20 +8,22 @@
 //! therefore an observed step starts on one. What gets away is counted.
 
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, anyhow};
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use perf_event::data::{BpfEventType, Record};
 use perf_event::events::Software;
 use perf_event::{Builder, Sampler};
 use plan::Observed;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::bpf;
 
@@ -135,10 +137,11 @@ fn come_first_on(cpu: usize) -> Result<()> {
     }
 }
 
-fn stay_on(cpu: usize) -> rustix::io::Result<()> {
+fn stay_on(cpu: usize) -> nix::Result<()> {
     let mut cpus = CpuSet::new();
-    cpus.set(cpu);
-    sched_setaffinity(None, &cpus)
+    cpus.set(cpu)?;
+    // 0 stands for this thread.
+    sched_setaffinity(Pid::from_raw(0), &cpus)
 }
 
 /// Listens until the other end of the pipe is closed.
@@ -158,11 +161,11 @@ fn wait(records: &Sampler, end: &PipeReader) -> Result<bool> {
     // SAFETY: `records` keeps its descriptor open.
     let records = unsafe { BorrowedFd::borrow_raw(records.as_raw_fd()) };
     let mut waited = [
-        PollFd::new(&records, PollFlags::IN),
-        PollFd::new(end, PollFlags::IN),
+        PollFd::new(records, PollFlags::POLLIN),
+        PollFd::new(end.as_fd(), PollFlags::POLLIN),
     ];
-    match poll(&mut waited, None) {
-        Ok(_) | Err(Errno::INTR) => Ok(!waited[1].revents().is_empty()),
+    match poll(&mut waited, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(waited[1].any().unwrap_or(true)),
         Err(error) => Err(error).context("cannot wait for records of perf"),
     }
 }

@@ -13,10 +13,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, chroot};
 use plan::{BOOT_ARCHIVE, Source};
-use rustix::mount::{
-    MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_remount, unmount,
-};
 
 use crate::shared::Shared;
 
@@ -49,8 +48,7 @@ pub fn unpack_programs(source: Source) -> Result<()> {
 
 /// Puts more programs beside those that are there.
 pub fn add_programs(length: usize) -> Result<()> {
-    mount_remount(ROOT, MountFlags::empty(), "")
-        .with_context(|| format!("cannot make {ROOT} writable"))?;
+    remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))?;
     unpack_archive(Shared::map_memory(length)?.bytes())?;
     protect()
 }
@@ -60,30 +58,41 @@ fn replace(archive: &[u8]) -> Result<()> {
     fs::create_dir_all(ROOT).with_context(|| format!("cannot create {ROOT}"))?;
     // Fewer, larger pages take a third less time to fill. A kernel without them does not know the
     // word.
-    mount(
-        "tmpfs",
-        ROOT,
-        "tmpfs",
-        MountFlags::empty(),
-        Some(c"huge=within_size"),
-    )
-    .or_else(|_| mount("tmpfs", ROOT, "tmpfs", MountFlags::empty(), None))
-    .with_context(|| format!("cannot mount {ROOT}"))?;
+    let root = Path::new(ROOT);
+    mount_tmpfs(root, Some("huge=within_size"))
+        .or_else(|_| mount_tmpfs(root, None))
+        .with_context(|| format!("cannot mount {ROOT}"))?;
     unpack_archive(archive)?;
     for directory in BOUND.iter().chain(&FRESH) {
         fs::create_dir_all(inside(directory))
             .with_context(|| format!("cannot create {directory}"))?;
     }
     for directory in BOUND {
-        mount_bind_recursive(Path::new("/").join(directory), inside(directory))
+        bind_recursive(&Path::new("/").join(directory), &inside(directory))
             .with_context(|| format!("cannot bind {directory}"))?;
     }
     protect()
 }
 
 fn protect() -> Result<()> {
-    mount_remount(ROOT, MountFlags::RDONLY, "")
-        .with_context(|| format!("cannot make {ROOT} read-only"))
+    remount_root(MsFlags::MS_RDONLY).with_context(|| format!("cannot make {ROOT} read-only"))
+}
+
+fn remount_root(flags: MsFlags) -> nix::Result<()> {
+    let flags = MsFlags::MS_REMOUNT | flags;
+    mount(None::<&str>, ROOT, None::<&str>, flags, None::<&str>)
+}
+
+/// An empty file system in memory.
+fn mount_tmpfs(target: &Path, options: Option<&str>) -> nix::Result<()> {
+    let tmpfs = Some("tmpfs");
+    mount(tmpfs, target, tmpfs, MsFlags::empty(), options)
+}
+
+/// The mount at `source` and all that is mounted inside it.
+fn bind_recursive(source: &Path, target: &Path) -> nix::Result<()> {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(source), target, None::<&str>, flags, None::<&str>)
 }
 
 /// Makes a program start with the programs' root as its own.
@@ -91,8 +100,8 @@ pub fn enter_root(command: &mut Command) {
     // SAFETY: between fork and exec only two system calls are made, with constant arguments.
     unsafe {
         command.pre_exec(|| {
-            rustix::process::chroot(C_ROOT)?;
-            rustix::process::chdir(c"/root")?;
+            chroot(C_ROOT)?;
+            chdir(c"/root")?;
             Ok(())
         });
     }
@@ -104,14 +113,8 @@ pub struct FreshDirectories;
 impl FreshDirectories {
     pub fn mount_all() -> Result<Self> {
         for directory in FRESH {
-            mount(
-                "tmpfs",
-                inside(directory),
-                "tmpfs",
-                MountFlags::empty(),
-                None,
-            )
-            .with_context(|| format!("cannot mount {directory}"))?;
+            mount_tmpfs(&inside(directory), None)
+                .with_context(|| format!("cannot mount {directory}"))?;
         }
         Ok(Self)
     }
@@ -119,7 +122,7 @@ impl FreshDirectories {
     /// Takes them away with all that is in them, mounts included.
     pub fn unmount_all(self) -> Result<()> {
         for directory in FRESH {
-            unmount(inside(directory), UnmountFlags::DETACH)
+            umount2(&inside(directory), MntFlags::MNT_DETACH)
                 .with_context(|| format!("cannot unmount {directory}"))?;
         }
         Ok(())
@@ -132,7 +135,7 @@ fn clear() -> Result<()> {
         .lines()
         .any(|line| line.split(' ').nth(1) == Some(ROOT))
     {
-        unmount(ROOT, UnmountFlags::DETACH).with_context(|| format!("cannot unmount {ROOT}"))?;
+        umount2(ROOT, MntFlags::MNT_DETACH).with_context(|| format!("cannot unmount {ROOT}"))?;
     }
     Ok(())
 }

@@ -3,11 +3,12 @@
 
 use std::ffi::c_void;
 use std::fs::{self, File};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::ptr;
+use std::ptr::NonNull;
 
 use anyhow::{Context, Result, ensure};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 const VENDOR: &str = "0x1af4";
@@ -16,7 +17,7 @@ const DEVICE: &str = "0x1110";
 /// The memory, from its start. Nothing is copied: emulated, a copy of the programs takes longer
 /// than their start.
 pub struct Shared {
-    start: *mut c_void,
+    start: NonNull<c_void>,
     length: usize,
 }
 
@@ -35,13 +36,14 @@ impl Shared {
             length <= size,
             "the programs take {length} bytes, the shared memory has {size}"
         );
+        let mapped = NonZeroUsize::new(length).context("the programs take no bytes")?;
         // SAFETY: a new mapping, at an address of the kernel's choice.
         let start = unsafe {
             mmap(
-                ptr::null_mut(),
-                length,
-                ProtFlags::READ,
-                MapFlags::SHARED,
+                None,
+                mapped,
+                ProtFlags::PROT_READ,
+                MapFlags::MAP_SHARED,
                 &file,
                 0,
             )
@@ -53,7 +55,7 @@ impl Shared {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping is this long and lives as long as `self`. The host writes to it only
         // before it orders us to read.
-        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length) }
+        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>().as_ptr(), self.length) }
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,14 +14,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::pty::{Winsize, posix_openpt, unlockpt};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Pid, setsid};
 use plan::frame::FrameKind;
 use plan::{Order, Outcome, Size, Step};
-use rustix::io::Errno;
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, wait, waitid,
-};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::channel::{Channel, Message};
 use crate::{observer, programs};
@@ -90,14 +93,8 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
                 .stderr(err)
                 .process_group(0);
             let child = spawn(command)?;
-            read(
-                FrameKind::Stdout,
-                File::from(std::os::fd::OwnedFd::from(out_end)),
-            );
-            read(
-                FrameKind::Stderr,
-                File::from(std::os::fd::OwnedFd::from(err_end)),
-            );
+            read(FrameKind::Stdout, File::from(OwnedFd::from(out_end)));
+            read(FrameKind::Stderr, File::from(OwnedFd::from(err_end)));
             (child, None)
         }
         Some(size) => {
@@ -128,11 +125,10 @@ fn spawn(mut command: Command) -> Result<Child> {
 /// Gives the program a new terminal as input, output and controlling terminal; returns the other
 /// end.
 fn attach_terminal(command: &mut Command, size: Size) -> Result<File> {
-    let host_end =
-        openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("cannot open a terminal")?;
-    grantpt(&host_end)?;
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
+    let host_end = posix_openpt(flags).context("cannot open a terminal")?;
     unlockpt(&host_end)?;
-    let program_end = ioctl_tiocgptpeer(&host_end, OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    let program_end = open_program_end(&host_end, flags)?;
     resize(&host_end, size)?;
     command
         .stdin(program_end.try_clone()?)
@@ -142,22 +138,34 @@ fn attach_terminal(command: &mut Command, size: Size) -> Result<File> {
     // threaded process.
     unsafe {
         command.pre_exec(|| {
-            rustix::process::setsid()?;
-            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+            setsid()?;
+            Errno::result(libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0))?;
             Ok(())
         });
     }
-    Ok(host_end.into())
+    Ok(OwnedFd::from(host_end).into())
 }
 
-fn resize(terminal: impl std::os::fd::AsFd, size: Size) -> io::Result<()> {
+/// The other end of a terminal, without a look at its name in /dev/pts.
+fn open_program_end(host_end: &impl AsRawFd, flags: OFlag) -> nix::Result<OwnedFd> {
+    // SAFETY: the call takes a number and touches no memory.
+    let end = unsafe { libc::ioctl(host_end.as_raw_fd(), libc::TIOCGPTPEER, flags.bits()) };
+    let end = Errno::result(end)?;
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(end) })
+}
+
+fn resize(terminal: &impl AsRawFd, size: Size) -> io::Result<()> {
     let size = Winsize {
         ws_row: size.rows,
         ws_col: size.columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    Ok(tcsetwinsize(terminal, size)?)
+    // SAFETY: the call reads the size, which lives as long as the call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Errno::result(result)?;
+    Ok(())
 }
 
 /// Passes a program's output on until the last process that could write has ended.
@@ -181,11 +189,11 @@ fn pass_on(
 
 /// Tells the main thread when the program has ended, without taking its exit status away.
 fn announce_end(child: &Child, channel: &Channel) {
-    let pid = Pid::from_child(child);
+    let pid = pid_of(child);
     let inbox = channel.share_inbox();
     std::thread::spawn(move || {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+        let options = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while matches!(waitid(Id::Pid(pid), options), Err(Errno::EINTR)) {}
         // Nobody listens when init itself is ending.
         let _ = inbox.send(Message::ProgramEnded);
     });
@@ -246,22 +254,27 @@ fn reached_limit(step: &Step, running: &Running, start: Instant) -> Option<Outco
 }
 
 fn send_signal(running: &Running, number: i32) {
-    if let Some(signal) = Signal::from_named_raw(number) {
+    if let Ok(signal) = Signal::try_from(number) {
         // It may have ended a moment ago.
-        let _ = kill_process_group(Pid::from_child(&running.child), signal);
+        let _ = killpg(pid_of(&running.child), signal);
     }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
 }
 
 /// Ends every process but init: a step leaves nothing running.
 fn kill_everything() {
-    // SAFETY: kill(2) touches no memory. It fails only when there is no other process, which is
-    // what is wanted.
-    unsafe { libc::kill(-1, libc::SIGKILL) };
+    // It fails only when there is no other process, which is what is wanted.
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
 }
 
 /// Waits until the killed ones are gone, and with them their files and links.
 fn reap_orphans() {
-    while wait(WaitOptions::empty()).is_ok() {}
+    // nix takes the end by a signal that has no name for an error: the loop would stop there.
+    // SAFETY: without a place for the status, the call touches no memory.
+    while unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } > 0 {}
 }
 
 fn outcome(status: ExitStatus) -> Outcome {
@@ -269,5 +282,27 @@ fn outcome(status: ExitStatus) -> Outcome {
         (Some(code), _) => Outcome::Exited(code),
         (None, Some(signal)) => Outcome::Killed(signal),
         (None, None) => Outcome::NotStarted(format!("unknown wait status {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_has_the_terminal_as_its_own() {
+        let mut command = Command::new("sh");
+        // Only a controlling terminal can be opened by this name.
+        command.args(["-c", "stty size < /dev/tty"]);
+        let size = Size {
+            rows: 31,
+            columns: 97,
+        };
+        let mut terminal = attach_terminal(&mut command, size).unwrap();
+        let mut child = spawn(command).unwrap();
+        let mut printed = [0; 64];
+        let length = terminal.read(&mut printed).unwrap();
+        assert_eq!(&printed[..length], b"31 97\r\n");
+        assert!(child.wait().unwrap().success());
     }
 }
