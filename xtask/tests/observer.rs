@@ -76,7 +76,11 @@ fn assert_seen(what: &str, kernel: &str, load: &Observed, features: &Observed) {
     };
     // `return XDP_PASS` is two instructions.
     assert_eq!((intro.xlated_prog_len, intro.run_cnt), (16, 1), "{what}");
-    assert_eq!(intro.verified_insns, (kernel != "5.10").then_some(2), "{what}");
+    assert_eq!(
+        intro.verified_insns,
+        (kernel != "5.10").then_some(2),
+        "{what}"
+    );
     assert!(intro.jited_prog_len > 0 && intro.run_time_ns > 0, "{what}");
     assert!(features.without_btf > 50, "{what}");
     // In one of some 90 runs of this in an emulated VM, 6 were missed.
