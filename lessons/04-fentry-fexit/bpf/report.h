@@ -1,5 +1,5 @@
-/* Which calls are wanted, and what happens with such a call when it ends: the same for both pairs
- * of programs. */
+// Which calls are wanted, and what happens with such a call when it ends: the same for both pairs
+// of programs.
 #ifndef __REPORT_H__
 #define __REPORT_H__
 
@@ -19,17 +19,6 @@ struct {
 // drops the code that they rule out.
 const volatile __u32 pid = 0; // 0: every process
 const volatile __u64 slower_than = 0; // nanoseconds
-
-// ANCHOR: offsets
-// Who started the process. Each arrow follows a pointer, so it is a read of its own; the loader
-// fills in the offsets.
-static __u32 read_parent(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	return BPF_CORE_READ(task, real_parent, tgid);
-}
-// ANCHOR_END: offsets
 
 // What is known of a call when it begins.
 struct call {
@@ -67,12 +56,11 @@ static void fill_event(struct event *event, __u32 seen_by, const struct call *ca
 	bpf_probe_read_user_str(event->filename, sizeof(event->filename), call->name);
 }
 
-static void report(__u32 seen_by, const struct call *call, __s32 result)
+static void report_call(__u32 seen_by, const struct call *call, __s32 result)
 {
 	struct totals *sum = bpf_map_lookup_elem(&totals, &seen_by);
 	__u64 took = call->start ? bpf_ktime_get_ns() - call->start : 0;
 	__u64 row = 63 - __builtin_clzll(took | 1);
-	struct event *event;
 
 	if (!sum || took < slower_than)
 		return;
@@ -83,7 +71,7 @@ static void report(__u32 seen_by, const struct call *call, __s32 result)
 		barrier_var(row);
 		sum->latency[row & 63]++;
 	}
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		sum->lost++;
 		return;

@@ -8,6 +8,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include "event.h"
+#include "offsets.h"
 #include "report.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -60,7 +61,7 @@ int BPF_PROG(open_exit, int dirfd, const char *name, struct open_how *how, int r
 	// The verifier knows from BTF what `how` points to, and lets the program follow it; a fault
 	// reads 0.
 	call.flags = how->flags;
-	report(FEXIT, &call, result);
+	report_call(FEXIT, &call, result);
 	return 0;
 }
 // ANCHOR_END: fexit
@@ -92,7 +93,7 @@ int BPF_KRETPROBE(open_exit_probe, int result)
 	if (kept) {
 		struct call call = *kept;
 		bpf_map_delete_elem(&calls, &thread);
-		report(KRETPROBE, &call, result);
+		report_call(KRETPROBE, &call, result);
 	}
 	return 0;
 }

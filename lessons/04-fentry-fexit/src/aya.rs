@@ -11,8 +11,9 @@ use common::btf::Kernel;
 use common::ring_buffer::AyaRingBuffer;
 
 use crate::event::{OpenTotals, ParentReadings};
-use crate::offsets::{FUNCTION, Offsets, call_function};
-use crate::{Settings, row};
+use crate::row;
+use crate::settings::{FUNCTION, Offsets, Settings};
+use crate::workload::call_function;
 
 // SAFETY: for both, bytemuck's derive checks that any bytes are a value and that none is padding.
 unsafe impl aya::Pod for OpenTotals {}

@@ -8,7 +8,8 @@ use anyhow::Result;
 use common::Implementation;
 use common::cost::{CallCost, show_costs};
 
-use crate::{Settings, aya, libbpf};
+use crate::settings::Settings;
+use crate::{aya, libbpf};
 
 const ROUNDS: usize = 3;
 const FENTRY: [&str; 2] = ["open_enter", "open_exit"];

@@ -9,8 +9,9 @@ use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{Link, MapCore as _, MapFlags, OpenObject};
 
 use crate::event::{OpenTotals, ParentReadings};
-use crate::offsets::{FUNCTION, Offsets, call_function};
-use crate::{Settings, row};
+use crate::row;
+use crate::settings::{FUNCTION, Offsets, Settings};
+use crate::workload::call_function;
 
 common::include_skeleton!("watch");
 use skeleton::{WatchSkel, WatchSkelBuilder};

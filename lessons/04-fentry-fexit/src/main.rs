@@ -6,6 +6,7 @@ mod event;
 mod libbpf;
 mod offsets;
 mod row;
+mod settings;
 mod workload;
 
 use std::mem::MaybeUninit;
@@ -20,7 +21,7 @@ use common::ring_buffer::{RingBuffer, wait_for_record};
 use common::{Implementation, Stop, record, say};
 
 use event::OpenEvent;
-use offsets::{ARGUMENTS, FUNCTION};
+use settings::{ARGUMENTS, FUNCTION, Settings};
 use workload::Workload;
 
 const LESSON: &str = env!("CARGO_PKG_NAME");
@@ -56,16 +57,6 @@ struct Cli {
     offsets: bool,
 }
 
-/// What the programs are told before they are loaded.
-pub struct Settings {
-    /// 0: every process
-    pub pid: u32,
-    /// Nanoseconds
-    pub slower_than: u64,
-    /// Room in the hash maps: calls that can be in progress at the same time
-    pub max_calls: u32,
-}
-
 fn parse_nanoseconds(text: &str) -> Result<u64> {
     Ok(humantime::parse_duration(text)?.as_nanos().try_into()?)
 }
@@ -93,7 +84,7 @@ fn run(cli: &Cli) -> Result<()> {
         max_calls: 1,
     };
     if cli.demo {
-        let workload = Workload::prepare()?;
+        let workload = Workload::prepare_reader()?;
         watch_calls(cli, &settings, |events| run_demo(events, workload))?;
     }
     if cli.follow || !cli.demo {

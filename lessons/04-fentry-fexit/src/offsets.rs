@@ -1,7 +1,6 @@
 //! Where this kernel has the fields of a struct: read from its BTF, and used in three ways, one of
 //! which is wrong.
 
-use std::fs::File;
 use std::os::unix::process::parent_id;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,20 +8,8 @@ use common::btf::Kernel;
 use common::{Implementation, machine, prototype, say};
 
 use crate::event::{BAKED_REAL_PARENT, BAKED_TGID, ParentReadings};
+use crate::settings::Offsets;
 use crate::{aya, libbpf};
-
-/// Every way to open a file by its name comes through here, on Linux 5.10 to 7.3.
-pub const FUNCTION: &str = "do_sys_openat2";
-
-/// What the programs rely on.
-pub const ARGUMENTS: &str = "int dfd, const char *filename, struct open_how *how";
-
-/// Offsets in `struct task_struct` of the running kernel.
-pub struct Offsets {
-    pub real_parent: u32,
-    pub tgid: u32,
-    pub state: u32,
-}
 
 /// `--offsets`
 pub fn show_offsets(implementation: Implementation, kernel: &Kernel) -> Result<()> {
@@ -83,10 +70,4 @@ fn show_reading(how: &str, value: i64) -> Result<()> {
         value => format!("parent={value}"),
     };
     say(&format!("  {how:<60} {value:<20} {verdict}"))
-}
-
-/// One call of the function, so that the program runs once.
-pub fn call_function() -> Result<()> {
-    File::open("/proc/version").context("cannot open /proc/version")?;
-    Ok(())
 }

@@ -82,12 +82,7 @@ pub fn show_totals(read_totals: impl Fn(u32) -> Result<OpenTotals>) -> Result<()
 }
 
 fn show_counts(name: &str, totals: &OpenTotals, unknown: &str) -> Result<()> {
-    let OpenTotals {
-        calls,
-        lost,
-        no_room,
-        ..
-    } = totals;
+    let (calls, lost, no_room) = (totals.calls, totals.lost, totals.no_room);
     say(&format!(
         "{name:<10} {calls} calls, of which {lost} did not fit into the ring buffer"
     ))?;

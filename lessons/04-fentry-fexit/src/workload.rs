@@ -36,7 +36,7 @@ struct Pipe(PathBuf);
 
 impl Workload {
     /// Opens whatever files the demo itself needs, so that the programs do not see that.
-    pub fn prepare() -> Result<Self> {
+    pub fn prepare_reader() -> Result<Self> {
         let pipe = Pipe::create()?;
         let path = pipe.0.clone();
         let (start, started) = mpsc::channel();
@@ -60,7 +60,7 @@ impl Workload {
     /// All calls but the reader's are made one after the other. While the reader waits in the
     /// function, two more calls are made.
     pub fn open_files(mut self) -> Result<()> {
-        File::open(THERE).with_context(|| format!("cannot open {THERE}"))?;
+        call_function()?;
         expect_error(File::open(MISSING), ErrorKind::NotFound)?;
         let directory = OpenOptions::new().write(true).open("/proc");
         expect_error(directory, ErrorKind::IsADirectory)?;
@@ -86,6 +86,12 @@ impl Workload {
             Ok(syscall.starts_with(OPENAT))
         })
     }
+}
+
+/// One call of the function, so that a program runs once.
+pub fn call_function() -> Result<()> {
+    File::open(THERE).with_context(|| format!("cannot open {THERE}"))?;
+    Ok(())
 }
 
 fn expect_error(result: io::Result<File>, expected: ErrorKind) -> Result<()> {

@@ -6,9 +6,7 @@
 #![no_std]
 #![no_main]
 
-#[expect(dead_code, reason = "parent.rs uses the rest")]
-#[path = "../../src/event.rs"]
-mod event;
+mod offsets;
 mod report;
 
 use aya_ebpf::{
@@ -18,8 +16,8 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
-use event::{FEXIT, KRETPROBE};
-use report::{Call, count_no_room, is_wanted, report};
+use report::event::{FEXIT, KRETPROBE};
+use report::{Call, count_no_room, is_wanted, report_call};
 
 /// The start of `struct open_how`. It is part of the interface with user programs, so its layout
 /// never changes; that of structs inside the kernel does, see `parent.rs`.
@@ -68,7 +66,7 @@ pub fn open_exit(ctx: FExitContext) -> i32 {
     // The result comes after the arguments. `ctx.ret()` calls a helper that Linux has only since
     // 5.17. The result is a long up to Linux 6.12 and an int in 6.18: only the lower 32 bits of the
     // register are sure to be the result.
-    report(FEXIT, Call { start, flags, name }, ctx.arg(3));
+    report_call(FEXIT, Call { start, flags, name }, ctx.arg(3));
     0
 }
 // ANCHOR_END: fexit
@@ -103,7 +101,7 @@ pub fn open_exit_probe(ctx: RetProbeContext) -> u32 {
     // SAFETY: only this thread uses its entry.
     if let Some(call) = unsafe { CALLS.get(thread) }.copied() {
         let _ = CALLS.remove(thread);
-        report(KRETPROBE, call, ctx.ret());
+        report_call(KRETPROBE, call, ctx.ret());
     }
     0
 }

@@ -11,13 +11,18 @@ use aya_ebpf::{
     Global,
     btf_maps::{PerCpuArray, RingBuf},
     helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns,
-        bpf_probe_read_kernel, bpf_probe_read_user_str_bytes,
+        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
+        bpf_probe_read_user_str_bytes,
     },
     macros::btf_map,
 };
 
-use crate::event::{OpenEvent, OpenTotals};
+#[expect(dead_code, reason = "parent.rs uses the rest")]
+#[path = "../../src/event.rs"]
+pub mod event;
+
+use crate::offsets::read_parent;
+use event::{OpenEvent, OpenTotals};
 
 #[btf_map]
 static EVENTS: RingBuf<OpenEvent, { 256 * 1024 }> = RingBuf::new();
@@ -32,26 +37,6 @@ static PID: Global<u32> = Global::new(0);
 /// Nanoseconds.
 #[unsafe(no_mangle)]
 static SLOWER_THAN: Global<u64> = Global::new(0);
-
-// ANCHOR: offsets
-/// Where this kernel has these fields of `struct task_struct`. User space looks them up in the
-/// kernel's BTF.
-#[unsafe(no_mangle)]
-static REAL_PARENT: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static TGID: Global<u32> = Global::new(0);
-
-/// `task->real_parent->tgid`: who started the process.
-fn read_parent() -> Option<u32> {
-    // SAFETY: these helpers fail when an address cannot be read.
-    unsafe {
-        let task = bpf_get_current_task() as *const u8;
-        let real_parent = task.add(REAL_PARENT.load() as usize);
-        let parent: *const u8 = bpf_probe_read_kernel(real_parent.cast()).ok()?;
-        bpf_probe_read_kernel(parent.add(TGID.load() as usize).cast()).ok()
-    }
-}
-// ANCHOR_END: offsets
 
 /// What is known of a call when it begins.
 #[derive(Clone, Copy)]
@@ -74,7 +59,7 @@ pub fn count_no_room(seen_by: u32) {
     }
 }
 
-pub fn report(seen_by: u32, call: Call, result: i32) {
+pub fn report_call(seen_by: u32, call: Call, result: i32) {
     let Some(totals) = TOTALS.get_ptr_mut(seen_by) else {
         return;
     };
