@@ -25,10 +25,10 @@ static __always_inline int verdict(__u32 action, struct dentry *dentry)
 	int steps = steps_to_dir(dentry);
 	if (steps == OUTSIDE)
 		return 0;
-	report(action, dentry, steps, !audit);
-	// The verifier knows audit, and so what is returned. If it were a variable, Linux 6.12 alone
-	// could not follow the shift that clang 22 makes of `condition ? -1 : 0`, and would refuse
-	// the program.
+	report_access(action, dentry, steps, !audit);
+	// The verifier knows audit, and so what is returned. If it were a variable, Linux 6.12
+	// alone could not follow the shift that clang 22 makes of `condition ? -1 : 0`, and would
+	// refuse the program.
 	return audit ? 0 : -EPERM;
 }
 // ANCHOR_END: verdict
@@ -69,7 +69,7 @@ SEC("lsm/file_open")
 int BPF_PROG(witness_open, struct file *file, int previous)
 {
 	if (is_covered() && steps_to_dir(file->f_path.dentry) != OUTSIDE)
-		count(previous ? ASKED_WITH_VERDICT : ASKED_WITH_ZERO);
+		add_count(previous ? ASKED_WITH_VERDICT : ASKED_WITH_ZERO);
 	return previous;
 }
 // ANCHOR_END: witness

@@ -27,7 +27,7 @@ struct {
 	__type(value, __u64);
 } counts SEC(".maps");
 
-static void count(__u32 slot)
+static void add_count(__u32 slot)
 {
 	__u64 *number = bpf_map_lookup_elem(&counts, &slot);
 
@@ -35,12 +35,13 @@ static void count(__u32 slot)
 		__sync_fetch_and_add(number, 1);
 }
 
-static __always_inline void report(__u32 action, struct dentry *dentry, int steps, __u32 denied)
+static __always_inline void report_access(__u32 action, struct dentry *dentry, int steps,
+					  __u32 denied)
 {
-	count(SENT);
+	add_count(SENT);
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		count(LOST);
+		add_count(LOST);
 		return;
 	}
 	event->time = bpf_ktime_get_ns();

@@ -36,7 +36,7 @@ fn run_policy(implementation: Implementation, options: &[&str]) -> Result<()> {
     let directory = enter_directory()?;
     let mut lsm = start_lsm(implementation, options, "command")?;
     workload::wait_for_mark(COMMAND_DONE)?;
-    workload::tell("demo open", PLAN, File::open(PLAN))?;
+    workload::show_result("demo open", PLAN, File::open(PLAN))?;
     workload::create_mark(DEMO_DONE)?;
     lsm.wait()?;
     ensure!(lsm.exit_code() == 0, "lsm ended with {}", lsm.exit_code());

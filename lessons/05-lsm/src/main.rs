@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 // ANCHOR: main
 fn run(cli: &Cli) -> Result<u8> {
     if let Some(role) = cli.role {
-        return workload::play(role);
+        return workload::play_role(role);
     }
     machine::check(LESSON, &NEEDS)?;
     machine::check_bpf_lsm(LESSON)?;

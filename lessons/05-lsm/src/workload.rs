@@ -32,22 +32,22 @@ pub enum Role {
     Child,
 }
 
-pub fn play(role: Role) -> Result<u8> {
+pub fn play_role(role: Role) -> Result<u8> {
     match role {
         Role::Command => {
             set_name(c"command")?;
-            tell("command open", NOTES, File::open(NOTES))?;
-            tell("command open", PLAN, File::open(PLAN))?;
+            show_result("command open", NOTES, File::open(NOTES))?;
+            show_result("command open", PLAN, File::open(PLAN))?;
             let exec = Command::new(PROGRAM).arg("--version").output();
-            tell("command exec", PROGRAM, exec)?;
+            show_result("command exec", PROGRAM, exec)?;
             let link = fs::hard_link(PLAN, STOLEN);
-            tell(
+            show_result(
                 "command link",
                 PLAN,
                 link.and_then(|()| fs::remove_file(STOLEN)),
             )?;
             let rename = fs::rename(PLAN, STOLEN);
-            tell(
+            show_result(
                 "command rename",
                 PLAN,
                 rename.and_then(|()| fs::rename(STOLEN, PLAN)),
@@ -57,12 +57,12 @@ pub fn play(role: Role) -> Result<u8> {
         Role::Parent => leave_child()?,
         Role::Child => {
             set_name(c"child")?;
-            tell("child open", PLAN, File::open(PLAN))?;
+            show_result("child open", PLAN, File::open(PLAN))?;
             create_mark(CHILD_DONE)?;
             // The parent holds the other end, and closes it by ending.
             io::copy(&mut io::stdin(), &mut io::sink())?;
             set_name(c"orphan")?;
-            tell("orphan open", DEEP_PLAN, File::open(DEEP_PLAN))?;
+            show_result("orphan open", DEEP_PLAN, File::open(DEEP_PLAN))?;
         }
     }
     Ok(0)
@@ -81,7 +81,7 @@ fn leave_child() -> Result<()> {
     wait_for_mark(DEMO_DONE)
 }
 
-pub fn tell<T>(action: &str, path: &str, result: io::Result<T>) -> Result<()> {
+pub fn show_result<T>(action: &str, path: &str, result: io::Result<T>) -> Result<()> {
     let result = match result {
         Ok(_) => "done".to_owned(),
         Err(error) => text::io_error(&error),

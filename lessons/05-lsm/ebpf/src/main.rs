@@ -11,17 +11,15 @@
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "no other atomic addition")]
 
-#[path = "../../src/event.rs"]
-mod event;
 mod path;
 mod report;
 mod tree;
 
 use aya_ebpf::{Global, macros::lsm, programs::LsmContext};
 
-use event::{ASKED_WITH_VERDICT, ASKED_WITH_ZERO, EXEC, LINK, OPEN, RENAME};
 use path::{FILE_DENTRY, FILE_FLAGS, OUTSIDE, read_field, steps_to_dir};
-use report::{count, report};
+use report::event::{ASKED_WITH_VERDICT, ASKED_WITH_ZERO, EXEC, LINK, OPEN, RENAME};
+use report::{add_count, report_access};
 use tree::is_covered;
 
 const EPERM: i32 = 1;
@@ -41,7 +39,7 @@ fn verdict(action: u32, dentry: u64) -> i32 {
     if steps == OUTSIDE {
         return 0;
     }
-    report(action, dentry, steps, 1 - AUDIT.load());
+    report_access(action, dentry, steps, 1 - AUDIT.load());
     // The verifier knows AUDIT, and so what is returned: a denial is a number from -4095 to -1.
     if AUDIT.load() != 0 { 0 } else { -EPERM }
 }
@@ -90,7 +88,7 @@ pub fn guard_link(ctx: LsmContext) -> i32 {
 pub fn witness_open(ctx: LsmContext) -> i32 {
     let (file, previous): (u64, i32) = (ctx.arg(0), ctx.arg(1));
     if is_covered() && steps_to_dir(read_field(file, &FILE_DENTRY)) != OUTSIDE {
-        count(match previous {
+        add_count(match previous {
             0 => ASKED_WITH_ZERO,
             _ => ASKED_WITH_VERDICT,
         });

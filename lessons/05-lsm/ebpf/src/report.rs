@@ -11,8 +11,11 @@ use aya_ebpf::{
     macros::btf_map,
 };
 
-use crate::event::{COUNT_SLOTS, LOST, PolicyEvent, SENT};
+#[path = "../../src/event.rs"]
+pub mod event;
+
 use crate::path::{DENTRY_NAME, read_field};
+use event::{COUNT_SLOTS, LOST, PolicyEvent, SENT};
 
 #[btf_map]
 static EVENTS: RingBuf<PolicyEvent, { 256 * 1024 }> = RingBuf::new();
@@ -20,7 +23,7 @@ static EVENTS: RingBuf<PolicyEvent, { 256 * 1024 }> = RingBuf::new();
 #[btf_map]
 static COUNTS: Array<u64, COUNT_SLOTS> = Array::new();
 
-pub fn count(slot: usize) {
+pub fn add_count(slot: usize) {
     if let Some(number) = COUNTS.get_ptr_mut(slot as u32) {
         // SAFETY: the pointer is into the map; other CPUs add to it at the same time, and none
         // reads it here.
@@ -28,10 +31,10 @@ pub fn count(slot: usize) {
     }
 }
 
-pub fn report(action: u32, dentry: u64, steps: u32, denied: u32) {
-    count(SENT);
+pub fn report_access(action: u32, dentry: u64, steps: u32, denied: u32) {
+    add_count(SENT);
     let Some(mut entry) = EVENTS.reserve(0) else {
-        return count(LOST);
+        return add_count(LOST);
     };
     let event = entry.as_mut_ptr();
     // SAFETY: the entry is ours until it is submitted, and every field is written before that.
