@@ -3,7 +3,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
-#include "packet.h"
+#include "ethernet.h"
 #include "counters.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

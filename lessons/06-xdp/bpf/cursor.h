@@ -7,8 +7,8 @@
 struct cursor {
 	void *at; // the next header
 	void *end; // the end of the frame
-	// Bytes that are left: of the frame, and once limit() was called, of the IP packet. The
-	// packet may end before the frame does, because short frames are padded.
+	// Bytes that are left: of the frame, and once limit_packet() was called, of the IP packet.
+	// The packet may end before the frame does, because short frames are padded.
 	__u32 left;
 };
 
@@ -17,13 +17,13 @@ static __always_inline struct cursor new_cursor(void *data, void *end)
 	struct cursor cursor = { .at = data, .end = end, .left = end - data };
 
 	// Hides from the compiler that left is end - data. It could drop one of the two comparisons
-	// in take() and keep the one that the verifier does not understand.
+	// in take_bytes() and keep the one that the verifier does not understand.
 	barrier_var(cursor.left);
 	return cursor;
 }
 
 // The next size bytes, or NULL if they are not all there.
-static __always_inline void *take(struct cursor *cursor, __u32 size)
+static __always_inline void *take_bytes(struct cursor *cursor, __u32 size)
 {
 	void *header = cursor->at;
 
@@ -36,7 +36,7 @@ static __always_inline void *take(struct cursor *cursor, __u32 size)
 // ANCHOR_END: bounds
 
 // Ends the packet after length more bytes. False if the frame has fewer.
-static __always_inline bool limit(struct cursor *cursor, __u32 length)
+static __always_inline bool limit_packet(struct cursor *cursor, __u32 length)
 {
 	if (length > cursor->left)
 		return false;

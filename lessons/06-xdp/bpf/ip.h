@@ -7,7 +7,7 @@
 // ANCHOR: ipv4
 static __always_inline enum kind parse_ipv4(struct cursor *cursor, struct packet *packet)
 {
-	struct iphdr *ip = take(cursor, sizeof(*ip));
+	struct iphdr *ip = take_bytes(cursor, sizeof(*ip));
 	__u32 ihl, tot_len;
 
 	if (!ip)
@@ -16,9 +16,9 @@ static __always_inline enum kind parse_ipv4(struct cursor *cursor, struct packet
 	tot_len = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || ihl < sizeof(*ip) || tot_len < ihl)
 		return MALFORMED;
-	if (!limit(cursor, tot_len - sizeof(*ip)))
+	if (!limit_packet(cursor, tot_len - sizeof(*ip)))
 		return MALFORMED;
-	if (!take(cursor, ihl - sizeof(*ip))) // the options
+	if (!take_bytes(cursor, ihl - sizeof(*ip))) // the options
 		return MALFORMED;
 
 	packet->ipv4 = ip;
@@ -31,11 +31,11 @@ static __always_inline enum kind parse_ipv4(struct cursor *cursor, struct packet
 
 static __always_inline enum kind parse_ipv6(struct cursor *cursor, struct packet *packet)
 {
-	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
+	struct ipv6hdr *ip = take_bytes(cursor, sizeof(*ip));
 	struct ipv6_opt_hdr *extension;
 	__u8 nexthdr;
 
-	if (!ip || ip->version != 6 || !limit(cursor, bpf_ntohs(ip->payload_len)))
+	if (!ip || ip->version != 6 || !limit_packet(cursor, bpf_ntohs(ip->payload_len)))
 		return MALFORMED;
 	nexthdr = ip->nexthdr;
 	packet->ipv6 = ip;
@@ -45,8 +45,8 @@ static __always_inline enum kind parse_ipv6(struct cursor *cursor, struct packet
 		if (nexthdr != IPPROTO_HOPOPTS && nexthdr != IPPROTO_ROUTING &&
 		    nexthdr != IPPROTO_DSTOPTS)
 			break;
-		extension = take(cursor, sizeof(*extension));
-		if (!extension || !take(cursor, extension->hdrlen * 8))
+		extension = take_bytes(cursor, sizeof(*extension));
+		if (!extension || !take_bytes(cursor, extension->hdrlen * 8))
 			return MALFORMED;
 		nexthdr = extension->nexthdr;
 	}

@@ -3,7 +3,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
-#include "packet.h"
+#include "ethernet.h"
 #include "counters.h"
 #include "rules.h"
 
@@ -46,7 +46,8 @@ static __always_inline bool answer_ping(struct packet *packet)
 	if (!eth || !icmp || icmp->code != 0 || eth->h_dest[0] & 1)
 		return false;
 	// The kernel answers pings with IP options: these may hold a route to be reversed.
-	if (packet->ipv4 && icmp->type == ICMP_ECHO && packet->ipv4->ihl * 4 == sizeof(struct iphdr)) {
+	if (packet->ipv4 && icmp->type == ICMP_ECHO &&
+	    packet->ipv4->ihl * 4 == sizeof(struct iphdr)) {
 		swap(packet->ipv4->saddr, packet->ipv4->daddr);
 		set_type(icmp, ICMP_ECHO, ICMP_ECHOREPLY);
 	} else if (packet->ipv6 && icmp->type == ICMPV6_ECHO_REQUEST) {

@@ -9,14 +9,14 @@ static __always_inline enum kind parse_transport(struct cursor *cursor, __u8 pro
 	struct udphdr *udp;
 
 	if (protocol == IPPROTO_TCP) {
-		tcp = take(cursor, sizeof(*tcp));
+		tcp = take_bytes(cursor, sizeof(*tcp));
 		if (!tcp)
 			return MALFORMED;
 		length = tcp->doff * 4;
 		return length < sizeof(*tcp) || length > left ? MALFORMED : TCP;
 	}
 	if (protocol == IPPROTO_UDP) {
-		udp = take(cursor, sizeof(*udp));
+		udp = take_bytes(cursor, sizeof(*udp));
 		if (!udp)
 			return MALFORMED;
 		length = bpf_ntohs(udp->len);
@@ -24,11 +24,11 @@ static __always_inline enum kind parse_transport(struct cursor *cursor, __u8 pro
 		return length < sizeof(*udp) || length > left ? MALFORMED : UDP;
 	}
 	if (protocol == IPPROTO_ICMP && packet->ipv4) {
-		packet->icmp = take(cursor, sizeof(*packet->icmp));
+		packet->icmp = take_bytes(cursor, sizeof(*packet->icmp));
 		return packet->icmp ? ICMP : MALFORMED;
 	}
 	if (protocol == IPPROTO_ICMPV6 && packet->ipv6) {
-		packet->icmp = take(cursor, sizeof(*packet->icmp));
+		packet->icmp = take_bytes(cursor, sizeof(*packet->icmp));
 		return packet->icmp ? ICMPV6 : MALFORMED;
 	}
 	return OTHER;

@@ -11,8 +11,7 @@ use common::interface::{Interface, Mode};
 use ipnet::IpNet;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-use crate::counter::Counter;
-use crate::counters::FrameCounters;
+use crate::counters::{Counter, FrameCounters};
 use crate::program::{LoadedProgram, PacketProgram, TestRunResult};
 
 macro_rules! object {
@@ -43,7 +42,7 @@ pub fn load(program: PacketProgram) -> Result<AyaProgram> {
         PacketProgram::Redirect => object!("redirect"),
         PacketProgram::Egress => object!("egress"),
     };
-    let name = program.name();
+    let name = program.program_name();
     // Nothing here depends on the kernel's types, so its BTF need not be parsed.
     let loaded = EbpfLoader::new().btf(None).load(object);
     let mut ebpf = loaded.with_context(|| format!("cannot load the maps of {name}"))?;
@@ -125,7 +124,7 @@ impl LoadedProgram for AyaProgram {
     // ANCHOR: read
     fn read_counters(&self) -> Result<FrameCounters> {
         let frames = PerCpuArray::<_, Counter>::try_from(self.map("FRAMES")?)?;
-        FrameCounters::read(|index| Ok(frames.get(&index, 0)?.to_vec()))
+        FrameCounters::sum_cpus(|index| Ok(frames.get(&index, 0)?.to_vec()))
     }
     // ANCHOR_END: read
 

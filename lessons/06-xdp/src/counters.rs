@@ -2,7 +2,11 @@
 
 use anyhow::Result;
 
-use crate::counter::{COUNTERS, Counter, Kind, VERDICTS};
+#[path = "../common/counter.rs"]
+mod counter;
+
+pub use counter::Counter;
+use counter::{COUNTERS, Kind, VERDICTS};
 
 /// In the order of their numbers.
 const KINDS: [(Kind, &str); 7] = [
@@ -38,7 +42,7 @@ pub struct CounterRow {
 
 impl FrameCounters {
     /// `read_cpus` returns what each CPU has at an index of the map.
-    pub fn read(mut read_cpus: impl FnMut(u32) -> Result<Vec<Counter>>) -> Result<Self> {
+    pub fn sum_cpus(mut read_cpus: impl FnMut(u32) -> Result<Vec<Counter>>) -> Result<Self> {
         let mut counters = Vec::new();
         for index in 0..COUNTERS {
             let mut sum = Counter::default();
@@ -52,7 +56,7 @@ impl FrameCounters {
     }
 
     /// The counters that are not zero.
-    pub fn rows(&self) -> Vec<CounterRow> {
+    pub fn list_rows(&self) -> Vec<CounterRow> {
         let mut rows = Vec::new();
         for (index, &counter) in self.0.iter().enumerate() {
             if counter.frames > 0 {
@@ -67,7 +71,7 @@ impl FrameCounters {
     }
 
     /// What was counted after `earlier`.
-    pub fn since(&self, earlier: &Self) -> Self {
+    pub fn counted_since(&self, earlier: &Self) -> Self {
         let mut counters = self.0.clone();
         for (counter, before) in counters.iter_mut().zip(&earlier.0) {
             counter.frames -= before.frames;
@@ -76,13 +80,13 @@ impl FrameCounters {
         Self(counters)
     }
 
-    pub fn frames(&self) -> u64 {
+    pub fn total_frames(&self) -> u64 {
         self.0.iter().map(|counter| counter.frames).sum()
     }
 
-    pub fn table(&self) -> String {
+    pub fn format_table(&self) -> String {
         let mut table = "  kind       verdict       frames        bytes".to_owned();
-        for row in self.rows() {
+        for row in self.list_rows() {
             let (kind, verdict) = (row.kind, row.verdict);
             let Counter { frames, bytes } = row.counter;
             table += &format!("\n  {kind:10} {verdict:9} {frames:>10} {bytes:>12}");
@@ -103,7 +107,7 @@ mod tests {
             bytes: frames * 60,
         };
         let nothing = Counter::default();
-        FrameCounters::read(|at| Ok(vec![if at == index { cpu } else { nothing }; 2]))
+        FrameCounters::sum_cpus(|at| Ok(vec![if at == index { cpu } else { nothing }; 2]))
             .expect("nothing fails")
     }
 
@@ -123,7 +127,7 @@ mod tests {
                         bytes: 360,
                     },
                 };
-                assert_eq!(counted(kind, verdict, 3).rows(), [row]);
+                assert_eq!(counted(kind, verdict, 3).list_rows(), [row]);
             }
         }
         assert_eq!(KINDS.len() as u32 * VERDICTS, COUNTERS);
@@ -133,10 +137,10 @@ mod tests {
     #[test]
     fn a_difference_is_what_came_in_between() {
         let (before, after) = (counted(Kind::Tcp, 2, 3), counted(Kind::Tcp, 2, 5));
-        let expected = counted(Kind::Tcp, 2, 2).rows();
-        assert_eq!(after.since(&before).rows(), expected);
-        assert_eq!(after.since(&after).frames(), 0);
-        assert_eq!(after.since(&after).rows(), []);
+        let expected = counted(Kind::Tcp, 2, 2).list_rows();
+        assert_eq!(after.counted_since(&before).list_rows(), expected);
+        assert_eq!(after.counted_since(&after).total_frames(), 0);
+        assert_eq!(after.counted_since(&after).list_rows(), []);
     }
 
     /// `struct counter` in `bpf/counters.h`.

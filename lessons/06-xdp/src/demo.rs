@@ -70,7 +70,7 @@ fn show_count(network: &Workload, mut program: BoxedProgram) -> Result<()> {
     network.send_ping(&program, GOOD_V6.into(), "pass")?;
     network.send_cut(&program, GOOD_V4, "drop")?;
     say("  what all CPUs counted:")?;
-    say(&program.read_counters()?.table())
+    say(&program.read_counters()?.format_table())
 }
 
 fn show_block(network: &Workload, mut program: BoxedProgram, mode: Mode) -> Result<()> {

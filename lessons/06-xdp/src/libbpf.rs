@@ -37,7 +37,7 @@ pub fn load(program: PacketProgram) -> Result<LibbpfProgram> {
         PacketProgram::Redirect => object!("redirect"),
         PacketProgram::Egress => object!("egress"),
     };
-    let name = program.name();
+    let name = program.program_name();
     let open = ObjectBuilder::default().open_memory(object);
     let open = open.with_context(|| format!("cannot open {name}"))?;
     let object = open.load();
@@ -121,7 +121,7 @@ impl LoadedProgram for LibbpfProgram {
     // ANCHOR: read
     fn read_counters(&self) -> Result<FrameCounters> {
         let frames = self.map("frames")?;
-        FrameCounters::read(|index| {
+        FrameCounters::sum_cpus(|index| {
             let cpus = frames.lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)?;
             let cpus = cpus.unwrap_or_default();
             cpus.iter().map(|bytes| record::from_bytes(bytes)).collect()

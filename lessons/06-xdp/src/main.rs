@@ -3,8 +3,6 @@
 mod aya;
 #[path = "../bench/rules.rs"]
 mod bench;
-#[path = "../common/counter.rs"]
-mod counter;
 mod counters;
 mod demo;
 mod libbpf;
@@ -112,7 +110,10 @@ fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
     }
     let stop = Stop::catch()?;
     program.attach_xdp(interface, cli.mode)?;
-    let (name, mode) = (kind.name(), Interface::find(&interface.name)?.mode_name());
+    let (name, mode) = (
+        kind.program_name(),
+        Interface::find(&interface.name)?.mode_name(),
+    );
     say(&format!(
         "attached  {name} to {} in {mode} mode; Ctrl-C ends this",
         interface.name
@@ -121,9 +122,9 @@ fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
     while !stop.is_set() {
         sleep(INTERVAL);
         let counters = program.read_counters()?;
-        if counters.frames() != shown {
-            shown = counters.frames();
-            say(&counters.table())?;
+        if counters.total_frames() != shown {
+            shown = counters.total_frames();
+            say(&counters.format_table())?;
         }
     }
     drop(program);

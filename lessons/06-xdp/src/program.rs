@@ -26,7 +26,7 @@ pub enum PacketProgram {
 
 impl PacketProgram {
     /// The name of the function in both languages.
-    pub fn name(self) -> &'static str {
+    pub fn program_name(self) -> &'static str {
         match self {
             Self::Parse => "parse",
             Self::Count => "count",

@@ -111,7 +111,8 @@ impl Workload {
         self.client_socket.send(frame)?;
         let deadline = Instant::now() + LIMIT;
         loop {
-            let rows = program.read_counters()?.since(&before).rows();
+            let counted = program.read_counters()?.counted_since(&before);
+            let rows = counted.list_rows();
             match rows[..] {
                 [] if Instant::now() > deadline => bail!("the frame was not counted in {LIMIT:?}"),
                 [] => sleep(Duration::from_millis(1)),

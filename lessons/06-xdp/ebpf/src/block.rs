@@ -13,7 +13,8 @@ use aya_ebpf::{
 };
 use xdp_ebpf::address::find_source;
 use xdp_ebpf::counter::Kind;
-use xdp_ebpf::packet::{Packet, parse_packet};
+use xdp_ebpf::ethernet::parse_packet;
+use xdp_ebpf::packet::Packet;
 
 use counters::count_frame;
 use rules::is_blocked;

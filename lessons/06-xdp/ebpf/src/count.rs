@@ -11,7 +11,8 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use xdp_ebpf::counter::Kind;
-use xdp_ebpf::packet::{Packet, parse_packet};
+use xdp_ebpf::ethernet::parse_packet;
+use xdp_ebpf::packet::Packet;
 
 use counters::count_frame;
 

@@ -10,14 +10,14 @@ pub struct Cursor {
     at: usize,
     /// The end of the frame.
     end: usize,
-    /// Bytes that are left: of the frame, and once `limit` was called, of the IP packet. The packet
-    /// may end before the frame does, because short frames are padded.
+    /// Bytes that are left: of the frame, and once `limit_packet` was called, of the IP packet. The
+    /// packet may end before the frame does, because short frames are padded.
     left: usize,
 }
 
 impl Cursor {
     /// `black_box` hides from the compiler that `left` is `end - data`. It would drop one of the
-    /// two comparisons in `skip` and keep the one that the verifier does not understand.
+    /// two comparisons in `skip_bytes` and keep the one that the verifier does not understand.
     #[inline(always)]
     pub fn new(data: usize, end: usize) -> Self {
         Self {
@@ -29,17 +29,17 @@ impl Cursor {
 
     /// The next header, or `None` if it is not all there.
     #[inline(always)]
-    pub fn take<'a, T>(&mut self) -> Option<&'a mut T> {
+    pub fn take_header<'a, T>(&mut self) -> Option<&'a mut T> {
         let header = self.at as *mut T;
-        self.skip(size_of::<T>())?;
-        // SAFETY: `skip` made sure that the header is inside the frame; any bytes make a header,
-        // whose alignment is 1 or 2, as that of every address here; and the cursor has moved on,
-        // so it never hands out these bytes again.
+        self.skip_bytes(size_of::<T>())?;
+        // SAFETY: `skip_bytes` made sure that the header is inside the frame; any bytes make a
+        // header, whose alignment is 1 or 2, as that of every address here; and the cursor has
+        // moved on, so it never hands out these bytes again.
         Some(unsafe { &mut *header })
     }
 
     #[inline(always)]
-    pub fn skip(&mut self, size: usize) -> Option<()> {
+    pub fn skip_bytes(&mut self, size: usize) -> Option<()> {
         if size > self.left || self.at + size > self.end {
             return None;
         }
@@ -51,7 +51,7 @@ impl Cursor {
 
     /// Ends the packet after `length` more bytes. `None` if the frame has fewer.
     #[inline(always)]
-    pub fn limit(&mut self, length: usize) -> Option<()> {
+    pub fn limit_packet(&mut self, length: usize) -> Option<()> {
         if length > self.left {
             return None;
         }
@@ -60,7 +60,7 @@ impl Cursor {
     }
 
     #[inline(always)]
-    pub fn left(&self) -> usize {
+    pub fn bytes_left(&self) -> usize {
         self.left
     }
 }

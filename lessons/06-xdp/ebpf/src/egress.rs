@@ -12,7 +12,8 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use xdp_ebpf::address::find_destination;
-use xdp_ebpf::packet::{Packet, parse_packet};
+use xdp_ebpf::ethernet::parse_packet;
+use xdp_ebpf::packet::Packet;
 
 use rules::is_blocked;
 

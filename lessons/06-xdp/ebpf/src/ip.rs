@@ -29,14 +29,14 @@ struct Ipv6OptHdr {
 /// `None`: the packet is malformed.
 #[inline(always)]
 pub fn parse_ipv4<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
-    let ip: &'a mut Ipv4Hdr = cursor.take()?;
+    let ip: &'a mut Ipv4Hdr = cursor.take_header()?;
     let ihl = usize::from(ip.ihl()); // in bytes; the field in the header is in 32-bit words
     let tot_len = usize::from(ip.tot_len());
     if ip.version() != 4 || ihl < Ipv4Hdr::LEN || tot_len < ihl {
         return None;
     }
-    cursor.limit(tot_len - Ipv4Hdr::LEN)?;
-    cursor.skip(ihl - Ipv4Hdr::LEN)?; // the options
+    cursor.limit_packet(tot_len - Ipv4Hdr::LEN)?;
+    cursor.skip_bytes(ihl - Ipv4Hdr::LEN)?; // the options
 
     // More fragments follow, or this one does not begin at offset 0.
     let is_fragment = ip.frag_flags() & 1 != 0 || ip.frag_offset() != 0;
@@ -52,19 +52,19 @@ pub fn parse_ipv4<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Ki
 /// `None`: the packet is malformed.
 #[inline(always)]
 pub fn parse_ipv6<'a>(cursor: &mut Cursor, packet: &mut Packet<'a>) -> Option<Kind> {
-    let ip: &'a mut Ipv6Hdr = cursor.take()?;
+    let ip: &'a mut Ipv6Hdr = cursor.take_header()?;
     if ip.version() != 6 {
         return None;
     }
-    cursor.limit(usize::from(ip.payload_len()))?;
+    cursor.limit_packet(usize::from(ip.payload_len()))?;
     let mut nexthdr = ip.next_hdr;
     packet.ipv6 = Some(ip);
     for _ in 0..EXTENSIONS {
         match nexthdr {
             IPPROTO_HOPOPTS | IPPROTO_ROUTING | IPPROTO_DSTOPTS => {
-                let extension: &mut Ipv6OptHdr = cursor.take()?;
+                let extension: &mut Ipv6OptHdr = cursor.take_header()?;
                 nexthdr = extension.nexthdr;
-                cursor.skip(usize::from(extension.hdrlen) * 8)?;
+                cursor.skip_bytes(usize::from(extension.hdrlen) * 8)?;
             }
             IPPROTO_FRAGMENT => return Some(Kind::Fragment),
             _ => break,

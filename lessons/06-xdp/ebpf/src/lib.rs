@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   cursor     goes through a frame, header by header, and never beyond its end
-//!   packet     Ethernet and VLAN tags
+//!   packet     the headers that were found
+//!   ethernet   Ethernet and VLAN tags
 //!   ip         IPv4, IPv6 and its extension headers
 //!   transport  TCP, UDP and ICMP
 //!   address    where a packet comes from and goes to
@@ -15,6 +16,7 @@
 
 pub mod address;
 pub mod cursor;
+pub mod ethernet;
 pub mod packet;
 
 mod ip;

@@ -17,7 +17,8 @@ use network_types::icmp::Icmpv4Hdr;
 use network_types::ip::Ipv4Hdr;
 use xdp_ebpf::address::find_source;
 use xdp_ebpf::counter::Kind;
-use xdp_ebpf::packet::{Packet, parse_packet};
+use xdp_ebpf::ethernet::parse_packet;
+use xdp_ebpf::packet::Packet;
 
 use counters::count_frame;
 use rules::is_blocked;

@@ -20,10 +20,10 @@ pub fn parse_transport<'a>(
     proto: u8,
     packet: &mut Packet<'a>,
 ) -> Option<Kind> {
-    let left = cursor.left();
+    let left = cursor.bytes_left();
     match proto {
         IPPROTO_TCP => {
-            let tcp: &mut TcpHdr = cursor.take()?;
+            let tcp: &mut TcpHdr = cursor.take_header()?;
             let length = usize::from(tcp.doff()) * 4;
             if length < TcpHdr::LEN || length > left {
                 return None;
@@ -31,7 +31,7 @@ pub fn parse_transport<'a>(
             Some(Kind::Tcp)
         }
         IPPROTO_UDP => {
-            let udp: &'a mut UdpHdr = cursor.take()?;
+            let udp: &'a mut UdpHdr = cursor.take_header()?;
             let length = usize::from(udp.len());
             if length < UdpHdr::LEN || length > left {
                 return None;
@@ -40,11 +40,11 @@ pub fn parse_transport<'a>(
             Some(Kind::Udp)
         }
         IPPROTO_ICMP if packet.ipv4.is_some() => {
-            packet.icmp = Some(cursor.take()?);
+            packet.icmp = Some(cursor.take_header()?);
             Some(Kind::Icmp)
         }
         IPPROTO_ICMPV6 if packet.ipv6.is_some() => {
-            packet.icmp = Some(cursor.take()?);
+            packet.icmp = Some(cursor.take_header()?);
             Some(Kind::Icmpv6)
         }
         _ => Some(Kind::Other),

@@ -100,7 +100,7 @@ fn no_frame_is_left_uncounted() {
         if program != PacketProgram::Parse {
             loaded.test_run(&frame, MANY).expect("it runs");
             let counters = loaded.read_counters().expect("it counts");
-            assert_eq!(counters.frames(), u64::from(MANY), "{program:?}");
+            assert_eq!(counters.total_frames(), u64::from(MANY), "{program:?}");
         }
     });
 }
@@ -112,7 +112,9 @@ fn judge(loaded: &dyn LoadedProgram, program: PacketProgram, case: &Case) {
     let result = loaded.test_run(&case.frame, 1).expect("it runs");
     assert_eq!(verdict_name(result.verdict), expected, "{context}");
 
-    let rows = read_counters(loaded, program).since(&before).rows();
+    let rows = read_counters(loaded, program)
+        .counted_since(&before)
+        .list_rows();
     if program == PacketProgram::Parse {
         assert_eq!(rows, [], "{context}");
     } else {

@@ -50,7 +50,8 @@ int limit_rate(struct xdp_md *ctx)
 	__u32 zero = 0;
 	__be32 address;
 
-	if (data + sizeof(*ethernet) + sizeof(*ip) > end || ethernet->h_proto != bpf_htons(ETH_P_IP))
+	if (data + sizeof(*ethernet) + sizeof(*ip) > end ||
+	    ethernet->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
 	address = ip->saddr;
 	/* Frames arrive on several CPUs: one inserts the entry, and all find it after that. */
@@ -60,7 +61,8 @@ int limit_rate(struct xdp_md *ctx)
 	if (!limit || !source)
 		return XDP_PASS;
 	/* What other CPUs do meanwhile may let a few more packets pass; no count is lost. */
-	/* TODO: begin a new window when the old one is over; count and drop what is over the limit. */
+	/* TODO: begin a new window when the old one is over; count and drop what is over the
+	 * limit. */
 	__sync_fetch_and_add(&source->passed, 1);
 	return XDP_PASS;
 }
