@@ -31,9 +31,11 @@ mod grammar;
 mod input;
 mod log;
 
-pub use classes::{Class, ClassText, UnknownClass};
+pub use classes::class_text::ClassText;
+pub use classes::{Class, UnknownClass};
 pub use explain::diagnosis::Diagnosis;
-pub use explain::explanation::{ExplainedProgram, Explanation, LogSteps, LogVerdict, explain_log};
+pub use explain::explained_program::{ExplainedProgram, LogSteps, LogVerdict};
+pub use explain::explanation::{Explanation, explain_log};
 pub use explain::finding::Finding;
 pub use explain::trace::{KnownValue, LogTrace, MOST_STEPS, TraceStep};
 pub use input::text::clean_text;

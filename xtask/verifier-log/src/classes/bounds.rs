@@ -1,6 +1,6 @@
 //! Accesses and lengths that the verifier cannot prove to stay within their memory.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static MAP_VALUE_BOUNDS: ClassText = ClassText {
     slug: "map-value-bounds",

@@ -1,6 +1,6 @@
 //! Calls: of helpers, of kernel functions, and of the program's own functions.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static HELPER_ARG_TYPE: ClassText = ClassText {
     slug: "helper-arg-type",

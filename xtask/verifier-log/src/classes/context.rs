@@ -1,6 +1,6 @@
 //! What a program gets and gives back, and where it may sleep, lock and release.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static CTX_ACCESS: ClassText = ClassText {
     slug: "ctx-access",

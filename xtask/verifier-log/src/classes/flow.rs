@@ -1,6 +1,6 @@
 //! The shape of a program: its ends, its jumps, its loops, its length.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static NO_EXIT_LAST_INSN: ClassText = ClassText {
     slug: "no-exit-last-insn",

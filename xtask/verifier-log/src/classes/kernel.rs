@@ -1,6 +1,6 @@
 //! The kernel's own limits, and what it knows of the program beside its instructions.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static BTF_FUNC_INFO: ClassText = ClassText {
     slug: "btf-func-info",

@@ -1,6 +1,6 @@
 //! What goes wrong before the verifier looks at a program, or after it was content.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static MISSING_MAP: ClassText = ClassText {
     slug: "missing-map",

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod calls;
+pub mod class_text;
 mod context;
 mod flow;
 mod kernel;
@@ -16,21 +17,7 @@ mod stack;
 use std::fmt;
 use std::str::FromStr;
 
-/// What commands and pages say about a class of errors.
-#[derive(Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct ClassText {
-    /// The name that commands and pages use.
-    pub slug: &'static str,
-    /// Half a sentence that says what is wrong.
-    pub title: &'static str,
-    /// Why the verifier rejects this, and how programs come to it.
-    pub rule: &'static str,
-    /// What to change in C.
-    pub fix_c: &'static str,
-    /// What to change in Rust, with aya.
-    pub fix_rust: &'static str,
-}
+use class_text::ClassText;
 
 /// Makes the variants of [`Class`], and leads from each to its texts, from one list.
 macro_rules! classes {

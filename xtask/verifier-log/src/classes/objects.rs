@@ -1,7 +1,7 @@
 //! Objects with special rules: dynptrs, iterators, kptrs, trees, arenas, special fields of map
 //! values.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static DYNPTR: ClassText = ClassText {
     slug: "dynptr",

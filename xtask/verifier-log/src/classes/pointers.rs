@@ -1,6 +1,6 @@
 //! What may be done with a pointer, and with what is none.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static SCALAR_DEREF: ClassText = ClassText {
     slug: "scalar-deref",

@@ -1,6 +1,6 @@
 //! Registers and the stack.
 
-use super::ClassText;
+use super::class_text::ClassText;
 
 pub static UNINIT_STACK: ClassText = ClassText {
     slug: "uninit-stack",

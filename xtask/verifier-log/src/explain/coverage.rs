@@ -2,7 +2,8 @@
 //! template of the verifiers of Linux 5.10, 6.1, 6.12, 6.18, 7.2 and 7.3, with a `y` for each of
 //! these that has it.
 
-use crate::explain::explanation::{LogVerdict, explain_log};
+use crate::explain::explained_program::LogVerdict;
+use crate::explain::explanation::explain_log;
 use crate::grammar::template::MessageRole;
 use crate::input::line::{LineKind, LogLine};
 use crate::input::lines::InputLine;
@@ -56,7 +57,7 @@ fn fate(template: &str) -> Fate {
     let is_part = is_part
         || state::parse_state(&text).is_some()
         || state::parse_state(&format!("fp-8{text}")).is_some();
-    let line = LogLine::read(&InputLine {
+    let line = LogLine::read_line(&InputLine {
         number: 1,
         start: 0,
         bytes: text.as_bytes(),
@@ -66,12 +67,14 @@ fn fate(template: &str) -> Fate {
         LineKind::Messages(found)
             if found
                 .iter()
-                .any(|found| found.role() == MessageRole::Unexplained) =>
+                .any(|found| found.message_role() == MessageRole::Unexplained) =>
         {
             Fate::KnownToBeUnknown
         }
         LineKind::Messages(found)
-            if found.iter().any(|found| found.role() != MessageRole::Noise) =>
+            if found
+                .iter()
+                .any(|found| found.message_role() != MessageRole::Noise) =>
         {
             Fate::Explained
         }

@@ -141,7 +141,7 @@ mod tests {
 
     /// The class of a message in a log, outside of global functions.
     fn class_of(message: &str) -> Class {
-        let found = MessageTable::get().all_in(message);
+        let found = MessageTable::get_table().all_in(message);
         decide_class(found[0].template.class.unwrap(), message, false)
     }
 

@@ -68,7 +68,7 @@ fn find_candidates<'a>(log: &'a ProgramLog, roles: &[MessageRole]) -> Vec<Candid
     let mut candidates = Vec::new();
     for line in &log.last {
         for found in &line.found {
-            if found.from_kernel && roles.contains(&found.role()) {
+            if found.from_kernel && roles.contains(&found.message_role()) {
                 candidates.push(Candidate { line, found });
             }
         }

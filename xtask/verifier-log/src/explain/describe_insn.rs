@@ -7,7 +7,7 @@ use crate::log::insn::{Insn, InsnAction, MemoryPlace, Operand, Register};
 pub fn describe_insn(insn: &Insn) -> Option<String> {
     /// `r1 = map[id:5]`, `r1 = 0xffff...`: takes the place of two instructions.
     const LOAD_64_BITS: u8 = 0x18;
-    let words = match insn.action() {
+    let words = match insn.insn_action() {
         InsnAction::Set { to } | InsnAction::Move { to, .. } if insn.opcode == LOAD_64_BITS => {
             format!("puts an address or a number of 64 bits into R{to}")
         }

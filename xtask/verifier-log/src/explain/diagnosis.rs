@@ -24,7 +24,7 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    pub(crate) fn read(lines: &[String]) -> Option<Self> {
+    pub(crate) fn read_diagnosis(lines: &[String]) -> Option<Self> {
         let title = lines.first()?.split_once("Verification failed: ")?.1;
         let (category, problem) = title.split_once(": ").unwrap_or((title, ""));
         Some(Self {
@@ -70,7 +70,7 @@ mod tests {
             "Suggestion:",
             "  Set it.",
         ];
-        let report = Diagnosis::read(&lines.map(str::to_owned)).unwrap();
+        let report = Diagnosis::read_diagnosis(&lines.map(str::to_owned)).unwrap();
         assert_eq!(
             (report.category.as_str(), report.problem.as_str()),
             ("Register Type Safety", "Unreadable register")
@@ -79,6 +79,6 @@ mod tests {
             (report.reason.as_str(), report.suggestion.as_str()),
             ("R2 is not readable.", "Set it.")
         );
-        assert_eq!(Diagnosis::read(&[]), None);
+        assert_eq!(Diagnosis::read_diagnosis(&[]), None);
     }
 }

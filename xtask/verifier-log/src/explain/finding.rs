@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
 
     /// What the register of the message holds.
     fn named_value(&self) -> Option<&TrackedValue> {
-        self.state.register(self.reason.register?)
+        self.state.register_value(self.reason.register?)
     }
 
     /// What the register of the message holds, and where it comes from.
@@ -105,7 +105,7 @@ impl<'a> Scene<'a> {
     }
 
     fn holds(&self, register: Register) -> Option<String> {
-        let value = self.state.register(register)?;
+        let value = self.state.register_value(register)?;
         Some(format!("R{register} is {}.", describe_value(value)))
     }
 
@@ -127,7 +127,7 @@ impl<'a> Scene<'a> {
 
     fn comes_from(&self, register: Register, hop: Hop) -> String {
         let step = &self.steps[hop.step];
-        let action = step.insn.action();
+        let action = step.insn.insn_action();
         let through = match action {
             InsnAction::Load { place, .. } if place.base != FRAME_POINTER => {
                 self.through(hop.step, place.base)
@@ -141,13 +141,13 @@ impl<'a> Scene<'a> {
     /// The pointer that a load went through.
     fn through(&self, step: usize, base: Register) -> String {
         let before = reconstruct_state(self.steps, step);
-        let mut value = before.register(base);
+        let mut value = before.register_value(base);
         // Newer kernels print the registers that an instruction used, and what branches taught of
         // them.
         if let Some(after) = &self.steps[step].after
-            && self.steps[step].insn.action().sets() != Some(base)
+            && self.steps[step].insn.insn_action().set_register() != Some(base)
         {
-            value = after.register(base).or(value);
+            value = after.register_value(base).or(value);
         }
         match value {
             Some(value) => format!(" through R{base}, which was {}", describe_value(value)),
@@ -158,10 +158,10 @@ impl<'a> Scene<'a> {
     fn about_memory(&self) -> Finding {
         let mut finding = self.about_register();
         finding.known.truncate(1);
-        if let Some(access) = MemoryAccess::read(&self.reason.lines) {
-            finding.known.push(access.describe());
+        if let Some(access) = MemoryAccess::read_access(&self.reason.lines) {
+            finding.known.push(access.describe_access());
             let most = self.named_value().map(|value| value.bounds.umax);
-            finding.missing = access.missing(most);
+            finding.missing = access.describe_missing(most);
         } else if let (Some(register), Some(value)) = (self.reason.register, self.named_value()) {
             let limit = if value.bounds.may_be_negative() {
                 "lower limit of 0"
@@ -191,7 +191,7 @@ impl<'a> Scene<'a> {
         };
         let addition = describe_step(&self.steps[step]);
         let mut known = vec![format!("The number was added by {addition}.")];
-        if let Some(value) = state.register(number) {
+        if let Some(value) = state.register_value(number) {
             known.push(format!("There, R{number} was {}.", describe_value(value)));
         }
         if let Some(hop) = find_origin(self.steps, step, number) {
@@ -203,7 +203,7 @@ impl<'a> Scene<'a> {
     /// The last step that added a register to a pointer, and that register.
     fn find_addition(&self, pointer: Register) -> Option<(usize, Register)> {
         for hop in find_trail(self.steps, self.at, pointer) {
-            if let Some(by) = self.steps[hop.step].insn.action().changes_by() {
+            if let Some(by) = self.steps[hop.step].insn.insn_action().changes_by() {
                 return Some((hop.step, by));
             }
         }
@@ -304,7 +304,7 @@ impl<'a> Scene<'a> {
     fn last_call(&self) -> Option<&LogStep> {
         let is_call = |step: &&LogStep| {
             matches!(
-                step.insn.action(),
+                step.insn.insn_action(),
                 InsnAction::Helper { .. } | InsnAction::Function
             )
         };
@@ -329,8 +329,8 @@ impl<'a> Scene<'a> {
     /// `r1 += r2`: the message names the kind of pointer, and the state tells which side is the
     /// number.
     fn about_sum(&self) -> Finding {
-        let action = self.steps[self.at].insn.action();
-        let (Some(by), Some(to)) = (action.changes_by(), action.sets()) else {
+        let action = self.steps[self.at].insn.insn_action();
+        let (Some(by), Some(to)) = (action.changes_by(), action.set_register()) else {
             return self.about_register();
         };
         let Some(number) = find_number(&self.state, [by, to]) else {
@@ -339,7 +339,7 @@ impl<'a> Scene<'a> {
         let mut known = Vec::new();
         known.extend(self.holds(number));
         known.extend(self.way(number));
-        let limit = match self.state.register(number) {
+        let limit = match self.state.register_value(number) {
             Some(value) if !value.bounds.may_be_negative() => "an upper limit",
             _ => "a lower limit",
         };
@@ -379,7 +379,7 @@ impl<'a> Scene<'a> {
 fn find_number(state: &FrameState, registers: [Register; 2]) -> Option<Register> {
     registers.into_iter().find(|register| {
         state
-            .register(*register)
+            .register_value(*register)
             .is_none_or(TrackedValue::is_number)
     })
 }

@@ -13,7 +13,7 @@ pub struct MemoryAccess {
 }
 
 impl MemoryAccess {
-    pub fn read(lines: &[LogMessage]) -> Option<Self> {
+    pub fn read_access(lines: &[LogMessage]) -> Option<Self> {
         const AREAS: [&str; 4] = ["value_size=", "mem_size=", "key_size=", "ctx_size="];
         for line in lines {
             let after = |name: &str| find_number_after(&line.text, name);
@@ -29,7 +29,7 @@ impl MemoryAccess {
     }
 
     /// What the verifier computed, as a sentence.
-    pub fn describe(&self) -> String {
+    pub fn describe_access(&self) -> String {
         let Self { area, offset, size } = self;
         if *offset < 0 {
             return format!(
@@ -46,7 +46,7 @@ impl MemoryAccess {
     }
 
     /// How small the number must be that was added, where `most` is what it can be now.
-    pub fn missing(&self, most: Option<u64>) -> Option<String> {
+    pub fn describe_missing(&self, most: Option<u64>) -> Option<String> {
         if self.offset < 0 {
             return Some("a check that the index is not negative".to_owned());
         }
@@ -72,11 +72,11 @@ mod tests {
             size: 1,
         };
         assert_eq!(
-            access.missing(Some(255)).as_deref(),
+            access.describe_missing(Some(255)).as_deref(),
             Some("a check that the number which is added is at most 7")
         );
         assert_eq!(
-            access.missing(Some(4)),
+            access.describe_missing(Some(4)),
             None,
             "it does not come from the number"
         );
@@ -85,7 +85,7 @@ mod tests {
             ..access
         };
         assert_eq!(
-            before.missing(None).as_deref(),
+            before.describe_missing(None).as_deref(),
             Some("a check that the index is not negative")
         );
     }

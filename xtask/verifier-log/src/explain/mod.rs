@@ -6,6 +6,7 @@ pub mod decide_class;
 pub mod decide_reason;
 pub mod describe_insn;
 pub mod diagnosis;
+pub mod explained_program;
 pub mod explanation;
 pub mod finding;
 pub mod helpers;

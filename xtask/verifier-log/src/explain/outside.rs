@@ -2,7 +2,7 @@
 
 use crate::classes::Class;
 use crate::explain::decide_class::decide_class_of_errno;
-use crate::explain::explanation::{ExplainedProgram, LogVerdict};
+use crate::explain::explained_program::{ExplainedProgram, LogVerdict};
 use crate::explain::prose::{find_prose_message, is_about_bpf, is_unmistakable};
 use crate::grammar::template::MessageRole;
 use crate::input::program_log::{MessageLine, ProgramLog};
@@ -66,7 +66,7 @@ fn find_loader_error(
                 MessageRole::Decoy => about_bpf && is_about_loading(&line.text),
                 _ => about_bpf || is_unmistakable(found),
             };
-            if found.from_kernel || found.role() != role || !is_sure {
+            if found.from_kernel || found.message_role() != role || !is_sure {
                 continue;
             }
             let text = line.text.get(found.start..).unwrap_or_default();
@@ -105,7 +105,7 @@ fn find_quoted(outside: &[MessageLine], about_bpf: bool) -> Option<ExplainedProg
 }
 
 fn explain_messages(last: Vec<MessageLine>) -> Option<ExplainedProgram> {
-    let program = ExplainedProgram::of_log(&[], ProgramLog::quoted(last));
+    let program = ExplainedProgram::of_log(&[], ProgramLog::from_quoted(last));
     (program.verdict == LogVerdict::Explained).then_some(program)
 }
 
@@ -126,7 +126,8 @@ fn find_refused(programs: &mut [ExplainedProgram]) -> Option<(&mut ExplainedProg
 #[cfg(test)]
 mod tests {
     use super::Class;
-    use crate::explain::explanation::{LogVerdict, explain_log};
+    use crate::explain::explained_program::LogVerdict;
+    use crate::explain::explanation::explain_log;
 
     fn class(text: &str) -> Option<Class> {
         explain_log(text.as_bytes()).programs.first()?.class

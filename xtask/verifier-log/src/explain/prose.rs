@@ -43,7 +43,7 @@ pub fn is_about_bpf(input: &[u8]) -> bool {
 /// A message that no other program prints, also where nothing else in the text is about BPF.
 pub fn is_unmistakable(found: &FoundMessage) -> bool {
     const LONG: usize = 24;
-    found.template.is_about_register() || found.template.weight() >= LONG
+    found.template.is_about_register() || found.template.literal_length() >= LONG
 }
 
 /// The first message that a line breaks off in, or that two lines hold together.
@@ -51,7 +51,7 @@ pub fn find_prose_message(input: &[u8]) -> Option<MessageLine> {
     let about_bpf = is_about_bpf(input);
     let mut before = String::new();
     for raw in InputLines::new(&input[..input.len().min(LONGEST)]) {
-        let line = LogLine::read(&raw);
+        let line = LogLine::read_line(&raw);
         let text = without_margin(&line.text);
         let joined = format!("{before} {text}");
         if let Some(found) = find_across(&joined, before.len())
@@ -85,17 +85,17 @@ fn without_margin(line: &str) -> &str {
 
 /// A message that begins in one line and ends in the next; the first ends at `junction`.
 fn find_across(joined: &str, junction: usize) -> Option<FoundMessage> {
-    let mut found = MessageTable::get().all_in(joined).into_iter();
+    let mut found = MessageTable::get_table().all_in(joined).into_iter();
     found.find(|found| {
         let is_across = found.start < junction && found.end > junction + 1;
-        is_across && found.from_kernel && found.role() == MessageRole::Error
+        is_across && found.from_kernel && found.message_role() == MessageRole::Error
     })
 }
 
 /// A message of which the text has only the beginning.
 fn find_broken_off(text: &str) -> Option<FoundMessage> {
     for start in find_word_starts(text) {
-        if let Some((template, length)) = MessageTable::get().broken_off(&text[start..]) {
+        if let Some((template, length)) = MessageTable::get_table().broken_off(&text[start..]) {
             return Some(FoundMessage {
                 template,
                 start,

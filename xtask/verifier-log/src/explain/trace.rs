@@ -109,7 +109,7 @@ fn find_path(
         for hop in find_trail(steps, at, register) {
             let is_new = path.len() < MOST && path.insert(hop.step);
             // The other value that goes into a sum has a way too.
-            if is_new && let Some(by) = steps[hop.step].insn.action().changes_by() {
+            if is_new && let Some(by) = steps[hop.step].insn.insn_action().changes_by() {
                 open.push((hop.step, by));
             }
         }
@@ -194,32 +194,32 @@ fn state_after(before: &FrameState, steps: &[LogStep], at: usize) -> FrameState 
 /// What a step may have changed without a word in the log. A comparison teaches something of all
 /// that has to do with its registers.
 fn find_unprinted(state: &FrameState, step: &LogStep) -> Vec<Location> {
-    let mut locations = match (step.insn.action(), find_target(step)) {
-        (InsnAction::Compare { .. }, _) => state.locations(),
-        (_, Some(target)) if state.value(target).is_none() => vec![target],
+    let mut locations = match (step.insn.insn_action(), find_target(step)) {
+        (InsnAction::Compare { .. }, _) => state.known_locations(),
+        (_, Some(target)) if state.value_at(target).is_none() => vec![target],
         _ => Vec::new(),
     };
     if let Some(after) = &step.after {
-        locations.retain(|location| after.value(*location).is_none());
+        locations.retain(|location| after.value_at(*location).is_none());
     }
     locations
 }
 
 /// Where a step writes to.
 fn find_target(step: &LogStep) -> Option<Location> {
-    match step.insn.action() {
+    match step.insn.insn_action() {
         InsnAction::Store { place, .. } if place.base == FRAME_POINTER => {
             let slot = place.offset.div_euclid(8).checked_mul(8)?;
             Some(Location::Slot(slot))
         }
-        action => action.sets().map(Location::Register),
+        action => action.set_register().map(Location::Register),
     }
 }
 
 /// Whether a step may write to a location. Through a pointer, stores and helpers may reach the
 /// stack.
 fn is_touched_by(location: Location, step: &LogStep) -> bool {
-    let is_lost = match step.insn.action() {
+    let is_lost = match step.insn.insn_action() {
         InsnAction::Helper { .. } => !matches!(location, Location::Register(6..)),
         InsnAction::Store { .. } | InsnAction::Other => matches!(location, Location::Slot(_)),
         _ => false,
@@ -254,9 +254,9 @@ fn find_printed_later(steps: &[LogStep], at: usize, location: Location) -> Optio
         let called = after_call;
         let is_certain = |value: &&TrackedValue| !called || !value.bounds.is_unknown();
         if let Some(before) = &step.before {
-            return before.value(location).filter(is_certain).cloned();
+            return before.value_at(location).filter(is_certain).cloned();
         }
-        let action = step.insn.action();
+        let action = step.insn.insn_action();
         let ends = matches!(
             action,
             InsnAction::Function | InsnAction::Exit | InsnAction::Compare { .. }
@@ -265,7 +265,10 @@ fn find_printed_later(steps: &[LogStep], at: usize, location: Location) -> Optio
             return None;
         }
         after_call |= matches!(action, InsnAction::Helper { .. });
-        let printed = step.after.as_ref().and_then(|after| after.value(location));
+        let printed = step
+            .after
+            .as_ref()
+            .and_then(|after| after.value_at(location));
         if let Some(value) = printed.filter(is_certain) {
             return Some(value.clone());
         }
@@ -284,7 +287,7 @@ struct StepChange<'a> {
 
 impl StepChange<'_> {
     fn known(&self) -> Vec<KnownValue> {
-        let mut locations = self.after.locations();
+        let mut locations = self.after.known_locations();
         locations.extend(self.unprinted());
         locations.sort_unstable();
         let mut known = Vec::new();
@@ -298,14 +301,14 @@ impl StepChange<'_> {
     fn unprinted(&self) -> Option<Location> {
         let target = find_target(self.step)?;
         let is_unprinted = matches!(target, Location::Register(_))
-            && self.after.value(target).is_none()
+            && self.after.value_at(target).is_none()
             && !self.leaves_frame()
             && !self.is_refused;
         is_unprinted.then_some(target)
     }
 
     fn known_at(&self, location: Location) -> KnownValue {
-        let Some(value) = self.after.value(location) else {
+        let Some(value) = self.after.value_at(location) else {
             return KnownValue {
                 name: name_of(location),
                 value: None,
@@ -313,7 +316,7 @@ impl StepChange<'_> {
                 changed: true,
             };
         };
-        let is_same = is_same_value(self.before.value(location), value);
+        let is_same = is_same_value(self.before.value_at(location), value);
         KnownValue {
             name: name_of(location),
             value: Some(value.text.clone()),
@@ -327,11 +330,11 @@ impl StepChange<'_> {
         if self.leaves_frame() {
             return false;
         }
-        if matches!(self.step.insn.action(), InsnAction::Compare { .. }) {
-            return self.before.value(location).is_some();
+        if matches!(self.step.insn.insn_action(), InsnAction::Compare { .. }) {
+            return self.before.value_at(location).is_some();
         }
         let after = self.step.after.as_ref();
-        after.is_some_and(|after| after.value(location).is_some())
+        after.is_some_and(|after| after.value_at(location).is_some())
             || find_target(self.step) == Some(location)
     }
 
@@ -339,7 +342,7 @@ impl StepChange<'_> {
     fn leaves_frame(&self) -> bool {
         self.before.frame != self.after.frame
             || matches!(
-                self.step.insn.action(),
+                self.step.insn.insn_action(),
                 InsnAction::Function | InsnAction::Exit
             )
     }
@@ -351,8 +354,8 @@ impl StepChange<'_> {
         }
         let target = find_target(self.step);
         let mut lost = Vec::new();
-        for location in self.before.locations() {
-            if self.after.value(location).is_none() && target != Some(location) {
+        for location in self.before.known_locations() {
+            if self.after.value_at(location).is_none() && target != Some(location) {
                 lost.push(name_of(location));
             }
         }

@@ -2,7 +2,8 @@
 //! it, and what each must be taken for.
 
 use crate::classes::Class;
-use crate::explain::explanation::{LogVerdict, explain_log};
+use crate::explain::explained_program::LogVerdict;
+use crate::explain::explanation::explain_log;
 
 /// Class, and the messages, some of two lines.
 const WORDINGS: &[(Class, &[&str])] = &[

@@ -87,7 +87,7 @@ fn number(value: &TrackedValue) -> String {
     match value.bounds.as_constant() {
         Some(constant) => format!("the number {constant}"),
         None if value.bounds.is_unknown() => "a number of which nothing is known".to_owned(),
-        None => format!("a number {}", value.bounds.words()),
+        None => format!("a number {}", value.bounds.describe_bounds()),
     }
 }
 
@@ -124,7 +124,7 @@ fn variable(value: &TrackedValue) -> String {
         Some(0) => String::new(),
         Some(constant) => format!(" plus {constant}"),
         None if value.bounds.is_unknown() => " plus a number of which nothing is known".to_owned(),
-        None => format!(" plus a number {}", value.bounds.words()),
+        None => format!(" plus a number {}", value.bounds.describe_bounds()),
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
         describe_value(
             parse_state(&format!("R1={text}"))
                 .unwrap()
-                .register(1)
+                .register_value(1)
                 .unwrap(),
         )
     }

@@ -17,19 +17,19 @@ impl Needle {
         }
     }
 
-    pub fn find(&self, line: &[u8]) -> Option<usize> {
+    pub fn find_in(&self, line: &[u8]) -> Option<usize> {
         self.finder
             .get_or_init(|| Finder::new(self.text))
             .find(line)
     }
 
     /// Where the text that comes after it begins.
-    pub fn end(&self, line: &str) -> Option<usize> {
-        self.find(line.as_bytes())
+    pub fn find_end(&self, line: &str) -> Option<usize> {
+        self.find_in(line.as_bytes())
             .map(|start| start + self.text.len())
     }
 
     pub fn is_in(&self, line: &str) -> bool {
-        self.find(line.as_bytes()).is_some()
+        self.find_in(line.as_bytes()).is_some()
     }
 }

@@ -26,7 +26,7 @@ pub struct FoundMessage {
 }
 
 impl FoundMessage {
-    pub fn role(&self) -> MessageRole {
+    pub fn message_role(&self) -> MessageRole {
         self.template.role
     }
 }
@@ -51,7 +51,7 @@ pub struct MessageTable {
 }
 
 impl MessageTable {
-    pub fn get() -> &'static Self {
+    pub fn get_table() -> &'static Self {
         static TABLE: OnceLock<MessageTable> = OnceLock::new();
         TABLE.get_or_init(|| {
             let mut table = Self::empty();
@@ -78,7 +78,7 @@ impl MessageTable {
 
     fn add(&mut self, list: &'static str, from_kernel: bool) {
         for (section, line) in read_list(list) {
-            let template = MessageTemplate::parse(section, line);
+            let template = MessageTemplate::parse_template(section, line);
             let Some(key) = key(template.first_literal().as_bytes()) else {
                 continue;
             };
@@ -151,7 +151,7 @@ impl MessageTable {
             let Some(length) = entry.template.length_in(text) else {
                 continue;
             };
-            let weight = (entry.template.weight(), entry.from_kernel);
+            let weight = (entry.template.literal_length(), entry.from_kernel);
             if ends_well(text, length) && weight >= most {
                 most = weight;
                 surest = Some(FoundMessage {
@@ -181,8 +181,8 @@ const LEAST_BROKEN: usize = 21;
 /// A message that ends with any text takes all that is left of the line, also a second message that
 /// a loader put after it with a colon.
 fn may_follow(before: &FoundMessage, line: &str, start: usize) -> bool {
-    let is_own_text =
-        before.role() == MessageRole::Noise || before.template.class == Some(Class::VerifierBug);
+    let is_own_text = before.message_role() == MessageRole::Noise
+        || before.template.class == Some(Class::VerifierBug);
     start >= before.end || (line[..start].ends_with(": ") && !is_own_text)
 }
 
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn classes_in(line: &str) -> Vec<Class> {
-        let found = MessageTable::get().all_in(line);
+        let found = MessageTable::get_table().all_in(line);
         found
             .iter()
             .filter_map(|found| found.template.class)
@@ -276,10 +276,10 @@ mod tests {
             classes_in(line).split_last().unwrap().1.last(),
             Some(&Class::MapValueBounds)
         );
-        let roles: Vec<_> = MessageTable::get()
+        let roles: Vec<_> = MessageTable::get_table()
             .all_in(line)
             .iter()
-            .map(FoundMessage::role)
+            .map(FoundMessage::message_role)
             .collect();
         assert!(
             roles.ends_with(&[MessageRole::Error, MessageRole::Detail]),
@@ -325,7 +325,7 @@ mod tests {
         for (file, list) in LISTS {
             assert!(list.starts_with("# ") || list.starts_with('['), "{file}");
             for (section, line) in read_list(list) {
-                let template = MessageTemplate::parse(section, line);
+                let template = MessageTemplate::parse_template(section, line);
                 assert!(
                     template.first_literal().len() >= KEY,
                     "{file}: {line} is too short to be found"

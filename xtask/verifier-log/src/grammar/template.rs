@@ -49,7 +49,7 @@ pub struct MessageTemplate {
 }
 
 impl MessageTemplate {
-    pub fn parse(section: Section, line: &str) -> Self {
+    pub fn parse_template(section: Section, line: &str) -> Self {
         let (class, role, format) = match section {
             Section::Noise => (None, MessageRole::Noise, line),
             Section::Unexplained => (None, MessageRole::Unexplained, line),
@@ -102,7 +102,7 @@ impl MessageTemplate {
     }
 
     /// The more of a message is fixed, the surer a match.
-    pub fn weight(&self) -> usize {
+    pub fn literal_length(&self) -> usize {
         let literal = |part: &TemplatePart| {
             if let TemplatePart::Literal(text) = part {
                 text.len()
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn parse(format: &str) -> MessageTemplate {
-        MessageTemplate::parse(Section::Unexplained, format)
+        MessageTemplate::parse_template(Section::Unexplained, format)
     }
 
     fn length(format: &str, text: &str) -> Option<usize> {

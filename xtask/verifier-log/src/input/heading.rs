@@ -13,7 +13,7 @@ pub struct LoaderHeading {
 
 impl LoaderHeading {
     /// Takes from a line what it says.
-    pub fn read(&mut self, line: &str) {
+    pub fn read_heading(&mut self, line: &str) {
         // All of it is in lines about programs or loading.
         static WORDS: [Needle; 2] = [Needle::new("rog"), Needle::new("oad")];
         if !WORDS.iter().any(|word| word.is_in(line)) {
@@ -41,7 +41,7 @@ static NAMES: [(Needle, char); 7] = [
 ];
 
 fn find_name(line: &str) -> Option<&str> {
-    let after = |(before, end): &(Needle, char)| Some((before.end(line)?, *end));
+    let after = |(before, end): &(Needle, char)| Some((before.find_end(line)?, *end));
     let (start, end) = NAMES.iter().find_map(after)?;
     let (name, _) = line[start..].split_once(end)?;
     let is_name =
@@ -84,7 +84,7 @@ fn find_errno(line: &str) -> Option<i32> {
     if !LOADING.iter().any(|word| word.is_in(line)) {
         return None;
     }
-    if let Some(end) = FAILED.end(line)
+    if let Some(end) = FAILED.find_end(line)
         && let Some(number) = parse_leading_number(&line[end..])
     {
         return i32::try_from(number).ok();
@@ -103,7 +103,7 @@ mod tests {
 
     fn heading(lines: &[&str]) -> (Option<String>, Option<i32>) {
         let mut heading = LoaderHeading::default();
-        lines.iter().for_each(|line| heading.read(line));
+        lines.iter().for_each(|line| heading.read_heading(line));
         (heading.name, heading.errno)
     }
 

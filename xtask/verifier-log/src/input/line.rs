@@ -83,7 +83,7 @@ pub fn is_plainly_looking_back(bytes: &[u8]) -> bool {
 }
 
 impl<'a> LogLine<'a> {
-    pub fn read(raw: &InputLine<'a>) -> Self {
+    pub fn read_line(raw: &InputLine<'a>) -> Self {
         let text = text::clean_text(raw.bytes, raw.escaped);
         let kind = kind(&text);
         Self {
@@ -144,7 +144,7 @@ fn marker(text: &str) -> Option<LineKind> {
 
 fn summary(text: &str) -> Option<LineKind> {
     static WORD: Needle = Needle::new("processed ");
-    let start = WORD.find(text.as_bytes())?;
+    let start = WORD.find_in(text.as_bytes())?;
     let (number, rest) = text[start + 10..].split_once(' ')?;
     let is_summary =
         rest.starts_with("insns (limit") || (rest.starts_with("insns") && is_at_word(text, start));
@@ -170,7 +170,7 @@ fn source(text: &str) -> Option<LineKind> {
     let start = if text.starts_with(';') {
         0
     } else {
-        AFTER_PREFIX.find(text.as_bytes())? + 1
+        AFTER_PREFIX.find_in(text.as_bytes())? + 1
     };
     Some(LineKind::Source { start })
 }
@@ -197,7 +197,7 @@ fn state(text: &str) -> Option<LineKind> {
 fn branch(text: &str) -> Option<u32> {
     static WORD: Needle = Needle::new("from ");
     let at = WORD
-        .find(text.as_bytes())
+        .find_in(text.as_bytes())
         .filter(|&at| is_at_word(text, at))?;
     let (from, rest) = text[at + 5..].split_once(" to ")?;
     let to = rest.split([':', ' ']).next()?;
@@ -219,7 +219,7 @@ fn is_frame_heading(text: &str) -> bool {
 }
 
 fn messages(text: &str) -> Option<LineKind> {
-    let found = MessageTable::get().all_in(text);
+    let found = MessageTable::get_table().all_in(text);
     (!found.is_empty()).then_some(LineKind::Messages(found))
 }
 

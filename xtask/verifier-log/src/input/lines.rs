@@ -36,7 +36,7 @@ impl<'a> InputLines<'a> {
     }
 
     /// Goes on from an offset that a [`InputLine::start`] was.
-    pub fn from(input: &'a [u8], line: &LinePosition) -> Self {
+    pub fn from_position(input: &'a [u8], line: &LinePosition) -> Self {
         Self {
             input,
             at: line.start,
@@ -46,7 +46,7 @@ impl<'a> InputLines<'a> {
     }
 
     /// Where the next line begins, to come back to it.
-    pub fn position(&self) -> LinePosition {
+    pub fn next_position(&self) -> LinePosition {
         LinePosition {
             start: self.at,
             number: self.number,
@@ -213,7 +213,7 @@ mod tests {
         let mut all = InputLines::new(input);
         all.next();
         all.next();
-        let rest: Vec<_> = InputLines::from(input, &all.position())
+        let rest: Vec<_> = InputLines::from_position(input, &all.next_position())
             .map(|line| line.bytes.to_vec())
             .collect();
         assert_eq!(rest, [&b"b"[..], b"c\"", b"y"]);

@@ -55,7 +55,7 @@ impl ProgramLog {
     }
 
     /// Messages that someone wrote down without the rest.
-    pub fn quoted(last: Vec<MessageLine>) -> Self {
+    pub fn from_quoted(last: Vec<MessageLine>) -> Self {
         Self {
             last,
             ..Self::default()
@@ -83,7 +83,7 @@ impl MessageLine {
     pub fn is_error(&self) -> bool {
         self.found.iter().any(|found| {
             matches!(
-                found.role(),
+                found.message_role(),
                 MessageRole::Error | MessageRole::Detail | MessageRole::Unexplained
             )
         })

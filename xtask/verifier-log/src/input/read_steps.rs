@@ -13,13 +13,13 @@ pub fn read_steps(input: &[u8], log: &ProgramLog, window: usize) -> Vec<LogStep>
         return Vec::new();
     };
     let earliest = log.end.saturating_sub(window);
-    let lines = InputLines::from(input, &begin);
+    let lines = InputLines::from_position(input, &begin);
     let mut reader = StepReader::default();
     for raw in lines
         .skip_while(|raw| raw.start < earliest)
         .take_while(|raw| raw.start < log.end)
     {
-        reader.take_line(LogLine::read(&raw));
+        reader.take_line(LogLine::read_line(&raw));
     }
     reader.steps
 }
@@ -50,7 +50,7 @@ impl StepReader {
                 }
             }
             LineKind::Source { start } => {
-                self.source = Some(SourceLine::parse(&line.text[start..]));
+                self.source = Some(SourceLine::parse_source(&line.text[start..]));
             }
             _ => {}
         }
@@ -69,7 +69,7 @@ impl StepReader {
         if !is_next
             && let Some(last) = self.steps.last_mut()
             && last.after.is_none()
-            && !goes_on(last.insn.action())
+            && !goes_on(last.insn.insn_action())
         {
             last.before = Some(state);
         } else {
@@ -150,7 +150,7 @@ mod tests {
                 .after
                 .as_ref()
                 .unwrap()
-                .register(2)
+                .register_value(2)
                 .unwrap()
                 .bounds
                 .umax,
@@ -164,9 +164,12 @@ mod tests {
     fn what_is_not_printed_follows_from_the_instructions() {
         let steps = read(NEW);
         let known = reconstruct_state(&steps, 4);
-        assert_eq!(known.register(3).unwrap().bounds.as_constant(), Some(0));
+        assert_eq!(
+            known.register_value(3).unwrap().bounds.as_constant(),
+            Some(0)
+        );
         let known = reconstruct_state(&steps, 5);
-        assert_eq!(known.register(2), None, "a call clears it");
+        assert_eq!(known.register_value(2), None, "a call clears it");
     }
 
     #[test]
@@ -181,11 +184,11 @@ mod tests {
              processed 3 insns (limit 1)",
         );
         assert_eq!(
-            reconstruct_state(&steps, 1).register(0).unwrap().kind,
+            reconstruct_state(&steps, 1).register_value(0).unwrap().kind,
             "map_value"
         );
         assert_eq!(
-            reconstruct_state(&steps, 3).register(2),
+            reconstruct_state(&steps, 3).register_value(2),
             None,
             "what the call returned is not printed"
         );
@@ -207,8 +210,8 @@ mod tests {
         assert_eq!(
             (
                 begin.frame,
-                begin.register(1).unwrap().offset,
-                begin.register(6)
+                begin.register_value(1).unwrap().offset,
+                begin.register_value(6)
             ),
             (1, -64, None)
         );

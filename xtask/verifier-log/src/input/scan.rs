@@ -45,7 +45,7 @@ pub fn scan_text(input: &[u8]) -> ScannedText {
     let mut scanner = Scanner::default();
     let mut lines = InputLines::new(input);
     loop {
-        let position = lines.position();
+        let position = lines.next_position();
         let Some(raw) = lines.next() else { break };
         scanner.take_line(&raw, position);
     }
@@ -71,7 +71,7 @@ impl Scanner {
         let end = raw.start + raw.bytes.len();
         self.source_above = self.source.take();
         if self.in_report || !self.take_plain(raw.bytes, position, end) {
-            self.take_any(&LogLine::read(raw), position, end);
+            self.take_any(&LogLine::read_line(raw), position, end);
         }
     }
 
@@ -129,7 +129,7 @@ impl Scanner {
     fn begin_log(&mut self, line: &LogLine<'_>, position: LinePosition) {
         self.close_log();
         self.in_report = false;
-        self.heading.read(&line.text);
+        self.heading.read_heading(&line.text);
         self.open_log(position);
     }
 
@@ -191,9 +191,11 @@ impl Scanner {
         if after.is_empty() || (is_comment && !COLON.is_in(after)) {
             return;
         }
-        let found = MessageTable::get().all_in(after);
+        let found = MessageTable::get_table().all_in(after);
         // In a function, the state begins with `frame1:`.
-        let is_message = found.iter().any(|found| found.role() != MessageRole::Noise);
+        let is_message = found
+            .iter()
+            .any(|found| found.message_role() != MessageRole::Noise);
         if let Some(log) = self.open.as_mut().filter(|_| is_message) {
             log.last.push(MessageLine {
                 line: line.number,
@@ -224,7 +226,7 @@ impl Scanner {
     }
 
     fn take_messages(&mut self, line: &LogLine<'_>, found: Vec<FoundMessage>, end: usize) {
-        self.heading.read(&line.text);
+        self.heading.read_heading(&line.text);
         self.add_message(
             MessageLine {
                 line: line.number,
@@ -254,7 +256,7 @@ impl Scanner {
         if message
             .found
             .iter()
-            .any(|found| found.role() != MessageRole::Noise)
+            .any(|found| found.message_role() != MessageRole::Noise)
             && self.scan.outside.len() < 4 * MOST_MESSAGES
         {
             self.scan.outside.push(message);
@@ -270,7 +272,7 @@ impl Scanner {
     }
 
     fn take_other(&mut self, line: &LogLine<'_>, end: usize) {
-        self.heading.read(&line.text);
+        self.heading.read_heading(&line.text);
         self.name_last_log();
         let Some(log) = self.open.as_mut().filter(|log| !log.is_over) else {
             return;
@@ -302,7 +304,7 @@ impl Scanner {
 
     fn take_before_summary(&mut self, line: &LogLine<'_>, start: usize, end: usize) {
         let before = &line.text[..start];
-        let found = MessageTable::get().all_in(before);
+        let found = MessageTable::get_table().all_in(before);
         if found.iter().any(|found| found.from_kernel) {
             self.add_message(
                 MessageLine {

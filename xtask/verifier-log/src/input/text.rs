@@ -111,7 +111,7 @@ fn without_entities(text: &str) -> Cow<'_, str> {
 /// that matters.
 fn is_mail_coded(bytes: &[u8]) -> bool {
     static CODE: Needle = Needle::new("=3D");
-    CODE.find(bytes).is_some()
+    CODE.find_in(bytes).is_some()
 }
 
 fn without_mail_codes(text: &str) -> Cow<'_, str> {

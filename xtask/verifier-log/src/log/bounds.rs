@@ -24,7 +24,7 @@ impl Bounds {
         mask: u64::MAX,
     };
 
-    pub fn constant(value: i64) -> Self {
+    pub fn from_constant(value: i64) -> Self {
         let unsigned = value.cast_unsigned();
         Self {
             smin: value,
@@ -49,7 +49,7 @@ impl Bounds {
     }
 
     /// The log leaves out what follows from the rest.
-    pub fn settle(&mut self) {
+    pub fn settle_bounds(&mut self) {
         if self.umax <= i64::MAX.cast_unsigned() {
             self.smin = self.smin.max(self.umin.cast_signed());
             self.smax = self.smax.min(self.umax.cast_signed());
@@ -61,7 +61,7 @@ impl Bounds {
     }
 
     /// As a reader would say it: `between 0 and 255`.
-    pub fn words(&self) -> String {
+    pub fn describe_bounds(&self) -> String {
         if let Some(value) = self.as_constant() {
             return format!("exactly {value}");
         }
@@ -107,22 +107,22 @@ mod tests {
             umax: 255,
             ..Bounds::UNKNOWN
         };
-        bounds.settle();
+        bounds.settle_bounds();
         assert_eq!((bounds.smin, bounds.smax), (0, 255));
         let mut bounds = Bounds {
             smin: 3,
             smax: 9,
             ..Bounds::UNKNOWN
         };
-        bounds.settle();
+        bounds.settle_bounds();
         assert_eq!((bounds.umin, bounds.umax), (3, 9));
     }
 
     #[test]
     fn bounds_in_words() {
-        assert_eq!(Bounds::constant(-8).words(), "exactly -8");
+        assert_eq!(Bounds::from_constant(-8).describe_bounds(), "exactly -8");
         assert_eq!(
-            Bounds::UNKNOWN.words(),
+            Bounds::UNKNOWN.describe_bounds(),
             "any number: nothing is known of it"
         );
         let words = |smin, smax| {
@@ -131,7 +131,7 @@ mod tests {
                 smax,
                 ..Bounds::UNKNOWN
             }
-            .words()
+            .describe_bounds()
         };
         assert_eq!(words(i64::MIN, 4095), "at most 4095, with no lower limit");
         assert_eq!(words(-1, i64::MAX), "at least -1, with no upper limit");
@@ -140,13 +140,13 @@ mod tests {
             umax: 255,
             ..Bounds::UNKNOWN
         };
-        byte.settle();
-        assert_eq!(byte.words(), "between 0 and 255");
+        byte.settle_bounds();
+        assert_eq!(byte.describe_bounds(), "between 0 and 255");
         let mut int = Bounds {
             umax: 0xffff_ffff,
             ..Bounds::UNKNOWN
         };
-        int.settle();
-        assert_eq!(int.words(), "between 0 and 0xffffffff");
+        int.settle_bounds();
+        assert_eq!(int.describe_bounds(), "between 0 and 0xffffffff");
     }
 }

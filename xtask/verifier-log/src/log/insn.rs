@@ -28,7 +28,7 @@ impl Insn {
         }
     }
 
-    pub(crate) fn action(&self) -> &InsnAction {
+    pub(crate) fn insn_action(&self) -> &InsnAction {
         &self.action
     }
 }
@@ -43,7 +43,7 @@ pub struct FoundInsn {
 
 pub fn find_insn(line: &str) -> Option<FoundInsn> {
     static COLON: Needle = Needle::new(": (");
-    COLON.find(line.as_bytes())?;
+    COLON.find_in(line.as_bytes())?;
     line.match_indices(": (")
         .find_map(|(colon, _)| parse_insn(line, colon))
 }
@@ -173,7 +173,7 @@ pub enum InsnAction {
 
 impl InsnAction {
     /// The register that has another value afterwards.
-    pub fn sets(&self) -> Option<Register> {
+    pub fn set_register(&self) -> Option<Register> {
         match self {
             Self::Move { to, .. }
             | Self::Change { to, .. }
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     fn action(text: &str) -> InsnAction {
-        Insn::new(0, 0, text).action().clone()
+        Insn::new(0, 0, text).insn_action().clone()
     }
 
     #[test]

@@ -27,39 +27,39 @@ pub fn reconstruct_state(steps: &[LogStep], index: usize) -> FrameState {
 
 /// What the verifier knows after a step, as far as the instruction and the log tell.
 pub fn apply_step(state: &mut FrameState, step: &LogStep) {
-    match step.insn.action() {
+    match step.insn.insn_action() {
         InsnAction::Helper { .. } | InsnAction::Function => {
             for register in 0..=5 {
-                state.set(register, None);
+                state.set_register(register, None);
             }
         }
         InsnAction::Move { to, from } => {
             let value = operand_value(state, *from);
-            state.set(*to, value);
+            state.set_register(*to, value);
         }
         InsnAction::Load { to, place } => {
             let is_slot = place.base == FRAME_POINTER && place.bytes == 8;
-            let value = state.slot(place.offset).filter(|_| is_slot).cloned();
-            state.set(*to, value);
+            let value = state.slot_value(place.offset).filter(|_| is_slot).cloned();
+            state.set_register(*to, value);
         }
         InsnAction::Store { place, from } if place.base == FRAME_POINTER => {
             let value = operand_value(state, *from).filter(|_| place.bytes == 8);
             state.set_slot(place.offset, value);
         }
         action => {
-            if let Some(register) = action.sets() {
-                state.set(register, None);
+            if let Some(register) = action.set_register() {
+                state.set_register(register, None);
             }
         }
     }
     if let Some(after) = &step.after {
-        state.update(after);
+        state.update_from(after);
     }
 }
 
 fn operand_value(state: &FrameState, operand: Operand) -> Option<TrackedValue> {
     match operand {
-        Operand::Register(register) => state.register(register).cloned(),
-        Operand::Number(number) => Some(TrackedValue::number(number)),
+        Operand::Register(register) => state.register_value(register).cloned(),
+        Operand::Number(number) => Some(TrackedValue::from_number(number)),
     }
 }

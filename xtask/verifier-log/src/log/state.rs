@@ -54,9 +54,9 @@ impl TrackedValue {
         }
     }
 
-    pub fn number(value: i64) -> Self {
+    pub fn from_number(value: i64) -> Self {
         Self {
-            bounds: Bounds::constant(value),
+            bounds: Bounds::from_constant(value),
             ..Self::new("scalar", &value.to_string())
         }
     }
@@ -75,22 +75,22 @@ pub enum Location {
 }
 
 impl FrameState {
-    pub fn value(&self, location: Location) -> Option<&TrackedValue> {
+    pub fn value_at(&self, location: Location) -> Option<&TrackedValue> {
         match location {
-            Location::Register(register) => self.register(register),
-            Location::Slot(offset) => self.slot(offset),
+            Location::Register(register) => self.register_value(register),
+            Location::Slot(offset) => self.slot_value(offset),
         }
     }
 
     pub fn set_value(&mut self, location: Location, value: Option<TrackedValue>) {
         match location {
-            Location::Register(register) => self.set(register, value),
+            Location::Register(register) => self.set_register(register, value),
             Location::Slot(offset) => self.set_slot(offset, value),
         }
     }
 
     /// Where the state knows a value.
-    pub fn locations(&self) -> Vec<Location> {
+    pub fn known_locations(&self) -> Vec<Location> {
         let mut locations = Vec::new();
         for (register, _) in &self.registers {
             locations.push(Location::Register(*register));
@@ -101,14 +101,14 @@ impl FrameState {
         locations
     }
 
-    pub fn register(&self, number: u8) -> Option<&TrackedValue> {
+    pub fn register_value(&self, number: u8) -> Option<&TrackedValue> {
         self.registers
             .iter()
             .find(|(name, _)| *name == number)
             .map(|(_, value)| value)
     }
 
-    pub fn slot(&self, offset: i32) -> Option<&TrackedValue> {
+    pub fn slot_value(&self, offset: i32) -> Option<&TrackedValue> {
         self.slots
             .iter()
             .find(|(at, _)| *at == offset)
@@ -119,7 +119,7 @@ impl FrameState {
         self.registers.is_empty() && self.slots.is_empty()
     }
 
-    pub fn set(&mut self, register: u8, value: Option<TrackedValue>) {
+    pub fn set_register(&mut self, register: u8, value: Option<TrackedValue>) {
         self.registers.retain(|(name, _)| *name != register);
         self.registers.extend(value.map(|value| (register, value)));
     }
@@ -130,9 +130,9 @@ impl FrameState {
     }
 
     /// Takes over what another state says; what it does not mention stays.
-    pub fn update(&mut self, newer: &Self) {
+    pub fn update_from(&mut self, newer: &Self) {
         for (register, value) in &newer.registers {
-            self.set(*register, Some(value.clone()));
+            self.set_register(*register, Some(value.clone()));
         }
         for (offset, value) in &newer.slots {
             self.set_slot(*offset, Some(value.clone()));
@@ -155,7 +155,7 @@ pub fn parse_state(text: &str) -> Option<FrameState> {
                 .strip_prefix('R')
                 .and_then(|number| number.parse().ok())
             {
-                state.set(register, Some(self::value(value)));
+                state.set_register(register, Some(self::value(value)));
             } else if let Some(slot) = name
                 .strip_prefix("fp")
                 .and_then(|offset| offset.parse().ok())
@@ -216,7 +216,7 @@ fn value(text: &str) -> TrackedValue {
     if let Some(number) = constant_number(constant) {
         return TrackedValue {
             text: text.to_owned(),
-            ..TrackedValue::number(number)
+            ..TrackedValue::from_number(number)
         };
     }
     if let Some(offset) = kind.strip_prefix("fp").and_then(parse_number) {
@@ -253,7 +253,7 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
         .iter()
         .any(|name| details.contains(name));
     if !value.is_number() && !is_ranged {
-        value.bounds = Bounds::constant(0);
+        value.bounds = Bounds::from_constant(0);
     }
     let mut names = Vec::new();
     for part in details_of(details) {
@@ -269,7 +269,7 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
             }
         }
     }
-    value.bounds.settle();
+    value.bounds.settle_bounds();
     value
 }
 
@@ -324,7 +324,7 @@ mod tests {
     fn one(text: &str) -> TrackedValue {
         parse_state(&format!("R1={text}"))
             .unwrap()
-            .register(1)
+            .register_value(1)
             .unwrap()
             .clone()
     }
@@ -394,8 +394,8 @@ mod tests {
                 .unwrap();
         assert_eq!(state.frame, 1);
         assert_eq!(state.registers.len(), 2);
-        assert_eq!(state.slot(-8).unwrap().text, "mmmm????");
-        assert_eq!(state.slot(-16).unwrap().kind, "map_value");
+        assert_eq!(state.slot_value(-8).unwrap().text, "mmmm????");
+        assert_eq!(state.slot_value(-16).unwrap().kind, "map_value");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct SourceLine {
 }
 
 impl SourceLine {
-    pub(crate) fn parse(text: &str) -> Self {
+    pub(crate) fn parse_source(text: &str) -> Self {
         let text = text.trim_start_matches(';').trim();
         let place = text.rsplit_once(" @ ").and_then(|(code, place)| {
             let (file, line) = place

@@ -57,7 +57,7 @@ impl TrailWalk<'_> {
             return false;
         };
         self.at = before;
-        let action = self.steps[before].insn.action();
+        let action = self.steps[before].insn.insn_action();
         match action {
             InsnAction::Exit if self.location == Location::Register(0) && self.depth == 0 => true,
             InsnAction::Exit => {
