@@ -75,7 +75,7 @@ impl ExplainedProgram {
             diagnosis: Diagnosis::read_diagnosis(&log.report),
             ..Self::without_rejection(&log)
         };
-        program.class = program.decide_class(reason.as_ref());
+        program.class = program.choose_class(reason.as_ref());
         if let Some(reason) = reason {
             program.reject(input, &log, reason);
         } else if program.class.is_some() {
@@ -114,7 +114,7 @@ impl ExplainedProgram {
     }
 
     /// The classic line decides; the report of Linux 7.3 where that line is missing or not known.
-    fn decide_class(&self, reason: Option<&RejectionReason>) -> Option<Class> {
+    fn choose_class(&self, reason: Option<&RejectionReason>) -> Option<Class> {
         if let Some(class) = reason.and_then(|reason| reason.class) {
             return Some(class);
         }
