@@ -6,23 +6,10 @@ use aya::programs::{LsmAttachType, ProgramType, TestRun as _, TestRunOptions, Xd
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
 use aya::{Ebpf, EbpfLoader};
 
-use crate::LoadedProgram;
-use crate::features::{COUNTABLE, MapSupport, NOISY_HELPERS, ProgramSupport};
+use crate::features::{MapSupport, NOISY_HELPERS, ProgramSupport, try_program_types};
+use crate::loaded_program::LoadedProgram;
 
 pub const OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/intro-ebpf"));
-
-const PROGRAM_TYPES: [(&str, ProgramType); 10] = [
-    ("kprobe", ProgramType::KProbe),
-    ("tracepoint", ProgramType::TracePoint),
-    ("raw_tracepoint", ProgramType::RawTracePoint),
-    ("tracing", ProgramType::Tracing),
-    ("lsm", ProgramType::Lsm(LsmAttachType::Mac)),
-    ("xdp", ProgramType::Xdp),
-    ("sched_cls", ProgramType::SchedClassifier),
-    ("struct_ops", ProgramType::StructOps),
-    ("syscall", ProgramType::Syscall),
-    ("netfilter", ProgramType::Netfilter),
-];
 
 const MAP_TYPES: [(&str, MapType); 11] = [
     ("hash", MapType::Hash),
@@ -36,6 +23,19 @@ const MAP_TYPES: [(&str, MapType); 11] = [
     ("bloom_filter", MapType::BloomFilter),
     ("user_ringbuf", MapType::UserRingBuf),
     ("cgrp_storage", MapType::CgrpStorage),
+];
+
+const PROGRAM_TYPES: [(&str, ProgramType); 10] = [
+    ("kprobe", ProgramType::KProbe),
+    ("tracepoint", ProgramType::TracePoint),
+    ("raw_tracepoint", ProgramType::RawTracePoint),
+    ("tracing", ProgramType::Tracing),
+    ("lsm", ProgramType::Lsm(LsmAttachType::Mac)),
+    ("xdp", ProgramType::Xdp),
+    ("sched_cls", ProgramType::SchedClassifier),
+    ("struct_ops", ProgramType::StructOps),
+    ("syscall", ProgramType::Syscall),
+    ("netfilter", ProgramType::Netfilter),
 ];
 
 // ANCHOR: load
@@ -75,21 +75,17 @@ fn find_intro(ebpf: &mut Ebpf) -> Result<&mut Xdp> {
 }
 // ANCHOR_END: load
 
+pub fn try_maps() -> Vec<MapSupport> {
+    let tried = MAP_TYPES.map(|(name, kind)| MapSupport {
+        name,
+        available: is_map_supported(kind).ok(),
+    });
+    tried.into()
+}
+
 pub fn try_programs() -> Result<Vec<ProgramSupport>> {
-    let mut programs = Vec::new();
-    for (name, kind) in PROGRAM_TYPES {
-        let available = is_program_supported(kind).ok();
-        let helpers = match available {
-            Some(true) if COUNTABLE.contains(&name) => Some(count_helpers(kind)?),
-            _ => None,
-        };
-        programs.push(ProgramSupport {
-            name,
-            available,
-            helpers,
-        });
-    }
-    Ok(programs)
+    let is_supported = |kind| is_program_supported(kind).ok();
+    try_program_types(&PROGRAM_TYPES, is_supported, count_helpers)
 }
 
 // ANCHOR: helpers
@@ -109,12 +105,3 @@ fn count_helpers(kind: ProgramType) -> Result<usize> {
     Ok(count)
 }
 // ANCHOR_END: helpers
-
-pub fn try_maps() -> Vec<MapSupport> {
-    let mut maps = Vec::new();
-    for (name, kind) in MAP_TYPES {
-        let available = is_map_supported(kind).ok();
-        maps.push(MapSupport { name, available });
-    }
-    maps
-}

@@ -18,11 +18,33 @@ pub struct MapSupport {
 }
 
 /// Programs of these types load without something to attach to, so their helpers can be counted.
-pub const COUNTABLE: [&str; 5] = ["kprobe", "tracepoint", "raw_tracepoint", "xdp", "sched_cls"];
+const COUNTABLE: [&str; 5] = ["kprobe", "tracepoint", "raw_tracepoint", "xdp", "sched_cls"];
 
 /// bpf_trace_printk, bpf_probe_write_user and bpf_trace_vprintk: each attempt leaves a warning in
 /// the kernel's log. `bpftool feature` leaves the same three out.
 pub const NOISY_HELPERS: [u32; 3] = [6, 36, 177];
+
+/// Tries each type of programs with the library's own `is_supported` and `count_helpers`.
+pub fn try_program_types<T: Copy>(
+    types: &[(&'static str, T)],
+    is_supported: impl Fn(T) -> Option<bool>,
+    count_helpers: impl Fn(T) -> Result<usize>,
+) -> Result<Vec<ProgramSupport>> {
+    let mut programs = Vec::new();
+    for (name, kind) in types {
+        let available = is_supported(*kind);
+        let helpers = match available {
+            Some(true) if COUNTABLE.contains(name) => Some(count_helpers(*kind)?),
+            _ => None,
+        };
+        programs.push(ProgramSupport {
+            name,
+            available,
+            helpers,
+        });
+    }
+    Ok(programs)
+}
 
 pub fn show_features(programs: &[ProgramSupport], maps: &[MapSupport]) -> Result<()> {
     say("This kernel")?;

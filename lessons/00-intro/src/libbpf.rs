@@ -9,26 +9,13 @@ use libbpf_rs::query::{ProgInfoIter, ProgInfoQueryOptions};
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{MapType, OpenObject, Program, ProgramInput, ProgramType};
 
-use crate::LoadedProgram;
-use crate::features::{COUNTABLE, MapSupport, NOISY_HELPERS, ProgramSupport};
+use crate::features::{MapSupport, NOISY_HELPERS, ProgramSupport, try_program_types};
+use crate::loaded_program::LoadedProgram;
 
 common::include_skeleton!("intro");
 use skeleton::{IntroSkel, IntroSkelBuilder};
 
 pub const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/intro.bpf.o"));
-
-const PROGRAM_TYPES: [(&str, ProgramType); 10] = [
-    ("kprobe", ProgramType::Kprobe),
-    ("tracepoint", ProgramType::Tracepoint),
-    ("raw_tracepoint", ProgramType::RawTracepoint),
-    ("tracing", ProgramType::Tracing),
-    ("lsm", ProgramType::Lsm),
-    ("xdp", ProgramType::Xdp),
-    ("sched_cls", ProgramType::SchedCls),
-    ("struct_ops", ProgramType::StructOps),
-    ("syscall", ProgramType::Syscall),
-    ("netfilter", ProgramType::Netfilter),
-];
 
 const MAP_TYPES: [(&str, MapType); 11] = [
     ("hash", MapType::Hash),
@@ -42,6 +29,19 @@ const MAP_TYPES: [(&str, MapType); 11] = [
     ("bloom_filter", MapType::BloomFilter),
     ("user_ringbuf", MapType::UserRingBuf),
     ("cgrp_storage", MapType::CGrpStorage),
+];
+
+const PROGRAM_TYPES: [(&str, ProgramType); 10] = [
+    ("kprobe", ProgramType::Kprobe),
+    ("tracepoint", ProgramType::Tracepoint),
+    ("raw_tracepoint", ProgramType::RawTracepoint),
+    ("tracing", ProgramType::Tracing),
+    ("lsm", ProgramType::Lsm),
+    ("xdp", ProgramType::Xdp),
+    ("sched_cls", ProgramType::SchedCls),
+    ("struct_ops", ProgramType::StructOps),
+    ("syscall", ProgramType::Syscall),
+    ("netfilter", ProgramType::Netfilter),
 ];
 
 // ANCHOR: load
@@ -79,21 +79,17 @@ pub fn read_info(skeleton: &IntroSkel<'_>) -> Result<LoadedProgram> {
 }
 // ANCHOR_END: load
 
+pub fn try_maps() -> Vec<MapSupport> {
+    let tried = MAP_TYPES.map(|(name, kind)| MapSupport {
+        name,
+        available: kind.is_supported().ok(),
+    });
+    tried.into()
+}
+
 pub fn try_programs() -> Result<Vec<ProgramSupport>> {
-    let mut programs = Vec::new();
-    for (name, kind) in PROGRAM_TYPES {
-        let available = kind.is_supported().ok();
-        let helpers = match available {
-            Some(true) if COUNTABLE.contains(&name) => Some(count_helpers(kind)?),
-            _ => None,
-        };
-        programs.push(ProgramSupport {
-            name,
-            available,
-            helpers,
-        });
-    }
-    Ok(programs)
+    let is_supported = |kind: ProgramType| kind.is_supported().ok();
+    try_program_types(&PROGRAM_TYPES, is_supported, count_helpers)
 }
 
 // ANCHOR: helpers
@@ -111,12 +107,3 @@ fn count_helpers(kind: ProgramType) -> Result<usize> {
     Ok(count)
 }
 // ANCHOR_END: helpers
-
-pub fn try_maps() -> Vec<MapSupport> {
-    let mut maps = Vec::new();
-    for (name, kind) in MAP_TYPES {
-        let available = kind.is_supported().ok();
-        maps.push(MapSupport { name, available });
-    }
-    maps
-}

@@ -5,6 +5,7 @@ mod bytecode;
 mod features;
 mod instruction;
 mod libbpf;
+mod loaded_program;
 mod object_file;
 
 use std::mem::MaybeUninit;
@@ -15,21 +16,12 @@ use clap::{Parser, Subcommand};
 use common::machine::{self, Need};
 use common::{Implementation, NotReady, say};
 
+use loaded_program::LoadedProgram;
+
 /// The packet of the test run. Linux wants at least the 14 bytes of an Ethernet header.
 const PACKET: [u8; 64] = [0; 64];
 
 const XDP_PASS: u32 = 2;
-
-/// What the kernel says about a program that it has loaded, under the kernel's names
-/// (`struct bpf_prog_info`).
-pub struct LoadedProgram {
-    /// How many instructions the verifier followed. Linux 5.16 and later say it.
-    pub verified_insns: Option<u32>,
-    /// In bytes, after the kernel rewrote the bytecode.
-    pub xlated_prog_len: usize,
-    /// In bytes; zero where the JIT compiler is off.
-    pub jited_prog_len: usize,
-}
 
 /// What an eBPF program goes through: source, bytecode, verifier, machine code; and what this
 /// kernel offers.
