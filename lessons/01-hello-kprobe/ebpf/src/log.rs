@@ -7,6 +7,8 @@
 #![no_std]
 #![no_main]
 
+mod filename;
+
 use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel, bpf_probe_read_kernel_str_bytes},
     macros::{kprobe, kretprobe},
@@ -14,19 +16,12 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::info;
 
-/// The start of the kernel's `struct filename`, as in `main.rs`.
-#[repr(C)]
-struct Filename {
-    name: *const u8,
-}
+use filename::Filename;
 
 // ANCHOR: log
 #[kprobe]
 pub fn hello_enter(ctx: ProbeContext) -> u32 {
-    match enter(&ctx) {
-        Some(()) => 0,
-        None => 1,
-    }
+    if enter(&ctx).is_some() { 0 } else { 1 }
 }
 
 fn enter(ctx: &ProbeContext) -> Option<()> {

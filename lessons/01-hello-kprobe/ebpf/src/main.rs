@@ -8,6 +8,7 @@
 
 #[path = "../../src/event.rs"]
 mod event;
+mod filename;
 
 use aya_ebpf::{
     helpers::{
@@ -20,21 +21,12 @@ use aya_ebpf::{
 };
 
 use event::{ENTER, EXIT, Event};
+use filename::Filename;
 
 // ANCHOR: events
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(128 * 1024, 0);
 // ANCHOR_END: events
-
-// ANCHOR: offsets
-/// The start of the kernel's `struct filename`. Rust programs carry no relocations, so this offset
-/// is baked in: it is right only because `name` is the first member on Linux 5.10 to 7.3. Lesson 04
-/// has a way that does not depend on luck.
-#[repr(C)]
-struct Filename {
-    name: *const u8,
-}
-// ANCHOR_END: offsets
 
 // ANCHOR: kprobe
 #[kprobe]
