@@ -12,7 +12,6 @@ use common::btf::Kernel;
 use common::record;
 use common::ring_buffer::AyaRingBuffer;
 
-use crate::HOOKS;
 use crate::event::{Counters, KEY_SIZE, Process, Recent, Watched};
 use crate::own_map::OwnMap;
 use crate::report::Contents;
@@ -47,9 +46,9 @@ pub fn load(settings: &Settings) -> Result<Ebpf> {
 // ANCHOR_END: load
 
 /// Dropping the links detaches the programs.
-pub fn attach(ebpf: &mut Ebpf) -> Result<Vec<KProbeLink>> {
+pub fn attach(ebpf: &mut Ebpf, hooks: &[&str]) -> Result<Vec<KProbeLink>> {
     let mut links = Vec::new();
-    for hook in HOOKS {
+    for hook in hooks {
         let program = ebpf.program_mut(&format!("on_{hook}"));
         let program: &mut KProbe = program
             .with_context(|| format!("cannot find on_{hook}"))?

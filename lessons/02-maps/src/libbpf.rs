@@ -8,7 +8,6 @@ use common::ring_buffer::LibbpfRingBuffer;
 use libbpf_rs::skel::{OpenSkel as _, Skel as _, SkelBuilder as _};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, OpenObject};
 
-use crate::HOOKS;
 use crate::event::Watched;
 use crate::own_map::OwnMap;
 use crate::report::Contents;
@@ -39,9 +38,9 @@ pub fn load<'a>(
 // ANCHOR_END: load
 
 /// Dropping the links detaches the programs.
-pub fn attach(skeleton: &mut MapsSkel<'_>) -> Result<Vec<Link>> {
+pub fn attach(skeleton: &mut MapsSkel<'_>, hooks: &[&str]) -> Result<Vec<Link>> {
     let mut links = Vec::new();
-    for hook in HOOKS {
+    for hook in hooks {
         let mut programs = skeleton.object_mut().progs_mut();
         let program = programs.find(|program| program.name() == format!("on_{hook}").as_str());
         let program = program.with_context(|| format!("cannot find on_{hook}"))?;

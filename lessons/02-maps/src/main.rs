@@ -80,7 +80,7 @@ fn run(cli: &Cli) -> Result<()> {
     match cli.implementation {
         Implementation::Aya => {
             let mut ebpf = aya::load(&settings)?;
-            let links = aya::attach(&mut ebpf)?;
+            let links = aya::attach(&mut ebpf, &HOOKS)?;
             let mut changes = aya::read_changes(&mut ebpf)?;
             let pause = |paused| aya::pause(&mut ebpf, paused);
             let shown = show_changes(cli, &settings, &mut changes, pause)?;
@@ -94,7 +94,7 @@ fn run(cli: &Cli) -> Result<()> {
         Implementation::Libbpf => {
             let mut storage = MaybeUninit::uninit();
             let mut skeleton = libbpf::load(&mut storage, &settings)?;
-            let links = libbpf::attach(&mut skeleton)?;
+            let links = libbpf::attach(&mut skeleton, &HOOKS)?;
             let mut changes = libbpf::read_changes(&skeleton)?;
             let pause = |paused| libbpf::pause(&skeleton, paused);
             let shown = show_changes(cli, &settings, &mut changes, pause)?;
@@ -117,7 +117,7 @@ fn show_changes(
     mut pause: impl FnMut(bool) -> Result<()>,
 ) -> Result<u64> {
     let stop = Stop::catch()?;
-    report::show_start(settings)?;
+    report::show_start(settings, &HOOKS)?;
     let mut show = |limit: Option<u64>| {
         let deadline = limit.map(|_| Instant::now() + DEMO_LIMIT);
         let mut shown = 0;
@@ -125,7 +125,7 @@ fn show_changes(
             && !stop.is_set()
             && let Some(bytes) = wait_for_record(changes, &stop, deadline)?
         {
-            say(&report::line(&bytes))?;
+            say(&report::format_change(&bytes))?;
             shown += 1;
         }
         anyhow::Ok(shown)
@@ -157,7 +157,7 @@ fn show_rest(cli: &Cli, changes: &mut dyn RingBuffer) -> Result<u64> {
     let mut received = 0;
     while let Some(bytes) = changes.next_record()? {
         if !cli.demo || received < 3 {
-            say(&report::line(&bytes))?;
+            say(&report::format_change(&bytes))?;
         }
         received += 1;
     }

@@ -6,7 +6,6 @@ use anyhow::{Result, ensure};
 use bytemuck::Zeroable as _;
 use common::{say, text};
 
-use crate::HOOKS;
 use crate::event::{Change, Counters, KEY_SIZE, Kind, LEVELS, Process, Recent, Watched};
 use crate::settings::Settings;
 
@@ -32,12 +31,12 @@ pub struct Contents {
     pub recent: Vec<([u8; KEY_SIZE], Recent)>,
 }
 
-pub fn show_start(settings: &Settings) -> Result<()> {
+pub fn show_start(settings: &Settings, hooks: &[&str]) -> Result<()> {
     let watched = name_watched(settings.watched);
     say(&format!(
         "watching  {watched}, which the program got as a global variable before it was loaded"
     ))?;
-    let hooks = HOOKS.join(", ");
+    let hooks = hooks.join(", ");
     say(&format!("attached  kprobes to security_inode_*: {hooks}"))
 }
 
@@ -51,7 +50,7 @@ pub fn name_watched(Watched { inode, device }: Watched) -> String {
 }
 
 /// A change as a line.
-pub fn line(record: &[u8]) -> String {
+pub fn format_change(record: &[u8]) -> String {
     // Only the bytes in use were sent: the others are zero here.
     let mut change = Change::zeroed();
     let bytes = bytemuck::bytes_of_mut(&mut change);
@@ -137,7 +136,7 @@ mod tests {
     fn a_path_is_read_downwards() {
         let record = record(Kind::RenameTo as u32, b"mv", b"file\0inner\0outer\0");
         assert_eq!(
-            line(&record),
+            format_change(&record),
             "  rename to    mv               pid=42        outer/inner/file"
         );
     }
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     fn names_cannot_harm_the_terminal() {
-        let line = line(&record(0, b"\x1b[2J", b"a\nb\0\xff\0"));
+        let line = format_change(&record(0, b"\x1b[2J", b"a\nb\0\xff\0"));
         assert!(!line.chars().any(char::is_control), "{line:?}");
         assert!(line.ends_with("\u{fffd}/a\u{fffd}b"), "{line:?}");
     }
@@ -165,10 +164,10 @@ mod tests {
     fn a_record_of_another_length_is_no_panic() {
         let whole = record(1, b"x", b"y\0");
         for length in 0..whole.len() {
-            let _ = line(&whole[..length]);
+            let _ = format_change(&whole[..length]);
         }
-        let _ = line(&[1; size_of::<Change>() + 1]);
-        assert!(line(&record(77, b"x", b"y\0")).contains("unknown"));
+        let _ = format_change(&[1; size_of::<Change>() + 1]);
+        assert!(format_change(&record(77, b"x", b"y\0")).contains("unknown"));
     }
 
     #[test]

@@ -19,23 +19,23 @@ use crate::state::{CHANGES, COUNTERS, PROCESSES, RECENT};
 /// Adds one, while other CPUs may do the same. `AtomicU64` has no `fetch_add` for eBPF, which had
 /// no compare-and-swap before Linux 5.12. This intrinsic becomes the one atomic instruction that
 /// eBPF has always had; it returns nothing.
-pub fn add(number: *mut u64) {
+pub fn add_one(number: *mut u64) {
     // SAFETY: callers pass the address of a number in a map.
     unsafe { atomic_xadd::<u64, u64, { Relaxed }>(number, 1) };
 }
 // ANCHOR_END: add
 
 // ANCHOR: send
-pub fn send(change: &Change, length: usize) {
-    // SAFETY: `add` needs the address only, as in the other places.
-    add(unsafe { &raw mut COUNTERS.changes });
+pub fn send_change(change: &Change, length: usize) {
+    // SAFETY: `add_one` needs the address only, as in the other places.
+    add_one(unsafe { &raw mut COUNTERS.changes });
     let ring_buffer = (&raw const CHANGES).cast_mut().cast();
     let record = ptr::from_ref(change).cast_mut().cast();
     let size = offset_of!(Change, names) + length;
     // SAFETY: `length` bytes of the names are filled; the verifier checks that they exist.
     if unsafe { bpf_ringbuf_output(ring_buffer, record, size as u64, 0) } < 0 {
         // SAFETY: as before.
-        add(unsafe { &raw mut COUNTERS.lost });
+        add_one(unsafe { &raw mut COUNTERS.lost });
     }
 }
 // ANCHOR_END: send
@@ -50,9 +50,9 @@ pub fn count_process(change: &Change) {
     let _ = PROCESSES.insert(change.pid, new, BPF_NOEXIST.into());
     match PROCESSES.get_ptr_mut(change.pid) {
         // SAFETY: nobody removes entries.
-        Some(process) => add(unsafe { &raw mut (*process).changes }),
+        Some(process) => add_one(unsafe { &raw mut (*process).changes }),
         // SAFETY: as before.
-        None => add(unsafe { &raw mut COUNTERS.uncounted }),
+        None => add_one(unsafe { &raw mut COUNTERS.uncounted }),
     }
 }
 // ANCHOR_END: hash
@@ -75,7 +75,7 @@ pub fn remember_name(change: &Change) -> Option<()> {
     // SAFETY: an entry that is dropped meanwhile is used again but never freed, so at worst a
     // number is lost. Two CPUs may write the time at once, and either is right.
     unsafe {
-        add(&raw mut (*recent).changes);
+        add_one(&raw mut (*recent).changes);
         (*recent).last = bpf_ktime_get_ns();
     }
     Some(())

@@ -41,7 +41,7 @@ fn report(kind: Kind, dentry: Option<*const u8>) -> Option<()> {
     change.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
     // SAFETY: the helper fills as many bytes as it is told.
     unsafe { bpf_get_current_comm((&raw mut change.comm).cast(), size_of::<Comm>() as u32) };
-    count::send(change, length);
+    count::send_change(change, length);
     count::count_process(change);
     count::remember_name(change)
 }

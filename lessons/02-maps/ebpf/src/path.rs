@@ -6,7 +6,7 @@ use aya_ebpf::{
     helpers::{bpf_probe_read_kernel, generated::bpf_probe_read_kernel_str},
 };
 
-use crate::count::add;
+use crate::count::add_one;
 use crate::event::{LEVELS, NAME_SIZE};
 use crate::state::{COUNTERS, WATCHED};
 
@@ -57,8 +57,8 @@ pub fn collect_names(mut dentry: *const u8, names: &mut [u8]) -> Option<usize> {
         }
         dentry = parent;
     }
-    // SAFETY: `add` needs the address only.
-    add(unsafe { &raw mut COUNTERS.too_deep });
+    // SAFETY: `add_one` needs the address only.
+    add_one(unsafe { &raw mut COUNTERS.too_deep });
     None
 }
 // ANCHOR_END: walk
