@@ -8,12 +8,12 @@ use common::NotReady;
 use common::btf::Kernel;
 use common::ring_buffer::AyaRingBuffer;
 
-use crate::way::Way;
-use crate::{CATEGORY, EVENT, format};
+use crate::format::CATEGORY;
+use crate::way::{EVENT, Way, find_payload};
 
 // ANCHOR: load
 pub fn load(ways: &[Way], buffer: u32) -> Result<Ebpf> {
-    let [filename, pid, old_pid] = format::find_payload(ways)?;
+    let [filename, pid, old_pid] = find_payload(ways)?;
     let mut offsets = vec![
         ("PAYLOAD_FILENAME", filename),
         ("PAYLOAD_PID", pid),

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use common::{NotReady, machine};
 
-use crate::way::Way;
-use crate::{CATEGORY, EVENT};
+/// Of all events in this lesson.
+pub const CATEGORY: &str = "sched";
 
 #[derive(Debug, Eq, PartialEq)]
 pub struct Field {
@@ -31,7 +31,7 @@ pub struct Format {
 }
 
 impl Format {
-    pub fn read(event: &str) -> Result<Self, NotReady> {
+    pub fn read_format(event: &str) -> Result<Self, NotReady> {
         Self::read_in(&machine::tracefs()?, event)
     }
 
@@ -66,21 +66,6 @@ impl Format {
         })
     }
 }
-
-// ANCHOR: offsets
-/// The offsets of `filename`, `pid` and `old_pid` in the record; zeros if no program reads it.
-pub fn find_payload(ways: &[Way]) -> Result<[u32; 3], NotReady> {
-    if !ways.contains(&Way::Tracepoint) {
-        return Ok([0; 3]);
-    }
-    let format = Format::read(EVENT)?;
-    Ok([
-        format.field("__data_loc char[] filename")?.offset,
-        format.field("pid_t pid")?.offset,
-        format.field("pid_t old_pid")?.offset,
-    ])
-}
-// ANCHOR_END: offsets
 
 // ANCHOR: parse
 fn parse_fields(text: &str) -> Vec<Field> {

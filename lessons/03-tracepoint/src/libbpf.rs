@@ -8,8 +8,7 @@ use common::ring_buffer::LibbpfRingBuffer;
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{Link, MapCore as _, MapFlags, OpenObject, TracepointCategory};
 
-use crate::way::Way;
-use crate::{EVENT, format};
+use crate::way::{EVENT, Way, find_payload};
 
 common::include_skeleton!("exec");
 use skeleton::{ExecSkel, ExecSkelBuilder};
@@ -21,7 +20,7 @@ pub fn load<'a>(
     ways: &[Way],
     buffer: u32,
 ) -> Result<ExecSkel<'a>> {
-    let [filename, pid, old_pid] = format::find_payload(ways)?;
+    let [filename, pid, old_pid] = find_payload(ways)?;
     let builder = ExecSkelBuilder::default();
     let mut open = builder.open(storage).context("cannot open the programs")?;
     let globals = open.maps.rodata_data.as_deref_mut();

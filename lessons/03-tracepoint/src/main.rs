@@ -20,11 +20,7 @@ use common::ring_buffer::{self, RingBuffer, wait_for_record};
 use common::{Implementation, Stop, record, say};
 
 use event::Event;
-use way::{Way, choose_ways};
-
-/// The event that all three programs watch.
-const CATEGORY: &str = "sched";
-const EVENT: &str = "sched_process_exec";
+use way::{EVENT, Way, choose_ways};
 
 /// The demo's events arrive at once; this is for a machine that is very busy.
 const DEMO_LIMIT: Duration = Duration::from_secs(10);
@@ -100,7 +96,7 @@ fn run(cli: &Cli) -> Result<()> {
 /// Returns how many events it has shown.
 fn show_events(cli: &Cli, ways: &[Way], events: &mut dyn RingBuffer) -> Result<u64> {
     let stop = Stop::catch()?;
-    let names: Vec<_> = ways.iter().map(|way| way.name()).collect();
+    let names: Vec<_> = ways.iter().map(|way| way.way_name()).collect();
     say(&format!("attached  to {EVENT} as {}", names.join(", ")))?;
     let mut seen = 0;
     if cli.demo {
@@ -110,7 +106,7 @@ fn show_events(cli: &Cli, ways: &[Way], events: &mut dyn RingBuffer) -> Result<u
         say("\nnow execute a program in another terminal; Ctrl-C ends this")?;
         say(report::HEADER)?;
         while let Some(bytes) = wait_for_record(events, &stop, None)? {
-            say(&report::line(&record::from_bytes(&bytes)?))?;
+            say(&report::format_event(&record::from_bytes(&bytes)?))?;
             seen += 1;
         }
     }
@@ -136,7 +132,7 @@ fn run_demo(ways: &[Way], events: &mut dyn RingBuffer, stop: &Stop) -> Result<u6
         }
         of_ways.sort_by_key(|event| event.way);
         for event in &of_ways {
-            say(&report::line(event))?;
+            say(&report::format_event(event))?;
         }
         seen += of_ways.len() as u64;
         anyhow::Ok(of_ways.first().copied())
@@ -156,7 +152,11 @@ fn run_demo(ways: &[Way], events: &mut dyn RingBuffer, stop: &Stop) -> Result<u6
     if let Some(event) = show("... and that thread executes the loader:", this)? {
         report::explain_thread(&event)?;
     }
-    say(report::MISSING)?;
+    say(MISSING_PROGRAM)?;
     Ok(seen)
 }
 // ANCHOR_END: demo
+
+const MISSING_PROGRAM: &str = "
+/no/such/program was executed too, and there is no event: it comes when the new program is in
+place. To see attempts that fail, watch the tracepoint sys_enter_execve.";

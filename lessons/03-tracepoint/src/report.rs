@@ -4,15 +4,14 @@
 use anyhow::Result;
 use common::{say, text};
 
-use crate::EVENT;
 use crate::event::{Event, UNKNOWN};
 use crate::format::Format;
-use crate::way::{NAMES, Way};
+use crate::way::{EVENT, NAMES, Way};
 
 pub const HEADER: &str =
     "WAY                 TIME      PID     PPID    UID  COMM              FILENAME";
 
-pub fn line(event: &Event) -> String {
+pub fn format_event(event: &Event) -> String {
     let way = NAMES.get(event.way as usize).unwrap_or(&"unknown");
     let seconds = event.time as f64 / 1e9;
     let ppid = match event.ppid {
@@ -52,7 +51,7 @@ pub fn explain_ways(ways: &[Way]) -> Result<()> {
 fn explain_record() -> Result<()> {
     say(RECORD)?;
     let mut common = 0;
-    for field in Format::read(EVENT)?.fields {
+    for field in Format::read_format(EVENT)?.fields {
         let (declaration, offset, size) = (field.declaration, field.offset, field.size);
         if declaration.contains(" common_") {
             common += size;
@@ -63,7 +62,7 @@ fn explain_record() -> Result<()> {
         }
     }
     // An event of the same category that did change: Linux 6.12 and 6.18 were looked at.
-    let example = Format::read("sched_process_fork")?;
+    let example = Format::read_format("sched_process_fork")?;
     let moved = example.field("pid_t child_pid")?.offset;
     let text = OFFSETS.replace("COMMON", &common.to_string());
     say(&text.replace("MOVED", &moved.to_string()))
@@ -97,10 +96,6 @@ raw         No record: the program gets the arguments of the event. A helper rea
 const BTF: &str = "\
 btf         The same arguments, with their types: the verifier allows loads of their fields.
 ";
-
-pub const MISSING: &str = "
-/no/such/program was executed too, and there is no event: it comes when the new program is in
-place. To see attempts that fail, watch the tracepoint sys_enter_execve.";
 
 #[cfg(test)]
 mod tests {
@@ -149,7 +144,7 @@ mod tests {
 
     #[test]
     fn columns_are_under_their_names() {
-        let line = line(&event(b"ls", b"/bin/ls"));
+        let line = format_event(&event(b"ls", b"/bin/ls"));
         assert_eq!(
             line,
             "raw             1.500000       71       70   1000  ls                /bin/ls"
@@ -176,18 +171,18 @@ mod tests {
     fn an_unknown_parent_is_not_shown_as_a_number() {
         let mut event = event(b"ls", b"/bin/ls");
         event.ppid = UNKNOWN;
-        assert!(line(&event).contains("      -   1000"));
+        assert!(format_event(&event).contains("      -   1000"));
     }
 
     #[test]
     fn names_cannot_harm_the_terminal() {
-        let line = line(&event(b"\x1b[2J", b"a\nb\xff\x9b"));
+        let line = format_event(&event(b"\x1b[2J", b"a\nb\xff\x9b"));
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
 
     #[test]
     fn a_name_that_was_cut_says_so() {
-        let line = |length| line(&event(b"", &vec![b'x'; length]));
+        let line = |length| format_event(&event(b"", &vec![b'x'; length]));
         assert!(line(251).ends_with("x..."));
         assert!(line(250).ends_with("xx"));
         // No zero at the end: the kernel never writes this, but it must not be a reason to fail.

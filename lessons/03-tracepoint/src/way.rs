@@ -5,9 +5,11 @@ use clap::ValueEnum;
 use common::machine::{self, Need};
 use common::{Implementation, NotReady, say};
 
-use crate::EVENT;
 use crate::event::{BTF, RAW, TRACEPOINT};
 use crate::format::Format;
+
+/// The event that all three programs watch.
+pub const EVENT: &str = "sched_process_exec";
 
 /// As in `--way`, by the numbers in the events
 pub const NAMES: [&str; 3] = ["tracepoint", "raw", "btf"];
@@ -25,13 +27,13 @@ pub enum Way {
 impl Way {
     pub const ALL: [Self; 3] = [Self::Tracepoint, Self::Raw, Self::Btf];
 
-    pub fn name(self) -> &'static str {
+    pub fn way_name(self) -> &'static str {
         NAMES[self as usize]
     }
 
     fn check(self, implementation: Implementation) -> Result<(), NotReady> {
         if self == Self::Tracepoint
-            && let Err(problem) = Format::read(EVENT)
+            && let Err(problem) = Format::read_format(EVENT)
         {
             return Err(problem.help("--way btf needs no tracefs"));
         }
@@ -51,7 +53,7 @@ pub fn choose_ways(wanted: &[Way], implementation: Implementation) -> Result<Vec
     for way in wanted {
         match way.check(implementation) {
             Ok(()) => ways.push(*way),
-            Err(problem) => problems.push((way.name(), problem)),
+            Err(problem) => problems.push((way.way_name(), problem)),
         }
     }
     if ways.is_empty()
@@ -64,3 +66,18 @@ pub fn choose_ways(wanted: &[Way], implementation: Implementation) -> Result<Vec
     }
     Ok(ways)
 }
+
+// ANCHOR: offsets
+/// The offsets of `filename`, `pid` and `old_pid` in the record; zeros if no program reads it.
+pub fn find_payload(ways: &[Way]) -> Result<[u32; 3], NotReady> {
+    if !ways.contains(&Way::Tracepoint) {
+        return Ok([0; 3]);
+    }
+    let format = Format::read_format(EVENT)?;
+    Ok([
+        format.field("__data_loc char[] filename")?.offset,
+        format.field("pid_t pid")?.offset,
+        format.field("pid_t old_pid")?.offset,
+    ])
+}
+// ANCHOR_END: offsets
