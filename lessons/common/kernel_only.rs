@@ -5,8 +5,7 @@ fn main() {
     println!("cargo::rerun-if-changed=../../common/kernel_only.rs");
     if std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("bpf") {
         // The compiler that links shows it as the name of a file that is not there.
-        println!(
-            "cargo::rustc-link-arg-bins=an eBPF program is built with its lesson: cargo xtask run LESSON"
-        );
+        let help = "an eBPF program is built with its lesson: cargo xtask run LESSON";
+        println!("cargo::rustc-link-arg-bins={help}");
     }
 }

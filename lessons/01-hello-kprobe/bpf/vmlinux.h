@@ -1,9 +1,10 @@
-/* The few lines of vmlinux.h that this lesson needs. The everyday way is the whole file, about 3 MB:
+/* The few lines of vmlinux.h that this lesson needs. Most programs use the whole file, about 3 MB:
  *
  *     bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h
  *
- * Order and size of the members do not matter here: for each access libbpf looks the member up, by its name, in
- * the BTF of the running kernel, and corrects the program. preserve_access_index asks for that.
+ * Order and size of the members do not matter here: for each access libbpf looks the member up, by
+ * its name, in the BTF of the running kernel, and corrects the program. preserve_access_index asks
+ * for that.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__

@@ -1,4 +1,5 @@
-/* The few lines of vmlinux.h that these exercises need; lesson 01 says where the whole file comes from. */
+/* The few lines of vmlinux.h that these exercises need; lesson 01 says where the whole file comes
+ * from. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 

@@ -23,10 +23,10 @@ static int report(enum kind kind, struct dentry *dentry)
 
 	if (paused || read_device(dentry) != watched.device)
 		return 0;
-	// A struct change has 4 KiB. As a local variable it does not even compile, because the stack
-	// has 512 bytes: "Looks like the BPF stack limit is exceeded. Please move large on stack
-	// variables into BPF per-cpu array map." Nobody else uses this one: each CPU has its own,
-	// and a kprobe program runs to its end before the next begins on that CPU.
+	// A struct change has 4 KiB. As a local variable it does not even compile, because the
+	// stack has 512 bytes: "Looks like the BPF stack limit is exceeded. Please move large on
+	// stack variables into BPF per-cpu array map." Nobody else uses this one: each CPU has its
+	// own, and a kprobe program runs to its end before the next begins on that CPU.
 	change = bpf_map_lookup_elem(&scratch, &first);
 	if (!change)
 		return 0;

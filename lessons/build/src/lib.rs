@@ -2,7 +2,7 @@
 //! languages, and puts them where the user-space program includes them from.
 //!
 //! ```text
-//!   ebpf/              rustc and bpf-linker   OUT_DIR/NAME-ebpf, one file for each binary of the crate
+//!   ebpf/              rustc and bpf-linker   OUT_DIR/NAME-ebpf, one for each binary of the crate
 //!   bpf/NAME.bpf.c     clang                  OUT_DIR/NAME.bpf.o, OUT_DIR/NAME.skel.rs
 //! ```
 

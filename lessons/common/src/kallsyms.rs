@@ -64,8 +64,9 @@ fn symbol_name(line: &[u8]) -> &[u8] {
     name.strip_suffix(b"\n").unwrap_or(name)
 }
 
-/// A function (type t or T) with the last word of a candidate's name in its own, such as `unlinkat`
-/// of `do_unlinkat`; not a part that the compiler cut out of a function, such as `do_unlinkat.cold`.
+/// A function (type t or T) with the last word of a candidate's name in its name, such as
+/// `unlinkat` of `do_unlinkat`; not a part that the compiler cut out of a function, such as
+/// `do_unlinkat.cold`.
 fn is_similar(line: &[u8], candidates: &[&str]) -> bool {
     let is_function = line
         .get(17)

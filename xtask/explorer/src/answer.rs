@@ -29,7 +29,7 @@ const GALLERY: &[(Class, &str)] = &include!(concat!(env!("OUT_DIR"), "/gallery.r
 
 /// `{"version":1,"verdict":"explained","programs":[{..., "gallery":"uninit-reg",
 /// "trace":{"steps":[...]}}],"left_out":0}`
-pub fn answer(text: &[u8]) -> String {
+pub fn format_answer(text: &[u8]) -> String {
     let report = explain_log(text);
     let shown = report.programs.iter().take(MOST_PROGRAMS);
     let answer = Answer {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn explore(text: &str) -> Value {
-        serde_json::from_str(&answer(text.as_bytes())).unwrap()
+        serde_json::from_str(&format_answer(text.as_bytes())).unwrap()
     }
 
     const LOG: &str =

@@ -2,7 +2,8 @@
 //! `book/theme/explorer.js` calls it.
 //!
 //! ```text
-//! RUSTC_BOOTSTRAP=1 cargo build --package explorer --profile explorer --target wasm32-unknown-unknown -Z build-std=std,panic_abort
+//! RUSTC_BOOTSTRAP=1 cargo build --package explorer --profile explorer \
+//!     --target wasm32-unknown-unknown -Z build-std=std,panic_abort
 //! target/wasm32-unknown-unknown/explorer/explorer.wasm
 //! ```
 //!
@@ -13,14 +14,16 @@
 //!
 //! ```text
 //! explorer_allocate(length) -> text
-//! explorer_explore(text, length) -> answer      4 bytes: the length of what follows, the lowest first; then JSON
+//! explorer_explore(text, length) -> answer
 //! explorer_free(text, length)
 //! explorer_free(answer, 4 + length of the JSON)
 //! ```
+//!
+//! An answer begins with 4 bytes, the lowest first: the length of the JSON that follows.
 
 mod answer;
 
-use answer::answer;
+use answer::format_answer;
 
 /// Memory for a text, all zero.
 #[unsafe(no_mangle)]
@@ -28,7 +31,7 @@ pub extern "C" fn explorer_allocate(length: usize) -> *mut u8 {
     hand_out(vec![0; length])
 }
 
-/// Explains a text; see [`answer`].
+/// Explains a text; see [`format_answer`].
 ///
 /// # Safety
 ///
@@ -38,7 +41,7 @@ pub unsafe extern "C" fn explorer_explore(text: *const u8, length: usize) -> *mu
     // SAFETY: the caller says that these bytes are there. They are only read, and given back when
     // this returns.
     let text = unsafe { std::slice::from_raw_parts(text, length) };
-    let json = answer(text);
+    let json = format_answer(text);
     let length = u32::try_from(json.len()).unwrap_or(u32::MAX);
     hand_out([&length.to_le_bytes(), json.as_bytes()].concat())
 }

@@ -21,6 +21,9 @@ int atomics_reserved(struct xdp_md *ctx)
 	if (!counter)
 		return XDP_PASS;
 	/* What `__sync_fetch_and_add` becomes with `-mcpu=v3`, which is clang's default. */
-	asm volatile("%0 = atomic_fetch_add((u64 *)(%1 + 0), %0)" : "+r"(old) : "r"(counter) : "memory");
+	asm volatile("%0 = atomic_fetch_add((u64 *)(%1 + 0), %0)"
+		     : "+r"(old)
+		     : "r"(counter)
+		     : "memory");
 	return old < 1000 ? XDP_PASS : XDP_DROP;
 }

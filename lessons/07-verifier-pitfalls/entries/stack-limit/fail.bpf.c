@@ -24,6 +24,6 @@ int stack_limit(struct __sk_buff *skb)
 
 	if (bpf_skb_load_bytes(skb, 0, header, sizeof(header)) < 0)
 		return 0;
-	/* Each function needs far less than 512 bytes, but both are on the stack at the same time. */
+	/* Each function needs far less than 512 bytes, but both are on the stack at once. */
 	return highest(skb) > header[20] ? 2 : 0;
 }

@@ -18,8 +18,8 @@ static void count(__u32 pid)
 {
 	__u64 none = 0, *count;
 
-	/* A process may have threads on several CPUs. BPF_NOEXIST lets one of them insert the entry,
-	 * and all find it afterwards. */
+	/* A process may have threads on several CPUs. BPF_NOEXIST lets one of them insert the
+	 * entry, and all find it afterwards. */
 	bpf_map_update_elem(&FAILED, &pid, &none, BPF_NOEXIST);
 	count = bpf_map_lookup_elem(&FAILED, &pid);
 	if (count)

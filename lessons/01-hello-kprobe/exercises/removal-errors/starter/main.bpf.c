@@ -64,7 +64,8 @@ int BPF_KRETPROBE(unlink_exit, int ret)
 {
 	struct name unknown = {};
 
-	/* TODO: which error, and which file? Take the name out of NAMES, also where the removal worked. */
+	/* TODO: which error, and which file? Take the name out of NAMES, also where the removal
+	 * worked. */
 	if (ret < 0)
 		count(0, &unknown);
 	return 0;

@@ -60,7 +60,8 @@ int log_exec(void *ctx)
 	record->pid = bpf_get_current_pid_tgid() >> 32;
 	record->uid = uid;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	/* The low half says where in the event's record the text is, the high half how long it is. */
+	/* The low half says where in the event's record the text is, the high half how long it
+	 * is. */
 	bpf_probe_read_kernel(&data_loc, sizeof(data_loc), ctx + FILENAME);
 	bpf_probe_read_kernel_str(record->file, sizeof(record->file), ctx + (data_loc & 0xffff));
 	bpf_ringbuf_submit(record, 0);

@@ -32,7 +32,8 @@ int choose(struct xdp_md *ctx)
 	struct server *server;
 	__u32 number;
 
-	if (data + sizeof(*ethernet) + sizeof(*ip) > end || ethernet->h_proto != bpf_htons(ETH_P_IP))
+	if (data + sizeof(*ethernet) + sizeof(*ip) > end ||
+	    ethernet->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
 	number = bpf_ntohl(ip->saddr) % SERVERS_MAX;
 	/* If that one is down, the next takes over; the first comes after the last. */
