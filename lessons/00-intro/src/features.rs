@@ -48,7 +48,7 @@ pub fn try_program_types<T: Copy>(
 
 pub fn show_features(programs: &[ProgramSupport], maps: &[MapSupport]) -> Result<()> {
     say("This kernel")?;
-    say(&format!("  release      {}", machine::release()))?;
+    say(&format!("  release      {}", machine::kernel_release()))?;
     say(&format!("  BTF          {}", describe_btf()))?;
     say(&format!("  JIT compiler {}", describe_jit()))?;
     say(&format!("  active LSMs  {}", describe_lsms()))?;
@@ -92,7 +92,7 @@ fn describe_btf() -> &'static str {
 }
 
 fn describe_jit() -> &'static str {
-    match machine::jit() {
+    match machine::jit_state() {
         Some(true) => "on: programs are compiled to machine code",
         Some(false) => "off: programs are interpreted",
         None => "unknown: /proc/sys/net/core/bpf_jit_enable cannot be read",

@@ -135,7 +135,7 @@ fn line(event: &Event) -> String {
                 directory(value)
             )
         }
-        EXIT => match text::errno(value.into()) {
+        EXIT => match text::describe_errno(value.into()) {
             Some(error) => format!("  pid={pid} exit ret={value} (-{error})"),
             None => format!("  pid={pid} exit ret={value}"),
         },

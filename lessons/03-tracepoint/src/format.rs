@@ -32,7 +32,7 @@ pub struct Format {
 
 impl Format {
     pub fn read_format(event: &str) -> Result<Self, NotReady> {
-        Self::read_in(&machine::tracefs()?, event)
+        Self::read_in(&machine::find_tracefs()?, event)
     }
 
     fn read_in(tracefs: &Path, event: &str) -> Result<Self, NotReady> {
@@ -55,7 +55,7 @@ impl Format {
         let found = fields.find(|field| field.declaration == declaration);
         found.ok_or_else(|| {
             let Self { event, .. } = self;
-            let release = machine::release();
+            let release = machine::kernel_release();
             NotReady::new(format!(
                 "cannot find '{declaration}' in the format of {event}: \
                 Linux {release} has no such field"

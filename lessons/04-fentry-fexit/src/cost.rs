@@ -44,7 +44,7 @@ fn measure_round(implementation: Implementation, costs: [&mut CallCost; 3]) -> R
     match implementation {
         Implementation::Aya => {
             let mut ebpf = aya::load(&settings)?;
-            bare.measure(open_file);
+            bare.measure_call(open_file);
             let links = aya::attach_fentry(&mut ebpf)?;
             fentry.measure_with(&FENTRY, open_file)?;
             drop(links);
@@ -54,7 +54,7 @@ fn measure_round(implementation: Implementation, costs: [&mut CallCost; 3]) -> R
         Implementation::Libbpf => {
             let mut storage = MaybeUninit::uninit();
             let skeleton = libbpf::load(&mut storage, &settings)?;
-            bare.measure(open_file);
+            bare.measure_call(open_file);
             let links = libbpf::attach_fentry(&skeleton)?;
             fentry.measure_with(&FENTRY, open_file)?;
             drop(links);

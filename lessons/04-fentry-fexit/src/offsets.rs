@@ -58,7 +58,7 @@ fn show_readings(readings: &ParentReadings, state: &str) -> Result<()> {
     ))?;
     say(&format!(
         "these are the numbers of Linux {}",
-        machine::release()
+        machine::kernel_release()
     ))
 }
 

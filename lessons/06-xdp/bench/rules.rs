@@ -57,7 +57,7 @@ fn measure_frames(program: &BoxedProgram, verdict: u32, senders: &[Ipv4Addr]) ->
     let mut frames = Vec::new();
     for &sender in senders {
         let receiver = Ipv4Addr::new(198, 51, 100, 1);
-        let mut frame = frame::udp(sender.into(), receiver.into(), 7000)?;
+        let mut frame = frame::udp_frame(sender.into(), receiver.into(), 7000)?;
         frame.resize(FRAME, 0);
         frames.push(frame);
     }

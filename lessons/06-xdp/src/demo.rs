@@ -42,7 +42,7 @@ pub fn run_demo(load: impl Fn(PacketProgram) -> Result<BoxedProgram>) -> Result<
 // ANCHOR: parse
 fn show_parse(program: BoxedProgram) -> Result<()> {
     say("parse     run by BPF_PROG_TEST_RUN, on frames made by hand, without any network")?;
-    let whole = frame::tcp(GOOD_V4.into(), SERVER_V4.into(), PORT)?;
+    let whole = frame::tcp_frame(GOOD_V4.into(), SERVER_V4.into(), PORT)?;
     let mut too_long = whole.clone();
     too_long[16] = 1; // the upper byte of tot_len: 256 bytes more
     let mut short_header = whole.clone();
@@ -120,7 +120,7 @@ fn show_egress(network: &Workload, mut program: BoxedProgram) -> Result<()> {
 fn attach(program: &mut BoxedProgram, name: &str, interface: &Interface, mode: Mode) -> Result<()> {
     program.attach_xdp(interface, mode)?;
     let to = &interface.name;
-    let mode = Interface::find(to)?.mode_name();
+    let mode = Interface::find_interface(to)?.mode_name();
     say(&format!("\n{name:9} attached to {to} in {mode} mode"))
 }
 

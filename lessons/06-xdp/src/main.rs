@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
     if let Some(interface) = &cli.interface {
-        return watch_interface(cli, &Interface::find(interface)?);
+        return watch_interface(cli, &Interface::find_interface(interface)?);
     }
     if cli.bench {
         let mut program = load(cli.implementation, PacketProgram::Block)?;
@@ -112,7 +112,7 @@ fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
     program.attach_xdp(interface, cli.mode)?;
     let (name, mode) = (
         kind.program_name(),
-        Interface::find(&interface.name)?.mode_name(),
+        Interface::find_interface(&interface.name)?.mode_name(),
     );
     say(&format!(
         "attached  {name} to {} in {mode} mode; Ctrl-C ends this",

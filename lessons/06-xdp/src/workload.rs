@@ -68,7 +68,7 @@ impl Workload {
 
     /// Sends a datagram to the server, and checks that what becomes of it fits the verdict.
     pub fn send_udp(&self, program: &BoxedProgram, from: Ipv4Addr, verdict: &str) -> Result<()> {
-        let datagram = frame::udp(from.into(), SERVER_V4.into(), PORT)?;
+        let datagram = frame::udp_frame(from.into(), SERVER_V4.into(), PORT)?;
         self.send(program, &datagram, verdict)?;
         match verdict {
             "pass" => {
@@ -88,7 +88,7 @@ impl Workload {
             IpAddr::V4(_) => SERVER_V4.into(),
             IpAddr::V6(_) => SERVER_V6.into(),
         };
-        self.send(program, &frame::ping(from, to)?, verdict)?;
+        self.send(program, &frame::ping_frame(from, to)?, verdict)?;
         if verdict == "tx" {
             let reply = frame::ping_reply(from, to)?;
             self.client_socket.wait_for_frame(LIMIT, &reply)?;
@@ -99,7 +99,7 @@ impl Workload {
 
     /// Sends a datagram without its last byte.
     pub fn send_cut(&self, program: &BoxedProgram, from: Ipv4Addr, verdict: &str) -> Result<()> {
-        let mut datagram = frame::udp(from.into(), SERVER_V4.into(), PORT)?;
+        let mut datagram = frame::udp_frame(from.into(), SERVER_V4.into(), PORT)?;
         datagram.pop();
         self.send(program, &datagram, verdict)?;
         show("udp", from.into(), verdict, "cut short")
@@ -108,7 +108,7 @@ impl Workload {
     /// Sends a frame from c0 to fw0, waits until it is counted, and checks the verdict.
     fn send(&self, program: &BoxedProgram, frame: &[u8], verdict: &str) -> Result<()> {
         let before = program.read_counters()?;
-        self.client_socket.send(frame)?;
+        self.client_socket.send_frame(frame)?;
         let deadline = Instant::now() + LIMIT;
         loop {
             let counted = program.read_counters()?.counted_since(&before);

@@ -29,7 +29,7 @@ impl Kernel {
     }
 
     /// All types, for a lesson about BTF itself.
-    pub fn types(&self) -> &Btf<'static> {
+    pub fn btf_types(&self) -> &Btf<'static> {
         &self.types
     }
 
@@ -122,7 +122,7 @@ fn whole_bytes(bits: u32, attributes: MemberAttr, name: &str) -> Result<u32, Str
 fn problem(what: &str, why: &str) -> NotReady {
     NotReady::new(format!(
         "find {what} in the BTF of Linux {}: {why}",
-        machine::release()
+        machine::kernel_release()
     ))
     .help("bpftool btf dump file /sys/kernel/btf/vmlinux format c shows the types of this kernel")
 }
@@ -253,7 +253,7 @@ mod tests {
                 text.contains(&format!("{name}.{path} ")) && text.contains(why),
                 "{text}"
             );
-            assert!(text.contains(&machine::release()), "{text}");
+            assert!(text.contains(&machine::kernel_release()), "{text}");
         }
         assert!(kernel.size_of("nothing").is_err());
     }

@@ -25,7 +25,7 @@ pub struct CallCost {
 }
 
 impl CallCost {
-    pub fn measure(&mut self, call: fn()) {
+    pub fn measure_call(&mut self, call: fn()) {
         // The first calls after the kernel patched a function find cold caches.
         measure_burst(call);
         for _ in 0..BURSTS {
@@ -35,7 +35,7 @@ impl CallCost {
 
     /// `programs` all run once for each call. The kernel cuts their names to 15 bytes.
     pub fn measure_with(&mut self, programs: &[&str], call: fn()) -> Result<()> {
-        self.measure(call);
+        self.measure_call(call);
         // The kernel's account reads the clock twice a run, so it is on only from here.
         let account = enable_run_time_stats()?;
         measure_burst(call);

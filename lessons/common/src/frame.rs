@@ -19,7 +19,7 @@ const TTL: u8 = 33;
 pub const PAYLOAD: &[u8] = b"hello";
 
 /// A datagram. Both of its ports are `port`.
-pub fn udp(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
+pub fn udp_frame(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     ip(from_client(), from, to)?
         .udp(port, port)
@@ -29,7 +29,7 @@ pub fn udp(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
 }
 
 /// The first segment of a connection.
-pub fn tcp(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
+pub fn tcp_frame(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     ip(from_client(), from, to)?
         .tcp(port, port, 1, 1024)
@@ -39,7 +39,7 @@ pub fn tcp(from: IpAddr, to: IpAddr, port: u16) -> Result<Vec<u8>> {
     Ok(frame)
 }
 
-pub fn ping(from: IpAddr, to: IpAddr) -> Result<Vec<u8>> {
+pub fn ping_frame(from: IpAddr, to: IpAddr) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     let step = ip(from_client(), from, to)?;
     match from {
@@ -50,7 +50,7 @@ pub fn ping(from: IpAddr, to: IpAddr) -> Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// The answer to `ping(from, to)`, made from it: with the same time to live.
+/// The answer to `ping_frame(from, to)`, made from it: with the same time to live.
 pub fn ping_reply(from: IpAddr, to: IpAddr) -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     let step = ip(PacketBuilder::ethernet2(SERVER, CLIENT), to, from)?;
@@ -93,7 +93,7 @@ mod tests {
     fn a_reply_swaps_the_addresses_and_has_a_right_checksum() {
         for (from, to) in [("10.6.0.2", "10.6.0.1"), ("fd06::2", "fd06::1")] {
             let (from, to) = (address(from), address(to));
-            let request = ping(from, to).expect("one family");
+            let request = ping_frame(from, to).expect("one family");
             let reply = ping_reply(from, to).expect("one family");
             assert_eq!(request[..6], reply[6..12]);
             assert_eq!(request[6..12], reply[..6]);
@@ -116,6 +116,6 @@ mod tests {
 
     #[test]
     fn families_do_not_mix() {
-        assert!(udp(address("10.6.0.1"), address("fd06::1"), 1).is_err());
+        assert!(udp_frame(address("10.6.0.1"), address("fd06::1"), 1).is_err());
     }
 }

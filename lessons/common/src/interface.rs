@@ -44,7 +44,7 @@ pub struct Interface {
 
 impl Interface {
     /// Fails with `NotReady`, which lists the interfaces, if there is none of this name.
-    pub fn find(name: &str) -> Result<Self> {
+    pub fn find_interface(name: &str) -> Result<Self> {
         let mut request = LinkMessage::default();
         request
             .attributes
@@ -160,7 +160,7 @@ impl Interface {
 
     fn explain_busy(&self, what: &str) -> NotReady {
         // The other program may have been attached after `self` was read.
-        let program = Self::find(&self.name)
+        let program = Self::find_interface(&self.name)
             .ok()
             .and_then(|interface| interface.program());
         let program = program.unwrap_or_else(|| "another XDP program".to_owned());

@@ -97,7 +97,7 @@ pub fn is_root() -> bool {
 }
 
 /// The kernel's name for itself, as `uname -r` prints it.
-pub fn release() -> String {
+pub fn kernel_release() -> String {
     match nix::sys::utsname::uname() {
         Ok(names) => names.release().to_string_lossy().into_owned(),
         Err(_) => "unknown".to_owned(),
@@ -110,7 +110,7 @@ pub fn has_btf() -> bool {
 }
 
 /// Whether programs become machine code. `None` where the kernel does not tell.
-pub fn jit() -> Option<bool> {
+pub fn jit_state() -> Option<bool> {
     jit_in(Path::new(SLASH))
 }
 
@@ -119,7 +119,7 @@ fn jit_in(slash: &Path) -> Option<bool> {
 }
 
 /// Where tracefs is mounted.
-pub fn tracefs() -> Result<PathBuf, NotReady> {
+pub fn find_tracefs() -> Result<PathBuf, NotReady> {
     tracefs_in(Path::new(SLASH))
 }
 

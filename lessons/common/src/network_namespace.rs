@@ -100,7 +100,7 @@ fn set_up(netlink: &Netlink, name: &str) -> io::Result<()> {
 fn wait_until_up(name: &str) -> Result<Interface> {
     let deadline = Instant::now() + LIMIT;
     loop {
-        let interface = Interface::find(name)?;
+        let interface = Interface::find_interface(name)?;
         if interface.is_up {
             return Ok(interface);
         }

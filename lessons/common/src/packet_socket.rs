@@ -36,7 +36,7 @@ impl PacketSocket {
         Ok(Self { fd, name })
     }
 
-    pub fn send(&self, frame: &[u8]) -> Result<()> {
+    pub fn send_frame(&self, frame: &[u8]) -> Result<()> {
         unistd::write(&self.fd, frame)
             .with_context(|| format!("cannot send a frame on {}", self.name))?;
         Ok(())

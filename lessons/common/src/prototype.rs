@@ -17,8 +17,8 @@ pub fn find_prototype(
     lesson: &str,
 ) -> Result<String, NotReady> {
     let elsewhere = format!("cargo xtask run {lesson} runs the lesson on a kernel that has it");
-    let Some(prototype) = declare_function(kernel.types(), function) else {
-        let release = machine::release();
+    let Some(prototype) = declare_function(kernel.btf_types(), function) else {
+        let release = machine::kernel_release();
         let what = format!("cannot find {function} in the BTF of Linux {release}");
         return Err(NotReady::new(what).help(elsewhere));
     };
@@ -33,10 +33,10 @@ pub fn find_prototype(
 
 /// A field's declaration, such as `struct task_struct *real_parent`.
 pub fn declare_field(kernel: &Kernel, within: &str, name: &str) -> Option<String> {
-    let composite: Composite<'_> = kernel.types().type_by_name(within)?;
+    let composite: Composite<'_> = kernel.btf_types().type_by_name(within)?;
     for field in composite.iter() {
         if field.name.is_some_and(|other| other == name) {
-            return declare(kernel.types(), field.ty, name);
+            return declare(kernel.btf_types(), field.ty, name);
         }
     }
     None

@@ -31,7 +31,7 @@ pub fn printable_name(buffer: &[u8]) -> String {
 
 /// The name of a kernel function's negative result: -2 is `ENOENT`.
 pub fn errno_name(result: i64) -> Option<String> {
-    let text = errno(result)?;
+    let text = describe_errno(result)?;
     let (name, _) = text.split_once(':')?;
     Some(name.to_owned())
 }
@@ -39,7 +39,7 @@ pub fn errno_name(result: i64) -> Option<String> {
 /// What a kernel function's negative result means: -2 is `ENOENT: no such file or directory`.
 /// `None` for results that are no error, and for errors that the kernel keeps to itself and has no
 /// public name for.
-pub fn errno(result: i64) -> Option<String> {
+pub fn describe_errno(result: i64) -> Option<String> {
     let number = i32::try_from(result.checked_neg()?).ok()?;
     match Errno::from_raw(number) {
         Errno::UnknownErrno => None,
@@ -50,7 +50,7 @@ pub fn errno(result: i64) -> Option<String> {
 /// What a system call's error means, in the same words.
 pub fn io_error(error: &io::Error) -> String {
     let result = error.raw_os_error().map_or(0, |code| -i64::from(code));
-    errno(result).unwrap_or_else(|| error.to_string())
+    describe_errno(result).unwrap_or_else(|| error.to_string())
 }
 
 /// `No such file` begins with a capital letter that it does not need, `I/O error` with one that it
@@ -108,18 +108,21 @@ mod tests {
         assert_eq!(io_error(&error), "ENOENT: no such file or directory");
         assert_eq!(io_error(&io::Error::other("it broke")), "it broke");
         assert_eq!(
-            errno(-2).as_deref(),
+            describe_errno(-2).as_deref(),
             Some("ENOENT: no such file or directory")
         );
-        assert_eq!(errno(-1).as_deref(), Some("EPERM: operation not permitted"));
-        assert_eq!(errno(-5).as_deref(), Some("EIO: I/O error"));
+        assert_eq!(
+            describe_errno(-1).as_deref(),
+            Some("EPERM: operation not permitted")
+        );
+        assert_eq!(describe_errno(-5).as_deref(), Some("EIO: I/O error"));
     }
 
     #[test]
     fn what_is_no_public_error_has_none() {
         // 512 is ERESTARTSYS, which no program ever sees.
         for result in [0, 2, -512, -4096, i64::MIN, i64::MAX, -(1 << 32) - 2] {
-            assert_eq!(errno(result), None, "{result}");
+            assert_eq!(describe_errno(result), None, "{result}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct TracePipe {
 impl TracePipe {
     pub fn open() -> Result<Self> {
         let name = format!("lesson-{}", process::id());
-        let instance = machine::tracefs()?.join("instances").join(name);
+        let instance = machine::find_tracefs()?.join("instances").join(name);
         fs::create_dir(&instance)
             .with_context(|| format!("cannot create the trace buffer {}", instance.display()))?;
         // From here on, dropping it removes the instance.

@@ -159,8 +159,11 @@ impl Names {
     pub fn read_all() -> Result<Self> {
         let kernel = Kernel::open().map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut types = HashMap::new();
-        for id in 1..kernel.types().len() as u32 {
-            let Some(found) = kernel.types().type_by_id::<BtfType<'_>>(TypeId::from(id)) else {
+        for id in 1..kernel.btf_types().len() as u32 {
+            let Some(found) = kernel
+                .btf_types()
+                .type_by_id::<BtfType<'_>>(TypeId::from(id))
+            else {
                 continue;
             };
             let sort = match found.kind() {
@@ -243,7 +246,7 @@ impl Names {
 
     pub fn enum_value(&self, name: &str, member: &str) -> Option<i64> {
         let id = self.types.get(&(Sort::Enum, name.to_owned()))?;
-        let found = self.kernel.types().type_by_id::<Enum<'_>>(*id)?;
+        let found = self.kernel.btf_types().type_by_id::<Enum<'_>>(*id)?;
         let value = found
             .iter()
             .find(|other| other.name.is_some_and(|name| name == member));
@@ -260,7 +263,7 @@ impl Names {
     /// "4 arguments, int"
     fn prototype(&self, function: &str) -> Option<String> {
         let id = self.types.get(&(Sort::Function, function.to_owned()))?;
-        let found = self.kernel.types().type_by_id::<Func<'_>>(*id)?;
+        let found = self.kernel.btf_types().type_by_id::<Func<'_>>(*id)?;
         let prototype: FuncProto<'_> = found.referenced_type().try_into().ok()?;
         let result = prototype.referenced_type();
         let result = match result.kind() {
@@ -289,13 +292,13 @@ impl Names {
         ];
         structs.into_iter().find_map(|(name, field)| {
             let id = self.types.get(&(Sort::Struct, name.to_owned()))?;
-            let found = self.kernel.types().type_by_id::<Composite<'_>>(*id)?;
+            let found = self.kernel.btf_types().type_by_id::<Composite<'_>>(*id)?;
             let member = found
                 .iter()
                 .find(|member| member.name.is_some_and(|name| name == field))?;
             Some(
                 self.kernel
-                    .types()
+                    .btf_types()
                     .type_by_id::<Array<'_>>(member.ty)?
                     .capacity(),
             )

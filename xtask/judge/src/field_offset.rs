@@ -8,7 +8,7 @@ use common::tracepoint_format::parse_record_fields;
 
 /// Where the field with this declaration, such as `pid_t pid`, lies in the record.
 pub fn find_field_offset(category: &str, event: &str, declaration: &str) -> Result<u32> {
-    let tracefs = machine::tracefs()?;
+    let tracefs = machine::find_tracefs()?;
     let path = tracefs
         .join("events")
         .join(category)

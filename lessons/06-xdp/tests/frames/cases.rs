@@ -174,7 +174,7 @@ fn ruled() -> Vec<Case> {
 
 fn sent() -> Vec<Case> {
     let broadcast = with(ping("198.51.100.2"), 0, 0xff);
-    let redirected = frame::udp(address("198.51.100.2"), address("198.51.100.1"), REDIRECTED)
+    let redirected = frame::udp_frame(address("198.51.100.2"), address("198.51.100.1"), REDIRECTED)
         .expect("one family");
     vec![
         answered("a ping", "icmp", "198.51.100.2"),
@@ -199,7 +199,7 @@ fn sent() -> Vec<Case> {
         pass(
             "TCP to port 8000",
             "tcp",
-            frame::tcp(address("198.51.100.2"), address("198.51.100.1"), REDIRECTED)
+            frame::tcp_frame(address("198.51.100.2"), address("198.51.100.1"), REDIRECTED)
                 .expect("one family"),
         ),
     ]
@@ -304,17 +304,17 @@ fn receiver(from: IpAddr) -> IpAddr {
 
 fn udp(from: &str) -> Vec<u8> {
     let from = address(from);
-    frame::udp(from, receiver(from), PORT).expect("one family")
+    frame::udp_frame(from, receiver(from), PORT).expect("one family")
 }
 
 fn tcp(from: &str) -> Vec<u8> {
     let from = address(from);
-    frame::tcp(from, receiver(from), PORT).expect("one family")
+    frame::tcp_frame(from, receiver(from), PORT).expect("one family")
 }
 
 fn ping(from: &str) -> Vec<u8> {
     let from = address(from);
-    frame::ping(from, receiver(from)).expect("one family")
+    frame::ping_frame(from, receiver(from)).expect("one family")
 }
 
 fn arp() -> Vec<u8> {

@@ -51,7 +51,7 @@ fn prepare(loaded: &mut dyn LoadedProgram, program: PacketProgram) {
     }
     if program == PacketProgram::Redirect {
         // Every network namespace has it.
-        let lo = Interface::find("lo").expect("there is lo");
+        let lo = Interface::find_interface("lo").expect("there is lo");
         loaded
             .set_redirect(REDIRECTED, &lo)
             .expect("there is room for it");
@@ -95,7 +95,7 @@ fn a_frame_that_is_cut_short_is_dropped() {
 fn no_frame_is_left_uncounted() {
     const MANY: u32 = 100_000;
     let frame =
-        frame::udp(address("192.0.2.1"), address("198.51.100.1"), 7000).expect("one family");
+        frame::udp_frame(address("192.0.2.1"), address("198.51.100.1"), 7000).expect("one family");
     for_each_program(|loaded, program| {
         if program != PacketProgram::Parse {
             loaded.test_run(&frame, MANY).expect("it runs");
