@@ -31,12 +31,14 @@ fn main() -> Result<()> {
         observe: false,
     };
     let mut printed = Vec::new();
-    let report = started.guest.run(&Plan { steps: vec![step] }, |happening| {
-        if let Happening::Output(Stream::Stdout, bytes) = happening {
-            printed.extend_from_slice(bytes);
-        }
-        Ok(())
-    });
+    let report = started
+        .guest
+        .run_plan(&Plan { steps: vec![step] }, |happening| {
+            if let Happening::Output(Stream::Stdout, bytes) = happening {
+                printed.extend_from_slice(bytes);
+            }
+            Ok(())
+        });
     let report = report.map_err(Failure::into_error)?;
     ensure!(
         report.steps[0].outcome == Outcome::Exited(0),

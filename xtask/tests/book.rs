@@ -88,7 +88,7 @@ fn command(text: &str) -> &str {
 }
 
 fn texts() -> Vec<PathBuf> {
-    let root = workspace::root();
+    let root = workspace::workspace_root();
     let mut texts = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
     add_markdown(&root.join("book/src"), &mut texts);
     texts

@@ -118,7 +118,7 @@ fn cargo_says_nothing_above_an_answer() {
         .env_remove("RUSTC_BOOTSTRAP");
     let output = cargo
         .args(["xtask", "list"])
-        .current_dir(checkout::workspace::root())
+        .current_dir(checkout::workspace::workspace_root())
         .output()
         .unwrap();
     assert!(

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use course::catalog::{self, Place};
+use course::catalog::{self, StepPlace};
 use course::exercises::{self, Variant};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
 use xtask::pipeline::{build, needs};
@@ -88,9 +88,12 @@ fn solutions() -> Vec<(String, Vec<u8>)> {
     let exercises = exercises::read_exercises().unwrap();
     let in_kernel = exercises
         .iter()
-        .filter(|exercise| exercise.about.place == Place::Kernel);
-    let each =
-        in_kernel.flat_map(|exercise| exercise.implementations().map(move |it| (exercise, it)));
+        .filter(|exercise| exercise.about.place == StepPlace::Kernel);
+    let each = in_kernel.flat_map(|exercise| {
+        exercise
+            .offered_implementations()
+            .map(move |it| (exercise, it))
+    });
     each.map(|(exercise, implementation)| {
         let built = xtask::pipeline::answer_build::build_answer(
             exercise,

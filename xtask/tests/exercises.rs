@@ -13,12 +13,12 @@ use std::sync::OnceLock;
 
 use common::test_vm::TestVm;
 use course::Implementation;
-use course::catalog::Place;
+use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Starter, Variant};
 use kernel::DEFAULT;
 use mistakes::{Elf, Expected};
 use testvm::Failure;
-use xtask::pipeline::answer_build::{self, Program};
+use xtask::pipeline::answer_build::{self, BuiltProgram};
 use xtask::pipeline::judging::{self, Candidate, Checked, Verdict};
 use xtask::pipeline::needs;
 
@@ -52,7 +52,7 @@ fn cases() -> &'static [Case] {
         let exercises = exercises::read_exercises().unwrap();
         let each = exercises.iter().flat_map(|exercise| {
             exercise
-                .implementations()
+                .offered_implementations()
                 .map(move |implementation| (exercise, implementation))
         });
         each.flat_map(|(exercise, implementation)| cases_of(exercise, implementation))
@@ -83,7 +83,7 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
             );
         }
         Err(said) => panic!("{what}: the starter does not build:\n{said}"),
-        Ok(Program { file, .. }) => cases.push(case(file, Should::FailAt(starter.clone()))),
+        Ok(BuiltProgram { file, .. }) => cases.push(case(file, Should::FailAt(starter.clone()))),
     }
     cases.extend(
         emptied(exercise, &solution)
@@ -121,7 +121,7 @@ fn mistakes_in(
     implementation: Implementation,
     solution: &Path,
 ) -> Vec<mistakes::Mistake> {
-    if exercise.about.place == Place::Here {
+    if exercise.about.place == StepPlace::Here {
         return Vec::new();
     }
     let in_c = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
@@ -133,7 +133,7 @@ fn mistakes_in(
 
 /// What somebody would hand in who hopes that nobody looks.
 fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
-    if exercise.about.place == Place::Here {
+    if exercise.about.place == StepPlace::Here {
         // One prints nothing, the other its input.
         return vec![("/bin/true".into(), 0), ("/bin/cat".into(), 0)];
     }
@@ -192,9 +192,9 @@ impl Case {
             Should::Mistake { kernel, .. } => Some(kernel),
             _ => None,
         };
-        self.exercise.about.place == Place::Kernel
+        self.exercise.about.place == StepPlace::Kernel
             && !self.needs_no_kernel()
-            && self.exercise.kernels().any(|name| name == kernel)
+            && self.exercise.supported_kernels().any(|name| name == kernel)
             && only_on.is_none_or(|only| only == kernel)
     }
 
@@ -322,7 +322,7 @@ fn on_this_machine() {
     let judge = judging::build_judge_here().unwrap();
     let cases = cases()
         .iter()
-        .filter(|case| case.exercise.about.place == Place::Here);
+        .filter(|case| case.exercise.about.place == StepPlace::Here);
     let wrong: Vec<String> = cases
         .filter_map(|case| {
             let candidate = case.candidate("answer".to_owned());
@@ -365,7 +365,7 @@ fn the_answers_are_the_starters() {
         return common::skip("the answers are the starters", why);
     }
     for exercise in exercises::read_exercises().unwrap() {
-        for implementation in exercise.implementations() {
+        for implementation in exercise.offered_implementations() {
             assert!(
                 !exercise.is_begun(implementation),
                 "{} with {implementation}",

@@ -14,7 +14,7 @@ use common::{Run, stderr, stdout};
 
 /// A log of `xtask/verifier-log/tests/logs`; its name ends in the kernel that it comes from.
 fn log(name: &str) -> PathBuf {
-    workspace::root()
+    workspace::workspace_root()
         .join("xtask/verifier-log/tests/logs")
         .join(name)
 }
@@ -261,7 +261,7 @@ fn the_gallery_is_named_where_it_has_an_entry() {
 /// An entry about a class that `explain` does not know would never be named.
 #[test]
 fn the_gallery_and_explain_use_the_same_names() {
-    let entries = workspace::root().join("lessons/07-verifier-pitfalls/entries");
+    let entries = workspace::workspace_root().join("lessons/07-verifier-pitfalls/entries");
     let mut count = 0;
     for entry in fs::read_dir(entries).unwrap() {
         let entry = entry.unwrap();
@@ -377,7 +377,7 @@ fn names_in_code(text: &str) -> std::collections::BTreeSet<&str> {
 /// Where cargo keeps the sources of the crates that are called so, and of those whose names begin
 /// so.
 fn directories_of_crates(name: &str) -> Vec<PathBuf> {
-    let manifest = workspace::root().join("Cargo.toml");
+    let manifest = workspace::workspace_root().join("Cargo.toml");
     let mut cargo = std::process::Command::new(env!("CARGO"));
     cargo
         .args([

@@ -34,7 +34,7 @@ fn facts_on(kernel: &str) {
     );
 
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(workspace::root().join("book/facts"));
+    settings.set_snapshot_path(workspace::workspace_root().join("book/facts"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(format!("Linux {}", started.release));

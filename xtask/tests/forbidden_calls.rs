@@ -44,7 +44,7 @@ fn line(file: &str, text: &str) -> String {
 fn the_gallery_has_the_calls_that_its_entries_say() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let mut found = Vec::new();
-    let objects = gallery::objects()
+    let objects = gallery::build_objects()
         .unwrap()
         .into_iter()
         .filter(|(name, _)| name.ends_with(".o"));
@@ -113,7 +113,7 @@ fn the_line_that_can_panic() {
     let object = directory.path().join("program.o");
     std::fs::write(
         &object,
-        &gallery::objects().unwrap()["no-exit-last-insn-fail.rust.o"],
+        &gallery::build_objects().unwrap()["no-exit-last-insn-fail.rust.o"],
     )
     .unwrap();
     let output = Run::new(&["explain", "--object", object.to_str().unwrap()]).output();

@@ -15,14 +15,14 @@ use common::test_vm::TestVm;
 use course::entry::{self, Entry, Language, Twin};
 use plan::load::LoadResult;
 use testvm::Failure;
-use xtask::commands::gallery::{self, Refused, Shown};
+use xtask::commands::gallery::{self, Shown, UnbuiltProgram};
 use xtask::pipeline::{loader, needs};
 
 fn gallery_on(kernel: &str) {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let entries = entry::read_entries().unwrap();
     let entries: Vec<&Entry> = entries.iter().collect();
-    let programs = loader::pack_objects(&gallery::objects().unwrap()).unwrap();
+    let programs = loader::pack_objects(&gallery::build_objects().unwrap()).unwrap();
     let mut started = TestVm::on(kernel).start_with(&programs);
     let shown = gallery::load_all(&mut started.guest, &entries)
         .map_err(Failure::into_error)
@@ -83,7 +83,7 @@ fn another_compiler_or_kernel_is_named() {
 /// `cargo xtask setup` installs these: the comparison is not skipped.
 #[test]
 fn the_logs_are_of_the_locked_kernels() {
-    let lock = std::fs::read_to_string(workspace::root().join("kernels.lock")).unwrap();
+    let lock = std::fs::read_to_string(workspace::workspace_root().join("kernels.lock")).unwrap();
     let lock: toml::Table = lock.parse().unwrap();
     for kernel in lock["kernel"].as_array().unwrap() {
         let [series, package] = ["series", "package"].map(|key| kernel[key].as_str().unwrap());
@@ -122,9 +122,9 @@ const VOLATILE: [(&str, &str); 3] = [
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn objects_can_be_read_in_several_threads_at_once() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
-    let count = gallery::objects().unwrap().len();
+    let count = gallery::build_objects().unwrap().len();
     std::thread::scope(|scope| {
-        let threads = [(); 4].map(|()| scope.spawn(|| gallery::objects().unwrap().len()));
+        let threads = [(); 4].map(|()| scope.spawn(|| gallery::build_objects().unwrap().len()));
         assert_eq!(threads.map(|thread| thread.join().unwrap()), [count; 4]);
     });
 }
@@ -134,12 +134,12 @@ fn objects_can_be_read_in_several_threads_at_once() {
 fn before_any_kernel() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let entries = entry::read_entries().unwrap();
-    let objects = gallery::objects().unwrap();
-    let record = |Refused {
+    let objects = gallery::build_objects().unwrap();
+    let record = |UnbuiltProgram {
                       entry,
                       language,
                       said,
-                  }: Refused| {
+                  }: UnbuiltProgram| {
         format!(
             "\n=== {} · {} · fail\ndoes not build\n{}\n",
             entry.name,
@@ -147,7 +147,7 @@ fn before_any_kernel() {
             words(said)
         )
     };
-    let refused = gallery::refused(&entries, &objects).unwrap();
+    let refused = gallery::list_refused(&entries, &objects).unwrap();
     compare(
         "build",
         &toolchain(),
@@ -165,7 +165,7 @@ const OF_THIS_MACHINE: [(&str, &str); 2] = [
 /// Each line once: clang says the same of each instruction that is concerned. And not rustc's call
 /// of the linker, which is a list of files of this machine.
 fn words(said: &str) -> String {
-    let root = format!("{}/", workspace::root().display());
+    let root = format!("{}/", workspace::workspace_root().display());
     let mut kept: Vec<String> = Vec::new();
     for line in said.lines().map(|line| line.replace(&root, "")) {
         let line = line.trim_end();
@@ -179,7 +179,7 @@ fn words(said: &str) -> String {
 
 /// With the log, for whoever has to fix it.
 fn surprise(shown: &Shown, kernel: &str) -> Option<String> {
-    let surprise = shown.surprise(kernel)?;
+    let surprise = shown.find_surprise(kernel)?;
     match &shown.load.result {
         LoadResult::Rejected { log, .. } => Some(format!("{surprise}\n{}", shortened(log))),
         _ => Some(surprise),
@@ -237,7 +237,7 @@ fn toolchain() -> String {
             .unwrap_or_default()
             .to_owned()
     };
-    let tools = workspace::root().join(".cache/bin");
+    let tools = workspace::workspace_root().join(".cache/bin");
     format!(
         "{}\n{}\n{}\n",
         version(std::path::Path::new("rustc")),
@@ -256,7 +256,7 @@ fn every_program_has_a_source() {
         {
             for twin in Twin::ALL {
                 assert!(
-                    entry.source(twin, language).is_file(),
+                    entry.source_path(twin, language).is_file(),
                     "{} {language:?} {twin:?}",
                     entry.name
                 );

@@ -14,7 +14,7 @@ use common::{run, shell, start_with_tools};
 use plan::{Outcome, Step};
 use requirements::Clang;
 use serde_json::Value;
-use testvm::{Clock, Failure, How, Machine, Started};
+use testvm::{Failure, How, Machine, Started, VmClock};
 use xtask::pipeline::needs;
 
 fn died(failure: Failure) -> testvm::Death {
@@ -177,7 +177,7 @@ fn programs_that_come_with_the_boot_have_room() {
         .with_tools()
         .with_file("lib/large", &vec![1; 30_000_000])
         .with_machine(|machine| Machine {
-            clock: Clock::Instructions,
+            clock: VmClock::Instructions,
             memory_mib: 128,
             ..machine
         })
@@ -229,7 +229,7 @@ fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
     let mut vm = TestVm::on(kernel).with_tools();
     for name in names {
         let object = directory.path().join(name);
-        let mut clang = Command::new(workspace::root().join(".cache/bin/clang"));
+        let mut clang = Command::new(workspace::workspace_root().join(".cache/bin/clang"));
         clang.args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c"]);
         clang
             .arg(Path::new("tests/programs").join(format!("{name}.bpf.c")))

@@ -54,7 +54,7 @@ impl Learner {
 
     fn source(&self, variant: Variant, implementation: Implementation) -> PathBuf {
         self.checkout
-            .path(&self.exercise.source(variant, implementation))
+            .path(&self.exercise.source_path(variant, implementation))
     }
 
     fn text(&self, variant: Variant, implementation: Implementation) -> Vec<u8> {
@@ -87,7 +87,7 @@ impl Learner {
         for line in said.lines() {
             if let Some(path) = line.strip_prefix("your answer is kept: ") {
                 self.kept
-                    .push(self.checkout.path(&workspace::root().join(path)));
+                    .push(self.checkout.path(&workspace::workspace_root().join(path)));
             }
         }
         (output.status.code().unwrap(), stdout(&output) + &said)
@@ -207,7 +207,7 @@ fn what_the_verifier_rejects_is_explained() {
         answer["checked"].as_str().unwrap().ends_with('Z'),
         "{answer}"
     );
-    let log = workspace::root().join(answer["log"].as_str().unwrap());
+    let log = workspace::workspace_root().join(answer["log"].as_str().unwrap());
     let log = fs::read(learner.checkout.path(&log)).unwrap();
     assert!(
         String::from_utf8(log)
@@ -328,7 +328,7 @@ fn a_lesson_means_its_first_exercise_that_is_not_done() {
 #[test]
 fn the_readers_own_checkout_stays_as_it_is() {
     let mut learner = Learner::at("03/count-by-comm");
-    let answers = Implementation::ALL.map(|it| learner.exercise.source(Variant::Answer, it));
+    let answers = Implementation::ALL.map(|it| learner.exercise.source_path(Variant::Answer, it));
     let read_all = || answers.clone().map(|path| fs::read(path).unwrap());
     let before = read_all();
     learner.write(Implementation::Aya, b"half an answer");

@@ -6,7 +6,7 @@ mod common;
 
 use common::test_vm::TestVm;
 use course::Implementation;
-use course::catalog::{self, Lesson, Place};
+use course::catalog::{self, Lesson, StepPlace};
 use kernel::MATRIX;
 use plan::{Observed, Plan, Step};
 use testvm::{Failure, Guest};
@@ -38,7 +38,9 @@ fn what_it_loads(
     lesson: &Lesson,
     implementation: Implementation,
 ) -> Vec<Observed> {
-    let script = Script::of_demo(lesson, &[implementation], |place| place == Place::Kernel);
+    let script = Script::of_demo(lesson, &[implementation], |place| {
+        place == StepPlace::Kernel
+    });
     let steps = script
         .plan
         .steps
@@ -49,7 +51,7 @@ fn what_it_loads(
         })
         .collect();
     let report = guest
-        .run(&Plan { steps }, |_| Ok(()))
+        .run_plan(&Plan { steps }, |_| Ok(()))
         .map_err(Failure::into_error)
         .unwrap();
     assert_eq!(report.left_behind, [""; 0], "{implementation}");

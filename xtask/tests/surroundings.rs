@@ -25,10 +25,10 @@ impl Checkout {
         for file in ["rust-toolchain.toml", ".cargo/config.toml"] {
             checkout.write(
                 file,
-                &fs::read_to_string(workspace::root().join(file)).unwrap(),
+                &fs::read_to_string(workspace::workspace_root().join(file)).unwrap(),
             );
         }
-        let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
+        let manifest = fs::read_to_string(workspace::workspace_root().join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
         let mut own = toml::toml! { workspace = { resolver = "3", members = ["xtask"] } };
         let mut profiles = manifest["profile"].clone();
@@ -208,7 +208,7 @@ fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
     let script = "lessons/common/kernel_only.rs";
     checkout.write(
         script,
-        &fs::read_to_string(workspace::root().join(script)).unwrap(),
+        &fs::read_to_string(workspace::workspace_root().join(script)).unwrap(),
     );
     let manifest = "[package]\nname = 'kernel'\nedition = '2024'\nbuild = '../../common/kernel_only.rs'\n\
         [[bin]]\nname = 'kernel'\npath = 'src/main.rs'\ntest = false\nbench = false\n";
@@ -249,7 +249,7 @@ fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
 #[test]
 fn the_checkouts_configuration_holds_its_profiles() {
     let read = |file: &str| -> toml::Table {
-        fs::read_to_string(workspace::root().join(file))
+        fs::read_to_string(workspace::workspace_root().join(file))
             .unwrap()
             .parse()
             .unwrap()
@@ -290,14 +290,14 @@ fn the_checkouts_configuration_holds_its_profiles() {
 fn no_path_of_a_checkout_is_compiled_in() {
     let mut sources = Vec::new();
     for directory in ["xtask", "lessons"] {
-        collect(&workspace::root().join(directory), &mut sources);
+        collect(&workspace::workspace_root().join(directory), &mut sources);
     }
     assert!(sources.len() > 200, "{}", sources.len());
     let may = [
         "xtask/checkout/src/workspace.rs",
         "xtask/tests/surroundings.rs",
     ]
-    .map(|path| workspace::root().join(path));
+    .map(|path| workspace::workspace_root().join(path));
     for path in sources.iter().filter(|path| !may.contains(path)) {
         let text = fs::read_to_string(path).unwrap();
         for name in [

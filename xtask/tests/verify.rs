@@ -25,7 +25,7 @@ impl Objects {
         needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
         Self {
             directory: tempfile::tempdir().unwrap(),
-            gallery: gallery::objects().unwrap(),
+            gallery: gallery::build_objects().unwrap(),
         }
     }
 
@@ -36,7 +36,7 @@ impl Objects {
     fn compile(&self, name: &str, flags: &[&str], source: &str) {
         let file = self.path(&format!("{name}.c"));
         std::fs::write(&file, source).unwrap();
-        let mut clang = Command::new(workspace::root().join(".cache/bin/clang"));
+        let mut clang = Command::new(workspace::workspace_root().join(".cache/bin/clang"));
         clang
             .args(["-target", "bpf", "-O2", "-c"])
             .args(flags)

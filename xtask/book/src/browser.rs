@@ -13,10 +13,10 @@ use crate::render;
 /// In `book/tests`.
 const TESTS: [&str; 2] = ["browser.test.mjs", "explorer.test.mjs"];
 
-pub fn test() -> Result<Exit> {
+pub fn test_in_browser() -> Result<Exit> {
     needs::ensure_needs(&[&Browser])?;
-    let book = render::build()?;
-    let directory = render::source().join("tests");
+    let book = render::build_book()?;
+    let directory = render::source_directory().join("tests");
     let mut install = Command::new("npm");
     install
         .args([
@@ -51,6 +51,6 @@ pub fn test() -> Result<Exit> {
 }
 
 fn succeeds(command: Command) -> Result<bool> {
-    let (status, _) = Foreground::start(command)?.wait()?;
+    let (status, _) = Foreground::start_command(command)?.wait_for_exit()?;
     Ok(status.success())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use checkout::workspace;
 
-use crate::excerpt::fenced;
+use crate::excerpt::fence_code;
 
 /// `PATH ["first line" ["last line"]] [$ command]`
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,8 +37,8 @@ impl Capture {
         })
     }
 
-    pub fn block(&self) -> Result<String> {
-        let text = body(&self.path)?;
+    pub fn render_block(&self) -> Result<String> {
+        let text = read_body(&self.path)?;
         let part = part(&text, self.from.as_deref(), self.to.as_deref())
             .with_context(|| self.path.clone())?;
         let prompt = self
@@ -46,13 +46,13 @@ impl Capture {
             .iter()
             .map(|command| format!("$ {command}\n"))
             .collect::<String>();
-        Ok(fenced("console", &(prompt + &part)))
+        Ok(fence_code("console", &(prompt + &part)))
     }
 }
 
 /// A snapshot's contents: what follows the header between two lines of `---`.
-pub fn body(path: &str) -> Result<String> {
-    let text = fs::read_to_string(workspace::root().join(path))
+pub fn read_body(path: &str) -> Result<String> {
+    let text = fs::read_to_string(workspace::workspace_root().join(path))
         .with_context(|| format!("cannot read {path}"))?;
     let text = match text
         .strip_prefix("---\n")

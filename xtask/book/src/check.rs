@@ -16,9 +16,9 @@ use crate::facts::Facts;
 use crate::gallery::SKIP;
 use crate::{directive, excerpt, render};
 
-pub fn check() -> Result<Exit> {
+pub fn check_book() -> Result<Exit> {
     let mut faults = in_sources()?;
-    let book = match render::build() {
+    let book = match render::build_book() {
         // They are the reason, and there may be more of them than the one that stopped it.
         Err(_) if !faults.is_empty() => return report(&faults),
         built => built?,
@@ -26,7 +26,7 @@ pub fn check() -> Result<Exit> {
     let pages = pages(&book)?;
     faults.extend(in_pages(&pages, &book));
     if faults.is_empty() {
-        screen::say(
+        screen::show_marked(
             Mark::Good,
             &format!("the book is whole: {} pages", pages.len()),
         );
@@ -37,7 +37,7 @@ pub fn check() -> Result<Exit> {
 
 fn report(faults: &[String]) -> Result<Exit> {
     let count = faults.len();
-    screen::answer((faults.join("\n") + "\n").as_bytes())?;
+    screen::write_answer((faults.join("\n") + "\n").as_bytes())?;
     let faults = if count == 1 { "fault" } else { "faults" };
     Err(
         Problem::new(Exit::NotYet, format!("the book has {count} {faults}"))
@@ -61,11 +61,11 @@ fn files(directory: &Path, ending: &str) -> Result<Vec<PathBuf>> {
 }
 
 fn in_sources() -> Result<Vec<String>> {
-    let directory = render::source().join("src");
+    let directory = render::source_directory().join("src");
     let summary =
         fs::read_to_string(directory.join("SUMMARY.md")).context("cannot read SUMMARY.md")?;
     let (mut faults, mut ids, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-    let (facts, mut texts) = (Facts::read()?, lessons()?);
+    let (facts, mut texts) = (Facts::read_facts()?, lessons()?);
     for path in files(&directory, "md")? {
         let name = path
             .strip_prefix(&directory)
@@ -107,10 +107,10 @@ fn contradictions(text: &str, facts: &Facts) -> Vec<(usize, String)> {
 fn lessons() -> Result<Vec<Text>> {
     let mut texts = Vec::new();
     for ending in ["rs", "c", "h", "toml", "md"] {
-        let found = files(&workspace::root().join("lessons"), ending)?;
+        let found = files(&workspace::workspace_root().join("lessons"), ending)?;
         for path in &found {
             let name = path
-                .strip_prefix(workspace::root())
+                .strip_prefix(workspace::workspace_root())
                 .unwrap_or(path)
                 .display()
                 .to_string();
@@ -139,9 +139,9 @@ fn in_source(
         }
         if !in_block {
             faults.extend(heading(line, ids).map(|what| (number, what)));
-            match directive::parse(line) {
+            match directive::parse_directive(line) {
                 Ok(Some(found)) => {
-                    used.extend(found.excerpts().iter().map(ToString::to_string));
+                    used.extend(found.list_excerpts().iter().map(ToString::to_string));
                     if before != SKIP {
                         faults.push((number, format!("{SKIP} is missing before it")));
                     }
@@ -193,7 +193,7 @@ fn unused_anchors(used: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut unused = Vec::new();
     for ending in ["rs", "c", "h", "toml"] {
         for directory in ["lessons", "xtask"] {
-            for path in files(&workspace::root().join(directory), ending)? {
+            for path in files(&workspace::workspace_root().join(directory), ending)? {
                 let anchors = anchors(&path)?
                     .into_iter()
                     .filter(|anchor| !used.contains(anchor));
@@ -207,7 +207,7 @@ fn unused_anchors(used: &BTreeSet<String>) -> Result<Vec<String>> {
 /// As excerpts name them.
 fn anchors(path: &Path) -> Result<Vec<String>> {
     let name = path
-        .strip_prefix(workspace::root())
+        .strip_prefix(workspace::workspace_root())
         .unwrap_or(path)
         .display()
         .to_string();
@@ -218,7 +218,7 @@ fn anchors(path: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
     Ok(text
         .lines()
-        .filter_map(excerpt::begins)
+        .filter_map(excerpt::find_anchor)
         .map(|anchor| format!("{name}:{anchor}"))
         .collect())
 }

@@ -90,7 +90,7 @@ const INTRODUCTIONS: [&str; 14] = [
 
 /// Faults of all claims and texts.
 pub fn check_claims(facts: &Facts, texts: &[Text]) -> Result<Vec<String>> {
-    let source = fs::read_to_string(workspace::root().join(FILE))
+    let source = fs::read_to_string(workspace::workspace_root().join(FILE))
         .with_context(|| format!("cannot read {FILE}"))?;
     let claims: Claims =
         toml::from_str(&source).with_context(|| format!("cannot understand {FILE}"))?;
@@ -123,7 +123,7 @@ impl Claim {
     /// Where the sentence says "since 7.0" or "up to 6.19", one of its facts changes there.
     fn check_boundaries(&self, facts: &Facts) -> Result<()> {
         for version in boundaries(&self.says) {
-            let version = &facts::version(version)?[..2];
+            let version = &facts::parse_version(version)?[..2];
             let mut may_be = self.facts.is_empty();
             for fact in self.facts.keys() {
                 may_be |= changes_at(facts, fact, version)?;
@@ -142,13 +142,13 @@ fn changes_at(facts: &Facts, fact: &str, version: &[u32]) -> Result<bool> {
     let versions: Result<Vec<Vec<u32>>> = facts
         .kernels
         .iter()
-        .map(|kernel| facts::version(kernel))
+        .map(|kernel| facts::parse_version(kernel))
         .collect();
     let versions = versions?;
     let values: Result<Vec<&str>> = facts
         .kernels
         .iter()
-        .map(|kernel| facts.value(fact, kernel))
+        .map(|kernel| facts.find_value(fact, kernel))
         .collect();
     let values = values?;
     if values.iter().all(|value| value == &values[0]) {
@@ -191,7 +191,7 @@ fn boundaries(sentence: &str) -> Vec<&str> {
 /// Each kernel has the value that is claimed for it, and for each one is claimed.
 fn check_fact(facts: &Facts, fact: &str, values: &BTreeMap<String, String>) -> Result<()> {
     for kernel in &facts.kernels {
-        let found = facts.value(fact, kernel)?;
+        let found = facts.find_value(fact, kernel)?;
         let mut claimed = Vec::new();
         for (value, kernels) in values {
             if includes(kernels, kernel)? {
@@ -213,14 +213,14 @@ fn check_fact(facts: &Facts, fact: &str, values: &BTreeMap<String, String>) -> R
 
 /// `all`, or words like `5.10`, `6.12+` and `5.10-6.12`.
 fn includes(kernels: &str, kernel: &str) -> Result<bool> {
-    let kernel = facts::version(kernel)?;
+    let kernel = facts::parse_version(kernel)?;
     for word in kernels.split_whitespace() {
         let (first, last) = match word.strip_suffix('+') {
             Some(first) => (first, NEWEST),
             None if word == "all" => (OLDEST, NEWEST),
             None => word.split_once('-').unwrap_or((word, word)),
         };
-        if facts::version(first)? <= kernel && kernel <= facts::version(last)? {
+        if facts::parse_version(first)? <= kernel && kernel <= facts::parse_version(last)? {
             return Ok(true);
         }
     }
@@ -234,7 +234,7 @@ fn check_seen(seen: &str) -> Result<()> {
     let (path, text) = seen
         .split_once(": ")
         .with_context(|| format!("{seen}: a path and a text are needed"))?;
-    let found = fs::read_to_string(workspace::root().join(path))
+    let found = fs::read_to_string(workspace::workspace_root().join(path))
         .with_context(|| format!("cannot read {path}"))?;
     if !found.contains(text) {
         bail!("{path} has no \"{text}\"");
@@ -331,7 +331,7 @@ fn mentions(text: &str, may_follow: impl Fn(&str) -> bool) -> Vec<Range<usize>> 
 
 /// From 4.0 on: of older ones all five kernels have everything.
 fn is_linux_version(word: &str) -> bool {
-    facts::version(word)
+    facts::parse_version(word)
         .is_ok_and(|parts| (4..=7).contains(&parts[0]) && parts[1] <= 20 && parts.len() < 4)
 }
 
@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_false_claim_is_found() {
-        let facts = Facts::read().unwrap();
+        let facts = Facts::read_facts().unwrap();
         let claim = |value: &str, kernels: &str| {
             let values = BTreeMap::from([(value.to_owned(), kernels.to_owned())]);
             check_fact(&facts, "function/vfs_unlink", &values)
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_boundary_is_where_a_fact_changes() {
-        let facts = Facts::read().unwrap();
+        let facts = Facts::read_facts().unwrap();
         let check = |says: &str, fact: &str| {
             let values = BTreeMap::from([("yes".to_owned(), "all".to_owned())]);
             let facts_of_claim = BTreeMap::from([(fact.to_owned(), values)]);

@@ -11,7 +11,7 @@ use crate::capture::Capture;
 use crate::excerpt::Excerpt;
 use crate::facts::Facts;
 use crate::gallery::{self, Gallery};
-use crate::tabs::{Group, tabs};
+use crate::tabs::{Group, render_tabs};
 use crate::{html, table};
 
 /// What comes in from elsewhere.
@@ -40,7 +40,7 @@ pub enum Directive {
 }
 
 /// The directive in this line, if it is one.
-pub fn parse(line: &str) -> Result<Option<Directive>> {
+pub fn parse_directive(line: &str) -> Result<Option<Directive>> {
     let Some(inside) = line
         .trim()
         .strip_prefix("{{#")
@@ -87,23 +87,23 @@ pub fn parse(line: &str) -> Result<Option<Directive>> {
 
 impl Directive {
     /// As Markdown.
-    pub fn expanded(&self, gallery: &Gallery) -> Result<String> {
+    pub fn expand_directive(&self, gallery: &Gallery) -> Result<String> {
         match self {
             Self::Both(rust, c) => both(rust, c),
             Self::Code(excerpt) => {
-                let caption = html::code(&excerpt.path);
+                let caption = html::html_code(&excerpt.path);
                 Ok(format!(
                     "<p class=\"tab-title\">{caption}</p>\n\n{}",
-                    excerpt.block()?
+                    excerpt.render_block()?
                 ))
             }
-            Self::Output(capture) => capture.block(),
-            Self::Needs(lesson) => table::needs(lesson),
-            Self::Exercises(lesson) => table::exercises(lesson),
-            Self::Bench(lesson) => table::bench(lesson),
+            Self::Output(capture) => capture.render_block(),
+            Self::Needs(lesson) => table::needs_table(lesson),
+            Self::Exercises(lesson) => table::exercises_table(lesson),
+            Self::Bench(lesson) => table::bench_table(lesson),
             Self::Picture { name, says } => picture(name, says),
-            Self::Failing(entry) => gallery::failing(gallery, entry),
-            Self::Logs(entry) => gallery::logs(gallery, entry),
+            Self::Failing(entry) => gallery::show_failing(gallery, entry),
+            Self::Logs(entry) => gallery::show_logs(gallery, entry),
             Self::Log {
                 entry,
                 language,
@@ -112,21 +112,21 @@ impl Directive {
                 let spoken = Language::ALL
                     .into_iter()
                     .find(|known| known.name() == language);
-                gallery::log(
+                gallery::show_log(
                     gallery,
                     entry,
                     spoken.with_context(|| format!("{language} is not c or rust"))?,
                     kernel,
                 )
             }
-            Self::Fixed(entry) => gallery::fixed(gallery, entry),
+            Self::Fixed(entry) => gallery::show_fixed(gallery, entry),
             Self::GalleryByMessage => gallery::by_message(gallery),
             Self::GalleryByTopic => Ok(gallery::by_topic(gallery)),
         }
     }
 
     /// The excerpts of code in it.
-    pub fn excerpts(&self) -> Vec<&Excerpt> {
+    pub fn list_excerpts(&self) -> Vec<&Excerpt> {
         match self {
             Self::Both(rust, c) => vec![rust, c],
             Self::Code(excerpt) => vec![excerpt],
@@ -143,23 +143,31 @@ fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
         } else {
             String::new()
         };
-        format!("{library}{}", html::code(&excerpt.path))
+        format!("{library}{}", html::html_code(&excerpt.path))
     };
-    Ok(tabs(
+    Ok(render_tabs(
         Group::Language,
         &[
-            ("Rust".to_owned(), caption(rust, "with aya"), rust.block()?),
-            ("C".to_owned(), caption(c, "with libbpf-rs"), c.block()?),
+            (
+                "Rust".to_owned(),
+                caption(rust, "with aya"),
+                rust.render_block()?,
+            ),
+            (
+                "C".to_owned(),
+                caption(c, "with libbpf-rs"),
+                c.render_block()?,
+            ),
         ],
     ))
 }
 
 /// A page with all of its directives expanded.
-pub fn expand(text: &str, gallery: &Gallery, facts: &Facts) -> Result<String> {
+pub fn expand_page(text: &str, gallery: &Gallery, facts: &Facts) -> Result<String> {
     let mut page = String::new();
     for line in text.lines() {
-        match parse(line)? {
-            Some(directive) => page += &directive.expanded(gallery)?,
+        match parse_directive(line)? {
+            Some(directive) => page += &directive.expand_directive(gallery)?,
             None => page += &facts.expand_since(line)?,
         }
         page.push('\n');
@@ -170,14 +178,14 @@ pub fn expand(text: &str, gallery: &Gallery, facts: &Facts) -> Result<String> {
 /// Part of the page, so that it takes the theme's colours.
 fn picture(name: &str, says: &str) -> Result<String> {
     let path = format!("book/src/pictures/{name}.svg");
-    let svg = fs::read_to_string(workspace::root().join(&path))
+    let svg = fs::read_to_string(workspace::workspace_root().join(&path))
         .with_context(|| format!("cannot read {path}"))?;
     let begin = svg
         .find("<svg ")
         .with_context(|| format!("{path} is no SVG"))?;
     let drawn = svg[begin..].replacen(
         "<svg ",
-        &format!("<svg aria-label=\"{}\" ", html::escaped(says)),
+        &format!("<svg aria-label=\"{}\" ", html::escape_html(says)),
         1,
     );
     // A blank line would end it.
@@ -195,9 +203,9 @@ mod tests {
 
     #[test]
     fn a_directive_has_all_its_parts_or_is_an_error() {
-        assert_eq!(parse("text").unwrap(), None);
+        assert_eq!(parse_directive("text").unwrap(), None);
         assert_eq!(
-            parse("{{#needs 01}}").unwrap(),
+            parse_directive("{{#needs 01}}").unwrap(),
             Some(Directive::Needs("01".into()))
         );
         for wrong in [
@@ -207,14 +215,19 @@ mod tests {
             "see {{#needs 01}}",
             "{{#picture a}}",
         ] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+            assert!(parse_directive(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn tables_come_from_the_lessons() {
         let page = "{{#needs 01}}\n{{#exercises 01}}\n{{since 5.7 program/lsm}}";
-        let table = expand(page, &Gallery::read().unwrap(), &Facts::read().unwrap()).unwrap();
+        let table = expand_page(
+            page,
+            &Gallery::read_gallery().unwrap(),
+            &Facts::read_facts().unwrap(),
+        )
+        .unwrap();
         assert!(table.ends_with("\n5.7\n"), "{table}");
         assert!(
             table.contains("| **Hooks** | kprobe, kretprobe |"),

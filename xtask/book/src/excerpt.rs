@@ -41,14 +41,14 @@ impl Excerpt {
     }
 
     /// Its path, and the code as a Markdown block.
-    pub fn block(&self) -> Result<String> {
-        let code = self.code()?;
+    pub fn render_block(&self) -> Result<String> {
+        let code = self.read_code()?;
         ensure!(
             self.anchor.is_none() || code.lines().count() <= LONGEST,
             "{self} has {} lines; at most {LONGEST} can be read at a time",
             code.lines().count()
         );
-        Ok(fenced(self.language(), &code))
+        Ok(fence_code(self.language(), &code))
     }
 
     fn language(&self) -> &'static str {
@@ -64,8 +64,8 @@ impl Excerpt {
         }
     }
 
-    pub fn code(&self) -> Result<String> {
-        let path = workspace::root().join(&self.path);
+    pub fn read_code(&self) -> Result<String> {
+        let path = workspace::workspace_root().join(&self.path);
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", self.path))?;
         let code = match &self.anchor {
@@ -88,7 +88,7 @@ impl fmt::Display for Excerpt {
 }
 
 /// The name of the anchor that begins in this line.
-pub fn begins(line: &str) -> Option<&str> {
+pub fn find_anchor(line: &str) -> Option<&str> {
     anchor(line).and_then(|(name, begins)| begins.then_some(name))
 }
 
@@ -142,7 +142,7 @@ fn dedented(lines: &[&str]) -> String {
 }
 
 /// A code block that no line of its contents can end.
-pub fn fenced(language: &str, code: &str) -> String {
+pub fn fence_code(language: &str, code: &str) -> String {
     format!("`````{language}\n{}\n`````\n", code.trim_end())
 }
 
@@ -188,8 +188,8 @@ fn main() {
 
     #[test]
     fn a_begin_is_no_end() {
-        assert_eq!(begins("    // ANCHOR: a"), Some("a"));
-        assert_eq!(begins("// ANCHOR_END: a"), None);
-        assert_eq!(begins("// about an ANCHOR: a"), None);
+        assert_eq!(find_anchor("    // ANCHOR: a"), Some("a"));
+        assert_eq!(find_anchor("// ANCHOR_END: a"), None);
+        assert_eq!(find_anchor("// about an ANCHOR: a"), None);
     }
 }

@@ -15,7 +15,7 @@ use xtask::pipeline::{build, needs};
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The script that gives the page `window.VERIFIER_LOG_WASM`.
-pub fn script() -> Result<String> {
+pub fn build_script() -> Result<String> {
     // No standard library comes with Rust for this target unless rustup can fetch it: it is built
     // from source.
     needs::ensure_needs(&[&RustSrc])?;
@@ -36,7 +36,7 @@ pub fn script() -> Result<String> {
         .arg(&directory)
         .env("CARGO_BUILD_BUILD_DIR", &directory)
         .env("RUSTC_BOOTSTRAP", "1");
-    let (status, _) = Foreground::start(cargo)?.wait()?;
+    let (status, _) = Foreground::start_command(cargo)?.wait_for_exit()?;
     if !status.success() {
         return Err(
             Problem::machine("the explorer does not build; cargo's messages are above")

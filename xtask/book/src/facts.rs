@@ -27,17 +27,17 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn read() -> Result<Self> {
+    pub fn read_facts() -> Result<Self> {
         let kernels = recorded_kernels()?;
         let mut by_kernel = BTreeMap::new();
         for kernel in &kernels {
-            let text = capture::body(&format!("{DIRECTORY}/{kernel}.snap"))?;
+            let text = capture::read_body(&format!("{DIRECTORY}/{kernel}.snap"))?;
             by_kernel.insert(kernel.clone(), parse_facts(&text)?);
         }
         Ok(Self { kernels, by_kernel })
     }
 
-    pub fn value(&self, fact: &str, kernel: &str) -> Result<&str> {
+    pub fn find_value(&self, fact: &str, kernel: &str) -> Result<&str> {
         let facts = self
             .by_kernel
             .get(kernel)
@@ -49,7 +49,7 @@ impl Facts {
     }
 
     fn has(&self, fact: &str, kernel: &str) -> Result<bool> {
-        Ok(self.value(fact, kernel)? != "no")
+        Ok(self.find_value(fact, kernel)? != "no")
     }
 
     /// Expands all `{{since ...}}` of a line.
@@ -78,7 +78,10 @@ impl Facts {
         let mut having = Vec::new();
         for kernel in &self.kernels {
             let kernel = kernel.as_str();
-            let (has, is_late) = (self.has(fact, kernel)?, version(kernel)? >= version(since)?);
+            let (has, is_late) = (
+                self.has(fact, kernel)?,
+                parse_version(kernel)? >= parse_version(since)?,
+            );
             let is_without = without.contains(&kernel) || without == ["all"];
             match (has, is_late, is_without) {
                 (true, false, _) => bail!("Linux {kernel} has it already"),
@@ -107,7 +110,7 @@ fn shortened(having: &[&str]) -> Option<String> {
 }
 
 fn recorded_kernels() -> Result<Vec<String>> {
-    let directory = workspace::root().join(DIRECTORY);
+    let directory = workspace::workspace_root().join(DIRECTORY);
     let entries = fs::read_dir(&directory).with_context(|| format!("cannot list {DIRECTORY}"))?;
     let names = entries
         .flatten()
@@ -121,7 +124,7 @@ fn recorded_kernels() -> Result<Vec<String>> {
     {
         bail!("{DIRECTORY} has no facts of Linux {missing}");
     }
-    kernels.sort_by_cached_key(|kernel| version(kernel).unwrap_or_default());
+    kernels.sort_by_cached_key(|kernel| parse_version(kernel).unwrap_or_default());
     Ok(kernels)
 }
 
@@ -139,7 +142,7 @@ fn parse_facts(text: &str) -> Result<BTreeMap<String, String>> {
 }
 
 /// "5.18", or "5.10.262".
-pub fn version(text: &str) -> Result<Vec<u32>> {
+pub fn parse_version(text: &str) -> Result<Vec<u32>> {
     let parts: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
     let parts = parts.with_context(|| format!("{text} is no version"))?;
     ensure!(parts.len() > 1, "{text} is no version");

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, Result};
-use course::entry::{self, Entry, Language, Stage, Twin};
+use course::entry::{self, Entry, FailureStage, Language, Twin};
 use kernel::MATRIX;
 use similar::{ChangeTag, TextDiff};
 
-use crate::excerpt::fenced;
+use crate::excerpt::fence_code;
 use crate::html;
 use crate::recorded::{self, Recorded};
-use crate::tabs::{Group, tabs};
+use crate::tabs::{Group, render_tabs};
 
 pub const SKIP: &str = "<!-- i18n:skip -->";
 
@@ -26,10 +26,10 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    pub fn read() -> Result<Self> {
+    pub fn read_gallery() -> Result<Self> {
         Ok(Self {
             entries: entry::read_entries()?,
-            recorded: Recorded::read()?,
+            recorded: Recorded::read_recorded()?,
         })
     }
 
@@ -39,7 +39,7 @@ impl Gallery {
 }
 
 /// The page of an entry. Its programs and logs come in by directives, so that it can be translated.
-pub fn page(entry: &Entry) -> String {
+pub fn entry_page(entry: &Entry) -> String {
     let Entry { name, about, .. } = entry;
     let section = |id: &str, heading: &str| format!("\n## {heading} {{#{name}-{id}}}\n\n");
     let mut page = format!("# {} {{#{name}}}\n\n", capitalised(&about.title));
@@ -47,7 +47,7 @@ pub fn page(entry: &Entry) -> String {
     page += &format!("{SKIP}\n\n{{{{#failing {name}}}}}\n");
     page += &section(
         "says",
-        if about.fails_at == Stage::Build {
+        if about.fails_at == FailureStage::Build {
             "What the compiler says"
         } else {
             "What the verifier says"
@@ -145,7 +145,7 @@ fn by_language(
         let (caption, body) = body(language)?;
         Ok((in_words(language).to_owned(), caption, body))
     });
-    let mut shown = tabs(Group::Language, &panels.collect::<Result<Vec<_>>>()?);
+    let mut shown = render_tabs(Group::Language, &panels.collect::<Result<Vec<_>>>()?);
     for language in Language::ALL {
         if let Some(why) = entry.none_in(language) {
             let _ = write!(
@@ -159,19 +159,19 @@ fn by_language(
 }
 
 /// `{{#failing NAME}}`
-pub fn failing(gallery: &Gallery, name: &str) -> Result<String> {
+pub fn show_failing(gallery: &Gallery, name: &str) -> Result<String> {
     let entry = gallery.find(name)?;
     by_language(entry, |language| {
         let code = source(entry, Twin::Failing, language)?;
         Ok((
-            html::code(&file(Twin::Failing, language)),
-            fenced(highlighting(language), &code),
+            html::html_code(&file(Twin::Failing, language)),
+            fence_code(highlighting(language), &code),
         ))
     })
 }
 
 /// `{{#fixed NAME}}`: the twin as a whole, with what is other than in the failing program.
-pub fn fixed(gallery: &Gallery, name: &str) -> Result<String> {
+pub fn show_fixed(gallery: &Gallery, name: &str) -> Result<String> {
     let entry = gallery.find(name)?;
     by_language(entry, |language| {
         let (before, after) = (
@@ -179,8 +179,8 @@ pub fn fixed(gallery: &Gallery, name: &str) -> Result<String> {
             source(entry, Twin::Fixed, language)?,
         );
         Ok((
-            html::code(&file(Twin::Fixed, language)),
-            fenced("diff", &marked(&before, &after)),
+            html::html_code(&file(Twin::Fixed, language)),
+            fence_code("diff", &marked(&before, &after)),
         ))
     })
 }
@@ -200,11 +200,14 @@ fn marked(before: &str, after: &str) -> String {
 }
 
 /// `{{#logs NAME}}`
-pub fn logs(gallery: &Gallery, name: &str) -> Result<String> {
+pub fn show_logs(gallery: &Gallery, name: &str) -> Result<String> {
     let entry = gallery.find(name)?;
     by_language(entry, |language| {
         if let Some(said) = gallery.recorded.of_building(name, language) {
-            return Ok((String::new(), fenced("text", recorded::log(said))));
+            return Ok((
+                String::new(),
+                fence_code("text", recorded::verifier_log_of(said)),
+            ));
         }
         let panels = MATRIX.iter().rev().map(|kernel| {
             let said = gallery.recorded.of_failing(name, language, kernel)?;
@@ -216,18 +219,18 @@ pub fn logs(gallery: &Gallery, name: &str) -> Result<String> {
         });
         Ok((
             String::new(),
-            tabs(Group::Kernel, &panels.collect::<Result<Vec<_>>>()?),
+            render_tabs(Group::Kernel, &panels.collect::<Result<Vec<_>>>()?),
         ))
     })
 }
 
 /// `{{#log NAME LANGUAGE KERNEL}}`
-pub fn log(gallery: &Gallery, name: &str, language: Language, kernel: &str) -> Result<String> {
+pub fn show_log(gallery: &Gallery, name: &str, language: Language, kernel: &str) -> Result<String> {
     let entry = gallery.find(name)?;
     let said = gallery.recorded.of_failing(name, language, kernel)?;
     let caption = format!(
         "<p class=\"tab-title\"><a href=\"../{DIRECTORY}/{name}.html\">{}</a>, in {}, on Linux {kernel}</p>\n\n",
-        html::escaped(&entry.about.title),
+        html::escape_html(&entry.about.title),
         in_words(language)
     );
     Ok(caption + &log_block(entry, kernel, said))
@@ -235,8 +238,8 @@ pub fn log(gallery: &Gallery, name: &str, language: Language, kernel: &str) -> R
 
 /// The explorer finds it by its class.
 fn log_block(entry: &Entry, kernel: &str, said: &str) -> String {
-    let verdict = html::escaped(said.lines().next().unwrap_or_default());
-    let log = html::escaped(recorded::log(said));
+    let verdict = html::escape_html(said.lines().next().unwrap_or_default());
+    let log = html::escape_html(recorded::verifier_log_of(said));
     if log.is_empty() {
         return format!("<p class=\"verdict\">{verdict}</p>\n");
     }
@@ -248,12 +251,12 @@ fn log_block(entry: &Entry, kernel: &str, said: &str) -> String {
 }
 
 fn source(entry: &Entry, twin: Twin, language: Language) -> Result<String> {
-    let path = entry.source(twin, language);
+    let path = entry.source_path(twin, language);
     fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn file(twin: Twin, language: Language) -> String {
-    format!("{}.{}", twin.name(), language.extension())
+    format!("{}.{}", twin.name(), language.file_extension())
 }
 
 fn highlighting(language: Language) -> &'static str {
@@ -290,7 +293,7 @@ pub fn by_message(gallery: &Gallery) -> Result<String> {
         let links = links.collect::<Vec<_>>().join("<br>");
         format!(
             "<tr><td>{}</td><td>{links}</td></tr>\n",
-            html::code(message)
+            html::html_code(message)
         )
     });
     Ok(format!(
@@ -305,7 +308,7 @@ fn messages(gallery: &Gallery, entry: &Entry) -> Result<BTreeSet<String>> {
     for language in languages(entry) {
         if let Some(said) = gallery.recorded.of_building(&entry.name, language) {
             messages.extend(
-                recorded::log(said)
+                recorded::verifier_log_of(said)
                     .lines()
                     .find(|line| line.contains("error"))
                     .map(str::to_owned),
@@ -314,7 +317,7 @@ fn messages(gallery: &Gallery, entry: &Entry) -> Result<BTreeSet<String>> {
         }
         for kernel in MATRIX {
             let said = gallery.recorded.of_failing(&entry.name, language, kernel)?;
-            let report = verifier_log::explain_log(recorded::log(said).as_bytes());
+            let report = verifier_log::explain_log(recorded::verifier_log_of(said).as_bytes());
             let message = report
                 .programs
                 .first()
@@ -338,7 +341,7 @@ mod tests {
     #[test]
     fn pages_name_each_part_once() {
         let entries = entry::read_entries().unwrap();
-        let page = page(&entries[0]);
+        let page = entry_page(&entries[0]);
         for directive in ["{{#failing ", "{{#logs ", "{{#fixed "] {
             assert_eq!(page.matches(directive).count(), 1, "{directive}");
         }
@@ -346,7 +349,7 @@ mod tests {
 
     #[test]
     fn messages_lead_to_their_entries() {
-        let index = by_message(&Gallery::read().unwrap()).unwrap();
+        let index = by_message(&Gallery::read_gallery().unwrap()).unwrap();
         assert!(index.contains("map_value_or_null"));
         assert!(index.contains("href=\"map-value-or-null.html\""));
     }

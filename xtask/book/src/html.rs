@@ -1,6 +1,6 @@
 //! Text as HTML.
 
-pub fn escaped(text: &str) -> String {
+pub fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -8,6 +8,6 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Between tags `code`.
-pub fn code(text: &str) -> String {
-    format!("<code>{}</code>", escaped(text))
+pub fn html_code(text: &str) -> String {
+    format!("<code>{}</code>", escape_html(text))
 }

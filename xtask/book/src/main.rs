@@ -80,10 +80,10 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Build { open } => build(open),
-        Command::Serve { open, port } => serve::serve(port, open),
-        Command::Check => check::check(),
-        Command::Test => browser::test(),
-        Command::Po => po::extract(),
+        Command::Serve { open, port } => serve::serve_book(port, open),
+        Command::Check => check::check_book(),
+        Command::Test => browser::test_in_browser(),
+        Command::Po => po::extract_messages(),
     };
     match done {
         Ok(exit) => ExitCode::from(exit as u8),
@@ -96,10 +96,12 @@ fn main() -> ExitCode {
 }
 
 fn build(open: bool) -> Result<Exit> {
-    let book = render::build()?;
-    xtask::output::screen::answer(format!("{}\n", book.join("index.html").display()).as_bytes())?;
+    let book = render::build_book()?;
+    xtask::output::screen::write_answer(
+        format!("{}\n", book.join("index.html").display()).as_bytes(),
+    )?;
     if open {
-        serve::open(&book.join("index.html").to_string_lossy())?;
+        serve::open_browser(&book.join("index.html").to_string_lossy())?;
     }
     Ok(Exit::Done)
 }

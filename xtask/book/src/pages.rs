@@ -43,7 +43,7 @@ impl Preprocessor for GalleryPages {
 fn page(entry: &Entry, number: u32, index: &Chapter) -> BookItem {
     let path = format!("{}/{}.md", gallery::DIRECTORY, entry.name);
     let parents = [index.parent_names.clone(), vec![index.name.clone()]].concat();
-    let mut chapter = Chapter::new(&entry.name, gallery::page(entry), path, parents);
+    let mut chapter = Chapter::new(&entry.name, gallery::entry_page(entry), path, parents);
     // The side bar folds what has a number below another's.
     let above = index
         .number
@@ -71,7 +71,7 @@ impl Preprocessor for Directives {
     fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let mut failed = Vec::new();
         book.for_each_chapter_mut(|chapter| {
-            match directive::expand(&chapter.content, &self.gallery, &self.facts) {
+            match directive::expand_page(&chapter.content, &self.gallery, &self.facts) {
                 Ok(expanded) => chapter.content = expanded,
                 Err(error) => {
                     let path = chapter.path.clone().unwrap_or_default();

@@ -13,16 +13,16 @@ use crate::pages::GalleryPages;
 use crate::render;
 
 /// Directives stay what they are: code, logs and tables are the same in every language.
-pub fn extract() -> Result<Exit> {
+pub fn extract_messages() -> Result<Exit> {
     let directory = workspace::target_directory().join("book-po");
-    let mut book = render::load()?;
+    let mut book = render::load_pages()?;
     book.config.build.build_dir = directory.clone();
     book.config
         .set("output.xgettext.pot-file", "messages.pot")
         .map_err(|error| anyhow!("{error:#}"))?;
-    book.with_preprocessor(GalleryPages(Rc::new(Gallery::read()?)));
+    book.with_preprocessor(GalleryPages(Rc::new(Gallery::read_gallery()?)));
     book.execute_build_process(&Xgettext {})
         .map_err(|error| anyhow!("{error:#}"))?;
-    screen::answer(format!("{}\n", directory.join("messages.pot").display()).as_bytes())?;
+    screen::write_answer(format!("{}\n", directory.join("messages.pot").display()).as_bytes())?;
     Ok(Exit::Done)
 }

@@ -44,16 +44,16 @@ impl Recorded {
         self.said.get(&key).map(String::as_str)
     }
 
-    pub fn read() -> Result<Self> {
+    pub fn read_recorded() -> Result<Self> {
         let directory = entry::find_gallery_lesson()?.directory.join("logs");
         let directory = directory
-            .strip_prefix(workspace::root())
+            .strip_prefix(workspace::workspace_root())
             .unwrap_or(&directory)
             .display()
             .to_string();
         let mut said = BTreeMap::new();
         for kernel in MATRIX.into_iter().chain(["build"]) {
-            let text = capture::body(&format!("{directory}/{kernel}.snap"))?;
+            let text = capture::read_body(&format!("{directory}/{kernel}.snap"))?;
             for (heading, words) in sections(&text) {
                 let mut parts = heading.split(" · ").map(str::to_owned);
                 let (Some(entry), Some(language), Some(twin)) =
@@ -69,7 +69,7 @@ impl Recorded {
 }
 
 /// The verifier's log without the line that says whether it was rejected.
-pub fn log(said: &str) -> &str {
+pub fn verifier_log_of(said: &str) -> &str {
     said.split_once('\n').map_or("", |(_, log)| log).trim_end()
 }
 
@@ -100,19 +100,21 @@ mod tests {
                 ("b · c · fixed", "accepted: 3 instructions")
             ]
         );
-        assert_eq!(log(found[0].1), "log");
+        assert_eq!(verifier_log_of(found[0].1), "log");
     }
 
     #[test]
     fn every_entry_was_seen_on_every_kernel_that_it_fails_on() {
-        let recorded = Recorded::read().unwrap();
+        let recorded = Recorded::read_recorded().unwrap();
         for entry in entry::read_entries().unwrap() {
             for language in Language::ALL
                 .into_iter()
                 .filter(|language| entry.none_in(*language).is_none())
             {
                 let seen = match entry.about.fails_at {
-                    entry::Stage::Build => recorded.of_building(&entry.name, language).is_some(),
+                    entry::FailureStage::Build => {
+                        recorded.of_building(&entry.name, language).is_some()
+                    }
                     _ => MATRIX
                         .iter()
                         .all(|kernel| recorded.of_failing(&entry.name, language, kernel).is_ok()),

@@ -14,18 +14,18 @@ use crate::gallery::Gallery;
 use crate::pages::{Directives, GalleryPages};
 
 /// Where the book's sources are.
-pub fn source() -> PathBuf {
-    workspace::root().join("book")
+pub fn source_directory() -> PathBuf {
+    workspace::workspace_root().join("book")
 }
 
 /// Builds it; returns its directory.
-pub fn build() -> Result<PathBuf> {
-    let explorer = explorer::script()?;
+pub fn build_book() -> Result<PathBuf> {
+    let explorer = explorer::build_script()?;
     let directory = workspace::target_directory().join("book");
-    let mut book = load()?;
+    let mut book = load_pages()?;
     book.config.build.build_dir = directory.clone();
-    let gallery = Rc::new(Gallery::read()?);
-    let facts = Facts::read()?;
+    let gallery = Rc::new(Gallery::read_gallery()?);
+    let facts = Facts::read_facts()?;
     book.with_preprocessor(GalleryPages(Rc::clone(&gallery)))
         .with_preprocessor(Directives { gallery, facts });
     book.build().map_err(|error| anyhow!("{error:#}"))?;
@@ -35,6 +35,6 @@ pub fn build() -> Result<PathBuf> {
 }
 
 /// The pages as they were written.
-pub fn load() -> Result<MDBook> {
-    MDBook::load(source()).map_err(|error| anyhow!("{error:#}"))
+pub fn load_pages() -> Result<MDBook> {
+    MDBook::load(source_directory()).map_err(|error| anyhow!("{error:#}"))
 }

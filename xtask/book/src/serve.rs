@@ -32,20 +32,20 @@ const RELOAD: &str = "<script>(() => { let seen; setInterval(async () => { try {
 /// What pages are made of.
 const WATCHED: [&str; 2] = ["book", "lessons"];
 
-pub fn serve(port: u16, open_it: bool) -> Result<Exit> {
+pub fn serve_book(port: u16, open_it: bool) -> Result<Exit> {
     let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
         Problem::machine(format!("cannot listen on port {port}: {error}"))
             .help("cargo xtask book serve --port 0    (any that is free)")
     })?;
     let (_watcher, saves) = saves()?;
-    let book = render::build()?;
+    let book = render::build_book()?;
     let address = format!("http://{}/", server.server_addr());
-    screen::say(
+    screen::show_marked(
         Mark::Good,
         &format!("the book is at {address}; Ctrl-C ends this"),
     );
     if open_it {
-        open(&address)?;
+        open_browser(&address)?;
     }
     thread::Builder::new()
         .name("http".to_owned())
@@ -69,7 +69,7 @@ fn saves() -> Result<(RecommendedWatcher, Receiver<()>)> {
         })
         .context("cannot watch files")?;
     for directory in WATCHED {
-        let directory = workspace::root().join(directory);
+        let directory = workspace::workspace_root().join(directory);
         watcher
             .watch(&directory, RecursiveMode::Recursive)
             .with_context(|| format!("cannot watch {}", directory.display()))?;
@@ -84,8 +84,8 @@ fn rebuild(saves: &Receiver<()>) -> Result<Exit> {
             .map_err(|_| anyhow!("the files are not watched any more"))?;
         // Editors save in several steps.
         while saves.recv_timeout(Duration::from_millis(100)).is_ok() {}
-        match render::build() {
-            Ok(_) => screen::say(Mark::Good, "rebuilt"),
+        match render::build_book() {
+            Ok(_) => screen::show_marked(Mark::Good, "rebuilt"),
             Err(error) => xtask::output::error::show_error(&error),
         }
         EDITION.fetch_add(1, Ordering::Relaxed);
@@ -157,7 +157,7 @@ fn typed(contents: Vec<u8>, ending: &str) -> Response<std::io::Cursor<Vec<u8>>> 
 }
 
 /// Shows an address, or a file, in the browser.
-pub fn open(what: &str) -> Result<()> {
+pub fn open_browser(what: &str) -> Result<()> {
     Command::new("xdg-open")
         .arg(what)
         .stdin(Stdio::null())

@@ -4,8 +4,8 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use course::catalog::{self, Lesson, Place};
-use course::exercises::{self, Kind};
+use course::catalog::{self, Lesson, StepPlace};
+use course::exercises::{self, ExerciseKind};
 use serde::Deserialize;
 
 fn lesson(number: &str) -> Result<Lesson> {
@@ -13,7 +13,7 @@ fn lesson(number: &str) -> Result<Lesson> {
 }
 
 /// `{{#needs 01}}`
-pub fn needs(number: &str) -> Result<String> {
+pub fn needs_table(number: &str) -> Result<String> {
     let lesson = lesson(number)?;
     let about = &lesson.about;
     let list = |items: &[String]| {
@@ -48,13 +48,13 @@ pub fn needs(number: &str) -> Result<String> {
 }
 
 /// `{{#exercises 01}}`
-pub fn exercises(number: &str) -> Result<String> {
+pub fn exercises_table(number: &str) -> Result<String> {
     let exercises = exercises::read_exercises()?;
     let of_lesson = exercises
         .iter()
-        .filter(|exercise| exercise.lesson() == number);
+        .filter(|exercise| exercise.lesson_number() == number);
     let rows = of_lesson.map(|exercise| {
-        let place = if exercise.about.place == Place::Here {
+        let place = if exercise.about.place == StepPlace::Here {
             ", without a VM"
         } else {
             ""
@@ -72,12 +72,12 @@ pub fn exercises(number: &str) -> Result<String> {
     ))
 }
 
-fn kind(kind: Kind) -> &'static str {
+fn kind(kind: ExerciseKind) -> &'static str {
     match kind {
-        Kind::Complete => "fill a gap",
-        Kind::Extend => "add to what works",
-        Kind::Repair => "make the verifier accept it",
-        Kind::FindTheBug => "find the silent bug",
+        ExerciseKind::Complete => "fill a gap",
+        ExerciseKind::Extend => "add to what works",
+        ExerciseKind::Repair => "make the verifier accept it",
+        ExerciseKind::FindTheBug => "find the silent bug",
     }
 }
 
@@ -98,7 +98,7 @@ struct Cost {
 }
 
 /// `{{#bench 04}}`, from the lesson's `bench.jsonl`.
-pub fn bench(number: &str) -> Result<String> {
+pub fn bench_table(number: &str) -> Result<String> {
     let lesson = lesson(number)?;
     let path = lesson.directory.join("bench.jsonl");
     let text = fs::read_to_string(&path).with_context(|| {

@@ -18,7 +18,7 @@ impl Group {
 }
 
 /// Each with a name, a caption in HTML, and its contents in Markdown.
-pub fn tabs(group: Group, panels: &[(String, String, String)]) -> String {
+pub fn render_tabs(group: Group, panels: &[(String, String, String)]) -> String {
     let panels: String = panels
         .iter()
         .map(|(name, caption, body)| panel(name, caption, body))

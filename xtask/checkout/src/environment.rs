@@ -75,8 +75,8 @@ const CROSS: [&str; 12] = [
 /// The cargo of the course's toolchain, in the checkout, with an environment in which it builds the
 /// same everywhere.
 pub fn inner_cargo() -> Command {
-    let mut cargo = Command::new(toolchain::cargo());
-    cargo.current_dir(workspace::root());
+    let mut cargo = Command::new(toolchain::cargo_program());
+    cargo.current_dir(workspace::workspace_root());
     clean_environment(&mut cargo);
     let target = workspace::target_directory();
     cargo
@@ -170,7 +170,9 @@ pub fn output_directory(target: &Path) -> PathBuf {
 /// Whether a file of cargo's configuration names a target to build for.
 fn names_target() -> bool {
     static NAMES: OnceLock<bool> = OnceLock::new();
-    *NAMES.get_or_init(|| has_other_configuration(workspace::root()) && configured("build.target"))
+    *NAMES.get_or_init(|| {
+        has_other_configuration(workspace::workspace_root()) && configured("build.target")
+    })
 }
 
 /// Whether there is a file of configuration beside the checkout's own: hardly ever, and cargo need
@@ -196,8 +198,8 @@ fn cargo_home() -> Option<PathBuf> {
 }
 
 fn configured(key: &str) -> bool {
-    let mut cargo = Command::new(toolchain::cargo());
-    cargo.current_dir(workspace::root());
+    let mut cargo = Command::new(toolchain::cargo_program());
+    cargo.current_dir(workspace::workspace_root());
     clean_environment(&mut cargo);
     // The command is unstable.
     cargo

@@ -23,7 +23,7 @@ const PIN: &str = "rust-toolchain.toml";
 
 /// The cargo that builds. Under `cargo xtask` it is the one that runs us, unless `RUSTUP_TOOLCHAIN`
 /// or `cargo +NAME` chose another toolchain than the pinned one, and the pinned one is here.
-pub fn cargo() -> OsString {
+pub fn cargo_program() -> OsString {
     let pinned = pinned_instead().map(|directory| directory.join("bin/cargo").into_os_string());
     pinned
         .or_else(|| env::var_os("CARGO"))
@@ -36,7 +36,7 @@ pub fn chosen_name() -> Option<OsString> {
 }
 
 /// The name of a toolchain that builds instead of the pinned one, which is not here.
-pub fn unpinned() -> Option<String> {
+pub fn unpinned_toolchain() -> Option<String> {
     let name = env::var(NAME).ok()?;
     let pinned = pinned_version()?;
     (pinned_instead().is_none() && !is_of_version(&name, &pinned)).then_some(name)
@@ -69,7 +69,7 @@ fn is_of_version(name: &str, version: &str) -> bool {
 }
 
 fn pinned_version() -> Option<String> {
-    pinned_in(&fs::read_to_string(workspace::root().join(PIN)).ok()?)
+    pinned_in(&fs::read_to_string(workspace::workspace_root().join(PIN)).ok()?)
 }
 
 fn pinned_in(text: &str) -> Option<String> {
@@ -81,7 +81,7 @@ fn pinned_in(text: &str) -> Option<String> {
 /// program is started.
 pub fn find_sysroot() -> Result<PathBuf> {
     let from_cargo = {
-        let root = PathBuf::from(cargo()).canonicalize().ok();
+        let root = PathBuf::from(cargo_program()).canonicalize().ok();
         let root = root.and_then(|cargo| Some(cargo.parent()?.parent()?.to_owned()));
         // A rustup proxy is called cargo as well; it has no compiler's libraries beside it.
         root.filter(|root| root.join("lib/rustlib").is_dir())
@@ -93,7 +93,7 @@ pub fn find_sysroot() -> Result<PathBuf> {
     // rust-toolchain.toml counts only from within the checkout.
     rustc
         .args(["--print", "sysroot"])
-        .current_dir(workspace::root())
+        .current_dir(workspace::workspace_root())
         .stdin(Stdio::null())
         .stderr(Stdio::null());
     child::end_with_us(&mut rustc);
@@ -111,7 +111,7 @@ pub fn find_sysroot() -> Result<PathBuf> {
 }
 
 /// "1.95.0".
-pub fn version(sysroot: &Path) -> Option<String> {
+pub fn read_rustc_version(sysroot: &Path) -> Option<String> {
     let text = child::ask_program(sysroot.join("bin/rustc"), &["--version"])?;
     text.split_whitespace().nth(1).map(str::to_owned)
 }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 const COMPILED_IN: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The root of the checkout that the command was typed in.
-pub fn root() -> &'static Path {
+pub fn workspace_root() -> &'static Path {
     // The tool ends before it needs a root if there is none: see `own_build`.
     find_root().unwrap_or(Path::new("/"))
 }
@@ -44,7 +44,7 @@ fn checkout_of(path: &Path) -> Option<PathBuf> {
 /// Whether a program is the one that this checkout's cargo built. Where `CARGO_TARGET_DIR` is
 /// shared by two checkouts, the last one to build has put its program there.
 pub fn is_own_build(program: &Path) -> bool {
-    is_build_of(root(), program, compiled_in().as_deref())
+    is_build_of(workspace_root(), program, compiled_in().as_deref())
 }
 
 /// The checkout that this program was compiled in; it may be gone.
@@ -67,12 +67,12 @@ fn is_build_of(root: &Path, program: &Path, compiled_in: Option<&Path>) -> bool 
 /// share, cargo takes the packages of one for those of the other, because it knows them by their
 /// path within the workspace.
 pub fn target_directory() -> PathBuf {
-    root().join("target")
+    workspace_root().join("target")
 }
 
 /// Everything that can be fetched or made again: kernels, tools, images, verdicts. `cargo clean`
 /// leaves it alone.
-pub fn cache() -> PathBuf {
+pub fn cache_directory() -> PathBuf {
     cache_named(env::var_os("XTASK_CACHE"))
 }
 
@@ -89,7 +89,7 @@ fn cache_named(dir: Option<OsString>) -> PathBuf {
 /// The checkout's own, even when `XTASK_CACHE` names another: what belongs to this machine and this
 /// place is kept here, such as links.
 pub fn own_cache() -> PathBuf {
-    root().join(".cache")
+    workspace_root().join(".cache")
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub struct LessonAbout {
 pub struct Demo {
     pub args: Vec<String>,
     #[serde(default, rename = "where")]
-    pub place: Place,
+    pub place: StepPlace,
     /// It knows `--follow`: go on after the demo.
     #[serde(default)]
     pub follow: bool,
@@ -66,7 +66,7 @@ pub struct Demo {
 /// Where a step runs.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum StepPlace {
     /// On this machine, as any user.
     Here,
     /// On the kernel that was asked for.
@@ -128,7 +128,7 @@ impl Lesson {
 
 /// All lessons, in their order.
 pub fn read_lessons() -> Result<Vec<Lesson>> {
-    read_lessons_in(&workspace::root().join("lessons"))
+    read_lessons_in(&workspace::workspace_root().join("lessons"))
 }
 
 fn read_lessons_in(directory: &Path) -> Result<Vec<Lesson>> {
@@ -204,7 +204,11 @@ mod tests {
     #[test]
     fn a_crate_without_a_number_is_no_lesson() {
         assert!(lessons_of_one("new").unwrap().is_empty());
-        assert!(workspace::root().join("lessons/common/Cargo.toml").exists());
+        assert!(
+            workspace::workspace_root()
+                .join("lessons/common/Cargo.toml")
+                .exists()
+        );
         assert!(find_lesson(&read_lessons().unwrap(), "common").is_err());
     }
 

@@ -14,10 +14,10 @@ pub fn choose_exercise<'a>(
     progress: &Progress,
 ) -> Result<Option<&'a Exercise>> {
     let Some(name) = name else {
-        return Ok(progress.pending(exercises));
+        return Ok(progress.next_pending(exercises));
     };
     match of_lesson(exercises, name)? {
-        Some(exercises) => Ok(progress.pending(exercises)),
+        Some(exercises) => Ok(progress.next_pending(exercises)),
         None => exercises::find_exercise(exercises, name).map(Some),
     }
 }
@@ -31,8 +31,9 @@ fn of_lesson<'a>(exercises: &'a [Exercise], name: &str) -> Result<Option<&'a [Ex
     else {
         return Ok(None);
     };
-    let mut by_lesson = exercises.chunk_by(|one, other| one.lesson() == other.lesson());
-    Ok(by_lesson.find(|exercises| exercises[0].lesson() == lesson.number))
+    let mut by_lesson =
+        exercises.chunk_by(|one, other| one.lesson_number() == other.lesson_number());
+    Ok(by_lesson.find(|exercises| exercises[0].lesson_number() == lesson.number))
 }
 
 /// For people who named a lesson, or none.
@@ -73,7 +74,7 @@ mod tests {
             choose_exercise(&exercises, Some("02"), &progress)
                 .unwrap()
                 .unwrap()
-                .lesson(),
+                .lesson_number(),
             "02"
         );
         assert!(choose_exercise(&exercises, Some("99"), &progress).is_err());

@@ -53,7 +53,7 @@ pub struct EntryAbout {
     pub without_perfmon: bool,
     /// The failing program comes no further than this, and never to a kernel.
     #[serde(default)]
-    pub fails_at: Stage,
+    pub fails_at: FailureStage,
     /// The oldest kernel that has what the twin uses, if that is not the oldest of all.
     pub since: Option<Since>,
     /// Kernels that accept the failing program, and why.
@@ -76,7 +76,7 @@ pub struct Since {
 /// Where the failing program fails.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum FailureStage {
     /// The compiler or the linker refuses it.
     Build,
     /// The loader, or the kernel when it is given the object's types, refuses it.
@@ -103,7 +103,7 @@ impl Language {
     }
 
     /// As in the names of sources.
-    pub fn extension(self) -> &'static str {
+    pub fn file_extension(self) -> &'static str {
         match self {
             Self::C => "bpf.c",
             Self::Rust => "rs",
@@ -132,7 +132,7 @@ impl Twin {
 
 impl Entry {
     /// What the error is called on this kernel.
-    pub fn class(&self, kernel: &str) -> &str {
+    pub fn class_on(&self, kernel: &str) -> &str {
         self.about
             .class_on
             .get(kernel)
@@ -140,9 +140,9 @@ impl Entry {
             .unwrap_or(&self.name)
     }
 
-    pub fn source(&self, twin: Twin, language: Language) -> PathBuf {
+    pub fn source_path(&self, twin: Twin, language: Language) -> PathBuf {
         self.directory
-            .join(format!("{}.{}", twin.name(), language.extension()))
+            .join(format!("{}.{}", twin.name(), language.file_extension()))
     }
 
     /// Why there is no program in that language.
@@ -153,20 +153,20 @@ impl Entry {
         }
     }
 
-    /// As [`objects`](xtask::commands::gallery) names it.
-    pub fn object(&self, twin: Twin, language: Language) -> String {
+    /// As [`build_objects`](xtask::commands::gallery) names it.
+    pub fn object_name(&self, twin: Twin, language: Language) -> String {
         format!("{}-{}.{}.o", self.name, twin.name(), language.name())
     }
 
     /// The names of all of its object files.
-    pub fn objects(&self) -> impl Iterator<Item = String> {
+    pub fn object_names(&self) -> impl Iterator<Item = String> {
         Language::ALL
             .into_iter()
-            .flat_map(|language| Twin::ALL.map(|twin| self.object(twin, language)))
+            .flat_map(|language| Twin::ALL.map(|twin| self.object_name(twin, language)))
     }
 
-    /// As [`objects`](xtask::commands::gallery) names what was said of a failing program that does not build.
-    pub fn words(&self, language: Language) -> String {
+    /// As [`build_objects`](xtask::commands::gallery) names what was said of a failing program that does not build.
+    pub fn messages_name(&self, language: Language) -> String {
         format!(
             "{}-{}.{}.txt",
             self.name,
@@ -176,7 +176,7 @@ impl Entry {
     }
 
     /// Since when there is what the entry is about, if this kernel is older.
-    pub fn lacking(&self, kernel: &str) -> Option<&Since> {
+    pub fn missing_feature(&self, kernel: &str) -> Option<&Since> {
         self.about
             .since
             .as_ref()
@@ -191,7 +191,7 @@ impl Entry {
         kernel: &str,
     ) -> (bool, Option<&str>) {
         match twin {
-            Twin::Fixed => match self.lacking(kernel) {
+            Twin::Fixed => match self.missing_feature(kernel) {
                 Some(since) => (false, Some(&since.why)),
                 None => (true, None),
             },
@@ -265,10 +265,10 @@ fn check(entry: &Entry) -> Result<()> {
     for language in Language::ALL {
         for twin in Twin::ALL {
             let (there, reason) = (
-                entry.source(twin, language).exists(),
+                entry.source_path(twin, language).exists(),
                 entry.none_in(language),
             );
-            let name = format!("{}.{}", twin.name(), language.extension());
+            let name = format!("{}.{}", twin.name(), language.file_extension());
             ensure!(
                 there || reason.is_some(),
                 "{name} is missing, and no-{} does not say why",

@@ -20,7 +20,7 @@ use problem::{Problem, find_similar};
 use serde::Deserialize;
 
 use crate::Implementation;
-use crate::catalog::{self, Lesson, Place};
+use crate::catalog::{self, Lesson, StepPlace};
 
 #[derive(Clone, Debug)]
 pub struct Exercise {
@@ -35,11 +35,11 @@ pub struct Exercise {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExerciseAbout {
     pub title: String,
-    pub kind: Kind,
+    pub kind: ExerciseKind,
     /// Its place in the lesson; they build up on each other.
     pub order: u32,
     #[serde(default, rename = "where")]
-    pub place: Place,
+    pub place: StepPlace,
     /// The oldest kernel that has what it takes, if that is not the oldest of all.
     pub since: Option<String>,
     /// Three, from a push to the lines that matter.
@@ -53,7 +53,7 @@ pub struct ExerciseAbout {
 /// What the learner does.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ExerciseKind {
     /// Fill a gap.
     Complete,
     /// Add to what works.
@@ -114,7 +114,7 @@ impl Exercise {
     }
 
     /// `03`
-    pub fn lesson(&self) -> &str {
+    pub fn lesson_number(&self) -> &str {
         self.name.split_once('/').map_or("", |(lesson, _)| lesson)
     }
 
@@ -124,16 +124,16 @@ impl Exercise {
     }
 
     /// The package of the answer in Rust.
-    pub fn package(&self) -> String {
-        format!("e{}-{}", self.lesson(), self.short_name())
+    pub fn package_name(&self) -> String {
+        format!("e{}-{}", self.lesson_number(), self.short_name())
     }
 
-    pub fn implementations(&self) -> impl Iterator<Item = Implementation> {
+    pub fn offered_implementations(&self) -> impl Iterator<Item = Implementation> {
         self.about.starter.keys().copied()
     }
 
     /// The kernels of the matrix that it can be solved on.
-    pub fn kernels(&self) -> impl Iterator<Item = &'static str> {
+    pub fn supported_kernels(&self) -> impl Iterator<Item = &'static str> {
         let since = self.about.since.as_ref();
         let first = since
             .and_then(|since| MATRIX.iter().position(|kernel| kernel == since))
@@ -142,11 +142,11 @@ impl Exercise {
     }
 
     /// The one file that holds this program.
-    pub fn source(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+    pub fn source_path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
         let file = match (self.about.place, implementation) {
             (_, Implementation::Aya) => "main.rs",
-            (Place::Kernel, Implementation::Libbpf) => "main.bpf.c",
-            (Place::Here, Implementation::Libbpf) => "main.c",
+            (StepPlace::Kernel, Implementation::Libbpf) => "main.bpf.c",
+            (StepPlace::Here, Implementation::Libbpf) => "main.c",
         };
         let directory = match (variant, implementation) {
             (Variant::Answer, Implementation::Aya) => "aya/src",
@@ -160,12 +160,12 @@ impl Exercise {
     /// Whether the learner has begun: the answer is not the starter any more. An answer that has
     /// gone counts as begun.
     pub fn is_begun(&self, implementation: Implementation) -> bool {
-        let read = |variant| fs::read(self.source(variant, implementation)).ok();
+        let read = |variant| fs::read(self.source_path(variant, implementation)).ok();
         read(Variant::Answer) != read(Variant::Starter)
     }
 
     /// The language that was asked for, or else the one that the learner works in.
-    pub fn language(&self, asked: Option<Implementation>) -> Result<Implementation> {
+    pub fn choose_implementation(&self, asked: Option<Implementation>) -> Result<Implementation> {
         let language = asked.or_else(|| self.begun_in());
         let language = language.filter(|language| self.about.starter.contains_key(language));
         let why = self.about.one_language.as_deref().unwrap_or_default();
@@ -174,7 +174,7 @@ impl Exercise {
     }
 
     /// What to type to go on with it.
-    pub fn invitation(&self) -> String {
+    pub fn next_command(&self) -> String {
         format!(
             "next: cargo xtask check {}    ({})",
             self.name, self.about.title
@@ -183,9 +183,9 @@ impl Exercise {
 
     /// The language with an answer, or else the first.
     fn begun_in(&self) -> Option<Implementation> {
-        self.implementations()
+        self.offered_implementations()
             .find(|implementation| self.is_begun(*implementation))
-            .or(self.implementations().next())
+            .or(self.offered_implementations().next())
     }
 }
 
@@ -225,7 +225,8 @@ pub fn find_exercise<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Ex
     let is_meant = |exercise: &&Exercise| match name.trim_end_matches('/').split_once('/') {
         Some((lesson, short)) => {
             let number = lesson.split_once('-').map_or(lesson, |(number, _)| number);
-            short == exercise.short_name() && number.parse() == exercise.lesson().parse::<u32>()
+            short == exercise.short_name()
+                && number.parse() == exercise.lesson_number().parse::<u32>()
         }
         None => name == exercise.short_name(),
     };
@@ -295,9 +296,9 @@ mod tests {
     #[test]
     fn every_exercise_is_complete() {
         for exercise in read_exercises().unwrap() {
-            for implementation in exercise.implementations() {
+            for implementation in exercise.offered_implementations() {
                 for variant in [Variant::Answer, Variant::Starter, Variant::Solution] {
-                    let source = exercise.source(variant, implementation);
+                    let source = exercise.source_path(variant, implementation);
                     assert!(source.is_file(), "{}", source.display());
                 }
             }

@@ -36,7 +36,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn read() -> Result<Self> {
+    pub fn read_progress() -> Result<Self> {
         Self::read_from(&progress_file())
     }
 
@@ -53,7 +53,7 @@ impl Progress {
     }
 
     /// Changes it, while no other xtask does.
-    pub fn change(how: impl FnOnce(&mut Self)) -> Result<()> {
+    pub fn change_progress(how: impl FnOnce(&mut Self)) -> Result<()> {
         Self::change_at(&directory(), how)
     }
 
@@ -117,7 +117,7 @@ impl Progress {
 
     pub fn is_done(&self, exercise: &Exercise) -> bool {
         exercise
-            .implementations()
+            .offered_implementations()
             .any(|implementation| self.is_done_in(exercise, implementation))
     }
 
@@ -136,7 +136,7 @@ impl Progress {
         }
     }
 
-    pub fn hints(&self, exercise: &Exercise) -> usize {
+    pub fn hints_shown(&self, exercise: &Exercise) -> usize {
         self.hints.get(&exercise.name).copied().unwrap_or_default()
     }
 
@@ -145,7 +145,7 @@ impl Progress {
     }
 
     /// How many are done, of how many.
-    pub fn count(&self, exercises: &[Exercise]) -> (usize, usize) {
+    pub fn count_done(&self, exercises: &[Exercise]) -> (usize, usize) {
         (
             exercises
                 .iter()
@@ -156,7 +156,7 @@ impl Progress {
     }
 
     /// The first exercise that is not done.
-    pub fn pending<'a>(&self, exercises: &'a [Exercise]) -> Option<&'a Exercise> {
+    pub fn next_pending<'a>(&self, exercises: &'a [Exercise]) -> Option<&'a Exercise> {
         exercises.iter().find(|exercise| !self.is_done(exercise))
     }
 }
@@ -169,7 +169,7 @@ pub fn progress_file() -> PathBuf {
 fn directory() -> PathBuf {
     std::env::var_os(DIRECTORY)
         .filter(|it| !it.is_empty())
-        .map_or_else(|| workspace::root().to_owned(), PathBuf::from)
+        .map_or_else(|| workspace::workspace_root().to_owned(), PathBuf::from)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub struct Foreground {
 }
 
 impl Foreground {
-    pub fn start(mut command: Command) -> Result<Self> {
+    pub fn start_command(mut command: Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).process_group(0);
         end_with_us(&mut command);
@@ -48,7 +48,7 @@ impl Foreground {
     }
 
     /// Waits for its end. Says also by which signal the user wanted it to end, if he did.
-    pub fn wait(mut self) -> Result<(ExitStatus, Option<i32>)> {
+    pub fn wait_for_exit(mut self) -> Result<(ExitStatus, Option<i32>)> {
         let status = self.child.wait().context("cannot wait for a program")?;
         let signal = self.signal.load(Ordering::Relaxed);
         Ok((status, (signal != 0).then_some(signal)))

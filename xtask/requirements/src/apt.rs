@@ -12,8 +12,8 @@ use processes::child;
 
 use crate::command;
 use crate::fault;
-use crate::site::{self, Site};
-use crate::step::{Step, megabytes};
+use crate::site::{self, SetupSite};
+use crate::step::{SetupStep, format_megabytes};
 
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -33,7 +33,7 @@ pub fn forget_lists(site: &Path) -> Result<()> {
         .flatten();
     suites
         .map(|suite| suite.path().join(FETCHED))
-        .try_for_each(|marker| site::remove(&marker))
+        .try_for_each(|marker| site::remove_path(&marker))
 }
 
 /// One Debian suite, as a private apt root sees it.
@@ -55,8 +55,8 @@ pub struct Package {
 impl Suite {
     /// Fetches the suite's package list; the next call in the same set-up finds it there (see
     /// `forget_lists`).
-    pub fn open(site: &Site, name: &str) -> Result<Self> {
-        let root = site.directory().join("apt").join(name);
+    pub fn open(site: &SetupSite, name: &str) -> Result<Self> {
+        let root = site.work_directory().join("apt").join(name);
         let suite = Self {
             name: name.to_owned(),
             config: root.join("apt.conf"),
@@ -65,15 +65,15 @@ impl Suite {
         if fetched.exists() {
             return Ok(suite);
         }
-        let mirrors = Mirrors::find()?;
+        let mirrors = Mirrors::find_mirrors()?;
         let keyring = keyring(site)?;
         for directory in ["lists/partial", "cache/archives/partial", "state"] {
-            site::make(&root.join(directory))?;
+            site::create_directory(&root.join(directory))?;
         }
         let source = source_line(name, mirrors.of(name), &keyring);
         write(&root.join("sources.list"), &source)?;
         write(&suite.config, &configuration(&root))?;
-        let step = site.step(
+        let step = site.start_step(
             "packages",
             &format!("reading the package list of Debian {name}"),
         );
@@ -84,16 +84,16 @@ impl Suite {
         command::run_to_success(
             &mut update,
             &what,
-            &site.log(&format!("apt-update-{name}")),
+            &site.log_path(&format!("apt-update-{name}")),
             || {},
         )?;
         write(&fetched, "")?;
-        step.done("read");
+        step.report_done("read");
         Ok(suite)
     }
 
     /// The packages whose names match the regular expression.
-    pub fn search(&self, pattern: &str) -> Result<Vec<Package>> {
+    pub fn search_packages(&self, pattern: &str) -> Result<Vec<Package>> {
         let found = self.ask(&["search", "--names-only", pattern])?;
         let names: Vec<&str> = found
             .lines()
@@ -102,11 +102,11 @@ impl Suite {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        self.show(&names)
+        self.show_packages(&names)
     }
 
     /// Every version the suite has of the named packages.
-    pub fn show(&self, names: &[&str]) -> Result<Vec<Package>> {
+    pub fn show_packages(&self, names: &[&str]) -> Result<Vec<Package>> {
         Ok(stanzas(&self.ask(&[&["show"], names].concat())?))
     }
 
@@ -121,23 +121,23 @@ impl Suite {
     }
 
     /// Downloads the packages and unpacks them over each other into `directory`.
-    pub fn unpack(
+    pub fn unpack_packages(
         &self,
-        site: &Site,
+        site: &SetupSite,
         packages: &[Package],
         directory: &Path,
-        step: &Step,
+        step: &SetupStep,
     ) -> Result<()> {
-        let downloads = site.downloads();
+        let downloads = site.downloads_directory();
         let total: u64 = packages.iter().map(|package| package.size).sum();
         let names: Vec<String> = packages
             .iter()
             .map(|package| format!("{}={}", package.name, package.version))
             .collect();
-        step.line(&format!(
+        step.show_line(&format!(
             "fetching {} ({}) from Debian {}",
             summary(packages),
-            megabytes(total),
+            format_megabytes(total),
             self.name
         ));
         for package in packages {
@@ -150,26 +150,26 @@ impl Suite {
             .args(&names)
             .current_dir(&downloads);
         let what = format!("fetch {} from Debian {}", summary(packages), self.name);
-        command::run_to_success(&mut download, &what, &site.log("apt-download"), || {
+        command::run_to_success(&mut download, &what, &site.log_path("apt-download"), || {
             let have = command::count_bytes(&downloads).saturating_sub(before);
-            step.progress(&format!(
+            step.show_progress(&format!(
                 "{} of {}",
-                megabytes(have.min(total)),
-                megabytes(total)
+                format_megabytes(have.min(total)),
+                format_megabytes(total)
             ));
         })?;
         for package in packages {
             let file = downloaded(&downloads, &file_start(package))?;
             let mut extract = Command::new("dpkg-deb");
             extract.arg("-x").arg(&file).arg(directory);
-            step.progress(&format!("unpacking {}", package.name));
+            step.show_progress(&format!("unpacking {}", package.name));
             command::run_to_success(
                 &mut extract,
                 &format!("unpack {}", package.name),
-                &site.log("dpkg-deb"),
+                &site.log_path("dpkg-deb"),
                 || {},
             )?;
-            site::remove(&file)?;
+            site::remove_path(&file)?;
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    pub fn find() -> Result<Self> {
+    pub fn find_mirrors() -> Result<Self> {
         let named = |variable| {
             std::env::var(variable)
                 .ok()
@@ -317,17 +317,17 @@ Acquire::AllowInsecureRepositories "false";
 
 /// The keys of Debian's archive: the machine's, or on a relative of Debian those of its own,
 /// signed, package.
-fn keyring(site: &Site) -> Result<PathBuf> {
+fn keyring(site: &SetupSite) -> Result<PathBuf> {
     if let Some(found) = KEYRINGS.iter().map(Path::new).find(|path| path.exists()) {
         return Ok(found.to_owned());
     }
-    let directory = site.stage("keyring")?;
+    let directory = site.create_stage("keyring")?;
     let mut download = Command::new("apt-get");
     download
         .args(["-q", "download", "debian-archive-keyring"])
         .current_dir(&directory);
     let what = "fetch the keys of Debian's archive (package debian-archive-keyring)";
-    command::run_to_success(&mut download, what, &site.log("keyring"), || {})?;
+    command::run_to_success(&mut download, what, &site.log_path("keyring"), || {})?;
     let mut extract = Command::new("dpkg-deb");
     extract
         .arg("-x")
@@ -336,7 +336,7 @@ fn keyring(site: &Site) -> Result<PathBuf> {
     command::run_to_success(
         &mut extract,
         "unpack debian-archive-keyring",
-        &site.log("keyring"),
+        &site.log_path("keyring"),
         || {},
     )?;
     let found = KEYRINGS
@@ -358,7 +358,7 @@ fn drop_other_versions(directory: &Path, package: &Package) -> Result<()> {
     others
         .iter()
         .filter(|path| !starts_with(path, &wanted))
-        .try_for_each(|path| site::remove(path))
+        .try_for_each(|path| site::remove_path(path))
 }
 
 fn downloaded(directory: &Path, start: &str) -> Result<PathBuf> {
@@ -403,7 +403,7 @@ fn summary(packages: &[Package]) -> String {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text)
-        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
 }
 
 /// The packages in the output of `apt-cache show`.

@@ -15,8 +15,8 @@ use processes::child;
 
 use crate::command;
 use crate::requirement::Requirement;
-use crate::site::{self, Site};
-use crate::step::{Step, megabytes};
+use crate::site::{self, SetupSite};
+use crate::step::{SetupStep, format_megabytes};
 use crate::{fault, links, record};
 
 const VERSION: &str = "0.13.0";
@@ -48,14 +48,14 @@ impl Requirement for BpfLinker {
         ))
     }
 
-    fn meet(&self, site: &Site) -> Result<()> {
+    fn meet(&self, site: &SetupSite) -> Result<()> {
         install_linker(site)
     }
 }
 
 /// Present, and tried with this toolchain.
 pub fn is_there() -> bool {
-    links::works(NAME)
+    links::link_works(NAME)
         && toolchain::find_sysroot()
             .is_ok_and(|sysroot| links::is_noted(NAME, &circumstances(&sysroot)))
 }
@@ -66,12 +66,12 @@ fn circumstances(sysroot: &Path) -> String {
 }
 
 fn directory() -> PathBuf {
-    workspace::cache().join(NAME)
+    workspace::cache_directory().join(NAME)
 }
 
 /// Where the linker in use really is.
 pub fn linker_in_use() -> Option<PathBuf> {
-    links::place(NAME).canonicalize().ok()
+    links::link_path(NAME).canonicalize().ok()
 }
 
 /// "0.13.0", asked of the linker.
@@ -83,11 +83,11 @@ pub fn read_linker_version(linker: &Path) -> String {
         .to_owned()
 }
 
-fn install_linker(site: &Site) -> Result<()> {
+fn install_linker(site: &SetupSite) -> Result<()> {
     let sysroot = toolchain::find_sysroot()?;
-    let step = site.step(NAME, "looking for one that reads this rustc's bitcode");
+    let step = site.start_step(NAME, "looking for one that reads this rustc's bitcode");
     let probe = Probe::new(site, &sysroot)?;
-    let built = [workspace::own_cache(), workspace::cache()]
+    let built = [workspace::own_cache(), workspace::cache_directory()]
         .map(|cache| cache.join(NAME).join("bin").join(NAME));
     let there = built.iter().cloned().chain(child::find_program(NAME));
     let fits = there
@@ -109,24 +109,24 @@ fn install_linker(site: &Site) -> Result<()> {
         .into());
     }
     match built.contains(&linker) {
-        true => links::copy(NAME, &linker)?,
-        false => links::set(NAME, &linker)?,
+        true => links::copy_program(NAME, &linker)?,
+        false => links::set_link(NAME, &linker)?,
     }
     // Last, so that its presence says that all of this went well.
-    links::note(NAME, &circumstances(&sysroot))?;
-    step.done(&format!("ready ({})", linker.display()));
+    links::note_circumstances(NAME, &circumstances(&sysroot))?;
+    step.report_done(&format!("ready ({})", linker.display()));
     Ok(())
 }
 
-fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
+fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> {
     let (llvm, library) = toolchain::own_llvm(sysroot).ok_or_else(|| no_llvm(sysroot))?;
     let major = toolchain::llvm_major(&llvm)
         .with_context(|| format!("cannot read a version in {}", library.display()))?;
-    step.line(&format!(
+    step.show_line(&format!(
         "building version {VERSION} with rustc's own LLVM {major}; this takes a minute"
     ));
-    let staged = site.stage(NAME)?;
-    let log = site.log("bpf-linker");
+    let staged = site.create_stage(NAME)?;
+    let log = site.log_path("bpf-linker");
     let mut cargo = cargo(sysroot);
     cargo.args([
         "install",
@@ -144,7 +144,7 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
         &format!("llvm-{major},no-llvm-linking"),
     ]);
     cargo.arg("--root").arg(&staged);
-    let target = site.stage("bpf-linker-target")?;
+    let target = site.create_stage("bpf-linker-target")?;
     cargo
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_BUILD_BUILD_DIR", &target);
@@ -153,13 +153,13 @@ fn build(site: &Site, sysroot: &Path, step: &Step) -> Result<PathBuf> {
         flags(&sysroot.join("lib"), &llvm),
     );
     command::run_to_success(&mut cargo, "build bpf-linker", &log, || {
-        step.progress(&command::read_last_line(&log))
+        step.show_progress(&command::read_last_line(&log))
     })?;
-    record::write(&staged)?;
-    site.publish(&staged, &directory())?;
-    step.line(&format!(
+    record::write_record(&staged)?;
+    site.move_into_place(&staged, &directory())?;
+    step.show_line(&format!(
         "built, {}",
-        megabytes(record::bytes(&directory()))
+        format_megabytes(record::count_bytes(&directory()))
     ));
     Ok(directory().join("bin").join(NAME))
 }
@@ -210,15 +210,15 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(site: &Site, sysroot: &Path) -> Result<Self> {
-        let directory = site.stage("probe")?;
+    fn new(site: &SetupSite, sysroot: &Path) -> Result<Self> {
+        let directory = site.create_stage("probe")?;
         let probe = Self {
             bitcode: directory.join("probe.bc"),
             object: directory.join("probe.o"),
         };
         let source = directory.join("probe.rs");
         fs::write(&source, PROBE)
-            .map_err(|error| fault::io(format!("write {}", source.display()), &error))?;
+            .map_err(|error| fault::io_problem(format!("write {}", source.display()), &error))?;
         let mut rustc = Command::new(sysroot.join("bin/rustc"));
         rustc
             .args(["--target", "bpfel-unknown-none", "--emit", "llvm-bc", "-o"])
@@ -229,7 +229,7 @@ impl Probe {
         command::run_to_success(
             &mut rustc,
             "compile for eBPF with rustc",
-            &site.log("probe"),
+            &site.log_path("probe"),
             || {},
         )?;
         Ok(probe)

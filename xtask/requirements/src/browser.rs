@@ -7,7 +7,7 @@ use processes::child;
 
 use crate::part::Part;
 use crate::requirement::Requirement;
-use crate::site::Site;
+use crate::site::SetupSite;
 
 pub struct Browser;
 
@@ -27,7 +27,7 @@ impl Requirement for Browser {
         &[Part::Chromium, Part::Node, Part::Npm]
     }
 
-    fn meet(&self, _site: &Site) -> Result<()> {
+    fn meet(&self, _site: &SetupSite) -> Result<()> {
         Ok(())
     }
 }

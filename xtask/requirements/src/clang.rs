@@ -9,7 +9,7 @@ use processes::child;
 use crate::links;
 use crate::part::Part;
 use crate::requirement::Requirement;
-use crate::site::Site;
+use crate::site::SetupSite;
 
 const NAME: &str = "clang";
 /// Newest first: the course is tested with it. Older than 14 lacks what CO-RE needs.
@@ -32,7 +32,7 @@ impl Requirement for Clang {
         &[Part::Clang]
     }
 
-    fn meet(&self, _site: &Site) -> Result<()> {
+    fn meet(&self, _site: &SetupSite) -> Result<()> {
         link_newest()
     }
 }
@@ -41,19 +41,19 @@ impl Requirement for Clang {
 fn named() -> Option<PathBuf> {
     std::env::var_os("CLANG")
         .map(PathBuf::from)
-        .filter(|path| !path.as_os_str().is_empty() && *path != links::place(NAME))
+        .filter(|path| !path.as_os_str().is_empty() && *path != links::link_path(NAME))
 }
 
 /// The clang to call, once [`is_there`] holds.
 pub fn clang_program() -> PathBuf {
-    named().unwrap_or_else(|| links::place(NAME))
+    named().unwrap_or_else(|| links::link_path(NAME))
 }
 
 pub fn is_there() -> bool {
     match named() {
         Some(path) if path.components().count() > 1 => child::is_executable(&path),
         Some(name) => child::find_program(&name.to_string_lossy()).is_some(),
-        None => links::works(NAME),
+        None => links::link_works(NAME),
     }
 }
 
@@ -70,7 +70,7 @@ fn link_newest() -> Result<()> {
     let clang = find_clang().ok_or_else(|| {
         Problem::machine("this machine has no clang for eBPF").help("cargo xtask setup")
     })?;
-    links::set(NAME, &clang)
+    links::set_link(NAME, &clang)
 }
 
 /// The newest clang in PATH that can compile for eBPF.
@@ -86,7 +86,7 @@ pub fn find_clang() -> Option<PathBuf> {
 
 /// The clang in use.
 pub fn clang_in_use() -> Option<PathBuf> {
-    named().or_else(|| links::place(NAME).canonicalize().ok())
+    named().or_else(|| links::link_path(NAME).canonicalize().ok())
 }
 
 fn fits(clang: &Path) -> bool {

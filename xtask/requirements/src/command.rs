@@ -25,7 +25,7 @@ pub fn run_logged(
 ) -> Result<ExitStatus> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = File::create(log)
-        .map_err(|error| fault::io(format!("create {}", log.display()), &error))?;
+        .map_err(|error| fault::io_problem(format!("create {}", log.display()), &error))?;
     let errors = output.try_clone().context("failed to share a log file")?;
     command
         .stdin(Stdio::null())
@@ -74,7 +74,7 @@ pub fn run_to_success(
     if run_logged(command, log, LIMIT, watch)?.success() {
         return Ok(());
     }
-    Err(fault::explain(what, log).into())
+    Err(fault::explain_failure(what, log).into())
 }
 
 /// The bytes of all files directly in `directory`: how far a download is.

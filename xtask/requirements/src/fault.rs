@@ -36,7 +36,7 @@ const FULL: u64 = 1_000_000;
 const LINES: usize = 5;
 
 /// The problem behind a failed program whose output is in the file `log`.
-pub fn explain(what: &str, log: &Path) -> Problem {
+pub fn explain_failure(what: &str, log: &Path) -> Problem {
     let mut text = std::fs::read_to_string(log).unwrap_or_default();
     // On a full disk the program's last words found no room either.
     let free = log.parent().and_then(space::free_space);
@@ -112,7 +112,7 @@ pub fn not_started(program: &str, error: &std::io::Error) -> Problem {
 }
 
 /// An error of our own that may be a full disk or a missing right.
-pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Problem {
+pub fn io_problem(what: impl std::fmt::Display, error: &std::io::Error) -> Problem {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let problem = Problem::machine(format!("failed to {what}: {error}"));
     match error.kind() {

@@ -16,8 +16,8 @@ use crate::apt::{Package, Suite};
 use crate::fault;
 use crate::record::{self, State};
 use crate::requirement::Requirement;
-use crate::site::{self, Site};
-use crate::step::megabytes;
+use crate::site::{self, SetupSite};
+use crate::step::format_megabytes;
 
 const SUITE: &str = "trixie";
 const PROGRAMS: [&str; 2] = ["busybox-static", "bpftool"];
@@ -53,14 +53,14 @@ impl Requirement for GuestTools {
         Some("busybox and bpftool from Debian trixie: fetch 5 MB, keep 6 MB".to_owned())
     }
 
-    fn meet(&self, site: &Site) -> Result<()> {
+    fn meet(&self, site: &SetupSite) -> Result<()> {
         fetch_tools(site)
     }
 }
 
 /// A directory laid out like a root: `bin/busybox`, `bin/bpftool`, `lib/bpftool/`.
 pub fn find_tools() -> Result<PathBuf> {
-    match record::glance(&directory()) {
+    match record::compare_sizes(&directory()) {
         State::Whole => Ok(directory().join("root")),
         State::Absent => Err(unusable("are not here yet").into()),
         State::Changed => Err(unusable("were changed or damaged after set-up").into()),
@@ -72,11 +72,11 @@ fn unusable(why: &str) -> Problem {
 }
 
 pub fn is_there() -> bool {
-    record::glance(&directory()) == State::Whole
+    record::compare_sizes(&directory()) == State::Whole
 }
 
 pub fn is_whole() -> bool {
-    record::inspect(&directory()) == State::Whole
+    record::compare_checksums(&directory()) == State::Whole
 }
 
 /// "busybox-static 1:1.37.0-6, bpftool 7.5.0": what was taken.
@@ -85,17 +85,17 @@ pub fn read_tool_versions() -> Option<String> {
 }
 
 fn directory() -> PathBuf {
-    workspace::cache().join("tools")
+    workspace::cache_directory().join("tools")
 }
 
-fn fetch_tools(site: &Site) -> Result<()> {
+fn fetch_tools(site: &SetupSite) -> Result<()> {
     site::may_fill_cache(site)?;
     let suite = Suite::open(site, SUITE)?;
     let packages = closure(&suite)?;
-    let step = site.step("VM tools", "busybox and bpftool with its libraries");
-    let unpacked = site.stage("unpacked")?;
-    suite.unpack(site, &packages, &unpacked, &step)?;
-    let staged = site.stage("tools")?;
+    let step = site.start_step("VM tools", "busybox and bpftool with its libraries");
+    let unpacked = site.create_stage("unpacked")?;
+    suite.unpack_packages(site, &packages, &unpacked, &step)?;
+    let staged = site.create_stage("tools")?;
     arrange(&unpacked, &staged.join("root"))?;
     let named = packages
         .iter()
@@ -104,11 +104,11 @@ fn fetch_tools(site: &Site) -> Result<()> {
         .map(|package| format!("{} {}", package.name, package.version))
         .collect();
     write(&staged.join("versions"), &versions.join(", "))?;
-    record::write(&staged)?;
-    site.publish(&staged, &directory())?;
-    step.done(&format!(
+    record::write_record(&staged)?;
+    site.move_into_place(&staged, &directory())?;
+    step.report_done(&format!(
         "in place, {}",
-        megabytes(record::bytes(&directory()))
+        format_megabytes(record::count_bytes(&directory()))
     ));
     Ok(())
 }
@@ -119,7 +119,7 @@ fn closure(suite: &Suite) -> Result<Vec<Package>> {
     let mut found: Vec<Package> = Vec::new();
     while !wanted.is_empty() {
         let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        for package in suite.show(&names)? {
+        for package in suite.show_packages(&names)? {
             match found.iter_mut().find(|known| known.name == package.name) {
                 Some(known)
                     if Version::parse(&known.version) < Version::parse(&package.version) =>
@@ -160,7 +160,7 @@ fn libraries(depends: &str) -> Vec<String> {
 
 fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
     for directory in ["bin", "lib/bpftool"] {
-        site::make(&root.join(directory))?;
+        site::create_directory(&root.join(directory))?;
     }
     let busybox = first(unpacked, &["usr/bin/busybox", "bin/busybox"])?;
     copy(&busybox, &root.join("bin/busybox"))?;
@@ -234,13 +234,14 @@ fn first(root: &Path, choices: &[&str]) -> Result<PathBuf> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).map_err(|error| fault::io(format!("write {}", to.display()), &error))?;
+    fs::copy(from, to)
+        .map_err(|error| fault::io_problem(format!("write {}", to.display()), &error))?;
     Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text)
-        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
 }
 
 #[cfg(test)]

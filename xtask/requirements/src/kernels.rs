@@ -15,8 +15,8 @@ use crate::kernels_lock::{KernelLock, LockedKernel};
 use crate::record::{self, State};
 use crate::reporter::Reporter;
 use crate::requirement::{Need, Requirement};
-use crate::site::{self, Site};
-use crate::step::{Step, megabytes};
+use crate::site::{self, SetupSite};
+use crate::step::{SetupStep, format_megabytes};
 use crate::{apt, fault, kernels_lock, vmlinux};
 
 /// A kernel with its modules takes up to 50 MB as a package, 200 MB unpacked, 90 MB in the cache.
@@ -82,11 +82,11 @@ impl Requirement for DebianKernel {
     }
 
     fn plan(&self) -> Option<String> {
-        let source = source(self.name);
+        let source = kernel_source(self.name);
         Some(format!("{source}: fetch 20 to 50 MB, keep 65 to 90 MB"))
     }
 
-    fn meet(&self, site: &Site) -> Result<()> {
+    fn meet(&self, site: &SetupSite) -> Result<()> {
         fetch_kernel(site, self.name)
     }
 }
@@ -116,7 +116,7 @@ impl InstalledKernel {
         let text = serde_json::to_string_pretty(self)
             .context("cannot write the kernel's version as JSON")?;
         put(&directory.join("kernel.json"), text.as_bytes())?;
-        record::write(directory)
+        record::write_record(directory)
     }
 
     fn is(&self, locked: &LockedKernel) -> bool {
@@ -141,14 +141,14 @@ impl InstalledKernel {
 
 /// The kernel of that name from the cache; nothing is fetched.
 pub fn find_kernel(name: &str) -> Result<Kernel> {
-    let directory = directory(name);
-    let installed = match record::glance(&directory) {
+    let directory = kernel_directory(name);
+    let installed = match record::compare_sizes(&directory) {
         State::Whole => InstalledKernel::read(&directory)?,
         State::Absent => return Err(unusable(name, "is not here yet").into()),
         State::Changed => return Err(unusable(name, "was changed or damaged after set-up").into()),
     };
-    let lock = KernelLock::read()?;
-    let locked = lock.find(name)?;
+    let lock = KernelLock::read_lock()?;
+    let locked = lock.find_series(name)?;
     if !installed.fits(locked) {
         let (here, wanted) = (&installed.version, &locked.version);
         let why = format!("is {here} here, and kernels.lock wants {wanted}");
@@ -173,9 +173,9 @@ pub fn find_kernel(name: &str) -> Result<Kernel> {
 /// A sentence for every report about this kernel, if the one that is installed is not the locked
 /// one.
 pub fn deviation_from_lock(name: &str) -> Option<String> {
-    let installed = InstalledKernel::read(&directory(name)).ok()?;
-    let lock = KernelLock::read().ok()?;
-    let deviation = installed.deviation(lock.find(name).ok()?)?;
+    let installed = InstalledKernel::read(&kernel_directory(name)).ok()?;
+    let lock = KernelLock::read_lock().ok()?;
+    let deviation = installed.deviation(lock.find_series(name).ok()?)?;
     Some(format!(
         "kernel {name} is Debian's {}, {deviation}",
         installed.version
@@ -186,46 +186,49 @@ fn unusable(name: &str, why: &str) -> Problem {
     Problem::machine(format!("kernel {name} {why}")).help("cargo xtask setup")
 }
 
-pub fn directory(name: &str) -> PathBuf {
-    workspace::cache().join("kernels").join(name)
+pub fn kernel_directory(name: &str) -> PathBuf {
+    workspace::cache_directory().join("kernels").join(name)
 }
 
 pub fn is_there(name: &str) -> bool {
-    record::glance(&directory(name)) == State::Whole && fits_lock(name)
+    record::compare_sizes(&kernel_directory(name)) == State::Whole && fits_lock(name)
 }
 
 pub fn is_whole(name: &str) -> bool {
-    record::inspect(&directory(name)) == State::Whole && fits_lock(name)
+    record::compare_checksums(&kernel_directory(name)) == State::Whole && fits_lock(name)
 }
 
 fn fits_lock(name: &str) -> bool {
-    let (Ok(installed), Ok(lock)) = (InstalledKernel::read(&directory(name)), KernelLock::read())
-    else {
+    let (Ok(installed), Ok(lock)) = (
+        InstalledKernel::read(&kernel_directory(name)),
+        KernelLock::read_lock(),
+    ) else {
         return false;
     };
-    lock.find(name).is_ok_and(|locked| installed.fits(locked))
+    lock.find_series(name)
+        .is_ok_and(|locked| installed.fits(locked))
 }
 
 /// Where it comes from, for a plan.
-pub fn source(name: &str) -> String {
-    let lock = KernelLock::read();
-    match lock.as_ref().map(|lock| lock.find(name)) {
+pub fn kernel_source(name: &str) -> String {
+    let lock = KernelLock::read_lock();
+    match lock.as_ref().map(|lock| lock.find_series(name)) {
         Ok(Ok(locked)) => format!("{} from Debian {}", locked.version, locked.suite),
         _ => "from Debian".to_owned(),
     }
 }
 
 /// Fetches the locked version; if the archive has it no more, the newest of the series.
-fn fetch_kernel(site: &Site, name: &str) -> Result<()> {
+fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
     site::may_fill_cache(site)?;
-    let lock = KernelLock::read()?;
-    let locked = lock.find(name)?;
+    let lock = KernelLock::read_lock()?;
+    let locked = lock.find_series(name)?;
     let suite = Suite::open(site, &locked.suite)?;
-    let package =
-        choose_version(suite.search(&pattern(name))?, locked).ok_or_else(|| no_version(locked))?;
+    let package = choose_version(suite.search_packages(&pattern(name))?, locked)
+        .ok_or_else(|| no_version(locked))?;
     let parts = parts(&suite, &package)?;
     let mut instead_of = None;
-    if locked.is(&package) {
+    if locked.is_package(&package) {
         locked.check_sums(&parts)?;
     } else {
         instead_of = Some(locked.version.clone());
@@ -233,14 +236,14 @@ fn fetch_kernel(site: &Site, name: &str) -> Result<()> {
     if keep_installed(name, &package, &instead_of)? {
         return Ok(());
     }
-    let step = site.step(
+    let step = site.start_step(
         &format!("kernel {name}"),
         &format!("{} {}", package.name, package.version),
     );
-    let unpacked = site.stage("unpacked")?;
-    suite.unpack(site, &parts, &unpacked, &step)?;
-    let staged = site.stage("kernel")?;
-    step.progress("unpacking the image");
+    let unpacked = site.create_stage("unpacked")?;
+    suite.unpack_packages(site, &parts, &unpacked, &step)?;
+    let staged = site.create_stage("kernel")?;
+    step.show_progress("unpacking the image");
     let (release, image) = arrange(&unpacked, &staged, &step)?;
     let installed = InstalledKernel {
         suite: suite.name.clone(),
@@ -251,16 +254,16 @@ fn fetch_kernel(site: &Site, name: &str) -> Result<()> {
         instead_of,
     };
     installed.write(&staged)?;
-    site.publish(&staged, &directory(name))?;
-    let size = megabytes(record::bytes(&directory(name)));
-    step.done(&format!("Linux {} in place, {size}", installed.release));
+    site.move_into_place(&staged, &kernel_directory(name))?;
+    let size = format_megabytes(record::count_bytes(&kernel_directory(name)));
+    step.report_done(&format!("Linux {} in place, {size}", installed.release));
     Ok(())
 }
 
 /// Whether this very package is installed already, and only the lock has moved.
 fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) -> Result<bool> {
-    let directory = directory(name);
-    if record::inspect(&directory) != State::Whole {
+    let directory = kernel_directory(name);
+    if record::compare_checksums(&directory) != State::Whole {
         return Ok(false);
     }
     let mut installed = InstalledKernel::read(&directory)?;
@@ -275,25 +278,25 @@ fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) ->
 /// Moves `kernels.lock` to the newest version of each kernel, and installs nothing: what moved, a
 /// line each.
 pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
-    let site = &Site::enter(reporter)?;
-    apt::forget_lists(site.directory())?;
-    let mut lock = KernelLock::read()?;
+    let site = &SetupSite::open_work_area(reporter)?;
+    apt::forget_lists(site.work_directory())?;
+    let mut lock = KernelLock::read_lock()?;
     let mut moved = Vec::new();
     for locked in lock.kernels_mut() {
         let suite = Suite::open(site, &locked.suite)?;
-        let candidates = suite.search(&pattern(&locked.series))?;
+        let candidates = suite.search_packages(&pattern(&locked.series))?;
         let newest = newest_version(candidates).ok_or_else(|| no_version(locked))?;
         if Version::parse(&newest.version) < Version::parse(&locked.version) {
             continue;
         }
         let new = locked.moved_to(&newest, &parts(&suite, &newest)?);
         if new != *locked {
-            moved.push(locked.difference(&new));
+            moved.push(locked.describe_change(&new));
             *locked = new;
         }
     }
     if !moved.is_empty() {
-        lock.write()?;
+        lock.write_lock()?;
     }
     Ok(moved)
 }
@@ -314,7 +317,7 @@ fn pattern(name: &str) -> String {
 }
 
 fn choose_version(candidates: Vec<Package>, locked: &LockedKernel) -> Option<Package> {
-    match candidates.iter().find(|package| locked.is(package)) {
+    match candidates.iter().find(|package| locked.is_package(package)) {
         Some(found) => Some(found.clone()),
         None => newest_version(candidates),
     }
@@ -341,7 +344,7 @@ fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
         return Ok(vec![image.clone()]);
     }
     let parts = suite
-        .show(&names)?
+        .show_packages(&names)?
         .into_iter()
         .filter(|part| part.version == image.version)
         .collect();
@@ -350,7 +353,7 @@ fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
 
 /// From the layout of the packages to the cache's: the image beside `lib/modules/RELEASE`. Returns
 /// the release and the name of the image file.
-fn arrange(unpacked: &Path, staged: &Path, step: &Step) -> Result<(String, String)> {
+fn arrange(unpacked: &Path, staged: &Path, step: &SetupStep) -> Result<(String, String)> {
     let modules = ["usr/lib/modules", "lib/modules"]
         .iter()
         .map(|path| unpacked.join(path))
@@ -367,10 +370,10 @@ fn arrange(unpacked: &Path, staged: &Path, step: &Step) -> Result<(String, Strin
         .find(|path| path.is_file())
         .context("the kernel's package has no image")?;
     let bzimage = fs::read(image).with_context(|| format!("failed to read {}", image.display()))?;
-    let (name, bytes) = match vmlinux::cut(&bzimage) {
+    let (name, bytes) = match vmlinux::extract_vmlinux(&bzimage) {
         Ok(vmlinux) => ("vmlinux", vmlinux),
         Err(error) => {
-            step.line(&format!(
+            step.show_line(&format!(
                 "keeping the compressed image, which boots about a second later: {error:#}"
             ));
             ("bzImage", bzimage)
@@ -429,15 +432,15 @@ fn is_kept(path: &str) -> bool {
 
 fn move_file(from: &Path, to: &Path) -> Result<()> {
     if let Some(directory) = to.parent() {
-        site::make(directory)?;
+        site::create_directory(directory)?;
     }
     fs::rename(from, to)
-        .map_err(|error| fault::io(format!("move {}", from.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("move {}", from.display()), &error).into())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes)
-        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
 }
 
 #[cfg(test)]
@@ -453,9 +456,9 @@ mod tests {
     }
 
     fn locked(package_name: &str, version: &str) -> LockedKernel {
-        let lock = KernelLock::read().unwrap();
+        let lock = KernelLock::read_lock().unwrap();
         let image = package(package_name, version);
-        lock.find("6.18").unwrap().moved_to(&image, &[])
+        lock.find_series("6.18").unwrap().moved_to(&image, &[])
     }
 
     fn installed(version: &str, instead_of: Option<&str>) -> InstalledKernel {

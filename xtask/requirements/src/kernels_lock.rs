@@ -46,7 +46,7 @@ pub struct LockedKernel {
 }
 
 impl KernelLock {
-    pub fn read() -> Result<Self> {
+    pub fn read_lock() -> Result<Self> {
         Self::read_file(&path())
     }
 
@@ -58,14 +58,14 @@ impl KernelLock {
         toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))
     }
 
-    pub fn write(&self) -> Result<()> {
+    pub fn write_lock(&self) -> Result<()> {
         let path = path();
         let text = toml::to_string(self).context("cannot write the kernels' versions as TOML")?;
         fs::write(&path, format!("{HEADER}{text}"))
-            .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+            .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
     }
 
-    pub fn find(&self, series: &str) -> Result<&LockedKernel> {
+    pub fn find_series(&self, series: &str) -> Result<&LockedKernel> {
         let fits =
             |kernel: &&LockedKernel| kernel.series == series && kernel.architecture == ARCHITECTURE;
         let found = self.kernel.iter().find(fits);
@@ -95,7 +95,7 @@ impl LockedKernel {
     }
 
     /// In a line, what became of it.
-    pub fn difference(&self, new: &Self) -> String {
+    pub fn describe_change(&self, new: &Self) -> String {
         let (series, from, to) = (&self.series, &self.version, &new.version);
         if from == to {
             return format!("kernel {series}: other files of {to}");
@@ -103,7 +103,7 @@ impl LockedKernel {
         format!("kernel {series}: {from} -> {to}")
     }
 
-    pub fn is(&self, package: &Package) -> bool {
+    pub fn is_package(&self, package: &Package) -> bool {
         (&self.package, &self.version) == (&package.name, &package.version)
     }
 
@@ -130,7 +130,7 @@ pub fn unknown_kernel(series: &str) -> Problem {
 }
 
 fn path() -> PathBuf {
-    workspace::root().join("kernels.lock")
+    workspace::workspace_root().join("kernels.lock")
 }
 
 #[cfg(test)]
@@ -148,32 +148,36 @@ mod tests {
 
     #[test]
     fn every_kernel_of_the_matrix_is_locked_with_its_checksums() {
-        let lock = KernelLock::read().unwrap();
+        let lock = KernelLock::read_lock().unwrap();
         let series: Vec<&str> = lock.kernel.iter().map(|it| it.series.as_str()).collect();
         assert_eq!(series, MATRIX);
         for name in MATRIX {
-            let sums = &lock.find(name).unwrap().sha256;
+            let sums = &lock.find_series(name).unwrap().sha256;
             assert!(!sums.is_empty(), "{name}");
             let is_sum =
                 |sum: &String| sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_hexdigit());
             assert!(sums.values().all(is_sum), "{name}: {sums:?}");
         }
-        let error = lock.find("4.19").unwrap_err().to_string();
+        let error = lock.find_series("4.19").unwrap_err().to_string();
         assert!(error.contains("no kernel '4.19'"), "{error}");
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        let lock = KernelLock::read().unwrap();
+        let lock = KernelLock::read_lock().unwrap();
         let text = fs::read_to_string(path()).unwrap();
         assert_eq!(format!("{HEADER}{}", toml::to_string(&lock).unwrap()), text);
     }
 
     #[test]
     fn another_file_under_the_locked_name_is_refused() {
-        let locked = KernelLock::read().unwrap().find("6.12").unwrap().clone();
+        let locked = KernelLock::read_lock()
+            .unwrap()
+            .find_series("6.12")
+            .unwrap()
+            .clone();
         let locked = locked.moved_to(&package("right"), &[package("right")]);
-        assert!(locked.is(&package("any")));
+        assert!(locked.is_package(&package("any")));
         locked.check_sums(&[package("right")]).unwrap();
         let error = locked.check_sums(&[package("wrong")]).unwrap_err();
         assert!(

@@ -10,7 +10,7 @@
 //!     rust_src, bpf_linker, clang, libbpf_build, qemu, kernels, guest_tools, browser
 //!   meeting        meets what is missing
 //!   Reporter       whoever sees that
-//!   Site           where the work is done, with a lock
+//!   SetupSite           where the work is done, with a lock
 //!   apt, packages  Debian's packages in the cache; the system's own packages
 //!   record, links  what was made, and where it is found
 //! ```

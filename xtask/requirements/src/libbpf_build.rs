@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::packages;
 use crate::part::Part;
 use crate::requirement::Requirement;
-use crate::site::Site;
+use crate::site::SetupSite;
 
 pub struct LibbpfBuild;
 
@@ -28,7 +28,7 @@ impl Requirement for LibbpfBuild {
         ]
     }
 
-    fn meet(&self, _site: &Site) -> Result<()> {
+    fn meet(&self, _site: &SetupSite) -> Result<()> {
         Ok(())
     }
 }

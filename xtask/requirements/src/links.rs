@@ -12,7 +12,7 @@ use processes::child;
 
 use crate::{fault, site};
 
-pub fn place(name: &str) -> PathBuf {
+pub fn link_path(name: &str) -> PathBuf {
     directory().join(name)
 }
 
@@ -21,20 +21,20 @@ fn directory() -> PathBuf {
 }
 
 /// Notes that a program was tried, and under which circumstances.
-pub fn note(name: &str, circumstances: &str) -> Result<()> {
-    site::make(&directory())?;
+pub fn note_circumstances(name: &str, circumstances: &str) -> Result<()> {
+    site::create_directory(&directory())?;
     let path = note_place(name);
     std::fs::write(&path, circumstances)
-        .map_err(|error| fault::io(format!("write {}", path.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
 }
 
 /// Whether the program was tried under the same circumstances.
 pub fn is_noted(name: &str, circumstances: &str) -> bool {
-    noted(name).is_some_and(|noted| noted == circumstances)
+    read_circumstances(name).is_some_and(|noted| noted == circumstances)
 }
 
 /// What was noted about the program.
-pub fn noted(name: &str) -> Option<String> {
+pub fn read_circumstances(name: &str) -> Option<String> {
     std::fs::read_to_string(note_place(name)).ok()
 }
 
@@ -42,18 +42,18 @@ fn note_place(name: &str) -> PathBuf {
     directory().join(format!("{name}.tried"))
 }
 
-pub fn works(name: &str) -> bool {
-    child::is_executable(&place(name))
+pub fn link_works(name: &str) -> bool {
+    child::is_executable(&link_path(name))
 }
 
 /// Makes the link, or moves it, in one step.
-pub fn set(name: &str, target: &Path) -> Result<()> {
+pub fn set_link(name: &str, target: &Path) -> Result<()> {
     set_in(&directory(), name, |partial| symlink(target, partial))
 }
 
 /// Puts a copy in the link's place: for a program in a cache, which may be removed, or be the
 /// original's of a copied checkout. Cargo's own builds would fail then until the next set-up.
-pub fn copy(name: &str, program: &Path) -> Result<()> {
+pub fn copy_program(name: &str, program: &Path) -> Result<()> {
     copy_in(&directory(), name, program)
 }
 
@@ -64,13 +64,13 @@ fn copy_in(directory: &Path, name: &str, program: &Path) -> Result<()> {
 }
 
 fn set_in(directory: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
-    site::make(directory)?;
+    site::create_directory(directory)?;
     let partial = directory.join(format!(".{name}.partial"));
-    site::remove(&partial)?;
+    site::remove_path(&partial)?;
     let place = directory.join(name);
     make(&partial)
         .and_then(|()| std::fs::rename(&partial, &place))
-        .map_err(|error| fault::io(format!("create {}", place.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("create {}", place.display()), &error).into())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::qemu::Qemu;
 use crate::reporter::Reporter;
 use crate::requirement::Need;
 use crate::rust_src::RustSrc;
-use crate::site::Site;
+use crate::site::SetupSite;
 use crate::space;
 
 /// All that the course needs, in the order in which it is met: what needs the user's consent comes
@@ -43,7 +43,7 @@ pub fn meet_missing(needs: &[Need], reporter: &'static dyn Reporter) -> Result<(
     if needs.iter().all(|need| need.is_met()) {
         return Ok(());
     }
-    let site = Site::enter(reporter)?;
+    let site = SetupSite::open_work_area(reporter)?;
     // Another set-up may have done it while this one waited.
     let missing: Vec<Need> = needs
         .iter()
@@ -60,18 +60,18 @@ pub fn meet_whole(needs: &[Need], yes: bool, reporter: &'static dyn Reporter) ->
     if !needs.iter().any(is_missing) {
         return Ok(());
     }
-    let site = Site::enter(reporter)?;
+    let site = SetupSite::open_work_area(reporter)?;
     // Another set-up may have done it while this one waited.
     let missing: Vec<Need> = needs.iter().copied().filter(is_missing).collect();
     meet(site, &missing, yes)
 }
 
-fn meet(site: Site, needs: &[Need], yes: bool) -> Result<()> {
-    apt::forget_lists(site.directory())?;
+fn meet(site: SetupSite, needs: &[Need], yes: bool) -> Result<()> {
+    apt::forget_lists(site.work_directory())?;
     // The largest step decides: each gives its room back before the next begins, except for what it
     // keeps.
     let largest = needs.iter().map(|need| need.bytes()).max().unwrap_or(0);
-    space::need_space(site.directory(), largest)?;
+    space::need_space(site.work_directory(), largest)?;
     let parts: Vec<Part> = needs
         .iter()
         .flat_map(|need| need.parts())
@@ -81,7 +81,7 @@ fn meet(site: Site, needs: &[Need], yes: bool) -> Result<()> {
     for need in needs {
         need.meet(&site)?;
     }
-    site.finish()
+    site.remove_leftovers()
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::browser;
 use crate::command;
 use crate::part::Part;
 use crate::reporter::Reporter;
-use crate::site::Site;
-use crate::step::Step;
+use crate::site::SetupSite;
+use crate::step::SetupStep;
 use crate::{clang, qemu};
 
 impl Part {
@@ -47,7 +47,7 @@ pub enum Manager {
 }
 
 impl Manager {
-    pub fn find() -> Option<Self> {
+    pub fn find_manager() -> Option<Self> {
         let all = [
             ("apt-get", Manager::Apt),
             ("dnf", Manager::Dnf),
@@ -125,7 +125,7 @@ pub(crate) fn plan_install(parts: &[Part]) -> String {
 
 /// What to type to get `parts`, as one line.
 pub fn show_install_command(parts: &[Part]) -> String {
-    let Some(manager) = Manager::find() else {
+    let Some(manager) = Manager::find_manager() else {
         let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
         return format!(
             "install with this system's package manager: {}",
@@ -142,7 +142,7 @@ pub fn show_install_command(parts: &[Part]) -> String {
 
 /// Installs the missing ones among `parts`: at once with `yes`, and as root without a terminal;
 /// else after a question.
-pub(crate) fn install_missing(site: &Site, parts: &[Part], yes: bool) -> Result<()> {
+pub(crate) fn install_missing(site: &SetupSite, parts: &[Part], yes: bool) -> Result<()> {
     let missing: Vec<Part> = parts
         .iter()
         .copied()
@@ -152,7 +152,7 @@ pub(crate) fn install_missing(site: &Site, parts: &[Part], yes: bool) -> Result<
         return Ok(());
     }
     if missing.contains(&Part::Qemu)
-        && let Some(named) = qemu::named()
+        && let Some(named) = qemu::find_named_qemu()
     {
         return Err(Problem::machine(format!(
             "XTASK_QEMU names {}, which is not a program",
@@ -169,13 +169,13 @@ pub(crate) fn install_missing(site: &Site, parts: &[Part], yes: bool) -> Result<
     let refused = || {
         Problem::machine(format!("this machine lacks {names}")).help(show_install_command(&missing))
     };
-    let manager = Manager::find().ok_or_else(refused)?;
+    let manager = Manager::find_manager().ok_or_else(refused)?;
     if !has_consent(yes, site.reporter().is_interactive(), is_root(), || {
         agreed(site.reporter(), &names, &show_install_command(&missing))
     })? {
         return Err(refused().into());
     }
-    let step = site.step("packages", &format!("installing {names}"));
+    let step = site.start_step("packages", &format!("installing {names}"));
     if let Some(command) = manager.refresh() {
         // A third party's broken list makes this fail while all that is needed here can be had.
         let _ = run_command(site, command, &step);
@@ -194,7 +194,7 @@ pub(crate) fn install_missing(site: &Site, parts: &[Part], yes: bool) -> Result<
         .help("cargo xtask doctor")
         .into());
     }
-    step.done("installed");
+    step.report_done("installed");
     Ok(())
 }
 
@@ -210,7 +210,7 @@ fn has_consent(
     if interactive { ask() } else { Ok(false) }
 }
 
-fn run_command(site: &Site, command: &str, step: &Step) -> Result<()> {
+fn run_command(site: &SetupSite, command: &str, step: &SetupStep) -> Result<()> {
     // Without a terminal nobody could type a password.
     let sudo = if is_root() || site.reporter().is_interactive() {
         sudo()
@@ -219,15 +219,15 @@ fn run_command(site: &Site, command: &str, step: &Step) -> Result<()> {
     };
     let command = format!("{sudo}{command}");
     let what = format!("run {command}");
-    step.line(&command);
+    step.show_line(&command);
     let words: Vec<&str> = command.split(' ').collect();
     let mut program = Command::new(words[0]);
     program.args(&words[1..]);
     if !site.reporter().is_interactive() {
-        let log = site.log("packages");
+        let log = site.log_path("packages");
         program.env("DEBIAN_FRONTEND", "noninteractive");
         return command::run_to_success(&mut program, &what, &log, || {
-            step.progress(&command::read_last_line(&log))
+            step.show_progress(&command::read_last_line(&log))
         });
     }
     // On a terminal sudo may ask for a password, and the user sees what happens to the system.

@@ -10,7 +10,7 @@ use processes::child;
 use crate::links;
 use crate::part::Part;
 use crate::requirement::Requirement;
-use crate::site::Site;
+use crate::site::SetupSite;
 
 /// The first with the machine option `i8042=off`; it came in March 2022.
 const OLDEST: u32 = 7;
@@ -35,7 +35,7 @@ impl Requirement for Qemu {
         &[Part::Qemu, Part::StaticLibc]
     }
 
-    fn meet(&self, _site: &Site) -> Result<()> {
+    fn meet(&self, _site: &SetupSite) -> Result<()> {
         check_version()
     }
 }
@@ -51,7 +51,7 @@ pub fn has_static_libc() -> bool {
 }
 
 /// What the user wants to be taken, there or not.
-pub(crate) fn named() -> Option<PathBuf> {
+pub(crate) fn find_named_qemu() -> Option<PathBuf> {
     std::env::var_os("XTASK_QEMU")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
@@ -59,7 +59,7 @@ pub(crate) fn named() -> Option<PathBuf> {
 
 /// `XTASK_QEMU` if it is set, else the first one that is found.
 pub fn find_qemu() -> Option<PathBuf> {
-    match named() {
+    match find_named_qemu() {
         Some(path) if path.components().count() > 1 => {
             Some(path).filter(|path| child::is_executable(path))
         }
@@ -88,7 +88,11 @@ pub fn checked_version() -> Option<String> {
 
 /// The version that was noted for the QEMU that is found now; empty when that could not be read.
 fn checked() -> Option<String> {
-    version_in(&links::noted(NAME)?, &circumstances(&find_qemu()?)?).map(str::to_owned)
+    version_in(
+        &links::read_circumstances(NAME)?,
+        &circumstances(&find_qemu()?)?,
+    )
+    .map(str::to_owned)
 }
 
 fn note(circumstances: &str, version: &str) -> String {
@@ -120,7 +124,9 @@ fn check_version() -> Result<()> {
     }
     // A version that cannot be read is no proof; the first VM will tell.
     let version = version.unwrap_or_default();
-    circumstances(&qemu).map_or(Ok(()), |found| links::note(NAME, &note(&found, &version)))
+    circumstances(&qemu).map_or(Ok(()), |found| {
+        links::note_circumstances(NAME, &note(&found, &version))
+    })
 }
 
 pub const TOO_OLD: &str = "and the course needs version 7.0 or later";

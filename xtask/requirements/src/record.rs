@@ -31,7 +31,7 @@ struct Line<'a> {
 }
 
 /// Records every file below `directory`.
-pub fn write(directory: &Path) -> Result<()> {
+pub fn write_record(directory: &Path) -> Result<()> {
     let mut paths = Vec::new();
     collect(directory, Path::new(""), &mut paths)?;
     paths.retain(|path| !is_record(path));
@@ -54,12 +54,12 @@ pub fn write(directory: &Path) -> Result<()> {
     let partial = directory.join(format!("{FILE}.{}", std::process::id()));
     fs::write(&partial, text)
         .and_then(|()| fs::rename(&partial, &place))
-        .map_err(|error| fault::io(format!("write {}", place.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("write {}", place.display()), &error).into())
 }
 
 /// Looks at sizes and times only. A time that differs alone (a copied cache) is settled by the
 /// checksums.
-pub fn glance(directory: &Path) -> State {
+pub fn compare_sizes(directory: &Path) -> State {
     let Ok(text) = fs::read_to_string(directory.join(FILE)) else {
         return State::Absent;
     };
@@ -77,16 +77,16 @@ pub fn glance(directory: &Path) -> State {
     if !doubt {
         return State::Whole;
     }
-    let state = inspect(directory);
+    let state = compare_checksums(directory);
     if state == State::Whole {
         // Spares the next start the checksums; a cache that cannot be written to still works.
-        let _ = write(directory);
+        let _ = write_record(directory);
     }
     state
 }
 
 /// Compares the checksum of every file.
-pub fn inspect(directory: &Path) -> State {
+pub fn compare_checksums(directory: &Path) -> State {
     let Ok(text) = fs::read_to_string(directory.join(FILE)) else {
         return State::Absent;
     };
@@ -100,7 +100,7 @@ pub fn inspect(directory: &Path) -> State {
     }
 }
 
-pub fn bytes(directory: &Path) -> u64 {
+pub fn count_bytes(directory: &Path) -> u64 {
     let text = fs::read_to_string(directory.join(FILE)).unwrap_or_default();
     text.lines().filter_map(parse).map(|line| line.size).sum()
 }
@@ -206,22 +206,29 @@ mod tests {
     fn whole_until_a_file_changes_in_size_or_content_or_goes() {
         let directory = directory_with_files();
         let dir = directory.path();
-        assert_eq!(glance(dir), State::Absent);
-        write(dir).unwrap();
-        assert_eq!((glance(dir), inspect(dir)), (State::Whole, State::Whole));
-        assert_eq!(bytes(dir), 16);
+        assert_eq!(compare_sizes(dir), State::Absent);
+        write_record(dir).unwrap();
+        assert_eq!(
+            (compare_sizes(dir), compare_checksums(dir)),
+            (State::Whole, State::Whole)
+        );
+        assert_eq!(count_bytes(dir), 16);
 
         fs::write(dir.join("image"), "a kern").unwrap();
-        assert_eq!(glance(dir), State::Changed, "cut off");
+        assert_eq!(compare_sizes(dir), State::Changed, "cut off");
 
         fs::write(dir.join("image"), "a kErnel").unwrap();
         set_time(&dir.join("image"), 1_000_000);
-        assert_eq!(glance(dir), State::Changed, "same size, other content");
+        assert_eq!(
+            compare_sizes(dir),
+            State::Changed,
+            "same size, other content"
+        );
 
         fs::write(dir.join("image"), "a kernel").unwrap();
         fs::remove_file(dir.join("below/with space")).unwrap();
         assert_eq!(
-            (glance(dir), inspect(dir)),
+            (compare_sizes(dir), compare_checksums(dir)),
             (State::Changed, State::Changed),
             "gone"
         );
@@ -234,7 +241,7 @@ mod tests {
         for name in ["record.partial", "record.4711", "below/record"] {
             fs::write(dir.join(name), "left behind").unwrap();
         }
-        write(dir).unwrap();
+        write_record(dir).unwrap();
         let text = fs::read_to_string(dir.join(FILE)).unwrap();
         let names: Vec<&str> = text
             .lines()
@@ -248,9 +255,9 @@ mod tests {
     fn copied_cache_with_new_times_is_whole() {
         let directory = directory_with_files();
         let dir = directory.path();
-        write(dir).unwrap();
+        write_record(dir).unwrap();
         set_time(&dir.join("image"), 1_000_000);
-        assert_eq!(glance(dir), State::Whole);
+        assert_eq!(compare_sizes(dir), State::Whole);
         assert!(
             fs::read_to_string(dir.join(FILE))
                 .unwrap()

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::part::Part;
-use crate::site::Site;
+use crate::site::SetupSite;
 
 /// Something that a command cannot do without.
 pub trait Requirement: Sync {
@@ -34,7 +34,7 @@ pub trait Requirement: Sync {
     }
 
     /// Fetches, builds or links it. The packages of [`Self::parts`] are there already.
-    fn meet(&self, site: &Site) -> Result<()>;
+    fn meet(&self, site: &SetupSite) -> Result<()>;
 }
 
 /// A requirement to be met: there is one value of each.

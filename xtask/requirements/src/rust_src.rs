@@ -13,7 +13,7 @@ use crate::apt::{Package, Suite};
 use crate::command;
 use crate::fault;
 use crate::requirement::Requirement;
-use crate::site::{self, Site};
+use crate::site::{self, SetupSite};
 
 /// The suites that have a recent Rust; each keeps several versions.
 const SUITES: [&str; 2] = ["trixie-backports", "sid"];
@@ -38,49 +38,53 @@ impl Requirement for RustSrc {
         Some("rustup component add rust-src (3 MB), else Debian's package (45 MB)".to_owned())
     }
 
-    fn meet(&self, site: &Site) -> Result<()> {
+    fn meet(&self, site: &SetupSite) -> Result<()> {
         install_source(site)
     }
 }
 
 pub fn is_there() -> bool {
-    toolchain::find_sysroot()
-        .is_ok_and(|sysroot| place(&sysroot).join("library/core/src/lib.rs").is_file())
+    toolchain::find_sysroot().is_ok_and(|sysroot| {
+        rust_src_path(&sysroot)
+            .join("library/core/src/lib.rs")
+            .is_file()
+    })
 }
 
 /// Where cargo's `-Z build-std` looks, with `library/` below.
-pub fn place(sysroot: &Path) -> PathBuf {
+pub fn rust_src_path(sysroot: &Path) -> PathBuf {
     sysroot.join("lib/rustlib/src/rust")
 }
 
 /// rustup's component first. Where rustup cannot have it (no way to its server, a toolchain it does
 /// not manage), Debian's package of the same version.
-fn install_source(site: &Site) -> Result<()> {
+fn install_source(site: &SetupSite) -> Result<()> {
     let sysroot = toolchain::find_sysroot()?;
-    let step = site.step(
+    let step = site.start_step(
         "rust-src",
         "asking rustup for the standard library's source",
     );
     if from_rustup(site)? && is_there() {
-        step.done("added by rustup");
+        step.report_done("added by rustup");
         return Ok(());
     }
-    let version = toolchain::version(&sysroot).context("failed to ask rustc for its version")?;
-    step.line(&format!(
+    let version =
+        toolchain::read_rustc_version(&sysroot).context("failed to ask rustc for its version")?;
+    step.show_line(&format!(
         "rustup cannot add it; looking for Debian's package of Rust {version}"
     ));
     may_write(&sysroot)?;
     let (suite, package) = find(site, &version)?;
-    let unpacked = site.stage("unpacked")?;
-    suite.unpack(site, &[package], &unpacked, &step)?;
+    let unpacked = site.create_stage("unpacked")?;
+    suite.unpack_packages(site, &[package], &unpacked, &step)?;
     let library = unpacked.join(format!("usr/src/rustc-{version}/library"));
-    step.progress("moving it into the toolchain");
-    put(site, &library, &place(&sysroot))?;
-    step.done(&format!("put into {}", place(&sysroot).display()));
+    step.show_progress("moving it into the toolchain");
+    put(site, &library, &rust_src_path(&sysroot))?;
+    step.report_done(&format!("put into {}", rust_src_path(&sysroot).display()));
     Ok(())
 }
 
-fn from_rustup(site: &Site) -> Result<bool> {
+fn from_rustup(site: &SetupSite) -> Result<bool> {
     const LIMIT: Duration = Duration::from_secs(120);
     if child::find_program("rustup").is_none() {
         return Ok(false);
@@ -88,19 +92,19 @@ fn from_rustup(site: &Site) -> Result<bool> {
     let mut rustup = Command::new("rustup");
     rustup
         .args(["component", "add", "rust-src"])
-        .current_dir(workspace::root());
+        .current_dir(workspace::workspace_root());
     if let Some(name) = toolchain::chosen_name() {
         rustup.env("RUSTUP_TOOLCHAIN", name);
     }
     rustup
         .env_remove("RUST_BACKTRACE")
         .env("RUSTUP_MAX_RETRIES", "1");
-    Ok(command::run_logged(&mut rustup, &site.log("rustup"), LIMIT, || {})?.success())
+    Ok(command::run_logged(&mut rustup, &site.log_path("rustup"), LIMIT, || {})?.success())
 }
 
 fn may_write(sysroot: &Path) -> Result<()> {
-    let directory = place(sysroot);
-    site::make(&directory).map_err(|_| {
+    let directory = rust_src_path(sysroot);
+    site::create_directory(&directory).map_err(|_| {
         Problem::machine(format!(
             "rust-src is missing, and there is no right to write into {}",
             directory.display()
@@ -111,12 +115,12 @@ fn may_write(sysroot: &Path) -> Result<()> {
     })
 }
 
-fn find(site: &Site, version: &str) -> Result<(Suite, Package)> {
+fn find(site: &SetupSite, version: &str) -> Result<(Suite, Package)> {
     let wanted = format!("{version}+");
     for name in SUITES {
         let suite = Suite::open(site, name)?;
         let found = suite
-            .show(&["rust-src"])?
+            .show_packages(&["rust-src"])?
             .into_iter()
             .find(|package| package.version.starts_with(&wanted));
         if let Some(package) = found {
@@ -131,24 +135,24 @@ fn find(site: &Site, version: &str) -> Result<(Suite, Package)> {
 }
 
 /// The toolchain may be on another disk, so it is copied beside its place first and then renamed.
-fn put(site: &Site, library: &Path, place: &Path) -> Result<()> {
+fn put(site: &SetupSite, library: &Path, place: &Path) -> Result<()> {
     let partial = place.join("library.partial");
-    site::remove(&partial)?;
+    site::remove_path(&partial)?;
     let mut copy = Command::new("cp");
     copy.args(["-r", "--"]).arg(library).arg(&partial);
     let copied = command::run_to_success(
         &mut copy,
         &format!("copy rust-src into {}", place.display()),
-        &site.log("cp"),
+        &site.log_path("cp"),
         || {},
     );
     if let Err(error) = copied {
-        site::remove(&partial)?;
+        site::remove_path(&partial)?;
         return Err(error);
     }
     let library = place.join("library");
     // A dangling link, say, of an earlier attempt by hand.
-    site::remove(&library)?;
+    site::remove_path(&library)?;
     std::fs::rename(&partial, &library)
-        .map_err(|error| fault::io(format!("create {}", library.display()), &error).into())
+        .map_err(|error| fault::io_problem(format!("create {}", library.display()), &error).into())
 }

@@ -12,9 +12,9 @@ use problem::Problem;
 
 use crate::fault;
 use crate::reporter::Reporter;
-use crate::step::Step;
+use crate::step::SetupStep;
 
-pub struct Site {
+pub struct SetupSite {
     work: PathBuf,
     fills_cache: bool,
     reporter: &'static dyn Reporter,
@@ -22,11 +22,15 @@ pub struct Site {
     _lock: File,
 }
 
-impl Site {
+impl SetupSite {
     /// A shared cache may be another user's or read-only: then the work is done in the checkout's
     /// own, and what is in the shared one is used as it is.
-    pub(crate) fn enter(reporter: &'static dyn Reporter) -> Result<Self> {
-        Self::enter_one(&workspace::cache(), &workspace::own_cache(), reporter)
+    pub(crate) fn open_work_area(reporter: &'static dyn Reporter) -> Result<Self> {
+        Self::enter_one(
+            &workspace::cache_directory(),
+            &workspace::own_cache(),
+            reporter,
+        )
     }
 
     fn enter_one(cache: &Path, own: &Path, reporter: &'static dyn Reporter) -> Result<Self> {
@@ -37,8 +41,8 @@ impl Site {
             work = own.join("setup");
             opened = open_lock(&work);
         }
-        let lock =
-            opened.map_err(|error| fault::io(format!("work in {}", work.display()), &error))?;
+        let lock = opened
+            .map_err(|error| fault::io_problem(format!("work in {}", work.display()), &error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -47,10 +51,10 @@ impl Site {
                     work.display()
                 ));
                 lock.lock()
-                    .map_err(|error| fault::io("wait for another set-up", &error))?;
+                    .map_err(|error| fault::io_problem("wait for another set-up", &error))?;
             }
             Err(TryLockError::Error(error)) => {
-                return Err(fault::io("lock the set-up directory", &error).into());
+                return Err(fault::io_problem("lock the set-up directory", &error).into());
             }
         }
         let site = Self {
@@ -61,14 +65,14 @@ impl Site {
         };
         site.clear()?;
         for name in ["stage", "downloads", "log"] {
-            make(&site.work.join(name))?;
+            create_directory(&site.work.join(name))?;
         }
         Ok(site)
     }
 
     /// Starts a step of the work, and says so.
-    pub(crate) fn step(&self, name: &str, what: &str) -> Step {
-        Step::start(self.reporter, name, what)
+    pub(crate) fn start_step(&self, name: &str, what: &str) -> SetupStep {
+        SetupStep::start(self.reporter, name, what)
     }
 
     pub(crate) fn reporter(&self) -> &'static dyn Reporter {
@@ -76,64 +80,72 @@ impl Site {
     }
 
     /// A new empty directory to make something in.
-    pub fn stage(&self, name: &str) -> Result<PathBuf> {
+    pub fn create_stage(&self, name: &str) -> Result<PathBuf> {
         let path = self.work.join("stage").join(name);
-        remove(&path)?;
-        make(&path)?;
+        remove_path(&path)?;
+        create_directory(&path)?;
         Ok(path)
     }
 
     /// Downloads survive a broken run, and apt goes on where it stopped.
-    pub fn downloads(&self) -> PathBuf {
+    pub fn downloads_directory(&self) -> PathBuf {
         self.work.join("downloads")
     }
 
-    pub fn log(&self, name: &str) -> PathBuf {
+    pub fn log_path(&self, name: &str) -> PathBuf {
         self.work.join("log").join(name)
     }
 
-    pub fn directory(&self) -> &Path {
+    pub fn work_directory(&self) -> &Path {
         &self.work
     }
 
     /// Puts what was made in `staged` in its place, in one step for every reader.
-    pub fn publish(&self, staged: &Path, place: &Path) -> Result<()> {
+    pub fn move_into_place(&self, staged: &Path, place: &Path) -> Result<()> {
         if let Some(parent) = place.parent() {
-            make(parent)?;
+            create_directory(parent)?;
         }
         let old = self.work.join("stage/replaced");
-        remove(&old)?;
+        remove_path(&old)?;
         match fs::rename(place, &old) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(fault::io(format!("replace {}", place.display()), &error).into());
+                return Err(
+                    fault::io_problem(format!("replace {}", place.display()), &error).into(),
+                );
             }
         }
         fs::rename(staged, place)
-            .map_err(|error| fault::io(format!("create {}", place.display()), &error))?;
-        remove(&old)
+            .map_err(|error| fault::io_problem(format!("create {}", place.display()), &error))?;
+        remove_path(&old)
     }
 
     /// Gives the space of downloads and package lists back once everything is in place.
-    pub fn finish(self) -> Result<()> {
-        remove(&self.work.join("downloads"))?;
-        remove(&self.work.join("apt"))?;
+    pub fn remove_leftovers(self) -> Result<()> {
+        remove_path(&self.work.join("downloads"))?;
+        remove_path(&self.work.join("apt"))?;
         self.clear()
     }
 
     fn clear(&self) -> Result<()> {
         // apt keeps what failed its checks under this name, for debugging mirrors.
-        for entry in self.downloads().read_dir().into_iter().flatten().flatten() {
+        for entry in self
+            .downloads_directory()
+            .read_dir()
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if entry.file_name().to_string_lossy().ends_with(".FAILED") {
-                remove(&entry.path())?;
+                remove_path(&entry.path())?;
             }
         }
-        remove(&self.work.join("stage"))
+        remove_path(&self.work.join("stage"))
     }
 }
 
-impl Drop for Site {
+impl Drop for SetupSite {
     /// What a failed step left half done is of no use to the next run, and may be what filled the
     /// disk.
     fn drop(&mut self) {
@@ -154,11 +166,11 @@ fn is_not_allowed(error: &io::Error) -> bool {
 }
 
 /// A clear word before a download, not after.
-pub fn may_fill_cache(site: &Site) -> Result<()> {
+pub fn may_fill_cache(site: &SetupSite) -> Result<()> {
     if site.fills_cache {
         return Ok(());
     }
-    let cache = workspace::cache();
+    let cache = workspace::cache_directory();
     Err(Problem::machine(format!(
         "something is missing in {}, and there is no right to write there",
         cache.display()
@@ -168,12 +180,13 @@ pub fn may_fill_cache(site: &Site) -> Result<()> {
     .into())
 }
 
-pub fn make(directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory)
-        .map_err(|error| fault::io(format!("create {}", directory.display()), &error).into())
+pub fn create_directory(directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).map_err(|error| {
+        fault::io_problem(format!("create {}", directory.display()), &error).into()
+    })
 }
 
-pub fn remove(path: &Path) -> Result<()> {
+pub fn remove_path(path: &Path) -> Result<()> {
     let gone = match path.symlink_metadata() {
         Ok(data) if data.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -181,7 +194,7 @@ pub fn remove(path: &Path) -> Result<()> {
     };
     match gone {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(fault::io(format!("remove {}", path.display()), &error).into())
+            Err(fault::io_problem(format!("remove {}", path.display()), &error).into())
         }
         _ => Ok(()),
     }
@@ -216,15 +229,15 @@ mod tests {
         let shared = Path::new("/sys/kernel");
         let directory = tempfile::tempdir().unwrap();
         let own = directory.path();
-        let site = Site::enter_one(shared, own, &Silent).unwrap();
+        let site = SetupSite::enter_one(shared, own, &Silent).unwrap();
         assert_eq!(
-            (site.directory(), site.fills_cache),
+            (site.work_directory(), site.fills_cache),
             (&*own.join("setup"), false)
         );
         drop(site);
-        let site = Site::enter_one(&own.join("shared"), own, &Silent).unwrap();
+        let site = SetupSite::enter_one(&own.join("shared"), own, &Silent).unwrap();
         assert_eq!(
-            (site.directory(), site.fills_cache),
+            (site.work_directory(), site.fills_cache),
             (&*own.join("shared/setup"), true)
         );
         drop(site);

@@ -5,31 +5,31 @@ use std::time::Instant;
 
 use crate::reporter::Reporter;
 
-pub struct Step {
+pub struct SetupStep {
     name: String,
     started: Instant,
     reporter: &'static dyn Reporter,
 }
 
-impl Step {
-    /// [`Site::step`](crate::site::Site::step) starts one.
+impl SetupStep {
+    /// [`SetupSite::start_step`](crate::site::SetupSite::start_step) starts one.
     pub fn start(reporter: &'static dyn Reporter, name: &str, what: &str) -> Self {
         let step = Self {
             name: name.to_owned(),
             started: Instant::now(),
             reporter,
         };
-        step.line(what);
+        step.show_line(what);
         step
     }
 
-    pub fn line(&self, text: &str) {
+    pub fn show_line(&self, text: &str) {
         self.reporter.clear_status();
         self.reporter.begin(&format!("{}: {text}", self.name));
     }
 
     /// How far it is.
-    pub fn progress(&self, text: &str) {
+    pub fn show_progress(&self, text: &str) {
         const WIDTH: usize = 60;
         let text: String = text.chars().take(WIDTH).collect();
         let seconds = self.started.elapsed().as_secs();
@@ -37,7 +37,7 @@ impl Step {
             .show_status(&format!("{}: {text} ({seconds} s)", self.name));
     }
 
-    pub fn done(self, text: &str) {
+    pub fn report_done(self, text: &str) {
         self.reporter.clear_status();
         let seconds = self.started.elapsed().as_secs_f64();
         self.reporter
@@ -45,6 +45,6 @@ impl Step {
     }
 }
 
-pub fn megabytes(bytes: u64) -> String {
+pub fn format_megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

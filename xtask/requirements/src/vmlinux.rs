@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use kernel::is_bzimage;
 
 /// The vmlinux inside `bzimage`: Debian compresses 5.10 and 6.1 with lz4, later kernels with zstd.
-pub fn cut(bzimage: &[u8]) -> Result<Vec<u8>> {
+pub fn extract_vmlinux(bzimage: &[u8]) -> Result<Vec<u8>> {
     let payload = payload(bzimage)?;
     let vmlinux = match payload {
         [0x02, 0x21, 0x4c, 0x18, blocks @ ..] => lz4_legacy(blocks)?,
@@ -100,23 +100,32 @@ mod tests {
     #[test]
     fn lz4_kernel_is_cut_out() {
         let vmlinux = [&b"\x7fELF"[..], &[7; 5000]].concat();
-        assert_eq!(cut(&bzimage(&lz4(&vmlinux, 5004))).unwrap(), vmlinux);
+        assert_eq!(
+            extract_vmlinux(&bzimage(&lz4(&vmlinux, 5004))).unwrap(),
+            vmlinux
+        );
     }
 
     #[test]
     fn damage_is_noticed() {
         let vmlinux = [&b"\x7fELF"[..], &[7; 5000]].concat();
         let whole = bzimage(&lz4(&vmlinux, 5004));
-        assert!(cut(&whole[..whole.len() - 1]).is_err(), "cut off");
-        assert!(cut(&bzimage(&lz4(&vmlinux, 5003))).is_err(), "wrong size");
         assert!(
-            cut(&bzimage(&lz4(b"not an ELF file", 15))).is_err(),
+            extract_vmlinux(&whole[..whole.len() - 1]).is_err(),
+            "cut off"
+        );
+        assert!(
+            extract_vmlinux(&bzimage(&lz4(&vmlinux, 5003))).is_err(),
+            "wrong size"
+        );
+        assert!(
+            extract_vmlinux(&bzimage(&lz4(b"not an ELF file", 15))).is_err(),
             "not a vmlinux"
         );
         assert!(
-            cut(&bzimage(b"\x1f\x8b gzip")).is_err(),
+            extract_vmlinux(&bzimage(b"\x1f\x8b gzip")).is_err(),
             "unknown compression"
         );
-        assert!(cut(b"short").is_err(), "not a bzImage");
+        assert!(extract_vmlinux(b"short").is_err(), "not a bzImage");
     }
 }

@@ -12,7 +12,7 @@ pub enum Which {
 }
 
 impl Which {
-    pub fn implementations(self) -> Vec<Implementation> {
+    pub fn chosen_implementations(self) -> Vec<Implementation> {
         match self {
             Which::Aya => vec![Implementation::Aya],
             Which::Libbpf => vec![Implementation::Libbpf],

@@ -49,7 +49,7 @@ impl TryFrom<RunArguments> for RunOptions {
     fn try_from(arguments: RunArguments) -> Result<Self, Problem> {
         Ok(Self {
             lesson: arguments.lesson,
-            implementations: arguments.implementation.implementations(),
+            implementations: arguments.implementation.chosen_implementations(),
             kernels: Selection::parse(&arguments.kernel)?,
             host: arguments.host,
             follow: arguments.follow,

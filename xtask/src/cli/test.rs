@@ -2,13 +2,13 @@
 
 use clap::Parser;
 
-use crate::commands::test::{Step, TestOptions};
+use crate::commands::test::{TestOptions, TestStep};
 
 #[derive(Debug, Parser)]
 pub struct TestArguments {
     /// Steps to run, in this order; without any, all of them
     #[arg(value_name = "STEP")]
-    steps: Vec<Step>,
+    steps: Vec<TestStep>,
     /// Fail if a test, or a part of one, was skipped
     #[arg(long)]
     no_skips: bool,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-use course::catalog::Place;
+use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
 use course::{Implementation, choice};
@@ -16,9 +16,9 @@ use testvm::{Failure, HeadStart};
 
 use crate::output::indent::indent_lines;
 use crate::output::screen::{self, Mark};
-use crate::pipeline::answer_build::{self, Built, Program, shown};
+use crate::pipeline::answer_build::{self, Built, BuiltProgram, course_path};
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
-use crate::pipeline::judging::{self, Candidate, Checked, Verdict, failed};
+use crate::pipeline::judging::{self, Candidate, Checked, Verdict, failed_check};
 use crate::pipeline::rejection::{self, Rejection};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, needs, parallel};
@@ -61,7 +61,7 @@ impl CheckOptions {
 
 pub fn check_answers(options: &CheckOptions) -> Result<Exit> {
     let exercises = exercises::read_exercises()?;
-    let progress = Progress::read()?;
+    let progress = Progress::read_progress()?;
     let wanted: Vec<&Exercise> = match &options.wanted {
         Wanted::All { .. } => exercises.iter().collect(),
         Wanted::Named(name) => {
@@ -76,21 +76,21 @@ pub fn check_answers(options: &CheckOptions) -> Result<Exit> {
     let mut reports = Vec::new();
     for exercise in wanted {
         let of_exercise = reports_of(exercise, options)?;
-        let right = of_exercise.iter().all(Report::passed);
+        let right = of_exercise.iter().all(Report::has_passed);
         reports.extend(of_exercise);
         if !right && matches!(options.wanted, Wanted::All { keep_going: false }) {
             break;
         }
     }
     if options.json {
-        screen::answer(as_json(&reports)?.as_bytes())?;
+        screen::write_answer(as_json(&reports)?.as_bytes())?;
     }
     conclude(&exercises, &reports, options)
 }
 
 fn all_done(lesson: Option<&str>) -> Exit {
-    screen::say(Mark::Good, &choice::say_all_are_done(lesson));
-    screen::note("again, all of the course: cargo xtask check --all");
+    screen::show_marked(Mark::Good, &choice::say_all_are_done(lesson));
+    screen::show_note("again, all of the course: cargo xtask check --all");
     Exit::Done
 }
 
@@ -98,12 +98,12 @@ fn all_done(lesson: Option<&str>) -> Exit {
 fn reports_of(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Report>> {
     let implementation = language(exercise, options)?;
     if !options.json {
-        let at = if exercise.about.place == Place::Here {
+        let at = if exercise.about.place == StepPlace::Here {
             "this machine".to_owned()
         } else {
             options.kernels.to_string()
         };
-        screen::say(
+        screen::show_marked(
             Mark::Note,
             &format!(
                 "checking {}: {implementation}, {}",
@@ -114,9 +114,9 @@ fn reports_of(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Report>
     }
     let reports = judge_exercise(exercise, implementation, &options.kernels)?;
     if !options.json {
-        screen::answer(warnings_as_text(&reports).as_bytes())?;
+        screen::write_answer(warnings_as_text(&reports).as_bytes())?;
         for report in &reports {
-            screen::answer(report.as_text(reports.len() > 1).as_bytes())?;
+            screen::write_answer(report.as_text(reports.len() > 1).as_bytes())?;
         }
     }
     take_down(&reports)?;
@@ -129,7 +129,7 @@ pub fn take_down(reports: &[Report]) -> Result<()> {
         && let Err(error) = rejection::keep_rejection(&rejection, &report.object())
     {
         // The verdict counts without it.
-        screen::note(&format!(
+        screen::show_note(&format!(
             "`explain --last` will not know of this: {error:#}"
         ));
     }
@@ -141,8 +141,8 @@ pub fn take_down(reports: &[Report]) -> Result<()> {
     else {
         return Ok(());
     };
-    let done = reports.iter().all(Report::passed);
-    Progress::change(|progress| progress.set_done(exercise, *implementation, done))
+    let done = reports.iter().all(Report::has_passed);
+    Progress::change_progress(|progress| progress.set_done(exercise, *implementation, done))
 }
 
 pub fn name_place(place: &str) -> String {
@@ -158,7 +158,7 @@ fn language(exercise: &Exercise, options: &CheckOptions) -> Result<Implementatio
     // Among all, one that has another language only is taken in that.
     let asked =
         asked.filter(|asked| !options.is_all() || exercise.about.starter.contains_key(asked));
-    exercise.language(asked)
+    exercise.choose_implementation(asked)
 }
 
 /// Builds the answer and lets the judge look at it.
@@ -167,19 +167,19 @@ fn judge_exercise(
     implementation: Implementation,
     selection: &Selection,
 ) -> Result<Vec<Report>> {
-    if exercise.about.place == Place::Here {
+    if exercise.about.place == StepPlace::Here {
         return judged_here(exercise, implementation).map(|report| vec![report]);
     }
     needs::ensure_needs(
         &[
             &needs::BUILD_NEEDS[..],
             &needs::VM_NEEDS,
-            &selection.needs(),
+            &selection.kernel_needs(),
         ]
         .concat(),
     )?;
     let kernels: Vec<Kernel> = selection
-        .kernels()?
+        .find_kernels()?
         .into_iter()
         .filter(|kernel| can_run(exercise, kernel))
         .collect();
@@ -257,7 +257,7 @@ pub fn judged_on(
 /// A kernel of the learner's own is taken as new enough.
 fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
     !kernel::MATRIX.contains(&kernel.name.as_str())
-        || exercise.kernels().any(|name| name == kernel.name)
+        || exercise.supported_kernels().any(|name| name == kernel.name)
 }
 
 fn candidate(exercise: &Exercise, implementation: Implementation, file: PathBuf) -> Candidate<'_> {
@@ -285,7 +285,7 @@ fn with_build(
 ) -> Result<Judged> {
     let name = "builds".to_owned();
     match built {
-        Ok(Program { file, warnings }) => {
+        Ok(BuiltProgram { file, warnings }) => {
             let mut checks = vec![Checked {
                 name,
                 verdict: Verdict::Passed,
@@ -318,16 +318,17 @@ fn on(
         .map_or_else(|| testvm::start_ahead(&machine), Ok)
         .map_err(Failure::into_error)?;
     let started = if ahead.has_programs() {
-        ahead.join(&judging::pack_answers(candidates)?)
+        ahead.exchange_programs(&judging::pack_answers(candidates)?)
     } else {
-        ahead.finish(&machine, &judging::pack_judge(judge, candidates)?)
+        ahead.give_programs(&machine, &judging::pack_judge(judge, candidates)?)
     };
     let mut started = started.map_err(Failure::into_error)?;
     match judging::judge_in_guest(&mut started.guest, candidates) {
         Ok(mut judged) => Ok(judged.pop().unwrap_or_default()),
-        Err(Failure::Died(death)) if death.qemu_failed.is_none() => {
-            Ok(vec![failed("the kernel survives it", death.to_string())])
-        }
+        Err(Failure::Died(death)) if death.qemu_failed.is_none() => Ok(vec![failed_check(
+            "the kernel survives it",
+            death.to_string(),
+        )]),
         Err(failure) => Err(failure.into_error()),
     }
 }
@@ -366,7 +367,7 @@ impl Report {
         })
     }
 
-    pub fn passed(&self) -> bool {
+    pub fn has_passed(&self) -> bool {
         self.checks
             .iter()
             .all(|check| matches!(check.verdict, Verdict::Passed))
@@ -397,7 +398,7 @@ impl Report {
             took,
         } in &self.checks
         {
-            let time = screen::seconds(*took);
+            let time = screen::format_seconds(*took);
             text += &match verdict {
                 Verdict::Passed => format!("  {} {name:<width$}  {time}\n", Mark::Good.symbol()),
                 Verdict::NotRun => format!("  - {name:<width$}  not run\n"),
@@ -419,7 +420,7 @@ impl Report {
                 }
             };
         }
-        if !self.passed() {
+        if !self.has_passed() {
             text += &format!(
                 "not yet: {} of {} checks passed\n",
                 self.count(),
@@ -456,7 +457,9 @@ impl Report {
         let program = report.programs.first();
         let message = program.and_then(|program| program.message());
         let mut text = indent_lines(message.as_deref().unwrap_or(error), 6);
-        let source = self.exercise.source(Variant::Answer, self.implementation);
+        let source = self
+            .exercise
+            .source_path(Variant::Answer, self.implementation);
         // What a library's function does, inlined, has a line in another file.
         let own = |at: &&verifier_log::SourceLine| {
             at.file
@@ -469,7 +472,7 @@ impl Report {
         if let Some(site) = lines.site_as_text() {
             text += &indent_lines(&site, 6);
         } else if let Some(line) = at.and_then(|at| at.line) {
-            text += &format!("       --> {}:{line}\n", shown(&source));
+            text += &format!("       --> {}:{line}\n", course_path(&source));
         }
         text + &indent_lines(&lines.as_text(), 6)
     }
@@ -483,14 +486,15 @@ pub fn warnings_as_text(reports: &[Report]) -> String {
 }
 
 fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) -> Result<Exit> {
-    let progress = Progress::read()?;
-    let Some(wrong) = reports.iter().find(|report| !report.passed()) else {
-        let next = progress.pending(exercises);
+    let progress = Progress::read_progress()?;
+    let Some(wrong) = reports.iter().find(|report| !report.has_passed()) else {
+        let next = progress.next_pending(exercises);
         if !options.json {
-            screen::say(Mark::Good, &format!("right: {}", count(reports)));
-            screen::note(
-                &next.map_or_else(|| "every exercise is done".to_owned(), Exercise::invitation),
-            );
+            screen::show_marked(Mark::Good, &format!("right: {}", count(reports)));
+            screen::show_note(&next.map_or_else(
+                || "every exercise is done".to_owned(),
+                Exercise::next_command,
+            ));
         }
         return Ok(Exit::Done);
     };
@@ -501,18 +505,22 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) 
             .iter()
             .any(|check| matches!(check.verdict, Verdict::Rejected { .. }))
         {
-            screen::note("  why:   cargo xtask explain --last");
+            screen::show_note("  why:   cargo xtask explain --last");
         }
-        screen::note(&format!(
+        screen::show_note(&format!(
             "  task:  {}",
-            shown(&wrong.exercise.directory.join("README.md"))
+            course_path(&wrong.exercise.directory.join("README.md"))
         ));
-        screen::note(&format!(
+        screen::show_note(&format!(
             "  edit:  {}",
-            shown(&wrong.exercise.source(Variant::Answer, wrong.implementation))
+            course_path(
+                &wrong
+                    .exercise
+                    .source_path(Variant::Answer, wrong.implementation)
+            )
         ));
-        let seen = progress.hints(&wrong.exercise);
-        screen::note(&format!(
+        let seen = progress.hints_shown(&wrong.exercise);
+        screen::show_note(&format!(
             "  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"
         ));
     }
@@ -520,7 +528,7 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) 
 }
 
 fn count(reports: &[Report]) -> String {
-    let right = reports.iter().filter(|report| report.passed()).count();
+    let right = reports.iter().filter(|report| report.has_passed()).count();
     format!("{right} of {}", reports.len())
 }
 
@@ -595,8 +603,8 @@ impl<'a> AnswerJson<'a> {
         Self {
             exercise: &report.exercise.name,
             implementation: report.implementation,
-            kernel: (report.exercise.about.place == Place::Kernel).then_some(&report.place),
-            passed: report.passed(),
+            kernel: (report.exercise.about.place == StepPlace::Kernel).then_some(&report.place),
+            passed: report.has_passed(),
             warnings: &report.warnings,
             checks: checks.map(|it| CheckJson::new(report, it)).collect(),
         }
@@ -606,7 +614,7 @@ impl<'a> AnswerJson<'a> {
 fn as_json(reports: &[Report]) -> Result<String> {
     let score = ScoreJson {
         version: 1,
-        passed: reports.iter().filter(|report| report.passed()).count(),
+        passed: reports.iter().filter(|report| report.has_passed()).count(),
         of: reports.len(),
         exercises: reports.iter().map(AnswerJson::new).collect(),
     };

@@ -43,7 +43,7 @@ pub fn examine_machine(json: bool) -> Result<Exit> {
     } else {
         table(&items)
     };
-    screen::answer(text.as_bytes())?;
+    screen::write_answer(text.as_bytes())?;
     let missing = items
         .iter()
         .filter(|item| item.state == State::Missing)
@@ -51,7 +51,7 @@ pub fn examine_machine(json: bool) -> Result<Exit> {
     if missing == 0 {
         return Ok(Exit::Done);
     }
-    screen::say(
+    screen::show_marked(
         Mark::Bad,
         &format!("{missing} missing; to fetch and install everything: cargo xtask setup"),
     );
@@ -113,7 +113,8 @@ fn rust() -> Item {
             "install Rust with rustup, as https://rustup.rs tells",
         );
     };
-    let version = toolchain::version(&sysroot).unwrap_or_else(|| "unknown version".to_owned());
+    let version =
+        toolchain::read_rustc_version(&sysroot).unwrap_or_else(|| "unknown version".to_owned());
     let llvm = toolchain::own_llvm(&sysroot);
     let llvm = llvm
         .as_ref()
@@ -123,7 +124,7 @@ fn rust() -> Item {
         |major| format!("LLVM {major}"),
     );
     let found = format!("{version}, {llvm}, {}", sysroot.display());
-    match toolchain::unpinned() {
+    match toolchain::unpinned_toolchain() {
         Some(name) => item(
             RUST,
             State::Note,
@@ -135,9 +136,10 @@ fn rust() -> Item {
 
 fn source() -> Item {
     match toolchain::find_sysroot() {
-        Ok(sysroot) if rust_src::is_there() => {
-            ok("rust-src", rust_src::place(&sysroot).display().to_string())
-        }
+        Ok(sysroot) if rust_src::is_there() => ok(
+            "rust-src",
+            rust_src::rust_src_path(&sysroot).display().to_string(),
+        ),
         _ => missing("rust-src", "core cannot be built for eBPF", SETUP),
     }
 }
@@ -240,7 +242,7 @@ fn qemu() -> Item {
 
 /// What is different in VMs that this QEMU emulates.
 fn without_cmpxchg16b(qemu: &str) -> &'static str {
-    match Cmpxchg16b::choose(Some(qemu), kernel::DEFAULT) {
+    match Cmpxchg16b::choose_cmpxchg16b(Some(qemu), kernel::DEFAULT) {
         Cmpxchg16b::Emulated => "",
         _ => "; older than 10.0, so that emulated CPUs have no cmpxchg16b",
     }
@@ -267,12 +269,12 @@ fn kernel(name: &str) -> Item {
             &title,
             format!("Linux {}, {}", kernel.release, kernel.origin),
         ),
-        None if kernels::directory(name).exists() => {
+        None if kernels::kernel_directory(name).exists() => {
             missing(&title, "changed or damaged after it was fetched", SETUP)
         }
         None => missing(
             &title,
-            format!("not fetched yet ({})", kernels::source(name)),
+            format!("not fetched yet ({})", kernels::kernel_source(name)),
             SETUP,
         ),
     }
@@ -321,7 +323,7 @@ fn available_mb(meminfo: &str) -> Option<u64> {
 const DISK_MB: u64 = 2000;
 
 fn disk() -> Item {
-    let cache = workspace::cache();
+    let cache = workspace::cache_directory();
     // The cache may not be there yet; its nearest parent that is lies on the same disk.
     let directory = cache
         .ancestors()

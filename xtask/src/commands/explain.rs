@@ -15,7 +15,7 @@ use verifier_log::{Class, ExplainedProgram, Explanation, LogVerdict, UnknownClas
 use crate::commands::check;
 use crate::output::indent::indent_lines;
 use crate::output::screen;
-use crate::pipeline::answer_build::shown;
+use crate::pipeline::answer_build::course_path;
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 use crate::pipeline::rejection::{self, Rejection};
 
@@ -45,7 +45,7 @@ pub fn explain_rejection(options: &ExplainOptions) -> Result<Exit> {
     match &options.subject {
         Subject::Class(name) => code(name, json),
         Subject::LastRejection => show_last(json),
-        Subject::Object(object) => object_alone(&LineReport::read(object, None)?, json),
+        Subject::Object(object) => object_alone(&LineReport::read_object(object, None)?, json),
         Subject::Log { file, object } => {
             let log = read(file)?;
             let lines = lines_of(object.as_deref(), &log)?;
@@ -77,7 +77,7 @@ fn nothing_rejected() -> Problem {
 fn lines_of(object: Option<&Path>, log: &[u8]) -> Result<LineReport, Problem> {
     object.map_or_else(
         || Ok(LineReport::default()),
-        |object| LineReport::read(object, Some(log)),
+        |object| LineReport::read_object(object, Some(log)),
     )
 }
 
@@ -92,7 +92,7 @@ fn show(
         (false, Some(rejection)) => answer_as_text(rejection) + "\n" + &as_text(report, lines),
         (false, None) => as_text(report, lines),
     };
-    screen::verdict(text.as_bytes())?;
+    screen::write_verdict(text.as_bytes())?;
     Ok(if report.verdict == LogVerdict::Explained {
         Exit::Done
     } else {
@@ -113,7 +113,7 @@ fn object_alone(lines: &LineReport, json: bool) -> Result<Exit> {
         (false, true) => NO_FORBIDDEN_CALL.to_owned(),
         (false, false) => lines.as_text(),
     };
-    screen::verdict(text.as_bytes())?;
+    screen::write_verdict(text.as_bytes())?;
     Ok(if lines.calls.is_empty() {
         Exit::NotYet
     } else {
@@ -128,7 +128,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     let mut log = Vec::new();
     let size = if file == Path::new("-") {
         if io::stdin().is_terminal() {
-            screen::note("paste the log, then press Ctrl-D on a line of its own");
+            screen::show_note("paste the log, then press Ctrl-D on a line of its own");
         }
         io::stdin()
             .lock()
@@ -169,7 +169,7 @@ fn code(name: &str, json: bool) -> Result<Exit> {
         (_, Ok(class)) => format!("{}: {}\n{}", class.slug(), class.title(), advice(class)),
         (_, Err(error)) => return Err(no_class(&error).into()),
     };
-    screen::answer(text.as_bytes())?;
+    screen::write_answer(text.as_bytes())?;
     Ok(Exit::Done)
 }
 
@@ -207,7 +207,7 @@ fn answer_as_text(rejection: &Rejection) -> String {
             "log",
             format!(
                 "{}   (the book's explorer steps through it)",
-                shown(&rejection::log_file())
+                course_path(&rejection::log_file())
             ),
         ),
     ];
@@ -301,7 +301,7 @@ impl<'a> RejectedAnswerJson<'a> {
             implementation: rejection.implementation,
             kernel: &rejection.kernel,
             checked: humantime::format_rfc3339_seconds(rejection.when).to_string(),
-            log: shown(&rejection::log_file()),
+            log: course_path(&rejection::log_file()),
         }
     }
 }
@@ -509,7 +509,7 @@ With libbpf, set a print function; with aya, print the whole error: `{:?}` of an
 /// Of the newest kernel, which tells the most.
 #[cfg(test)]
 pub fn json_sample() -> Result<String> {
-    let logs = checkout::workspace::root().join("xtask/verifier-log/tests/logs");
+    let logs = checkout::workspace::workspace_root().join("xtask/verifier-log/tests/logs");
     let log = std::fs::read(logs.join("index-7.3.log"))?;
     let rejection = Rejection {
         exercise: "03/count-by-comm".to_owned(),

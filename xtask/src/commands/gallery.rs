@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use checkout::workspace;
-use course::entry::{self, Entry, EntryAbout, Language, Stage, Twin};
+use course::entry::{self, Entry, EntryAbout, FailureStage, Language, Twin};
 use kernel::Kernel;
 use plan::load::{EbpfLibrary, Load, LoadResult};
 use problem::Exit;
@@ -40,32 +40,32 @@ pub fn show_gallery(options: &GalleryOptions) -> Result<Exit> {
         &[
             &needs::BUILD_NEEDS[..],
             &needs::VM_NEEDS,
-            &selection.needs(),
+            &selection.kernel_needs(),
         ]
         .concat(),
     )?;
-    let kernels = selection.kernels()?;
-    let mut objects = objects()?;
-    objects.retain(|object, _| entry.objects().any(|own| own == *object));
+    let kernels = selection.find_kernels()?;
+    let mut objects = build_objects()?;
+    objects.retain(|object, _| entry.object_names().any(|own| own == *object));
     let programs = loader::pack_objects(&objects)?;
     let found = parallel::run_on_each(&kernels, None, |_, kernel| on(kernel, &programs, entry))?;
-    screen::answer(about(entry).as_bytes())?;
+    screen::write_answer(about(entry).as_bytes())?;
     let mut surprises = Vec::new();
     for (kernel, shown) in kernels.iter().zip(&found) {
         let wanted: Vec<&Shown> = shown
             .iter()
             .filter(|shown| options.languages.contains(&shown.language))
             .collect();
-        screen::answer(on_kernel(kernel, &wanted, options.log).as_bytes())?;
+        screen::write_answer(on_kernel(kernel, &wanted, options.log).as_bytes())?;
         surprises.extend(
             wanted
                 .iter()
-                .filter_map(|shown| shown.surprise(&kernel.name)),
+                .filter_map(|shown| shown.find_surprise(&kernel.name)),
         );
     }
     surprises
         .iter()
-        .for_each(|surprise| screen::say(Mark::Bad, surprise));
+        .for_each(|surprise| screen::show_marked(Mark::Bad, surprise));
     Ok(if surprises.is_empty() {
         Exit::Done
     } else {
@@ -83,9 +83,9 @@ fn list(entries: &[Entry]) -> Result<Exit> {
         .iter()
         .map(|entry| format!("{:<width$}  {}\n", entry.name, entry.about.title))
         .collect();
-    screen::answer(text.as_bytes())?;
+    screen::write_answer(text.as_bytes())?;
     if let Some(entry) = entries.first() {
-        screen::note(&format!("next: cargo xtask gallery {}", entry.name));
+        screen::show_note(&format!("next: cargo xtask gallery {}", entry.name));
     }
     Ok(Exit::Done)
 }
@@ -117,7 +117,7 @@ fn about(entry: &Entry) -> String {
     let mut text = format!("{}: {title}\n", entry.name);
     let directory = entry
         .directory
-        .strip_prefix(workspace::root())
+        .strip_prefix(workspace::workspace_root())
         .unwrap_or(&entry.directory);
     text += &paragraph("in", &directory.display().to_string());
     for (name, part) in parts
@@ -155,7 +155,7 @@ fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
             LoadResult::Accepted(_) => (Mark::Good, "accepted".to_owned()),
             LoadResult::Rejected { error, log } => (
                 Mark::Bad,
-                format!("rejected  {}", verify::reason(error, log).0),
+                format!("rejected  {}", verify::find_reason(error, log).0),
             ),
             LoadResult::Failed { why } => (Mark::Bad, format!("failed    {why}")),
         };
@@ -193,7 +193,7 @@ fn report(log: &str) -> impl Iterator<Item = &str> {
 const SECONDS: u64 = 300;
 
 /// The object files of all entries, by name.
-pub fn objects() -> Result<BTreeMap<String, Vec<u8>>> {
+pub fn build_objects() -> Result<BTreeMap<String, Vec<u8>>> {
     let program = build::build_lesson(&entry::find_gallery_lesson()?)?;
     // Tests call this in several threads at once, so the process's number is not enough for a name.
     let directory = tempfile::Builder::new()
@@ -230,32 +230,32 @@ fn written_by(program: &Path, directory: &Path) -> Result<BTreeMap<String, Vec<u
 
 /// What a compiler or linker said of a program that does not build.
 #[derive(Debug)]
-pub struct Refused<'a> {
+pub struct UnbuiltProgram<'a> {
     pub entry: &'a Entry,
     pub language: Language,
     pub said: &'a str,
 }
 
 /// The failing programs that do not build: what was said of them lies among the objects.
-pub fn refused<'a>(
+pub fn list_refused<'a>(
     entries: &'a [Entry],
     objects: &'a BTreeMap<String, Vec<u8>>,
-) -> Result<Vec<Refused<'a>>> {
+) -> Result<Vec<UnbuiltProgram<'a>>> {
     let mut refused = Vec::new();
     for entry in entries
         .iter()
-        .filter(|entry| entry.about.fails_at == Stage::Build)
+        .filter(|entry| entry.about.fails_at == FailureStage::Build)
     {
         for language in Language::ALL
             .into_iter()
             .filter(|language| entry.none_in(*language).is_none())
         {
-            let name = entry.words(language);
+            let name = entry.messages_name(language);
             let said = objects
                 .get(&name)
                 .with_context(|| format!("the build kept no {name}"))?;
             let said = str::from_utf8(said).with_context(|| format!("{name} is not text"))?;
-            refused.push(Refused {
+            refused.push(UnbuiltProgram {
                 entry,
                 language,
                 said,
@@ -276,7 +276,7 @@ pub struct Shown<'a> {
 
 impl Shown<'_> {
     /// Where the program did not do what its entry says.
-    pub fn surprise(&self, kernel: &str) -> Option<String> {
+    pub fn find_surprise(&self, kernel: &str) -> Option<String> {
         let Self {
             entry,
             twin,
@@ -300,15 +300,17 @@ impl Shown<'_> {
                 Some(format!("{what} was rejected{why}"))
             }
             // A kernel that lacks what the entry is about may have any reason.
-            _ if !should && entry.lacking(kernel).is_some() => None,
+            _ if !should && entry.missing_feature(kernel).is_some() => None,
             LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
-                let (text, class) = verify::reason(error, log);
+                let (text, class) = verify::find_reason(error, log);
                 let class = class.map_or("no known class", |class| class.slug());
-                (class != entry.class(kernel))
+                (class != entry.class_on(kernel))
                     .then(|| format!("{what} was rejected for {class}: {text}"))
             }
             LoadResult::Rejected { .. } => None,
-            LoadResult::Failed { .. } if !should && entry.about.fails_at == Stage::Open => None,
+            LoadResult::Failed { .. } if !should && entry.about.fails_at == FailureStage::Open => {
+                None
+            }
             LoadResult::Failed { why } => Some(format!("{what} did not reach the verifier: {why}")),
         }
     }
@@ -323,8 +325,8 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
             .filter(|language| entry.none_in(*language).is_none())
         {
             for twin in Twin::ALL {
-                if twin == Twin::Fixed || entry.about.fails_at != Stage::Build {
-                    wanted.insert(entry.object(twin, language), (*entry, twin, language));
+                if twin == Twin::Fixed || entry.about.fails_at != FailureStage::Build {
+                    wanted.insert(entry.object_name(twin, language), (*entry, twin, language));
                 }
             }
         }
@@ -356,7 +358,10 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
         .filter(|batch| !batch.objects.is_empty())
         .collect();
     let mut shown = Vec::new();
-    for (answer, batch) in loader::run(guest, &batches)?.into_iter().zip(&batches) {
+    for (answer, batch) in loader::run_batches(guest, &batches)?
+        .into_iter()
+        .zip(&batches)
+    {
         for load in answer.loads {
             if let Some((entry, twin, language)) = wanted.remove(&load.object) {
                 shown.push(Shown {

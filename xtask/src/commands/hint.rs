@@ -18,13 +18,13 @@ pub struct HintOptions {
 
 pub fn give_hint(options: &HintOptions) -> Result<Exit> {
     let exercises = exercises::read_exercises()?;
-    let progress = Progress::read()?;
+    let progress = Progress::read_progress()?;
     let exercise = choose_pending(&exercises, options.exercise.as_deref(), &progress)?;
     let hints = &exercise.about.hints;
     let seen = if options.all {
         hints.len()
     } else {
-        (progress.hints(exercise) + 1).min(hints.len())
+        (progress.hints_shown(exercise) + 1).min(hints.len())
     };
     let begin = if options.all { 0 } else { seen - 1 };
     let text: String = hints[begin..seen]
@@ -39,9 +39,11 @@ pub fn give_hint(options: &HintOptions) -> Result<Exit> {
             )
         })
         .collect();
-    screen::answer(text.as_bytes())?;
-    Progress::change(|progress| progress.set_hints(exercise, seen.max(progress.hints(exercise))))?;
-    screen::note(&if seen < hints.len() {
+    screen::write_answer(text.as_bytes())?;
+    Progress::change_progress(|progress| {
+        progress.set_hints(exercise, seen.max(progress.hints_shown(exercise)))
+    })?;
+    screen::show_note(&if seen < hints.len() {
         format!("one more: cargo xtask hint {}", exercise.name)
     } else {
         format!(

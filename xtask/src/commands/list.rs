@@ -29,7 +29,7 @@ pub enum Listing {
 pub fn list_course(options: &ListOptions) -> Result<Exit> {
     let course = Course::read()?;
     if options.json {
-        screen::answer(as_json(&course)?.as_bytes())?;
+        screen::write_answer(as_json(&course)?.as_bytes())?;
         return Ok(Exit::Done);
     }
     let wanted = |exercise: &Exercise| match options.listing {
@@ -46,17 +46,17 @@ pub fn list_course(options: &ListOptions) -> Result<Exit> {
         Listing::Everything => as_table(&course),
         Listing::Pending | Listing::Done => exercises_as_table(&named),
     };
-    screen::answer(text.as_bytes())?;
-    screen::note(&next(&course));
+    screen::write_answer(text.as_bytes())?;
+    screen::show_note(&next(&course));
     Ok(Exit::Done)
 }
 
 /// `cargo xtask` without a command.
 pub fn welcome_learner() -> Result<Exit> {
     let course = Course::read()?;
-    screen::answer(as_table(&course).as_bytes())?;
-    screen::answer(WELCOME.as_bytes())?;
-    screen::note(&next(&course));
+    screen::write_answer(as_table(&course).as_bytes())?;
+    screen::write_answer(WELCOME.as_bytes())?;
+    screen::show_note(&next(&course));
     Ok(Exit::Done)
 }
 
@@ -72,14 +72,14 @@ impl Course {
         Ok(Self {
             lessons: catalog::read_lessons()?,
             exercises: exercises::read_exercises()?,
-            progress: Progress::read()?,
+            progress: Progress::read_progress()?,
         })
     }
 
     fn of<'a>(&'a self, lesson: &'a Lesson) -> impl Iterator<Item = &'a Exercise> {
         self.exercises
             .iter()
-            .filter(|exercise| exercise.lesson() == lesson.number)
+            .filter(|exercise| exercise.lesson_number() == lesson.number)
     }
 
     /// `1/3  pending: count-by-comm`
@@ -103,8 +103,8 @@ impl Course {
 }
 
 fn next(course: &Course) -> String {
-    match course.progress.pending(&course.exercises) {
-        Some(exercise) => exercise.invitation(),
+    match course.progress.next_pending(&course.exercises) {
+        Some(exercise) => exercise.next_command(),
         None => "every exercise is done; next: cargo xtask shell".to_owned(),
     }
 }
@@ -142,7 +142,7 @@ fn as_table(course: &Course) -> String {
             course.state(lesson)
         );
     }
-    let (done, all) = course.progress.count(&course.exercises);
+    let (done, all) = course.progress.count_done(&course.exercises);
     table + &bar(done, all)
 }
 
@@ -206,7 +206,7 @@ impl<'a> LessonJson<'a> {
         let exercise = |exercise: &'a Exercise| ExerciseJson {
             name: &exercise.name,
             title: &exercise.about.title,
-            implementations: exercise.implementations().collect(),
+            implementations: exercise.offered_implementations().collect(),
             done: course.progress.is_done(exercise),
         };
         Self {

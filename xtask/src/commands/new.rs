@@ -9,7 +9,7 @@ use course::{catalog, exercises};
 use problem::{Exit, Problem};
 
 use crate::output::screen;
-use crate::pipeline::answer_build::shown;
+use crate::pipeline::answer_build::course_path;
 
 pub fn make_exercise(name: &str) -> Result<Exit> {
     let wrong = |why: &str| {
@@ -33,7 +33,7 @@ pub fn make_exercise(name: &str) -> Result<Exit> {
     }
     let order = exercises::read_exercises()?
         .iter()
-        .filter(|other| other.lesson() == lesson.number)
+        .filter(|other| other.lesson_number() == lesson.number)
         .count()
         + 1;
     let fill = |text: &str| {
@@ -50,14 +50,17 @@ pub fn make_exercise(name: &str) -> Result<Exit> {
         fs::write(&path, fill(text)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     // What no exercise changes is taken from the one that is the model of the others.
-    let model = workspace::root().join(MODEL);
+    let model = workspace::workspace_root().join(MODEL);
     copy(&model.join(FLAGS), &directory.join(FLAGS))?;
     let header = directory.with_file_name("vmlinux.h");
     if !header.exists() {
         copy(&model.with_file_name("vmlinux.h"), &header)?;
     }
-    screen::say(screen::Mark::Good, &format!("made: {}", shown(&directory)));
-    screen::note(
+    screen::show_marked(
+        screen::Mark::Good,
+        &format!("made: {}", course_path(&directory)),
+    );
+    screen::show_note(
         "next: write its judge in xtask/judge/src/lessons, then its solution; CONTRIBUTING.md says how",
     );
     Ok(Exit::Done)

@@ -21,7 +21,7 @@ pub struct ResetOptions {
 
 pub fn reset_answers(options: &ResetOptions) -> Result<Exit> {
     let exercises = exercises::read_exercises()?;
-    let progress = Progress::read()?;
+    let progress = Progress::read_progress()?;
     let wanted: Vec<&Exercise> = if options.all {
         exercises.iter().collect()
     } else {
@@ -35,13 +35,13 @@ pub fn reset_answers(options: &ResetOptions) -> Result<Exit> {
         .iter()
         .flat_map(|exercise| {
             exercise
-                .implementations()
+                .offered_implementations()
                 .map(move |implementation| (*exercise, implementation))
         })
         .filter(|(exercise, implementation)| exercise.is_begun(*implementation))
         .collect();
     if begun.is_empty() {
-        screen::note("nothing to reset: the answers are the starters");
+        screen::show_note("nothing to reset: the answers are the starters");
     } else if !options.yes {
         consent::ask_consent(
             &format!(
@@ -55,13 +55,13 @@ pub fn reset_answers(options: &ResetOptions) -> Result<Exit> {
         write_answer(
             exercise,
             *implementation,
-            &read_program(exercise.source(Variant::Starter, *implementation))?,
+            &read_program(exercise.source_path(Variant::Starter, *implementation))?,
         )?;
     }
-    Progress::change(|progress| {
+    Progress::change_progress(|progress| {
         for exercise in &wanted {
             exercise
-                .implementations()
+                .offered_implementations()
                 .for_each(|implementation| progress.set_done(exercise, implementation, false));
         }
     })?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use course::Implementation;
-use course::catalog::{self, Lesson, Place};
+use course::catalog::{self, Lesson, StepPlace};
 use kernel::{DEFAULT, Kernel};
 use problem::{Exit, Problem};
 use processes::Interrupted;
@@ -15,9 +15,9 @@ use signal_hook::consts::SIGINT;
 use testvm::{Accel, Death, Failure, Happening, HeadStart, How, Programs, Started, Stream};
 
 use crate::commands::shell;
+use crate::output::ordered_output::{OrderedOutput, Piece};
 use crate::output::row::{self, Row};
-use crate::output::screen::{self, Mark, seconds};
-use crate::output::stage::{Piece, Stage};
+use crate::output::screen::{self, Mark, format_seconds};
 use crate::pipeline::demo::{self, Script};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, host, needs, parallel};
@@ -49,24 +49,24 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     }
     // Wrong before long set-up: a file that is no kernel.
     if let Selection::File(_) = selection {
-        selection.kernels()?;
+        selection.find_kernels()?;
     }
     if options.follow {
         if shell::has_terminal() {
             return shell::follow_lesson(lesson, implementations[0], selection);
         }
-        screen::note(
+        screen::show_note(
             "nothing but the lesson runs in this VM; on a terminal, --follow gives you a prompt there",
         );
     }
-    let vm_needs = [&needs::VM_NEEDS[..], &selection.needs()].concat();
+    let vm_needs = [&needs::VM_NEEDS[..], &selection.kernel_needs()].concat();
     // What needs no VM is shown before one is asked for.
     let starts_here = options.arguments.is_empty()
         && lesson
             .about
             .demo
             .iter()
-            .any(|demo| demo.place == Place::Here);
+            .any(|demo| demo.place == StepPlace::Here);
     let first_needs = if starts_here {
         Vec::new()
     } else {
@@ -78,14 +78,20 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     let ahead = if starts_here {
         Vec::new()
     } else {
-        selection.kernels()?
+        selection.find_kernels()?
     };
     let (program, build, head_start) = build_and_start(lesson, &ahead)?;
     if starts_here && !host::run_unprivileged(lesson, &program, implementations)? {
         return Ok(Exit::NotYet);
     }
     needs::ensure_needs(&vm_needs)?;
-    let rows = run_on_kernels(lesson, &program, &selection.kernels()?, head_start, options)?;
+    let rows = run_on_kernels(
+        lesson,
+        &program,
+        &selection.find_kernels()?,
+        head_start,
+        options,
+    )?;
     conclude(&lessons, lesson, options, &rows, build)
 }
 
@@ -147,11 +153,11 @@ fn run_on_kernels(
         head_start,
         options,
     };
-    let stage = Stage::new(kernels.len());
+    let output = OrderedOutput::new(kernels.len());
     let rows = parallel::run_on_each(kernels, options.jobs, |part, kernel| {
-        let rows = performance.on(kernel, &|piece| stage.show(part, piece));
+        let rows = performance.on(kernel, &|piece| output.show_piece(part, piece));
         let rows = rows.or_else(|error| performance.not_started(kernel, error, kernels.len()));
-        stage.end(part)?;
+        output.end_part(part)?;
         rows
     })?;
     Ok(rows.into_iter().flatten().collect())
@@ -182,7 +188,8 @@ impl Performance<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let head_start = head_start.map_or_else(|| testvm::start_ahead(&machine), Ok);
-        let started = head_start.and_then(|head_start| head_start.finish(&machine, programs));
+        let started =
+            head_start.and_then(|head_start| head_start.give_programs(&machine, programs));
         let mut started = started.map_err(Failure::into_error)?;
         if options.verbose {
             started
@@ -192,7 +199,7 @@ impl Performance<'_> {
         }
         let place = where_it_runs(&started);
         let mut rows: Vec<Row> = Vec::new();
-        let ended = started.guest.run(&script.plan, |happening| {
+        let ended = started.guest.run_plan(&script.plan, |happening| {
             match happening {
                 Happening::Started(index) => {
                     let implementation = script.implementations[index];
@@ -228,13 +235,13 @@ impl Performance<'_> {
         let last = rows.len() - 1;
         match ended {
             Ok(report) if !report.left_behind.is_empty() => {
-                rows[last].fail(
+                rows[last].record_failure(
                     format!("it left behind: {}", report.left_behind.join(", ")),
                     Exit::NotYet,
                 );
             }
             Ok(report) if !report.complaints.is_empty() => {
-                rows[last].fail(
+                rows[last].record_failure(
                     format!("the kernel complained: {}", report.complaints.join("; ")),
                     Exit::NotYet,
                 );
@@ -242,7 +249,7 @@ impl Performance<'_> {
             Ok(_) => {}
             Err(Failure::Died(death)) => {
                 show(Piece::Line(Mark::Bad, testvm::show_last_words(&death)))?;
-                rows[last].fail(death.to_string(), blame(&death));
+                rows[last].record_failure(death.to_string(), blame(&death));
             }
             Err(failure) => return Err(failure.into_error()),
         }
@@ -260,7 +267,7 @@ impl Performance<'_> {
             return Err(error);
         }
         let mut row = Row::new(&kernel.name, self.script.implementations[0], Duration::ZERO);
-        row.fail(format!("{error:#}"), Exit::MachineNotReady);
+        row.record_failure(format!("{error:#}"), Exit::MachineNotReady);
         Ok(vec![row])
     }
 }
@@ -287,7 +294,7 @@ fn where_it_runs(started: &Started) -> String {
     format!(
         "on Linux {} in a VM, {how} in {} ({why})",
         started.release,
-        seconds(started.ready)
+        format_seconds(started.ready)
     )
 }
 
@@ -299,7 +306,7 @@ fn conclude(
     build: Duration,
 ) -> Result<Exit> {
     if options.kernels == Selection::All {
-        screen::verdict(row::table(rows).as_bytes())?;
+        screen::write_verdict(row::format_table(rows).as_bytes())?;
     }
     let mut failed = rows
         .iter()
@@ -313,23 +320,23 @@ fn conclude(
         };
         let hint = format!("look around in that VM: cargo xtask shell --kernel {kernel}");
         for (row, failure) in failed {
-            screen::say(
+            screen::show_marked(
                 Mark::Bad,
                 &format!("{} on {}: {}", row.implementation, row.kernel, failure.why),
             );
         }
-        screen::note(&hint);
-        return Ok(row::exit(rows));
+        screen::show_note(&hint);
+        return Ok(row::worst_exit(rows));
     }
     let ran: Duration = rows.iter().map(|row| row.lesson).sum();
     let ready = rows.first().map_or(Duration::ZERO, |row| row.ready);
     let times = format!(
         "done: build {}, VM {}, lesson {}",
-        seconds(build),
-        seconds(ready),
-        seconds(ran)
+        format_seconds(build),
+        format_seconds(ready),
+        format_seconds(ran)
     );
-    screen::say(
+    screen::show_marked(
         Mark::Good,
         if options.kernels == Selection::All {
             "done"
@@ -337,7 +344,7 @@ fn conclude(
             &times
         },
     );
-    screen::note(&format!("next: {}", next_command(lessons, lesson, options)));
+    screen::show_note(&format!("next: {}", next_command(lessons, lesson, options)));
     Ok(Exit::Done)
 }
 

@@ -34,22 +34,22 @@ pub fn set_up_machine(options: SetupOptions) -> Result<Exit> {
     }
     requirements::meet_whole(&needs, options.yes, &ScreenReporter)?;
     build_everything()?;
-    screen::say(Mark::Good, "everything is in place: this machine is ready");
+    screen::show_marked(Mark::Good, "everything is in place: this machine is ready");
     if !moved.is_empty() {
-        screen::note(RECORD_AGAIN);
+        screen::show_note(RECORD_AGAIN);
     }
     Ok(Exit::Done)
 }
 
 fn report_moves(moved: &[String]) {
     if moved.is_empty() {
-        screen::say(
+        screen::show_marked(
             Mark::Good,
             "kernels.lock has the newest version of each kernel",
         );
     }
     for line in moved {
-        screen::say(Mark::Note, line);
+        screen::show_marked(Mark::Note, line);
     }
 }
 
@@ -62,7 +62,7 @@ kernels.lock has moved. Record the verifier's logs and the kernels' facts again,
 fn build_everything() -> Result<()> {
     guest_init::build_guest_init()?;
     let lessons = catalog::read_lessons()?;
-    screen::progress(&format!("building the lessons, {} in all", lessons.len()));
+    screen::show_progress(&format!("building the lessons, {} in all", lessons.len()));
     for lesson in &lessons {
         build::build_lesson(lesson)?;
     }
@@ -88,7 +88,7 @@ fn show_plan(needs: &[Need]) -> Result<()> {
     );
     text += &format!(
         "nothing was changed; the cache is {}\n",
-        workspace::cache().display()
+        workspace::cache_directory().display()
     );
-    Ok(screen::answer(text.as_bytes())?)
+    Ok(screen::write_answer(text.as_bytes())?)
 }

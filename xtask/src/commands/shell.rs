@@ -84,11 +84,14 @@ fn prepare(selection: &Selection) -> Result<Kernel> {
         &needs::BUILD_NEEDS[..],
         &needs::VM_NEEDS,
         &[&GuestTools],
-        &selection.needs(),
+        &selection.kernel_needs(),
     ]
     .concat();
     needs::ensure_needs(&needs)?;
-    selection.kernels()?.pop().context("no kernel was chosen")
+    selection
+        .find_kernels()?
+        .pop()
+        .context("no kernel was chosen")
 }
 
 fn start(kernel: &Kernel, files: &Programs) -> Result<Started> {
@@ -105,12 +108,12 @@ fn announce(kernel: &Kernel, started: &Started) {
         kernel.origin,
         started.ready.as_secs_f64()
     );
-    screen::say(Mark::Note, &text);
+    screen::show_marked(Mark::Note, &text);
 }
 
 fn read_script() -> Result<Vec<u8>> {
     if io::stdin().is_terminal() {
-        screen::note("standard output is no terminal: type the commands, then Ctrl-D");
+        screen::show_note("standard output is no terminal: type the commands, then Ctrl-D");
     }
     let mut script = Vec::new();
     io::stdin()
@@ -124,13 +127,13 @@ fn files(programs: &[PathBuf], profile: &str, script: Option<&[u8]>) -> Result<P
     let programs: Vec<_> = programs.iter().map(AsRef::as_ref).collect();
     let mut archive = demo::collect_programs(&programs)?;
     image::add_tools(&mut archive, &guest_tools::find_tools()?)?;
-    archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
-    archive.file("etc/group", 0o644, b"root:x:0:\n")?;
-    archive.file("etc/profile", 0o644, profile.as_bytes())?;
+    archive.add_file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
+    archive.add_file("etc/group", 0o644, b"root:x:0:\n")?;
+    archive.add_file("etc/profile", 0o644, profile.as_bytes())?;
     if let Some(script) = script {
-        archive.file(SCRIPT, 0o755, script)?;
+        archive.add_file(SCRIPT, 0o755, script)?;
     }
-    archive.finish()
+    archive.finish_archive()
 }
 
 /// What the guest's shell reads first.
@@ -179,9 +182,9 @@ fn follow_script(mut started: Started) -> Result<Exit> {
     let plan = Plan {
         steps: vec![shell_step(&["sh", "-c", &script], None)],
     };
-    let report = started.guest.run(&plan, |happening| {
+    let report = started.guest.run_plan(&plan, |happening| {
         match happening {
-            Happening::Output(Stream::Stdout, bytes) => screen::answer(bytes)?,
+            Happening::Output(Stream::Stdout, bytes) => screen::write_answer(bytes)?,
             Happening::Output(Stream::Stderr, bytes) => screen::pass_on_errors(bytes),
             Happening::Started(_) | Happening::Ended(..) => {}
         }
@@ -200,9 +203,9 @@ fn converse(mut started: Started) -> Result<Exit> {
     let plan = Plan {
         steps: vec![shell_step(&["sh", "-l"], Some(terminal_size()?))],
     };
-    let report = started.guest.run(&plan, |happening| {
+    let report = started.guest.run_plan(&plan, |happening| {
         if let Happening::Output(_, bytes) = happening {
-            screen::answer(bytes)?;
+            screen::write_answer(bytes)?;
         }
         Ok(())
     });
@@ -211,7 +214,7 @@ fn converse(mut started: Started) -> Result<Exit> {
     if let Some(Outcome::NotStarted(why)) = report.steps.first().map(|step| &step.outcome) {
         bail!("the guest's shell did not start: {why}");
     }
-    screen::note("the VM has ended; nothing of it is left");
+    screen::show_note("the VM has ended; nothing of it is left");
     // The status of the last command that was typed says nothing about the session.
     Ok(Exit::Done)
 }
@@ -221,13 +224,13 @@ fn watch_keys(keyboard: Keyboard) -> Result<()> {
         let mut buffer = [0; 1024];
         while let Ok(length @ 1..) = io::stdin().lock().read(&mut buffer) {
             if buffer[..length].contains(&LEAVE) {
-                return keyboard.leave();
+                return keyboard.end_guest();
             }
-            if !keyboard.typed(buffer[..length].to_vec()) {
+            if !keyboard.send_keys(buffer[..length].to_vec()) {
                 return;
             }
         }
-        keyboard.leave();
+        keyboard.end_guest();
     };
     thread::Builder::new()
         .name("keys".to_owned())
@@ -241,7 +244,7 @@ fn watch_size(keyboard: Keyboard) -> Result<()> {
     let work = move || {
         for _ in signals.forever() {
             // A terminal that has gone has no size to tell.
-            if terminal_size().is_ok_and(|size| !keyboard.resized(size)) {
+            if terminal_size().is_ok_and(|size| !keyboard.send_size(size)) {
                 return;
             }
         }

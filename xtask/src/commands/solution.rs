@@ -10,7 +10,7 @@ use similar::TextDiff;
 use crate::commands::hint::choose_pending;
 use crate::output::consent;
 use crate::output::screen;
-use crate::pipeline::answer_build::shown;
+use crate::pipeline::answer_build::course_path;
 use crate::pipeline::answer_file;
 
 /// Which solution, and how it is shown.
@@ -37,20 +37,21 @@ pub enum Presentation {
 
 pub fn show_solution(options: &SolutionOptions) -> Result<Exit> {
     let exercises = exercises::read_exercises()?;
-    let progress = Progress::read()?;
+    let progress = Progress::read_progress()?;
     let exercise = choose_pending(&exercises, options.exercise.as_deref(), &progress)?;
-    let implementation = exercise.language(options.implementation)?;
+    let implementation = exercise.choose_implementation(options.implementation)?;
     if !progress.is_done(exercise) && !options.yes {
         consent::ask_consent(
             &format!("{} is not done. See its solution?", exercise.name),
             "cargo xtask hint",
         )?;
     }
-    let solution = answer_file::read_program(exercise.source(Variant::Solution, implementation))?;
-    let answer = exercise.source(Variant::Answer, implementation);
+    let solution =
+        answer_file::read_program(exercise.source_path(Variant::Solution, implementation))?;
+    let answer = exercise.source_path(Variant::Answer, implementation);
     if options.presentation == Presentation::Apply {
         answer_file::write_answer(exercise, implementation, &solution)?;
-        screen::note(&format!("next: cargo xtask check {}", exercise.name));
+        screen::show_note(&format!("next: cargo xtask check {}", exercise.name));
     } else if options.presentation == Presentation::Difference {
         let own = if answer.exists() {
             answer_file::read_program(answer.clone())?
@@ -58,18 +59,18 @@ pub fn show_solution(options: &SolutionOptions) -> Result<Exit> {
             String::new()
         };
         if own == solution {
-            screen::note("no difference: your answer is the solution, word for word");
+            screen::show_note("no difference: your answer is the solution, word for word");
             return Ok(Exit::Done);
         }
         let diff = TextDiff::from_lines(&own, &solution);
         let text = diff
             .unified_diff()
             .context_radius(3)
-            .header(&shown(&answer), "the solution")
+            .header(&course_path(&answer), "the solution")
             .to_string();
-        screen::answer(text.as_bytes())?;
+        screen::write_answer(text.as_bytes())?;
     } else {
-        screen::answer(solution.as_bytes())?;
+        screen::write_answer(solution.as_bytes())?;
     }
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use course::catalog::{self, Place};
+use course::catalog::{self, StepPlace};
 use course::{Implementation, exercises};
 use kernel::MATRIX;
 use problem::Exit;
@@ -22,14 +22,14 @@ use crate::pipeline::{build, needs};
 /// What to test.
 pub struct TestOptions {
     /// Without any, all of them.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TestStep>,
     /// Whether a skipped test is a failure.
     pub no_skips: bool,
 }
 
 /// The steps, cheapest first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Step {
+pub enum TestStep {
     /// The code is formatted
     Fmt,
     /// Clippy has no warning about what runs on the host
@@ -46,7 +46,7 @@ pub enum Step {
 
 /// What became of a step.
 struct Verdict {
-    step: Step,
+    step: TestStep,
     passed: bool,
     took: Duration,
 }
@@ -56,19 +56,19 @@ const SKIPS: &str = "XTASK_TEST_SKIPS";
 
 pub fn run_tests(options: &TestOptions) -> Result<Exit> {
     let steps = match options.steps.as_slice() {
-        [] => Step::value_variants(),
+        [] => TestStep::value_variants(),
         steps => steps,
     };
     prepare(steps)?;
     let skips = tempfile::NamedTempFile::new().context("cannot create a temporary file")?;
     let mut verdicts = Vec::new();
     for &step in steps {
-        screen::say(Mark::Note, &format!("test {}", name(step)));
+        screen::show_marked(Mark::Note, &format!("test {}", name(step)));
         let begin = Instant::now();
         let mut passed = true;
         for mut command in commands(step)? {
             command.env(SKIPS, skips.path());
-            let (status, signal) = Foreground::start(command)?.wait()?;
+            let (status, signal) = Foreground::start_command(command)?.wait_for_exit()?;
             if let Some(signal) = signal {
                 return Err(Interrupted(signal).into());
             }
@@ -90,52 +90,52 @@ fn read_skips(file: &Path) -> Result<Vec<String>> {
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-fn prepare(steps: &[Step]) -> Result<()> {
-    if steps.iter().all(|step| *step == Step::Fmt) {
+fn prepare(steps: &[TestStep]) -> Result<()> {
+    if steps.iter().all(|step| *step == TestStep::Fmt) {
         return Ok(());
     }
     let mut needs = needs::BUILD_NEEDS.to_vec();
-    if steps.contains(&Step::Vm) {
+    if steps.contains(&TestStep::Vm) {
         needs.extend(needs::VM_NEEDS);
-        needs.extend(Selection::All.needs());
+        needs.extend(Selection::All.kernel_needs());
         needs.push(&GuestTools);
     }
-    if steps.contains(&Step::Book) {
+    if steps.contains(&TestStep::Book) {
         needs.push(&Browser);
     }
     needs::ensure_needs(&needs)?;
-    if steps.contains(&Step::Vm) {
+    if steps.contains(&TestStep::Vm) {
         for deviation in MATRIX.into_iter().filter_map(deviation_from_lock) {
-            screen::note(&deviation);
+            screen::show_note(&deviation);
         }
     }
     Ok(())
 }
 
-fn commands(step: Step) -> Result<Vec<Command>> {
+fn commands(step: TestStep) -> Result<Vec<Command>> {
     Ok(match step {
-        Step::Fmt => vec![cargo(&["fmt", "--all", "--check"])],
-        Step::Clippy => {
-            let solutions = clippy_solutions(Place::Here)?;
+        TestStep::Fmt => vec![cargo(&["fmt", "--all", "--check"])],
+        TestStep::Clippy => {
+            let solutions = clippy_solutions(StepPlace::Here)?;
             vec![
                 cargo(&["clippy", "--all-targets", "--", "--deny", "warnings"]),
                 solutions,
             ]
         }
-        Step::ClippyEbpf => {
+        TestStep::ClippyEbpf => {
             let mut commands: Vec<Command> = catalog::read_lessons()?
                 .iter()
                 .map(|lesson| clippy_ebpf(&lesson.name))
                 .collect();
-            let mut solutions = clippy_solutions(Place::Kernel)?;
+            let mut solutions = clippy_solutions(StepPlace::Kernel)?;
             solutions.env("RUSTC_BOOTSTRAP", "1");
             commands.push(solutions);
             commands
         }
-        Step::Unit => vec![cargo(&["test", "--no-fail-fast"])],
-        Step::Book => vec![book("check"), book("test")],
+        TestStep::Unit => vec![cargo(&["test", "--no-fail-fast"])],
+        TestStep::Book => vec![book("check"), book("test")],
         // One VM keeps one core busy.
-        Step::Vm => {
+        TestStep::Vm => {
             vec![cargo(&[
                 "test",
                 "--package",
@@ -177,20 +177,20 @@ fn clippy_ebpf(lesson: &str) -> Command {
 }
 
 /// The answers that the course shows; what learners begin with may have warnings.
-fn clippy_solutions(place: Place) -> Result<Command> {
+fn clippy_solutions(place: StepPlace) -> Result<Command> {
     let mut arguments = vec!["clippy".to_owned()];
     for exercise in exercises::read_exercises()? {
         if exercise.about.place == place
             && exercise
-                .implementations()
+                .offered_implementations()
                 .any(|it| it == Implementation::Aya)
         {
-            let package = exercise.package();
+            let package = exercise.package_name();
             let solution = format!("{package}-solution");
             arguments.extend(["--package".into(), package, "--bin".into(), solution]);
         }
     }
-    if place == Place::Kernel {
+    if place == StepPlace::Kernel {
         arguments
             .extend(["--target", "bpfel-unknown-none", "-Z", "build-std=core"].map(String::from));
     }
@@ -201,7 +201,7 @@ fn clippy_solutions(place: Place) -> Result<Command> {
 }
 
 fn conclude(verdicts: &[Verdict], skips: &[String], no_skips: bool) -> Result<Exit> {
-    screen::verdict(summarize(verdicts, skips).as_bytes())?;
+    screen::write_verdict(summarize(verdicts, skips).as_bytes())?;
     let failed: Vec<_> = verdicts
         .iter()
         .filter(|verdict| !verdict.passed)
@@ -209,13 +209,13 @@ fn conclude(verdicts: &[Verdict], skips: &[String], no_skips: bool) -> Result<Ex
         .collect();
     if !failed.is_empty() {
         let failed = failed.join(" ");
-        screen::note(&format!(
+        screen::show_note(&format!(
             "again, only what failed: cargo xtask test {failed}"
         ));
         return Ok(Exit::NotYet);
     }
     if no_skips && !skips.is_empty() {
-        screen::note("something was skipped, and --no-skips forbids that");
+        screen::show_note("something was skipped, and --no-skips forbids that");
         return Ok(Exit::NotYet);
     }
     Ok(Exit::Done)
@@ -243,7 +243,7 @@ fn summarize(verdicts: &[Verdict], skips: &[String]) -> String {
     table
 }
 
-fn name(step: Step) -> String {
+fn name(step: TestStep) -> String {
     step.to_possible_value()
         .map(|value| value.get_name().to_owned())
         .unwrap_or_default()
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn what_was_skipped_is_counted_and_named() {
         let passed = [Verdict {
-            step: Step::Unit,
+            step: TestStep::Unit,
             passed: true,
             took: Duration::from_secs(1),
         }];

@@ -16,7 +16,7 @@ use crate::commands::explain;
 use crate::output::indent::indent_lines;
 use crate::output::screen::{self, Mark};
 use crate::pipeline::forbidden::{self, ForbiddenCallJson, LineReport, SiteJson};
-use crate::pipeline::loader::{self, Answer, Batch};
+use crate::pipeline::loader::{self, Batch, BatchResult};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, needs, parallel};
 
@@ -45,11 +45,11 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
         &[
             &needs::BUILD_NEEDS[..],
             &needs::VM_NEEDS,
-            &selection.needs(),
+            &selection.kernel_needs(),
         ]
         .concat(),
     )?;
-    let kernels = selection.kernels()?;
+    let kernels = selection.find_kernels()?;
     let files = objects
         .iter()
         .map(|object| (object.name.clone(), object.bytes.clone()))
@@ -60,7 +60,7 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
         seconds: options.seconds,
     };
     let what = count(work.objects.len(), "object");
-    screen::progress(&format!("{what} on {}", count(kernels.len(), "kernel")));
+    screen::show_progress(&format!("{what} on {}", count(kernels.len(), "kernel")));
     let found = parallel::run_on_each(&kernels, options.jobs, |_, kernel| work.on(kernel))?;
     let verdicts: Vec<Verdict> = found.into_iter().flatten().collect();
     let answer = if options.json {
@@ -68,7 +68,7 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
     } else {
         as_text(&verdicts, &work.objects, options.log) + &explanations(&verdicts, &work.objects)
     };
-    screen::answer(answer.as_bytes())?;
+    screen::write_answer(answer.as_bytes())?;
     conclude(&verdicts)
 }
 
@@ -113,7 +113,7 @@ impl Object {
             }
             LoadResult::Failed { .. } => LineReport::of_object(&self.bytes, program),
         };
-        lines.built(Path::new(&self.path))
+        lines.with_build_time(Path::new(&self.path))
     }
 
     /// A verdict on the whole of it.
@@ -198,7 +198,7 @@ impl Work {
             seconds: self.seconds,
             objects: vec![object.name.clone()],
         };
-        let answers = loader::run(&mut started.guest, &[batch])?;
+        let answers = loader::run_batches(&mut started.guest, &[batch])?;
         Ok(answers
             .into_iter()
             .flat_map(|answer| loads_of(object, answer, self.seconds))
@@ -207,7 +207,7 @@ impl Work {
 }
 
 /// What the loader said, and what it could not say any more.
-fn loads_of(object: &Object, answer: Answer, seconds: u64) -> Vec<Load> {
+fn loads_of(object: &Object, answer: BatchResult, seconds: u64) -> Vec<Load> {
     let mut loads = answer.loads;
     for load in &mut loads {
         load.object.clone_from(&object.path);
@@ -234,13 +234,13 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
         .filter(|verdict| !matches!(verdict.load.result, LoadResult::Accepted(_)))
         .count();
     if bad == 0 {
-        screen::say(
+        screen::show_marked(
             Mark::Good,
             &format!("accepted: {}", count(verdicts.len(), "load")),
         );
         return Ok(Exit::Done);
     }
-    screen::say(
+    screen::show_marked(
         Mark::Bad,
         &format!("not accepted: {bad} of {}", count(verdicts.len(), "load")),
     );
@@ -291,7 +291,7 @@ fn line(verdict: &Verdict, lines: &LineReport, with_log: bool) -> String {
     let (mark, what) = match &verdict.load.result {
         LoadResult::Accepted(accepted) => (Mark::Good, format!("accepted  {}", sizes(accepted))),
         LoadResult::Rejected { error, log } => {
-            let (text, class) = reason(error, log);
+            let (text, class) = find_reason(error, log);
             let class =
                 class.map(|class| format!("\n{:19} {}: {}", "", class.slug(), class.title()));
             (
@@ -308,7 +308,7 @@ fn line(verdict: &Verdict, lines: &LineReport, with_log: bool) -> String {
     lines
         .calls
         .iter()
-        .for_each(|call| text += &format!("{:19} {}\n", "", forbidden::summary(call)));
+        .for_each(|call| text += &format!("{:19} {}\n", "", forbidden::summarize_call(call)));
     if let (LoadResult::Rejected { log, .. }, true) = (&verdict.load.result, with_log) {
         log.lines()
             .for_each(|line| text += &format!("            | {line}\n"));
@@ -324,7 +324,7 @@ fn explanations(verdicts: &[Verdict], objects: &[Object]) -> String {
         let LoadResult::Rejected { error, log } = &load.result else {
             continue;
         };
-        let class = reason(error, log).1.map(|class| class.slug());
+        let class = find_reason(error, log).1.map(|class| class.slug());
         let same = told.iter_mut().find(|(other, other_class, _)| {
             (&other.object, &other.program, *other_class) == (&load.object, &load.program, class)
         });
@@ -395,7 +395,7 @@ fn sizes(accepted: &Accepted) -> String {
 }
 
 /// The decisive line of the log, and the class of error that it tells of.
-pub fn reason(error: &str, log: &str) -> (String, Option<Class>) {
+pub fn find_reason(error: &str, log: &str) -> (String, Option<Class>) {
     let report = verifier_log::explain_log(log.as_bytes());
     let program = report.programs.first();
     let text = program
@@ -466,7 +466,7 @@ impl<'a> OutcomeJson<'a> {
                 processed: accepted.processed,
             },
             LoadResult::Rejected { error, log } => {
-                let (reason, class) = reason(error, log);
+                let (reason, class) = find_reason(error, log);
                 Self::Rejected {
                     error,
                     reason,
@@ -573,8 +573,8 @@ pub mod tests {
     }
 
     /// The loader's step when it reaches its time limit.
-    fn answer_of_an_ended_loader(finished: &[&str]) -> Answer {
-        Answer {
+    fn answer_of_an_ended_loader(finished: &[&str]) -> BatchResult {
+        BatchResult {
             loads: vec![verdict("6.12", "first", LoadResult::Accepted(Accepted::default())).load],
             finished: finished.iter().map(|name| (*name).to_owned()).collect(),
             step: testvm::StepReport {

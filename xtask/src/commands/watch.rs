@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use course::Implementation;
-use course::catalog::Place;
+use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
 use kernel::Kernel;
@@ -29,7 +29,7 @@ use crate::commands::list::{self, ListOptions, Listing};
 use crate::commands::reset::{self, ResetOptions};
 use crate::output::error;
 use crate::output::screen::{self, Mark};
-use crate::pipeline::answer_build::shown;
+use crate::pipeline::answer_build::course_path;
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, judging, needs, rejection};
 
@@ -54,7 +54,11 @@ pub struct WatchOptions {
 
 pub fn watch_answer(options: &WatchOptions) -> Result<Exit> {
     let exercises = exercises::read_exercises()?;
-    let first = choose_pending(&exercises, options.exercise.as_deref(), &Progress::read()?)?;
+    let first = choose_pending(
+        &exercises,
+        options.exercise.as_deref(),
+        &Progress::read_progress()?,
+    )?;
     // Wrong before anything is built.
     if options.kernel == Selection::All {
         return Err(Problem::usage("watch takes one kernel")
@@ -96,9 +100,9 @@ impl Watching<'_> {
     /// Watches one exercise. Returns the name of the next that the learner wants, if there is one.
     fn exercise(&mut self, exercise: &Exercise) -> Result<Option<String>> {
         let _watcher = watcher(exercise, self.options.poll, self.sender.clone())?;
-        screen::note(&format!(
+        screen::show_note(&format!(
             "task: {}",
-            shown(&exercise.directory.join("README.md"))
+            course_path(&exercise.directory.join("README.md"))
         ));
         // Read first: a save during a check is checked as well.
         let mut seen = contents(exercise);
@@ -148,8 +152,8 @@ impl Watching<'_> {
     fn check(&mut self, exercise: &Exercise) -> Result<()> {
         let begin = Instant::now();
         let asked = self.options.implementation;
-        let implementation = exercise.language(asked)?;
-        screen::say(
+        let implementation = exercise.choose_implementation(asked)?;
+        screen::show_marked(
             Mark::Note,
             &format!("checking {}: {implementation}", exercise.name),
         );
@@ -160,7 +164,7 @@ impl Watching<'_> {
             Err(error) if error.is::<Problem>() => error::show_error(&error),
             Err(error) => return Err(error),
         }
-        if exercise.about.place == Place::Kernel {
+        if exercise.about.place == StepPlace::Kernel {
             // Ready before the next save.
             let (kernel, judge) = self.court()?;
             let (machine, judge) = (
@@ -176,8 +180,8 @@ impl Watching<'_> {
 
     fn judge(&mut self, exercise: &Exercise, implementation: Implementation) -> Result<Report> {
         match exercise.about.place {
-            Place::Here => check::judged_here(exercise, implementation),
-            Place::Kernel => {
+            StepPlace::Here => check::judged_here(exercise, implementation),
+            StepPlace::Kernel => {
                 let ahead = self.ahead.take();
                 let (kernel, judge) = self.court()?;
                 check::judged_on(exercise, implementation, kernel, judge, ahead)
@@ -192,14 +196,14 @@ impl Watching<'_> {
                 &[
                     &needs::BUILD_NEEDS[..],
                     &needs::VM_NEEDS,
-                    &self.options.kernel.needs(),
+                    &self.options.kernel.kernel_needs(),
                 ]
                 .concat(),
             )?;
             let kernel = self
                 .options
                 .kernel
-                .kernels()?
+                .find_kernels()?
                 .pop()
                 .context("no kernel was chosen")?;
             self.court = Some((kernel, judging::build_judge()?));
@@ -209,22 +213,28 @@ impl Watching<'_> {
 
     fn show(&self, report: &Report, took: Duration) -> Result<()> {
         let reports = std::slice::from_ref(report);
-        screen::answer((check::warnings_as_text(reports) + &report.as_text(false)).as_bytes())?;
+        screen::write_answer(
+            (check::warnings_as_text(reports) + &report.as_text(false)).as_bytes(),
+        )?;
         check::take_down(reports)?;
         let verdict = format!(
             "{} in {}",
-            if report.passed() { "right" } else { "not yet" },
-            screen::seconds(took)
+            if report.has_passed() {
+                "right"
+            } else {
+                "not yet"
+            },
+            screen::format_seconds(took)
         );
-        screen::say(
-            if report.passed() {
+        screen::show_marked(
+            if report.has_passed() {
                 Mark::Good
             } else {
                 Mark::Bad
             },
             &verdict,
         );
-        screen::note(if report.passed() {
+        screen::show_note(if report.has_passed() {
             AFTER_RIGHT
         } else {
             AFTER_WRONG
@@ -257,7 +267,7 @@ fn tell(key: u8, exercise: &Exercise) -> Result<()> {
         })
         .map(drop),
         b's' => {
-            screen::note(&format!(
+            screen::show_note(&format!(
                 "in another terminal: cargo xtask solution {}",
                 exercise.name
             ));
@@ -272,7 +282,7 @@ fn tell(key: u8, exercise: &Exercise) -> Result<()> {
             reset::reset_answers(&options).map(drop)
         }
         b'?' => {
-            screen::note(KEYS);
+            screen::show_note(KEYS);
             Ok(())
         }
         _ => Ok(()),
@@ -282,7 +292,7 @@ fn tell(key: u8, exercise: &Exercise) -> Result<()> {
 /// The first that is not done after this one, or of all.
 fn next(exercise: &Exercise) -> Result<String> {
     let exercises = exercises::read_exercises()?;
-    let progress = Progress::read()?;
+    let progress = Progress::read_progress()?;
     let after = exercises
         .iter()
         .skip_while(|other| other.name != exercise.name)
@@ -295,8 +305,8 @@ fn next(exercise: &Exercise) -> Result<String> {
 
 fn answers(exercise: &Exercise) -> impl Iterator<Item = PathBuf> {
     exercise
-        .implementations()
-        .map(|implementation| exercise.source(Variant::Answer, implementation))
+        .offered_implementations()
+        .map(|implementation| exercise.source_path(Variant::Answer, implementation))
 }
 
 fn contents(exercise: &Exercise) -> Vec<Option<Vec<u8>>> {
@@ -310,7 +320,7 @@ fn watcher(exercise: &Exercise, poll: bool, sender: Sender<Event>) -> Result<Box
     if !poll {
         match watch_answers(exercise, false, sender.clone()) {
             Ok(watcher) => return Ok(watcher),
-            Err(error) => screen::note(&format!(
+            Err(error) => screen::show_note(&format!(
                 "{error:#}: looking at them twice a second instead"
             )),
         }
@@ -354,7 +364,7 @@ fn watch_answers(
         let directory = path.parent().unwrap_or(Path::new("."));
         watcher
             .watch(directory, RecursiveMode::NonRecursive)
-            .with_context(|| format!("cannot watch the files in {}", shown(directory)))?;
+            .with_context(|| format!("cannot watch the files in {}", course_path(directory)))?;
     }
     Ok(watcher)
 }

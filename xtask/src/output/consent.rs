@@ -17,7 +17,7 @@ pub fn ask_consent(question: &str, instead: &str) -> Result<()> {
     if !screen::is_interactive() {
         return Err(declined(&format!("nobody is here to be asked: {question}")).into());
     }
-    screen::note(&format!("{question} [y/N]"));
+    screen::show_note(&format!("{question} [y/N]"));
     let mut line = String::new();
     io::stdin()
         .lock()

@@ -6,8 +6,8 @@ use crate::output::screen;
 
 /// Shows an error, with what to do about it where that is known.
 pub fn show_error(error: &anyhow::Error) {
-    screen::note(&format!("\x1b[1;31merror\x1b[0m: {error:#}"));
+    screen::show_note(&format!("\x1b[1;31merror\x1b[0m: {error:#}"));
     for line in error.downcast_ref().map_or(&[][..], Problem::help_lines) {
-        screen::note(&format!("  \x1b[1mhelp\x1b[0m: {line}"));
+        screen::show_note(&format!("  \x1b[1mhelp\x1b[0m: {line}"));
     }
 }

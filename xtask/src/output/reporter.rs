@@ -12,15 +12,15 @@ pub struct ScreenReporter;
 
 impl Reporter for ScreenReporter {
     fn begin(&self, text: &str) {
-        screen::progress(text);
+        screen::show_progress(text);
     }
 
     fn done(&self, text: &str) {
-        screen::say(Mark::Good, text);
+        screen::show_marked(Mark::Good, text);
     }
 
     fn note(&self, text: &str) {
-        screen::note(text);
+        screen::show_note(text);
     }
 
     /// A log file or a pipe would only fill with it.

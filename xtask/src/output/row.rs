@@ -6,7 +6,7 @@ use course::Implementation;
 use plan::Outcome;
 use problem::Exit;
 
-use crate::output::screen::seconds;
+use crate::output::screen::format_seconds;
 
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -38,7 +38,7 @@ impl Row {
     }
 
     /// The first failure counts: the ones after it may follow from it.
-    pub fn fail(&mut self, why: impl Into<String>, exit: Exit) {
+    pub fn record_failure(&mut self, why: impl Into<String>, exit: Exit) {
         self.failure.get_or_insert_with(|| Failed {
             why: why.into(),
             exit,
@@ -51,23 +51,29 @@ impl Row {
         match outcome {
             Outcome::Exited(0) => {}
             // By this a lesson's program says that its kernel lacks something.
-            Outcome::Exited(3) => self.fail(
+            Outcome::Exited(3) => self.record_failure(
                 "this kernel cannot run it; see above",
                 Exit::MachineNotReady,
             ),
             Outcome::Exited(code) => {
-                self.fail(format!("it ended with exit status {code}"), Exit::NotYet)
+                self.record_failure(format!("it ended with exit status {code}"), Exit::NotYet)
             }
-            Outcome::Killed(signal) => self.fail(format!("signal {signal} ended it"), Exit::NotYet),
-            Outcome::TimedOut => self.fail("it was ended at its time limit", Exit::NotYet),
-            Outcome::Flooded => self.fail("it was ended because it printed too much", Exit::NotYet),
-            Outcome::NotStarted(why) => self.fail(why.clone(), Exit::NotYet),
+            Outcome::Killed(signal) => {
+                self.record_failure(format!("signal {signal} ended it"), Exit::NotYet)
+            }
+            Outcome::TimedOut => {
+                self.record_failure("it was ended at its time limit", Exit::NotYet)
+            }
+            Outcome::Flooded => {
+                self.record_failure("it was ended because it printed too much", Exit::NotYet)
+            }
+            Outcome::NotStarted(why) => self.record_failure(why.clone(), Exit::NotYet),
         }
     }
 }
 
 /// The worst of all: no before not ready before done.
-pub fn exit(rows: &[Row]) -> Exit {
+pub fn worst_exit(rows: &[Row]) -> Exit {
     let of = |wanted: Exit| {
         rows.iter()
             .filter_map(|row| row.failure.as_ref())
@@ -82,7 +88,7 @@ pub fn exit(rows: &[Row]) -> Exit {
     }
 }
 
-pub fn table(rows: &[Row]) -> String {
+pub fn format_table(rows: &[Row]) -> String {
     let mut table = String::from("\nkernel  impl    result  VM     lesson\n");
     for row in rows {
         let result = if row.failure.is_none() {
@@ -90,7 +96,7 @@ pub fn table(rows: &[Row]) -> String {
         } else {
             "FAILED"
         };
-        let (ready, lesson) = (seconds(row.ready), seconds(row.lesson));
+        let (ready, lesson) = (format_seconds(row.ready), format_seconds(row.lesson));
         table += &format!(
             "{:<7} {:<7} {result:<7} {ready:<6} {lesson}\n",
             row.kernel, row.implementation
@@ -118,12 +124,12 @@ mod tests {
             row(&[Outcome::Exited(3)]),
             row(&[Outcome::TimedOut]),
         );
-        assert_eq!(exit(std::slice::from_ref(&good)), Exit::Done);
+        assert_eq!(worst_exit(std::slice::from_ref(&good)), Exit::Done);
         assert_eq!(
-            exit(&[good.clone(), lacking.clone()]),
+            worst_exit(&[good.clone(), lacking.clone()]),
             Exit::MachineNotReady
         );
-        assert_eq!(exit(&[good, lacking, wrong]), Exit::NotYet);
+        assert_eq!(worst_exit(&[good, lacking, wrong]), Exit::NotYet);
     }
 
     #[test]
@@ -132,7 +138,7 @@ mod tests {
             row(&[Outcome::Exited(0)]),
             row(&[Outcome::Exited(0), Outcome::Exited(1)]),
         ];
-        insta::assert_snapshot!(table(&rows));
+        insta::assert_snapshot!(format_table(&rows));
     }
 
     #[test]

@@ -46,23 +46,23 @@ fn speaks_utf8() -> bool {
 }
 
 /// A line about the progress of the command.
-pub fn say(mark: Mark, text: &str) {
-    note(&format!("{}{} {text}\x1b[0m", mark.colour(), mark.symbol()));
+pub fn show_marked(mark: Mark, text: &str) {
+    show_note(&format!("{}{} {text}\x1b[0m", mark.colour(), mark.symbol()));
 }
 
 /// A line about a part of the work that takes time.
-pub fn progress(text: &str) {
-    note(&format!("\x1b[2m{} {text}\x1b[0m", Mark::Note.symbol()));
+pub fn show_progress(text: &str) {
+    show_note(&format!("\x1b[2m{} {text}\x1b[0m", Mark::Note.symbol()));
 }
 
 /// A line for people on standard error; colours go where they can be seen.
-pub fn note(text: &str) {
+pub fn show_note(text: &str) {
     // When standard error is closed there is no one to tell.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// A part of the command's answer, as it is.
-pub fn answer(bytes: &[u8]) -> io::Result<()> {
+pub fn write_answer(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     // A learner watches the output come; a pipe's reader does too.
     stdout
@@ -78,8 +78,8 @@ pub fn answer(bytes: &[u8]) -> io::Result<()> {
 
 /// The end of an answer, after which an exit code says yes or no: it stands even if nobody reads
 /// it.
-pub fn verdict(bytes: &[u8]) -> io::Result<()> {
-    match answer(bytes) {
+pub fn write_verdict(bytes: &[u8]) -> io::Result<()> {
+    match write_answer(bytes) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -92,7 +92,7 @@ pub fn pass_on_errors(bytes: &[u8]) {
 }
 
 /// A time as people read it.
-pub fn seconds(time: Duration) -> String {
+pub fn format_seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 

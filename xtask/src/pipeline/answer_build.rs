@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use checkout::{environment, workspace};
 use course::Implementation;
-use course::catalog::Place;
+use course::catalog::StepPlace;
 use course::exercises::{Exercise, Variant};
 use problem::Problem;
 use processes::{Foreground, Interrupted};
@@ -20,10 +20,10 @@ use crate::pipeline::build;
 const TARGET: &str = "bpfel-unknown-none";
 
 /// A program, or what the compiler said when there was none.
-pub type Built = Result<Program, String>;
+pub type Built = Result<BuiltProgram, String>;
 
 #[derive(Clone, Debug)]
-pub struct Program {
+pub struct BuiltProgram {
     pub file: PathBuf,
     /// What the compiler said all the same; mostly nothing.
     pub warnings: String,
@@ -34,9 +34,9 @@ pub fn build_answer(
     implementation: Implementation,
     variant: Variant,
 ) -> Result<Built> {
-    let source = exercise.source(variant, implementation);
+    let source = exercise.source_path(variant, implementation);
     if !source.is_file() {
-        return Err(Problem::usage(format!("{} has gone", shown(&source)))
+        return Err(Problem::usage(format!("{} has gone", course_path(&source)))
             .help(format!(
                 "cargo xtask reset {}    (brings the starter back)",
                 exercise.name
@@ -44,15 +44,15 @@ pub fn build_answer(
             .into());
     }
     match (exercise.about.place, implementation) {
-        (Place::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
-        (Place::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
-        (Place::Kernel, Implementation::Libbpf) => c(
+        (StepPlace::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
+        (StepPlace::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
+        (StepPlace::Kernel, Implementation::Libbpf) => c(
             clang_for_kernel(exercise)?.arg("-c"),
             &source,
             exercise,
             variant,
         ),
-        (Place::Here, Implementation::Libbpf) => {
+        (StepPlace::Here, Implementation::Libbpf) => {
             let mut cc = Command::new("cc");
             c(
                 cc.args(["-O1", "-g", "-Wall", "-Wextra"]),
@@ -93,15 +93,15 @@ pub fn find_program(
 ) -> PathBuf {
     let directory = match (exercise.about.place, implementation) {
         (_, Implementation::Libbpf) => directory().join("c"),
-        (Place::Kernel, Implementation::Aya) => directory().join(TARGET).join("release"),
-        (Place::Here, Implementation::Aya) => environment::output_directory(&directory()),
+        (StepPlace::Kernel, Implementation::Aya) => directory().join(TARGET).join("release"),
+        (StepPlace::Here, Implementation::Aya) => environment::output_directory(&directory()),
     };
     directory.join(binary(exercise, variant))
 }
 
 /// As people name a file of the course.
-pub fn shown(path: &Path) -> String {
-    path.strip_prefix(workspace::root())
+pub fn course_path(path: &Path) -> String {
+    path.strip_prefix(workspace::workspace_root())
         .unwrap_or(path)
         .display()
         .to_string()
@@ -113,7 +113,7 @@ fn directory() -> PathBuf {
 
 /// The name of the binary in the answer's crate.
 fn binary(exercise: &Exercise, variant: Variant) -> String {
-    let package = exercise.package();
+    let package = exercise.package_name();
     match variant {
         Variant::Answer => package,
         Variant::Starter => format!("{package}-starter"),
@@ -132,7 +132,7 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         .args([
             "build",
             "--package",
-            &exercise.package(),
+            &exercise.package_name(),
             "--bin",
             &binary,
             "--release",
@@ -157,7 +157,7 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         "about 25 s",
     );
     let file = programs.join(binary);
-    Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
+    Ok(said_by(cargo)?.map(|warnings| BuiltProgram { file, warnings }))
 }
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
@@ -167,7 +167,7 @@ fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built>
         .args([
             "build",
             "--package",
-            &exercise.package(),
+            &exercise.package_name(),
             "--bin",
             &binary,
             "--quiet",
@@ -176,7 +176,7 @@ fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built>
         .arg(directory())
         .env("CARGO_BUILD_BUILD_DIR", directory());
     let file = environment::output_directory(&directory()).join(binary);
-    Ok(said_by(cargo)?.map(|warnings| Program { file, warnings }))
+    Ok(said_by(cargo)?.map(|warnings| BuiltProgram { file, warnings }))
 }
 
 fn c(
@@ -195,7 +195,9 @@ fn c(
         binary(exercise, variant),
         std::process::id()
     ));
-    let source = source.strip_prefix(workspace::root()).unwrap_or(source);
+    let source = source
+        .strip_prefix(workspace::workspace_root())
+        .unwrap_or(source);
     let mut command = Command::new(compiler.get_program());
     if variant == Variant::Solution {
         // What the course shows has no warnings.
@@ -206,18 +208,18 @@ fn c(
         .arg(source)
         .arg("-o")
         .arg(&work)
-        .current_dir(workspace::root());
+        .current_dir(workspace::workspace_root());
     let built = said_by(command)?;
     if built.is_ok() {
         fs::rename(&work, &file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(built.map(|warnings| Program { file, warnings }))
+    Ok(built.map(|warnings| BuiltProgram { file, warnings }))
 }
 
 /// What a compiler said: warnings if it succeeded, errors if not.
 fn said_by(mut command: Command) -> Result<Result<String, String>> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut compiler = Foreground::start(command)?;
+    let mut compiler = Foreground::start_command(command)?;
     let mut said = Vec::new();
     if let Some(mut stderr) = compiler.child.stderr.take() {
         stderr
@@ -225,7 +227,7 @@ fn said_by(mut command: Command) -> Result<Result<String, String>> {
             .context("cannot read what the compiler says")?;
     }
     let said = String::from_utf8_lossy(&said).trim_end().to_owned();
-    match compiler.wait()? {
+    match compiler.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(Ok(said)),
         _ => Ok(Err(said)),
@@ -260,7 +262,7 @@ pub fn copy_headers() -> Result<PathBuf> {
 }
 
 fn libbpf_version() -> Result<String> {
-    let lock = fs::read_to_string(workspace::root().join("Cargo.lock"))
+    let lock = fs::read_to_string(workspace::workspace_root().join("Cargo.lock"))
         .context("cannot read Cargo.lock")?;
     // To parse all of it would take longer than the rest of a check.
     let (_, rest) = lock

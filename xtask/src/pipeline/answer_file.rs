@@ -10,14 +10,14 @@ use course::Implementation;
 use course::exercises::{Exercise, Variant};
 
 use crate::output::screen;
-use crate::pipeline::answer_build::shown;
+use crate::pipeline::answer_build::course_path;
 
 /// Writes an answer, after it kept a copy of the one that is there.
 pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &str) -> Result<()> {
-    let path = exercise.source(Variant::Answer, implementation);
+    let path = exercise.source_path(Variant::Answer, implementation);
     if path.exists() {
         let copy = copy_of(exercise, &path)?;
-        screen::note(&format!("your answer is kept: {}", shown(&copy)));
+        screen::show_note(&format!("your answer is kept: {}", course_path(&copy)));
     }
     let directory = path.parent().context("an answer lies in a directory")?;
     fs::create_dir_all(directory)
@@ -27,7 +27,7 @@ pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &
     fs::write(work.path(), text).with_context(|| format!("cannot write {}", path.display()))?;
     work.persist(&path)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    screen::note(&format!("written: {}", shown(&path)));
+    screen::show_note(&format!("written: {}", course_path(&path)));
     Ok(())
 }
 
@@ -39,7 +39,9 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
         .file_name()
         .context("an answer is a file")?
         .to_string_lossy();
-    let directory = workspace::root().join(".kept").join(exercise.package());
+    let directory = workspace::workspace_root()
+        .join(".kept")
+        .join(exercise.package_name());
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
     // Two in one second must not take each other's place.

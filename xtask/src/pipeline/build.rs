@@ -85,7 +85,7 @@ pub const INIT_PROFILE: &str = "guest";
 /// Says what takes long and happens once. The time is that of two cores.
 pub fn announce_first_build(result: &Path, what: &str, time: &str) {
     if let Some(announcement) = of_first_build(result, what, time) {
-        screen::progress(&announcement);
+        screen::show_progress(&announcement);
     }
 }
 
@@ -129,7 +129,7 @@ pub fn init_cargo(target: &Path) -> Command {
 /// network.
 fn run_cargo(mut command: Command) -> Result<Ended> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut cargo = Foreground::start(command)?;
+    let mut cargo = Foreground::start_command(command)?;
     let mut offline = false;
     if let Some(stderr) = cargo.child.stderr.take() {
         for line in BufReader::new(stderr).split(b'\n') {
@@ -137,11 +137,11 @@ fn run_cargo(mut command: Command) -> Result<Ended> {
             let line = String::from_utf8_lossy(&line);
             offline |= OFFLINE.iter().any(|sign| line.contains(sign));
             if let Some(line) = worth_showing(&line) {
-                screen::note(line);
+                screen::show_note(line);
             }
         }
     }
-    match cargo.wait()? {
+    match cargo.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(Ended::Well),
         _ if offline => Err(Problem::machine(

@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use checkout::workspace;
 use course::Implementation;
-use course::catalog::{Demo, Lesson, Place};
+use course::catalog::{Demo, Lesson, StepPlace};
 use kernel::Kernel;
 use plan::{Plan, Step};
 use requirements::qemu;
 use testvm::image::{self, Archive};
-use testvm::{Clock, Cmpxchg16b, Machine, Programs};
+use testvm::{Cmpxchg16b, Machine, Programs, VmClock};
 
 use crate::pipeline::guest_init;
 
@@ -31,7 +31,7 @@ impl Script {
     pub fn of_demo(
         lesson: &Lesson,
         implementations: &[Implementation],
-        wanted: impl Fn(Place) -> bool,
+        wanted: impl Fn(StepPlace) -> bool,
     ) -> Self {
         let demos: Vec<&Demo> = lesson
             .about
@@ -87,13 +87,13 @@ impl Script {
         if !arguments.is_empty() {
             return Self::of_arguments(lesson, implementations, arguments);
         }
-        let mut script = Self::of_demo(lesson, implementations, |place| place == Place::Kernel);
+        let mut script = Self::of_demo(lesson, implementations, |place| place == StepPlace::Kernel);
         if follow {
             let demos = lesson
                 .about
                 .demo
                 .iter()
-                .filter(|demo| demo.place == Place::Kernel);
+                .filter(|demo| demo.place == StepPlace::Kernel);
             for (step, demo) in script.plan.steps.iter_mut().zip(demos) {
                 let arguments = arguments_of_demo(demo, true);
                 *step = Step {
@@ -142,7 +142,7 @@ pub fn arguments_of(implementation: Implementation, arguments: &[String]) -> Vec
 
 /// These programs with their libraries, for a guest.
 pub fn pack_programs(programs: &[&Path]) -> Result<Programs> {
-    collect_programs(programs)?.finish()
+    collect_programs(programs)?.finish_archive()
 }
 
 pub fn collect_programs(programs: &[&Path]) -> Result<Archive> {
@@ -156,7 +156,8 @@ pub fn collect_programs(programs: &[&Path]) -> Result<Archive> {
 /// The VM that boots this kernel.
 pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
     let qemu = qemu::find_qemu().context("QEMU has gone")?;
-    let cmpxchg16b = Cmpxchg16b::choose(qemu::checked_version().as_deref(), &kernel.release);
+    let cmpxchg16b =
+        Cmpxchg16b::choose_cmpxchg16b(qemu::checked_version().as_deref(), &kernel.release);
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
     Ok(Machine {
         qemu,
@@ -165,7 +166,7 @@ pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
         init: guest_init::build_guest_init,
         state: workspace::own_cache(),
         memory_mib: MEMORY_MIB,
-        clock: Clock::Host,
+        clock: VmClock::Host,
         cmpxchg16b,
     })
 }
@@ -180,7 +181,9 @@ mod tests {
     fn each_implementation_runs_the_whole_demo_with_limits() {
         let lessons = catalog::read_lessons().unwrap();
         let lesson = catalog::find_lesson(&lessons, "01").unwrap();
-        let script = Script::of_demo(lesson, &Implementation::ALL, |place| place == Place::Kernel);
+        let script = Script::of_demo(lesson, &Implementation::ALL, |place| {
+            place == StepPlace::Kernel
+        });
         assert_eq!(script.implementations, Implementation::ALL);
         assert_eq!(script.plan.steps[1].args, ["--impl", "libbpf", "--demo"]);
         assert!(

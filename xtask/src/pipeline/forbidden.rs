@@ -65,7 +65,7 @@ impl LineReport {
     }
 
     /// Of an object file, and the log that it was rejected with.
-    pub fn read(path: &Path, log: Option<&[u8]>) -> Result<Self, Problem> {
+    pub fn read_object(path: &Path, log: Option<&[u8]>) -> Result<Self, Problem> {
         let name = clean_text(path.as_os_str().as_encoded_bytes(), false).into_owned();
         let object = fs::read(path).map_err(|error| {
             Problem::usage(format!("cannot read '{name}': {error}")).help(
@@ -80,7 +80,7 @@ impl LineReport {
             Some(log) => Self::of_rejection(&object, None, log),
             None => Self::of_object(&object, None),
         };
-        Ok(report.built(path))
+        Ok(report.with_build_time(path))
     }
 
     #[cfg(test)]
@@ -104,7 +104,7 @@ impl LineReport {
     }
 
     /// With the time of the object file.
-    pub fn built(self, object: &Path) -> Self {
+    pub fn with_build_time(self, object: &Path) -> Self {
         let built = fs::metadata(object).and_then(|about| about.modified()).ok();
         Self { built, ..self }
     }
@@ -191,7 +191,7 @@ fn program_name(object: &Object<'_>, name: Option<&str>) -> Option<String> {
 }
 
 /// In a few words, for a table.
-pub fn summary(call: &ForbiddenCall) -> String {
+pub fn summarize_call(call: &ForbiddenCall) -> String {
     let at = call
         .site
         .as_ref()
@@ -214,7 +214,7 @@ pub fn site_name(site: &SourceSite) -> String {
     let path = tidy(Path::new(&site.file));
     let here = std::env::current_dir().unwrap_or_default();
     let short = path
-        .strip_prefix(workspace::root())
+        .strip_prefix(workspace::workspace_root())
         .or_else(|_| path.strip_prefix(here))
         .unwrap_or(&path);
     let column = if site.column > 0 {
@@ -249,8 +249,8 @@ fn source_line(site: &SourceSite, built: Option<SystemTime>) -> Option<String> {
     let is_source = file
         .extension()
         .is_some_and(|end| ["c", "h", "rs"].iter().any(|known| end == *known));
-    let is_here =
-        file.starts_with(workspace::root()) || file.starts_with(std::env::current_dir().ok()?);
+    let is_here = file.starts_with(workspace::workspace_root())
+        || file.starts_with(std::env::current_dir().ok()?);
     let about = fs::metadata(&file)
         .ok()
         .filter(|about| about.is_file() && is_source && is_here)?;

@@ -36,14 +36,14 @@ pub fn build_guest_init() -> Result<Vec<u8>> {
     // Read at once: another run may remove it, as one of many, at any moment.
     match read_and_mark(&path) {
         Ok(bytes) if check_static(&bytes).is_ok() => return Ok(bytes),
-        Ok(_) => screen::note(&format!(
+        Ok(_) => screen::show_note(&format!(
             "{} cannot be the guest's init: building it again",
             path.display()
         )),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
-    screen::progress("building the guest's init (once, about 15 s)");
+    screen::show_progress("building the guest's init (once, about 15 s)");
     let built = build::compile_guest_init()?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     if let Err(why) = check_static(&bytes) {
@@ -129,13 +129,13 @@ fn remove_oldest(directory: &Path, ours: &Path) {
 fn key() -> Result<u64> {
     let mut key = Digest::default();
     for source in SOURCES {
-        key.add(source);
-        add_tree(&mut key, &workspace::root().join(source))?;
+        key.add_bytes(source);
+        add_tree(&mut key, &workspace::workspace_root().join(source))?;
     }
-    key.add(build::INIT_FLAGS);
-    key.add(build::INIT_PROFILE);
-    key.add(toolchain::find_sysroot()?.as_os_str().as_encoded_bytes());
-    Ok(key.finish())
+    key.add_bytes(build::INIT_FLAGS);
+    key.add_bytes(build::INIT_PROFILE);
+    key.add_bytes(toolchain::find_sysroot()?.as_os_str().as_encoded_bytes());
+    Ok(key.digest_value())
 }
 
 fn add_tree(key: &mut Digest, path: &Path) -> Result<()> {
@@ -148,8 +148,8 @@ fn add_tree(key: &mut Digest, path: &Path) -> Result<()> {
         paths.sort();
         return paths.iter().try_for_each(|path| add_tree(key, path));
     }
-    key.add(path.file_name().unwrap_or_default().as_encoded_bytes());
-    key.add(fs::read(path).with_context(unreadable)?);
+    key.add_bytes(path.file_name().unwrap_or_default().as_encoded_bytes());
+    key.add_bytes(fs::read(path).with_context(unreadable)?);
     Ok(())
 }
 

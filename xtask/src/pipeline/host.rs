@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use course::Implementation;
-use course::catalog::{Lesson, Place};
+use course::catalog::{Lesson, StepPlace};
 use problem::{Exit, Problem};
 use processes::{Foreground, Interrupted};
 
@@ -22,7 +22,7 @@ pub fn run_unprivileged(
     implementations: &[Implementation],
 ) -> Result<bool> {
     for &implementation in implementations {
-        screen::say(
+        screen::show_marked(
             Mark::Note,
             &format!("{} with {implementation}, here, as you", lesson.full_name()),
         );
@@ -30,7 +30,7 @@ pub fn run_unprivileged(
             .about
             .demo
             .iter()
-            .filter(|demo| demo.place == Place::Here)
+            .filter(|demo| demo.place == StepPlace::Here)
         {
             if run_program(program, &demo::arguments_of(implementation, &demo.args))? != Exit::Done
             {
@@ -58,7 +58,7 @@ pub fn run_on_host(
     let mut exit = Exit::Done;
     for &implementation in implementations {
         let place = format!("on Linux {release}, this machine's own kernel");
-        screen::say(
+        screen::show_marked(
             Mark::Note,
             &format!("{} with {implementation} {place}", lesson.full_name()),
         );
@@ -68,9 +68,9 @@ pub fn run_on_host(
         }
     }
     if exit == Exit::Done {
-        screen::say(Mark::Good, "done");
+        screen::show_marked(Mark::Good, "done");
     } else {
-        screen::note(&format!(
+        screen::show_note(&format!(
             "in a VM instead: cargo xtask run {}",
             lesson.number
         ));
@@ -114,7 +114,7 @@ fn needs_root(
 fn run_program(program: &Path, arguments: &[String]) -> Result<Exit> {
     let mut command = Command::new(program);
     command.args(arguments);
-    let (status, signal) = Foreground::start(command)?.wait()?;
+    let (status, signal) = Foreground::start_command(command)?.wait_for_exit()?;
     match (status.code(), signal) {
         // What would come next is not wanted.
         (_, Some(signal)) => Err(Interrupted(signal).into()),

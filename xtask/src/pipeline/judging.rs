@@ -64,21 +64,21 @@ pub fn pack_judge(judge: &Path, candidates: &[Candidate]) -> Result<Programs> {
     let mut archive = Archive::default();
     image::add_program(&mut archive, judge)?;
     add_candidates(&mut archive, candidates)?;
-    archive.finish()
+    archive.finish_archive()
 }
 
 /// These candidates, for a guest that has the judge.
 pub fn pack_answers(candidates: &[Candidate]) -> Result<Programs> {
     let mut archive = Archive::default();
     add_candidates(&mut archive, candidates)?;
-    archive.finish()
+    archive.finish_archive()
 }
 
 fn add_candidates(archive: &mut Archive, candidates: &[Candidate]) -> Result<()> {
     for Candidate { name, file, .. } in candidates {
         let bytes =
             std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        archive.file(Path::new(DIRECTORY).join(name), 0o644, &bytes)?;
+        archive.add_file(Path::new(DIRECTORY).join(name), 0o644, &bytes)?;
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ pub fn judge_in_guest(
         steps: candidates.iter().map(step).collect(),
     };
     let mut minutes: Vec<Minutes> = Vec::new();
-    let report = guest.run(&plan, |happening| {
+    let report = guest.run_plan(&plan, |happening| {
         match (happening, minutes.last_mut()) {
             (Happening::Started(_), _) => minutes.push(Minutes::begin()),
             (Happening::Output(Stream::Stdout, bytes), Some(minutes)) => minutes.take(bytes)?,
@@ -118,7 +118,7 @@ pub fn judge_in_guest(
         .map(|(minutes, step)| minutes.conclude(&step.outcome))
         .collect();
     if let (Some(last), [complaint, ..]) = (judged.last_mut(), report.complaints.as_slice()) {
-        last.push(failed(
+        last.push(failed_check(
             "the kernel has no complaint",
             format!("it says: {complaint}"),
         ));
@@ -162,7 +162,7 @@ pub fn judge_fit_here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked
 
 fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
     command.stdout(Stdio::piped());
-    let mut running = Foreground::start(command)?;
+    let mut running = Foreground::start_command(command)?;
     let mut minutes = Minutes::begin();
     if let Some(mut stdout) = running.child.stdout.take() {
         let mut buffer = [0; 4096];
@@ -175,7 +175,7 @@ fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
             }
         }
     }
-    match running.wait()? {
+    match running.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) => Ok(minutes.conclude(&Outcome::Exited(status.code().unwrap_or(1)))),
     }
@@ -267,13 +267,14 @@ impl Minutes {
             }
         };
         if self.decide(Verdict::Failed { why: why.clone() }).is_err() {
-            self.checks.push(failed("the judge comes to an end", why));
+            self.checks
+                .push(failed_check("the judge comes to an end", why));
         }
         self.checks
     }
 }
 
-pub fn failed(name: &str, why: String) -> Checked {
+pub fn failed_check(name: &str, why: String) -> Checked {
     Checked {
         name: name.to_owned(),
         verdict: Verdict::Failed { why },

@@ -33,17 +33,17 @@ pub fn pack_objects(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
     let mut archive = Archive::default();
     image::add_program(&mut archive, &build::build_tool("object-loader")?)?;
     for (name, bytes) in objects {
-        archive.file(
+        archive.add_file(
             Path::new(DIRECTORY.trim_start_matches('/')).join(name),
             0o644,
             bytes,
         )?;
     }
-    archive.finish()
+    archive.finish_archive()
 }
 
 /// What a batch gave: the verdicts on the programs that were reached, and how the loader ended.
-pub struct Answer {
+pub struct BatchResult {
     pub loads: Vec<Load>,
     /// The objects that were loaded to their last program, however the loader ended after that.
     pub finished: Vec<String>,
@@ -53,12 +53,12 @@ pub struct Answer {
 }
 
 /// Loads the batches one after the other in one guest.
-pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure> {
+pub fn run_batches(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<BatchResult>, Failure> {
     let plan = Plan {
         steps: batches.iter().map(step).collect(),
     };
     let mut printed: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    let report = guest.run(&plan, |happening| {
+    let report = guest.run_plan(&plan, |happening| {
         match (happening, printed.last_mut()) {
             (Happening::Started(_), _) => printed.push(Default::default()),
             (Happening::Output(Stream::Stdout, bytes), Some((out, _))) => {
@@ -76,7 +76,7 @@ pub fn run(guest: &mut Guest, batches: &[Batch]) -> Result<Vec<Answer>, Failure>
         .zip(report.steps)
         .map(|((out, err), step)| {
             let (loads, finished) = read_lines(&out)?;
-            Ok(Answer {
+            Ok(BatchResult {
                 loads,
                 finished,
                 step,

@@ -28,11 +28,11 @@ pub fn ensure_own_build() -> Result<()> {
     if workspace::is_own_build(&program) {
         return forget_original(
             &workspace::target_directory(),
-            workspace::root(),
+            workspace::workspace_root(),
             workspace::compiled_in(),
         );
     }
-    let root = workspace::root().display();
+    let root = workspace::workspace_root().display();
     if env::var_os(BUILT).is_some() {
         return Err(Problem::machine(format!(
             "{root}/target holds the programs of another checkout"
@@ -42,7 +42,7 @@ pub fn ensure_own_build() -> Result<()> {
         ))
         .into());
     }
-    screen::progress(&format!(
+    screen::show_progress(&format!(
         "{} is of another checkout: starting that of {root}",
         program.display()
     ));

@@ -41,8 +41,8 @@ impl Selection {
         )
     }
 
-    /// What set-up must provide before [`Self::kernels`].
-    pub fn needs(&self) -> Vec<Need> {
+    /// What set-up must provide before [`Self::find_kernels`].
+    pub fn kernel_needs(&self) -> Vec<Need> {
         let names = self.names();
         let kernels = KERNELS.iter();
         kernels
@@ -51,13 +51,13 @@ impl Selection {
             .collect()
     }
 
-    pub fn kernels(&self) -> Result<Vec<Kernel>> {
+    pub fn find_kernels(&self) -> Result<Vec<Kernel>> {
         match self {
             Self::File(path) => Ok(vec![Kernel::from_file(path)?]),
             _ => {
                 for name in self.names() {
                     if let Some(deviation) = deviation_from_lock(name) {
-                        screen::note(&deviation);
+                        screen::show_note(&deviation);
                     }
                 }
                 self.names().iter().map(|name| find_kernel(name)).collect()

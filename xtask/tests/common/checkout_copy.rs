@@ -36,7 +36,7 @@ impl CheckoutCopy {
         let lock = File::create(scratch().join("checkout.lock")).unwrap();
         lock.lock().unwrap();
         let root = scratch().join("checkout");
-        let original = workspace::root();
+        let original = workspace::workspace_root();
         let is_same = |file| read(&root.join(file)) == read(&original.join(file));
         if !BUILD_INPUTS.into_iter().all(is_same) {
             remove_all(&root);
@@ -53,7 +53,7 @@ impl CheckoutCopy {
     /// The copy of a file of the checkout.
     pub fn path(&self, original: &Path) -> PathBuf {
         self.root
-            .join(original.strip_prefix(workspace::root()).unwrap())
+            .join(original.strip_prefix(workspace::workspace_root()).unwrap())
     }
 
     /// A command that is typed in the copy.
@@ -63,7 +63,7 @@ impl CheckoutCopy {
             .current_dir(&self.root)
             .env("CARGO_MANIFEST_DIR", self.root.join("xtask"))
             // Kernels and tools need no copy: they are only read.
-            .env("XTASK_CACHE", workspace::cache());
+            .env("XTASK_CACHE", workspace::cache_directory());
         run
     }
 }

@@ -218,7 +218,7 @@ pub fn shell(line: &str) -> Step {
 /// Runs steps and collects what each printed on standard output.
 pub fn run(started: &mut Started, steps: Vec<Step>) -> (Result<PlanReport, Failure>, Vec<Vec<u8>>) {
     let mut printed = Vec::new();
-    let report = started.guest.run(&Plan { steps }, |happening| {
+    let report = started.guest.run_plan(&Plan { steps }, |happening| {
         match happening {
             Happening::Started(_) => printed.push(Vec::new()),
             Happening::Output(Stream::Stdout, bytes) => {

@@ -45,7 +45,7 @@ impl TestVm {
 
     /// The path begins below the guest's root.
     pub fn with_file(mut self, path: &str, bytes: &[u8]) -> Self {
-        self.archive.file(path, 0o644, bytes).unwrap();
+        self.archive.add_file(path, 0o644, bytes).unwrap();
         self
     }
 
@@ -58,7 +58,7 @@ impl TestVm {
     }
 
     pub fn start(self) -> Started {
-        start(&self.machine, &self.archive.finish().unwrap())
+        start(&self.machine, &self.archive.finish_archive().unwrap())
     }
 
     /// Only with these programs, which a part of xtask has put together.

@@ -29,7 +29,7 @@ impl Accel {
         }
     }
 
-    pub fn argument(self) -> &'static str {
+    pub fn qemu_argument(self) -> &'static str {
         match self {
             Accel::Kvm => "kvm",
             // With several threads, QEMU before version 10 loses races against a kernel that
@@ -51,7 +51,7 @@ pub enum KvmState {
 }
 
 impl KvmState {
-    pub fn accel(&self) -> Accel {
+    pub fn choose_accel(&self) -> Accel {
         match self {
             KvmState::Forced(accel) => *accel,
             KvmState::Unusable(_) => Accel::Tcg,

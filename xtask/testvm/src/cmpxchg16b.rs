@@ -28,7 +28,7 @@ pub enum Cmpxchg16b {
 impl Cmpxchg16b {
     /// For a QEMU ("7.2.22", or `None` when it did not say) and a kernel's release
     /// ("6.18.15+deb13-cloud-amd64").
-    pub fn choose(qemu: Option<&str>, release: &str) -> Self {
+    pub fn choose_cmpxchg16b(qemu: Option<&str>, release: &str) -> Self {
         if qemu.and_then(Version::parse) >= Version::parse(OLDEST_QEMU) {
             return Cmpxchg16b::Emulated;
         }
@@ -41,7 +41,7 @@ impl Cmpxchg16b {
     }
 
     /// QEMU's name of the emulated CPU.
-    pub fn cpu(self) -> &'static str {
+    pub fn cpu_model(self) -> &'static str {
         match self {
             Cmpxchg16b::Emulated => "max",
             Cmpxchg16b::Hidden | Cmpxchg16b::Replaced => "max,-cx16",
@@ -64,14 +64,14 @@ mod tests {
     fn only_a_qemu_that_is_known_to_be_right_emulates_it() {
         for qemu in [Some("10.0.2"), Some("10.0"), Some("11.1.0")] {
             assert_eq!(
-                Cmpxchg16b::choose(qemu, "6.18.15"),
+                Cmpxchg16b::choose_cmpxchg16b(qemu, "6.18.15"),
                 Cmpxchg16b::Emulated,
                 "{qemu:?}"
             );
         }
         for qemu in [None, Some("7.2.22"), Some("9.2.4"), Some("?")] {
             assert_eq!(
-                Cmpxchg16b::choose(qemu, "6.18.15"),
+                Cmpxchg16b::choose_cmpxchg16b(qemu, "6.18.15"),
                 Cmpxchg16b::Replaced,
                 "{qemu:?}"
             );
@@ -86,14 +86,14 @@ mod tests {
             "6.12.117+deb13-cloud-amd64",
         ] {
             assert_eq!(
-                Cmpxchg16b::choose(Some("7.2.22"), release),
+                Cmpxchg16b::choose_cmpxchg16b(Some("7.2.22"), release),
                 Cmpxchg16b::Hidden,
                 "{release}"
             );
         }
         for release in ["6.18.15+deb13-cloud-amd64", "7.3.4", "10.1-rc3", "?"] {
             assert_eq!(
-                Cmpxchg16b::choose(Some("7.2.22"), release),
+                Cmpxchg16b::choose_cmpxchg16b(Some("7.2.22"), release),
                 Cmpxchg16b::Replaced,
                 "{release}"
             );

@@ -27,7 +27,7 @@ pub struct Console {
 
 impl Console {
     /// Takes what was printed; returns the line that says that the kernel has crashed, once.
-    pub fn push(&mut self, bytes: &[u8]) -> Option<String> {
+    pub fn push_output(&mut self, bytes: &[u8]) -> Option<String> {
         let healthy = self.crash.is_none();
         for &byte in bytes {
             match byte {
@@ -41,7 +41,7 @@ impl Console {
     }
 
     /// The line that said that the kernel has crashed.
-    pub fn crash(&self) -> Option<&str> {
+    pub fn crash_line(&self) -> Option<&str> {
         self.crash.as_deref()
     }
 
@@ -86,7 +86,7 @@ mod tests {
             let mut console = Console::default();
             let crashes: Vec<_> = text
                 .chunks(piece)
-                .filter_map(|chunk| console.push(chunk))
+                .filter_map(|chunk| console.push_output(chunk))
                 .collect();
             assert_eq!(crashes.len(), 1, "in pieces of {piece}");
             assert!(crashes[0].contains("Attempted to kill init"));
@@ -97,10 +97,13 @@ mod tests {
     fn a_flood_keeps_the_last_words_only() {
         let mut console = Console::default();
         for number in 0..10_000 {
-            assert_eq!(console.push(format!("line {number}\n").as_bytes()), None);
+            assert_eq!(
+                console.push_output(format!("line {number}\n").as_bytes()),
+                None
+            );
         }
-        console.push(&[b'x'; 1_000_000]);
-        console.push(b"\x1b[2J");
+        console.push_output(&[b'x'; 1_000_000]);
+        console.push_output(b"\x1b[2J");
         let words = console.last_words();
         assert_eq!(words.len(), KEPT + 1);
         assert_eq!(words[KEPT - 1], "line 9999");
@@ -110,7 +113,7 @@ mod tests {
     #[test]
     fn escape_sequences_do_not_reach_the_terminal() {
         let mut console = Console::default();
-        console.push(b"\x1b[2Jhello\n");
+        console.push_output(b"\x1b[2Jhello\n");
         assert_eq!(console.last_words(), ["?[2Jhello"]);
     }
 }

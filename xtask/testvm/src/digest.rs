@@ -8,13 +8,13 @@ pub struct Digest(Xxh3Default);
 
 impl Digest {
     /// With its length, so that what is added in two parts is not the same as in one.
-    pub fn add(&mut self, bytes: impl AsRef<[u8]>) {
+    pub fn add_bytes(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         self.0.update(&(bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    pub fn finish(&self) -> u64 {
+    pub fn digest_value(&self) -> u64 {
         self.0.digest()
     }
 }
@@ -25,8 +25,8 @@ mod tests {
 
     fn digest(parts: &[&str]) -> u64 {
         let mut digest = Digest::default();
-        parts.iter().for_each(|part| digest.add(part));
-        digest.finish()
+        parts.iter().for_each(|part| digest.add_bytes(part));
+        digest.digest_value()
     }
 
     #[test]

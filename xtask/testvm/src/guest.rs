@@ -15,7 +15,7 @@ use signal_hook::consts::SIGINT;
 
 use crate::console::Console;
 use crate::monitor::Monitor;
-use crate::qemu::{Lines, QemuProcess};
+use crate::qemu::{HostLines, QemuProcess};
 use crate::shared_memory::SharedMemory;
 
 /// The guest keeps a step's time limit itself; a guest that is this late no longer runs.
@@ -126,7 +126,7 @@ impl Guest {
     /// Ties a QEMU that has just been started to a guest that is not ready yet.
     pub(super) fn new(
         qemu: QemuProcess,
-        lines: Lines,
+        lines: HostLines,
         memory: Option<SharedMemory>,
     ) -> Result<Self> {
         let (sender, events) = mpsc::channel();
@@ -167,7 +167,7 @@ impl Guest {
                 not_loaded,
                 uptime,
             }),
-            news => Err(self.died(&format!(
+            news => Err(self.fail_as_dead(&format!(
                 "the guest's init is not of this xtask: it said {news:?}"
             ))),
         }
@@ -182,19 +182,19 @@ impl Guest {
             .and_then(Monitor::open);
         match monitor.and_then(|mut monitor| monitor.wait_for_resume()) {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.died(&format!("{error:#}"))),
+            Err(error) => Err(self.fail_as_dead(&format!("{error:#}"))),
         }
     }
 
     /// Writes the guest, as it is now, to `file`. It goes on after that.
-    pub(super) fn save(&mut self, file: &File) -> Result<()> {
+    pub(super) fn save_state(&mut self, file: &File) -> Result<()> {
         let monitor = self.monitor.take().context("the monitor is in use")?;
-        Monitor::open(monitor)?.save(file)
+        Monitor::open(monitor)?.save_state(file)
     }
 
     /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random
     /// numbers.
-    pub(super) fn wake(&mut self) -> Result<String, Failure> {
+    pub(super) fn wake_guest(&mut self) -> Result<String, Failure> {
         let mut seed = vec![0; 64];
         File::open("/dev/urandom")
             .and_then(|mut random| random.read_exact(&mut seed))
@@ -202,30 +202,30 @@ impl Guest {
         self.order(&Order::Wake { now: now(), seed })?;
         match self.next_news(AWAKE)? {
             News::Awake { release } => Ok(release),
-            news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+            news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
         }
     }
 
     /// Gives the guest programs in place of those that it has.
-    pub fn load(&mut self, programs: &[u8]) -> Result<(), Failure> {
+    pub fn load_programs(&mut self, programs: &[u8]) -> Result<(), Failure> {
         self.share(programs)?;
-        self.unpack(Source::SharedMemory(programs.len()))
+        self.unpack_source(Source::SharedMemory(programs.len()))
     }
 
     /// Gives the guest programs beside those that it has.
-    pub(super) fn add(&mut self, programs: &[u8]) -> Result<(), Failure> {
+    pub(super) fn add_programs(&mut self, programs: &[u8]) -> Result<(), Failure> {
         self.share(programs)?;
         self.order_unpacking(&Order::Add(programs.len()))
     }
 
-    pub(super) fn unpack(&mut self, source: Source) -> Result<(), Failure> {
+    pub(super) fn unpack_source(&mut self, source: Source) -> Result<(), Failure> {
         self.order_unpacking(&Order::Unpack(source))
     }
 
     fn share(&self, programs: &[u8]) -> Result<(), Failure> {
         let memory = self.memory.as_ref().context("this VM has no shared memory");
         memory
-            .and_then(|memory| memory.write(programs))
+            .and_then(|memory| memory.write_bytes(programs))
             .map_err(Failure::Caller)
     }
 
@@ -233,7 +233,7 @@ impl Guest {
         self.order(order)?;
         match self.next_news(GRACE)? {
             News::Unpacked => Ok(()),
-            news => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+            news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
         }
     }
 
@@ -246,7 +246,7 @@ impl Guest {
                 Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
                 Some(event) => self.answer(event)?,
                 None => {
-                    return Err(self.died(&format!(
+                    return Err(self.fail_as_dead(&format!(
                         "the guest did not answer within {} s",
                         limit.as_secs()
                     )));
@@ -256,7 +256,7 @@ impl Guest {
     }
 
     /// Runs the steps of a plan one after the other and tells `audience` what happens.
-    pub fn run(
+    pub fn run_plan(
         &mut self,
         plan: &Plan,
         mut audience: impl FnMut(Happening<'_>) -> Result<()>,
@@ -312,7 +312,7 @@ impl Guest {
                     Ok(())
                 }
                 Some(event) => self.answer(event).map(Ok)?,
-                None => return Err(self.died("the guest stopped answering")),
+                None => return Err(self.fail_as_dead("the guest stopped answering")),
             };
             if let Err(error) = told {
                 self.end();
@@ -328,8 +328,10 @@ impl Guest {
             Event::Key(bytes) => self.write(&encode_frame(FrameKind::Input, &bytes)),
             Event::Resized(size) => self.order(&Order::Resize(size)),
             Event::Crashed(line) => Err(self.crashed(&line)),
-            Event::LineClosed(why) => Err(self.died(&why)),
-            Event::News(news) => Err(self.died(&format!("the guest said {news:?} out of turn"))),
+            Event::LineClosed(why) => Err(self.fail_as_dead(&why)),
+            Event::News(news) => {
+                Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn")))
+            }
             Event::Output(..) | Event::Leave => Ok(()),
         }
     }
@@ -383,7 +385,7 @@ impl Guest {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self.plans.write_all(bytes) {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.died(&format!("the guest does not listen: {error}"))),
+            Err(error) => Err(self.fail_as_dead(&format!("the guest does not listen: {error}"))),
         }
     }
 
@@ -402,10 +404,10 @@ impl Guest {
                 _ => {}
             }
         }
-        self.died(&format!("the guest's kernel crashed: {line}"))
+        self.fail_as_dead(&format!("the guest's kernel crashed: {line}"))
     }
 
-    pub(super) fn died(&mut self, why: &str) -> Failure {
+    pub(super) fn fail_as_dead(&mut self, why: &str) -> Failure {
         let qemu_failed = self.qemu.as_mut().and_then(QemuProcess::own_failure);
         self.end();
         // With QEMU gone, the console thread comes to its end and has heard everything.
@@ -414,7 +416,7 @@ impl Guest {
             .take()
             .and_then(|thread| thread.join().ok())
             .unwrap_or_default();
-        let why = console.crash().map_or(why.to_owned(), |line| {
+        let why = console.crash_line().map_or(why.to_owned(), |line| {
             format!("the guest's kernel crashed: {line}")
         });
         Failure::Died(Death {
@@ -445,18 +447,18 @@ pub struct Keyboard {
 
 impl Keyboard {
     /// Returns false when the guest has gone.
-    pub fn typed(&self, bytes: Vec<u8>) -> bool {
+    pub fn send_keys(&self, bytes: Vec<u8>) -> bool {
         self.sender.send(Event::Key(bytes)).is_ok()
     }
 
     /// Ends the VM at once.
-    pub fn leave(&self) {
+    pub fn end_guest(&self) {
         // A guest that has gone has been left.
         let _ = self.sender.send(Event::Leave);
     }
 
     /// Returns false when the guest has gone.
-    pub fn resized(&self, size: Size) -> bool {
+    pub fn send_size(&self, size: Size) -> bool {
         self.sender.send(Event::Resized(size)).is_ok()
     }
 }
@@ -474,7 +476,7 @@ fn watch_console(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() -
         let mut console = Console::default();
         let mut buffer = [0; 8192];
         while let Ok(length @ 1..) = line.read(&mut buffer) {
-            if let Some(crash) = console.push(&buffer[..length]) {
+            if let Some(crash) = console.push_output(&buffer[..length]) {
                 // When the guest is no longer watched, reading goes on, so that QEMU is not held
                 // up.
                 let _ = events.send(Event::Crashed(crash));

@@ -33,7 +33,7 @@ pub use accel::{Accel, KvmState, OVERRIDE, find_kvm_state};
 pub use cmpxchg16b::Cmpxchg16b;
 pub use digest::Digest;
 pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
-pub use machine::{Clock, Machine, Programs};
+pub use machine::{Machine, Programs, VmClock};
 pub use qemu::NANOSECONDS;
 pub use start::{
     HeadStart, How, Started, show_last_words, start_ahead, start_ahead_beside, start_guest,

@@ -21,14 +21,14 @@ pub struct Machine {
     /// Where snapshots are, and what is known about KVM on this machine.
     pub state: PathBuf,
     pub memory_mib: u32,
-    pub clock: Clock,
+    pub clock: VmClock,
     /// When it is emulated.
     pub cmpxchg16b: Cmpxchg16b,
 }
 
 /// What time is in a VM.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Clock {
+pub enum VmClock {
     /// The host's: it goes on while the VM waits for a core.
     Host,
     /// The instructions that the VM has executed, [`NANOSECONDS`](crate::NANOSECONDS) each, and the host's while all

@@ -50,7 +50,7 @@ impl Monitor {
     }
 
     /// Writes the whole guest to `file`, and lets it go on.
-    pub fn save(&mut self, file: &File) -> Result<()> {
+    pub fn save_state(&mut self, file: &File) -> Result<()> {
         self.pass("snapshot", file)?;
         // The default is made for networks.
         self.ask(

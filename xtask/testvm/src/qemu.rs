@@ -17,7 +17,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use crate::accel::Accel;
-use crate::machine::{Clock, Machine};
+use crate::machine::{Machine, VmClock};
 use crate::shared_memory::SharedMemory;
 
 /// Kernel parameters, and why each is there.
@@ -39,7 +39,7 @@ const KERNEL_PARAMETERS: [&str; 8] = [
     "rcupdate.rcu_expedited=1",
 ];
 
-/// How long an instruction takes with [`Clock::Instructions`], a power of two: near what emulating
+/// How long an instruction takes with [`VmClock::Instructions`], a power of two: near what emulating
 /// it takes, so that a time limit means about what it says.
 pub const NANOSECONDS: u64 = 4;
 
@@ -50,7 +50,7 @@ pub struct QemuProcess {
 }
 
 /// The host's ends of the lines into the VM.
-pub struct Lines {
+pub struct HostLines {
     pub console: UnixStream,
     pub plans: UnixStream,
     pub monitor: UnixStream,
@@ -84,12 +84,12 @@ impl Inherited {
 
 impl QemuProcess {
     /// Starts QEMU. `memory` is what the guest sees as its shared memory.
-    pub fn spawn(
+    pub fn spawn_qemu(
         machine: &Machine,
         accel: Accel,
         origin: Origin<'_>,
         memory: Option<&SharedMemory>,
-    ) -> Result<(Self, Lines)> {
+    ) -> Result<(Self, HostLines)> {
         let pair = || UnixStream::pair().context("cannot create a socket pair");
         let ((console, guest_console), (plans, guest_plans), (monitor, guest_monitor)) =
             (pair()?, pair()?, pair()?);
@@ -135,7 +135,7 @@ impl QemuProcess {
         let errors = child.stderr.take();
         Ok((
             Self { child, errors },
-            Lines {
+            HostLines {
                 console,
                 plans,
                 monitor,
@@ -166,7 +166,7 @@ impl QemuProcess {
     }
 
     /// Waits until QEMU ends by itself.
-    pub fn wait(mut self, limit: Duration) -> Result<()> {
+    pub fn wait_for_exit(mut self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         while self
             .child
@@ -247,8 +247,8 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
         "-machine",
         "q35,i8042=off,sata=off,smbus=off,memory-backend=memory",
     );
-    add("-accel", accel.argument());
-    if machine.clock == Clock::Instructions {
+    add("-accel", accel.qemu_argument());
+    if machine.clock == VmClock::Instructions {
         add(
             "-icount",
             &format!("shift={}", NANOSECONDS.trailing_zeros()),
@@ -259,7 +259,7 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     // Linux 5.10 and 6.1 never got two of them going.
     add(
         "-smp",
-        if machine.clock == Clock::Instructions {
+        if machine.clock == VmClock::Instructions {
             "1"
         } else {
             "2"
@@ -309,7 +309,7 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
 fn cpu(machine: &Machine, accel: Accel) -> &'static str {
     match accel {
         Accel::Kvm => "host",
-        Accel::Tcg => machine.cmpxchg16b.cpu(),
+        Accel::Tcg => machine.cmpxchg16b.cpu_model(),
     }
 }
 
@@ -352,10 +352,10 @@ mod tests {
     }
 
     fn shown(accel: Accel, origin: Origin<'_>) -> String {
-        shown_with(Clock::Host, accel, origin)
+        shown_with(VmClock::Host, accel, origin)
     }
 
-    fn shown_with(clock: Clock, accel: Accel, origin: Origin<'_>) -> String {
+    fn shown_with(clock: VmClock, accel: Accel, origin: Origin<'_>) -> String {
         let kernel = "kernels/6.12/vmlinux".into();
         let (qemu, cmpxchg16b) = ("qemu".into(), Cmpxchg16b::Replaced);
         let machine = Machine {
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn a_clock_of_instructions_is_4_ns_each() {
         assert!(
-            shown_with(Clock::Instructions, Accel::Tcg, Origin::Boot(b""))
+            shown_with(VmClock::Instructions, Accel::Tcg, Origin::Boot(b""))
                 .contains("-icount\nshift=2\n")
         );
         assert!(!shown(Accel::Tcg, Origin::Boot(b"")).contains("-icount"));
@@ -416,7 +416,7 @@ mod tests {
             Cmpxchg16b::Replaced,
         ];
         let [emulated, hidden, replaced] = all.map(|cmpxchg16b| {
-            let (qemu, kernel, clock) = ("qemu".into(), "vmlinux".into(), Clock::Host);
+            let (qemu, kernel, clock) = ("qemu".into(), "vmlinux".into(), VmClock::Host);
             let machine = Machine {
                 qemu,
                 kernel,

@@ -25,11 +25,11 @@ impl SharedMemory {
         Ok(Self { file })
     }
 
-    pub fn holds(bytes: &[u8]) -> bool {
+    pub fn has_room_for(bytes: &[u8]) -> bool {
         bytes.len() <= Self::SIZE
     }
 
-    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+    pub fn write_bytes(&self, bytes: &[u8]) -> Result<()> {
         self.file
             .write_all_at(bytes, 0)
             .context("cannot write to the shared memory")

@@ -48,7 +48,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The snapshot of this machine with this init.
-    pub fn of(machine: &Machine, init: &[u8]) -> Result<Self> {
+    pub fn of_machine(machine: &Machine, init: &[u8]) -> Result<Self> {
         let mut key = Digest::default();
         // Modules need not be read: they come with their kernel.
         for file in [&machine.kernel, &machine.qemu]
@@ -57,17 +57,17 @@ impl Snapshot {
         {
             let data =
                 fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?;
-            key.add(file.as_os_str().as_encoded_bytes());
-            key.add(format!(
+            key.add_bytes(file.as_os_str().as_encoded_bytes());
+            key.add_bytes(format!(
                 "{} {} {}",
                 data.len(),
                 data.mtime(),
                 data.mtime_nsec()
             ));
         }
-        key.add(qemu::fingerprint_command_line(machine, Accel::Tcg));
-        key.add(format!("{:?}", image::MODULES));
-        key.add(init);
+        key.add_bytes(qemu::fingerprint_command_line(machine, Accel::Tcg));
+        key.add_bytes(format!("{:?}", image::MODULES));
+        key.add_bytes(init);
         let name = machine
             .kernel
             .file_name()
@@ -83,19 +83,19 @@ impl Snapshot {
         Ok(Self {
             directory: machine.state.join("snapshots"),
             kernel: format!("{directory}-{name}"),
-            key: key.finish(),
+            key: key.digest_value(),
             whose: format!("f{FORMAT}-u{}", rustix::process::geteuid().as_raw()),
         })
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub fn file_path(&self) -> PathBuf {
         self.file("")
     }
 
     /// The file, ready to be resumed from; `None` when there is none. What cannot be used is
     /// removed, and said.
-    pub fn open(&self) -> Result<Option<Sealed>> {
-        let path = self.path();
+    pub fn open_sealed(&self) -> Result<Option<Sealed>> {
+        let path = self.file_path();
         // A link that leads nowhere is something too.
         if path.symlink_metadata().is_err() {
             return Ok(None);
@@ -117,9 +117,9 @@ impl Snapshot {
     }
 
     /// Resuming failed: the file goes, and the failure is counted.
-    pub fn condemn(&self, why: &str) {
+    pub fn count_failure(&self, why: &str) {
         // What cannot be removed is met again, and counted again.
-        let _ = clear(&self.path());
+        let _ = clear(&self.file_path());
         // If this cannot be written, the next run tries again.
         let _ = File::options()
             .append(true)
@@ -131,7 +131,7 @@ impl Snapshot {
     }
 
     /// Resuming worked: earlier failures were chance.
-    pub fn praise(&self) {
+    pub fn forget_failures(&self) {
         // There are hardly ever any.
         let _ = fs::remove_file(self.file(".bad"));
     }
@@ -140,7 +140,7 @@ impl Snapshot {
     ///
     /// The lock has no key in its name: so it need not be removed with a snapshot, and nobody can
     /// hold a lock that others no longer see.
-    pub fn lock(&self) -> Result<File> {
+    pub fn wait_for_lock(&self) -> Result<File> {
         fs::create_dir_all(&self.directory)
             .with_context(|| format!("cannot create {}", self.directory.display()))?;
         let path = self
@@ -155,8 +155,8 @@ impl Snapshot {
 
     /// Has `save` write the guest, seals the file and gives it its name. Nothing of a failed
     /// attempt stays. Returns its size in bytes.
-    pub fn make(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
-        let (temporary, path) = (self.file(".new"), self.path());
+    pub fn save_snapshot(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
+        let (temporary, path) = (self.file(".new"), self.file_path());
         // Before the work: what cannot be cleared away would make it useless.
         clear(&temporary)?;
         clear(&path)?;
@@ -233,13 +233,13 @@ pub struct Sealed {
 
 impl Sealed {
     /// What QEMU loads.
-    pub fn file(&self) -> &File {
+    pub fn sealed_file(&self) -> &File {
         &self.file
     }
 
     /// Reads all of it: a guest of which a bit has flipped could do anything, or nearly the right
     /// thing.
-    pub fn check(&self) -> Result<()> {
+    pub fn check_hash(&self) -> Result<()> {
         let found = hash_of(&self.file, self.seal.length).context("cannot read the snapshot")?;
         ensure!(
             found == self.seal.contents,
@@ -259,12 +259,12 @@ struct Seal {
 impl Seal {
     fn to_bytes(self, name: &Path) -> [u8; SEAL as usize] {
         let mut hash = Digest::default();
-        hash.add(name.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.add_bytes(name.file_name().unwrap_or_default().as_encoded_bytes());
         let mut bytes = [0; SEAL as usize];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..16].copy_from_slice(&self.length.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.contents.to_le_bytes());
-        bytes[24..].copy_from_slice(&hash.finish().to_le_bytes());
+        bytes[24..].copy_from_slice(&hash.digest_value().to_le_bytes());
         bytes
     }
 }
@@ -350,7 +350,7 @@ mod tests {
 
     fn make(snapshot: &Snapshot) {
         snapshot
-            .make(|mut file| Ok(file.write_all(b"a guest")?))
+            .save_snapshot(|mut file| Ok(file.write_all(b"a guest")?))
             .unwrap();
     }
 
@@ -358,12 +358,12 @@ mod tests {
     fn a_whole_one_opens_at_its_start() {
         let directory = tempfile::tempdir().unwrap();
         let snapshot = snapshot_in(&directory);
-        assert!(snapshot.open().unwrap().is_none());
+        assert!(snapshot.open_sealed().unwrap().is_none());
         make(&snapshot);
-        let sealed = snapshot.open().unwrap().unwrap();
-        sealed.check().unwrap();
+        let sealed = snapshot.open_sealed().unwrap().unwrap();
+        sealed.check_hash().unwrap();
         let mut text = [0; 7];
-        sealed.file().read_exact(&mut text).unwrap();
+        sealed.sealed_file().read_exact(&mut text).unwrap();
         assert_eq!(&text, b"a guest");
     }
 
@@ -375,12 +375,15 @@ mod tests {
             make(&snapshot);
             File::options()
                 .write(true)
-                .open(snapshot.path())
+                .open(snapshot.file_path())
                 .unwrap()
                 .set_len(length)
                 .unwrap();
-            assert!(snapshot.open().is_err(), "{length} bytes");
-            assert!(snapshot.open().unwrap().is_none(), "it should be gone");
+            assert!(snapshot.open_sealed().is_err(), "{length} bytes");
+            assert!(
+                snapshot.open_sealed().unwrap().is_none(),
+                "it should be gone"
+            );
         }
     }
 
@@ -389,15 +392,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let snapshot = snapshot_in(&directory);
         make(&snapshot);
-        let good = fs::read(snapshot.path()).unwrap();
+        let good = fs::read(snapshot.file_path()).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bytes = good.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             make(&snapshot);
-            fs::write(snapshot.path(), bytes).unwrap();
-            let opened = snapshot.open();
+            fs::write(snapshot.file_path(), bytes).unwrap();
+            let opened = snapshot.open_sealed();
             assert!(
-                opened.is_err() || opened.unwrap().unwrap().check().is_err(),
+                opened.is_err() || opened.unwrap().unwrap().check_hash().is_err(),
                 "bit {bit}"
             );
         }
@@ -412,8 +415,8 @@ mod tests {
             kernel: "6.1-vmlinux".into(),
             ..snapshot_in(&directory)
         };
-        fs::rename(snapshot.path(), other.path()).unwrap();
-        assert!(other.open().is_err());
+        fs::rename(snapshot.file_path(), other.file_path()).unwrap();
+        assert!(other.open_sealed().is_err());
     }
 
     #[test]
@@ -426,12 +429,15 @@ mod tests {
             |path| std::os::unix::fs::symlink(std::env::temp_dir(), path).unwrap(),
         ];
         for occupy in occupy {
-            occupy(&snapshot.path());
+            occupy(&snapshot.file_path());
             occupy(&snapshot.file(".new"));
-            assert!(snapshot.open().is_err());
-            assert!(snapshot.open().unwrap().is_none(), "it should be gone");
+            assert!(snapshot.open_sealed().is_err());
+            assert!(
+                snapshot.open_sealed().unwrap().is_none(),
+                "it should be gone"
+            );
             make(&snapshot);
-            clear(&snapshot.path()).unwrap();
+            clear(&snapshot.file_path()).unwrap();
         }
         assert!(std::env::temp_dir().exists(), "a link was followed");
     }
@@ -441,12 +447,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let snapshot = snapshot_in(&directory);
         for _ in 0..PATIENCE - 1 {
-            snapshot.condemn("QEMU ended\nand more");
+            snapshot.count_failure("QEMU ended\nand more");
         }
         assert!(!snapshot.is_known_bad());
-        snapshot.condemn("QEMU ended");
+        snapshot.count_failure("QEMU ended");
         assert!(snapshot.is_known_bad());
-        snapshot.praise();
+        snapshot.forget_failures();
         assert!(!snapshot.is_known_bad());
     }
 
@@ -456,15 +462,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let snapshot = snapshot_in(&directory);
         make(&snapshot);
-        fs::set_permissions(snapshot.path(), fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(snapshot.open().is_err());
+        fs::set_permissions(snapshot.file_path(), fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(snapshot.open_sealed().is_err());
     }
 
     #[test]
     fn a_failed_save_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let snapshot = snapshot_in(&directory);
-        assert!(snapshot.make(|_| bail!("the disk is full")).is_err());
+        assert!(
+            snapshot
+                .save_snapshot(|_| bail!("the disk is full"))
+                .is_err()
+        );
         assert_eq!(fs::read_dir(&snapshot.directory).unwrap().count(), 0);
     }
 
@@ -487,7 +497,7 @@ mod tests {
         for name in older.iter().chain(&others) {
             fs::write(snapshot.directory.join(name), "x").unwrap();
         }
-        drop(snapshot.lock().unwrap());
+        drop(snapshot.wait_for_lock().unwrap());
         make(&snapshot);
         assert!(
             !older

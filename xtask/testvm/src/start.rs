@@ -14,7 +14,7 @@ use processes::Interrupted;
 use crate::accel::{self, Accel, KvmState};
 use crate::guest::{Death, Failure, Guest, Ready};
 use crate::image::{self, Modules};
-use crate::machine::{Clock, Machine, Programs};
+use crate::machine::{Machine, Programs, VmClock};
 use crate::qemu::{Origin, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::snapshot::{Sealed, Snapshot};
@@ -45,7 +45,7 @@ pub enum How {
 
 /// Starts a guest with these programs.
 pub fn start_guest(machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
-    start_ahead(machine)?.finish(machine, programs)
+    start_ahead(machine)?.give_programs(machine, programs)
 }
 
 /// What can be done before the programs are there: they are built meanwhile.
@@ -69,9 +69,9 @@ pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
     let emulated = accel::find_kvm_state(&machine.state)
         .map_err(Failure::Caller)?
-        .accel()
+        .choose_accel()
         == Accel::Tcg;
-    let counts = machine.clock == Clock::Instructions;
+    let counts = machine.clock == VmClock::Instructions;
     if !emulated || counts || std::env::var_os(SNAPSHOTS).is_some_and(|value| value == "off") {
         return Ok(head);
     }
@@ -107,9 +107,9 @@ impl HeadStart {
         if let Some(started) = self
             .started
             .as_mut()
-            .filter(|_| SharedMemory::holds(programs))
+            .filter(|_| SharedMemory::has_room_for(programs))
         {
-            started.guest.load(programs)?;
+            started.guest.load_programs(programs)?;
             self.has_programs = true;
         }
         Ok(())
@@ -120,14 +120,14 @@ impl HeadStart {
     }
 
     /// Gives a guest that has programs the other programs.
-    pub fn join(self, programs: &Programs) -> Result<Started, Failure> {
+    pub fn exchange_programs(self, programs: &Programs) -> Result<Started, Failure> {
         let started = self
             .started
-            .filter(|_| self.has_programs && SharedMemory::holds(programs));
+            .filter(|_| self.has_programs && SharedMemory::has_room_for(programs));
         let mut started = started
             .context("no guest waits for these programs")
             .map_err(Failure::Caller)?;
-        started.guest.add(programs)?;
+        started.guest.add_programs(programs)?;
         Ok(Started {
             notes: self.notes,
             ..started
@@ -135,19 +135,22 @@ impl HeadStart {
     }
 
     /// Gives the guest its programs.
-    pub fn finish(self, machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
+    pub fn give_programs(self, machine: &Machine, programs: &Programs) -> Result<Started, Failure> {
         let mut notes = self.notes;
-        if let Some(mut started) = self.started.filter(|_| SharedMemory::holds(programs)) {
-            started.guest.load(programs)?;
+        if let Some(mut started) = self
+            .started
+            .filter(|_| SharedMemory::has_room_for(programs))
+        {
+            started.guest.load_programs(programs)?;
             return Ok(Started { notes, ..started });
         }
         let state = match machine.clock {
-            Clock::Host => accel::find_kvm_state(&machine.state).map_err(Failure::Caller)?,
-            Clock::Instructions => KvmState::Forced(Accel::Tcg),
+            VmClock::Host => accel::find_kvm_state(&machine.state).map_err(Failure::Caller)?,
+            VmClock::Instructions => KvmState::Forced(Accel::Tcg),
         };
         let mut started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
-        started.guest.wake()?;
-        started.guest.unpack(Source::Boot)?;
+        started.guest.wake_guest()?;
+        started.guest.unpack_source(Source::Boot)?;
         Ok(Started { notes, ..started })
     }
 }
@@ -158,35 +161,37 @@ fn start_by_snapshot(
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
     let snapshot = (machine.init)()
-        .and_then(|init| Snapshot::of(machine, &init))
+        .and_then(|init| Snapshot::of_machine(machine, &init))
         .map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
         notes.push(format!(
             "no snapshot: resuming from {} has failed again and again",
-            snapshot.path().display()
+            snapshot.file_path().display()
         ));
         return Ok(None);
     }
     if let Some(started) = resume_with(machine, &snapshot, notes)? {
         return Ok(Some(started));
     }
-    let lock = snapshot.lock().map_err(Failure::Caller)?;
+    let lock = snapshot.wait_for_lock().map_err(Failure::Caller)?;
     // Another run may have made it while this one waited.
     if let Some(started) = resume_with(machine, &snapshot, notes)? {
         return Ok(Some(started));
     }
     let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
     let begin = Instant::now();
-    notes.push(match snapshot.make(|file| started.guest.save(file)) {
-        Ok(bytes) => format!(
-            "the next run will resume: a snapshot of {} MB was made in {:.1} s",
-            bytes / 1_000_000,
-            begin.elapsed().as_secs_f64()
-        ),
-        Err(error) => format!("the snapshot could not be made: {error:#}"),
-    });
+    notes.push(
+        match snapshot.save_snapshot(|file| started.guest.save_state(file)) {
+            Ok(bytes) => format!(
+                "the next run will resume: a snapshot of {} MB was made in {:.1} s",
+                bytes / 1_000_000,
+                begin.elapsed().as_secs_f64()
+            ),
+            Err(error) => format!("the snapshot could not be made: {error:#}"),
+        },
+    );
     drop(lock);
-    started.guest.wake()?;
+    started.guest.wake_guest()?;
     Ok(Some(started))
 }
 
@@ -195,7 +200,7 @@ fn initramfs(
     programs: Option<&[u8]>,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<u8>> {
-    let modules = Modules::find(machine.modules.as_deref());
+    let modules = Modules::find_modules(machine.modules.as_deref());
     notes.extend(modules.notes.iter().cloned());
     image::pack_initramfs(&(machine.init)()?, &modules, programs)
 }
@@ -206,7 +211,7 @@ fn resume_with(
     snapshot: &Snapshot,
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
-    let sealed = match snapshot.open() {
+    let sealed = match snapshot.open_sealed() {
         Ok(Some(sealed)) => sealed,
         Ok(None) => return Ok(None),
         Err(error) => {
@@ -222,7 +227,7 @@ fn resume_with(
     match resume_checked(machine, &sealed) {
         Ok((guest, release)) => {
             let ready = begin.elapsed();
-            snapshot.praise();
+            snapshot.forget_failures();
             let (accel, how) = (Accel::Tcg, How::Resumed);
             Ok(Some(Started {
                 guest,
@@ -239,7 +244,7 @@ fn resume_with(
                 Failure::Died(death) => death.to_string(),
                 other => format!("{:#}", other.into_error()),
             };
-            snapshot.condemn(&why);
+            snapshot.count_failure(&why);
             notes.push(format!("the snapshot was dropped: {why}"));
             Ok(None)
         }
@@ -250,8 +255,8 @@ fn resume_with(
 /// must not count.
 fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
     std::thread::scope(|scope| {
-        let check = scope.spawn(|| sealed.check());
-        let resumed = resume(machine, sealed.file());
+        let check = scope.spawn(|| sealed.check_hash());
+        let resumed = resume(machine, sealed.sealed_file());
         let checked = check
             .join()
             .unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
@@ -267,11 +272,11 @@ fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String),
 fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
     let memory = SharedMemory::create().map_err(Failure::Caller)?;
     let (qemu, lines) =
-        QemuProcess::spawn(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory))
+        QemuProcess::spawn_qemu(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory))
             .map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, Some(memory)).map_err(Failure::Caller)?;
     guest.wait_for_resume()?;
-    let release = guest.wake()?;
+    let release = guest.wake_guest()?;
     Ok((guest, release))
 }
 
@@ -287,7 +292,7 @@ fn boot_with_retries(
     let mut kvm_failed = None;
     let mut failed = 0;
     loop {
-        let accel = state.accel();
+        let accel = state.choose_accel();
         let begin = Instant::now();
         match boot(machine, accel, &initramfs, programs.is_none()) {
             Ok((guest, ready)) => {
@@ -351,8 +356,8 @@ pub fn time_shortest_vm(
     initramfs: &[u8],
 ) -> anyhow::Result<Duration> {
     let begin = Instant::now();
-    let (qemu, _lines) = QemuProcess::spawn(machine, accel, Origin::Boot(initramfs), None)?;
-    qemu.wait(boot_limit(accel))?;
+    let (qemu, _lines) = QemuProcess::spawn_qemu(machine, accel, Origin::Boot(initramfs), None)?;
+    qemu.wait_for_exit(boot_limit(accel))?;
     Ok(begin.elapsed())
 }
 
@@ -368,13 +373,13 @@ fn boot(
         None
     };
     let (qemu, lines) =
-        QemuProcess::spawn(machine, accel, Origin::Boot(initramfs), memory.as_ref())
+        QemuProcess::spawn_qemu(machine, accel, Origin::Boot(initramfs), memory.as_ref())
             .map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
     let begin = Instant::now();
     let ready = guest.wait_until_ready(boot_limit(accel))?;
     match wrong_clock(ready.uptime, begin.elapsed()) {
-        Some(why) => Err(guest.died(&why)),
+        Some(why) => Err(guest.fail_as_dead(&why)),
         None => Ok((guest, ready)),
     }
 }

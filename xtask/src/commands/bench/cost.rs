@@ -4,7 +4,7 @@
 use plan::ProgramInfo;
 use testvm::NANOSECONDS;
 
-use super::rounds::median;
+use super::rounds::find_median;
 
 /// The course's aim: Rust costs at most this many times what C costs.
 pub const AIM: f64 = 1.15;
@@ -66,7 +66,7 @@ pub fn of_round(programs: &[ProgramInfo]) -> Vec<Cost> {
         }
     }
     for cost in &mut costs {
-        cost.figures[EXECUTED] = ratio(cost.figures[EXECUTED], Some(cost.runs as f64));
+        cost.figures[EXECUTED] = cost_ratio(cost.figures[EXECUTED], Some(cost.runs as f64));
     }
     costs
 }
@@ -110,7 +110,7 @@ fn is_same(one: &Cost, other: &Cost) -> bool {
 
 /// What the rounds of aya and those of libbpf gave. Programs of the same name stand side by side;
 /// the others stand alone, those of aya first.
-pub fn pairs([aya, libbpf]: &[Vec<Vec<Cost>>; 2]) -> Vec<Pair> {
+pub fn pair_costs([aya, libbpf]: &[Vec<Vec<Cost>>; 2]) -> Vec<Pair> {
     let mut seen: Vec<&Cost> = Vec::new();
     for cost in aya.iter().chain(libbpf).flatten() {
         if !seen.iter().any(|other| is_same(other, cost)) {
@@ -125,7 +125,7 @@ pub fn pairs([aya, libbpf]: &[Vec<Vec<Cost>>; 2]) -> Vec<Pair> {
 fn pair(named: &Cost, aya: Option<Cost>, libbpf: Option<Cost>) -> Pair {
     let of =
         |cost: &Option<Cost>, figure: usize| cost.as_ref().and_then(|cost| cost.figures[figure]);
-    let ratios = std::array::from_fn(|figure| ratio(of(&aya, figure), of(&libbpf, figure)));
+    let ratios = std::array::from_fn(|figure| cost_ratio(of(&aya, figure), of(&libbpf, figure)));
     Pair {
         program: named.program.clone(),
         kind: named.kind,
@@ -135,7 +135,7 @@ fn pair(named: &Cost, aya: Option<Cost>, libbpf: Option<Cost>) -> Pair {
     }
 }
 
-pub fn ratio(aya: Option<f64>, libbpf: Option<f64>) -> Option<f64> {
+pub fn cost_ratio(aya: Option<f64>, libbpf: Option<f64>) -> Option<f64> {
     aya.zip(libbpf)
         .map(|(aya, libbpf)| aya / libbpf)
         .filter(|ratio| ratio.is_finite())
@@ -149,14 +149,14 @@ fn medians(rounds: &[Vec<Cost>], wanted: &Cost) -> Option<Cost> {
         .filter(|cost| is_same(cost, wanted))
         .collect();
     let figures = std::array::from_fn(|figure| {
-        median(
+        find_median(
             costs
                 .iter()
                 .filter_map(|cost| cost.figures[figure])
                 .collect(),
         )
     });
-    let runs = median(costs.iter().map(|cost| cost.runs).collect())?;
+    let runs = find_median(costs.iter().map(|cost| cost.runs).collect())?;
     Some(Cost {
         program: wanted.program.clone(),
         kind: wanted.kind,
@@ -220,7 +220,7 @@ pub mod tests {
             },
         ]);
         let libbpf = vec![[round(10), alone].concat(), round(20), round(900)];
-        let pairs = pairs(&[vec![round(30), round(11), round(100)], libbpf]);
+        let pairs = pair_costs(&[vec![round(30), round(11), round(100)], libbpf]);
         assert_eq!(
             pairs[0].ratios,
             [Some(1.0), Some(1.0), Some(1.0), Some(1.5)]

@@ -11,8 +11,8 @@ use processes::{Foreground, Interrupted};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::cost::{is_above_aim, ratio};
-use super::rounds::{measure_in_turn, median};
+use super::cost::{cost_ratio, is_above_aim};
+use super::rounds::{find_median, measure_in_turn};
 use crate::output::screen;
 use crate::pipeline::demo;
 
@@ -24,7 +24,7 @@ const NO_NAMES: [&str; 2] = ["impl", "packets_per_second"];
 
 /// Where it was measured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place<'a> {
+pub enum BenchPlace<'a> {
     /// On this machine's own kernel.
     Here,
     /// In an emulated VM with a kernel of this release. Its nanoseconds mean nothing; their ratio
@@ -32,17 +32,17 @@ pub enum Place<'a> {
     Vm(&'a str),
 }
 
-impl Place<'_> {
+impl BenchPlace<'_> {
     fn release(self) -> String {
         match self {
-            Place::Here => kernel::running_release(),
-            Place::Vm(release) => release.to_owned(),
+            BenchPlace::Here => kernel::running_release(),
+            BenchPlace::Vm(release) => release.to_owned(),
         }
     }
 
     /// The times as far as they mean something here.
     fn shown(self, nanoseconds: [Option<f64>; 2]) -> [Option<f64>; 2] {
-        nanoseconds.map(|value| value.filter(|_| self == Place::Here))
+        nanoseconds.map(|value| value.filter(|_| self == BenchPlace::Here))
     }
 }
 
@@ -55,7 +55,7 @@ pub struct Case {
 
 impl Case {
     fn ratio(&self) -> Option<f64> {
-        ratio(self.nanoseconds[0], self.nanoseconds[1])
+        cost_ratio(self.nanoseconds[0], self.nanoseconds[1])
     }
 
     /// `drop, 1000 entries`
@@ -68,7 +68,7 @@ impl Case {
     }
 }
 
-pub fn arguments(lesson: &Lesson) -> Vec<String> {
+pub fn bench_arguments(lesson: &Lesson) -> Vec<String> {
     lesson
         .about
         .bench
@@ -79,7 +79,7 @@ pub fn arguments(lesson: &Lesson) -> Vec<String> {
 }
 
 /// Gathers what each implementation printed, as medians.
-pub fn measure(
+pub fn measure_cases(
     rounds: u16,
     mut perform: impl FnMut(Implementation) -> Result<Vec<u8>>,
 ) -> Result<Vec<Case>> {
@@ -112,7 +112,7 @@ fn cases(rounds: &[Vec<Vec<Measured>>; 2]) -> Vec<Case> {
     for (names, _) in rounds.iter().flatten().flatten() {
         if !cases.iter().any(|case| case.names == *names) {
             let of = |rounds: &Vec<Vec<Measured>>| {
-                median(
+                find_median(
                     rounds
                         .iter()
                         .flatten()
@@ -137,9 +137,9 @@ pub fn run_here(
     implementation: Implementation,
 ) -> Result<Vec<u8>> {
     let mut command = Command::new(program);
-    command.args(demo::arguments_of(implementation, &arguments(lesson)));
+    command.args(demo::arguments_of(implementation, &bench_arguments(lesson)));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = Foreground::start(command)?;
+    let mut running = Foreground::start_command(command)?;
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     // Few lines come from either, so that one never fills its pipe while the other is read.
     let (mut printed, mut errors) = (Vec::new(), String::new());
@@ -151,24 +151,24 @@ pub fn run_here(
         .context("no standard error")?
         .read_to_string(&mut errors)
         .context("cannot read what it prints")?;
-    match running.wait()? {
+    match running.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(printed),
         (status, None) => bail!("{}", errors.lines().next().unwrap_or(&status.to_string())),
     }
 }
 
-pub fn show(lesson: &str, place: Place<'_>, cases: &[Case], json: bool) -> Result<()> {
+pub fn show_cases(lesson: &str, place: BenchPlace<'_>, cases: &[Case], json: bool) -> Result<()> {
     let text = if json {
         as_json(lesson, place, cases)?
     } else {
         as_text(lesson, place, cases)
     };
-    Ok(screen::answer(text.as_bytes())?)
+    Ok(screen::write_answer(text.as_bytes())?)
 }
 
-fn as_text(lesson: &str, place: Place<'_>, cases: &[Case]) -> String {
-    let whose = if place == Place::Here {
+fn as_text(lesson: &str, place: BenchPlace<'_>, cases: &[Case]) -> String {
+    let whose = if place == BenchPlace::Here {
         "this machine's own kernel"
     } else {
         "in a VM: ratios only"
@@ -195,7 +195,7 @@ fn as_text(lesson: &str, place: Place<'_>, cases: &[Case]) -> String {
             time(libbpf),
             pace(aya),
             pace(libbpf),
-            super::table::ratio(case.ratio())
+            super::table::format_ratio(case.ratio())
         );
     }
     text
@@ -221,7 +221,7 @@ struct TimeJson {
     ns_per_run: Option<f64>,
 }
 
-fn as_json(lesson: &str, place: Place<'_>, cases: &[Case]) -> Result<String> {
+fn as_json(lesson: &str, place: BenchPlace<'_>, cases: &[Case]) -> Result<String> {
     let mut text = String::new();
     for case in cases {
         let time = |ns_per_run| TimeJson { ns_per_run };
@@ -229,7 +229,7 @@ fn as_json(lesson: &str, place: Place<'_>, cases: &[Case]) -> Result<String> {
         let line = CaseJson {
             lesson,
             kernel: place.release(),
-            here: place == Place::Here,
+            here: place == BenchPlace::Here,
             case: &case.names,
             aya,
             libbpf,
@@ -255,7 +255,7 @@ pub mod tests {
             Implementation::Aya => Ok(AYA.into()),
             Implementation::Libbpf => Ok(LIBBPF.into()),
         };
-        measure(3, print).unwrap()
+        measure_cases(3, print).unwrap()
     }
 
     pub fn json_sample() -> Result<String> {
@@ -263,18 +263,18 @@ pub mod tests {
             names: Map::new(),
             nanoseconds: [Some(46.0), Some(40.0)],
         };
-        as_json("06-xdp", Place::Here, &[unnamed])
+        as_json("06-xdp", BenchPlace::Here, &[unnamed])
     }
 
     #[test]
     fn cases_are_told_apart_by_whatever_names_them() {
-        let text = as_text("06-xdp", Place::Here, &measured());
+        let text = as_text("06-xdp", BenchPlace::Here, &measured());
         insta::assert_snapshot!(text.replace(&kernel::running_release(), "(the running kernel)"));
     }
 
     #[test]
     fn an_emulated_cpus_time_is_a_ratio_only() {
-        let emulated = Place::Vm("6.12.1");
+        let emulated = BenchPlace::Vm("6.12.1");
         let text = as_text("06-xdp", emulated, &measured());
         assert!(!text.contains(" ns") && text.contains("1.15"), "{text}");
         assert!(
@@ -287,7 +287,7 @@ pub mod tests {
     #[test]
     fn what_is_no_measurement_is_said() {
         let print = |text: &'static str| {
-            measure(1, move |_| Ok(text.into())).map_err(|error| format!("{error:#}"))
+            measure_cases(1, move |_| Ok(text.into())).map_err(|error| format!("{error:#}"))
         };
         assert!(
             print("not an object")

@@ -11,10 +11,10 @@ use plan::ProgramInfo;
 use problem::{Exit, Problem};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
-use testvm::{Clock, Failure, Guest, Happening, Machine, PlanReport, Stream};
+use testvm::{Failure, Guest, Happening, Machine, PlanReport, Stream, VmClock};
 
 use super::cost::{self, Cost};
-use super::own::{self, Place};
+use super::own::{self, BenchPlace};
 use super::rounds::measure_in_turn;
 use super::table;
 use crate::output::row::{Failed, Row};
@@ -45,11 +45,11 @@ pub fn measure_programs(
         &[
             &needs::BUILD_NEEDS[..],
             &needs::VM_NEEDS,
-            &selection.needs(),
+            &selection.kernel_needs(),
         ]
         .concat(),
     )?;
-    let kernels = selection.kernels()?;
+    let kernels = selection.find_kernels()?;
     let mut exit = Exit::Done;
     for lesson in wanted.map_or(lessons.iter().collect(), |lesson| vec![lesson]) {
         let program = build::build_lesson(lesson)?;
@@ -73,11 +73,11 @@ impl Measurement<'_> {
         for kernel in kernels {
             if let Err(error) = self.on(kernel, measured_here) {
                 let problem = error.downcast::<Problem>()?;
-                screen::say(Mark::Bad, &problem.to_string());
+                screen::show_marked(Mark::Bad, &problem.to_string());
                 problem
                     .help_lines()
                     .iter()
-                    .for_each(|line| screen::note(&format!("  help: {line}")));
+                    .for_each(|line| screen::show_note(&format!("  help: {line}")));
                 exit = problem.exit();
             }
         }
@@ -86,17 +86,17 @@ impl Measurement<'_> {
 
     fn on(&self, kernel: &Kernel, measured_here: bool) -> Result<()> {
         let name = self.lesson.full_name();
-        screen::progress(&format!(
+        screen::show_progress(&format!(
             "{name} on Linux {}: rounds: {}",
             kernel.release, self.rounds
         ));
         let programs = demo::pack_programs(&[self.program])?;
         let machine = Machine {
-            clock: Clock::Instructions,
+            clock: VmClock::Instructions,
             ..demo::describe_machine(kernel)?
         };
         let mut started = testvm::start_guest(&machine, &programs).map_err(Failure::into_error)?;
-        let pairs = cost::pairs(&measure_in_turn(self.rounds, |implementation| {
+        let pairs = cost::pair_costs(&measure_in_turn(self.rounds, |implementation| {
             self.round(&mut started.guest, implementation, kernel)
         })?);
         let heading = table::Heading {
@@ -109,17 +109,17 @@ impl Measurement<'_> {
         } else {
             table::as_text(&heading, &pairs)
         };
-        screen::answer(text.as_bytes())?;
+        screen::write_answer(text.as_bytes())?;
         if measured_here || self.lesson.about.bench.is_empty() {
             return Ok(());
         }
-        let arguments = own::arguments(self.lesson);
-        let cases = own::measure(self.rounds, |implementation| {
+        let arguments = own::bench_arguments(self.lesson);
+        let cases = own::measure_cases(self.rounds, |implementation| {
             let script = Script::of_arguments(self.lesson, &[implementation], &arguments);
             let (_, printed) = self.perform(&mut started.guest, script, kernel)?;
             Ok(printed)
         })?;
-        own::show(&name, Place::Vm(&started.release), &cases, self.json)
+        own::show_cases(&name, BenchPlace::Vm(&started.release), &cases, self.json)
     }
 
     /// Measures on this machine's own kernel, where time means something. Returns whether it could.
@@ -128,13 +128,13 @@ impl Measurement<'_> {
             return Ok(false);
         }
         let name = self.lesson.full_name();
-        match own::measure(self.rounds, |implementation| {
+        match own::measure_cases(self.rounds, |implementation| {
             own::run_here(self.lesson, self.program, implementation)
         }) {
-            Ok(cases) => own::show(&name, Place::Here, &cases, self.json).map(|()| true),
+            Ok(cases) => own::show_cases(&name, BenchPlace::Here, &cases, self.json).map(|()| true),
             Err(error) if error.is::<Interrupted>() => Err(error),
             Err(error) => {
-                screen::progress(&format!(
+                screen::show_progress(&format!(
                     "{name} cannot be measured on this machine's own kernel: {error:#}"
                 ));
                 Ok(false)
@@ -148,7 +148,7 @@ impl Measurement<'_> {
         implementation: Implementation,
         kernel: &Kernel,
     ) -> Result<Vec<Cost>> {
-        let on_a_kernel = |place| place == catalog::Place::Kernel;
+        let on_a_kernel = |place| place == catalog::StepPlace::Kernel;
         let mut script = Script::of_demo(self.lesson, &[implementation], on_a_kernel);
         script
             .plan
@@ -167,7 +167,7 @@ impl Measurement<'_> {
         kernel: &Kernel,
     ) -> Result<(PlanReport, Vec<u8>)> {
         let mut printed = Vec::new();
-        let report = guest.run(&script.plan, |happening| {
+        let report = guest.run_plan(&script.plan, |happening| {
             if let Happening::Output(Stream::Stdout, bytes) = happening {
                 printed.extend_from_slice(bytes);
             }
@@ -183,7 +183,7 @@ impl Measurement<'_> {
             .iter()
             .for_each(|step| row.step_ended(&step.outcome, step.duration));
         if !report.left_behind.is_empty() {
-            row.fail(
+            row.record_failure(
                 format!("it left behind: {}", report.left_behind.join(", ")),
                 Exit::NotYet,
             );
@@ -225,7 +225,7 @@ fn observed(report: PlanReport) -> Result<Vec<ProgramInfo>> {
             .unwrap_or_else(|| Err("the guest says nothing about it".to_owned()));
         let observed = observed.map_err(|why| anyhow!("cannot observe what is loaded: {why}"))?;
         if observed.missed > 0 {
-            screen::progress(&format!(
+            screen::show_progress(&format!(
                 "{} programs were gone before they could be looked at",
                 observed.missed
             ));

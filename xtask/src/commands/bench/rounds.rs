@@ -4,7 +4,7 @@ use anyhow::Result;
 use course::Implementation;
 
 /// The middle one; of an even number, the lower of the two in the middle: it was measured.
-pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> Option<T> {
+pub fn find_median<T: PartialOrd + Copy>(mut values: Vec<T>) -> Option<T> {
     values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
     values.get(values.len().saturating_sub(1) / 2).copied()
 }
@@ -30,10 +30,10 @@ mod tests {
 
     #[test]
     fn a_median_was_measured() {
-        assert_eq!(median(vec![3, 1, 2]), Some(2));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), Some(2.0));
-        assert_eq!(median(vec![7]), Some(7));
-        assert_eq!(median::<u32>(vec![]), None);
+        assert_eq!(find_median(vec![3, 1, 2]), Some(2));
+        assert_eq!(find_median(vec![4.0, 1.0, 2.0, 9.0]), Some(2.0));
+        assert_eq!(find_median(vec![7]), Some(7));
+        assert_eq!(find_median::<u32>(vec![]), None);
     }
 
     #[test]

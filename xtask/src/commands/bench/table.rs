@@ -78,7 +78,7 @@ pub fn as_text(heading: &Heading<'_>, pairs: &[Pair]) -> String {
             }
         }
         if pair.aya.is_some() && pair.libbpf.is_some() {
-            let [instructions, code, verified, executed] = pair.ratios.map(ratio);
+            let [instructions, code, verified, executed] = pair.ratios.map(format_ratio);
             text += &line([
                 "",
                 "",
@@ -147,7 +147,7 @@ fn line(
 }
 
 /// A ratio with its mark.
-pub fn ratio(value: Option<f64>) -> String {
+pub fn format_ratio(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
         Some(value) if is_above_aim(value) => format!("{value:.2} !"),
@@ -249,7 +249,7 @@ pub mod tests {
                 program(alone, 9, 0, 0),
             ])]
         };
-        cost::pairs(&[round(66, 900, "only_in_rust"), round(57, 450, "only_in_c")])
+        cost::pair_costs(&[round(66, 900, "only_in_rust"), round(57, 450, "only_in_c")])
     }
 
     const HEADING: Heading<'_> = Heading {

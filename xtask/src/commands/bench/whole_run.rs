@@ -13,7 +13,7 @@ use serde::Serialize;
 use testvm::image::{self, Archive, Modules};
 use testvm::{Accel, Failure, Machine};
 
-use super::rounds::median;
+use super::rounds::find_median;
 use crate::output::screen;
 use crate::pipeline::demo::{self, Script};
 use crate::pipeline::selection::Selection;
@@ -29,16 +29,16 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
         &[
             &needs::BUILD_NEEDS[..],
             &needs::VM_NEEDS,
-            &selection.needs(),
+            &selection.kernel_needs(),
         ]
         .concat(),
     )?;
     let lessons = catalog::read_lessons()?;
     let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?)?;
-    let accel = testvm::find_kvm_state(&workspace::own_cache())?.accel();
-    for kernel in selection.kernels()? {
+    let accel = testvm::find_kvm_state(&workspace::own_cache())?.choose_accel();
+    for kernel in selection.find_kernels()? {
         let machine = demo::describe_machine(&kernel)?;
-        screen::progress(&format!(
+        screen::show_progress(&format!(
             "{ROUNDS} rounds on Linux {}: a bare boot, then a whole run",
             kernel.release
         ));
@@ -50,7 +50,7 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
         } else {
             as_text(&kernel.release, accel, floor, whole, step, &sizes)
         };
-        screen::answer(text.as_bytes())?;
+        screen::write_answer(text.as_bytes())?;
     }
     Ok(Exit::Done)
 }
@@ -115,7 +115,9 @@ fn another_step(
     };
     let mut time = |plan: &Plan| -> Result<Duration> {
         let begin = Instant::now();
-        let report = guest.run(plan, |_| Ok(())).map_err(Failure::into_error)?;
+        let report = guest
+            .run_plan(plan, |_| Ok(()))
+            .map_err(Failure::into_error)?;
         ensure!(
             report.steps.iter().all(|step| step.outcome.succeeded()),
             "a step failed: {:?}",
@@ -133,8 +135,8 @@ fn another_step(
 }
 
 fn both_medians(one: Vec<Duration>, other: Vec<Duration>) -> Result<(Duration, Duration)> {
-    median(one)
-        .zip(median(other))
+    find_median(one)
+        .zip(find_median(other))
         .context("nothing was measured")
 }
 
@@ -142,12 +144,12 @@ fn both_medians(one: Vec<Duration>, other: Vec<Duration>) -> Result<(Duration, D
 fn bare_initramfs() -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     let init = std::fs::read(bare_init()?).context("cannot read the bare init")?;
-    archive.file("init", 0o755, &init)?;
-    archive.finish()
+    archive.add_file("init", 0o755, &init)?;
+    archive.finish_archive()
 }
 
 fn bare_init() -> Result<PathBuf> {
-    let directory = workspace::cache().join("init");
+    let directory = workspace::cache_directory().join("init");
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
     let (source, program) = (directory.join("bare.c"), directory.join("bare"));
@@ -172,7 +174,7 @@ impl Sizes {
     fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
         let base = image::pack_initramfs(
             &guest_init::build_guest_init()?,
-            &Modules::find(machine.modules.as_deref()),
+            &Modules::find_modules(machine.modules.as_deref()),
             None,
         )?
         .len();

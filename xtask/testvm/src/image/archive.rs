@@ -20,21 +20,21 @@ pub struct Archive {
 }
 
 impl Archive {
-    pub fn contains(&self, path: impl AsRef<Path>) -> bool {
+    pub fn contains_path(&self, path: impl AsRef<Path>) -> bool {
         self.present.contains(path.as_ref())
     }
 
     /// Adds a directory and those it lies in. Adding it twice is fine.
-    pub fn directory(&mut self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn add_directory(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        if path.as_os_str().is_empty() || self.contains(path) {
+        if path.as_os_str().is_empty() || self.contains_path(path) {
             return Ok(());
         }
         self.parents(path)?;
         self.entry(path, DIRECTORY | 0o755, &[])
     }
 
-    pub fn file(
+    pub fn add_file(
         &mut self,
         path: impl AsRef<Path>,
         permissions: u32,
@@ -44,13 +44,13 @@ impl Archive {
         self.entry(path.as_ref(), FILE | permissions, contents)
     }
 
-    pub fn link(&mut self, path: impl AsRef<Path>, target: &Path) -> Result<()> {
+    pub fn add_link(&mut self, path: impl AsRef<Path>, target: &Path) -> Result<()> {
         self.parents(path.as_ref())?;
         self.entry(path.as_ref(), LINK | 0o777, target.as_os_str().as_bytes())
     }
 
     /// The finished archive.
-    pub fn finish(self) -> Result<Vec<u8>> {
+    pub fn finish_archive(self) -> Result<Vec<u8>> {
         trailer(self.bytes).context("cannot end the archive")
     }
 
@@ -58,7 +58,7 @@ impl Archive {
     /// there.
     fn parents(&mut self, path: &Path) -> Result<()> {
         path.parent()
-            .map_or(Ok(()), |parent| self.directory(parent))
+            .map_or(Ok(()), |parent| self.add_directory(parent))
     }
 
     fn entry(&mut self, path: &Path, mode: u32, contents: &[u8]) -> Result<()> {
@@ -91,11 +91,13 @@ mod tests {
     fn directories_come_before_what_lies_in_them_and_once() {
         let mut archive = Archive::default();
         archive
-            .file("lib/x86_64/libelf.so.1", 0o755, b"elf")
+            .add_file("lib/x86_64/libelf.so.1", 0o755, b"elf")
             .unwrap();
-        archive.file("lib/x86_64/libz.so.1", 0o755, b"z").unwrap();
-        archive.link("bin/sh", Path::new("busybox")).unwrap();
-        let bytes = archive.finish().unwrap();
+        archive
+            .add_file("lib/x86_64/libz.so.1", 0o755, b"z")
+            .unwrap();
+        archive.add_link("bin/sh", Path::new("busybox")).unwrap();
+        let bytes = archive.finish_archive().unwrap();
         let names: Vec<_> = names(&bytes);
         assert_eq!(
             names,

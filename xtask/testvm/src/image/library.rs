@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 /// Asks the program's loader, as `ldd` does. Only for programs of our own: the loader that the
 /// program names is run.
-pub fn needed_by(program: &Path) -> Result<Vec<Library>> {
+pub fn needed_by(program: &Path) -> Result<Vec<SharedLibrary>> {
     let output = Command::new(program)
         .env("LD_TRACE_LOADED_OBJECTS", "1")
         // They lead to libraries that the program would not find in the guest; cargo sets the
@@ -29,7 +29,7 @@ pub fn needed_by(program: &Path) -> Result<Vec<Library>> {
 }
 
 #[derive(Debug, Eq, PartialEq)]
-pub struct Library {
+pub struct SharedLibrary {
     pub here: PathBuf,
     /// Below the root of the guest.
     pub inside: PathBuf,
@@ -38,7 +38,7 @@ pub struct Library {
 /// The guest has no /etc/ld.so.cache, so only the loader's default directories count there. They differ
 /// between distributions, but the C library is always in one of them: all others go beside it, by
 /// the name they are asked for.
-fn libraries_in(text: &str) -> Vec<Library> {
+fn libraries_in(text: &str) -> Vec<SharedLibrary> {
     let found: Vec<(&str, &str)> = text.lines().filter_map(entry).collect();
     let libc = found.iter().find(|(name, _)| *name == "libc.so.6");
     let directory = libc
@@ -47,7 +47,7 @@ fn libraries_in(text: &str) -> Vec<Library> {
     let place = |(name, path): &(&str, &str)| {
         // A name with a directory, as the loader's own, is joined as it is.
         let inside = directory.join(name);
-        Library {
+        SharedLibrary {
             here: PathBuf::from(path),
             inside: inside.strip_prefix("/").unwrap_or(&inside).to_owned(),
         }

@@ -27,12 +27,12 @@ pub use modules::{Modules, WANTED as MODULES};
 /// The initial file system: the guest's init, modules, and the programs if they come with the boot.
 pub fn pack_initramfs(init: &[u8], modules: &Modules, programs: Option<&[u8]>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    archive.file("init", 0o755, init)?;
+    archive.add_file("init", 0o755, init)?;
     modules.put_into(&mut archive)?;
     if let Some(programs) = programs {
-        archive.file(plan::BOOT_ARCHIVE.trim_start_matches('/'), 0o600, programs)?;
+        archive.add_file(plan::BOOT_ARCHIVE.trim_start_matches('/'), 0o600, programs)?;
     }
-    archive.finish()
+    archive.finish_archive()
 }
 
 /// Adds a program as `/bin/NAME`, and the shared libraries it needs where its loader will look for
@@ -41,10 +41,10 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
     let name = program
         .file_name()
         .with_context(|| format!("{} names no program", program.display()))?;
-    archive.file(Path::new("bin").join(name), 0o755, &read(program)?)?;
+    archive.add_file(Path::new("bin").join(name), 0o755, &read(program)?)?;
     for library in library::needed_by(program)? {
-        if !archive.contains(&library.inside) {
-            archive.file(&library.inside, 0o755, &read(&library.here)?)?;
+        if !archive.contains_path(&library.inside) {
+            archive.add_file(&library.inside, 0o755, &read(&library.here)?)?;
         }
     }
     Ok(())
@@ -59,8 +59,8 @@ pub fn add_tools(archive: &mut Archive, tools: &Path) -> Result<()> {
         .context("cannot start busybox")?;
     for name in String::from_utf8_lossy(&list.stdout).lines() {
         let path = Path::new("bin").join(name);
-        if !archive.contains(&path) {
-            archive.link(&path, Path::new("busybox"))?;
+        if !archive.contains_path(&path) {
+            archive.add_link(&path, Path::new("busybox"))?;
         }
     }
     Ok(())
@@ -76,12 +76,12 @@ fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> 
             .file_type()
             .with_context(|| format!("cannot look at {}", source.display()))?;
         if kind.is_dir() {
-            archive.directory(&inside)?;
+            archive.add_directory(&inside)?;
             add_below(archive, &source, &inside)?;
         } else if kind.is_symlink() {
             let target = fs::read_link(&source)
                 .with_context(|| format!("cannot read {}", source.display()))?;
-            archive.link(&inside, &target)?;
+            archive.add_link(&inside, &target)?;
         } else if kind.is_fifo()
             || kind.is_socket()
             || kind.is_char_device()
@@ -90,7 +90,7 @@ fn add_below(archive: &mut Archive, source: &Path, inside: &Path) -> Result<()> 
             bail!("{} is not a file", source.display());
         } else {
             let mode = entry.metadata()?.permissions().mode();
-            archive.file(&inside, mode & 0o777, &read(&source)?)?;
+            archive.add_file(&inside, mode & 0o777, &read(&source)?)?;
         }
     }
     Ok(())

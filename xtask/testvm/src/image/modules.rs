@@ -30,7 +30,7 @@ pub struct Modules {
 impl Modules {
     /// Those in `directory`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is wrong
     /// with one is a note.
-    pub fn find(directory: Option<&Path>) -> Self {
+    pub fn find_modules(directory: Option<&Path>) -> Self {
         let mut modules = Self::default();
         let Some(directory) = directory else {
             let names = WANTED.join(", ");
@@ -80,7 +80,7 @@ impl Modules {
     pub fn put_into(&self, archive: &mut Archive) -> Result<()> {
         let directory = Path::new(plan::MODULES.trim_start_matches('/'));
         for (number, (name, bytes)) in self.files.iter().enumerate() {
-            archive.file(directory.join(format!("{number:02}-{name}")), 0o600, bytes)?;
+            archive.add_file(directory.join(format!("{number:02}-{name}")), 0o600, bytes)?;
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ mod tests {
             ("ptr_ring.ko", module("").as_slice()),
             ("unwanted.ko", b"not looked at"),
         ]);
-        let modules = Modules::find(Some(directory.path()));
+        let modules = Modules::find_modules(Some(directory.path()));
         let names: Vec<_> = modules
             .files
             .iter()
@@ -198,13 +198,14 @@ mod tests {
         let mut archive = Archive::default();
         modules.put_into(&mut archive).unwrap();
         assert!(
-            archive.contains("modules/00-ptr_ring") && archive.contains("modules/03-sch_ingress")
+            archive.contains_path("modules/00-ptr_ring")
+                && archive.contains_path("modules/03-sch_ingress")
         );
     }
 
     #[test]
     fn a_missing_or_damaged_module_is_a_note() {
-        let modules = Modules::find(None);
+        let modules = Modules::find_modules(None);
         assert!(
             modules.files.is_empty() && modules.notes[0].contains("veth, sch_ingress, cls_bpf")
         );
@@ -215,7 +216,7 @@ mod tests {
             ("veth.ko.lz", b""),
         ] {
             let directory = directory_with(&[(name, bytes)]);
-            let modules = Modules::find(Some(directory.path()));
+            let modules = Modules::find_modules(Some(directory.path()));
             assert!(
                 modules.files.is_empty() && modules.notes[0].contains(name),
                 "{:#?}",

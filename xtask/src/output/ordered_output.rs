@@ -18,17 +18,17 @@ pub enum Piece {
 impl Piece {
     fn show(&self) -> io::Result<()> {
         match self {
-            Piece::Stdout(bytes) => return screen::answer(bytes),
+            Piece::Stdout(bytes) => return screen::write_answer(bytes),
             Piece::Stderr(bytes) => screen::pass_on_errors(bytes),
-            Piece::Line(mark, text) => screen::say(*mark, text),
-            Piece::Progress(text) => screen::progress(text),
+            Piece::Line(mark, text) => screen::show_marked(*mark, text),
+            Piece::Progress(text) => screen::show_progress(text),
         }
         Ok(())
     }
 }
 
 /// Parts of a work, by their numbers.
-pub struct Stage {
+pub struct OrderedOutput {
     parts: Mutex<Parts>,
 }
 
@@ -39,7 +39,7 @@ struct Parts {
     ended: Vec<bool>,
 }
 
-impl Stage {
+impl OrderedOutput {
     pub fn new(parts: usize) -> Self {
         let parts = Parts {
             current: 0,
@@ -51,7 +51,7 @@ impl Stage {
         }
     }
 
-    pub fn show(&self, part: usize, piece: Piece) -> io::Result<()> {
+    pub fn show_piece(&self, part: usize, piece: Piece) -> io::Result<()> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         if part == parts.current {
             return piece.show();
@@ -61,7 +61,7 @@ impl Stage {
     }
 
     /// Nothing more comes from this part: the next ones may be seen.
-    pub fn end(&self, part: usize) -> io::Result<()> {
+    pub fn end_part(&self, part: usize) -> io::Result<()> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.ended[part] = true;
         parts.advance(Piece::show)
