@@ -386,13 +386,7 @@ fn closed_standard_streams_are_no_problem() {
 fn a_person_types_into_the_shell() {
     let (mut terminal, theirs) = common::terminal();
     let mut run = Run::new(&["shell"]);
-    run.command
-        .stdin(theirs.try_clone().unwrap())
-        .stdout(theirs)
-        .stderr(Stdio::piped());
-    let mut child = run.command.spawn().unwrap();
-    // Our copies of the terminal's other end would keep it open for ever.
-    run.command = std::process::Command::new("true");
+    let mut child = run.start_on_terminal(theirs);
     let screen = wait_for(&mut terminal, "# ");
     assert!(screen.contains("hello-kprobe"), "no greeting: {screen}");
     terminal.write_all(b"sleep 100\n").unwrap();
@@ -428,12 +422,7 @@ fn a_person_follows_a_lesson() {
     ] {
         let (mut terminal, theirs) = common::terminal();
         let mut run = Run::new(&["run", lesson, "--follow"]);
-        run.command
-            .stdin(theirs.try_clone().unwrap())
-            .stdout(theirs)
-            .stderr(Stdio::piped());
-        let mut child = run.command.spawn().unwrap();
-        run.command = std::process::Command::new("true");
+        let mut child = run.start_on_terminal(theirs);
         wait_for(&mut terminal, "here; exit, or Ctrl-D, ends this and the VM");
         terminal.write_all(cause.as_bytes()).unwrap();
         wait_for(&mut terminal, shown);

@@ -299,8 +299,9 @@ fn said(check: &Checked) -> String {
     match &check.verdict {
         Verdict::Passed | Verdict::NotRun => String::new(),
         Verdict::Failed { why } => why.clone(),
-        Verdict::Rejected { log, note, .. } => {
-            [log.as_str(), note.as_deref().unwrap_or_default()].join("\n")
+        Verdict::Rejected(rejection) => {
+            let note = rejection.note.as_deref().unwrap_or_default();
+            [rejection.log.as_str(), note].join("\n")
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use checkout::workspace;
@@ -768,24 +768,36 @@ fn without_watches_the_files_are_looked_at() {
     let learner = Learner::at("00/decode-instruction");
     let watchers = all_watchers();
     let mut run = learner.run(&["watch", "00/decode-instruction", "--impl", "libbpf"]);
-    let mut child = run
-        .command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = child.stderr.take().unwrap();
+    let (child, mut stderr) = start_watch(&mut run);
     let said = wait_for(&mut stderr, "not yet in");
     drop(watchers);
     assert!(
         said.contains("looking at them twice a second instead"),
         "{said}"
     );
+    solve_until_right(&learner, &mut stderr);
+    end_watch(child, &run);
+}
+
+/// With standard error in a pipe and standard output nowhere.
+fn start_watch(run: &mut Run) -> (Child, ChildStderr) {
+    let command = run.command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    run.command = Command::new("true");
+    let stderr = child.stderr.take().unwrap();
+    (child, stderr)
+}
+
+fn solve_until_right(learner: &Learner, stderr: &mut ChildStderr) {
     learner.write(
         Implementation::Libbpf,
         &learner.text(Variant::Solution, Implementation::Libbpf),
     );
-    wait_for(&mut stderr, "right in");
+    wait_for(stderr, "right in");
+}
+
+/// SIGTERM ends it, and with it all that it started.
+fn end_watch(mut child: Child, run: &Run) {
     kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(!child.wait().unwrap().success());
     assert_eq!(run.left_behind(), [""; 0]);
@@ -815,22 +827,9 @@ fn a_script_watches() {
         );
         let mut run =
             learner.run(&[&["watch", "03/count-by-comm", "--impl", "libbpf"], flags].concat());
-        let mut child = run
-            .command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        run.command = Command::new("true");
-        let mut stderr = child.stderr.take().unwrap();
+        let (child, mut stderr) = start_watch(&mut run);
         wait_for(&mut stderr, "not yet in");
-        learner.write(
-            Implementation::Libbpf,
-            &learner.text(Variant::Solution, Implementation::Libbpf),
-        );
-        wait_for(&mut stderr, "right in");
-        kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
-        assert!(!child.wait().unwrap().success());
-        assert_eq!(run.left_behind(), [""; 0]);
+        solve_until_right(&learner, &mut stderr);
+        end_watch(child, &run);
     }
 }

@@ -110,13 +110,15 @@ pub fn are_there(parts: &[Part]) -> bool {
     parts.iter().all(|part| part.is_there())
 }
 
+fn missing_of(parts: &[Part]) -> Vec<Part> {
+    let mut missing = parts.to_vec();
+    missing.retain(|part| !part.is_there());
+    missing
+}
+
 /// What set-up would do about those of `parts` that are missing.
 pub(crate) fn plan_install(parts: &[Part]) -> String {
-    let missing: Vec<Part> = parts
-        .iter()
-        .copied()
-        .filter(|part| !part.is_there())
-        .collect();
+    let missing = missing_of(parts);
     if missing.is_empty() {
         return "look at what is there".to_owned();
     }
@@ -143,11 +145,7 @@ pub fn show_install_command(parts: &[Part]) -> String {
 /// Installs the missing ones among `parts`: at once with `yes`, and as root without a terminal;
 /// else after a question.
 pub(crate) fn install_missing(site: &SetupSite, parts: &[Part], yes: bool) -> Result<()> {
-    let missing: Vec<Part> = parts
-        .iter()
-        .copied()
-        .filter(|part| !part.is_there())
-        .collect();
+    let missing = missing_of(parts);
     if missing.is_empty() {
         return Ok(());
     }

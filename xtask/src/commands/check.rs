@@ -18,7 +18,9 @@ use crate::output::indent::indent_lines;
 use crate::output::screen::{self, Mark};
 use crate::pipeline::answer_build::{self, Built, BuiltProgram, course_path};
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
-use crate::pipeline::judging::{self, Candidate, Checked, Verdict, failed_check};
+use crate::pipeline::judging::{
+    self, Candidate, Checked, Verdict, VerifierRejection, failed_check,
+};
 use crate::pipeline::rejection::{self, Rejection};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, needs, parallel};
@@ -170,14 +172,7 @@ fn judge_exercise(
     if exercise.about.place == StepPlace::Here {
         return judged_here(exercise, implementation).map(|report| vec![report]);
     }
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &needs::VM_NEEDS,
-            &selection.kernel_needs(),
-        ]
-        .concat(),
-    )?;
+    needs::ensure_vm_needs(selection)?;
     let kernels: Vec<Kernel> = selection
         .find_kernels()?
         .into_iter()
@@ -353,7 +348,7 @@ impl Report {
     /// What the verifier rejected.
     fn rejected(&self) -> Option<Rejection> {
         let log = self.checks.iter().find_map(|check| match &check.verdict {
-            Verdict::Rejected { log, .. } => Some(log.clone()),
+            Verdict::Rejected(rejection) => Some(rejection.log.clone()),
             _ => None,
         })?;
         let (exercise, kernel) = (self.exercise.name.clone(), self.place.clone());
@@ -410,9 +405,9 @@ impl Report {
                         indent_lines(why, 6)
                     )
                 }
-                Verdict::Rejected {
+                Verdict::Rejected(VerifierRejection {
                     error, log, note, ..
-                } => {
+                }) => {
                     let lines = self.lines(name, verdict);
                     let note = indent_lines(note.as_deref().unwrap_or_default(), 6);
                     let why = self.rejection(error, log, &lines) + &note;
@@ -440,7 +435,7 @@ impl Report {
         let object = fs::read(self.object()).unwrap_or_default();
         let loads = judging::can_load(&self.implementation.to_string());
         match verdict {
-            Verdict::Rejected { program, log, .. } => {
+            Verdict::Rejected(VerifierRejection { program, log, .. }) => {
                 LineReport::of_rejection(&object, Some(program), log.as_bytes())
             }
             Verdict::Failed { .. } if check == loads || check == judging::FITS => {
@@ -503,7 +498,7 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) 
         if wrong
             .checks
             .iter()
-            .any(|check| matches!(check.verdict, Verdict::Rejected { .. }))
+            .any(|check| matches!(check.verdict, Verdict::Rejected(_)))
         {
             screen::show_note("  why:   cargo xtask explain --last");
         }
@@ -575,9 +570,9 @@ impl<'a> CheckJson<'a> {
             Verdict::Passed => ("passed", None, None, None),
             Verdict::NotRun => ("not run", None, None, None),
             Verdict::Failed { why } => ("failed", Some(why.as_str()), None, None),
-            Verdict::Rejected {
+            Verdict::Rejected(VerifierRejection {
                 error, log, note, ..
-            } => (
+            }) => (
                 "rejected",
                 Some(error.as_str()),
                 Some(log.as_str()),
@@ -623,12 +618,12 @@ fn as_json(reports: &[Report]) -> Result<String> {
 
 #[cfg(test)]
 pub fn json_sample() -> Result<String> {
-    let rejected = Verdict::Rejected {
+    let rejected = Verdict::Rejected(VerifierRejection {
         program: "count".to_owned(),
         error: "Permission denied".to_owned(),
         log: "R0 invalid mem access 'scalar'".to_owned(),
         note: None,
-    };
+    });
     let check = Checked {
         name: "verifier accepts it".to_owned(),
         verdict: rejected,

@@ -36,14 +36,7 @@ pub fn show_gallery(options: &GalleryOptions) -> Result<Exit> {
     };
     let entry = entry::find_entry(&entries, name)?;
     let selection = &options.kernels;
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &needs::VM_NEEDS,
-            &selection.kernel_needs(),
-        ]
-        .concat(),
-    )?;
+    needs::ensure_vm_needs(selection)?;
     let kernels = selection.find_kernels()?;
     let mut objects = build_objects()?;
     objects.retain(|object, _| entry.object_names().any(|own| own == *object));

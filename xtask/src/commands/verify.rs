@@ -41,14 +41,7 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
         .enumerate()
         .map(Object::read)
         .collect::<Result<Vec<_>, _>>()?;
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &needs::VM_NEEDS,
-            &selection.kernel_needs(),
-        ]
-        .concat(),
-    )?;
+    needs::ensure_vm_needs(selection)?;
     let kernels = selection.find_kernels()?;
     let files = objects
         .iter()

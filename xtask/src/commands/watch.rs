@@ -192,14 +192,7 @@ impl Watching<'_> {
     /// What needs no kernel is not made to wait for one.
     fn court(&mut self) -> Result<&(Kernel, PathBuf)> {
         if self.court.is_none() {
-            needs::ensure_needs(
-                &[
-                    &needs::BUILD_NEEDS[..],
-                    &needs::VM_NEEDS,
-                    &self.options.kernel.kernel_needs(),
-                ]
-                .concat(),
-            )?;
+            needs::ensure_vm_needs(&self.options.kernel)?;
             let kernel = self
                 .options
                 .kernel

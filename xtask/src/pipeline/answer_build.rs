@@ -127,20 +127,9 @@ fn binary(exercise: &Exercise, variant: Variant) -> String {
 /// only, their entries name types that do not exist.
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = binary(exercise, variant);
-    let mut cargo = build::inner_cargo();
+    let mut cargo = cargo_build(exercise, &binary);
     cargo
-        .args([
-            "build",
-            "--package",
-            &exercise.package_name(),
-            "--bin",
-            &binary,
-            "--release",
-            "--quiet",
-        ])
-        .args(["--target", TARGET, "-Z", "build-std=core"])
-        .arg("--target-dir")
-        .arg(directory())
+        .args(["--release", "--target", TARGET, "-Z", "build-std=core"])
         .env(
             "CARGO_BUILD_BUILD_DIR",
             workspace::target_directory().join("ebpf"),
@@ -162,21 +151,20 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = binary(exercise, variant);
-    let mut cargo = build::inner_cargo();
-    cargo
-        .args([
-            "build",
-            "--package",
-            &exercise.package_name(),
-            "--bin",
-            &binary,
-            "--quiet",
-            "--target-dir",
-        ])
-        .arg(directory())
-        .env("CARGO_BUILD_BUILD_DIR", directory());
+    let mut cargo = cargo_build(exercise, &binary);
+    cargo.env("CARGO_BUILD_BUILD_DIR", directory());
     let file = environment::output_directory(&directory()).join(binary);
     Ok(said_by(cargo)?.map(|warnings| BuiltProgram { file, warnings }))
+}
+
+fn cargo_build(exercise: &Exercise, binary: &str) -> Command {
+    let mut cargo = build::inner_cargo();
+    cargo
+        .args(["build", "--quiet", "--bin", binary])
+        .args(["--package", &exercise.package_name()])
+        .arg("--target-dir")
+        .arg(directory());
+    cargo
 }
 
 fn c(

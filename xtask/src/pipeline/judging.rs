@@ -39,14 +39,19 @@ pub enum Verdict {
     Failed {
         why: String,
     },
-    Rejected {
-        program: String,
-        error: String,
-        log: String,
-        note: Option<String>,
-    },
+    Rejected(VerifierRejection),
     /// One before it did not pass.
     NotRun,
+}
+
+/// What the verifier said of a program that it rejected.
+#[derive(Clone, Debug)]
+pub struct VerifierRejection {
+    pub program: String,
+    pub error: String,
+    pub log: String,
+    /// What the judge knows about the object, and the verifier does not.
+    pub note: Option<String>,
 }
 
 /// A program to be judged.
@@ -231,12 +236,12 @@ impl Minutes {
                 error,
                 log,
                 note,
-            } => Verdict::Rejected {
+            } => Verdict::Rejected(VerifierRejection {
                 program,
                 error,
                 log,
                 note,
-            },
+            }),
         };
         self.decide(verdict)
     }

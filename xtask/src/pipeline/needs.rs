@@ -4,12 +4,18 @@ use anyhow::Result;
 use requirements::{BpfLinker, Clang, LibbpfBuild, Need, Qemu, RustSrc};
 
 use crate::output::reporter::ScreenReporter;
+use crate::pipeline::selection::Selection;
 
 /// What a VM needs, besides a kernel.
 pub const VM_NEEDS: [Need; 1] = [&Qemu];
 
 /// What building a lesson needs: two toolchains, and a C compiler for libbpf.
 pub const BUILD_NEEDS: [Need; 4] = [&RustSrc, &BpfLinker, &Clang, &LibbpfBuild];
+
+/// What is missing to build a program and to run it on these kernels.
+pub fn ensure_vm_needs(kernels: &Selection) -> Result<()> {
+    ensure_needs(&[&BUILD_NEEDS[..], &VM_NEEDS, &kernels.kernel_needs()].concat())
+}
 
 /// Does what is missing, and shows it. When nothing is, this costs a few looks at files.
 pub fn ensure_needs(needs: &[Need]) -> Result<()> {

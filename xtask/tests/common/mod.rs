@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,18 @@ impl Run {
         // In a checkout where somebody learns, his progress is not ours.
         command.env("XTASK_PROGRESS", scratch());
         Self { command, mark }
+    }
+
+    /// Starts the run with its input and output on a terminal, and its errors in a pipe.
+    pub fn start_on_terminal(&mut self, terminal: OwnedFd) -> Child {
+        self.command
+            .stdin(terminal.try_clone().unwrap())
+            .stdout(terminal)
+            .stderr(Stdio::piped());
+        let child = self.command.spawn().unwrap();
+        // Our copies of the terminal's other end would keep it open for ever.
+        self.command = Command::new("true");
+        child
     }
 
     pub fn output(&mut self) -> Output {

@@ -351,23 +351,25 @@ mod tests {
         Ok(Vec::new())
     }
 
-    fn shown(accel: Accel, origin: Origin<'_>) -> String {
-        shown_with(VmClock::Host, accel, origin)
-    }
-
-    fn shown_with(clock: VmClock, accel: Accel, origin: Origin<'_>) -> String {
-        let kernel = "kernels/6.12/vmlinux".into();
-        let (qemu, cmpxchg16b) = ("qemu".into(), Cmpxchg16b::Replaced);
-        let machine = Machine {
-            qemu,
-            kernel,
+    fn machine(clock: VmClock, cmpxchg16b: Cmpxchg16b) -> Machine {
+        Machine {
+            qemu: "qemu".into(),
+            kernel: "kernels/6.12/vmlinux".into(),
             modules: None,
             init: no_init,
             state: "cache".into(),
             memory_mib: 256,
             clock,
             cmpxchg16b,
-        };
+        }
+    }
+
+    fn shown(accel: Accel, origin: Origin<'_>) -> String {
+        shown_with(VmClock::Host, accel, origin)
+    }
+
+    fn shown_with(clock: VmClock, accel: Accel, origin: Origin<'_>) -> String {
+        let machine = machine(clock, Cmpxchg16b::Replaced);
         let inherited = Inherited {
             console: 3,
             plans: 4,
@@ -416,18 +418,7 @@ mod tests {
             Cmpxchg16b::Replaced,
         ];
         let [emulated, hidden, replaced] = all.map(|cmpxchg16b| {
-            let (qemu, kernel, clock) = ("qemu".into(), "vmlinux".into(), VmClock::Host);
-            let machine = Machine {
-                qemu,
-                kernel,
-                modules: None,
-                init: no_init,
-                state: "cache".into(),
-                memory_mib: 256,
-                clock,
-                cmpxchg16b,
-            };
-            fingerprint_command_line(&machine, Accel::Tcg)
+            fingerprint_command_line(&machine(VmClock::Host, cmpxchg16b), Accel::Tcg)
         });
         assert!(emulated != hidden && hidden != replaced && replaced != emulated);
     }

@@ -37,6 +37,19 @@ pub struct Started {
     pub notes: Vec<String>,
 }
 
+impl Started {
+    fn begun_at(begin: Instant, how: How, accel: Accel, guest: Guest, release: String) -> Self {
+        Self {
+            guest,
+            release,
+            accel,
+            how,
+            ready: begin.elapsed(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum How {
     Booted,
@@ -226,17 +239,9 @@ fn resume_with(
     let begin = Instant::now();
     match resume_checked(machine, &sealed) {
         Ok((guest, release)) => {
-            let ready = begin.elapsed();
+            let started = Started::begun_at(begin, How::Resumed, Accel::Tcg, guest, release);
             snapshot.forget_failures();
-            let (accel, how) = (Accel::Tcg, How::Resumed);
-            Ok(Some(Started {
-                guest,
-                release,
-                accel,
-                how,
-                ready,
-                notes: Vec::new(),
-            }))
+            Ok(Some(started))
         }
         Err(interrupted @ Failure::Interrupted(_)) => Err(interrupted),
         Err(failure) => {
@@ -302,20 +307,12 @@ fn boot_with_retries(
                         .iter()
                         .map(|why| format!("a module could not be loaded: {why}")),
                 );
-                let release = ready.release;
                 // Only now it is KVM's fault, and not the kernel's.
                 kvm_failed
                     .iter()
                     .for_each(|why: &String| accel::remember_failure(&machine.state, why));
-                let (how, ready) = (How::Booted, begin.elapsed());
-                return Ok(Started {
-                    guest,
-                    release,
-                    accel,
-                    how,
-                    ready,
-                    notes: Vec::new(),
-                });
+                let release = ready.release;
+                return Ok(Started::begun_at(begin, How::Booted, accel, guest, release));
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
                 let why = format!("a boot with KVM did not get through ({death})");

@@ -41,14 +41,7 @@ pub fn measure_programs(
     let wanted = lesson
         .map(|name| catalog::find_lesson(&lessons, name))
         .transpose()?;
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &needs::VM_NEEDS,
-            &selection.kernel_needs(),
-        ]
-        .concat(),
-    )?;
+    needs::ensure_vm_needs(selection)?;
     let kernels = selection.find_kernels()?;
     let mut exit = Exit::Done;
     for lesson in wanted.map_or(lessons.iter().collect(), |lesson| vec![lesson]) {

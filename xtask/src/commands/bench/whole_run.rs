@@ -25,14 +25,7 @@ const ROUNDS: usize = 9;
 const LESSON: &str = "01";
 
 pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
-    needs::ensure_needs(
-        &[
-            &needs::BUILD_NEEDS[..],
-            &needs::VM_NEEDS,
-            &selection.kernel_needs(),
-        ]
-        .concat(),
-    )?;
+    needs::ensure_vm_needs(selection)?;
     let lessons = catalog::read_lessons()?;
     let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?)?;
     let accel = testvm::find_kvm_state(&workspace::own_cache())?.choose_accel();
@@ -44,11 +37,21 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
         ));
         let sizes = Sizes::measure(&machine, &program)?;
         let (floor, whole) = alternate(&machine, accel, &kernel.name)?;
-        let step = another_step(&machine, &demo::pack_programs(&[&program])?, &lessons)?;
+        let programs = demo::pack_programs(&[&program])?;
+        let (another_lesson, another_step) = measure_more(&machine, &programs, &lessons)?;
+        let whole_run = WholeRun {
+            release: &kernel.release,
+            accel,
+            floor,
+            whole,
+            another_lesson,
+            another_step,
+            sizes,
+        };
         let text = if json {
-            as_json(&kernel.release, accel, floor, whole, step, &sizes)?
+            whole_run.as_json()?
         } else {
-            as_text(&kernel.release, accel, floor, whole, step, &sizes)
+            whole_run.as_text()
         };
         screen::write_answer(text.as_bytes())?;
     }
@@ -92,7 +95,7 @@ fn time_of_run(accel: Accel, kernel: &str) -> Result<Duration> {
 
 /// The median cost of one more run of the lesson, and of one more step that does nothing, in a
 /// booted VM.
-fn another_step(
+fn measure_more(
     machine: &Machine,
     programs: &testvm::Programs,
     lessons: &[catalog::Lesson],
@@ -185,33 +188,56 @@ impl Sizes {
     }
 }
 
-fn as_text(
-    release: &str,
+/// What was measured on one kernel: medians, and sizes.
+struct WholeRun<'a> {
+    release: &'a str,
     accel: Accel,
     floor: Duration,
     whole: Duration,
-    (lesson, step): (Duration, Duration),
-    sizes: &Sizes,
-) -> String {
-    format!(
-        "Linux {release}, {}; medians of {ROUNDS}
+    another_lesson: Duration,
+    another_step: Duration,
+    sizes: Sizes,
+}
+
+impl WholeRun<'_> {
+    fn as_text(&self) -> String {
+        format!(
+            "Linux {}, {}; medians of {ROUNDS}
   bare boot, init ends the VM at once   {:.2} s
   run {LESSON}, everything built            {:.2} s, {:.2} times the bare boot
   one more lesson in a booted VM        {:.2} s
   one more empty step in a booted VM    {:.2} s
   image: base {:.1} MB, lesson {:.1} MB\n",
-        match accel {
-            Accel::Kvm => "with KVM",
-            Accel::Tcg => "emulated",
-        },
-        floor.as_secs_f64(),
-        whole.as_secs_f64(),
-        whole.as_secs_f64() / floor.as_secs_f64(),
-        lesson.as_secs_f64(),
-        step.as_secs_f64(),
-        sizes.base as f64 / 1e6,
-        sizes.overlay as f64 / 1e6,
-    )
+            self.release,
+            match self.accel {
+                Accel::Kvm => "with KVM",
+                Accel::Tcg => "emulated",
+            },
+            self.floor.as_secs_f64(),
+            self.whole.as_secs_f64(),
+            self.whole.as_secs_f64() / self.floor.as_secs_f64(),
+            self.another_lesson.as_secs_f64(),
+            self.another_step.as_secs_f64(),
+            self.sizes.base as f64 / 1e6,
+            self.sizes.overlay as f64 / 1e6,
+        )
+    }
+
+    fn as_json(&self) -> Result<String> {
+        let line = WholeRunJson {
+            kernel: self.release,
+            accelerator: self.accel.name(),
+            rounds: ROUNDS,
+            bare_boot_seconds: self.floor.as_secs_f64(),
+            run_seconds: self.whole.as_secs_f64(),
+            ratio: self.whole.as_secs_f64() / self.floor.as_secs_f64(),
+            another_lesson_seconds: self.another_lesson.as_secs_f64(),
+            another_step_seconds: self.another_step.as_secs_f64(),
+            base_bytes: self.sizes.base,
+            lesson_bytes: self.sizes.overlay,
+        };
+        Ok(serde_json::to_string(&line)? + "\n")
+    }
 }
 
 /// A line of `bench run --json`; `bench run --help` tells the fields.
@@ -229,29 +255,6 @@ struct WholeRunJson<'a> {
     lesson_bytes: usize,
 }
 
-fn as_json(
-    release: &str,
-    accel: Accel,
-    floor: Duration,
-    whole: Duration,
-    (lesson, step): (Duration, Duration),
-    sizes: &Sizes,
-) -> Result<String> {
-    let line = WholeRunJson {
-        kernel: release,
-        accelerator: accel.name(),
-        rounds: ROUNDS,
-        bare_boot_seconds: floor.as_secs_f64(),
-        run_seconds: whole.as_secs_f64(),
-        ratio: whole.as_secs_f64() / floor.as_secs_f64(),
-        another_lesson_seconds: lesson.as_secs_f64(),
-        another_step_seconds: step.as_secs_f64(),
-        base_bytes: sizes.base,
-        lesson_bytes: sizes.overlay,
-    };
-    Ok(serde_json::to_string(&line)? + "\n")
-}
-
 const BARE_INIT: &str = "\
 #include <sys/reboot.h>
 int main(void) { return reboot(RB_AUTOBOOT); }
@@ -264,5 +267,14 @@ pub fn json_sample() -> Result<String> {
         base: 1,
         overlay: 1,
     };
-    as_json("6.12.1", Accel::Tcg, time, time, (time, time), &sizes)
+    let whole_run = WholeRun {
+        release: "6.12.1",
+        accel: Accel::Tcg,
+        floor: time,
+        whole: time,
+        another_lesson: time,
+        another_step: time,
+        sizes,
+    };
+    whole_run.as_json()
 }
