@@ -98,12 +98,14 @@ static NOINLINE int outer(u32 index)
 }
 
 SEC("kprobe/do_nanosleep") int stack_in_kprobe(void *ctx) { return outer(bpf_get_prandom_u32()); }
-SEC("fentry/do_nanosleep") int stack_in_fentry(void *ctx) { return outer(bpf_get_prandom_u32()) & 0; }
+SEC("fentry/do_nanosleep")
+int stack_in_fentry(void *ctx) { return outer(bpf_get_prandom_u32()) & 0; }
 SEC("xdp") int stack_in_xdp(void *ctx) { return outer(bpf_get_prandom_u32()); }
 
 // Pointers that may be NULL, and are arguments of the program.
 
-SEC("tp_btf/sched_pi_setprio") int null_argument_of_tracepoint(u64 *ctx) { return *(volatile u32 *)ctx[1] & 0; }
+SEC("tp_btf/sched_pi_setprio")
+int null_argument_of_tracepoint(u64 *ctx) { return *(volatile u32 *)ctx[1] & 0; }
 
 struct file {
 	u32 f_flags;

@@ -145,7 +145,8 @@ fn what_is_no_rejection_is_said_plainly() {
 
 #[test]
 fn an_unknown_message_is_shown_and_not_guessed_at() {
-    let log = "0: R1=ctx() R10=fp0\n0: (95) exit\nthe moon is in the wrong phase\nprocessed 1 insns (limit 1000000)\n";
+    let log = "0: R1=ctx() R10=fp0\n0: (95) exit\nthe moon is in the wrong phase\n\
+        processed 1 insns (limit 1000000)\n";
     let output = from_stdin(&["explain", "-"], log.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(stdout(&output));
@@ -172,7 +173,8 @@ fn no_log_at_all() {
 
 #[test]
 fn nothing_from_a_log_reaches_the_terminal_as_it_is() {
-    let log = b"; evil \x1b[2J\xc2\x9b31m @ a\x1b]0;x\x07.c:1\n0: (bf) r0 = r2\x1b[31m\nR2 !read_ok\x1b[0m\nprocessed 1 insns (l";
+    let log = b"; evil \x1b[2J\xc2\x9b31m @ a\x1b]0;x\x07.c:1\n0: (bf) r0 = r2\x1b[31m\n\
+        R2 !read_ok\x1b[0m\nprocessed 1 insns (l";
     for arguments in [&["explain", "-"][..], &["explain", "--json", "-"]] {
         let output = from_stdin(arguments, log);
         assert_eq!(output.status.code(), Some(0));

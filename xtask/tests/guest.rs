@@ -39,7 +39,8 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
         },
         shell("busybox printf '\\000\\377'"),
         shell(
-            "busybox mount | busybox grep -cE ' (/proc|/sys|/dev|/tmp|/sys/fs/bpf|/sys/kernel/tracing|/sys/kernel/security|/sys/fs/cgroup) '",
+            "busybox mount | busybox grep -cE ' (/proc|/sys|/dev|/tmp|/sys/fs/bpf\
+             |/sys/kernel/tracing|/sys/kernel/security|/sys/fs/cgroup) '",
         ),
     ];
     let (report, printed) = run(&mut started, steps);
@@ -120,7 +121,8 @@ fn a_panic_is_told_with_the_kernels_last_words() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_flooded_console_ends_at_the_time_limit() {
     let mut started = start_with_tools("6.12");
-    let flood = "busybox yes 'a line for the console, again and again' | busybox head -c 100000000 > /dev/ttyS0";
+    let flood = "busybox yes 'a line for the console, again and again' | busybox head -c 100000000 \
+        > /dev/ttyS0";
     let begin = Instant::now();
     let (report, _) = run(
         &mut started,
@@ -245,7 +247,8 @@ fn start_with_objects(kernel: &str, names: &[&str]) -> Started {
 /// variables after that.
 fn counts_after(started: &mut Started, name: &str) -> Value {
     let load = format!(
-        "bpftool prog loadall /lib/{name}.o /sys/fs/bpf/links pinmaps /sys/fs/bpf/maps autoattach 2>&1"
+        "bpftool prog loadall /lib/{name}.o /sys/fs/bpf/links pinmaps /sys/fs/bpf/maps autoattach \
+         2>&1"
     );
     let work =
         "for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do : < /dev/null; /bin/busybox true; done";

@@ -381,7 +381,8 @@ const MISTAKES: [Mistake; 8] = [
     Mistake {
         name: "slice-range",
         items: "",
-        lines: "let part = &comm[..pid]; // here\nlet _ = COUNTS.insert(comm, part.len() as u64, 0);",
+        lines: "let part = &comm[..pid]; // here\n\
+            let _ = COUNTS.insert(comm, part.len() as u64, 0);",
         said: "can panic: the range can be beyond the end of the slice",
     },
     Mistake {
@@ -415,13 +416,15 @@ const MISTAKES: [Mistake; 8] = [
                 impl Count for One { fn of(&self, pid: u64) -> u64 { pid } }\n\
                 impl Count for Two { fn of(&self, pid: u64) -> u64 { pid * 2 } }\n\
                 static COUNTERS: [&(dyn Count + Sync); 2] = [&One, &Two];",
-        lines: "let count = COUNTERS[pid % 2].of(1); // here\nlet _ = COUNTS.insert(comm, count, 0);",
+        lines: "let count = COUNTERS[pid % 2].of(1); // here\n\
+            let _ = COUNTS.insert(comm, count, 0);",
         said: "calls through a pointer: a `dyn` method or a function pointer",
     },
     Mistake {
         name: "missing-function",
         items: "unsafe extern \"C\" { fn checksum(text: *const u8) -> u64; }",
-        lines: "let sum = unsafe { checksum(comm.as_ptr()) }; // here\nlet _ = COUNTS.insert(comm, sum, 0);",
+        lines: "let sum = unsafe { checksum(comm.as_ptr()) }; // here\n\
+            let _ = COUNTS.insert(comm, sum, 0);",
         said: "calls `checksum`, which nobody defines",
     },
 ];
@@ -555,11 +558,14 @@ fn what_libbpf_does_not_open_has_its_line_too() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn an_error_in_a_library_has_the_line_that_called_it() {
     let mut learner = Learner::at("03/count-by-comm");
-    let inlined = "let mut name = [0u8; 16];\nlet to = unsafe { name.get_unchecked_mut(..pid & 63) };\n\
-                   let _ = unsafe { aya_ebpf::helpers::bpf_probe_read_kernel_buf(core::ptr::null(), to) }; // here\n\
+    let inlined = "let mut name = [0u8; 16];\n\
+                   let to = unsafe { name.get_unchecked_mut(..pid & 63) };\n\
+                   let _ = unsafe { aya_ebpf::helpers::bpf_probe_read_kernel_buf(\
+                   core::ptr::null(), to) }; // here\n\
                    let _ = COUNTS.insert(comm, u64::from(name[3]), 0);";
     let called = "let mut name = [0u8; 16];\n\
-                  unsafe { core::ptr::copy_nonoverlapping(comm.as_ptr(), name.as_mut_ptr(), pid & 63) }; // here\n\
+                  unsafe { core::ptr::copy_nonoverlapping(\
+                  comm.as_ptr(), name.as_mut_ptr(), pid & 63) }; // here\n\
                   let _ = COUNTS.insert(comm, u64::from(name[3]), 0);";
     for lines in [inlined, called] {
         let line = learner.write_rust("", lines);
@@ -580,7 +586,8 @@ fn slices_can_be_compared() {
     let mut learner = Learner::at("03/count-by-comm");
     let solution = String::from_utf8(learner.text(Variant::Solution, Implementation::Aya)).unwrap();
     let lines = "let length = (aya_ebpf::helpers::bpf_get_current_pid_tgid() as usize) & 15;\n\
-                 if length > 0 && comm[..length] == [b'~'; 16][..length] { return 0; }\nlet _ = COUNTS.insert(comm, 0";
+                 if length > 0 && comm[..length] == [b'~'; 16][..length] { return 0; }\n\
+                 let _ = COUNTS.insert(comm, 0";
     let answer = solution.replace("let _ = COUNTS.insert(comm, 0", lines);
     assert_ne!(answer, solution);
     learner.write(Implementation::Aya, answer.as_bytes());

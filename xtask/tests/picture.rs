@@ -22,7 +22,8 @@ fn the_picture_shows_the_transcript() {
     let current = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         current == picture,
-        "{} is not the transcript's; draw it again: UPDATE_PICTURE=1 cargo test -p xtask --test picture",
+        "{} is not the transcript's; draw it again: UPDATE_PICTURE=1 cargo test -p xtask --test \
+         picture",
         path.display()
     );
 }

@@ -73,7 +73,8 @@ fn a_tidy_plan_leaves_nothing_to_the_next() {
     let mut started = start_with_lesson("6.12");
     let cgroup = "mkdir /sys/fs/cgroup/x && rmdir /sys/fs/cgroup/x";
     let instance = "mkdir /sys/kernel/tracing/instances/x && rmdir /sys/kernel/tracing/instances/x";
-    let files = "for directory in /root /run /tmp /var; do echo x > $directory/x && mkdir $directory/y; done; \
+    let files = "for directory in /root /run /tmp /var; do echo x > $directory/x \
+        && mkdir $directory/y; done; \
                  mount -t tmpfs none /tmp/y && echo x > /tmp/y/x; sleep 1000 &";
     let steps = vec![
         lesson("aya"),

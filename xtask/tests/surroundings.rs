@@ -53,7 +53,8 @@ impl Checkout {
     /// Its program says who it is, and how it was built.
     fn say(&self, name: &str) {
         let text = format!(
-            "fn main() {{ print!(\"{name} {{}} {{}} {{:?}}\", cfg!(foreign), cfg!(debug_assertions), \
+            "fn main() {{ print!(\"{name} {{}} {{}} {{:?}}\", cfg!(foreign), \
+             cfg!(debug_assertions), \
              std::env::args().skip(1).collect::<Vec<_>>()) }}"
         );
         self.write("xtask/src/main.rs", &text);
@@ -210,7 +211,8 @@ fn an_editor_can_check_an_ebpf_program_and_a_build_of_it_says_what_to_type() {
         script,
         &fs::read_to_string(workspace::workspace_root().join(script)).unwrap(),
     );
-    let manifest = "[package]\nname = 'kernel'\nedition = '2024'\nbuild = '../../common/kernel_only.rs'\n\
+    let manifest = "[package]\nname = 'kernel'\nedition = '2024'\n\
+        build = '../../common/kernel_only.rs'\n\
         [[bin]]\nname = 'kernel'\npath = 'src/main.rs'\ntest = false\nbench = false\n";
     checkout.write("lessons/01/ebpf/Cargo.toml", manifest);
     let program = "#![no_std]\n#![no_main]\n#[panic_handler]\n\

@@ -96,7 +96,8 @@ __attribute__((section("license"), used)) char _license[] = "GPL";
 /// `bpf_trace_printk` is for programs under the GPL.
 const NO_LICENCE: &str = r#"
 static long (*bpf_trace_printk)(const char *format, int size) = (void *)6;
-__attribute__((section("xdp"), used)) int print(void *ctx) { char text[2] = "x"; bpf_trace_printk(text, 2); return 2; }
+__attribute__((section("xdp"), used)) int print(void *ctx)
+{ char text[2] = "x"; bpf_trace_printk(text, 2); return 2; }
 "#;
 
 const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];

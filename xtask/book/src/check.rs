@@ -353,7 +353,8 @@ mod tests {
     #[test]
     fn a_page_in_order_has_no_faults() {
         let text = format!(
-            "# A {{#a}}\n\n{SKIP}\n\n{{{{#needs 01}}}}\n\n{SKIP}\n\n```console\n$ ls\n# no heading\n```\n"
+            "# A {{#a}}\n\n{SKIP}\n\n{{{{#needs 01}}}}\n\n{SKIP}\n\n```console\n$ ls\n\
+             # no heading\n```\n"
         );
         assert_eq!(faults(&text), []);
     }
@@ -368,7 +369,8 @@ mod tests {
 
     #[test]
     fn rendered_faults_are_found() {
-        let html = "<main><h1 id=a>A</h1><p id=a>{{#needs 01}}<pre><code> </code></pre><svg role=img></svg></main>";
+        let html = "<main><h1 id=a>A</h1><p id=a>{{#needs 01}}<pre><code> </code></pre><svg \
+            role=img></svg></main>";
         assert_eq!(page(html).faults.len(), 4, "{:?}", page(html).faults);
     }
 

@@ -341,7 +341,8 @@ mod tests {
 
     #[test]
     fn versions_are_found_in_prose_and_not_in_code() {
-        let page = "On 5.10, `x 6.1` and [a](b-6.12.html) {{since 6.18 x}}\n```console\n$ 7.3\n```\nup to 6.16's. Rust 1.95";
+        let page = "On 5.10, `x 6.1` and [a](b-6.12.html) {{since 6.18 x}}\n```console\n$ 7.3\n\
+            ```\nup to 6.16's. Rust 1.95";
         let text = Text::of_page("page", page);
         let found: Vec<&str> = text
             .mentions

@@ -229,7 +229,8 @@ pub fn show_log(gallery: &Gallery, name: &str, language: Language, kernel: &str)
     let entry = gallery.find(name)?;
     let said = gallery.recorded.of_failing(name, language, kernel)?;
     let caption = format!(
-        "<p class=\"tab-title\"><a href=\"../{DIRECTORY}/{name}.html\">{}</a>, in {}, on Linux {kernel}</p>\n\n",
+        "<p class=\"tab-title\"><a href=\"../{DIRECTORY}/{name}.html\">{}</a>, in {}, \
+         on Linux {kernel}</p>\n\n",
         html::escape_html(&entry.about.title),
         in_words(language)
     );
@@ -244,7 +245,8 @@ fn log_block(entry: &Entry, kernel: &str, said: &str) -> String {
         return format!("<p class=\"verdict\">{verdict}</p>\n");
     }
     format!(
-        "<p class=\"verdict\">{verdict}</p>\n\n<div class=\"verifier-log\" data-entry=\"{}\" data-kernel=\"{kernel}\">\n\n\
+        "<p class=\"verdict\">{verdict}</p>\n\n<div class=\"verifier-log\" data-entry=\"{}\" \
+         data-kernel=\"{kernel}\">\n\n\
          <pre><code class=\"nohighlight\">{log}</code></pre>\n\n</div>\n",
         entry.name
     )
@@ -297,7 +299,8 @@ pub fn by_message(gallery: &Gallery) -> Result<String> {
         )
     });
     Ok(format!(
-        "<div class=\"table-wrapper\">\n<table class=\"messages\">\n<thead><tr><th>Message</th><th>Page</th></tr></thead>\n\
+        "<div class=\"table-wrapper\">\n<table class=\"messages\">\n\
+         <thead><tr><th>Message</th><th>Page</th></tr></thead>\n\
          <tbody>\n{}</tbody>\n</table>\n</div>\n",
         rows.collect::<String>()
     ))

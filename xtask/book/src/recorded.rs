@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn sections_end_where_the_next_begins() {
-        let text = "versions\n\n=== a · c · fail\nrejected: no\nlog\n\n=== b · c · fixed\naccepted: 3 instructions";
+        let text = "versions\n\n=== a · c · fail\nrejected: no\nlog\n\n=== b · c · fixed\n\
+            accepted: 3 instructions";
         let found: Vec<_> = sections(text).collect();
         assert_eq!(
             found,

@@ -26,7 +26,8 @@ static EDITION: AtomicU32 = AtomicU32::new(0);
 const ASK: &str = "/edition";
 
 const RELOAD: &str = "<script>(() => { let seen; setInterval(async () => { try { \
-    const now = await (await fetch('/edition')).text(); if (seen !== undefined && now !== seen) location.reload(); \
+    const now = await (await fetch('/edition')).text(); \
+    if (seen !== undefined && now !== seen) location.reload(); \
     seen = now; } catch { /* the server has ended */ } }, 1000); })();</script></body>";
 
 /// What pages are made of.

@@ -124,9 +124,10 @@ pub fn bench_table(number: &str) -> Result<String> {
     });
     let rows: String = rows.collect();
     Ok(format!(
-        "| program | in | instructions; machine code | machine instructions a run |\n|---|---|---|---|\n{rows}\n\
-         Measured on Linux {kernel} with `cargo xtask bench {number}`. The last column counts all that the program \
-         calls.\n"
+        "| program | in | instructions; machine code | machine instructions a run |\n\
+         |---|---|---|---|\n{rows}\n\
+         Measured on Linux {kernel} with `cargo xtask bench {number}`. The last column counts all \
+         that the program calls.\n"
     ))
 }
 

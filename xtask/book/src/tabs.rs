@@ -31,7 +31,8 @@ pub fn render_tabs(group: Group, panels: &[(String, String, String)]) -> String 
 
 fn panel(name: &str, caption: &str, body: &str) -> String {
     format!(
-        "<div class=\"tab\" data-tab=\"{name}\">\n<p class=\"tab-title\"><span class=\"tab-name\">{name}</span> \
+        "<div class=\"tab\" data-tab=\"{name}\">\n<p class=\"tab-title\"><span \
+         class=\"tab-name\">{name}</span> \
          {caption}</p>\n\n{}\n\n</div>\n\n",
         body.trim_end()
     )

@@ -36,8 +36,8 @@ const KEPT: [&str; 12] = [
     "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
 ];
 
-/// Set for an xtask that another checkout's xtask built and started. It would build itself again and
-/// again where `target` is a link to another checkout's.
+/// Set for an xtask that another checkout's xtask built and started. It would build itself again
+/// and again where `target` is a link to another checkout's.
 pub const BUILT: &str = "XTASK_BUILT";
 
 /// Others that change what is built. `RUSTC_BOOTSTRAP` and the `AYA_` ones are for the inner builds

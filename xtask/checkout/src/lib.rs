@@ -1,5 +1,5 @@
-//! The checkout that the tool works on: its directories, its toolchain, and the cargo that builds in
-//! it.
+//! The checkout that the tool works on: its directories, its toolchain, and the cargo that builds
+//! in it.
 //!
 //! ```text
 //!   workspace     where the checkout is, what is built in it, and what is fetched for it

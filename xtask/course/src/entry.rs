@@ -165,7 +165,8 @@ impl Entry {
             .flat_map(|language| Twin::ALL.map(|twin| self.object_name(twin, language)))
     }
 
-    /// As [`build_objects`](xtask::commands::gallery) names what was said of a failing program that does not build.
+    /// As [`build_objects`](xtask::commands::gallery) names what was said of a failing program that
+    /// does not build.
     pub fn messages_name(&self, language: Language) -> String {
         format!(
             "{}-{}.{}.txt",

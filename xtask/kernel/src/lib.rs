@@ -1,7 +1,7 @@
 //! A kernel the course can boot: where its image is, what it calls itself, where its modules are.
 //!
-//! Those of the matrix are fetched by set-up (the crate `requirements`); any other comes from a file
-//! of the user's.
+//! Those of the matrix are fetched by set-up (the crate `requirements`); any other comes from a
+//! file of the user's.
 //!
 //! ```text
 //!   MATRIX    the kernels of the course, oldest first
@@ -73,8 +73,14 @@ pub fn running_release() -> String {
 
 fn release_of(path: &Path) -> Result<String> {
     let unreadable = |error: std::io::Error| {
-        Problem::machine(format!("cannot read the kernel {}: {error}", path.display()))
-            .help("distributions keep /boot/vmlinuz-* for root: copy it, and give yourself the right to read the copy")
+        Problem::machine(format!(
+            "cannot read the kernel {}: {error}",
+            path.display()
+        ))
+        .help(
+            "distributions keep /boot/vmlinuz-* for root: copy it, and give yourself the right to \
+             read the copy",
+        )
     };
     let mut file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Problem::usage(format!(
@@ -102,9 +108,15 @@ fn release_of(path: &Path) -> Result<String> {
         Ok(None)
     };
     release.map_err(unreadable)?.ok_or_else(|| {
-        Problem::usage(format!("{} is not a kernel: neither an x86-64 bzImage nor a vmlinux", path.display()))
-            .help("a distribution's kernel is /boot/vmlinuz-RELEASE; one you built is arch/x86/boot/bzImage or vmlinux")
-            .into()
+        Problem::usage(format!(
+            "{} is not a kernel: neither an x86-64 bzImage nor a vmlinux",
+            path.display()
+        ))
+        .help(
+            "a distribution's kernel is /boot/vmlinuz-RELEASE; \
+             one you built is arch/x86/boot/bzImage or vmlinux",
+        )
+        .into()
     })
 }
 

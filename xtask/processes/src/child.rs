@@ -22,7 +22,8 @@ pub fn ask_program(program: impl AsRef<Path>, arguments: &[&str]) -> Option<Stri
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Ends the program when this process ends: nothing may go on writing into the cache after a killed xtask.
+/// Ends the program when this process ends: nothing may go on writing into the cache after a killed
+/// xtask.
 pub fn end_with_us(command: &mut Command) {
     let end = || set_parent_process_death_signal(Some(Signal::TERM)).map_err(Into::into);
     // SAFETY: between fork and exec only one system call is made; nothing is allocated and no lock

@@ -210,7 +210,8 @@ impl Mirrors {
         };
         Self::choose(named(MIRROR), named(SECURITY_MIRROR), &targets).ok_or_else(|| {
             Problem::machine(
-                "this machine's apt knows no Debian mirror, and the course's kernels come from Debian",
+                "this machine's apt knows no Debian mirror, and the course's kernels come from \
+                 Debian",
             )
             .help("name a mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
             .help("or boot a kernel that you have: cargo xtask run LESSON --kernel FILE")
@@ -434,7 +435,8 @@ fn stanzas(text: &str) -> Vec<Package> {
 mod tests {
     use super::*;
 
-    const DEBIAN: &str = "main bookworm http://mirror/debian/\nmain bookworm-updates http://mirror/debian/\n\
+    const DEBIAN: &str = "main bookworm http://mirror/debian/\n\
+        main bookworm-updates http://mirror/debian/\n\
         main bookworm-security http://mirror/debian-security/\n";
 
     #[test]
@@ -455,7 +457,8 @@ mod tests {
     #[test]
     fn archives_of_others_are_not_taken_for_debians() {
         let others = "main stable https://browser/linux/chrome/deb/\nmain stable https://browser/\n\
-            stable bookworm https://containers/linux/debian\nmain bookworm https://vpn/product/debian\n";
+            stable bookworm https://containers/linux/debian\n\
+            main bookworm https://vpn/product/debian\n";
         let mirrors = Mirrors::choose(None, None, &format!("{others}{DEBIAN}")).unwrap();
         assert_eq!(mirrors.main, "http://mirror/debian");
         let browsers =

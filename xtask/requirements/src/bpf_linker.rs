@@ -198,9 +198,15 @@ fn flags(directory: &Path, llvm: &str) -> String {
 }
 
 fn no_llvm(sysroot: &Path) -> Problem {
-    Problem::machine(format!("the Rust toolchain {} has no LLVM library of its own, which bpf-linker needs", sysroot.display()))
-        .help("install Rust with rustup, as https://rustup.rs tells")
-        .help(format!("or put a bpf-linker built for this rustc's LLVM on PATH: cargo install bpf-linker --version {VERSION}"))
+    Problem::machine(format!(
+        "the Rust toolchain {} has no LLVM library of its own, which bpf-linker needs",
+        sysroot.display()
+    ))
+    .help("install Rust with rustup, as https://rustup.rs tells")
+    .help(format!(
+        "or put a bpf-linker built for this rustc's LLVM on PATH: cargo install bpf-linker \
+         --version {VERSION}"
+    ))
 }
 
 /// A file of bitcode that rustc wrote.

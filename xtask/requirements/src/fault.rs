@@ -60,9 +60,15 @@ fn name(what: &str, text: &str) -> Problem {
         .help("name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
     }
     if says(&NO_NETWORK) {
-        return Problem::machine(format!("failed to {what}: no connection to the server\n{}", last_lines(text)))
-            .help("check the network, then type the same command again: what is done already is kept")
-            .help("to fetch kernels from another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
+        return Problem::machine(format!(
+            "failed to {what}: no connection to the server\n{}",
+            last_lines(text)
+        ))
+        .help("check the network, then type the same command again: what is done already is kept")
+        .help(
+            "to fetch kernels from another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo \
+             xtask setup",
+        );
     }
     if says(&DAMAGED) {
         return Problem::machine(format!(
@@ -74,9 +80,15 @@ fn name(what: &str, text: &str) -> Problem {
         );
     }
     if says(&["does not have a Release file"]) {
-        return Problem::machine(format!("failed to {what}: the mirror does not have it\n{}", last_lines(text)))
-            .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
-            .help("for security updates it is derived from that, or: XTASK_SECURITY_MIRROR=http://MIRROR/debian-security");
+        return Problem::machine(format!(
+            "failed to {what}: the mirror does not have it\n{}",
+            last_lines(text)
+        ))
+        .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
+        .help(
+            "for security updates it is derived from that, or: \
+             XTASK_SECURITY_MIRROR=http://MIRROR/debian-security",
+        );
     }
     Problem::machine(format!("failed to {what}\n{}", last_lines(text)))
 }
@@ -104,9 +116,10 @@ fn last_lines(text: &str) -> String {
 pub fn not_started(program: &str, error: &std::io::Error) -> Problem {
     let problem = Problem::machine(format!("cannot start {program}: {error}"));
     match program {
-        "apt-get" | "apt-cache" | "dpkg-deb" => {
-            problem.help("kernels come from Debian through apt; without it boot one of your own: cargo xtask run LESSON --kernel FILE")
-        }
+        "apt-get" | "apt-cache" | "dpkg-deb" => problem.help(
+            "kernels come from Debian through apt; without it boot one of your own: \
+             cargo xtask run LESSON --kernel FILE",
+        ),
         _ => problem,
     }
 }
@@ -116,11 +129,11 @@ pub fn io_problem(what: impl std::fmt::Display, error: &std::io::Error) -> Probl
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let problem = Problem::machine(format!("failed to {what}: {error}"));
     match error.kind() {
-        StorageFull | QuotaExceeded => {
-            problem.help("make room, then type the same command again: what is done already is kept")
-        }
+        StorageFull | QuotaExceeded => problem
+            .help("make room, then type the same command again: what is done already is kept"),
         PermissionDenied | ReadOnlyFilesystem => problem.help(
-            "to keep everything that is fetched in another directory: XTASK_CACHE=DIRECTORY cargo xtask setup",
+            "to keep everything that is fetched in another directory: XTASK_CACHE=DIRECTORY cargo \
+             xtask setup",
         ),
         _ => problem,
     }

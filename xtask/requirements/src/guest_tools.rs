@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn the_loaders_list_is_read() {
-        let text = "\tlinux-vdso.so.1 (0x00007f)\n\tlibz.so.1 => /a b/libz.so.1 (0x00007f)\n\t/lib64/ld.so => /x/ld.so (0x1)\n";
+        let text = "\tlinux-vdso.so.1 (0x00007f)\n\tlibz.so.1 => /a b/libz.so.1 (0x00007f)\n\
+            \t/lib64/ld.so => /x/ld.so (0x1)\n";
         assert_eq!(
             listed(text),
             [("libz.so.1".to_owned(), PathBuf::from("/a b/libz.so.1"))]

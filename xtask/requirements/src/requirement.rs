@@ -28,7 +28,8 @@ pub trait Requirement: Sync {
         0
     }
 
-    /// What set-up would do about it, with what it costs; `None` if that is to install its packages.
+    /// What set-up would do about it, with what it costs; `None` if that is to install its
+    /// packages.
     fn plan(&self) -> Option<String> {
         None
     }

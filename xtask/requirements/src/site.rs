@@ -1,6 +1,6 @@
-//! Where set-up works: a lock so that two runs do things once, and a directory whose content becomes
-//! visible only by renaming. Everything in it belongs to the run that holds the lock; what a dead
-//! run left is removed by the next.
+//! Where set-up works: a lock so that two runs do things once, and a directory whose content
+//! becomes visible only by renaming. Everything in it belongs to the run that holds the lock; what
+//! a dead run left is removed by the next.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

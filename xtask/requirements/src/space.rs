@@ -19,7 +19,8 @@ pub fn need_space(directory: &Path, bytes: u64) -> Result<()> {
         directory.display()
     ))
     .help(
-        "make room there, or keep everything that is fetched elsewhere: XTASK_CACHE=DIRECTORY cargo xtask setup",
+        "make room there, or keep everything that is fetched elsewhere: XTASK_CACHE=DIRECTORY \
+         cargo xtask setup",
     )
     .into())
 }

@@ -8,13 +8,15 @@ use crate::commands::bench::BenchOptions;
 use crate::pipeline::selection::Selection;
 
 pub const BENCH_HELP: &str = "\
-Each implementation runs its demo in a VM, in turn. Programs of the same name stand side by side; what a library loads
-only to try the kernel is left out: programs without BTF, and libbpf's det_arg_ctx. The figures:
+Each implementation runs its demo in a VM, in turn. Programs of the same name are shown side by
+side; what a library loads only to try the kernel is left out: programs without BTF, and libbpf's
+det_arg_ctx. The figures:
   instructions  of the bytecode, after verification
   machine code  what the JIT compiler makes of it
-  verified      instructions that the verifier followed, on all paths together (Linux 5.16 and later)
-  executed      machine instructions of a run, with all that the program calls: an emulated CPU has no time that
-                would mean something, but it can count; the way into and out of the program counts too
+  verified      instructions that the verifier followed, on all paths together (Linux 5.16 and
+                later)
+  executed      machine instructions of a run, with all that the program calls: an emulated CPU's
+                times mean nothing, but it can count; entering and leaving the program counts too
 Lessons that can measure themselves do so on this machine's own kernel, if it lets you.
 
 JSON: an object a line, for each program, and for each case that a lesson measures itself (fields
@@ -76,7 +78,8 @@ pub struct BenchArguments {
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
     /// How often each implementation runs, in turn
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Print JSON, a line a program
     #[arg(long)]

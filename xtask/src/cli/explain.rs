@@ -12,15 +12,18 @@ Examples:
   my-loader 2>&1 | cargo xtask explain -      straight from the loader
   cargo xtask explain --code scalar-deref     a class of errors, without a log
   cargo xtask explain --last                  your answer, if the last check ended with a rejection
-  cargo xtask explain load.log --object a.o   with what the object file tells: lines that can panic, lines of callers
-  cargo xtask explain --object a.o            only the lines of an object file that no kernel accepts
+  cargo xtask explain load.log --object a.o   with what the object file tells: lines that can panic,
+                                              lines of callers
+  cargo xtask explain --object a.o            only the lines of an object that no kernel accepts
 
-The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON, have time stamps
-and colours, be cut, or be one of several. The program that was rejected comes first.
+The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON,
+have time stamps and colours, be cut, or be one of several. The program that was rejected comes
+first.
 
 Exit codes:
   0  explained
-  1  a log without a rejection, a rejection with an unknown message, or no log at all; an object without such a line
+  1  a log without a rejection, a rejection with an unknown message, or no log at all; an object
+     without such a line
   2  the file is not there, no class has this name, or the last check rejected nothing
 
 JSON (fields may be added, none is removed or changes its meaning while `version` is 1; --object

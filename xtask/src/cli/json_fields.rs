@@ -52,9 +52,10 @@ fn what_is_printed_is_what_help_tells() {
 
 #[test]
 fn fields_are_read_from_help() {
-    let help = "Prints it.\n\nJSON: an array, each with\n  one        1\n  list       each with\n    \
-                inner    a text that goes on\n             in another line\n  site       its line, \
-                as in cargo xtask explain --help\n\nOptions:\n  other  no field";
+    let help = "Prints it.\n\nJSON: an array, each with\n  one        1\n  list       each with\n\
+        \x20   inner    a text that goes on\n             in another line\n\
+        \x20 site       its line, as in cargo xtask explain --help\n\n\
+        Options:\n  other  no field";
     let told = fields_of_help(help);
     let fields = ["list", "list.inner", "one", "site"].map(str::to_owned);
     assert_eq!(told.fields, BTreeSet::from(fields));

@@ -9,9 +9,10 @@ use crate::commands::verify::VerifyOptions;
 use crate::pipeline::selection::Selection;
 
 pub const VERIFY_EXAMPLES: &str = "\
-Programs are loaded, one at a time, and never attached. What a program attaches to is taken from its section's name.
-aya loads what rustc made, and map definitions of the old form (a section `maps`); libbpf loads everything else. The
-output says which it was, because the two differ: without a licence aya tells the kernel GPL, and libbpf nothing.
+Programs are loaded, one at a time, and never attached. What a program attaches to is taken from
+its section's name. aya loads what rustc made, and map definitions of the old form (a section
+`maps`); libbpf loads everything else. The output says which it was, because the two differ:
+without a licence aya tells the kernel GPL, and libbpf nothing.
 Exit code 0: every program was accepted on every kernel. 1: not all were.
 Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
@@ -52,7 +53,8 @@ pub struct VerifyArguments {
     jobs: Option<usize>,
     /// Seconds that one object may take on one kernel; a program that the verifier follows to its
     /// limit of a million instructions takes half a minute without KVM
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Show the verifier's whole log of what was rejected
     #[arg(long)]

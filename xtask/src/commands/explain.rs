@@ -484,7 +484,8 @@ const SEPARATOR: &str =
 
 const UNKNOWN: &str = "
 this message is not known here, so there is no explanation that would surely be right
-  It is the line that the log ends with. Its words in the kernel's source (kernel/bpf/verifier.c) say more.
+  It is the line that the log ends with. Its words in the kernel's source (kernel/bpf/verifier.c)
+  say more.
 ";
 
 const NO_FORBIDDEN_CALL: &str = "\
@@ -492,8 +493,8 @@ no line of this object can panic, call through a pointer, or call a function tha
 ";
 
 const NO_REJECTION: &str = "
-If loading failed all the same, the log may be cut before its error, or the reason is not the verifier's: see what the
-loader says about the system call's error.
+If loading failed all the same, the log may be cut before its error, or the reason is not the
+verifier's: see what the loader says about the system call's error.
 ";
 
 const NO_LOG: &str = "no verifier log: nothing in this text looks like one
@@ -502,8 +503,8 @@ A log has lines like these; loaders print it when a program is rejected:
   12: (69) r1 = *(u16 *)(r1 +12)
   R1 invalid mem access 'scalar'
   processed 13 insns (limit 1000000) ...
-With libbpf, set a print function; with aya, print the whole error: `{:?}` of an anyhow error, or `LoadError`'s
-`verifier_log`; with cilium/ebpf, `%+v` of the VerifierError.
+With libbpf, set a print function; with aya, print the whole error: `{:?}` of an anyhow error, or
+`LoadError`'s `verifier_log`; with cilium/ebpf, `%+v` of the VerifierError.
 ";
 
 /// Of the newest kernel, which tells the most.

@@ -61,7 +61,8 @@ pub fn make_exercise(name: &str) -> Result<Exit> {
         &format!("made: {}", course_path(&directory)),
     );
     screen::show_note(
-        "next: write its judge in xtask/judge/src/lessons, then its solution; CONTRIBUTING.md says how",
+        "next: write its judge in xtask/judge/src/lessons, then its solution; \
+         CONTRIBUTING.md says how",
     );
     Ok(Exit::Done)
 }

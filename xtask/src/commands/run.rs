@@ -56,7 +56,8 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
             return shell::follow_lesson(lesson, implementations[0], selection);
         }
         screen::show_note(
-            "nothing but the lesson runs in this VM; on a terminal, --follow gives you a prompt there",
+            "nothing but the lesson runs in this VM; on a terminal, --follow gives you a prompt \
+             there",
         );
     }
     let vm_needs = [&needs::VM_NEEDS[..], &selection.kernel_needs()].concat();

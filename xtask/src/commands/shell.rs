@@ -303,7 +303,8 @@ LESSON >/tmp/lesson &
 exec 3</tmp/lesson
 while IFS= read -r line <&3; do
     case $line in *'in another terminal'*)
-        printf '%s here; exit, or Ctrl-D, ends this and the VM\\n' \"${line%% in another terminal*}\"
+        printf '%s here; exit, or Ctrl-D, ends this and the VM\\n' \
+            \"${line%% in another terminal*}\"
         break ;;
     esac
     printf '%s\\n' \"$line\"

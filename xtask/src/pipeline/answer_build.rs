@@ -222,8 +222,8 @@ fn said_by(mut command: Command) -> Result<Result<String, String>> {
     }
 }
 
-/// The directory with libbpf's headers, which come with the crate libbpf-sys. They are copied, so that
-/// an editor finds them under a path that is the same in every checkout.
+/// The directory with libbpf's headers, which come with the crate libbpf-sys. They are copied, so
+/// that an editor finds them under a path that is the same in every checkout.
 pub fn copy_headers() -> Result<PathBuf> {
     let directory = workspace::own_cache().join("include");
     let complete = directory.join("bpf/.complete");

@@ -226,7 +226,8 @@ mod tests {
         for line in [
             "    Finished `dev` profile [unoptimized] target(s) in 0.05s",
             "warning: intro@0.1.0:    Compiling compiler_builtins v0.1.160",
-            "warning: intro@0.1.0:     Finished `release` profile [optimized + debuginfo] target(s) in 0.12s",
+            "warning: intro@0.1.0:     Finished `release` profile [optimized + debuginfo] \
+             target(s) in 0.12s",
             "  cargo:rerun-if-changed=ebpf",
         ] {
             assert_eq!(worth_showing(line), None, "{line}");

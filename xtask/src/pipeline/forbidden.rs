@@ -73,8 +73,12 @@ impl LineReport {
             )
         })?;
         if let Err(why) = Object::parse(&object) {
-            return Err(Problem::usage(format!("{name} is not an eBPF object file: {why}"))
-                .help("--object takes the object file that was loaded: the .o that clang or cargo wrote"));
+            return Err(
+                Problem::usage(format!("{name} is not an eBPF object file: {why}")).help(
+                    "--object takes the object file that was loaded: the .o that clang or cargo \
+                     wrote",
+                ),
+            );
         }
         let report = match log {
             Some(log) => Self::of_rejection(&object, None, log),

@@ -31,9 +31,9 @@ pub struct Machine {
 pub enum VmClock {
     /// The host's: it goes on while the VM waits for a core.
     Host,
-    /// The instructions that the VM has executed, [`NANOSECONDS`](crate::NANOSECONDS) each, and the host's while all
-    /// its CPUs sleep: what is measured does not depend on what else the host does. Such a VM is
-    /// always emulated, has one CPU and no snapshot.
+    /// The instructions that the VM has executed, [`NANOSECONDS`](crate::NANOSECONDS) each, and the
+    /// host's while all its CPUs sleep: what is measured does not depend on what else the host
+    /// does. Such a VM is always emulated, has one CPU and no snapshot.
     Instructions,
 }
 

@@ -53,9 +53,10 @@ impl Monitor {
     pub fn save_state(&mut self, file: &File) -> Result<()> {
         self.pass("snapshot", file)?;
         // The default is made for networks.
-        self.ask(
-            &json!({ "execute": "migrate-set-parameters", "arguments": { "max-bandwidth": 1u64 << 40 } }),
-        )?;
+        self.ask(&json!({
+            "execute": "migrate-set-parameters",
+            "arguments": { "max-bandwidth": 1u64 << 40 },
+        }))?;
         // QEMU 7.2 does not notice all that an emulated guest writes meanwhile: its
         // cpu_physical_memory_sync_dirty_bitmap() lets writes that were seen once go on unseen.
         self.ask(&json!({ "execute": "stop" }))?;

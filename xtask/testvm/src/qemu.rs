@@ -39,8 +39,8 @@ const KERNEL_PARAMETERS: [&str; 8] = [
     "rcupdate.rcu_expedited=1",
 ];
 
-/// How long an instruction takes with [`VmClock::Instructions`], a power of two: near what emulating
-/// it takes, so that a time limit means about what it says.
+/// How long an instruction takes with [`VmClock::Instructions`], a power of two: near what
+/// emulating it takes, so that a time limit means about what it says.
 pub const NANOSECONDS: u64 = 4;
 
 /// A running QEMU. Dropping it ends it.

@@ -1,7 +1,7 @@
 //! `bench`: what the lessons' programs cost, in Rust and in C side by side.
 //!
 //! ```text
-//!   programs     runs each implementation's demo in turn, in one VM, while the guest observes what it loads
+//!   programs     runs each implementation's demo in turn, in one VM, and observes what it loads
 //!   cost         the figures of a program: gathered over rounds, medians, ratios
 //!   rounds       both implementations in turn, and medians
 //!   own          what a lesson measures by itself: `bench` in its metadata

@@ -245,9 +245,13 @@ fn as_json(lesson: &str, place: BenchPlace<'_>, cases: &[Case]) -> Result<String
 pub mod tests {
     use super::*;
 
-    const AYA: &str = r#"{"impl":"aya","case":"drop","entries":1000,"ns_per_run":46.0,"packets_per_second":21739130}
-{"impl":"aya","case":"pass","entries":0,"ns_per_run":20}
-"#;
+    const AYA: &str = concat!(
+        r#"{"impl":"aya","case":"drop","entries":1000,"ns_per_run":46.0,"#,
+        r#""packets_per_second":21739130}"#,
+        "\n",
+        r#"{"impl":"aya","case":"pass","entries":0,"ns_per_run":20}"#,
+        "\n"
+    );
     const LIBBPF: &str = r#"{"impl":"libbpf","case":"drop","entries":1000,"ns_per_run":40.0}"#;
 
     fn measured() -> Vec<Case> {

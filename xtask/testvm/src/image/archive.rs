@@ -54,8 +54,8 @@ impl Archive {
         trailer(self.bytes).context("cannot end the archive")
     }
 
-    /// The kernel creates no missing directories; a file without its directory would silently not be
-    /// there.
+    /// The kernel creates no missing directories; a file without its directory would silently not
+    /// be there.
     fn parents(&mut self, path: &Path) -> Result<()> {
         path.parent()
             .map_or(Ok(()), |parent| self.add_directory(parent))

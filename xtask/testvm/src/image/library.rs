@@ -35,9 +35,9 @@ pub struct SharedLibrary {
     pub inside: PathBuf,
 }
 
-/// The guest has no /etc/ld.so.cache, so only the loader's default directories count there. They differ
-/// between distributions, but the C library is always in one of them: all others go beside it, by
-/// the name they are asked for.
+/// The guest has no /etc/ld.so.cache, so only the loader's default directories count there. They
+/// differ between distributions, but the C library is always in one of them: all others go beside
+/// it, by the name they are asked for.
 fn libraries_in(text: &str) -> Vec<SharedLibrary> {
     let found: Vec<(&str, &str)> = text.lines().filter_map(entry).collect();
     let libc = found.iter().find(|(name, _)| *name == "libc.so.6");

@@ -28,8 +28,8 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Those in `directory`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is wrong
-    /// with one is a note.
+    /// Those in `directory`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is
+    /// wrong with one is a note.
     pub fn find_modules(directory: Option<&Path>) -> Self {
         let mut modules = Self::default();
         let Some(directory) = directory else {
