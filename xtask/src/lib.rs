@@ -7,7 +7,7 @@
 //!   output/     what people see
 //! ```
 //!
-//! Each imports only what is below it. What knows nothing of commands is in crates of its own,
+//! Each imports only what is below it. What knows nothing of commands is in separate crates,
 //! beside this one: `course`, `testvm`, `requirements`, `checkout`, `kernel`, `processes`,
 //! `problem`.
 

@@ -425,7 +425,7 @@ const MISTAKES: [Mistake; 8] = [
         items: "unsafe extern \"C\" { fn checksum(text: *const u8) -> u64; }",
         lines: "let sum = unsafe { checksum(comm.as_ptr()) }; // here\n\
             let _ = COUNTS.insert(comm, sum, 0);",
-        said: "calls `checksum`, which nobody defines",
+        said: "calls `checksum`, which is not defined",
     },
 ];
 
@@ -544,7 +544,7 @@ fn what_libbpf_does_not_open_has_its_line_too() {
     let (code, said) = learner.types("check", &["--impl", "libbpf"]);
     assert_eq!(code, 1, "{said}");
     assert!(
-        said.contains("calls `checksum`, which nobody defines"),
+        said.contains("calls `checksum`, which is not defined"),
         "{said}"
     );
     assert!(
@@ -609,7 +609,7 @@ fn what_does_not_build_or_is_gone() {
     fs::remove_file(learner.source(Variant::Answer, Implementation::Aya)).unwrap();
     let (code, said) = learner.types("check", &[]);
     assert!(
-        code == 2 && said.contains("aya/src/main.rs has gone"),
+        code == 2 && said.contains("aya/src/main.rs is gone"),
         "{said}"
     );
     assert!(

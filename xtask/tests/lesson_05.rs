@@ -4,11 +4,11 @@
 
 mod common;
 
+use common::shell;
 use common::test_vm::TestVm;
-use common::{run, shell};
 use course::Implementation;
-use plan::{Outcome, Step};
-use testvm::{Failure, Started};
+use plan::Step;
+use testvm::Started;
 
 /// A VM with busybox and the lesson.
 fn start(kernel: &str) -> Started {
@@ -30,28 +30,8 @@ fn script(implementation: Implementation, lines: &str) -> Step {
 
 /// What the lines print with each implementation: the same, and nothing is left behind.
 fn on(kernel: &str, lines: &str) -> String {
-    let mut started = start(kernel);
-    let [aya, libbpf] = Implementation::ALL.map(|implementation| {
-        let (report, printed) = run(&mut started, vec![script(implementation, lines)]);
-        let text = String::from_utf8(printed.concat()).unwrap();
-        let report = report.map_err(Failure::into_error).unwrap();
-        assert_eq!(
-            report.steps[0].outcome,
-            Outcome::Exited(0),
-            "{implementation} on {kernel}: {text}"
-        );
-        assert_eq!(
-            report.left_behind, [""; 0],
-            "{implementation} on {kernel}: {text}"
-        );
-        assert_eq!(
-            report.complaints, [""; 0],
-            "{implementation} on {kernel}: {text}"
-        );
-        text
-    });
-    assert_eq!(aya, libbpf);
-    aya
+    let step = |implementation| script(implementation, lines);
+    common::run_with_both(&mut start(kernel), kernel, step)
 }
 
 #[test]

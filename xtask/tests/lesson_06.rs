@@ -8,10 +8,10 @@ mod common;
 use std::path::PathBuf;
 
 use common::test_vm::TestVm;
-use common::{run, shell};
+use common::{run_step, shell};
 use course::Implementation;
-use plan::{Outcome, Step};
-use testvm::{Failure, Started};
+use plan::Step;
+use testvm::Started;
 use xtask::pipeline::{build, needs};
 
 /// A VM with busybox and the lesson.
@@ -63,28 +63,8 @@ fn script(implementation: Implementation, lines: &str) -> Step {
 
 /// What the lines print with each implementation: the same, and nothing is left behind.
 fn run_script(kernel: &str, lines: &str) -> String {
-    let mut started = start(kernel);
-    let [aya, libbpf] = Implementation::ALL.map(|implementation| {
-        let step = script(implementation, lines);
-        run_step(&mut started, step, &format!("{implementation} on {kernel}"))
-    });
-    assert_eq!(aya, libbpf);
-    aya
-}
-
-/// What a step printed. It must succeed and leave nothing behind.
-fn run_step(started: &mut Started, step: Step, context: &str) -> String {
-    let (report, printed) = run(started, vec![step]);
-    let text = String::from_utf8(printed.concat()).unwrap();
-    let report = report.map_err(Failure::into_error).unwrap();
-    assert_eq!(
-        report.steps[0].outcome,
-        Outcome::Exited(0),
-        "{context}: {text}"
-    );
-    assert_eq!(report.left_behind, [""; 0], "{context}: {text}");
-    assert_eq!(report.complaints, [""; 0], "{context}: {text}");
-    text
+    let step = |implementation| script(implementation, lines);
+    common::run_with_both(&mut start(kernel), kernel, step)
 }
 
 /// The unit tests of the eBPF programs: lessons/06-xdp/tests/frames.

@@ -180,7 +180,7 @@ fn another_checkouts_xtask_goes_on_as_the_own_one_whatever_the_surroundings() {
     );
     let said = stderr(&output);
     assert!(
-        said.contains("is of another checkout: starting that of"),
+        said.contains("belongs to another checkout: starting the one of"),
         "{said}"
     );
     assert!(!said.contains("Running `"), "{said}");

@@ -306,7 +306,7 @@ fn bad_objects_do_not_hide_the_good_ones() {
     }
 }
 
-/// A call of a function that nobody defines: with `-fno-builtin`, clang makes one of a `memcpy`;
+/// A call of a function that is not defined: with `-fno-builtin`, clang makes one of a `memcpy`;
 /// without, it refuses it.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]

@@ -100,7 +100,7 @@ pub fn check_claims(facts: &Facts, texts: &[Text]) -> Result<Vec<String>> {
             faults.push(format!("{FILE}: \"{}\": {error:#}", claim.says));
         }
         if !texts.iter().any(|text| text.text.contains(&claim.says)) {
-            faults.push(format!("{FILE}: nobody says \"{}\" any more", claim.says));
+            faults.push(format!("{FILE}: no page says \"{}\" any more", claim.says));
         }
     }
     faults.extend(texts.iter().flat_map(|text| unclaimed(text, &claims.claim)));

@@ -48,7 +48,7 @@ pub fn parse_directive(line: &str) -> Result<Option<Directive>> {
     else {
         ensure!(
             !line.contains("{{#"),
-            "a directive stands alone on its line: {line}"
+            "a directive needs a separate line: {line}"
         );
         return Ok(None);
     };

@@ -1,4 +1,4 @@
-//! Code from a compiled file: all of it, or what lies between two comments.
+//! Code from a compiled file: all of it, or the part between two comments.
 //!
 //! ```text
 //!   // ANCHOR: ring-buffer

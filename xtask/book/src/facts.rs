@@ -86,7 +86,9 @@ impl Facts {
             match (has, is_late, is_without) {
                 (true, false, _) => bail!("Linux {kernel} has it already"),
                 (false, true, false) => bail!("Linux {kernel} does not have it"),
-                (true, true, true) => bail!("Linux {kernel} has it, and is said to be without"),
+                (true, true, true) => {
+                    bail!("Linux {kernel} has it, and the page says that it does not")
+                }
                 (true, true, false) if MATRIX.contains(&kernel) => having.push(kernel),
                 (true, true, false) | (false, ..) => {}
             }

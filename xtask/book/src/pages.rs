@@ -52,7 +52,7 @@ fn page(entry: &Entry, number: u32, index: &Chapter) -> BookItem {
     chapter.number = Some(SectionNumber::new(
         above.chain([number]).collect::<Vec<_>>(),
     ));
-    // It has no file of its own.
+    // It has no file.
     chapter.source_path = None;
     BookItem::Chapter(chapter)
 }

@@ -73,7 +73,7 @@ pub fn verifier_log_of(said: &str) -> &str {
     said.split_once('\n').map_or("", |(_, log)| log).trim_end()
 }
 
-/// What stands below each `=== heading`.
+/// The text after each `=== heading`.
 fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {

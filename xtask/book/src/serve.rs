@@ -64,7 +64,7 @@ fn saves() -> Result<(RecommendedWatcher, Receiver<()>)> {
     let mut watcher =
         notify::recommended_watcher(move |happened: notify::Result<notify::Event>| {
             if happened.is_ok_and(|event| !event.kind.is_access()) {
-                // The other end has gone only when the program ends.
+                // The other end is gone only when the program ends.
                 let _ = sender.send(());
             }
         })
@@ -117,7 +117,7 @@ fn answer(request: Request, book: &Path) -> std::io::Result<()> {
     request.respond(typed(contents, &ending))
 }
 
-/// The file that an address stands for, if it is one of the book's.
+/// The book's file at an address, if there is one.
 fn file(url: &str, book: &Path) -> Option<PathBuf> {
     let path = percent_decode_str(url.split(['?', '#']).next()?)
         .decode_utf8()

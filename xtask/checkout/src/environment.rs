@@ -20,7 +20,8 @@ use processes::child;
 use crate::toolchain::{self, HOST};
 use crate::workspace;
 
-/// Of the many that begin with `CARGO_`, these stay. A `_` at the end stands for all that begin so.
+/// Of the many that begin with `CARGO_`, these stay. A name with `_` at its end
+/// means all that begin with it.
 const KEPT: [&str; 12] = [
     "CARGO_HOME",
     "CARGO_NET_",

@@ -42,7 +42,7 @@ pub struct LessonAbout {
     /// prints an object a case, with `ns_per_run` and whatever names the case.
     #[serde(default)]
     pub bench: Vec<String>,
-    /// Patterns in the output that differ from run to run, and what stands for them in a
+    /// Patterns in the output that differ from run to run, and what replaces them in a
     /// transcript.
     #[serde(default)]
     pub volatile: Vec<(String, String)>,

@@ -224,7 +224,7 @@ pub fn read_entries() -> Result<Vec<Entry>> {
 pub fn find_gallery_lesson() -> Result<Lesson> {
     let mut lessons = catalog::read_lessons()?;
     let number = lessons.iter().position(|lesson| lesson.name == LESSON);
-    Ok(lessons.swap_remove(number.with_context(|| format!("the lesson {LESSON} has gone"))?))
+    Ok(lessons.swap_remove(number.with_context(|| format!("the lesson {LESSON} is missing"))?))
 }
 
 pub fn find_entry<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Problem> {
@@ -261,7 +261,7 @@ fn read(directory: PathBuf) -> Result<Entry> {
     Ok(entry)
 }
 
-/// Each program is there, or it is said why not; and only kernels of the matrix are named.
+/// Each program is there, or the entry says why not; and only kernels of the matrix are named.
 fn check(entry: &Entry) -> Result<()> {
     for language in Language::ALL {
         for twin in Twin::ALL {

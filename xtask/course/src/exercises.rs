@@ -70,7 +70,7 @@ pub enum ExerciseKind {
 pub struct Starter {
     /// `builds`, or the name of a check of the judge.
     pub fails_at: String,
-    /// A part of what is said there.
+    /// A part of that message.
     pub message: String,
 }
 

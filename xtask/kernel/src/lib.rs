@@ -22,7 +22,7 @@ pub use version::{Version, is_older};
 
 /// The kernels that every lesson is tested on, oldest first.
 pub const MATRIX: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
-/// The one that is booted when nobody asks for another.
+/// The kernel that is booted unless another is asked for.
 pub const DEFAULT: &str = "6.12";
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,7 +56,7 @@ impl Kernel {
             origin: format!("{} ({release})", path.display()),
             image: path
                 .canonicalize()
-                .with_context(|| format!("failed to resolve {}", path.display()))?,
+                .with_context(|| format!("cannot resolve {}", path.display()))?,
             modules: modules.is_dir().then_some(modules),
             release,
         })

@@ -26,7 +26,7 @@ pub enum Exit {
     NotYet = 1,
     /// The command line made no sense.
     Usage = 2,
-    /// This machine lacks something: a tool, a right, the network, memory.
+    /// Something is missing on this machine: a tool, a permission, the network, memory.
     MachineNotReady = 3,
 }
 

@@ -4,7 +4,7 @@
 const ALIKE: f64 = 0.8;
 
 /// What belongs to the known name that is most like `name`, if one is alike enough to be meant.
-/// Each item of `known` is a name and what it stands for.
+/// Each item of `known` is a name and what it means.
 pub fn find_similar<N: AsRef<str>, T>(
     name: &str,
     known: impl IntoIterator<Item = (N, T)>,

@@ -1,7 +1,7 @@
 //! A program that works for the user while xtask waits: cargo, or a lesson on this machine's own
 //! kernel.
 //!
-//! It has a process group of its own, so that a signal reaches all of it, whether it came from the
+//! It has its own process group, so that a signal reaches all of it, whether it came from the
 //! terminal or was sent to xtask alone; and it ends when xtask is killed.
 
 use std::os::unix::process::CommandExt;

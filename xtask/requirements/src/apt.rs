@@ -221,7 +221,7 @@ impl Mirrors {
 
     fn choose(main: Option<String>, security: Option<String>, targets: &str) -> Option<Self> {
         let targets: Vec<(&str, &str)> = targets.lines().filter_map(main_target).collect();
-        // Others' archives end like Debian's too, but lie deeper: /PRODUCT/debian.
+        // Others' archives end like Debian's too, but are deeper: /PRODUCT/debian.
         let address = |wanted: fn(&str, &str) -> bool| {
             let fitting = targets
                 .iter()
@@ -375,8 +375,8 @@ fn downloaded(directory: &Path, start: &str) -> Result<PathBuf> {
 }
 
 fn files_with(directory: &Path, start: &str) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(directory)
-        .with_context(|| format!("failed to list {}", directory.display()))?;
+    let entries =
+        fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     Ok(entries
         .flatten()
         .map(|entry| entry.path())

@@ -199,7 +199,7 @@ fn flags(directory: &Path, llvm: &str) -> String {
 
 fn no_llvm(sysroot: &Path) -> Problem {
     Problem::machine(format!(
-        "the Rust toolchain {} has no LLVM library of its own, which bpf-linker needs",
+        "the Rust toolchain {} comes without an LLVM library, which bpf-linker needs",
         sysroot.display()
     ))
     .help("install Rust with rustup, as https://rustup.rs tells")

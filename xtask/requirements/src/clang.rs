@@ -12,7 +12,7 @@ use crate::requirement::Requirement;
 use crate::site::SetupSite;
 
 const NAME: &str = "clang";
-/// Newest first: the course is tested with it. Older than 14 lacks what CO-RE needs.
+/// Newest first: the course is tested with it. Versions before 14 cannot do what CO-RE needs.
 const NEWEST: u32 = 22;
 const OLDEST: u32 = 14;
 

@@ -26,7 +26,7 @@ pub fn run_logged(
     let name = command.get_program().to_string_lossy().into_owned();
     let output = File::create(log)
         .map_err(|error| fault::io_problem(format!("create {}", log.display()), &error))?;
-    let errors = output.try_clone().context("failed to share a log file")?;
+    let errors = output.try_clone().context("cannot share a log file")?;
     command
         .stdin(Stdio::null())
         .stdout(output)
@@ -47,15 +47,13 @@ pub fn run_logged(
     loop {
         if let Some(status) = child
             .try_wait()
-            .with_context(|| format!("failed to wait for {name}"))?
+            .with_context(|| format!("cannot wait for {name}"))?
         {
             return Ok(status);
         }
         if Instant::now() > deadline {
             let _ = kill_process_group(group, Signal::KILL);
-            return child
-                .wait()
-                .with_context(|| format!("failed to end {name}"));
+            return child.wait().with_context(|| format!("cannot end {name}"));
         }
         watch();
         sleep(Duration::from_millis(50));

@@ -35,7 +35,7 @@ const FULL_DISK: [&str; 2] = ["No space left on device", "enough free space"];
 const FULL: u64 = 1_000_000;
 const LINES: usize = 5;
 
-/// The problem behind a failed program whose output is in the file `log`.
+/// Why a program failed, from its output in the file `log`.
 pub fn explain_failure(what: &str, log: &Path) -> Problem {
     let mut text = std::fs::read_to_string(log).unwrap_or_default();
     // On a full disk the program's last words found no room either.
@@ -49,19 +49,19 @@ pub fn explain_failure(what: &str, log: &Path) -> Problem {
 fn name(what: &str, text: &str) -> Problem {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&FULL_DISK) {
-        return Problem::machine(format!("failed to {what}: the disk is full"))
+        return Problem::machine(format!("cannot {what}: the disk is full"))
             .help("make room, then type the same command again: what is done already is kept");
     }
     if says(&UNSIGNED) {
         return Problem::machine(format!(
-            "failed to {what}: the mirror's signature is not valid\n{}",
+            "cannot {what}: the mirror's signature is not valid\n{}",
             last_lines(text)
         ))
         .help("name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
     }
     if says(&NO_NETWORK) {
         return Problem::machine(format!(
-            "failed to {what}: no connection to the server\n{}",
+            "cannot {what}: no connection to the server\n{}",
             last_lines(text)
         ))
         .help("check the network, then type the same command again: what is done already is kept")
@@ -72,7 +72,7 @@ fn name(what: &str, text: &str) -> Problem {
     }
     if says(&DAMAGED) {
         return Problem::machine(format!(
-            "failed to {what}: the download is damaged\n{}",
+            "cannot {what}: the download is damaged\n{}",
             last_lines(text)
         ))
         .help(
@@ -81,7 +81,7 @@ fn name(what: &str, text: &str) -> Problem {
     }
     if says(&["does not have a Release file"]) {
         return Problem::machine(format!(
-            "failed to {what}: the mirror does not have it\n{}",
+            "cannot {what}: the mirror does not have it\n{}",
             last_lines(text)
         ))
         .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
@@ -90,7 +90,7 @@ fn name(what: &str, text: &str) -> Problem {
              XTASK_SECURITY_MIRROR=http://MIRROR/debian-security",
         );
     }
-    Problem::machine(format!("failed to {what}\n{}", last_lines(text)))
+    Problem::machine(format!("cannot {what}\n{}", last_lines(text)))
 }
 
 /// apt begins the lines that say why with `E:`; of other programs, the last lines do.
@@ -127,7 +127,7 @@ pub fn not_started(program: &str, error: &std::io::Error) -> Problem {
 /// An error of our own that may be a full disk or a missing right.
 pub fn io_problem(what: impl std::fmt::Display, error: &std::io::Error) -> Problem {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let problem = Problem::machine(format!("failed to {what}: {error}"));
+    let problem = Problem::machine(format!("cannot {what}: {error}"));
     match error.kind() {
         StorageFull | QuotaExceeded => problem
             .help("make room, then type the same command again: what is done already is kept"),

@@ -182,7 +182,7 @@ fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
     let wrapper = root.join("bin/bpftool");
     write(&wrapper, WRAPPER)?;
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))
-        .context("failed to make bpftool executable")?;
+        .context("cannot make bpftool executable")?;
     child::ask_program(&wrapper, &["version"])
         .context("the bpftool that was fetched does not run")?;
     Ok(())
@@ -193,7 +193,7 @@ fn needed(unpacked: &Path, loader: &Path, program: &Path) -> Result<Vec<(String,
     let directories =
         ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| unpacked.join(path));
     let search =
-        std::env::join_paths(directories).context("failed to name the library directories")?;
+        std::env::join_paths(directories).context("cannot name the library directories")?;
     let mut command = Command::new(loader);
     command
         .arg("--inhibit-cache")

@@ -369,7 +369,7 @@ fn arrange(unpacked: &Path, staged: &Path, step: &SetupStep) -> Result<(String, 
         .iter()
         .find(|path| path.is_file())
         .context("the kernel's package has no image")?;
-    let bzimage = fs::read(image).with_context(|| format!("failed to read {}", image.display()))?;
+    let bzimage = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let (name, bytes) = match vmlinux::extract_vmlinux(&bzimage) {
         Ok(vmlinux) => ("vmlinux", vmlinux),
         Err(error) => {
@@ -386,7 +386,7 @@ fn arrange(unpacked: &Path, staged: &Path, step: &SetupStep) -> Result<(String, 
 
 fn only_entry(directory: &Path) -> Result<String> {
     let mut entries = fs::read_dir(directory)
-        .with_context(|| format!("failed to list {}", directory.display()))?
+        .with_context(|| format!("cannot list {}", directory.display()))?
         .flatten();
     let entry = entries
         .next()
@@ -410,7 +410,7 @@ fn keep_modules(from: &Path, to: &Path) -> Result<()> {
 fn keep_below(root: &Path, below: &Path, to: &Path) -> Result<()> {
     let directory = root.join(below);
     for entry in fs::read_dir(&directory)
-        .with_context(|| format!("failed to list {}", directory.display()))?
+        .with_context(|| format!("cannot list {}", directory.display()))?
         .flatten()
     {
         let path = below.join(entry.file_name());

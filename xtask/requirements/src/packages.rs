@@ -165,7 +165,8 @@ pub(crate) fn install_missing(site: &SetupSite, parts: &[Part], yes: bool) -> Re
         .collect::<Vec<_>>()
         .join(", ");
     let refused = || {
-        Problem::machine(format!("this machine lacks {names}")).help(show_install_command(&missing))
+        Problem::machine(format!("this machine is missing {names}"))
+            .help(show_install_command(&missing))
     };
     let manager = Manager::find_manager().ok_or_else(refused)?;
     if !has_consent(yes, site.reporter().is_interactive(), is_root(), || {
@@ -209,7 +210,7 @@ fn has_consent(
 }
 
 fn run_command(site: &SetupSite, command: &str, step: &SetupStep) -> Result<()> {
-    // Without a terminal nobody could type a password.
+    // Without a terminal no password can be typed.
     let sudo = if is_root() || site.reporter().is_interactive() {
         sudo()
     } else {
@@ -232,18 +233,18 @@ fn run_command(site: &SetupSite, command: &str, step: &SetupStep) -> Result<()> 
     let status = program
         .stdout(stderr())
         .status()
-        .with_context(|| format!("failed to start {}", words[0]))?;
+        .with_context(|| format!("cannot start {}", words[0]))?;
     if status.success() {
         return Ok(());
     }
-    Err(Problem::machine(format!("failed to {what}"))
+    Err(Problem::machine(format!("cannot {what}"))
         .help(command)
         .into())
 }
 
 fn agreed(reporter: &dyn Reporter, names: &str, command: &str) -> Result<bool> {
     reporter.note(&format!(
-        "this machine lacks {names}. To install:\n    {command}"
+        "this machine is missing {names}. To install:\n    {command}"
     ));
     reporter.confirm("run it now?")
 }

@@ -40,7 +40,7 @@ pub fn write_record(directory: &Path) -> Result<()> {
     let mut text = String::new();
     for (path, sum) in paths.iter().zip(sums) {
         let data = fs::metadata(directory.join(path))
-            .with_context(|| format!("failed to look at {}", path.display()))?;
+            .with_context(|| format!("cannot look at {}", path.display()))?;
         writeln!(
             text,
             "{sum} {} {} {}",
@@ -125,14 +125,14 @@ fn parse(line: &str) -> Option<Line<'_>> {
 
 fn collect(root: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     let directory = root.join(below);
-    for entry in fs::read_dir(&directory)
-        .with_context(|| format!("failed to list {}", directory.display()))?
+    for entry in
+        fs::read_dir(&directory).with_context(|| format!("cannot list {}", directory.display()))?
     {
-        let entry = entry.with_context(|| format!("failed to list {}", directory.display()))?;
+        let entry = entry.with_context(|| format!("cannot list {}", directory.display()))?;
         let path = below.join(entry.file_name());
         if entry
             .file_type()
-            .with_context(|| format!("failed to look at {}", path.display()))?
+            .with_context(|| format!("cannot look at {}", path.display()))?
             .is_dir()
         {
             collect(root, &path, paths)?;
@@ -161,7 +161,7 @@ fn sums(directory: &Path, paths: &[PathBuf]) -> Result<Vec<String>> {
         .map_err(|error| fault::not_started("sha256sum", &error))?;
     ensure!(
         output.status.success(),
-        "failed to read all files in {}",
+        "cannot read all files in {}",
         directory.display()
     );
     let text = String::from_utf8_lossy(&output.stdout);

@@ -69,7 +69,7 @@ fn install_source(site: &SetupSite) -> Result<()> {
         return Ok(());
     }
     let version =
-        toolchain::read_rustc_version(&sysroot).context("failed to ask rustc for its version")?;
+        toolchain::read_rustc_version(&sysroot).context("cannot ask rustc for its version")?;
     step.show_line(&format!(
         "rustup cannot add it; looking for Debian's package of Rust {version}"
     ));

@@ -30,7 +30,7 @@ fn payload(bzimage: &[u8]) -> Result<&[u8]> {
         let bytes = bzimage.get(at..at + 4).context("the header is cut off")?;
         Ok(u32::from_le_bytes(bytes.try_into()?) as usize)
     };
-    // Zero stands for four sectors in the oldest boot loaders' protocol.
+    // Zero means four sectors in the oldest boot loaders' protocol.
     let setup_sectors = match bzimage[0x1f1] {
         0 => 4,
         sectors => usize::from(sectors),
@@ -58,7 +58,7 @@ fn lz4_legacy(mut blocks: &[u8]) -> Result<Vec<u8>> {
             .split_at_checked(u32::from_le_bytes(*size) as usize)
             .context("a block is cut off")?;
         let unpacked =
-            lz4_flex::block::decompress_into(packed, &mut block).context("failed to unpack lz4")?;
+            lz4_flex::block::decompress_into(packed, &mut block).context("cannot unpack lz4")?;
         out.extend_from_slice(&block[..unpacked]);
         blocks = rest;
     }
@@ -68,9 +68,9 @@ fn lz4_legacy(mut blocks: &[u8]) -> Result<Vec<u8>> {
 fn zstd(payload: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     ruzstd::decoding::StreamingDecoder::new(payload)
-        .context("failed to read the zstd header")?
+        .context("cannot read the zstd header")?
         .read_to_end(&mut out)
-        .context("failed to unpack zstd")?;
+        .context("cannot unpack zstd")?;
     Ok(out)
 }
 

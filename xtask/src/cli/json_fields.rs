@@ -124,7 +124,7 @@ fn fields_of_help(help: &str) -> ToldFields {
     told
 }
 
-/// How deep, its name, and what is said of it. The text of a field may go on in a line with more
+/// How deep, its name, and its description. The text of a field may go on in a line with more
 /// spaces than any field has.
 fn field_of_line(line: &str) -> Option<(usize, &str, &str)> {
     let rest = line.trim_start();

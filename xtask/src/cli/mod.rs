@@ -88,7 +88,7 @@ enum Command {
     /// Reads a verifier log from anywhere: names the error, its cause, and the fix
     #[command(after_help = explain::EXPLAIN_HELP)]
     Explain(ExplainArguments),
-    /// Says what this machine has and lacks, with the fix for each
+    /// Shows what this machine has and what is missing, with the fix for each
     #[command(after_help = setup::DOCTOR_HELP)]
     Doctor(DoctorArguments),
     /// Installs all that the course needs; `run` and `test` do it by themselves
@@ -143,7 +143,7 @@ Exit codes:
   0  done
   1  it ran, and the answer is no: a lesson or a test failed
   2  the command line makes no sense
-  3  this machine is not ready; the message says what it lacks
+  3  this machine is not ready; the message says what is missing
 
 Environment:
   XTASK_CACHE   directory for kernels and tools instead of .cache, to share it between checkouts

@@ -1,5 +1,5 @@
-//! `book`: hands over to a program of its own, so that nobody waits for mdBook to be compiled who
-//! runs a lesson.
+//! `book`: starts a separate program, so that running a lesson does not wait for mdBook to be
+//! compiled.
 
 use std::convert::Infallible;
 use std::ffi::OsString;

@@ -214,7 +214,7 @@ fn judge_exercise(
     }
 }
 
-/// A program that needs no kernel of its own.
+/// A program that runs on this machine, without a VM.
 pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
     let (built, took) =
         timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;

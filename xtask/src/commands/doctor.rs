@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what this machine has, what it lacks, and the command that fixes each.
+//! `cargo xtask doctor`: what this machine has, what is missing, and the command that fixes each.
 
 use std::fs;
 use std::io::IsTerminal;
@@ -39,7 +39,7 @@ enum State {
 pub fn examine_machine(json: bool) -> Result<Exit> {
     let items = examine()?;
     let text = if json {
-        serde_json::to_string_pretty(&items).context("failed to write JSON")? + "\n"
+        serde_json::to_string_pretty(&items).context("cannot write JSON")? + "\n"
     } else {
         table(&items)
     };
@@ -120,7 +120,7 @@ fn rust() -> Item {
         .as_ref()
         .and_then(|(name, _)| toolchain::llvm_major(name));
     let llvm = llvm.map_or_else(
-        || "no LLVM of its own".to_owned(),
+        || "without an LLVM library".to_owned(),
         |major| format!("LLVM {major}"),
     );
     let found = format!("{version}, {llvm}, {}", sysroot.display());
@@ -324,7 +324,7 @@ const DISK_MB: u64 = 2000;
 
 fn disk() -> Item {
     let cache = workspace::cache_directory();
-    // The cache may not be there yet; its nearest parent that is lies on the same disk.
+    // The cache may not be there yet; its nearest existing parent is on the same disk.
     let directory = cache
         .ancestors()
         .find(|directory| directory.is_dir())

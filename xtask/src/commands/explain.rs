@@ -128,7 +128,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     let mut log = Vec::new();
     let size = if file == Path::new("-") {
         if io::stdin().is_terminal() {
-            screen::show_note("paste the log, then press Ctrl-D on a line of its own");
+            screen::show_note("paste the log, then press Ctrl-D on an empty line");
         }
         io::stdin()
             .lock()
@@ -307,7 +307,7 @@ impl<'a> RejectedAnswerJson<'a> {
 }
 
 fn pretty(value: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value).context("failed to write JSON")? + "\n")
+    Ok(serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n")
 }
 
 /// The gallery's entry about this class: the one of its name, or else one that says it belongs

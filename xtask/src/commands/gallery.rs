@@ -229,7 +229,7 @@ pub struct UnbuiltProgram<'a> {
     pub said: &'a str,
 }
 
-/// The failing programs that do not build: what was said of them lies among the objects.
+/// The failing programs that do not build: what the compiler said is among the objects.
 pub fn list_refused<'a>(
     entries: &'a [Entry],
     objects: &'a BTreeMap<String, Vec<u8>>,
@@ -292,7 +292,7 @@ impl Shown<'_> {
                     .unwrap_or_default();
                 Some(format!("{what} was rejected{why}"))
             }
-            // A kernel that lacks what the entry is about may have any reason.
+            // A kernel without what the entry is about may give any reason.
             _ if !should && entry.missing_feature(kernel).is_some() => None,
             LoadResult::Rejected { error, log } if *twin == Twin::Failing => {
                 let (text, class) = verify::find_reason(error, log);

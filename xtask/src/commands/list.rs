@@ -235,7 +235,7 @@ const WELCOME: &str = "
   cargo xtask run 00      a first look; the first part needs neither root nor a VM
   cargo xtask run 01      a real program in a real kernel
   cargo xtask check       the first exercise that is not done
-  cargo xtask doctor      what this machine has and lacks
+  cargo xtask doctor      what this machine has and what is missing
   cargo xtask --help      all commands
 ";
 

@@ -44,7 +44,7 @@ pub fn make_exercise(name: &str) -> Result<Exit> {
     };
     for (path, text) in FILES {
         let path = directory.join(path);
-        let parent = path.parent().context("a file lies in a directory")?;
+        let parent = path.parent().context("a file is in a directory")?;
         fs::create_dir_all(parent)
             .with_context(|| format!("cannot create {}", parent.display()))?;
         fs::write(&path, fill(text)).with_context(|| format!("cannot write {}", path.display()))?;

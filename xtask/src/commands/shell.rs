@@ -23,7 +23,7 @@ use crate::pipeline::{build, demo, needs};
 /// Ctrl-], as telnet has it: no program in the guest wants it.
 const LEAVE: u8 = 0x1d;
 
-/// Where the commands that came from standard input lie in the guest.
+/// Where the commands that came from standard input are in the guest.
 const SCRIPT: &str = "etc/script";
 
 /// The kernel to boot, and what the lessons' programs use.
@@ -60,7 +60,7 @@ pub fn open_shell(options: &ShellOptions) -> Result<Exit> {
 }
 
 /// `run --follow` on a terminal: the lesson goes on in the background of a prompt in the same VM.
-/// Without one, nobody there could cause what it shows.
+/// Without one, there is no way to cause what it shows.
 pub fn follow_lesson(
     lesson: &Lesson,
     implementation: Implementation,
@@ -243,7 +243,7 @@ fn watch_size(keyboard: Keyboard) -> Result<()> {
     let mut signals = Signals::new([SIGWINCH]).context("cannot watch the terminal's size")?;
     let work = move || {
         for _ in signals.forever() {
-            // A terminal that has gone has no size to tell.
+            // A terminal that is gone has no size.
             if terminal_size().is_ok_and(|size| !keyboard.send_size(size)) {
                 return;
             }
@@ -282,7 +282,7 @@ impl RawTerminal {
 
 impl Drop for RawTerminal {
     fn drop(&mut self) {
-        // If this fails the terminal has gone.
+        // If this fails the terminal is gone.
         let _ = tcsetattr(stdin_fd(), OptionalActions::Now, &self.before);
     }
 }

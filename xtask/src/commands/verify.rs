@@ -1,4 +1,4 @@
-//! `verify`: what the verifier of each kernel makes of any object file.
+//! `verify`: what the verifier of each kernel says about any object file.
 
 use std::path::{Path, PathBuf};
 

@@ -68,7 +68,7 @@ pub fn watch_answer(options: &WatchOptions) -> Result<Exit> {
     let (sender, events) = mpsc::channel();
     let signals = sender.clone();
     let _listening = interrupt::listen_to_signals(move |signal| {
-        // The other end has gone only when the program ends.
+        // The other end is gone only when the program ends.
         let _ = signals.send(Event::Signal(signal));
     });
     let _keys = Keys::listen(sender.clone())?;
@@ -340,7 +340,7 @@ fn watch_answers(
             Ok(_) => Event::Changed,
             Err(error) => Event::Blind(error.to_string()),
         };
-        // The other end has gone only when the program ends.
+        // The other end is gone only when the program ends.
         let _ = sender.send(event);
     };
     let mut watcher: Box<dyn Watcher> = if poll {
@@ -400,7 +400,7 @@ impl Keys {
 impl Drop for Keys {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // A terminal that has gone needs no settings.
+            // A terminal that is gone needs no settings.
             let _ = tcsetattr(stdin(), OptionalActions::Now, before);
         }
     }

@@ -15,7 +15,7 @@ pub fn ask_consent(question: &str, instead: &str) -> Result<()> {
             .help(format!("instead: {instead}"))
     };
     if !screen::is_interactive() {
-        return Err(declined(&format!("nobody is here to be asked: {question}")).into());
+        return Err(declined(&format!("there is no terminal to ask on: {question}")).into());
     }
     screen::show_note(&format!("{question} [y/N]"));
     let mut line = String::new();

@@ -45,11 +45,11 @@ impl Reporter for ScreenReporter {
     fn confirm(&self, question: &str) -> Result<bool> {
         write!(stderr(), "{question} [y/N] ")
             .and_then(|()| stderr().flush())
-            .context("failed to ask")?;
+            .context("cannot ask")?;
         let mut answer = String::new();
         stdin()
             .read_line(&mut answer)
-            .context("failed to read the answer")?;
+            .context("cannot read the answer")?;
         let answer = answer.trim().to_ascii_lowercase();
         Ok(matches!(answer.as_str(), "y" | "yes"))
     }

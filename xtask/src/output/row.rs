@@ -50,7 +50,7 @@ impl Row {
         self.lesson += took;
         match outcome {
             Outcome::Exited(0) => {}
-            // By this a lesson's program says that its kernel lacks something.
+            // By this a lesson's program says that its kernel is missing something.
             Outcome::Exited(3) => self.record_failure(
                 "this kernel cannot run it; see above",
                 Exit::MachineNotReady,

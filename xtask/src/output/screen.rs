@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-/// A mark never stands alone: a word always says the same.
+/// A mark is never alone: a word always says the same.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mark {
     Good,
@@ -76,8 +76,8 @@ pub fn write_answer(bytes: &[u8]) -> io::Result<()> {
         })
 }
 
-/// The end of an answer, after which an exit code says yes or no: it stands even if nobody reads
-/// it.
+/// The end of an answer, after which an exit code says yes or no: it counts even if
+/// nobody reads it.
 pub fn write_verdict(bytes: &[u8]) -> io::Result<()> {
     match write_answer(bytes) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

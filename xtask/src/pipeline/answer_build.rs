@@ -36,7 +36,7 @@ pub fn build_answer(
 ) -> Result<Built> {
     let source = exercise.source_path(variant, implementation);
     if !source.is_file() {
-        return Err(Problem::usage(format!("{} has gone", course_path(&source)))
+        return Err(Problem::usage(format!("{} is gone", course_path(&source)))
             .help(format!(
                 "cargo xtask reset {}    (brings the starter back)",
                 exercise.name
@@ -278,6 +278,6 @@ fn libbpf_sources() -> Result<PathBuf> {
         .find(|package| package["name"] == "libbpf-sys");
     let manifest = libbpf
         .and_then(|package| package["manifest_path"].as_str())
-        .context("find libbpf-sys")?;
+        .context("cannot find libbpf-sys")?;
     Ok(Path::new(manifest).with_file_name("libbpf").join("src"))
 }

@@ -19,7 +19,7 @@ pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &
         let copy = copy_of(exercise, &path)?;
         screen::show_note(&format!("your answer is kept: {}", course_path(&copy)));
     }
-    let directory = path.parent().context("an answer lies in a directory")?;
+    let directory = path.parent().context("an answer is in a directory")?;
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
     let work = tempfile::NamedTempFile::new_in(directory)
@@ -49,7 +49,7 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
     let copy = names
         .into_iter()
         .find(|path| !path.exists())
-        .context("find a name for a copy")?;
+        .context("cannot find a name for a copy")?;
     fs::copy(path, &copy).with_context(|| format!("cannot keep a copy of {}", path.display()))?;
     Ok(copy)
 }

@@ -155,7 +155,7 @@ pub fn collect_programs(programs: &[&Path]) -> Result<Archive> {
 
 /// The VM that boots this kernel.
 pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
-    let qemu = qemu::find_qemu().context("QEMU has gone")?;
+    let qemu = qemu::find_qemu().context("QEMU is gone")?;
     let cmpxchg16b =
         Cmpxchg16b::choose_cmpxchg16b(qemu::checked_version().as_deref(), &kernel.release);
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());

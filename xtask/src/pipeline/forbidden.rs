@@ -1,5 +1,5 @@
 //! What the object file tells about a program that was not accepted, and the verifier's log does
-//! not: the lines that can panic, call through a pointer, or call what nobody defined; and the
+//! not: the lines that can panic, call through a pointer, or call what is not defined; and the
 //! learner's line that a library's code comes from.
 
 use std::fs;
@@ -162,7 +162,7 @@ fn headline(call: &ForbiddenCall) -> String {
     match call.kind {
         ForbiddenKind::Pointer => format!("{subject} calls through a pointer: {reason}"),
         ForbiddenKind::Missing | ForbiddenKind::MissingMemory => {
-            format!("{subject} calls `{callee}`, which nobody defines: {reason}")
+            format!("{subject} calls `{callee}`, which is not defined: {reason}")
         }
         ForbiddenKind::Trap => format!("{subject} ends in a trap: {reason}"),
         _ if call.site.is_some() => format!("{subject} can panic: {reason}"),

@@ -22,7 +22,7 @@ const SECONDS: u64 = 30;
 /// Bytes that the judge may print: a verifier log is the longest that it has to say.
 const OUTPUT_LIMIT: u64 = 8 << 20;
 
-/// Where answers lie in the guest.
+/// Where answers are in the guest.
 const DIRECTORY: &str = "answers";
 
 /// What became of one check.
@@ -147,7 +147,7 @@ fn step(candidate: &Candidate) -> Step {
     }
 }
 
-/// Judges a program that needs no kernel of its own.
+/// Judges a program that runs on this machine, without a VM.
 pub fn judge_here(judge: &Path, candidate: &Candidate) -> Result<Vec<Checked>> {
     let mut command = Command::new(judge);
     command.arg(&candidate.exercise.name).arg(&candidate.file);
@@ -211,8 +211,8 @@ impl Minutes {
         self.line.extend_from_slice(bytes);
         while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
-            let said =
-                serde_json::from_slice(&line).context("the judge says what is no verdict")?;
+            let said = serde_json::from_slice(&line)
+                .context("the judge printed a line that is not a verdict")?;
             self.hear(said)?;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Minutes {
 
     fn decide(&mut self, verdict: Verdict) -> Result<()> {
         let Some(check) = self.checks.get_mut(self.decided) else {
-            bail!("the judge says more than it said")
+            bail!("the judge printed more verdicts than it announced checks")
         };
         check.verdict = verdict;
         check.took = self.since.elapsed();

@@ -11,7 +11,7 @@ use testvm::{Failure, Guest, Happening, Programs, StepReport, Stream};
 
 use crate::pipeline::build;
 
-/// Where object files lie in the guest.
+/// Where object files are in the guest.
 const DIRECTORY: &str = "/objects";
 
 /// Bytes of verdicts that one step may print.
@@ -119,7 +119,9 @@ fn read_lines(printed: &[u8]) -> Result<(Vec<Load>, Vec<String>)> {
         if !line.ends_with(b"\n") {
             break;
         }
-        match serde_json::from_slice(line).context("the loader printed what is no verdict")? {
+        match serde_json::from_slice(line)
+            .context("the loader printed a line that is not a verdict")?
+        {
             LoaderLine::Load(load) => loads.push(Load {
                 object: name_of(&load.object),
                 ..load

@@ -43,7 +43,7 @@ pub fn ensure_own_build() -> Result<()> {
         .into());
     }
     screen::show_progress(&format!(
-        "{} is of another checkout: starting that of {root}",
+        "{} belongs to another checkout: starting the one of {root}",
         program.display()
     ));
     let own = build::build_tool("xtask")?;

@@ -1,6 +1,6 @@
 //! The answer that the verifier rejected at the last check, for `explain --last`.
 //!
-//! The next check removes it, so that nobody takes an old explanation for that of a new answer.
+//! The next check removes it, so that an old explanation is never taken for that of a new answer.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use checkout::workspace;
-use plan::{Plan, Step};
+use course::Implementation;
+use plan::{Outcome, Plan, Step};
 use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use test_vm::TestVm;
@@ -225,6 +226,32 @@ pub fn shell(line: &str) -> Step {
         terminal: None,
         observe: false,
     }
+}
+
+/// What a step prints with each implementation: the same, and nothing is left behind.
+pub fn run_with_both(
+    started: &mut Started,
+    kernel: &str,
+    step: impl Fn(Implementation) -> Step,
+) -> String {
+    let [aya, libbpf] = Implementation::ALL.map(|implementation| {
+        let context = format!("{implementation} on {kernel}");
+        run_step(started, step(implementation), &context)
+    });
+    assert_eq!(aya, libbpf);
+    aya
+}
+
+/// What a step printed. It must succeed and leave nothing behind.
+pub fn run_step(started: &mut Started, step: Step, context: &str) -> String {
+    let (report, printed) = run(started, vec![step]);
+    let text = String::from_utf8(printed.concat()).unwrap();
+    let report = report.map_err(Failure::into_error).unwrap();
+    let outcome = &report.steps[0].outcome;
+    assert_eq!(*outcome, Outcome::Exited(0), "{context}: {text}");
+    assert_eq!(report.left_behind, [""; 0], "{context}: {text}");
+    assert_eq!(report.complaints, [""; 0], "{context}: {text}");
+    text
 }
 
 /// Runs steps and collects what each printed on standard output.

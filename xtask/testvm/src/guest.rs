@@ -112,7 +112,7 @@ pub enum Failure {
     Caller(anyhow::Error),
 }
 
-/// What is known about the end of a VM that nobody asked for.
+/// What is known about the unexpected end of a VM.
 #[derive(Debug)]
 pub struct Death {
     pub why: String,
@@ -138,7 +138,7 @@ impl Guest {
         spawn("guest", read_news(lines.plans, sender.clone()))?;
         let signals = sender.clone();
         let listening = interrupt::listen_to_signals(move |signal| {
-            // A guest that has gone needs no signal.
+            // A guest that is gone needs no signal.
             let _ = signals.send(Event::Signal(signal));
         });
         Ok(Self {
@@ -446,18 +446,18 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
-    /// Returns false when the guest has gone.
+    /// Returns false when the guest is gone.
     pub fn send_keys(&self, bytes: Vec<u8>) -> bool {
         self.sender.send(Event::Key(bytes)).is_ok()
     }
 
     /// Ends the VM at once.
     pub fn end_guest(&self) {
-        // A guest that has gone has been left.
+        // A guest that is gone has ended already.
         let _ = self.sender.send(Event::Leave);
     }
 
-    /// Returns false when the guest has gone.
+    /// Returns false when the guest is gone.
     pub fn send_size(&self, size: Size) -> bool {
         self.sender.send(Event::Resized(size)).is_ok()
     }

@@ -12,7 +12,7 @@
 //!   image          what goes into a guest: the initial file system, programs with their libraries
 //! ```
 //!
-//! A VM has no file of its own: the initial file system is an anonymous memory file, the lines are
+//! A VM has no file on disk: the initial file system is an anonymous memory file, the lines are
 //! socket pairs, and QEMU dies with its parent. So nothing can be left behind, however xtask ends,
 //! and VMs cannot disturb each other.
 

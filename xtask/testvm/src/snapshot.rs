@@ -174,7 +174,7 @@ impl Snapshot {
     }
 
     /// Snapshots of the same kernel, format and user that another QEMU or init has made useless,
-    /// with what lies beside them. Only for the one who holds the lock: nobody else is making one
+    /// with what is next to them. Only for the one who holds the lock: nobody else is making one
     /// of these.
     fn remove_older(&self) {
         for entry in fs::read_dir(&self.directory)
@@ -209,7 +209,7 @@ impl Snapshot {
     }
 }
 
-/// Removes what lies in a snapshot's place, whatever it is: all names there are ours.
+/// Removes what is in a snapshot's place, whatever it is: all names there are ours.
 fn clear(path: &Path) -> Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(data) if data.is_dir() => fs::remove_dir_all(path),

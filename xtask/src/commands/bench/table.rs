@@ -128,7 +128,7 @@ fn line(
         runs,
     ]: [&str; 8],
 ) -> String {
-    // A mark stands behind its number, where no digit would.
+    // A mark comes after its number, where no digit would.
     let number = |text: &str| {
         if text.ends_with('!') {
             text.to_owned()

@@ -24,7 +24,7 @@ impl Archive {
         self.present.contains(path.as_ref())
     }
 
-    /// Adds a directory and those it lies in. Adding it twice is fine.
+    /// Adds a directory and its parents. Adding it twice is fine.
     pub fn add_directory(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         if path.as_os_str().is_empty() || self.contains_path(path) {
