@@ -92,8 +92,7 @@ const INTRODUCTIONS: [&str; 14] = [
 pub fn check_claims(facts: &Facts, texts: &[Text]) -> Result<Vec<String>> {
     let source = fs::read_to_string(workspace::workspace_root().join(FILE))
         .with_context(|| format!("cannot read {FILE}"))?;
-    let claims: Claims =
-        toml::from_str(&source).with_context(|| format!("cannot understand {FILE}"))?;
+    let claims: Claims = toml::from_str(&source).with_context(|| format!("cannot parse {FILE}"))?;
     let mut faults = Vec::new();
     for claim in &claims.claim {
         if let Err(error) = claim.check(facts) {

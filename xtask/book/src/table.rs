@@ -110,7 +110,7 @@ pub fn bench_table(number: &str) -> Result<String> {
     let pairs = text.lines().map(serde_json::from_str::<Pair>);
     let pairs = pairs
         .collect::<Result<Vec<_>, _>>()
-        .context("cannot understand the bench's figures")?;
+        .context("cannot parse the bench's figures")?;
     let kernel = pairs
         .first()
         .map(|pair| pair.kernel.clone())

@@ -101,7 +101,7 @@ pub fn find_sysroot() -> Result<PathBuf> {
     let Some(output) = output else {
         return Err(
             Problem::machine("cannot find the Rust toolchain: rustc does not run")
-                .help("install Rust with rustup, as https://rustup.rs tells")
+                .help("install Rust with rustup: https://rustup.rs")
                 .into(),
         );
     };

@@ -107,8 +107,8 @@ impl Lesson {
         let path = directory.join("Cargo.toml");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let manifest: Manifest = toml::from_str(&text)
-            .with_context(|| format!("cannot understand {}", path.display()))?;
+        let manifest: Manifest =
+            toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
         let directory_name = directory.file_name().unwrap_or_default().to_string_lossy();
         let (number, name) = directory_name.split_once('-').unwrap_or_default();
         anyhow::ensure!(

@@ -251,7 +251,7 @@ fn read(directory: PathBuf) -> Result<Entry> {
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let about: EntryAbout =
-        toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
     let entry = Entry {
         name,
         directory,

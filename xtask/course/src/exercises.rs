@@ -88,8 +88,8 @@ impl Exercise {
         let path = directory.join("exercise.toml");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let about: ExerciseAbout = toml::from_str(&text)
-            .with_context(|| format!("cannot understand {}", path.display()))?;
+        let about: ExerciseAbout =
+            toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
         ensure!(
             !about.starter.is_empty(),
             "{}: it can be solved in no language",

@@ -202,7 +202,7 @@ fn no_llvm(sysroot: &Path) -> Problem {
         "the Rust toolchain {} comes without an LLVM library, which bpf-linker needs",
         sysroot.display()
     ))
-    .help("install Rust with rustup, as https://rustup.rs tells")
+    .help("install Rust with rustup: https://rustup.rs")
     .help(format!(
         "or put a bpf-linker built for this rustc's LLVM on PATH: cargo install bpf-linker \
          --version {VERSION}"

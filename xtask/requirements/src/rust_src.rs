@@ -110,7 +110,7 @@ fn may_write(sysroot: &Path) -> Result<()> {
             directory.display()
         ))
         .help("ask whoever owns the toolchain to type: rustup component add rust-src")
-        .help("or install a toolchain of your own with rustup, as https://rustup.rs tells")
+        .help("or install your own toolchain with rustup: https://rustup.rs")
         .into()
     })
 }

@@ -110,7 +110,7 @@ fn rust() -> Item {
         return missing(
             RUST,
             "rustc does not run",
-            "install Rust with rustup, as https://rustup.rs tells",
+            "install Rust with rustup: https://rustup.rs",
         );
     };
     let version =
@@ -356,7 +356,7 @@ fn kvm() -> Result<Item> {
     Ok(match testvm::find_kvm_state(&workspace::own_cache())? {
         KvmState::Promising => ok(
             "KVM",
-            "may work; the next VM tells (without it: XTASK_ACCEL=tcg)",
+            "may work; the next VM will show (without it: XTASK_ACCEL=tcg)",
         ),
         KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
         KvmState::Forced(Accel::Tcg) => {

@@ -212,7 +212,7 @@ fn said_by(mut command: Command) -> Result<Result<String, String>> {
     if let Some(mut stderr) = compiler.child.stderr.take() {
         stderr
             .read_to_end(&mut said)
-            .context("cannot read what the compiler says")?;
+            .context("cannot read the compiler's output")?;
     }
     let said = String::from_utf8_lossy(&said).trim_end().to_owned();
     match compiler.wait_for_exit()? {
@@ -269,7 +269,7 @@ fn libbpf_sources() -> Result<PathBuf> {
         .stderr(Stdio::inherit());
     let output = cargo.output().context("cannot start cargo")?;
     let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("cannot understand cargo metadata")?;
+        serde_json::from_slice(&output.stdout).context("cannot parse cargo's metadata")?;
     let packages = metadata["packages"]
         .as_array()
         .context("cargo metadata names no packages")?;

@@ -133,7 +133,7 @@ fn run_cargo(mut command: Command) -> Result<Ended> {
     let mut offline = false;
     if let Some(stderr) = cargo.child.stderr.take() {
         for line in BufReader::new(stderr).split(b'\n') {
-            let line = line.context("cannot read what cargo says")?;
+            let line = line.context("cannot read cargo's output")?;
             let line = String::from_utf8_lossy(&line);
             offline |= OFFLINE.iter().any(|sign| line.contains(sign));
             if let Some(line) = worth_showing(&line) {

@@ -173,7 +173,7 @@ fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
         let mut buffer = [0; 4096];
         loop {
             match std::io::Read::read(&mut stdout, &mut buffer)
-                .context("cannot read what the judge says")?
+                .context("cannot read the judge's output")?
             {
                 0 => break,
                 length => minutes.take(&buffer[..length])?,

@@ -86,7 +86,7 @@ pub fn measure_cases(
     let rounds = measure_in_turn(rounds, |implementation| {
         let printed = perform(implementation)?;
         parse(&printed)
-            .with_context(|| format!("cannot understand what it measured with {implementation}"))
+            .with_context(|| format!("cannot parse what it measured with {implementation}"))
     })?;
     Ok(cases(&rounds))
 }
@@ -146,11 +146,11 @@ pub fn run_here(
     stdout
         .context("no standard output")?
         .read_to_end(&mut printed)
-        .context("cannot read what it prints")?;
+        .context("cannot read its output")?;
     stderr
         .context("no standard error")?
         .read_to_string(&mut errors)
-        .context("cannot read what it prints")?;
+        .context("cannot read its output")?;
     match running.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(printed),

@@ -215,7 +215,7 @@ fn observed(report: PlanReport) -> Result<Vec<ProgramInfo>> {
     for step in report.steps {
         let observed = step
             .observed
-            .unwrap_or_else(|| Err("the guest says nothing about it".to_owned()));
+            .unwrap_or_else(|| Err("the guest reported nothing about it".to_owned()));
         let observed = observed.map_err(|why| anyhow!("cannot observe what is loaded: {why}"))?;
         if observed.missed > 0 {
             screen::show_progress(&format!(

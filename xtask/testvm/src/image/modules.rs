@@ -68,7 +68,7 @@ impl Modules {
         };
         let bytes = unpack(path).with_context(|| format!("cannot unpack {}", path.display()))?;
         for dependency in
-            dependencies(&bytes).with_context(|| format!("cannot understand {}", path.display()))?
+            dependencies(&bytes).with_context(|| format!("cannot parse {}", path.display()))?
         {
             self.add(&dependency, available)?;
         }
