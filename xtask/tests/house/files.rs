@@ -1,0 +1,79 @@
+//! The source files that git knows of, or would know of.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub struct SourceFile {
+    /// From the root of the repository, with `/`.
+    pub path: String,
+    pub text: String,
+}
+
+impl SourceFile {
+    pub fn is_rust(&self) -> bool {
+        self.path.ends_with(".rs")
+    }
+
+    /// Exercises and entries of the gallery are twins of each other on purpose.
+    pub fn is_twin(&self) -> bool {
+        self.path.contains("/exercises/") || self.path.contains("/entries/")
+    }
+
+    pub fn is_test(&self) -> bool {
+        self.path.contains("/tests/")
+    }
+}
+
+/// The checkout that is measured: this one, or the one that `HOUSE` names.
+pub fn house() -> PathBuf {
+    match env::var_os("HOUSE") {
+        Some(house) => house.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap()
+            .into(),
+    }
+}
+
+pub fn read_sources(house: &Path) -> Vec<SourceFile> {
+    let mut git = Command::new("git");
+    git.args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "-z",
+    ]);
+    let output = git
+        .args(["--", "*.rs", "*.c", "*.h"])
+        .current_dir(house)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git cannot list the files of {}",
+        house.display()
+    );
+    let mut files = Vec::new();
+    for path in String::from_utf8(output.stdout)
+        .unwrap()
+        .split_terminator('\0')
+    {
+        // A file that was removed, but not yet from git's index.
+        let Ok(text) = fs::read_to_string(house.join(path)) else {
+            continue;
+        };
+        files.push(SourceFile {
+            path: path.to_owned(),
+            text,
+        });
+    }
+    assert!(
+        files.len() > 100,
+        "{} has too few source files",
+        house.display()
+    );
+    files
+}
