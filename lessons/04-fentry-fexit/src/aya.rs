@@ -134,12 +134,10 @@ fn run_parent(object: &[u8], names: [&str; 5], offsets: &Offsets) -> Result<Pare
         .load(object)
         .context("cannot load the program")?;
     let program: &mut FEntry = find_program(&mut ebpf, "read_parent")?.try_into()?;
-    program
-        .load(FUNCTION, &btf)
-        .context("cannot load read_parent")?;
-    program
-        .attach()
-        .context("cannot attach read_parent to do_sys_openat2")?;
+    let loaded = program.load(FUNCTION, &btf);
+    loaded.context("cannot load read_parent")?;
+    let attached = program.attach();
+    attached.context("cannot attach read_parent to do_sys_openat2")?;
     call_function()?;
     let map = ebpf.map(readings).context("cannot find the map")?;
     let map: Array<_, ParentReadings> = map.try_into()?;

@@ -152,10 +152,8 @@ fn watch_command(
         out,
         "witness   asked with the previous verdict 0: {zero} times; with another: {other} times"
     )?;
-    writeln!(
-        out,
-        "ended     COMMAND and all its descendants; its exit status is {code}"
-    )?;
+    let ended = "COMMAND and all its descendants; its exit status is";
+    writeln!(out, "ended     {ended} {code}")?;
     Ok(code)
 }
 // ANCHOR_END: watch

@@ -41,17 +41,11 @@ pub fn play_role(role: Role) -> Result<u8> {
             let exec = Command::new(PROGRAM).arg("--version").output();
             show_result("command exec", PROGRAM, exec)?;
             let link = fs::hard_link(PLAN, STOLEN);
-            show_result(
-                "command link",
-                PLAN,
-                link.and_then(|()| fs::remove_file(STOLEN)),
-            )?;
+            let link = link.and_then(|()| fs::remove_file(STOLEN));
+            show_result("command link", PLAN, link)?;
             let rename = fs::rename(PLAN, STOLEN);
-            show_result(
-                "command rename",
-                PLAN,
-                rename.and_then(|()| fs::rename(STOLEN, PLAN)),
-            )?;
+            let rename = rename.and_then(|()| fs::rename(STOLEN, PLAN));
+            show_result("command rename", PLAN, rename)?;
             leave_child()?;
         }
         Role::Parent => leave_child()?,

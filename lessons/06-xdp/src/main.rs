@@ -95,7 +95,9 @@ fn load(implementation: Implementation, program: PacketProgram) -> Result<BoxedP
         Implementation::Libbpf => Ok(Box::new(libbpf::load(program)?)),
     }
 }
+// ANCHOR_END: main
 
+// ANCHOR: watch
 fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
     let kind = match cli.answer_ping {
         false => PacketProgram::Block,
@@ -130,7 +132,7 @@ fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
     drop(program);
     say(&format!("\ndetached  {shown} frames were counted"))
 }
-// ANCHOR_END: main
+// ANCHOR_END: watch
 
 /// An address alone is a network of one address.
 fn parse_network(text: &str) -> Result<IpNet, String> {
