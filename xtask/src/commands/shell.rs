@@ -11,12 +11,13 @@ use kernel::Kernel;
 use plan::{Outcome, Plan, Size, Step};
 use problem::{Exit, Problem};
 use requirements::{GuestTools, guest_tools};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{Termios, tcgetwinsize};
 use signal_hook::consts::SIGWINCH;
 use signal_hook::iterator::Signals;
 use testvm::{Failure, Happening, Keyboard, Programs, Started, Stream, image};
 
 use crate::output::screen::{self, Mark};
+use crate::output::terminal::ChangedTerminal;
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, demo, needs};
 
@@ -197,7 +198,7 @@ fn follow_script(mut started: Started) -> Result<Exit> {
 
 /// Ties the user's terminal to a shell in the guest.
 fn converse(mut started: Started) -> Result<Exit> {
-    let raw = RawTerminal::enter()?;
+    let raw = ChangedTerminal::enter(Termios::make_raw)?;
     watch_keys(started.guest.keyboard())?;
     watch_size(started.guest.keyboard())?;
     let plan = Plan {
@@ -257,38 +258,11 @@ fn watch_size(keyboard: Keyboard) -> Result<()> {
 }
 
 fn terminal_size() -> Result<Size> {
-    let size = tcgetwinsize(stdin_fd()).context("cannot read the terminal's size")?;
+    let size = tcgetwinsize(io::stdin()).context("cannot read the terminal's size")?;
     Ok(Size {
         rows: size.ws_row,
         columns: size.ws_col,
     })
-}
-
-/// The user's terminal, passing every key on. Dropping it makes the terminal what it was.
-struct RawTerminal {
-    before: Termios,
-}
-
-impl RawTerminal {
-    fn enter() -> Result<Self> {
-        let before = tcgetattr(stdin_fd()).context("cannot read the terminal's settings")?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(stdin_fd(), OptionalActions::Now, &raw)
-            .context("cannot change the terminal's settings")?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for RawTerminal {
-    fn drop(&mut self) {
-        // If this fails the terminal is gone.
-        let _ = tcsetattr(stdin_fd(), OptionalActions::Now, &self.before);
-    }
-}
-
-fn stdin_fd() -> impl std::os::fd::AsFd {
-    io::stdin()
 }
 
 const PROFILE: &str = "\

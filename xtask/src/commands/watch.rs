@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -20,7 +19,7 @@ use kernel::Kernel;
 use notify::{Config, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use problem::{Exit, Problem};
 use processes::{Interrupted, interrupt};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::LocalModes;
 use testvm::{Failure, HeadStart};
 
 use crate::commands::check::{self, Report};
@@ -29,6 +28,7 @@ use crate::commands::list::{self, ListOptions, Listing};
 use crate::commands::reset::{self, ResetOptions};
 use crate::output::error;
 use crate::output::screen::{self, Mark};
+use crate::output::terminal::ChangedTerminal;
 use crate::pipeline::answer_build::course_path;
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, judging, needs, rejection};
@@ -364,7 +364,7 @@ fn watch_answers(
 
 /// Keys arrive one by one, without Enter, and are not shown. Ctrl-C stays what it is.
 struct Keys {
-    before: Option<Termios>,
+    _terminal: Option<ChangedTerminal>,
 }
 
 impl Keys {
@@ -372,13 +372,11 @@ impl Keys {
     /// end.
     fn listen(sender: Sender<Event>) -> Result<Self> {
         if !io::stdin().is_terminal() {
-            return Ok(Self { before: None });
+            return Ok(Self { _terminal: None });
         }
-        let before = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
-        let mut without_lines = before.clone();
-        without_lines.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-        tcsetattr(stdin(), OptionalActions::Now, &without_lines)
-            .context("cannot set the terminal")?;
+        let terminal = ChangedTerminal::enter(|settings| {
+            settings.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        })?;
         let read = move || {
             let mut key = [0];
             while let Ok(1) = io::stdin().lock().read(&mut key) {
@@ -392,20 +390,7 @@ impl Keys {
             .spawn(read)
             .context("cannot read keys")?;
         Ok(Self {
-            before: Some(before),
+            _terminal: Some(terminal),
         })
     }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            // A terminal that is gone needs no settings.
-            let _ = tcsetattr(stdin(), OptionalActions::Now, before);
-        }
-    }
-}
-
-fn stdin() -> BorrowedFd<'static> {
-    rustix::stdio::stdin()
 }

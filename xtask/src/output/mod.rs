@@ -8,6 +8,7 @@
 //!   consent          a question before something is done
 //!   reporter         what set-up does
 //!   indent           text that belongs to the line before it
+//!   terminal         the user's terminal in another mode
 //! ```
 
 pub mod consent;
@@ -17,3 +18,4 @@ pub mod ordered_output;
 pub mod reporter;
 pub mod row;
 pub mod screen;
+pub mod terminal;
