@@ -23,7 +23,7 @@ fn aya_log_says_the_same_on_every_kernel() {
 
 fn printed_by_aya_log(kernel: &str) -> String {
     let mut started = TestVm::on(kernel).with_tools().with_lesson("01").start();
-    let (report, printed) = common::run(&mut started, vec![shell("hello-kprobe --log")]);
+    let (report, printed) = common::run(&mut started, vec![shell("hello-kprobe --impl aya --log")]);
     let report = report.map_err(Failure::into_error).unwrap();
     assert!(
         report.steps[0].outcome.succeeded(),

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use common::machine::{self, Need};
 use common::ring_buffer::{RingBuffer, wait_for_record};
@@ -45,7 +45,7 @@ struct Cli {
     #[arg(long)]
     follow: bool,
     /// The demo with the messages of aya-log
-    #[arg(long, conflicts_with_all = ["implementation", "demo", "follow"])]
+    #[arg(long, conflicts_with_all = ["demo", "follow"])]
     log: bool,
 }
 
@@ -58,6 +58,10 @@ fn run(cli: &Cli) -> Result<()> {
     machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
     let function = kallsyms::find_function(&FUNCTIONS)?;
     if cli.log {
+        ensure!(
+            cli.implementation == Implementation::Aya,
+            "cannot show aya-log with libbpf: it is a library for programs in Rust"
+        );
         return aya_log::run_demo(function);
     }
     match cli.implementation {
