@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Each imports only what is below it. What knows nothing of commands is in separate crates,
-//! beside this one: `course`, `testvm`, `requirements`, `checkout`, `kernel`, `processes`,
-//! `problem`.
+//! beside this one: `course`, `testvm`, `requirements`, `checkout`, `kernel`, `plan`, `processes`,
+//! `problem`, `verifier-log`, `forbidden-calls`.
 
 pub mod cli;
 pub mod commands;

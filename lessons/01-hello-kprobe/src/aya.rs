@@ -16,7 +16,7 @@ pub fn load() -> Result<Ebpf> {
 // ANCHOR_END: load
 
 // ANCHOR: attach
-/// The links stay in `ebpf`: dropping it detaches both programs.
+/// Attaches the kprobe and the kretprobe. The links stay in `ebpf`: dropping it detaches both.
 pub fn attach(ebpf: &mut Ebpf, function: &str) -> Result<()> {
     for name in ["hello_enter", "hello_exit"] {
         let program = ebpf

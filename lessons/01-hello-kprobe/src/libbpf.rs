@@ -21,7 +21,7 @@ pub fn load(storage: &mut MaybeUninit<OpenObject>) -> Result<HelloSkel<'_>> {
 // ANCHOR_END: load
 
 // ANCHOR: attach
-/// Dropping the links detaches both programs.
+/// Attaches the kprobe and the kretprobe. Dropping the links detaches both.
 pub fn attach(skeleton: &HelloSkel<'_>, function: &str) -> Result<[Link; 2]> {
     let enter = skeleton.progs.hello_enter.attach_kprobe(false, function);
     let enter = enter.with_context(|| format!("cannot attach hello_enter to {function}"))?;
