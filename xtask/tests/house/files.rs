@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use checkout::workspace::workspace_root;
+
 pub struct SourceFile {
     /// From the root of the repository, with `/`.
     pub path: String,
@@ -30,10 +32,7 @@ impl SourceFile {
 pub fn house() -> PathBuf {
     match env::var_os("HOUSE") {
         Some(house) => house.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .into(),
+        None => workspace_root().to_owned(),
     }
 }
 

@@ -53,13 +53,30 @@ fn lesson_path(path: &str) -> Option<(&str, &str)> {
 }
 
 impl LessonFiles {
-    /// What the story is told in: files under `src/`, without programs of their own in `src/bin/`.
+    /// What the story is told in: files under `src/`, and what they take from elsewhere by
+    /// `#[path]`. Programs of their own in `src/bin/`, benchmarks and tests are no part of it.
     fn source_files(&self) -> impl Iterator<Item = (&str, &str)> {
-        let files = self.files.iter();
-        let within = files.filter_map(|(path, text)| Some((path.strip_prefix("src/")?, text)));
+        let within = self.files.iter().filter_map(|(path, text)| {
+            let path = match path.strip_prefix("src/") {
+                Some(path) if !path.starts_with("bin/") => path,
+                _ if path.starts_with("common/") => path,
+                _ => return None,
+            };
+            Some((path, &**text))
+        });
         within
-            .filter(|(path, _)| !path.starts_with("bin/"))
-            .map(|(path, text)| (path, &**text))
+    }
+
+    /// The lines of the modules of `lessons/common` that the lesson names, and how many they are.
+    pub fn lines_in_common(&self, common: &BTreeMap<String, usize>) -> (usize, usize) {
+        let uses = |module: &str| {
+            let path = format!("common::{module}");
+            self.source_files()
+                .any(|(_, text)| text.contains(&path) || named_in_group(text, module))
+        };
+        let used = common.iter().filter(|(module, _)| uses(module));
+        let lines: Vec<usize> = used.map(|(_, lines)| *lines).collect();
+        (lines.iter().sum(), lines.len())
     }
 
     /// The files that one reads on the way through one implementation.
@@ -138,14 +155,52 @@ impl LessonFiles {
     }
 }
 
+/// Public functions, and the functions of traits that a type implements.
 fn public_functions(text: &str) -> Vec<&str> {
     let mut functions = Vec::new();
+    let mut in_trait = false;
     for line in text.lines() {
-        if let Some(rest) = line.trim_start().strip_prefix("pub fn ") {
+        if !line.starts_with([' ', '}']) {
+            in_trait = line.starts_with("impl") && line.contains(" for ");
+        }
+        let line = line.trim_start();
+        let function = match in_trait {
+            true => line.strip_prefix("fn "),
+            false => line.strip_prefix("pub fn "),
+        };
+        if let Some(rest) = function {
             functions.push(rest.split(['(', '<']).next().unwrap_or_default());
         }
     }
     functions
+}
+
+/// `use common::{machine, text};`
+fn named_in_group(text: &str, module: &str) -> bool {
+    let mut groups = text.split("use common::{").skip(1);
+    groups.any(|group| {
+        let group = group.split(';').next().unwrap_or_default();
+        let mut words = group.split(|character: char| !is_word_character(character));
+        words.any(|word| word == module)
+    })
+}
+
+fn is_word_character(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// The lines of each module of `lessons/common`.
+pub fn read_common(files: &[SourceFile]) -> BTreeMap<String, usize> {
+    let mut common = BTreeMap::new();
+    for file in files {
+        let name = file.path.strip_prefix("lessons/common/src/");
+        if let Some(module) = name.and_then(|name| name.strip_suffix(".rs"))
+            && module != "lib"
+        {
+            common.insert(module.to_owned(), code_lines(before_tests(&file.text)));
+        }
+    }
+    common
 }
 
 fn code_lines(text: &str) -> usize {
