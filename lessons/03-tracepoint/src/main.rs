@@ -35,7 +35,7 @@ struct Cli {
     /// Which of the two implementations to run; both print the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
-    /// How to watch the event; may be given several times. btf if not given, and all in the demo
+    /// How to watch the event; may be given several times. Default: btf, and all three in the demo
     #[arg(long = "way", value_enum, value_name = "WAY")]
     ways: Vec<Way>,
     /// Size of the ring buffer in KiB, a power of two

@@ -33,18 +33,18 @@ const NEEDS: [Need; 3] = [Need::Root, Need::Btf, Need::Jit];
 /// How long to sleep at most before looking at the processes again.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// Runs COMMAND under a policy: COMMAND and all that descend from it may not open, execute, rename
-/// or link the files under a directory. All other processes may.
+/// Runs COMMAND under a policy: COMMAND and all its descendants may not open, execute, rename or
+/// link the files under a directory. All other processes may.
 ///
 /// Needs root. The policy lasts until COMMAND and all its descendants have ended, or until lsm
 /// itself is killed; then COMMAND is killed too. lsm ends with the exit status of COMMAND, or with
-/// 128 and the number of the signal that ended it; with 126 or 127 when COMMAND could not be
-/// started, with 1 when the policy failed, and with 3 when this machine cannot have one.
+/// 128 plus the number of the signal that ended it; with 126 or 127 if COMMAND could not be
+/// started, with 1 if the policy failed, and with 3 if this machine cannot enforce one.
 ///
 /// Not covered: files that are already open; creating, removing and looking up names (stat,
 /// O_PATH); another file system that is mounted inside the directory; other names (hard links) that
-/// a file inside has outside; what COMMAND makes a process do that is not its descendant. COMMAND
-/// as root can kill lsm: this is a guard rail, not a jail.
+/// a file inside has outside; what COMMAND makes a process do that is not its descendant. If
+/// COMMAND runs as root, it can kill lsm: this is a guard rail, not a jail.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -37,14 +37,13 @@ const OTHERS: [&str; 2] = ["demo", "bench"];
 /// How often the counters are looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Programs that see each frame before the kernel's network stack does: a row of them, up to a
-/// firewall.
+/// Runs XDP programs that see each frame before the kernel's network stack does: a firewall.
 ///
 /// Example: xdp --interface eth0 --block 192.0.2.0/24 --allow 192.0.2.7
 #[derive(Parser)]
 #[command(version, group(ArgGroup::new("what").required(true)))]
 struct Cli {
-    /// In which language the eBPF programs are written; both do the same
+    /// Which of the two sets of programs to run; both do the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
     /// Show what each program does, in its own network namespace
@@ -53,7 +52,7 @@ struct Cli {
     /// Guard this interface and show what was counted, until Ctrl-C
     #[arg(short, long, value_name = "NAME", group = "what")]
     interface: Option<String>,
-    /// Where it runs
+    /// Where the program runs
     #[arg(long, value_enum, default_value_t, conflicts_with_all = OTHERS)]
     mode: Mode,
     /// Drop what comes from these addresses; can be given more than once

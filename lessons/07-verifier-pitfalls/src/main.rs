@@ -37,7 +37,7 @@ struct Cli {
     /// Which programs: those in Rust, loaded by aya, or those in C, loaded by libbpf-rs
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
     implementation: Implementation,
-    /// The tour, which is what runs without any option too
+    /// Run the tour, as without any option
     #[arg(long, conflicts_with_all = ["list", "objects"])]
     demo: bool,
     /// Show the verifier's whole log

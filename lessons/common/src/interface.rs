@@ -19,7 +19,7 @@ pub enum Mode {
     /// In the network driver, before the kernel has allocated anything for the frame
     #[default]
     Native,
-    /// In the kernel, after the driver has made a packet of the frame: slower, with any driver
+    /// In the kernel, after the driver has built an skb: slower, but works with any driver
     Generic,
 }
 

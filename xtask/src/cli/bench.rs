@@ -12,14 +12,14 @@ Each implementation runs its demo in a VM, in turn. Programs of the same name ar
 side; what a library loads only to try the kernel is left out: programs without BTF, and libbpf's
 det_arg_ctx. The figures:
   instructions  of the bytecode, after verification
-  machine code  what the JIT compiler makes of it
+  machine code  its size in bytes, as the JIT compiler compiled it
   verified      instructions that the verifier followed, on all paths together (Linux 5.16 and
                 later)
-  executed      machine instructions of a run, with all that the program calls: an emulated CPU's
-                times mean nothing, but it can count; entering and leaving the program counts too
+  executed      machine instructions executed in a run, in the program and in all that it calls,
+                with entering and leaving it; counted, because times on an emulated CPU mean nothing
 Lessons that can measure themselves do so on this machine's own kernel, if it lets you.
 
-JSON: an object a line, for each program, and for each case that a lesson measures itself (fields
+JSON: one object per line, for each program and each case that a lesson measures itself (fields
 may be added)
   lesson             01-hello-kprobe
   kernel             its release
@@ -50,7 +50,7 @@ Examples:
   cargo xtask bench run               what `cargo xtask run` costs beyond the boot of its kernel";
 
 const BENCH_RUN_HELP: &str = "\
-JSON: an object a line, for each kernel (fields may be added)
+JSON: one object per line, for each kernel (fields may be added)
   kernel             its release
   accelerator        kvm or tcg
   rounds             how often each was measured; times are medians
@@ -81,7 +81,7 @@ pub struct BenchArguments {
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Print JSON, a line a program
+    /// Print JSON, one line per program
     #[arg(long)]
     json: bool,
 }
@@ -94,7 +94,7 @@ pub enum OtherMeasurement {
         /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
         #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
         kernel: String,
-        /// Print JSON, a line a kernel
+        /// Print JSON, one line per kernel
         #[arg(long)]
         json: bool,
     },

@@ -10,9 +10,9 @@ use crate::commands::check::{CheckOptions, Wanted};
 use crate::pipeline::selection::Selection;
 
 pub const CHECK_HELP: &str = "\
-The judge is outside of what you edit: in a VM it loads your program (with aya if it is in Rust,
-with libbpf if it is in C), gives it something to see, and looks at its maps. What it does differs
-on each run.
+The judge is not in the file that you edit. In a VM it loads your program (with aya if it is in
+Rust, with libbpf if it is in C), causes events, and looks at the program's maps. What it does
+differs on each run.
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints
 the score.
 

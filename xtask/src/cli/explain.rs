@@ -12,12 +12,12 @@ Examples:
   my-loader 2>&1 | cargo xtask explain -      straight from the loader
   cargo xtask explain --code scalar-deref     a class of errors, without a log
   cargo xtask explain --last                  your answer, if the last check ended with a rejection
-  cargo xtask explain load.log --object a.o   with what the object file tells: lines that can panic,
+  cargo xtask explain load.log --object a.o   with what the object file shows: lines that can panic,
                                               lines of callers
   cargo xtask explain --object a.o            only the lines of an object that no kernel accepts
 
 The log may come from libbpf, aya, cilium/ebpf, bcc, bpftrace or bpftool, be quoted in mail or JSON,
-have time stamps and colours, be cut, or be one of several. The program that was rejected comes
+have time stamps and colours, be cut off, or be one of several. The program that was rejected comes
 first.
 
 Exit codes:
@@ -91,10 +91,10 @@ without a log prints `version` and `forbidden_calls` only, --code `version` and 
 
 #[derive(Debug, Parser)]
 pub struct ExplainArguments {
-    /// A file with the log, in whatever text it was copied with; `-` is standard input
+    /// A file that contains the log, with any text around it; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["code", "last", "object"])]
     file: Option<PathBuf>,
-    /// The object file that the log is about: it tells which lines can panic. Without a log, lists
+    /// The object file that the log is about: it shows which lines can panic. Without a log, lists
     /// only those lines
     #[arg(long, value_name = "OBJECT", conflicts_with_all = ["code", "last"])]
     object: Option<PathBuf>,

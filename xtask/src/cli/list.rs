@@ -12,7 +12,7 @@ JSON: an array of lessons, each with (fields may be added)
   hooks              what its programs attach to
   maps               the types of its maps
   oldest_kernel      the first that it runs on
-  why                why none before
+  why                why no older one
   implementations    aya, libbpf
   exercises          each with
     name             03/count-by-comm
@@ -28,7 +28,7 @@ pub struct ListArguments {
     /// Only the exercises that are done
     #[arg(long, conflicts_with = "json")]
     done: bool,
-    /// Print JSON, one object a lesson
+    /// Print JSON, one object per lesson
     #[arg(long)]
     json: bool,
 }

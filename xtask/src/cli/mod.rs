@@ -65,7 +65,7 @@ enum Command {
     /// Opens a prompt inside the VM, with the lessons, bpftool and busybox at hand
     #[command(after_help = shell::SHELL_HELP)]
     Shell(ShellArguments),
-    /// Builds your answer to an exercise, loads it, drives it, judges it
+    /// Builds your answer to an exercise, loads it, causes events, and judges what it did
     #[command(after_help = check::CHECK_HELP)]
     Check(CheckArguments),
     /// Checks your answer whenever you save it
@@ -77,7 +77,7 @@ enum Command {
     Solution(SolutionArguments),
     /// Puts an exercise back to its starter; a copy of your answer is kept
     Reset(ResetArguments),
-    /// Makes the files of a new exercise, for those who write the course
+    /// Creates the files of a new exercise, for contributors
     #[command(subcommand)]
     New(NewArguments),
     /// Shows errors of the verifier: a program that it rejects, and a fixed twin that it accepts
@@ -142,12 +142,12 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  it ran, and the answer is no: a lesson or a test failed
-  2  the command line makes no sense
+  2  the command line is wrong
   3  this machine is not ready; the message says what is missing
 
 Environment:
   XTASK_CACHE   directory for kernels and tools instead of .cache, to share it between checkouts
-  XTASK_ACCEL   kvm or tcg: how VMs run, instead of finding out
+  XTASK_ACCEL   kvm or tcg: how VMs run; without it, the tool finds out what works
   XTASK_QEMU    the QEMU program to use
   XTASK_SNAPSHOTS
                 off: always boot VMs, never resume them from a snapshot

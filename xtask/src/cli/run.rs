@@ -12,7 +12,7 @@ pub const RUN_EXAMPLES: &str = "\
 Examples:
   cargo xtask run 01                            on the default kernel, with aya
   cargo xtask run 01 --impl both --kernel all   both implementations on all five kernels
-  cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel of your own
+  cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel image that you have
   cargo xtask run 01 -- --help                  what the lesson's program can do";
 
 #[derive(Debug, Parser)]
@@ -29,13 +29,13 @@ pub struct RunArguments {
     #[arg(long, conflicts_with = "kernel")]
     host: bool,
     /// Keep the lesson running after its demo; on a terminal, with a prompt in its VM, so that you
-    /// can cause what it shows
+    /// can cause events
     #[arg(long, conflicts_with = "args")]
     follow: bool,
     /// How many VMs run side by side; without it, as many as cores and memory allow
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Say what did not work on the way, for example why a VM was booted and not resumed
+    /// Show what did not work, for example why a VM was booted and not resumed
     #[arg(long, short)]
     verbose: bool,
     /// Arguments for the lesson's program, in place of its demo's

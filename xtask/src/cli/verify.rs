@@ -9,30 +9,30 @@ use crate::commands::verify::VerifyOptions;
 use crate::pipeline::selection::Selection;
 
 pub const VERIFY_EXAMPLES: &str = "\
-Programs are loaded, one at a time, and never attached. What a program attaches to is taken from
-its section's name. aya loads what rustc made, and map definitions of the old form (a section
-`maps`); libbpf loads everything else. The output says which it was, because the two differ:
-without a licence aya tells the kernel GPL, and libbpf nothing.
+Programs are loaded, one at a time, and never attached. The name of its section says what a program
+is for. aya loads what rustc built, and map definitions of the old form (a section `maps`); libbpf
+loads everything else. The output says which library it was, because they differ: if there is no
+licence, aya passes `GPL` to the kernel, and libbpf nothing.
 Exit code 0: every program was accepted on every kernel. 1: not all were.
 Examples:
   cargo xtask verify program.bpf.o                 on all five kernels
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
   cargo xtask verify program.bpf.o --json          a line for each program on each kernel
 
-JSON: an object a line (fields may be added; none goes or changes its meaning)
+JSON: one object per line (fields may be added; none is removed or changes its meaning)
   object             the file
   program            its name; empty if it is about the whole object
   section            empty if it is about the whole object
   loader             libbpf, aya, or null if neither was reached
   kernel             5.10
   release            5.10.223-...
-  verdict            accepted, rejected, or failed: it did not come as far as the verifier, or took
+  verdict            accepted, rejected, or failed: it did not get as far as the verifier, or took
                      too long
-  instructions       if accepted, after verification; null where the kernel does not tell
+  instructions       if accepted, after verification; null where the kernel does not say
   machine_code_bytes
-                     if accepted; null where the kernel does not tell
+                     if accepted; null where the kernel does not say
   processed          if accepted: instructions that the verifier followed, with all paths; null
-                     where the kernel does not tell
+                     where the kernel does not say
   error              if rejected, the kernel's error number as text; if failed, why
   reason             if rejected: the decisive line
   class              if rejected: for cargo xtask explain --code; null if unknown

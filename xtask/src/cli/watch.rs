@@ -12,7 +12,8 @@ use crate::pipeline::selection::Selection;
 pub const WATCH_HELP: &str = "\
 Keys: h a hint, r check again, n the next exercise, x back to the starter (a copy is kept), l list,
 q quit, ? all keys.
-Nothing advances by itself. Without a terminal there are no keys: it watches until it is ended.";
+It stays with the exercise until you press n. Without a terminal there are no keys: it watches
+until it is stopped.";
 
 #[derive(Debug, Parser)]
 pub struct WatchArguments {
