@@ -347,7 +347,7 @@ fn a_script_runs_in_the_shell() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_vm_that_hangs_is_given_up_at_its_time_limit() {
     let mut lesson = Lesson::start(&["run", "01"]);
-    lesson.wait_for_line("symbol");
+    lesson.wait_for_line("attached");
     kill_process(lesson.run.qemu(), Signal::STOP).unwrap();
     // The lesson's 30 s, and 10 more for the guest to say so itself.
     assert_eq!(lesson.end(), 1);
@@ -357,7 +357,7 @@ fn a_vm_that_hangs_is_given_up_at_its_time_limit() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_vm_that_is_killed_is_not_the_lessons_fault() {
     let mut lesson = Lesson::start(&["run", "01"]);
-    lesson.wait_for_line("symbol");
+    lesson.wait_for_line("attached");
     kill_process(lesson.run.qemu(), Signal::KILL).unwrap();
     assert_eq!(lesson.end(), 3);
 }

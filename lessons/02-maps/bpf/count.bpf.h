@@ -42,7 +42,7 @@ static void remember_name(struct change *change)
 	char key[KEY_SIZE] = {};
 
 	bpf_probe_read_kernel_str(key, sizeof(key), change->names);
-	// Never full: names that were not used for long are dropped.
+	// Never full: names that have not been used for a long time are dropped.
 	bpf_map_update_elem(&recent, key, &new, BPF_NOEXIST);
 	name = bpf_map_lookup_elem(&recent, key);
 	if (!name)

@@ -69,7 +69,7 @@ pub fn remember_name(change: &Change) -> Option<()> {
         changes: 0,
         last: 0,
     };
-    // Never full: names that were not used for long are dropped.
+    // Never full: names that have not been used for a long time are dropped.
     let _ = RECENT.insert(name, new, BPF_NOEXIST.into());
     let recent = RECENT.get_ptr_mut(name)?;
     // SAFETY: an entry that is dropped meanwhile is used again but never freed, so at worst a
