@@ -105,7 +105,7 @@ pub fn show_contents(settings: &Settings, received: u64, contents: Contents) -> 
         say(&format!("  by others, which found no room: {uncounted}"))?;
     }
 
-    say("LRU hash map, never full: it drops names that have not been used for a long time. The last:")?;
+    say("LRU hash map, never full: it drops names that were not used for a long time. The last:")?;
     let mut rows = contents.recent;
     rows.sort_by_key(|(_, recent)| Reverse(recent.last));
     for (name, Recent { changes, .. }) in rows.iter().take(ROWS) {
