@@ -26,9 +26,7 @@ pub fn run_demo(implementation: Implementation) -> Result<u8> {
 
     say("\nA policy lasts as long as the process that holds its links, as file descriptors.")?;
     kill_policy(implementation)?;
-    say(
-        "The kernel had been asked to kill COMMAND when lsm dies. Its child lived on, and the file is",
-    )?;
+    say("The kernel was asked to kill COMMAND when lsm dies. Its child lived on, and the file is")?;
     say("open to it again.")?;
     Ok(0)
 }
