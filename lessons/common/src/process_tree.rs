@@ -5,8 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::process::CommandExt as _;
-use std::process::{self, Command};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{self, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct ProcessTree {
     /// The command's process id.
     pub pid: u32,
-    status: Option<WaitStatus>,
+    status: Option<ExitStatus>,
     /// Of those that descend from the command: how many ended with an exit status other than 0.
     failures: usize,
     asked_to_end: Arc<AtomicBool>,
@@ -64,13 +64,11 @@ impl ProcessTree {
             self.ask_to_end();
         }
         loop {
-            match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => return Ok(true),
-                Ok(status) => {
-                    let pid = status.pid().map(|pid| pid.as_raw().cast_unsigned());
-                    if pid == Some(self.pid) {
-                        self.status = Some(status);
-                    } else if matches!(status, WaitStatus::Exited(_, code) if code != 0) {
+            match reap_child() {
+                Ok(None) => return Ok(true),
+                Ok(Some((pid, status))) if pid == self.pid => self.status = Some(status),
+                Ok(Some((_, status))) => {
+                    if status.code().is_some_and(|code| code != 0) {
                         self.failures += 1;
                     }
                 }
@@ -98,10 +96,12 @@ impl ProcessTree {
 
     /// That of the command, as a shell tells it.
     pub fn exit_code(&self) -> u8 {
-        let code = match self.status {
-            Some(WaitStatus::Exited(_, code)) => code,
-            Some(WaitStatus::Signaled(_, signal, _)) => 128 + signal as i32,
-            _ => 1,
+        let Some(status) = self.status else {
+            return 1;
+        };
+        let code = match status.signal() {
+            Some(signal) => 128 + signal,
+            None => status.code().unwrap_or(1),
         };
         u8::try_from(code).unwrap_or(1)
     }
@@ -153,6 +153,20 @@ fn catch_signals() -> io::Result<Arc<AtomicBool>> {
         flag::register(signal, Arc::clone(&asked_to_end))?;
     }
     Ok(asked_to_end)
+}
+
+/// A child that has ended, and how; `None` while all of them run.
+///
+/// nix's `waitpid` fails with EINVAL for a child that a real-time signal killed, although the child
+/// is reaped by then: its status would be lost.
+fn reap_child() -> nix::Result<Option<(u32, ExitStatus)>> {
+    let mut status = 0;
+    // SAFETY: the call writes to nothing but `status`.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    match Errno::result(pid)? {
+        0 => Ok(None),
+        pid => Ok(Some((pid.cast_unsigned(), ExitStatus::from_raw(status)))),
+    }
 }
 
 fn signal_children(signal: Signal) {
