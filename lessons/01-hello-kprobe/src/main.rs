@@ -19,6 +19,8 @@ use common::{Implementation, Stop, kallsyms, record, say, text};
 
 use event::{ENTER, EXIT, Event};
 
+const LESSON: &str = env!("CARGO_PKG_NAME");
+
 const NEEDS: [Need; 4] = [Need::Root, Need::Kprobes, Need::Btf, Need::Tracefs];
 
 /// The function that removes a file: `(int dirfd, struct filename *name)` under both names. It is
@@ -55,8 +57,8 @@ fn main() -> ExitCode {
 
 // ANCHOR: main
 fn run(cli: &Cli) -> Result<()> {
-    machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
-    let function = kallsyms::find_function(&FUNCTIONS)?;
+    machine::check(LESSON, &NEEDS)?;
+    let function = kallsyms::find_function(LESSON, &FUNCTIONS)?;
     if cli.log {
         ensure!(
             cli.implementation == Implementation::Aya,

@@ -27,6 +27,8 @@ const HOOKS: [&str; 8] = [
     "create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename",
 ];
 
+const LESSON: &str = env!("CARGO_PKG_NAME");
+
 const NEEDS: [Need; 3] = [Need::Root, Need::Kprobes, Need::Btf];
 
 /// The demo's changes arrive at once; this is for a machine that is very busy.
@@ -69,9 +71,9 @@ fn main() -> ExitCode {
 
 // ANCHOR: main
 fn run(cli: &Cli) -> Result<()> {
-    machine::check(env!("CARGO_PKG_NAME"), &NEEDS)?;
+    machine::check(LESSON, &NEEDS)?;
     // Missing from a kernel without CONFIG_SECURITY, like the other functions.
-    kallsyms::find_function(&["security_inode_create"])?;
+    kallsyms::find_function(LESSON, &["security_inode_create"])?;
     let settings = match &cli.directory {
         Some(path) => Settings::new(path, cli.buffer, 1024)?,
         // Small on purpose: the demo shows what happens when a map is full.

@@ -62,8 +62,11 @@ fn parse_nanoseconds(text: &str) -> Result<u64> {
 }
 
 fn main() -> ExitCode {
-    let result = run(&Cli::parse());
-    common::exit_code(result.map_err(|error| machine::explain_refusal(LESSON, error)))
+    let result = run(&Cli::parse()).map_err(|error| {
+        let error = machine::explain_refusal(LESSON, error);
+        machine::explain_untraceable(FUNCTION, error)
+    });
+    common::exit_code(result)
 }
 
 fn run(cli: &Cli) -> Result<()> {

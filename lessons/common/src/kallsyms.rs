@@ -14,15 +14,15 @@ const SYMBOLS: &str = "/proc/kallsyms";
 const SIMILAR: usize = 8;
 
 /// The first of these functions that the running kernel has. Functions inside the kernel are no
-/// stable interface: they get renamed.
-pub fn find_function(candidates: &[&'static str]) -> Result<&'static str> {
+/// stable interface: they get renamed. `lesson` is what `cargo xtask run` calls it.
+pub fn find_function(lesson: &str, candidates: &[&'static str]) -> Result<&'static str> {
     let found = search(open_symbols()?, candidates);
     if let Some(function) = found.with_context(|| format!("cannot read {SYMBOLS}"))? {
         return Ok(function);
     }
     let similar = find_similar(open_symbols()?, candidates);
     let similar = similar.with_context(|| format!("cannot read {SYMBOLS}"))?;
-    Err(missing(candidates, &similar).into())
+    Err(missing(lesson, candidates, &similar).into())
 }
 
 fn open_symbols() -> Result<BufReader<File>> {
@@ -81,7 +81,7 @@ fn is_similar(line: &[u8], candidates: &[&str]) -> bool {
     is_function && shares_word && !name.contains(['.', '\t'])
 }
 
-fn missing(candidates: &[&str], similar: &[String]) -> NotReady {
+fn missing(lesson: &str, candidates: &[&str], similar: &[String]) -> NotReady {
     let names = candidates.join(" or ");
     let mut problem = NotReady::new(format!(
         "cannot find {names} in {SYMBOLS}: \
@@ -93,7 +93,9 @@ fn missing(candidates: &[&str], similar: &[String]) -> NotReady {
             similar.join(", ")
         ));
     }
-    problem.help("cargo xtask run LESSON runs the lesson on a kernel that has it")
+    problem.help(format!(
+        "cargo xtask run {lesson} runs the lesson on a kernel that has it"
+    ))
 }
 
 #[cfg(test)]
@@ -136,13 +138,20 @@ mod tests {
         let text = symbols(&names);
         assert_eq!(found(&text), None);
         assert_eq!(similar(&text), ["__do_unlinkat"]);
-        let problem = missing(&CANDIDATES, &similar(&text));
+        let problem = missing("a-lesson", &CANDIDATES, &similar(&text));
         assert!(
             problem
                 .to_string()
                 .contains("do_unlinkat or filename_unlinkat")
         );
-        assert!(problem.help_lines()[0].contains("__do_unlinkat"));
+        let [similar, command] = problem.help_lines() else {
+            panic!("two lines of help: {:?}", problem.help_lines());
+        };
+        assert!(similar.contains("__do_unlinkat"));
+        assert!(
+            command.starts_with("cargo xtask run a-lesson "),
+            "{command}"
+        );
     }
 
     #[test]

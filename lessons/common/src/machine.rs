@@ -5,6 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+
 use crate::NotReady;
 
 /// What a lesson can need of the machine it runs on.
@@ -24,6 +26,11 @@ const JIT: &str = "proc/sys/net/core/bpf_jit_enable";
 const SECURITYFS: &str = "sys/kernel/security";
 /// Debian and most others mount it at the first place; the second is where it used to be.
 const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
+
+/// How the kernel refuses to trace a function: ENOENT (it has none of this name), EBUSY (there is
+/// other code where a trampoline would go), EINVAL (it must not be probed) and EOPNOTSUPP (ftrace
+/// does not know it).
+const UNTRACEABLE: [i32; 4] = [libc::ENOENT, libc::EBUSY, libc::EINVAL, libc::EOPNOTSUPP];
 
 /// Where the kernel's own file systems are mounted. Tests have another place.
 const SLASH: &str = "/";
@@ -74,9 +81,9 @@ impl Need {
     }
 }
 
-/// What a learner can do when the kernel refused the lesson's programs. A container or a lockdown
-/// may forbid even root to load tracing programs: EPERM, where the verifier's own answer is EACCES.
-/// Not every function can be traced. `lesson` is what `cargo xtask run` calls it.
+/// What a learner can do when the kernel refused to load the lesson's programs. A container or a
+/// lockdown may forbid even root to load tracing programs: EPERM, where the verifier's own answer is
+/// EACCES. `lesson` is what `cargo xtask run` calls it.
 pub fn explain_refusal(lesson: &str, error: anyhow::Error) -> anyhow::Error {
     let text = format!("{error:#}");
     if text.contains("cannot load") && text.contains("(os error 1)") {
@@ -84,12 +91,22 @@ pub fn explain_refusal(lesson: &str, error: anyhow::Error) -> anyhow::Error {
         let help = format!("cargo xtask run {lesson} runs the lesson in a virtual machine");
         return NotReady::new(what).help(help).into();
     }
-    if text.contains("cannot attach") {
-        let help = "grep -w FUNCTION /sys/kernel/tracing/available_filter_functions shows whether \
-            a function can be traced";
-        return NotReady::new(text).help(help).into();
-    }
     error
+}
+
+/// What a learner can do when the kernel refused to attach a program to `function`: not every
+/// function can be traced.
+pub fn explain_untraceable(function: &str, error: anyhow::Error) -> anyhow::Error {
+    let text = format!("{error:#}");
+    let is_refused = UNTRACEABLE
+        .iter()
+        .any(|number| text.contains(&format!("(os error {number})")));
+    if !is_refused || !text.contains("cannot attach") {
+        return error;
+    }
+    let functions = "/sys/kernel/tracing/available_filter_functions";
+    let help = format!("grep -w {function} {functions} shows whether it can be traced");
+    NotReady::new(text).help(help).into()
 }
 
 pub fn is_root() -> bool {
@@ -198,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_anything_lacks_each() {
+    fn each_is_missing_from_an_empty_machine() {
         let empty = machine(&[]);
         for (need, word) in [
             (Need::Btf, "BTF"),
@@ -236,8 +253,30 @@ mod tests {
         };
         assert!(is_not_ready(1, "cannot load a program"));
         assert!(!is_not_ready(13, "cannot load a program"));
-        assert!(is_not_ready(16, "cannot attach a program to a function"));
         assert!(!is_not_ready(1, "cannot open a file"));
+        assert!(!is_not_ready(16, "cannot attach a program to a hook"));
+    }
+
+    #[test]
+    fn only_a_function_that_cannot_be_traced_gets_the_command_that_shows_it() {
+        let explain = |number, context: &'static str| {
+            let error = anyhow::Error::new(std::io::Error::from_raw_os_error(number));
+            explain_untraceable("do_sys_openat2", error.context(context))
+        };
+        for number in UNTRACEABLE {
+            let error = explain(number, "cannot attach a program");
+            let problem = error.downcast::<NotReady>().expect("it is explained");
+            assert!(problem.to_string().starts_with("cannot attach a program: "));
+            assert_eq!(
+                problem.help_lines(),
+                [
+                    "grep -w do_sys_openat2 /sys/kernel/tracing/available_filter_functions \
+                    shows whether it can be traced"
+                ]
+            );
+        }
+        assert!(!explain(libc::ENOMEM, "cannot attach a program").is::<NotReady>());
+        assert!(!explain(libc::EINVAL, "cannot load a program").is::<NotReady>());
     }
 
     #[test]
