@@ -2,21 +2,26 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
-use libbpf_rs::{ErrorKind, MapCore, RingBufferBuilder};
+use libbpf_rs::{MapCore, RingBufferBuilder};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::AsFd as _;
 
 use crate::Stop;
 
 /// How long to sleep at most before looking at `Stop` and the deadline again.
 const WAIT: Duration = Duration::from_millis(200);
+
+/// How many records libbpf may queue at once. Without a limit it goes on until the ring buffer is
+/// empty: in a flood of records that is never, and the queue grows.
+const BATCH: usize = 64;
 
 /// The reader of one ring buffer.
 pub trait RingBuffer {
@@ -80,14 +85,7 @@ impl RingBuffer for AyaRingBuffer {
     }
 
     fn wait(&mut self, limit: Duration) -> Result<()> {
-        let timeout = PollTimeout::try_from(limit).context("cannot convert the time limit")?;
-        match poll(
-            &mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)],
-            timeout,
-        ) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(error) => Err(error).context("cannot wait for the ring buffer"),
-        }
+        wait_until_readable(self.0.as_fd(), limit)
     }
 }
 // ANCHOR_END: aya
@@ -118,23 +116,31 @@ impl LibbpfRingBuffer {
 impl RingBuffer for LibbpfRingBuffer {
     fn next_record(&mut self) -> Result<Option<Vec<u8>>> {
         if self.queue.borrow().is_empty() {
-            self.ring_buffer
-                .consume()
-                .context("cannot read the ring buffer")?;
+            let result = self.ring_buffer.consume_raw_n(BATCH);
+            if result < 0 {
+                let error = io::Error::from_raw_os_error(-result);
+                return Err(error).context("cannot read the ring buffer");
+            }
         }
         Ok(self.queue.borrow_mut().pop_front())
     }
 
     fn wait(&mut self, limit: Duration) -> Result<()> {
-        match self.ring_buffer.poll(limit) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => {
-                Err(error).context("cannot wait for the ring buffer")
-            }
-            _ => Ok(()),
-        }
+        // libbpf's own `poll` reads all records as well.
+        // SAFETY: the file descriptor stays open as long as the ring buffer.
+        let epoll = unsafe { BorrowedFd::borrow_raw(self.ring_buffer.epoll_fd()) };
+        wait_until_readable(epoll, limit)
     }
 }
 // ANCHOR_END: libbpf
+
+fn wait_until_readable(descriptor: BorrowedFd<'_>, limit: Duration) -> Result<()> {
+    let timeout = PollTimeout::try_from(limit).context("cannot convert the time limit")?;
+    match poll(&mut [PollFd::new(descriptor, PollFlags::POLLIN)], timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error).context("cannot wait for the ring buffer"),
+    }
+}
 
 #[cfg(test)]
 mod tests {
