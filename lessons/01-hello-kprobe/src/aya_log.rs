@@ -5,7 +5,7 @@ use std::process;
 use anyhow::{Context as _, Result};
 use aya::EbpfLoader;
 use aya_log::EbpfLogger;
-use common::{say, text};
+use common::{Stop, say, text};
 use log::{Log, Metadata, Record};
 
 use crate::workload;
@@ -18,6 +18,8 @@ pub fn run_demo(function: &str) -> Result<()> {
         .context("cannot load the program")?;
     let mut messages = EbpfLogger::init_with_logger(&mut ebpf, Printer)?;
     crate::aya::attach(&mut ebpf, function)?;
+    // Ctrl-C must not end the process while the demo's directory exists; the demo is soon over.
+    let _stop = Stop::catch()?;
     workload::remove_two_files()?;
     messages.flush();
     Ok(())

@@ -86,14 +86,16 @@ fn run(cli: &Cli) -> Result<()> {
         // The demo shows what happens when there are more calls.
         max_calls: 1,
     };
+    // First, so that Ctrl-C does not leave the demo's pipe in the file system.
+    let stop = Stop::catch()?;
     if cli.demo {
         let workload = Workload::prepare_reader()?;
-        watch_calls(cli, &settings, |events| run_demo(events, workload))?;
+        watch_calls(cli, &settings, |events| run_demo(events, workload, &stop))?;
     }
     if cli.follow || !cli.demo {
         settings.pid = cli.pid.unwrap_or(0);
         settings.max_calls = 10_240;
-        watch_calls(cli, &settings, follow_calls)?;
+        watch_calls(cli, &settings, |events| follow_calls(events, &stop))?;
     }
     Ok(())
 }
@@ -130,11 +132,11 @@ fn watch_calls(
 }
 // ANCHOR_END: main
 
-fn run_demo(events: &mut dyn RingBuffer, workload: Workload) -> Result<()> {
+fn run_demo(events: &mut dyn RingBuffer, workload: Workload, stop: &Stop) -> Result<()> {
     say(&format!("attached   two pairs of programs to {FUNCTION}"))?;
     say("demo       opens a file, makes calls that fail, and waits for the other end of a pipe;")?;
     say("           while it waits, that call takes the only place that the maps have")?;
-    workload.open_files()?;
+    workload.open_files(stop)?;
     // Every call has returned, so every program has run: all events are in the ring buffer.
     let mut seen = Vec::new();
     while let Some(bytes) = events.next_record()? {
@@ -149,11 +151,10 @@ fn run_demo(events: &mut dyn RingBuffer, workload: Workload) -> Result<()> {
     Ok(())
 }
 
-fn follow_calls(events: &mut dyn RingBuffer) -> Result<()> {
-    let stop = Stop::catch()?;
+fn follow_calls(events: &mut dyn RingBuffer, stop: &Stop) -> Result<()> {
     say("now open a file in another terminal; Ctrl-C ends this\n")?;
     say(row::HEADER)?;
-    while let Some(bytes) = wait_for_record(events, &stop, None)? {
+    while let Some(bytes) = wait_for_record(events, stop, None)? {
         say(&row::format_event(&record::from_bytes(&bytes)?))?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{env, process};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use common::wait_until;
+use common::{Stop, wait_until};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
@@ -58,8 +58,8 @@ impl Workload {
     }
 
     /// All calls but the reader's are made one after the other. While the reader waits in the
-    /// function, two more calls are made.
-    pub fn open_files(mut self) -> Result<()> {
+    /// function, two more calls are made. An error when `stop` is set before the reader waits.
+    pub fn open_files(mut self, stop: &Stop) -> Result<()> {
         call_function()?;
         expect_error(File::open(MISSING), ErrorKind::NotFound)?;
         let directory = OpenOptions::new().write(true).open("/proc");
@@ -67,7 +67,7 @@ impl Workload {
         expect_error(File::create_new(THERE), ErrorKind::AlreadyExists)?;
 
         self.start.send(()).context("cannot start the reader")?;
-        self.wait_for_reader()?;
+        self.wait_for_reader(stop)?;
         expect_error(File::open(MISSING), ErrorKind::NotFound)?;
         thread::sleep(HOLD);
         let writer = OpenOptions::new().write(true).open(&self.pipe.0);
@@ -78,8 +78,8 @@ impl Workload {
         Ok(())
     }
 
-    fn wait_for_reader(&mut self) -> Result<()> {
-        wait_until("the reader opens the pipe", || {
+    fn wait_for_reader(&mut self, stop: &Stop) -> Result<()> {
+        wait_until("the reader opens the pipe", Some(stop), || {
             let mut syscall = String::new();
             self.syscall.rewind()?;
             self.syscall.read_to_string(&mut syscall)?;

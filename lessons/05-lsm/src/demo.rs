@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 use common::process_tree::ProcessTree;
-use common::{Implementation, say};
+use common::{Implementation, Stop, say};
 
 use crate::workload::{self, COMMAND_DONE, DEEP_PLAN, DEMO_DONE, NOTES, PLAN, PROGRAM};
 
@@ -15,27 +15,29 @@ use crate::workload::{self, COMMAND_DONE, DEEP_PLAN, DEMO_DONE, NOTES, PLAN, PRO
 const REPORTS: &str = "reports.txt";
 
 pub fn run_demo(implementation: Implementation) -> Result<u8> {
+    // The process trees below let Ctrl-C pass: here it ends the demo.
+    let stop = Stop::catch()?;
     say("notes.txt is outside secret/. A witness comes after the guard, on the hook for opening.")?;
-    run_policy(implementation, &["--deny", "secret"])?;
+    run_policy(implementation, &["--deny", "secret"], &stop)?;
     say("The demo's process does not descend from COMMAND, so it may open the file. The kernel")?;
     say("stops at the first program that denies, so the witness was not asked.")?;
 
     say("\nAn audit denies nothing. The hook for opening sees executions as well.")?;
-    run_policy(implementation, &["--deny", "secret", "--audit"])?;
+    run_policy(implementation, &["--deny", "secret", "--audit"], &stop)?;
     say("No program had denied, so the witness was asked too, and given the verdict so far.")?;
 
     say("\nA policy lasts as long as the process that holds its links, as file descriptors.")?;
-    kill_policy(implementation)?;
+    kill_policy(implementation, &stop)?;
     say("The kernel was asked to kill COMMAND when lsm dies. Its child lived on, and the file is")?;
     say("open to it again.")?;
     Ok(0)
 }
 
 /// While COMMAND runs, a process that is not covered opens the file as well.
-fn run_policy(implementation: Implementation, options: &[&str]) -> Result<()> {
+fn run_policy(implementation: Implementation, options: &[&str], stop: &Stop) -> Result<()> {
     let directory = enter_directory()?;
     let mut lsm = start_lsm(implementation, options, "command")?;
-    workload::wait_for_mark(COMMAND_DONE)?;
+    workload::wait_for_mark(COMMAND_DONE, Some(stop))?;
     workload::show_result("demo open", PLAN, File::open(PLAN))?;
     workload::create_mark(DEMO_DONE)?;
     lsm.wait()?;
@@ -45,10 +47,10 @@ fn run_policy(implementation: Implementation, options: &[&str]) -> Result<()> {
     directory.close().context("cannot remove the directory")
 }
 
-fn kill_policy(implementation: Implementation) -> Result<()> {
+fn kill_policy(implementation: Implementation, stop: &Stop) -> Result<()> {
     let directory = enter_directory()?;
     let mut lsm = start_lsm(implementation, &["--deny", "secret"], "parent")?;
-    workload::wait_for_mark(COMMAND_DONE)?;
+    workload::wait_for_mark(COMMAND_DONE, Some(stop))?;
     say("  demo kill       lsm")?;
     lsm.kill_command()?;
     // Fails when COMMAND was not killed: it waits for a mark that nobody creates.

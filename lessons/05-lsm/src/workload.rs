@@ -8,7 +8,7 @@ use std::{env, mem};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use common::{say, text, wait_until};
+use common::{Stop, say, text, wait_until};
 use nix::sys::prctl::set_name;
 
 pub const NOTES: &str = "notes.txt";
@@ -70,9 +70,10 @@ fn leave_child() -> Result<()> {
         .spawn();
     // Dropping it would close its standard input.
     mem::forget(child.context("cannot start a process of the demo")?);
-    wait_for_mark(CHILD_DONE)?;
+    // Ctrl-C simply ends COMMAND and its child.
+    wait_for_mark(CHILD_DONE, None)?;
     create_mark(COMMAND_DONE)?;
-    wait_for_mark(DEMO_DONE)
+    wait_for_mark(DEMO_DONE, None)
 }
 
 pub fn show_result<T>(action: &str, path: &str, result: io::Result<T>) -> Result<()> {
@@ -87,6 +88,6 @@ pub fn create_mark(name: &str) -> Result<()> {
     fs::write(name, "").with_context(|| format!("cannot create {name}"))
 }
 
-pub fn wait_for_mark(name: &str) -> Result<()> {
-    wait_until(name, || Ok(Path::new(name).exists()))
+pub fn wait_for_mark(name: &str, stop: Option<&Stop>) -> Result<()> {
+    wait_until(name, stop, || Ok(Path::new(name).exists()))
 }

@@ -14,17 +14,23 @@ pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// From here on SIGHUP, SIGINT and SIGTERM no longer end the process: whoever calls this must
-    /// look at `is_set`.
+    /// look at `is_set`, or end soon anyway.
     pub fn catch() -> Result<Self> {
         let stop = Self(Arc::new(AtomicBool::new(false)));
         for signal in [SIGHUP, SIGINT, SIGTERM] {
-            flag::register(signal, Arc::clone(&stop.0)).context("catch signals")?;
+            flag::register(signal, Arc::clone(&stop.0)).context("cannot catch signals")?;
         }
         Ok(stop)
     }
 
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// As a signal does.
+    #[cfg(test)]
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

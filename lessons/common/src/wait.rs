@@ -5,15 +5,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use crate::Stop;
+
 /// Nothing in a demo takes that long, even in an emulated VM; this is for a machine that is very
 /// busy.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Looks again and again until `condition` is true. `what` is what happens then, as in "the child
-/// opens the file".
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+/// opens the file". An error after 10 seconds, and when `stop` is set first; a process that signals
+/// simply end has no `stop`.
+pub fn wait_until(
+    what: &str,
+    stop: Option<&Stop>,
+    mut condition: impl FnMut() -> Result<bool>,
+) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     while !condition()? {
+        ensure!(
+            !stop.is_some_and(Stop::is_set),
+            "a signal ended the wait for this: {what}"
+        );
         ensure!(
             Instant::now() < deadline,
             "this did not happen in time: {what}"
@@ -36,9 +47,26 @@ mod tests {
             looks += 1;
             Ok(looks == 3)
         };
-        wait_until("the third look", third).expect("it comes");
+        wait_until("the third look", None, third).expect("it comes");
         assert_eq!(looks, 3);
-        let error = wait_until("nothing", || bail!("it broke")).expect_err("it fails");
+        let broken = || bail!("it broke");
+        let error = wait_until("nothing", None, broken).expect_err("it fails");
         assert_eq!(error.to_string(), "it broke");
+    }
+
+    #[test]
+    fn a_signal_ends_the_wait_at_once() {
+        let stop = Stop::catch().expect("signals can be caught");
+        let mut looks = 0;
+        let signalled = || {
+            looks += 1;
+            stop.set();
+            Ok(false)
+        };
+        let error = wait_until("peace", Some(&stop), signalled).expect_err("it is ended");
+        assert_eq!(error.to_string(), "a signal ended the wait for this: peace");
+        assert_eq!(looks, 1);
+        // What is true already needs no wait.
+        wait_until("nothing", Some(&stop), || Ok(true)).expect("it is true");
     }
 }
