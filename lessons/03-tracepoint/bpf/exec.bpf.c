@@ -15,7 +15,8 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps");
 
-// How many events found the ring buffer full.
+// How many events found the ring buffer full. The programs in Rust count an event here as well when
+// a read fails; these send it, with zeros in place of what could not be read.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

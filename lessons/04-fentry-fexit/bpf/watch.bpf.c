@@ -75,7 +75,8 @@ int BPF_KPROBE(open_enter_probe, int dirfd, const char *name, struct open_how *h
 
 	if (!is_wanted())
 		return 0;
-	// Here `how` is only a number to the verifier: a helper has to read what it points to.
+	// Here `how` is only a number to the verifier: a helper has to read what it points to. As
+	// with fexit, a fault reads 0.
 	call.flags = BPF_CORE_READ(how, flags);
 	if (bpf_map_update_elem(&calls, &thread, &call, BPF_ANY))
 		count_no_room(KRETPROBE);

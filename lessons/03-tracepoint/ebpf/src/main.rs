@@ -21,7 +21,8 @@ use event::Event;
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
-/// How many events found the ring buffer full, or could not be read.
+/// How many events found the ring buffer full, or could not be read: the programs in C send the
+/// latter, with zeros in place of what could not be read.
 #[map]
 static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 

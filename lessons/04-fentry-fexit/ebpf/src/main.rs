@@ -89,7 +89,9 @@ fn read_call(ctx: &ProbeContext) -> Option<Call> {
     let name = ctx.arg(1)?;
     let how: *const OpenHow = ctx.arg(2)?;
     // SAFETY: here `how` is only a number to the verifier; the helper fails if it is no address.
-    let flags = unsafe { bpf_probe_read_kernel(&raw const (*how).flags) }.ok()?;
+    let flags = unsafe { bpf_probe_read_kernel(&raw const (*how).flags) };
+    // As with fexit, a fault reads 0.
+    let flags = flags.unwrap_or(0);
     Some(Call { start, flags, name })
 }
 // ANCHOR_END: kprobe
