@@ -46,7 +46,7 @@ impl Way {
     }
 }
 
-/// Leaves out the ways that this machine lacks something for; an error if none is left.
+/// Leaves out the ways for which something is missing from this machine; an error if none is left.
 pub fn choose_ways(wanted: &[Way], implementation: Implementation) -> Result<Vec<Way>> {
     let mut ways = Vec::new();
     let mut problems = Vec::new();

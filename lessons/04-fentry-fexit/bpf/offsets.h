@@ -3,7 +3,7 @@
 #define __OFFSETS_H__
 
 // ANCHOR: offsets
-// Who started the process. Each arrow follows a pointer, so it is a read of its own; the loader
+// Who started the process. Each arrow follows a pointer, so it is a separate read; the loader
 // fills in the offsets.
 static __u32 read_parent(void)
 {

@@ -1,4 +1,4 @@
-//! Where a field lies in a struct of the running kernel.
+//! Where a field is in a struct of the running kernel.
 //!
 //! rustc writes no relocations, so an offset in a Rust program for the kernel is right for one
 //! kernel only. The lessons ask the kernel that they are on, before they load, and pass the answer
@@ -17,14 +17,15 @@ pub struct Kernel {
 
 impl Kernel {
     pub fn open() -> Result<Self, NotReady> {
-        // libbpf would go on to look in seven other places, and complain in words of its own.
+        // libbpf would go on to look in seven other places, and then print its own message.
         if !machine::has_btf() {
             return Err(Need::Btf.missing());
         }
         let types = Btf::from_vmlinux();
         Ok(Self {
-            types: types
-                .map_err(|error| NotReady::new(format!("read the kernel's BTF: {error:#}")))?,
+            types: types.map_err(|error| {
+                NotReady::new(format!("cannot read the kernel's BTF: {error:#}"))
+            })?,
         })
     }
 
@@ -34,7 +35,7 @@ impl Kernel {
     }
 
     /// In bytes. A path leads through structs inside structs, as in `offset("file",
-    /// "f_path.dentry")`; behind a pointer begins another struct, with offsets of its own.
+    /// "f_path.dentry")`, but not through a pointer: what it points to is another struct.
     pub fn offset(&self, name: &str, path: &str) -> Result<u32, NotReady> {
         let bits = self.find(name).and_then(|found| self.bits(found, path));
         bits.map(|bits| bits / 8)
@@ -74,7 +75,7 @@ impl Kernel {
         match self.composite(&field) {
             Some(inner) => Ok(bits + self.bits(inner, rest)?),
             None => Err(format!(
-                "{name} is no struct or union that lies inside; a pointer must be read first"
+                "{name} is not an embedded struct or union; a pointer must be read first"
             )),
         }
     }
@@ -97,7 +98,7 @@ impl Kernel {
             })
     }
 
-    /// The struct or union that lies in the place of this field.
+    /// The struct or union that this field embeds.
     fn composite(&self, field: &CompositeMember<'_>) -> Option<Composite<'_>> {
         self.types
             .type_by_id::<BtfType<'_>>(field.ty)?
@@ -121,7 +122,7 @@ fn whole_bytes(bits: u32, attributes: MemberAttr, name: &str) -> Result<u32, Str
 
 fn problem(what: &str, why: &str) -> NotReady {
     NotReady::new(format!(
-        "find {what} in the BTF of Linux {}: {why}",
+        "cannot find {what} in the BTF of Linux {}: {why}",
         machine::kernel_release()
     ))
     .help("bpftool btf dump file /sys/kernel/btf/vmlinux format c shows the types of this kernel")
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_through_what_lies_inside() {
+    fn a_path_leads_through_embedded_structs() {
         let kernel = compiled();
         let expected = [
             ("c", 0),
@@ -243,9 +244,9 @@ mod tests {
             (
                 "outer",
                 "pointer.a",
-                "pointer is no struct or union that lies inside",
+                "pointer is not an embedded struct or union",
             ),
-            ("outer", "c.a", "c is no struct or union that lies inside"),
+            ("outer", "c.a", "c is not an embedded struct or union"),
         ];
         for (name, path, why) in refused {
             let text = kernel.offset(name, path).expect_err(path).to_string();

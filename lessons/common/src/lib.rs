@@ -13,7 +13,7 @@
 //!   trace_pipe      what bpf_printk wrote
 //!   tracepoint_format  where each field is in the record of a tracepoint
 //!   kallsyms        which functions the running kernel has
-//!   btf             where a field lies in a struct of the running kernel
+//!   btf             where a field is in a struct of the running kernel
 //!   prototype       a function or a field of the running kernel, declared in C
 //!   cost            what eBPF programs add to a call
 //!   histogram       how often something took how long

@@ -11,7 +11,7 @@ use anyhow::{Error, Result};
 
 use crate::process_tree::NotStarted;
 
-/// What this machine or its kernel lacks, and what to do about it.
+/// What is missing from this machine or its kernel, and what to do about it.
 #[derive(Debug)]
 pub struct NotReady {
     what: String,
@@ -49,7 +49,7 @@ impl std::error::Error for NotReady {}
 pub fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Err(error) if !is_broken_pipe(&error) => {
-            // When standard error has gone too, the exit code still tells.
+            // When standard error is closed too, the exit code still tells.
             let _ = io::stderr().write_all(report(&error).as_bytes());
             ExitCode::from(code(&error))
         }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_failure() {
+    fn a_closed_output_is_no_failure() {
         let error = |kind: ErrorKind| Error::new(io::Error::from(kind));
         assert!(is_broken_pipe(&error(ErrorKind::BrokenPipe)));
         assert!(is_broken_pipe(
