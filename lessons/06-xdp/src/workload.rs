@@ -50,15 +50,13 @@ impl Workload {
         let [exit, behind] = create_veth_pair(("fw1", EXIT), ("b0", BEHIND))?;
         add_address(&server, SERVER_V4, 16)?;
         add_neighbour(&server, BAD_V4, CLIENT)?;
-        let server_socket =
-            UdpSocket::bind((SERVER_V4, PORT)).context("cannot open a UDP socket")?;
-        server_socket
-            .set_read_timeout(Some(LIMIT))
-            .context("cannot set a time limit")?;
+        let socket = UdpSocket::bind((SERVER_V4, PORT)).context("cannot open a UDP socket")?;
+        let limited = socket.set_read_timeout(Some(LIMIT));
+        limited.context("cannot set a time limit")?;
         Ok(Self {
             client_socket: PacketSocket::open(&client)?,
             behind_socket: PacketSocket::open(&behind)?,
-            server_socket,
+            server_socket: socket,
             client,
             server,
             exit,
@@ -134,8 +132,7 @@ impl Workload {
     /// Sends a datagram from the server to the blocked address.
     pub fn send_out(&self) -> Result<()> {
         let sent = self.server_socket.send_to(PAYLOAD, (BAD_V4, PORT));
-        sent.context("cannot send a datagram from fw0")?;
-        Ok(())
+        sent.map(drop).context("cannot send a datagram from fw0")
     }
 
     /// Waits until what `send_out` sent arrives at c0.

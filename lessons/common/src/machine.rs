@@ -82,8 +82,8 @@ impl Need {
 }
 
 /// What a learner can do when the kernel refused to load the lesson's programs. A container or a
-/// lockdown may forbid even root to load tracing programs: EPERM, where the verifier answers EACCES.
-/// `lesson` is what `cargo xtask run` calls it.
+/// lockdown may forbid even root to load tracing programs: EPERM, where the verifier answers
+/// EACCES. `lesson` is what `cargo xtask run` calls it.
 pub fn explain_refusal(lesson: &str, error: anyhow::Error) -> anyhow::Error {
     let text = format!("{error:#}");
     if text.contains("cannot load") && text.contains("(os error 1)") {
