@@ -13,7 +13,7 @@ use crate::bpf::{self, BpfCommand};
 use crate::settings::Settings;
 use crate::{network, programs};
 
-/// The kernel frees programs and links a moment after their last user has gone.
+/// The kernel frees programs and links a moment after their last user is gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kinds of objects that have ids, and the command that steps through them.
@@ -172,7 +172,7 @@ fn first_words(file: &str) -> Result<Vec<String>> {
     Ok(words.filter(|word| word != PRINTK_EVENT).collect())
 }
 
-/// Mounts as a plan sees them: below the programs' root lies what it calls its own root.
+/// Mounts as a plan sees them: what it calls its own root is below the programs' root.
 fn mounts() -> Result<Vec<String>> {
     let lines = lines_of("/proc/self/mountinfo")?;
     let points = lines.iter().filter_map(|line| line.split(' ').nth(4));

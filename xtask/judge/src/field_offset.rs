@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use common::machine;
 use common::tracepoint_format::parse_record_fields;
 
-/// Where the field with this declaration, such as `pid_t pid`, lies in the record.
+/// Where the field with this declaration, such as `pid_t pid`, is in the record.
 pub fn find_field_offset(category: &str, event: &str, declaration: &str) -> Result<u32> {
     let tracefs = machine::find_tracefs()?;
     let path = tracefs

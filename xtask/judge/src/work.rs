@@ -21,7 +21,7 @@ use nix::unistd::{Pid, gettid, mkfifo};
 /// once.
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
-/// The least and the most that something took: what is measured in the kernel lies between.
+/// The least and the most that something took: what is measured in the kernel is between.
 pub type Span = RangeInclusive<Duration>;
 
 /// For a thread to get where it is wanted. It takes a millisecond; this is for a machine that is

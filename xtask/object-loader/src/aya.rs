@@ -75,7 +75,7 @@ impl AyaLoader {
         };
         let Some(program) = ebpf.program_mut(name) else {
             return LoadResult::Failed {
-                why: format!("find program {name}: it has gone"),
+                why: format!("find program {name}: it is gone"),
             };
         };
         match load(program, section, self.btf.as_ref()) {

@@ -46,7 +46,7 @@ impl ObjectFile {
         }
         if functions.iter().all(|(_, section)| section == ".text") {
             bail!(
-                "it has no programs: no function lies in a section of its own, \
+                "it has no programs: no function is in a section of its own, \
                  as SEC(\"kprobe/...\") puts it"
             );
         }

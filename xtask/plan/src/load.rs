@@ -24,7 +24,7 @@ pub struct Load {
     pub object: String,
     /// The function's name; empty when the whole object failed.
     pub program: String,
-    /// Where in the object it lies; it tells what the program attaches to.
+    /// Where it is in the object; it tells what the program attaches to.
     pub section: String,
     /// `None`: no library got as far as the object.
     pub library: Option<EbpfLibrary>,

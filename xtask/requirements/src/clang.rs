@@ -1,4 +1,4 @@
-//! The clang that compiles the C side for eBPF.
+//! The clang that compiles eBPF programs in C.
 
 use std::path::{Path, PathBuf};
 
