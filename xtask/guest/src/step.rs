@@ -125,7 +125,8 @@ fn spawn(mut command: Command) -> Result<Child> {
 /// Gives the program a new terminal as input, output and controlling terminal; returns the other
 /// end.
 fn attach_terminal(command: &mut Command, size: Size) -> Result<File> {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
+    // A program that has the host's end as well never sees its terminal hang up.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let host_end = posix_openpt(flags).context("cannot open a terminal")?;
     unlockpt(&host_end)?;
     let program_end = open_program_end(&host_end, flags)?;
@@ -287,7 +288,20 @@ fn outcome(status: ExitStatus) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
     use super::*;
+
+    #[test]
+    fn a_program_does_not_get_the_host_end() {
+        let size = Size {
+            rows: 24,
+            columns: 80,
+        };
+        let terminal = attach_terminal(&mut Command::new("true"), size).unwrap();
+        let flags = FdFlag::from_bits_retain(fcntl(&terminal, FcntlArg::F_GETFD).unwrap());
+        assert!(flags.contains(FdFlag::FD_CLOEXEC), "{flags:?}");
+    }
 
     #[test]
     fn a_program_has_the_terminal_as_its_own() {
