@@ -7,12 +7,13 @@ mod common;
 use std::fs;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use checkout::workspace;
-use common::checkout_copy::CheckoutCopy;
+use common::checkout_copy::{CheckoutCopy, copy_built_below};
 use common::{Run, stderr, stdout, wait_for};
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
@@ -20,6 +21,19 @@ use rustix::fs::inotify;
 use rustix::process::{Resource, Signal, getrlimit, kill_process, setrlimit};
 use rustix::termios::tcgetattr;
 use xtask::pipeline::answer_build;
+
+/// A link that leads nowhere looks like a file that is removed between the listing and the copy.
+#[test]
+fn a_built_file_that_is_removed_meanwhile_is_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+    fs::create_dir(&from).unwrap();
+    fs::write(from.join("here.d"), "built").unwrap();
+    symlink("nowhere", from.join("removed.d")).unwrap();
+    copy_built_below(&from, &to);
+    assert_eq!(fs::read_to_string(to.join("here.d")).unwrap(), "built");
+    assert!(!to.join("removed.d").exists());
+}
 
 /// A learner in a copy of the checkout, with a record of progress of his own.
 struct Learner {

@@ -144,8 +144,9 @@ fn copy_built(from: &Path, to: &Path) {
 }
 
 /// rustc never writes into a library that is there, it replaces it: a link is enough. Other files
-/// may be written into, and need a copy. Programs are large, and linked again quickly.
-fn copy_built_below(from: &Path, to: &Path) {
+/// may be written into, and need a copy. Programs are large, and linked again quickly. Another
+/// cargo may be at work there: what it removes meanwhile is left out.
+pub fn copy_built_below(from: &Path, to: &Path) {
     let Ok(entries) = fs::read_dir(from) else {
         return;
     };
@@ -154,12 +155,23 @@ fn copy_built_below(from: &Path, to: &Path) {
         let source = entry.unwrap().path();
         let copy = to.join(source.file_name().unwrap());
         let ending = source.extension().unwrap_or_default();
-        if source.is_dir() {
+        let copied = if source.is_dir() {
             copy_built_below(&source, &copy);
+            Ok(())
         } else if ["rlib", "rmeta", "so"].iter().any(|it| ending == *it) {
-            fs::hard_link(&source, &copy).unwrap();
-        } else if !(ending.is_empty() && from.ends_with("debug/deps")) {
-            copy_with_time(&source, &copy).unwrap();
+            fs::hard_link(&source, &copy)
+        } else if ending.is_empty() && from.ends_with("debug/deps") {
+            Ok(())
+        } else {
+            copy_with_time(&source, &copy)
+        };
+        match copied {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Without the time of the original, cargo would take it for new.
+                let _ = fs::remove_file(&copy);
+            }
+            Err(error) => panic!("cannot copy {}: {error}", source.display()),
         }
     }
 }
