@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{self, Command};
 
 use anyhow::{Context, Result, ensure};
 use checkout::workspace;
@@ -188,12 +188,35 @@ const SECONDS: u64 = 300;
 /// The object files of all entries, by name.
 pub fn build_objects() -> Result<BTreeMap<String, Vec<u8>>> {
     let program = build::build_lesson(&entry::find_gallery_lesson()?)?;
+    let cache = workspace::own_cache();
+    remove_stale_objects(&cache);
     // Tests call this in several threads at once, so the process's number is not enough for a name.
     let directory = tempfile::Builder::new()
-        .prefix("gallery-")
-        .tempdir_in(workspace::own_cache());
+        .prefix(&format!("{OBJECTS_PREFIX}{}-", process::id()))
+        .tempdir_in(cache);
     let directory = directory.context("cannot create a directory for the gallery's objects")?;
     written_by(&program, directory.path())
+}
+
+/// The process's number follows.
+const OBJECTS_PREFIX: &str = "gallery-";
+
+/// Removes what a process left that was ended by a signal. What cannot be removed only takes room.
+fn remove_stale_objects(cache: &Path) {
+    for entry in cache.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|it| it.strip_prefix(OBJECTS_PREFIX)) else {
+            continue;
+        };
+        let process = rest.split('-').next().unwrap_or_default();
+        if !is_running(process) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn is_running(process: &str) -> bool {
+    process.parse::<u32>().is_ok() && Path::new("/proc").join(process).exists()
 }
 
 /// The lesson's own program knows where the build put them.
@@ -399,4 +422,25 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
         )
     });
     Ok(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_objects_of_ended_processes_are_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        let running = cache.path().join(format!("gallery-{}-a", process::id()));
+        // Linux numbers processes up to 4194304.
+        let ended = cache.path().join("gallery-4194305-a");
+        let other = cache.path().join("init");
+        for directory in [&running, &ended, &other] {
+            fs::create_dir(directory).unwrap();
+            fs::write(directory.join("object.o"), "").unwrap();
+        }
+        remove_stale_objects(cache.path());
+        assert!(running.exists() && other.exists());
+        assert!(!ended.exists());
+    }
 }
