@@ -161,10 +161,19 @@ Environment:
 mod tests {
     use clap::CommandFactory;
 
-    use super::Arguments;
+    use super::{Arguments, check_arguments};
 
     #[test]
     fn the_grammar_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_plan_that_would_move_the_lock_is_refused() {
+        let check = |line: &str| check_arguments(line.split_whitespace());
+        check("setup --dry-run").unwrap();
+        check("setup --update-kernels").unwrap();
+        let error = check("setup --dry-run --update-kernels").unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
     }
 }

@@ -21,7 +21,7 @@ pub struct DoctorArguments {
 #[derive(Debug, Parser)]
 pub struct SetupArguments {
     /// Only say what would be done
-    #[arg(long)]
+    #[arg(long, conflicts_with = "update_kernels")]
     dry_run: bool,
     /// Install packages of the system without asking
     #[arg(long)]
