@@ -115,7 +115,7 @@ impl InstalledKernel {
     fn write(&self, directory: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
             .context("cannot write the kernel's version as JSON")?;
-        put(&directory.join("kernel.json"), text.as_bytes())?;
+        site::replace_file(&directory.join("kernel.json"), text.as_bytes())?;
         record::write_record(directory)
     }
 
@@ -123,33 +123,55 @@ impl InstalledKernel {
         (&self.package, &self.version) == (&locked.package, &locked.version)
     }
 
-    /// Whether it may be booted: the lock may have moved since it was installed.
+    /// Whether it is what set-up would install: the lock may have moved since, or be another
+    /// checkout's that shares the cache.
     fn fits(&self, locked: &LockedKernel) -> bool {
         self.is(locked) || self.instead_of.as_ref() == Some(&locked.version)
     }
 
+    /// Whether it may be booted. What cannot be replaced is used as it is, and reports say so.
+    fn is_usable(&self, locked: &LockedKernel, can_replace: bool) -> bool {
+        self.fits(locked) || !can_replace
+    }
+
     /// In a few words, that it is not the locked one.
     fn deviation(&self, locked: &LockedKernel) -> Option<String> {
-        (!self.is(locked)).then(|| {
-            format!(
-                "not the locked {}, which the archive no longer has",
-                locked.version
-            )
-        })
+        let version = &locked.version;
+        if self.is(locked) {
+            None
+        } else if self.fits(locked) {
+            Some(format!(
+                "not the locked {version}, which the archive no longer has"
+            ))
+        } else {
+            Some(format!(
+                "not the locked {version}: kernels.lock wants {version}, and the cache cannot be \
+                 written"
+            ))
+        }
     }
 }
 
 /// The kernel of that name from the cache; nothing is fetched.
 pub fn find_kernel(name: &str) -> Result<Kernel> {
     let directory = kernel_directory(name);
-    let installed = match record::compare_sizes(&directory) {
-        State::Whole => InstalledKernel::read(&directory)?,
+    let lock = KernelLock::read_lock()?;
+    read_kernel(
+        &directory,
+        lock.find_series(name)?,
+        site::is_cache_writable(),
+    )
+}
+
+/// The kernel in that directory.
+fn read_kernel(directory: &Path, locked: &LockedKernel, can_replace: bool) -> Result<Kernel> {
+    let name = &locked.series;
+    let installed = match record::compare_sizes(directory) {
+        State::Whole => InstalledKernel::read(directory)?,
         State::Absent => return Err(unusable(name, "is not here yet").into()),
         State::Changed => return Err(unusable(name, "was changed or damaged after set-up").into()),
     };
-    let lock = KernelLock::read_lock()?;
-    let locked = lock.find_series(name)?;
-    if !installed.fits(locked) {
+    if !installed.is_usable(locked, can_replace) {
         let (here, wanted) = (&installed.version, &locked.version);
         let why = format!("is {here} here, and kernels.lock wants {wanted}");
         return Err(unusable(name, &why).into());
@@ -170,12 +192,16 @@ pub fn find_kernel(name: &str) -> Result<Kernel> {
     })
 }
 
-/// A sentence for every report about this kernel, if the one that is installed is not the locked
-/// one.
+/// A sentence for every report about this kernel, if the one that is installed and may be booted is
+/// not the locked one.
 pub fn deviation_from_lock(name: &str) -> Option<String> {
     let installed = InstalledKernel::read(&kernel_directory(name)).ok()?;
     let lock = KernelLock::read_lock().ok()?;
-    let deviation = installed.deviation(lock.find_series(name).ok()?)?;
+    let locked = lock.find_series(name).ok()?;
+    if !installed.is_usable(locked, site::is_cache_writable()) {
+        return None;
+    }
+    let deviation = installed.deviation(locked)?;
     Some(format!(
         "kernel {name} is Debian's {}, {deviation}",
         installed.version
@@ -206,7 +232,7 @@ fn fits_lock(name: &str) -> bool {
         return false;
     };
     lock.find_series(name)
-        .is_ok_and(|locked| installed.fits(locked))
+        .is_ok_and(|locked| installed.is_usable(locked, site::is_cache_writable()))
 }
 
 /// Where it comes from, for a plan.
@@ -278,18 +304,23 @@ fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) ->
 /// Moves `kernels.lock` to the newest version of each kernel, and installs nothing: what moved, a
 /// line each.
 pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
-    let site = &SetupSite::open_work_area(reporter)?;
-    apt::forget_lists(site.work_directory())?;
     let mut lock = KernelLock::read_lock()?;
+    KernelLock::check_writable()?;
+    let site = SetupSite::open_work_area(reporter)?;
+    site::may_fill_cache(&site)?;
+    apt::forget_lists(site.work_directory())?;
     let mut moved = Vec::new();
     for locked in lock.kernels_mut() {
-        let suite = Suite::open(site, &locked.suite)?;
+        let suite = Suite::open(&site, &locked.suite)?;
         let candidates = suite.search_packages(&pattern(&locked.series))?;
         let newest = newest_version(candidates).ok_or_else(|| no_version(locked))?;
         if Version::parse(&newest.version) < Version::parse(&locked.version) {
             continue;
         }
-        let new = locked.moved_to(&newest, &parts(&suite, &newest)?);
+        let parts = parts(&suite, &newest)?;
+        let new = locked.moved_to(&newest, &parts);
+        // Refuses an image whose packages the archive does not have.
+        new.check_sums(&parts)?;
         if new != *locked {
             moved.push(locked.describe_change(&new));
             *locked = new;
@@ -298,6 +329,7 @@ pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
     if !moved.is_empty() {
         lock.write_lock()?;
     }
+    site.remove_leftovers()?;
     Ok(moved)
 }
 
@@ -503,6 +535,32 @@ mod tests {
             "{deviation}"
         );
         assert!(!replacement.fits(&locked("a-13", "6.18.13-1")));
+    }
+
+    /// As in a cache that two checkouts share.
+    #[test]
+    fn another_version_is_used_only_where_it_cannot_be_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        installed("6.18.12-1", None).write(directory).unwrap();
+        let other = locked("a-15", "6.18.15-1");
+        let error = read_kernel(directory, &other, true)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "kernel 6.18 is 6.18.12-1 here, and kernels.lock wants 6.18.15-1"
+        );
+        let kernel = read_kernel(directory, &other, false).unwrap();
+        let origin = &kernel.origin;
+        assert!(origin.contains("kernels.lock wants 6.18.15-1"), "{origin}");
+        let same = read_kernel(directory, &locked("a-12", "6.18.12-1"), false).unwrap();
+        assert!(!same.origin.contains("locked"), "{}", same.origin);
+
+        // What is damaged is refused all the same.
+        fs::write(directory.join("kernel.json"), "").unwrap();
+        let error = read_kernel(directory, &other, false).unwrap_err();
+        assert!(error.to_string().contains("changed or damaged"), "{error}");
     }
 
     #[test]

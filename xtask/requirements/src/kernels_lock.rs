@@ -2,6 +2,7 @@
 //! has the same checkout boots the same kernels.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use problem::Problem;
 use serde::{Deserialize, Serialize};
 
 use crate::apt::Package;
-use crate::fault;
+use crate::site;
 
 /// Debian's name of the only architecture so far.
 const ARCHITECTURE: &str = "amd64";
@@ -51,18 +52,23 @@ impl KernelLock {
     }
 
     fn read_file(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|error| {
-            Problem::machine(format!("cannot read {}: {error}", path.display()))
+        let cannot = |what: &str, error: &dyn Display| {
+            Problem::machine(format!("cannot {what} {}: {error}", path.display()))
                 .help("git checkout kernels.lock")
-        })?;
-        toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))
+        };
+        let text = fs::read_to_string(path).map_err(|error| cannot("read", &error))?;
+        Ok(toml::from_str(&text).map_err(|error| cannot("parse", &error))?)
     }
 
     pub fn write_lock(&self) -> Result<()> {
         let path = path();
         let text = toml::to_string(self).context("cannot write the kernels' versions as TOML")?;
-        fs::write(&path, format!("{HEADER}{text}"))
-            .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
+        site::replace_file(&path, format!("{HEADER}{text}").as_bytes())
+    }
+
+    /// Fails in a checkout that cannot be written.
+    pub fn check_writable() -> Result<()> {
+        site::check_replaceable(&path())
     }
 
     pub fn find_series(&self, series: &str) -> Result<&LockedKernel> {
@@ -109,18 +115,38 @@ impl LockedKernel {
 
     /// Refuses packages that are not those that were locked. apt compares what it downloads with
     /// the checksum in the signed list, which is the one that is compared here.
-    pub fn check_sums(&self, parts: &[Package]) -> Result<()> {
-        for part in parts {
-            if self.sha256.get(&part.name) != Some(&part.sha256) {
-                return Err(Problem::machine(format!(
-                    "Debian {} has another file as {} {} than kernels.lock: its checksum is {}",
-                    self.suite, part.name, part.version, part.sha256
-                ))
-                .help("to take the archive's: cargo xtask setup --update-kernels")
-                .into());
+    pub fn check_sums(&self, parts: &[Package]) -> Result<(), Problem> {
+        match self.find_difference(parts) {
+            None => Ok(()),
+            Some(difference) => Err(Problem::machine(difference)
+                .help("to take the archive's: cargo xtask setup --update-kernels")),
+        }
+    }
+
+    fn find_difference(&self, parts: &[Package]) -> Option<String> {
+        let Self { suite, series, .. } = self;
+        if self.sha256.is_empty() {
+            return Some(format!("kernels.lock has no checksum for kernel {series}"));
+        }
+        for Package {
+            name,
+            version,
+            sha256,
+            ..
+        } in parts
+        {
+            if self.sha256.get(name) != Some(sha256) {
+                return Some(format!(
+                    "Debian {suite} has another file as {name} {version} than kernels.lock: its \
+                     checksum is {sha256}"
+                ));
             }
         }
-        Ok(())
+        let is_offered = |name: &String| parts.iter().any(|part| part.name == *name);
+        let missing = self.sha256.keys().find(|name| !is_offered(name))?;
+        Some(format!(
+            "kernels.lock wants {missing} for kernel {series}, which Debian {suite} does not have"
+        ))
     }
 }
 
@@ -188,7 +214,16 @@ mod tests {
             name: "linux-modules-6.12".to_owned(),
             ..package("right")
         };
-        assert!(locked.check_sums(&[package("right"), more]).is_err());
+        let both = [package("right"), more];
+        assert!(locked.check_sums(&both).is_err());
+
+        let whole = locked.moved_to(&package("right"), &both);
+        whole.check_sums(&both).unwrap();
+        let error = whole.check_sums(&both[..1]).unwrap_err().to_string();
+        assert!(error.contains("wants linux-modules-6.12"), "{error}");
+        let empty = locked.moved_to(&package("right"), &[]);
+        let error = empty.check_sums(&[]).unwrap_err().to_string();
+        assert!(error.contains("no checksum for kernel 6.12"), "{error}");
     }
 
     #[test]
@@ -200,5 +235,20 @@ mod tests {
                 .to_string()
                 .contains("cannot read /nowhere/kernels.lock")
         );
+        assert_eq!(problem.help_lines(), ["git checkout kernels.lock"]);
+    }
+
+    #[test]
+    fn a_lock_with_conflicts_says_how_to_get_it_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kernels.lock");
+        fs::write(&path, "<<<<<<< HEAD\n").unwrap();
+        let error = KernelLock::read_file(&path).unwrap_err();
+        let problem = error.downcast_ref::<Problem>().unwrap();
+        assert!(
+            problem.to_string().starts_with("cannot parse "),
+            "{problem}"
+        );
+        assert_eq!(problem.help_lines(), ["git checkout kernels.lock"]);
     }
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use processes::child;
 
-use crate::fault;
+use crate::{fault, site};
 
 const FILE: &str = "record";
 
@@ -49,12 +49,8 @@ pub fn write_record(directory: &Path) -> Result<()> {
             path.display()
         )?;
     }
-    let place = directory.join(FILE);
     // Two runs may renew the record of a copied cache at the same time.
-    let partial = directory.join(format!("{FILE}.{}", std::process::id()));
-    fs::write(&partial, text)
-        .and_then(|()| fs::rename(&partial, &place))
-        .map_err(|error| fault::io_problem(format!("write {}", place.display()), &error).into())
+    site::replace_file(&directory.join(FILE), text.as_bytes())
 }
 
 /// Looks at sizes and times only. A time that differs alone (a copied cache) is settled by the

@@ -36,7 +36,7 @@ impl SetupSite {
     fn enter_one(cache: &Path, own: &Path, reporter: &'static dyn Reporter) -> Result<Self> {
         let mut work = cache.join("setup");
         let mut opened = open_lock(&work);
-        let fills_cache = cache == own || !opened.as_ref().is_err_and(is_not_allowed);
+        let fills_cache = may_work_in(cache, own, &opened);
         if !fills_cache {
             work = own.join("setup");
             opened = open_lock(&work);
@@ -158,6 +158,16 @@ fn open_lock(work: &Path) -> io::Result<File> {
     File::create(work.join("lock"))
 }
 
+fn may_work_in(cache: &Path, own: &Path, opened: &io::Result<File>) -> bool {
+    cache == own || !opened.as_ref().is_err_and(is_not_allowed)
+}
+
+/// False where a shared cache is another user's or read-only.
+pub fn is_cache_writable() -> bool {
+    let (cache, own) = (workspace::cache_directory(), workspace::own_cache());
+    may_work_in(&cache, &own, &open_lock(&cache.join("setup")))
+}
+
 fn is_not_allowed(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -178,6 +188,31 @@ pub fn may_fill_cache(site: &SetupSite) -> Result<()> {
     .help("ask whoever owns it to type: cargo xtask setup")
     .help("or use this checkout's own cache: env -u XTASK_CACHE cargo xtask setup")
     .into())
+}
+
+/// Writes a file so that whoever reads it gets the old text or the new one, even after a crash.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = partial_path(path);
+    let replaced = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    replaced.map_err(|error| {
+        let _ = fs::remove_file(&partial);
+        fault::io_problem(format!("write {}", path.display()), &error).into()
+    })
+}
+
+/// Fails where [`replace_file`] would, for a clear word before long work.
+pub fn check_replaceable(path: &Path) -> Result<()> {
+    let partial = partial_path(path);
+    File::create(&partial)
+        .and_then(|_| fs::remove_file(&partial))
+        .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
+}
+
+/// Beside the file, and another one for each process.
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    path.with_file_name(name)
 }
 
 pub fn create_directory(directory: &Path) -> Result<()> {
@@ -241,6 +276,24 @@ mod tests {
             (&*own.join("shared/setup"), true)
         );
         drop(site);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kernels.lock");
+        let names = || fs::read_dir(&directory).unwrap().flatten().count();
+        check_replaceable(&path).unwrap();
+        assert_eq!(names(), 0);
+        fs::write(&path, "old").unwrap();
+        // Whoever has the file open goes on with what it was.
+        let mut reader = File::open(&path).unwrap();
+        replace_file(&path, b"new").unwrap();
+        assert_eq!(io::read_to_string(&mut reader).unwrap(), "old");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(), 1);
+        // Not even root may create a file there.
+        assert!(check_replaceable(Path::new("/sys/kernel/kernels.lock")).is_err());
     }
 
     #[test]
