@@ -1,7 +1,9 @@
 //! Which kernels a command is for: `6.12`, `all`, or a file of the user's.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use kernel::{Kernel, MATRIX};
@@ -55,12 +57,14 @@ impl Selection {
         match self {
             Self::File(path) => Ok(vec![Kernel::from_file(path)?]),
             _ => {
-                for name in self.names() {
-                    if let Some(deviation) = deviation_from_lock(name) {
+                let names = self.names();
+                let kernels = names.iter().map(|name| find_kernel(name)).collect();
+                for deviation in names.into_iter().filter_map(deviation_from_lock) {
+                    if is_first(&SHOWN, &deviation) {
                         screen::show_note(&deviation);
                     }
                 }
-                self.names().iter().map(|name| find_kernel(name)).collect()
+                kernels
             }
         }
     }
@@ -73,6 +77,14 @@ impl Selection {
             Self::File(_) => Vec::new(),
         }
     }
+}
+
+/// The deviations that were shown: a command may ask for its kernels several times.
+static SHOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn is_first(shown: &Mutex<BTreeSet<String>>, note: &str) -> bool {
+    let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+    shown.insert(note.to_owned())
 }
 
 /// As it is typed after `--kernel`.
@@ -98,6 +110,14 @@ mod tests {
             Selection::parse("./vmlinuz").unwrap(),
             Selection::File("./vmlinuz".into())
         );
+    }
+
+    #[test]
+    fn a_deviation_is_shown_once() {
+        let shown = Mutex::default();
+        assert!(is_first(&shown, "kernel 6.12"));
+        assert!(is_first(&shown, "kernel 6.18"));
+        assert!(!is_first(&shown, "kernel 6.12"));
     }
 
     #[test]
