@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use checkout::{toolchain, workspace};
 use course::catalog;
-use kernel::{MATRIX, Version};
-use problem::Exit;
+use kernel::{Kernel, MATRIX, Version};
+use problem::{Exit, Problem};
 use requirements::Requirement as _;
 use requirements::{LibbpfBuild, bpf_linker, clang, guest_tools, kernels, qemu, rust_src, space};
 use requirements::{Part, packages};
@@ -261,22 +261,33 @@ fn static_libc() -> Item {
 
 fn kernel(name: &str) -> Item {
     let title = format!("kernel {name}");
-    let here = kernels::find_kernel(name)
-        .ok()
-        .filter(|_| kernels::is_whole(name));
-    match here {
-        Some(kernel) => ok(
-            &title,
+    if !kernels::kernel_directory(name).exists() {
+        let found = format!("not fetched yet ({})", kernels::kernel_source(name));
+        return missing(&title, found, SETUP);
+    }
+    judge_kernel(&title, kernels::find_kernel(name), || {
+        kernels::is_whole(name)
+    })
+}
+
+/// About a kernel that is in the cache.
+fn judge_kernel(title: &str, found: Result<Kernel>, is_whole: impl Fn() -> bool) -> Item {
+    match found {
+        Ok(kernel) if is_whole() => ok(
+            title,
             format!("Linux {}, {}", kernel.release, kernel.origin),
         ),
-        None if kernels::kernel_directory(name).exists() => {
-            missing(&title, "changed or damaged after it was fetched", SETUP)
+        Ok(_) => missing(title, "changed or damaged after it was fetched", SETUP),
+        Err(error) => {
+            let help = error
+                .downcast_ref()
+                .and_then(|it: &Problem| it.help_lines().first());
+            let fix = help.map_or(SETUP, String::as_str);
+            let text = format!("{error:#}");
+            // The line begins with it.
+            let found = text.strip_prefix(&format!("{title} ")).unwrap_or(&text);
+            missing(title, found, fix)
         }
-        None => missing(
-            &title,
-            format!("not fetched yet ({})", kernels::kernel_source(name)),
-            SETUP,
-        ),
     }
 }
 
@@ -518,6 +529,29 @@ mod tests {
         assert!(lines[0].ends_with("Rust  ok       1.95.0"), "{text}");
         assert!(lines[1].ends_with("QEMU  missing  no program"), "{text}");
         assert!(lines[2].ends_with("fix: apt-get install qemu"), "{text}");
+    }
+
+    #[test]
+    fn a_kernel_that_the_lock_left_is_told_from_a_damaged_one() {
+        let problem =
+            Problem::machine("kernel 6.12 is 6.12.1-1 here, and kernels.lock wants 6.12.2-1");
+        let moved = judge_kernel("kernel 6.12", Err(problem.help(SETUP).into()), || true);
+        let found = "is 6.12.1-1 here, and kernels.lock wants 6.12.2-1";
+        assert_eq!(moved, missing("kernel 6.12", found, SETUP));
+
+        let kernel = || {
+            Ok(Kernel {
+                name: "6.12".to_owned(),
+                origin: "Debian trixie".to_owned(),
+                image: "vmlinux".into(),
+                modules: None,
+                release: "6.12.1".to_owned(),
+            })
+        };
+        let damaged = judge_kernel("kernel 6.12", kernel(), || false);
+        assert!(damaged.found.contains("changed or damaged"), "{damaged:?}");
+        let whole = judge_kernel("kernel 6.12", kernel(), || true);
+        assert_eq!(whole, ok("kernel 6.12", "Linux 6.12.1, Debian trixie"));
     }
 
     #[test]
