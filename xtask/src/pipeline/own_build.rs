@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -94,17 +95,25 @@ fn forget_packages(directory: &Path, begin: &[u8]) -> std::io::Result<()> {
             continue;
         }
         for package in fs::read_dir(entry.path())?.flatten() {
-            if names_path(&package.path(), begin)? {
-                fs::remove_dir_all(package.path())?;
+            if unless_removed(names_path(&package.path(), begin))? {
+                unless_removed(fs::remove_dir_all(package.path()))?;
             }
         }
     }
     Ok(())
 }
 
+/// Another xtask may be doing the same: what it has removed needs nothing more.
+fn unless_removed<T: Default>(result: std::io::Result<T>) -> std::io::Result<T> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(T::default()),
+        result => result,
+    }
+}
+
 fn names_path(fingerprint: &Path, begin: &[u8]) -> std::io::Result<bool> {
     for file in fs::read_dir(fingerprint)?.flatten() {
-        if fs::read(file.path())?
+        if unless_removed(fs::read(file.path()))?
             .windows(begin.len())
             .any(|window| window == begin)
         {
@@ -116,7 +125,22 @@ fn names_path(fingerprint: &Path, begin: &[u8]) -> std::io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    /// A link that leads nowhere looks like a file that is removed between the listing and the
+    /// reading.
+    #[test]
+    fn what_another_process_forgets_meanwhile_is_no_error() {
+        let target = tempfile::tempdir().unwrap();
+        let package = target.path().join("debug/.fingerprint/entries");
+        fs::create_dir_all(&package).unwrap();
+        symlink("nowhere", package.join("dep-a")).unwrap();
+        fs::write(package.join("dep-b"), "/course/original/a.rs").unwrap();
+        forget_packages(target.path(), b"/course/original/").unwrap();
+        assert!(!package.exists());
+    }
 
     #[test]
     fn what_cargo_knows_of_the_originals_files_is_removed_once() {
