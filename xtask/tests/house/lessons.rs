@@ -56,15 +56,14 @@ impl LessonFiles {
     /// What the story is told in: files under `src/`, and what they take from elsewhere by
     /// `#[path]`. Programs of their own in `src/bin/`, benchmarks and tests are no part of it.
     fn source_files(&self) -> impl Iterator<Item = (&str, &str)> {
-        let within = self.files.iter().filter_map(|(path, text)| {
+        self.files.iter().filter_map(|(path, text)| {
             let path = match path.strip_prefix("src/") {
                 Some(path) if !path.starts_with("bin/") => path,
                 _ if path.starts_with("common/") => path,
                 _ => return None,
             };
             Some((path, &**text))
-        });
-        within
+        })
     }
 
     /// The lines of the modules of `lessons/common` that the lesson names, and how many they are.
