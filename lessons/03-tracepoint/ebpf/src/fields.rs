@@ -1,7 +1,7 @@
 //! The fields of the kernel's structs, and the two ways to read one: through a helper, and by a
 //! plain load.
 //!
-//! What Rust costs here (`cargo xtask bench 03`): 1.2 to 1.7 times the instructions of the programs
+//! What Rust costs here (`cargo xtask bench 03`): 1.2 to 1.8 times the instructions of the programs
 //! in C. It takes two instructions to load an offset from a global variable, where CO-RE writes a
 //! constant; and each read of the kernel's memory can fail, which the programs in Rust look at.
 //! About as many instructions are executed as in C.

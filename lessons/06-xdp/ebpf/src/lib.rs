@@ -11,6 +11,11 @@
 //!
 //! Two more files have maps, so only the programs that need these maps include them: `counters` and
 //! `rules`.
+//!
+//! What Rust costs here (`cargo xtask bench 06`): 1.2 to 1.3 times the instructions of the programs
+//! in C, and twice those of `egress`. The headers of network-types are arrays of bytes, which rustc
+//! loads byte by byte; and in `egress` it keeps the loop over the extension headers of IPv6, whose
+//! result nothing reads, where clang drops it. At most 1.2 times as many are executed as in C.
 
 #![no_std]
 
