@@ -23,6 +23,9 @@ const WAIT: Duration = Duration::from_millis(200);
 /// empty: in a flood of records that is never, and the queue grows.
 const BATCH: usize = 64;
 
+/// How long the records that are in the ring buffer at Ctrl-C are read at most.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// The reader of one ring buffer.
 pub trait RingBuffer {
     /// The oldest record that has not been read yet.
@@ -40,12 +43,15 @@ pub fn wait_for_record(
     deadline: Option<Instant>,
 ) -> Result<Option<Vec<u8>>> {
     loop {
-        // First, because in a flood of records there is always a next one.
-        if stop.is_set() {
+        // What came before Ctrl-C is still shown; but in a flood there is always a next record.
+        if stop.time_since().is_some_and(|time| time > DRAIN) {
             return Ok(None);
         }
         if let Some(record) = ring_buffer.next_record()? {
             return Ok(Some(record));
+        }
+        if stop.is_set() {
+            return Ok(None);
         }
         if deadline.is_some_and(|deadline| Instant::now() > deadline) {
             bail!("the record that was expected did not arrive in time");
@@ -153,5 +159,32 @@ mod tests {
         for kib in ["0", "2", "5", "12", "131072", "-4", "4k", "", "99999999999"] {
             assert!(parse_size(kib).is_err(), "{kib}");
         }
+    }
+
+    /// Has so many records.
+    struct Filled(usize);
+
+    impl RingBuffer for Filled {
+        fn next_record(&mut self) -> Result<Option<Vec<u8>>> {
+            let left = self.0.checked_sub(1);
+            self.0 = left.unwrap_or(0);
+            Ok(left.map(|left| vec![left as u8]))
+        }
+
+        fn wait(&mut self, _: Duration) -> Result<()> {
+            bail!("nothing to wait for after Ctrl-C")
+        }
+    }
+
+    #[test]
+    fn what_came_before_ctrl_c_is_still_read() {
+        let stop = Stop::catch().expect("signals can be caught");
+        stop.set();
+        let mut records = Filled(3);
+        let mut read = || wait_for_record(&mut records, &stop, None).expect("nothing fails");
+        for expected in [2, 1, 0] {
+            assert_eq!(read(), Some(vec![expected]));
+        }
+        assert_eq!(read(), None);
     }
 }
