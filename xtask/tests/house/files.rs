@@ -37,29 +37,23 @@ pub fn house() -> PathBuf {
 }
 
 pub fn read_sources(house: &Path) -> Vec<SourceFile> {
+    read_files(house, &["*.rs", "*.c", "*.h"])
+}
+
+/// The files with these names that git knows, or would know.
+pub fn read_files(house: &Path, names: &[&str]) -> Vec<SourceFile> {
     let mut git = Command::new("git");
-    git.args([
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "-z",
-    ]);
-    let output = git
-        .args(["--", "*.rs", "*.c", "*.h"])
-        .current_dir(house)
-        .output()
-        .unwrap();
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    git.args(["-z", "--"]).args(names).current_dir(house);
+    let output = git.output().unwrap();
     assert!(
         output.status.success(),
         "git cannot list the files of {}",
         house.display()
     );
+    let paths = String::from_utf8(output.stdout).unwrap();
     let mut files = Vec::new();
-    for path in String::from_utf8(output.stdout)
-        .unwrap()
-        .split_terminator('\0')
-    {
+    for path in paths.split_terminator('\0') {
         // A file that was removed, but not yet from git's index.
         let Ok(text) = fs::read_to_string(house.join(path)) else {
             continue;

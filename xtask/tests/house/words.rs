@@ -1,9 +1,9 @@
 //! Words that must not come back: nobody in the field uses them, or the project has another for the
 //! same thing. CONTRIBUTING lists what to say instead.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
+
+use crate::files::{SourceFile, read_files};
 
 /// A word, or several in a row, as they are written; other forms of a word are rows of their own.
 const WORDS: [&str; 15] = [
@@ -39,25 +39,11 @@ const FILES: [&str; 8] = [
 /// `FILE:LINE: WORD` of each, in the files that git knows. The files that list the words are left
 /// out.
 pub fn unwanted_words(house: &Path) -> Vec<String> {
-    let mut git = Command::new("git");
-    git.args(["ls-files", "-z", "--"])
-        .args(FILES)
-        .current_dir(house);
-    let output = git.output().unwrap();
-    assert!(
-        output.status.success(),
-        "git cannot list the files of {}",
-        house.display()
-    );
     let mut unwanted = Vec::new();
-    for path in String::from_utf8(output.stdout)
-        .unwrap()
-        .split_terminator('\0')
-    {
+    for SourceFile { path, text } in read_files(house, &FILES) {
         if path == "CONTRIBUTING.md" || path.ends_with("house/words.rs") {
             continue;
         }
-        let text = fs::read_to_string(house.join(path)).unwrap_or_default();
         for (number, line) in text.lines().enumerate() {
             // The end of a member, in a message of the verifier's.
             let line = line.replace("(mend:", "");
