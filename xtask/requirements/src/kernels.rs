@@ -130,8 +130,8 @@ impl InstalledKernel {
     }
 
     /// Whether it may be booted. What cannot be replaced is used as it is, and reports say so.
-    fn is_usable(&self, locked: &LockedKernel, can_replace: bool) -> bool {
-        self.fits(locked) || !can_replace
+    fn is_usable(&self, locked: &LockedKernel, can_replace: fn() -> bool) -> bool {
+        self.fits(locked) || !can_replace()
     }
 
     /// In a few words, that it is not the locked one.
@@ -156,15 +156,15 @@ impl InstalledKernel {
 pub fn find_kernel(name: &str) -> Result<Kernel> {
     let directory = kernel_directory(name);
     let lock = KernelLock::read_lock()?;
-    read_kernel(
-        &directory,
-        lock.find_series(name)?,
-        site::is_cache_writable(),
-    )
+    read_kernel(&directory, lock.find_series(name)?, site::is_cache_writable)
 }
 
 /// The kernel in that directory.
-fn read_kernel(directory: &Path, locked: &LockedKernel, can_replace: bool) -> Result<Kernel> {
+fn read_kernel(
+    directory: &Path,
+    locked: &LockedKernel,
+    can_replace: fn() -> bool,
+) -> Result<Kernel> {
     let name = &locked.series;
     let installed = match record::compare_sizes(directory) {
         State::Whole => InstalledKernel::read(directory)?,
@@ -195,13 +195,8 @@ fn read_kernel(directory: &Path, locked: &LockedKernel, can_replace: bool) -> Re
 /// A sentence for every report about this kernel, if the one that is installed and may be booted is
 /// not the locked one.
 pub fn deviation_from_lock(name: &str) -> Option<String> {
-    let installed = InstalledKernel::read(&kernel_directory(name)).ok()?;
-    let lock = KernelLock::read_lock().ok()?;
-    let locked = lock.find_series(name).ok()?;
-    if !installed.is_usable(locked, site::is_cache_writable()) {
-        return None;
-    }
-    let deviation = installed.deviation(locked)?;
+    let (installed, locked) = read_usable(name)?;
+    let deviation = installed.deviation(&locked)?;
     Some(format!(
         "kernel {name} is Debian's {}, {deviation}",
         installed.version
@@ -217,22 +212,21 @@ pub fn kernel_directory(name: &str) -> PathBuf {
 }
 
 pub fn is_there(name: &str) -> bool {
-    record::compare_sizes(&kernel_directory(name)) == State::Whole && fits_lock(name)
+    record::compare_sizes(&kernel_directory(name)) == State::Whole && read_usable(name).is_some()
 }
 
 pub fn is_whole(name: &str) -> bool {
-    record::compare_checksums(&kernel_directory(name)) == State::Whole && fits_lock(name)
+    record::compare_checksums(&kernel_directory(name)) == State::Whole
+        && read_usable(name).is_some()
 }
 
-fn fits_lock(name: &str) -> bool {
-    let (Ok(installed), Ok(lock)) = (
-        InstalledKernel::read(&kernel_directory(name)),
-        KernelLock::read_lock(),
-    ) else {
-        return false;
-    };
-    lock.find_series(name)
-        .is_ok_and(|locked| installed.is_usable(locked, site::is_cache_writable()))
+/// What is installed, if it may be booted, and what the lock wants.
+fn read_usable(name: &str) -> Option<(InstalledKernel, LockedKernel)> {
+    let installed = InstalledKernel::read(&kernel_directory(name)).ok()?;
+    let lock = KernelLock::read_lock().ok()?;
+    let locked = lock.find_series(name).ok()?;
+    let is_usable = installed.is_usable(locked, site::is_cache_writable);
+    is_usable.then(|| (installed, locked.clone()))
 }
 
 /// Where it comes from, for a plan.
@@ -544,22 +538,22 @@ mod tests {
         let directory = directory.path();
         installed("6.18.12-1", None).write(directory).unwrap();
         let other = locked("a-15", "6.18.15-1");
-        let error = read_kernel(directory, &other, true)
+        let error = read_kernel(directory, &other, || true)
             .unwrap_err()
             .to_string();
         assert_eq!(
             error,
             "kernel 6.18 is 6.18.12-1 here, and kernels.lock wants 6.18.15-1"
         );
-        let kernel = read_kernel(directory, &other, false).unwrap();
+        let kernel = read_kernel(directory, &other, || false).unwrap();
         let origin = &kernel.origin;
         assert!(origin.contains("kernels.lock wants 6.18.15-1"), "{origin}");
-        let same = read_kernel(directory, &locked("a-12", "6.18.12-1"), false).unwrap();
+        let same = read_kernel(directory, &locked("a-12", "6.18.12-1"), || false).unwrap();
         assert!(!same.origin.contains("locked"), "{}", same.origin);
 
         // What is damaged is refused all the same.
         fs::write(directory.join("kernel.json"), "").unwrap();
-        let error = read_kernel(directory, &other, false).unwrap_err();
+        let error = read_kernel(directory, &other, || false).unwrap_err();
         assert!(error.to_string().contains("changed or damaged"), "{error}");
     }
 

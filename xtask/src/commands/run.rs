@@ -75,24 +75,20 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     };
     needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &first_needs].concat())?;
 
+    let mut kernels = Vec::new();
+    if !starts_here {
+        kernels = selection.find_kernels()?;
+    }
     // A VM gets ready while cargo looks whether everything is built.
-    let ahead = if starts_here {
-        Vec::new()
-    } else {
-        selection.find_kernels()?
-    };
-    let (program, build, head_start) = build_and_start(lesson, &ahead)?;
+    let (program, build, head_start) = build_and_start(lesson, &kernels)?;
     if starts_here && !host::run_unprivileged(lesson, &program, implementations)? {
         return Ok(Exit::NotYet);
     }
-    needs::ensure_needs(&vm_needs)?;
-    let rows = run_on_kernels(
-        lesson,
-        &program,
-        &selection.find_kernels()?,
-        head_start,
-        options,
-    )?;
+    if starts_here {
+        needs::ensure_needs(&vm_needs)?;
+        kernels = selection.find_kernels()?;
+    }
+    let rows = run_on_kernels(lesson, &program, &kernels, head_start, options)?;
     conclude(&lessons, lesson, options, &rows, build)
 }
 
