@@ -143,7 +143,7 @@ impl FrameState {
 /// The state in a line's text; `None` if there is none.
 pub fn parse_state(text: &str) -> Option<FrameState> {
     let mut state = FrameState::default();
-    for word in words(text) {
+    for word in split_outside_parentheses(text, ' ') {
         if let Some(frame) = word
             .strip_prefix("frame")
             .and_then(|rest| rest.strip_suffix(':'))
@@ -182,19 +182,6 @@ pub fn starts_with_state(text: &str) -> bool {
     let digits = name.strip_prefix("fp-").or_else(|| name.strip_prefix('R'));
     digits.is_some_and(|digits| {
         (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-/// Splits at spaces, but not within parentheses: `var_off=(0x0; 0xff)`.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut depth = 0_usize;
-    text.split(move |character: char| {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        character == ' ' && depth == 0
     })
 }
 
@@ -256,7 +243,7 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
         value.bounds = Bounds::from_constant(0);
     }
     let mut names = Vec::new();
-    for part in details_of(details) {
+    for part in split_outside_parentheses(details, ',') {
         // `smin=0,smax=umax=255` gives several names one value.
         let mut pieces = part.split('=').peekable();
         names.clear();
@@ -273,8 +260,9 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
     value
 }
 
-/// Splits at commas, but not within parentheses.
-fn details_of(text: &str) -> impl Iterator<Item = &str> {
+/// The parts between the separators, except those within parentheses: `var_off=(0x0; 0xff)` is one
+/// word.
+fn split_outside_parentheses(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     text.split(move |character: char| {
         match character {
@@ -282,7 +270,7 @@ fn details_of(text: &str) -> impl Iterator<Item = &str> {
             ')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        character == ',' && depth == 0
+        character == separator && depth == 0
     })
 }
 
