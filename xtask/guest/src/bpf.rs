@@ -105,36 +105,24 @@ pub fn list_ids(command: BpfCommand) -> Vec<u32> {
 /// Makes the kernel count how often programs run, and how long, until the descriptor is closed.
 /// Since Linux 5.8.
 pub fn enable_statistics() -> io::Result<OwnedFd> {
-    let mut request = AboutId {
-        id: RUN_TIME,
-        next: 0,
-        flags: 0,
-    };
-    // SAFETY: the command reads this structure and nothing else, and gives a descriptor that is
-    // ours.
-    unsafe {
-        Ok(OwnedFd::from_raw_fd(call(
-            BpfCommand::EnableStatistics,
-            &mut request,
-        )?))
-    }
+    open_by_id(BpfCommand::EnableStatistics, RUN_TIME)
 }
 
 /// Takes hold of a program: it stays in the kernel while the descriptor is open.
 pub fn open_program(id: u32) -> io::Result<OwnedFd> {
+    open_by_id(BpfCommand::ProgramById, id)
+}
+
+/// A command that takes a number and gives a descriptor.
+fn open_by_id(command: BpfCommand, id: u32) -> io::Result<OwnedFd> {
     let mut request = AboutId {
         id,
         next: 0,
         flags: 0,
     };
-    // SAFETY: the command reads this structure and nothing else, and gives a descriptor that is
+    // SAFETY: both commands read this structure and nothing else, and give a descriptor that is
     // ours.
-    unsafe {
-        Ok(OwnedFd::from_raw_fd(call(
-            BpfCommand::ProgramById,
-            &mut request,
-        )?))
-    }
+    unsafe { Ok(OwnedFd::from_raw_fd(call(command, &mut request)?)) }
 }
 
 /// What the kernel tells of a program now; `None` for a program without BTF.
