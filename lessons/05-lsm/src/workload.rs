@@ -89,5 +89,6 @@ pub fn create_mark(name: &str) -> Result<()> {
 }
 
 pub fn wait_for_mark(name: &str, stop: Option<&Stop>) -> Result<()> {
-    wait_until(name, stop, || Ok(Path::new(name).exists()))
+    let what = format!("the file {name} exists");
+    wait_until(&what, stop, || Ok(Path::new(name).exists()))
 }
