@@ -9,8 +9,8 @@
 //!   Requirement    what each can be asked: is it met, what would be done about it, how is it met
 //!     rust_src, bpf_linker, clang, libbpf_build, qemu, kernels, guest_tools, browser
 //!   meeting        meets what is missing
-//!   Reporter       whoever sees that
-//!   SetupSite           where the work is done, with a lock
+//!   Reporter       to whom it tells what it does
+//!   SetupSite      where the work is done, with a lock
 //!   apt, packages  Debian's packages in the cache; the system's own packages
 //!   record, links  what was made, and where it is found
 //! ```
