@@ -4,8 +4,11 @@
 
 mod common;
 
-use common::shell;
+use std::fs;
+
+use checkout::{environment, workspace};
 use common::test_vm::TestVm;
+use common::{Run, shell};
 use kernel::MATRIX;
 use testvm::Failure;
 
@@ -19,6 +22,24 @@ fn aya_log_says_the_same_on_every_kernel() {
         settings.add_filter(r"pid=\d+", "pid=1234");
         settings.bind(|| insta::assert_snapshot!("aya_log", printed));
     }
+}
+
+/// The VM begins with the program of an earlier build. What it prints is held back until cargo has
+/// ended, which puts its own program back here.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_program_that_cargo_did_not_build_is_not_shown() {
+    let run = || Run::new(&["run", "01"]).output();
+    assert!(run().status.success());
+    let directory = environment::output_directory(&workspace::target_directory());
+    let program = directory.join("hello-kprobe");
+    fs::remove_file(&program).unwrap();
+    fs::copy("/bin/echo", &program).unwrap();
+    let output = run();
+    let printed = common::stdout(&output);
+    assert!(output.status.success(), "{}", common::stderr(&output));
+    assert!(printed.starts_with("attached  a kprobe"), "{printed}");
+    assert!(!printed.contains("--impl"), "{printed}");
 }
 
 fn printed_by_aya_log(kernel: &str) -> String {

@@ -22,13 +22,7 @@ fn start(kernel: &str) -> Started {
 fn build_unit_tests() -> PathBuf {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let mut cargo = build::inner_cargo();
-    cargo.args([
-        "test",
-        "--no-run",
-        "--package",
-        "xdp",
-        "--message-format=json",
-    ]);
+    cargo.args(["test", "--no-run", "--bin", "xdp", "--message-format=json"]);
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", common::stderr(&output));
     let mut found = None;

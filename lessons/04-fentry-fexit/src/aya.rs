@@ -7,7 +7,6 @@ use aya::programs::fexit::FExitLink;
 use aya::programs::kprobe::KProbeLink;
 use aya::programs::{FEntry, FExit, KProbe, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
-use common::btf::Kernel;
 use common::ring_buffer::AyaRingBuffer;
 
 use crate::event::{OpenTotals, ParentReadings};
@@ -24,19 +23,14 @@ unsafe impl aya::Pod for ParentReadings {}
 pub fn load(settings: &Settings) -> Result<Ebpf> {
     let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fentry-fexit-ebpf"));
     let btf = Btf::from_sys_fs().context("cannot read the kernel's BTF")?;
-    let kernel = Kernel::open()?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&btf))
         .map_max_entries("STARTS", settings.max_calls)
         .map_max_entries("CALLS", settings.max_calls)
         .override_global("PID", &settings.pid, true)
         .override_global("SLOWER_THAN", &settings.slower_than, true)
-        .override_global(
-            "REAL_PARENT",
-            &kernel.offset("task_struct", "real_parent")?,
-            true,
-        )
-        .override_global("TGID", &kernel.offset("task_struct", "tgid")?, true)
+        .override_global("REAL_PARENT", &settings.real_parent, true)
+        .override_global("TGID", &settings.tgid, true)
         .load(object)
         .context("cannot load the programs")?;
     // The verifier checks these two against the function's prototype, so it must know the function

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::mem::MaybeUninit;
-use std::process;
 
 use anyhow::Result;
 use common::Implementation;
@@ -17,10 +16,13 @@ const FENTRY: [&str; 2] = ["open_enter", "open_exit"];
 const KPROBE: [&str; 2] = ["open_enter_prob", "open_exit_probe"];
 
 /// `--cost`
-pub fn measure_cost(implementation: Implementation) -> Result<()> {
+pub fn measure_cost(implementation: Implementation, mut settings: Settings) -> Result<()> {
+    // No call takes that long: everything is measured except for sending events.
+    settings.slower_than = u64::MAX;
     let [mut bare, mut fentry, mut kprobe] = <[CallCost; 3]>::default();
     for _ in 0..ROUNDS {
-        measure_round(implementation, [&mut bare, &mut fentry, &mut kprobe])?;
+        let costs = [&mut bare, &mut fentry, &mut kprobe];
+        measure_round(implementation, &settings, costs)?;
     }
     let costs = [
         ("nothing", &bare),
@@ -32,18 +34,14 @@ pub fn measure_cost(implementation: Implementation) -> Result<()> {
 
 /// Each in turn: whatever else the machine does, it does to all of them. Linux 5.10 attaches a
 /// fentry program once and never again, so each round loads new ones.
-fn measure_round(implementation: Implementation, costs: [&mut CallCost; 3]) -> Result<()> {
-    let [bare, fentry, kprobe] = costs;
-    // No call takes that long: everything is measured except for sending events.
-    let slower_than = u64::MAX;
-    let settings = Settings {
-        pid: process::id(),
-        slower_than,
-        max_calls: 1,
-    };
+fn measure_round(
+    implementation: Implementation,
+    settings: &Settings,
+    [bare, fentry, kprobe]: [&mut CallCost; 3],
+) -> Result<()> {
     match implementation {
         Implementation::Aya => {
-            let mut ebpf = aya::load(&settings)?;
+            let mut ebpf = aya::load(settings)?;
             bare.measure_call(open_file);
             let links = aya::attach_fentry(&mut ebpf)?;
             fentry.measure_with(&FENTRY, open_file)?;
@@ -53,7 +51,7 @@ fn measure_round(implementation: Implementation, costs: [&mut CallCost; 3]) -> R
         }
         Implementation::Libbpf => {
             let mut storage = MaybeUninit::uninit();
-            let skeleton = libbpf::load(&mut storage, &settings)?;
+            let skeleton = libbpf::load(&mut storage, settings)?;
             bare.measure_call(open_file);
             let links = libbpf::attach_fentry(&skeleton)?;
             fentry.measure_with(&FENTRY, open_file)?;

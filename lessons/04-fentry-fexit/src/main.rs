@@ -73,19 +73,21 @@ fn run(cli: &Cli) -> Result<()> {
     machine::check(LESSON, &NEEDS)?;
     let kernel = Kernel::open()?;
     let prototype = find_prototype(&kernel, FUNCTION, ARGUMENTS, LESSON)?;
-    if cli.cost {
-        return cost::measure_cost(cli.implementation);
-    }
-    say(&format!("function   {prototype}"))?;
-    if cli.offsets {
-        return offsets::show_offsets(cli.implementation, &kernel);
-    }
     let mut settings = Settings {
         pid: process::id(),
         slower_than: cli.slower_than,
         // The demo shows what happens when there are more calls.
         max_calls: 1,
+        real_parent: kernel.offset("task_struct", "real_parent")?,
+        tgid: kernel.offset("task_struct", "tgid")?,
     };
+    if cli.cost {
+        return cost::measure_cost(cli.implementation, settings);
+    }
+    say(&format!("function   {prototype}"))?;
+    if cli.offsets {
+        return offsets::show_offsets(cli.implementation, &kernel);
+    }
     // First, so that Ctrl-C does not leave the demo's pipe in the file system.
     let stop = Stop::catch()?;
     if cli.demo {

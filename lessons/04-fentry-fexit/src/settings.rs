@@ -14,6 +14,10 @@ pub struct Settings {
     pub slower_than: u64,
     /// Room in the hash maps: calls that can be in progress at the same time
     pub max_calls: u32,
+    /// Offsets in `struct task_struct` of the running kernel, for the programs in Rust. Those in C
+    /// have CO-RE.
+    pub real_parent: u32,
+    pub tgid: u32,
 }
 
 /// For the program that reads the parent: offsets in `struct task_struct` of the running kernel.

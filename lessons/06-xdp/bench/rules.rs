@@ -7,8 +7,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use common::{frame, say};
+use common::say;
 use ipnet::Ipv4Net;
+use network::frame;
 use serde_json::json;
 
 use crate::counters::{DROP, PASS};

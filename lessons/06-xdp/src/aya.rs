@@ -7,8 +7,8 @@ use aya::programs::tc::{NlOptions, TcAttachOptions, TcAttachType, qdisc_add_clsa
 use aya::programs::xdp::XdpMode;
 use aya::programs::{SchedClassifier, TestRun as _, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod, TestRunOptions};
-use common::interface::{Interface, Mode};
 use ipnet::IpNet;
+use network::interface::{Interface, Mode};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use crate::counters::{Counter, FrameCounters};
@@ -43,7 +43,7 @@ pub fn load(program: PacketProgram) -> Result<AyaProgram> {
         PacketProgram::Egress => object!("egress"),
     };
     let name = program.program_name();
-    // Nothing here depends on the kernel's types, so its BTF need not be parsed.
+    // Nothing here depends on the kernel's types: do not look for any in its BTF.
     let loaded = EbpfLoader::new().btf(None).load(object);
     let mut ebpf = loaded.with_context(|| format!("cannot load the maps of {name}"))?;
     let loaded = match find_program(&mut ebpf, name)? {

@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result, ensure};
-use common::frame;
-use common::interface::{Interface, Mode};
 use common::say;
+use network::frame;
+use network::interface::{Interface, Mode};
 
 use crate::counters::{DROP, PASS, verdict_name};
 use crate::program::{BoxedProgram, PacketProgram};

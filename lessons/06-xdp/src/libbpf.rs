@@ -4,13 +4,13 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
-use common::interface::{Interface, Mode};
 use common::record;
 use ipnet::IpNet;
 use libbpf_rs::{
     Map, MapCore as _, MapFlags, Object, ObjectBuilder, ProgramInput, ProgramMut, TC_EGRESS,
     TcHookBuilder,
 };
+use network::interface::{Interface, Mode};
 
 use crate::counters::FrameCounters;
 use crate::program::{LoadedProgram, PacketProgram, TestRunResult};

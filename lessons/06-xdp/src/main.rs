@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Parser};
-use common::interface::{Interface, Mode};
 use common::machine::{self, Need};
 use common::{Implementation, Stop, say};
 use ipnet::IpNet;
+use network::interface::{Interface, Mode};
 
 use counters::{DROP, PASS};
 use program::{BoxedProgram, PacketProgram};

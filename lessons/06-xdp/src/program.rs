@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use common::interface::{Interface, Mode};
 use ipnet::IpNet;
+use network::interface::{Interface, Mode};
 
 use crate::counters::FrameCounters;
 

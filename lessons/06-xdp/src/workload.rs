@@ -10,13 +10,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use common::frame::{self, CLIENT, Mac, PAYLOAD, SERVER};
-use common::interface::Interface;
-use common::network_namespace::{
+use common::say;
+use network::frame::{self, CLIENT, Mac, PAYLOAD, SERVER};
+use network::interface::Interface;
+use network::network_namespace::{
     add_address, add_neighbour, create_veth_pair, enter_network_namespace,
 };
-use common::packet_socket::PacketSocket;
-use common::say;
+use network::packet_socket::PacketSocket;
 
 use crate::program::BoxedProgram;
 

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use anyhow::{Context as _, Result};
 
 use crate::NotReady;
+use crate::kprobe::can_probe;
 
 /// One symbol a line: sixteen digits of its address, the letter of its type, its name.
 const SYMBOLS: &str = "/proc/kallsyms";
@@ -16,6 +17,13 @@ const SIMILAR: usize = 8;
 /// The first of these functions that the running kernel has. Functions inside the kernel are no
 /// stable interface: they get renamed. `lesson` is what `cargo xtask run` calls it.
 pub fn find_function(lesson: &str, candidates: &[&'static str]) -> Result<&'static str> {
+    // The kernel would print tens of thousands of symbols before the right one. It looks up a
+    // single one at once.
+    for candidate in candidates {
+        if can_probe(candidate) {
+            return Ok(candidate);
+        }
+    }
     let found = search(open_symbols()?, candidates);
     if let Some(function) = found.with_context(|| format!("cannot read {SYMBOLS}"))? {
         return Ok(function);

@@ -13,22 +13,17 @@
 //!   trace_pipe      what bpf_printk wrote
 //!   tracepoint_format  where each field is in the record of a tracepoint
 //!   kallsyms        which functions the running kernel has
+//!   kprobe          whether the kernel would place a kprobe on a function
 //!   btf             where a field is in a struct of the running kernel
 //!   prototype       a function or a field of the running kernel, declared in C
 //!   cost            what eBPF programs add to a call
 //!   histogram       how often something took how long
 //!   text            bytes and numbers of the kernel, fit for a terminal
 //!   screen          standard output
-//!
-//!   for a lesson that needs a network (feature `network`):
-//!   network_namespace  a namespace with pairs of veth interfaces
-//!   interface          an interface, and the XDP program that is attached to it
-//!   packet_socket      sends and receives whole frames
-//!   frame              frames made by hand
-//!   netlink            requests to the kernel about its network
 //! ```
 
 mod implementation;
+mod kprobe;
 mod problem;
 mod screen;
 mod skeleton;
@@ -47,17 +42,6 @@ pub mod ring_buffer;
 pub mod text;
 pub mod trace_pipe;
 pub mod tracepoint_format;
-
-#[cfg(feature = "network")]
-pub mod frame;
-#[cfg(feature = "network")]
-pub mod interface;
-#[cfg(feature = "network")]
-mod netlink;
-#[cfg(feature = "network")]
-pub mod network_namespace;
-#[cfg(feature = "network")]
-pub mod packet_socket;
 
 pub use implementation::Implementation;
 pub use problem::{NotReady, exit_code};

@@ -66,14 +66,13 @@ impl LessonFiles {
         })
     }
 
-    /// The lines of the modules of `lessons/common` that the lesson names, and how many they are.
+    /// The lines of the shared modules that the lesson names, and how many they are.
     pub fn lines_in_common(&self, common: &BTreeMap<String, usize>) -> (usize, usize) {
-        let uses = |module: &str| {
-            let path = format!("common::{module}");
+        let uses = |path: &str| {
             self.source_files()
-                .any(|(_, text)| text.contains(&path) || named_in_group(text, module))
+                .any(|(_, text)| text.contains(path) || named_in_group(text, path))
         };
-        let used = common.iter().filter(|(module, _)| uses(module));
+        let used = common.iter().filter(|(path, _)| uses(path));
         let lines: Vec<usize> = used.map(|(_, lines)| *lines).collect();
         (lines.iter().sum(), lines.len())
     }
@@ -174,9 +173,13 @@ fn public_functions(text: &str) -> Vec<&str> {
     functions
 }
 
-/// `use common::{machine, text};`
-fn named_in_group(text: &str, module: &str) -> bool {
-    let mut groups = text.split("use common::{").skip(1);
+/// `use common::{machine, text};` names `common::text`.
+fn named_in_group(text: &str, path: &str) -> bool {
+    let Some((library, module)) = path.split_once("::") else {
+        return false;
+    };
+    let begin = format!("use {library}::{{");
+    let mut groups = text.split(&begin).skip(1);
     groups.any(|group| {
         let group = group.split(';').next().unwrap_or_default();
         let mut words = group.split(|character: char| !is_word_character(character));
@@ -188,15 +191,19 @@ fn is_word_character(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// The lines of each module of `lessons/common`.
+/// The lines of each module of `lessons/common` and `lessons/network`, by its path in Rust.
 pub fn read_common(files: &[SourceFile]) -> BTreeMap<String, usize> {
     let mut common = BTreeMap::new();
     for file in files {
-        let name = file.path.strip_prefix("lessons/common/src/");
-        if let Some(module) = name.and_then(|name| name.strip_suffix(".rs"))
+        let path = file.path.strip_prefix("lessons/").unwrap_or_default();
+        let Some((library @ ("common" | "network"), name)) = path.split_once("/src/") else {
+            continue;
+        };
+        if let Some(module) = name.strip_suffix(".rs")
             && module != "lib"
         {
-            common.insert(module.to_owned(), code_lines(before_tests(&file.text)));
+            let lines = code_lines(before_tests(&file.text));
+            common.insert(format!("{library}::{module}"), lines);
         }
     }
     common

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use common::frame::{self, CLIENT};
 use etherparse::{ArpHardwareId, ArpOperation, ArpPacket, EtherType};
+use network::frame::{self, CLIENT};
 
 use crate::program::PacketProgram;
 

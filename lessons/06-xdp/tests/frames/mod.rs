@@ -9,8 +9,8 @@
 
 mod cases;
 
-use common::frame;
-use common::interface::Interface;
+use network::frame;
+use network::interface::Interface;
 
 use crate::counters::{DROP, FrameCounters, PASS, verdict_name};
 use crate::program::{LoadedProgram, PacketProgram};

@@ -5,13 +5,13 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Error, Result};
 use clap::ValueEnum;
+use common::{NotReady, text};
 use libbpf_rs::ProgramHandle;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, State, XdpAttached};
 use nix::libc;
 
 use crate::netlink::Netlink;
-use crate::{NotReady, text};
 
 /// Where in the kernel an XDP program runs.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use common::NotReady;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
@@ -20,7 +21,6 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::NotReady;
 use crate::frame::Mac;
 use crate::interface::Interface;
 use crate::netlink::Netlink;
