@@ -15,9 +15,9 @@ use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use problem::Problem;
-
 use anyhow::{Context, Result};
+use nix::sys::utsname::uname;
+use problem::Problem;
 pub use version::{Version, is_older};
 
 /// The kernels that every lesson is tested on, oldest first.
@@ -65,10 +65,10 @@ impl Kernel {
 
 /// The release of this machine's own kernel, which runs xtask.
 pub fn running_release() -> String {
-    rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned()
+    let Ok(system) = uname() else {
+        unreachable!("uname fails only for a bad address");
+    };
+    system.release().to_string_lossy().into_owned()
 }
 
 fn release_of(path: &Path) -> Result<String> {

@@ -2,9 +2,11 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 /// The output of a quick question to another program; `None` when it fails or does not exist.
 pub fn ask_program(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
@@ -25,10 +27,16 @@ pub fn ask_program(program: impl AsRef<Path>, arguments: &[&str]) -> Option<Stri
 /// Ends the program when this process ends: nothing may go on writing into the cache after a killed
 /// xtask.
 pub fn end_with_us(command: &mut Command) {
-    let end = || set_parent_process_death_signal(Some(Signal::TERM)).map_err(Into::into);
+    let end = || set_pdeathsig(Signal::SIGTERM).map_err(Into::into);
     // SAFETY: between fork and exec only one system call is made; nothing is allocated and no lock
     // is taken.
     unsafe { command.pre_exec(end) };
+}
+
+/// The number of a program that was started; also that of its process group, if it was given its
+/// own.
+pub fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
 }
 
 /// The first program of that name in PATH.

@@ -11,5 +11,5 @@ pub mod child;
 mod foreground;
 pub mod interrupt;
 
-pub use foreground::Foreground;
+pub use foreground::{Ended, Foreground};
 pub use interrupt::Interrupted;

@@ -8,16 +8,16 @@ use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::catalog::{self, Lesson};
 use kernel::Kernel;
+use nix::sys::termios::cfmakeraw;
 use plan::{Outcome, Plan, Size, Step};
 use problem::{Exit, Problem};
 use requirements::{GuestTools, guest_tools};
-use rustix::termios::{Termios, tcgetwinsize};
 use signal_hook::consts::SIGWINCH;
 use signal_hook::iterator::Signals;
 use testvm::{Failure, Happening, Keyboard, Programs, Started, Stream, image};
 
 use crate::output::screen::{self, Mark};
-use crate::output::terminal::ChangedTerminal;
+use crate::output::terminal::{ChangedTerminal, read_terminal_size};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, demo, needs};
 
@@ -198,11 +198,11 @@ fn follow_script(mut started: Started) -> Result<Exit> {
 
 /// Ties the user's terminal to a shell in the guest.
 fn converse(mut started: Started) -> Result<Exit> {
-    let raw = ChangedTerminal::enter(Termios::make_raw)?;
+    let raw = ChangedTerminal::enter(cfmakeraw)?;
     watch_keys(started.guest.keyboard())?;
     watch_size(started.guest.keyboard())?;
     let plan = Plan {
-        steps: vec![shell_step(&["sh", "-l"], Some(terminal_size()?))],
+        steps: vec![shell_step(&["sh", "-l"], Some(read_terminal_size()?))],
     };
     let report = started.guest.run_plan(&plan, |happening| {
         if let Happening::Output(_, bytes) = happening {
@@ -245,7 +245,7 @@ fn watch_size(keyboard: Keyboard) -> Result<()> {
     let work = move || {
         for _ in signals.forever() {
             // A terminal that is gone has no size.
-            if terminal_size().is_ok_and(|size| !keyboard.send_size(size)) {
+            if read_terminal_size().is_ok_and(|size| !keyboard.send_size(size)) {
                 return;
             }
         }
@@ -255,14 +255,6 @@ fn watch_size(keyboard: Keyboard) -> Result<()> {
         .spawn(work)
         .context("cannot watch the terminal's size")?;
     Ok(())
-}
-
-fn terminal_size() -> Result<Size> {
-    let size = tcgetwinsize(io::stdin()).context("cannot read the terminal's size")?;
-    Ok(Size {
-        rows: size.ws_row,
-        columns: size.ws_col,
-    })
 }
 
 const PROFILE: &str = "\

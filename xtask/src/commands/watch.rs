@@ -16,10 +16,10 @@ use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
 use kernel::Kernel;
+use nix::sys::termios::LocalFlags;
 use notify::{Config, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use problem::{Exit, Problem};
 use processes::{Interrupted, interrupt};
-use rustix::termios::LocalModes;
 use testvm::{Failure, HeadStart};
 
 use crate::commands::check::{self, Report};
@@ -375,7 +375,7 @@ impl Keys {
             return Ok(Self { _terminal: None });
         }
         let terminal = ChangedTerminal::enter(|settings| {
-            settings.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+            settings.local_flags -= LocalFlags::ICANON | LocalFlags::ECHO;
         })?;
         let read = move || {
             let mut key = [0];

@@ -8,7 +8,7 @@
 //!   consent          a question before something is done
 //!   reporter         what set-up does
 //!   indent           text that belongs to the line before it
-//!   terminal         the user's terminal in another mode
+//!   terminal         the size of the user's terminal, and another mode for a while
 //! ```
 
 pub mod consent;

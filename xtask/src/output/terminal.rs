@@ -1,8 +1,14 @@
-//! The user's terminal in another mode, for a while.
+//! The user's terminal: its size, and another mode for a while.
+
+use std::io::stdin;
+use std::os::fd::AsRawFd as _;
 
 use anyhow::{Context as _, Result};
-use rustix::stdio::stdin;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use nix::ioctl_read_bad;
+use nix::libc::TIOCGWINSZ;
+use nix::pty::Winsize;
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use plan::Size;
 
 /// Dropping it makes the terminal on standard input what it was.
 pub struct ChangedTerminal {
@@ -15,7 +21,7 @@ impl ChangedTerminal {
         let before = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
         let mut changed = before.clone();
         change(&mut changed);
-        tcsetattr(stdin(), OptionalActions::Now, &changed)
+        tcsetattr(stdin(), SetArg::TCSANOW, &changed)
             .context("cannot change the terminal's settings")?;
         Ok(Self { before })
     }
@@ -24,6 +30,26 @@ impl ChangedTerminal {
 impl Drop for ChangedTerminal {
     fn drop(&mut self) {
         // A terminal that is gone needs no settings.
-        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, &self.before);
     }
+}
+
+// nix has no function of its own for this.
+ioctl_read_bad!(ask_window_size, TIOCGWINSZ, Winsize);
+
+/// The size of the terminal on standard input. One that does not know it says 0.
+pub fn read_terminal_size() -> Result<Size> {
+    let mut size = Winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the call writes a `Winsize`, which lives as long as the call.
+    unsafe { ask_window_size(stdin().as_raw_fd(), &raw mut size) }
+        .context("cannot read the terminal's size")?;
+    Ok(Size {
+        rows: size.ws_row,
+        columns: size.ws_col,
+    })
 }

@@ -51,7 +51,7 @@ pub fn run_on_host(
     needs::ensure_needs(&needs::BUILD_NEEDS)?;
     let program = build::build_lesson(lesson)?;
     let steps = steps(lesson, arguments, follow);
-    if !rustix::process::geteuid().is_root() {
+    if !nix::unistd::geteuid().is_root() {
         return Err(needs_root(lesson, &program, implementations, &steps).into());
     }
     let release = kernel::running_release();
