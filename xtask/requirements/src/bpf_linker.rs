@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use checkout::{environment, toolchain, workspace};
+use checkout::{toolchain, workspace};
 use problem::Problem;
 use processes::child;
 
@@ -17,7 +17,7 @@ use crate::command;
 use crate::requirement::Requirement;
 use crate::site::{self, SetupSite};
 use crate::step::{SetupStep, format_megabytes};
-use crate::{fault, links, record};
+use crate::{fault, links, outside_cargo, record};
 
 const VERSION: &str = "0.13.0";
 const NAME: &str = "bpf-linker";
@@ -127,7 +127,13 @@ fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> 
     ));
     let staged = site.create_stage(NAME)?;
     let log = site.log_path("bpf-linker");
-    let mut cargo = cargo(sysroot);
+    let mut cargo = outside_cargo::cargo_outside(sysroot);
+    // Debug information would triple its size. LLVM does the work, so more optimisation would only
+    // cost time here.
+    cargo
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     cargo.args([
         "install",
         NAME,
@@ -162,27 +168,6 @@ fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> 
         format_megabytes(record::count_bytes(&directory()))
     ));
     Ok(directory().join("bin").join(NAME))
-}
-
-/// Cargo as if it had been started by hand, far from this checkout and its configuration.
-fn cargo(sysroot: &Path) -> Command {
-    let own = sysroot.join("bin/cargo");
-    let mut cargo = Command::new(if own.is_file() {
-        own
-    } else {
-        PathBuf::from("cargo")
-    });
-    environment::clean_environment(&mut cargo);
-    cargo
-        .current_dir("/")
-        .env("RUSTC", sysroot.join("bin/rustc"));
-    // Debug information would triple its size. LLVM does the work, so more optimisation would only
-    // cost time here.
-    cargo
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
-    cargo
 }
 
 /// Links with rustc's LLVM and finds it again at run time; the separator is cargo's for paths with

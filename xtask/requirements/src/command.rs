@@ -9,8 +9,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, killpg};
 use processes::{child, interrupt};
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::fault;
 
@@ -37,10 +37,10 @@ pub fn run_logged(
     let mut child = command
         .spawn()
         .map_err(|error| fault::not_started(&name, &error))?;
-    let group = Pid::from_child(&child);
+    let group = child::pid_of(&child);
     // cargo's compilers and apt's downloaders would outlive a signal to their parent alone.
     let _listening = interrupt::listen_to_signals(move |signal| {
-        let _ = kill_process_group(group, Signal::TERM);
+        let _ = killpg(group, Signal::SIGTERM);
         interrupt::end_by_signal(signal);
     });
     let deadline = Instant::now() + limit;
@@ -52,7 +52,7 @@ pub fn run_logged(
             return Ok(status);
         }
         if Instant::now() > deadline {
-            let _ = kill_process_group(group, Signal::KILL);
+            let _ = killpg(group, Signal::SIGKILL);
             return child.wait().with_context(|| format!("cannot end {name}"));
         }
         watch();

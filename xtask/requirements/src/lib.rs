@@ -7,7 +7,8 @@
 //!
 //! ```text
 //!   Requirement    what each can be asked: is it met, what would be done about it, how is it met
-//!     rust_src, bpf_linker, clang, libbpf_build, qemu, kernels, guest_tools, browser
+//!     rust_src, bpf_linker, clang, libbpf_build, qemu, kernels, guest_tools, browser,
+//!     cargo_deny
 //!   meeting        meets what is missing
 //!   Reporter       to whom it tells what it does
 //!   SetupSite      where the work is done, with a lock
@@ -18,6 +19,7 @@
 mod apt;
 pub mod bpf_linker;
 pub mod browser;
+pub mod cargo_deny;
 pub mod clang;
 mod command;
 mod fault;
@@ -27,6 +29,7 @@ mod kernels_lock;
 mod libbpf_build;
 mod links;
 mod meeting;
+mod outside_cargo;
 pub mod packages;
 mod part;
 pub mod qemu;
@@ -41,6 +44,7 @@ mod vmlinux;
 
 pub use bpf_linker::BpfLinker;
 pub use browser::Browser;
+pub use cargo_deny::CargoDeny;
 pub use clang::Clang;
 pub use guest_tools::GuestTools;
 pub use kernels::{DebianKernel, require_kernel};

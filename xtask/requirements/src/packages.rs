@@ -250,7 +250,7 @@ fn agreed(reporter: &dyn Reporter, names: &str, command: &str) -> Result<bool> {
 }
 
 pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    nix::unistd::geteuid().is_root()
 }
 
 fn sudo() -> &'static str {

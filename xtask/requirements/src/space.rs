@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use nix::sys::statvfs::statvfs;
 use problem::Problem;
 
 /// A clear word before gigabytes of work, not after.
@@ -27,6 +28,6 @@ pub fn need_space(directory: &Path, bytes: u64) -> Result<()> {
 
 /// The bytes that are free where `directory` is, if the system says.
 pub fn free_space(directory: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(directory).ok()?;
-    Some(stat.f_bavail * stat.f_frsize)
+    let stat = statvfs(directory).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
 }
