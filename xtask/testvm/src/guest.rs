@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use plan::frame::{Decoder, Frame, FrameKind, encode_frame, encode_message};
@@ -17,6 +17,7 @@ use crate::console::Console;
 use crate::monitor::Monitor;
 use crate::qemu::{HostLines, QemuProcess};
 use crate::shared_memory::SharedMemory;
+use crate::timeline::{note_moment, note_output, now};
 
 /// The guest keeps a step's time limit itself; a guest that is this late no longer runs.
 const GRACE: Duration = Duration::from_secs(10);
@@ -173,23 +174,31 @@ impl Guest {
         }
     }
 
-    /// Waits until a guest that is being loaded from its snapshot runs.
-    pub(super) fn wait_for_resume(&mut self) -> Result<(), Failure> {
+    /// Loads the guest from its snapshot, and waits until it runs.
+    pub(super) fn resume_state(&mut self, file: &File) -> Result<(), Failure> {
         let monitor = self
             .monitor
             .take()
             .context("the monitor is in use")
             .and_then(Monitor::open);
-        match monitor.and_then(|mut monitor| monitor.wait_for_resume()) {
-            Ok(()) => Ok(()),
+        match monitor.and_then(|mut monitor| monitor.resume_state(file)) {
+            Ok(()) => {
+                note_moment("resumed");
+                Ok(())
+            }
             Err(error) => Err(self.fail_as_dead(&format!("{error:#}"))),
         }
     }
 
-    /// Writes the guest, as it is now, to `file`. It goes on after that.
-    pub(super) fn save_state(&mut self, file: &File) -> Result<()> {
+    /// Writes the guest, as it is now, to `file`, and has `save_memory` save its memory meanwhile.
+    /// It goes on after that.
+    pub(super) fn save_state(
+        &mut self,
+        file: &File,
+        save_memory: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         let monitor = self.monitor.take().context("the monitor is in use")?;
-        Monitor::open(monitor)?.save_state(file)
+        Monitor::open(monitor)?.save_state(file, save_memory)
     }
 
     /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random
@@ -201,7 +210,10 @@ impl Guest {
             .map_err(|error| Failure::Caller(error.into()))?;
         self.order(&Order::Wake { now: now(), seed })?;
         match self.next_news(AWAKE)? {
-            News::Awake { release } => Ok(release),
+            News::Awake { release } => {
+                note_moment("awake");
+                Ok(release)
+            }
             news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
         }
     }
@@ -271,14 +283,21 @@ impl Guest {
         let mut deadline = Some(Instant::now() + GRACE);
         loop {
             let told = match self.next_event(deadline) {
-                Some(Event::News(News::Finished)) | Some(Event::Leave) => return Ok(report),
+                Some(Event::News(News::Finished)) => {
+                    note_moment("finished");
+                    return Ok(report);
+                }
+                Some(Event::Leave) => return Ok(report),
                 Some(Event::News(News::Started(index))) => {
                     let limit = plan.steps.get(index).and_then(|step| step.seconds);
                     deadline =
                         limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
                     audience(Happening::Started(index))
                 }
-                Some(Event::Output(stream, bytes)) => audience(Happening::Output(stream, &bytes)),
+                Some(Event::Output(stream, bytes)) => {
+                    note_output(&bytes);
+                    audience(Happening::Output(stream, &bytes))
+                }
                 Some(Event::News(News::Observed(programs))) => {
                     observed = Some(programs);
                     Ok(())
@@ -288,6 +307,7 @@ impl Guest {
                     outcome,
                     micros,
                 })) => {
+                    note_moment("step ended");
                     deadline = Some(Instant::now() + GRACE);
                     let duration = Duration::from_micros(micros);
                     let ended = StepReport {
@@ -430,13 +450,6 @@ impl Guest {
     fn end(&mut self) {
         self.qemu = None;
     }
-}
-
-/// The time of day, since 1970.
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 /// The way in for what the user types, and for changes of the terminal's size.

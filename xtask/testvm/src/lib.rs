@@ -7,8 +7,10 @@
 //!   Console        what the kernel prints: its last words, and signs of a crash
 //!   Guest          a running guest that takes plans
 //!   SharedMemory   how programs get into a running guest
+//!   GuestMemory    the memory of a guest that is going to be saved
 //!   Snapshot       a guest that has booted, in a file; resuming it takes a tenth of the time
 //!   Monitor        QEMU's own interface: save, resume
+//!   timeline       when a run got where, for whoever measures it
 //!   image          what goes into a guest: the initial file system, programs with their libraries
 //! ```
 //!
@@ -21,13 +23,17 @@ mod cmpxchg16b;
 mod console;
 mod digest;
 mod guest;
+mod guest_memory;
 pub mod image;
 mod machine;
 mod monitor;
+mod pages;
 mod qemu;
 mod shared_memory;
 mod snapshot;
 mod start;
+pub mod timeline;
+mod usage;
 
 pub use accel::{Accel, KvmState, OVERRIDE, find_kvm_state};
 pub use cmpxchg16b::Cmpxchg16b;
@@ -36,6 +42,6 @@ pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepRepo
 pub use machine::{Machine, Programs, VmClock};
 pub use qemu::NANOSECONDS;
 pub use start::{
-    HeadStart, How, Started, show_last_words, start_ahead, start_ahead_beside, start_guest,
-    time_shortest_vm,
+    HeadStart, How, Started, show_last_words, start_ahead, start_guest, time_shortest_vm,
 };
+pub use usage::VM_USAGE;

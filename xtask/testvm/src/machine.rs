@@ -26,6 +26,12 @@ pub struct Machine {
     pub cmpxchg16b: Cmpxchg16b,
 }
 
+impl Machine {
+    pub fn memory_bytes(&self) -> u64 {
+        u64::from(self.memory_mib) << 20
+    }
+}
+
 /// What time is in a VM.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum VmClock {

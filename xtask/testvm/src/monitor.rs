@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IoSlice, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
 
-/// A save writes some 80 MB; a resume reads them.
+/// For an answer, and for a resume: a QEMU that hangs costs this much.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// A save is not to fail because other programs keep the machine busy.
+const SAVE_LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Monitor {
     replies: BufReader<UnixStream>,
@@ -35,8 +37,11 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Waits until a guest that is being loaded from a snapshot runs.
-    pub fn wait_for_resume(&mut self) -> Result<()> {
+    /// Has QEMU load a guest from `file`, which it inherited, and waits until the guest runs.
+    pub fn resume_state(&mut self, file: &File) -> Result<()> {
+        self.leave_memory_out()?;
+        let uri = format!("fd:{}", file.as_raw_fd());
+        self.ask(&json!({ "execute": "migrate-incoming", "arguments": { "uri": uri } }))?;
         let deadline = Instant::now() + LIMIT;
         while !self.resumed {
             ensure!(
@@ -49,9 +54,15 @@ impl Monitor {
         Ok(())
     }
 
-    /// Writes the whole guest to `file`, and lets it go on.
-    pub fn save_state(&mut self, file: &File) -> Result<()> {
+    /// Writes the guest without its memory to `file`, has `save_memory` save that, and lets the
+    /// guest go on.
+    pub fn save_state(
+        &mut self,
+        file: &File,
+        save_memory: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         self.pass("snapshot", file)?;
+        self.leave_memory_out()?;
         // The default is made for networks.
         self.ask(&json!({
             "execute": "migrate-set-parameters",
@@ -61,7 +72,7 @@ impl Monitor {
         // cpu_physical_memory_sync_dirty_bitmap() lets writes that were seen once go on unseen.
         self.ask(&json!({ "execute": "stop" }))?;
         self.ask(&json!({ "execute": "migrate", "arguments": { "uri": "fd:snapshot" } }))?;
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + SAVE_LIMIT;
         loop {
             let state = self.ask(&json!({ "execute": "query-migrate" }))?;
             match state["status"].as_str().unwrap_or_default() {
@@ -72,12 +83,23 @@ impl Monitor {
                 _ => ensure!(
                     Instant::now() < deadline,
                     "QEMU took more than {} s to save the guest",
-                    LIMIT.as_secs()
+                    SAVE_LIMIT.as_secs()
                 ),
             }
             sleep(Duration::from_millis(5));
         }
+        save_memory()?;
         self.ask(&json!({ "execute": "cont" }))?;
+        Ok(())
+    }
+
+    /// What is a file already is no part of what QEMU saves.
+    fn leave_memory_out(&mut self) -> Result<()> {
+        let shared = json!({ "capability": "x-ignore-shared", "state": true });
+        self.ask(&json!({
+            "execute": "migrate-set-capabilities",
+            "arguments": { "capabilities": [shared] },
+        }))?;
         Ok(())
     }
 
@@ -87,19 +109,12 @@ impl Monitor {
             "{}\n",
             json!({ "execute": "getfd", "arguments": { "fdname": name } })
         );
-        let descriptors = [file.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut message = SendAncillaryBuffer::new(&mut space);
-        ensure!(
-            message.push(SendAncillaryMessage::ScmRights(&descriptors)),
-            "cannot pass a descriptor to QEMU"
-        );
-        let line = self.replies.get_ref();
-        sendmsg(
-            line,
+        sendmsg::<()>(
+            self.replies.get_ref().as_raw_fd(),
             &[IoSlice::new(text.as_bytes())],
-            &mut message,
-            SendFlags::empty(),
+            &[ControlMessage::ScmRights(&[file.as_raw_fd()])],
+            MsgFlags::empty(),
+            None,
         )
         .context("cannot pass a descriptor to QEMU")?;
         self.answer().map(drop)

@@ -11,17 +11,21 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, killpg};
 use problem::Problem;
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use processes::child::pid_of;
 
 use crate::accel::Accel;
 use crate::machine::{Machine, VmClock};
 use crate::shared_memory::SharedMemory;
+use crate::timeline::note_moment;
+use crate::usage::VmUsage;
 
 /// Kernel parameters, and why each is there.
-const KERNEL_PARAMETERS: [&str; 8] = [
+const KERNEL_PARAMETERS: [&str; 9] = [
     "console=ttyS0",
     // Only what matters reaches the console; it is shown when something goes wrong.
     "quiet",
@@ -33,6 +37,10 @@ const KERNEL_PARAMETERS: [&str; 8] = [
     // as much.
     "tsc=reliable",
     "nokaslr",
+    // A program lies at the same addresses whenever it runs, and so does the C library in all
+    // programs. QEMU 7.2 keeps what it has translated for one address only: a guest that runs
+    // hundreds of programs costs 0.57 of the CPU time. See findings/.
+    "norandmaps",
     "cryptomgr.notests",
     // Attaching and detaching wait until no CPU can still run the old code. Asking the CPUs is
     // quicker than waiting for their next ticks: 0.15 s for a kprobe and a kretprobe.
@@ -47,6 +55,7 @@ pub const NANOSECONDS: u64 = 4;
 pub struct QemuProcess {
     child: Child,
     errors: Option<ChildStderr>,
+    usage: Option<VmUsage>,
 }
 
 /// The host's ends of the lines into the VM.
@@ -61,8 +70,20 @@ pub struct HostLines {
 pub enum Origin<'a> {
     /// The kernel, with this initial file system.
     Boot(&'a [u8]),
-    /// A guest that was saved with the same command line.
+    /// The same, to be saved: this file is the guest's memory.
+    BootToSave(&'a [u8], &'a File),
+    /// A guest that was saved with the same command line. The file begins with its memory.
     Snapshot(&'a File),
+}
+
+impl Origin<'_> {
+    /// What the guest does, for a table of figures.
+    fn verb(self) -> &'static str {
+        match self {
+            Origin::Boot(_) | Origin::BootToSave(..) => "booted",
+            Origin::Snapshot(_) => "resumed",
+        }
+    }
 }
 
 /// Descriptors that QEMU inherits, by their numbers.
@@ -70,48 +91,82 @@ struct Inherited {
     console: RawFd,
     plans: RawFd,
     monitor: RawFd,
-    memory: Option<RawFd>,
-    origin: RawFd,
+    programs: Option<RawFd>,
+    start: Start,
+}
+
+/// [`Origin`] as QEMU is told it.
+#[derive(Clone, Copy)]
+enum Start {
+    /// The initial file system, and perhaps the file that is the guest's memory.
+    Boot {
+        initramfs: RawFd,
+        memory: Option<RawFd>,
+    },
+    Snapshot(RawFd),
+}
+
+impl Start {
+    /// A saved guest has shared memory at an address that a QEMU which has only just started knows
+    /// nothing of, and refuses. Its private view of the file is as good: nobody but xtask writes.
+    fn share_of_programs(self) -> &'static str {
+        match self {
+            Start::Boot { .. } => "on",
+            Start::Snapshot(_) => "off",
+        }
+    }
 }
 
 impl Inherited {
     fn all(&self) -> impl Iterator<Item = RawFd> {
-        [self.console, self.plans, self.monitor, self.origin]
+        let (origin, memory) = match self.start {
+            Start::Boot { initramfs, memory } => (initramfs, memory),
+            Start::Snapshot(file) => (file, None),
+        };
+        [self.console, self.plans, self.monitor, origin]
             .into_iter()
-            .chain(self.memory)
+            .chain(self.programs)
+            .chain(memory)
     }
 }
 
 impl QemuProcess {
-    /// Starts QEMU. `memory` is what the guest sees as its shared memory.
+    /// Starts QEMU. `programs` is what the guest sees as its shared memory.
     pub fn spawn_qemu(
         machine: &Machine,
         accel: Accel,
         origin: Origin<'_>,
-        memory: Option<&SharedMemory>,
+        programs: Option<&SharedMemory>,
     ) -> Result<(Self, HostLines)> {
         let pair = || UnixStream::pair().context("cannot create a socket pair");
         let ((console, guest_console), (plans, guest_plans), (monitor, guest_monitor)) =
             (pair()?, pair()?, pair()?);
         let initramfs = match origin {
-            Origin::Boot(bytes) => Some(memory_file(bytes)?),
+            Origin::Boot(bytes) | Origin::BootToSave(bytes, _) => Some(memory_file(bytes)?),
             Origin::Snapshot(_) => None,
         };
         let inherited = Inherited {
             console: guest_console.as_raw_fd(),
             plans: guest_plans.as_raw_fd(),
             monitor: guest_monitor.as_raw_fd(),
-            memory: memory.map(SharedMemory::as_raw_fd),
-            origin: match (origin, &initramfs) {
-                (Origin::Snapshot(file), _) => file.as_raw_fd(),
-                (Origin::Boot(_), Some(file)) => file.as_raw_fd(),
-                (Origin::Boot(_), None) => unreachable!("a boot has an initial file system"),
+            programs: programs.map(SharedMemory::as_raw_fd),
+            start: match (origin, &initramfs) {
+                (Origin::Snapshot(file), _) => Start::Snapshot(file.as_raw_fd()),
+                (Origin::Boot(_), Some(initramfs)) => Start::Boot {
+                    initramfs: initramfs.as_raw_fd(),
+                    memory: None,
+                },
+                (Origin::BootToSave(_, memory), Some(initramfs)) => Start::Boot {
+                    initramfs: initramfs.as_raw_fd(),
+                    memory: Some(memory.as_raw_fd()),
+                },
+                (_, None) => unreachable!("a boot has an initial file system"),
             },
         };
 
         let mut command = Command::new(&machine.qemu);
         command
-            .args(qemu_command_line(machine, accel, origin, &inherited))
+            .args(qemu_command_line(machine, accel, &inherited))
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -122,19 +177,26 @@ impl QemuProcess {
         // until after the spawn; nothing is allocated and no lock is taken.
         unsafe {
             command.pre_exec(move || {
-                set_parent_process_death_signal(Some(Signal::KILL))?;
+                set_pdeathsig(Signal::SIGKILL)?;
                 for descriptor in inherited.all() {
-                    fcntl_setfd(BorrowedFd::borrow_raw(descriptor), FdFlags::empty())?;
+                    let descriptor = BorrowedFd::borrow_raw(descriptor);
+                    fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
                 }
                 Ok(())
             });
         }
+        note_moment("QEMU starts");
         let mut child = command
             .spawn()
             .map_err(|error| cannot_start(machine, &error))?;
         let errors = child.stderr.take();
+        let usage = VmUsage::start_counting(child.id(), origin.verb());
         Ok((
-            Self { child, errors },
+            Self {
+                child,
+                errors,
+                usage,
+            },
             HostLines {
                 console,
                 plans,
@@ -179,15 +241,23 @@ impl QemuProcess {
                 "the VM did not end within {} s",
                 limit.as_secs()
             );
+            self.look_at_clock();
             sleep(Duration::from_millis(2));
         }
         Ok(())
     }
 
+    fn look_at_clock(&mut self) {
+        if let Some(usage) = &mut self.usage {
+            usage.look_at_clock();
+        }
+    }
+
     fn kill(&mut self) {
+        self.look_at_clock();
         // The group, because what was started may be a script around QEMU. All fail only when it
         // has ended already.
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = killpg(pid_of(&self.child), Signal::SIGKILL);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -196,6 +266,9 @@ impl QemuProcess {
 impl Drop for QemuProcess {
     fn drop(&mut self) {
         self.kill();
+        if let Some(usage) = &self.usage {
+            usage.write_line();
+        }
     }
 }
 
@@ -206,8 +279,8 @@ fn cannot_start(machine: &Machine, error: &std::io::Error) -> Problem {
 
 /// A file in memory that only its descriptor leads to.
 fn memory_file(bytes: &[u8]) -> Result<OwnedFd> {
-    let descriptor =
-        memfd_create("initramfs", MemfdFlags::CLOEXEC).context("cannot create a file in memory")?;
+    let descriptor = memfd_create("initramfs", MFdFlags::MFD_CLOEXEC)
+        .context("cannot create a file in memory")?;
     let mut file = File::from(descriptor);
     file.write_all(bytes)
         .context("cannot fill the initial file system")?;
@@ -215,27 +288,47 @@ fn memory_file(bytes: &[u8]) -> Result<OwnedFd> {
 }
 
 /// The command line of QEMU, without the program itself.
-fn qemu_command_line(
-    machine: &Machine,
-    accel: Accel,
-    origin: Origin<'_>,
-    inherited: &Inherited,
-) -> Vec<OsString> {
-    let mut arguments = hardware(machine, accel, inherited);
+fn qemu_command_line(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsString> {
+    let mut arguments = memory_of_guest(machine, inherited.start);
+    arguments.extend(hardware(machine, accel, inherited));
     let mut add = |option: &str, value: &OsStr| arguments.extend([option.into(), value.to_owned()]);
-    match origin {
-        Origin::Boot(_) => {
+    match inherited.start {
+        Start::Boot { initramfs, .. } => {
             add("-kernel", machine.kernel.as_os_str());
-            add(
-                "-initrd",
-                format!("/proc/self/fd/{}", inherited.origin).as_ref(),
-            );
+            add("-initrd", path_of_descriptor(initramfs).as_ref());
             add("-append", kernel_parameters(machine, accel).as_ref());
         }
-        // The kernel is in the snapshot.
-        Origin::Snapshot(_) => add("-incoming", format!("fd:{}", inherited.origin).as_ref()),
+        // The kernel is in the snapshot. The monitor says where that is.
+        Start::Snapshot(_) => add("-incoming", "defer".as_ref()),
     }
     arguments
+}
+
+/// Before all other memory: when QEMU 10.0 saves an emulated guest, it takes offsets in a memory
+/// for addresses, which they are in the first one only. With the programs' memory there it ended
+/// by signal 6.
+fn memory_of_guest(machine: &Machine, start: Start) -> Vec<OsString> {
+    let (kind, file) = match start {
+        Start::Boot { memory: None, .. } => ("ram", String::new()),
+        Start::Boot {
+            memory: Some(file), ..
+        } => ("file", of_file(file, "on")),
+        // What the guest writes stays in QEMU's own memory; what it only reads is never copied.
+        Start::Snapshot(file) => ("file", of_file(file, "off")),
+    };
+    let size = machine.memory_mib;
+    vec![
+        "-object".into(),
+        format!("memory-backend-{kind},id=memory,size={size}M{file}").into(),
+    ]
+}
+
+fn of_file(file: RawFd, share: &str) -> String {
+    format!(",share={share},mem-path={}", path_of_descriptor(file))
+}
+
+fn path_of_descriptor(descriptor: RawFd) -> String {
+    format!("/proc/self/fd/{descriptor}")
 }
 
 /// What must be the same when a guest is saved and when it is resumed.
@@ -254,7 +347,7 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
             &format!("shift={}", NANOSECONDS.trailing_zeros()),
         );
     }
-    add("-cpu", cpu(machine, accel));
+    add("-cpu", &cpu(machine, accel));
     // A clock of instructions stands still while one CPU waits for another that is being started:
     // Linux 5.10 and 6.1 never got two of them going.
     add(
@@ -264,13 +357,6 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
         } else {
             "2"
         },
-    );
-    // Before all other memory: when QEMU 10.0 saves an emulated guest, it takes offsets in a memory
-    // for addresses, which they are in the first one only. With the programs' memory there it ended
-    // by signal 6.
-    add(
-        "-object",
-        &format!("memory-backend-ram,id=memory,size={}M", machine.memory_mib),
     );
     add("-m", &format!("{}M", machine.memory_mib));
     add(
@@ -288,12 +374,12 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
         &format!("socket,id=monitor,fd={}", inherited.monitor),
     );
     add("-mon", "chardev=monitor,mode=control");
-    if let Some(memory) = inherited.memory {
+    if let Some(programs) = inherited.programs {
         let size = SharedMemory::SIZE;
-        let path = format!("/proc/self/fd/{memory}");
+        let file = of_file(programs, inherited.start.share_of_programs());
         add(
             "-object",
-            &format!("memory-backend-file,id=programs,size={size},share=on,mem-path={path}"),
+            &format!("memory-backend-file,id=programs,size={size}{file}"),
         );
         // Only the master of such a memory can be saved.
         add("-device", "ivshmem-plain,memdev=programs,master=on");
@@ -306,10 +392,12 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     arguments
 }
 
-fn cpu(machine: &Machine, accel: Accel) -> &'static str {
+fn cpu(machine: &Machine, accel: Accel) -> String {
     match accel {
-        Accel::Kvm => "host",
-        Accel::Tcg => machine.cmpxchg16b.cpu_model(),
+        Accel::Kvm => "host".to_owned(),
+        // With these two, the kernel and the C library clear and copy memory by `rep movsb`, of
+        // which QEMU emulates one byte at a time; without them, eight bytes at a time or more.
+        Accel::Tcg => format!("{},-erms,-fsrm", machine.cmpxchg16b.cpu_model()),
     }
 }
 
@@ -332,8 +420,8 @@ pub fn fingerprint_command_line(machine: &Machine, accel: Accel) -> String {
         console: 0,
         plans: 0,
         monitor: 0,
-        memory: Some(0),
-        origin: 0,
+        programs: Some(0),
+        start: Start::Snapshot(0),
     };
     format!(
         "{:?} {:?}",
@@ -364,20 +452,25 @@ mod tests {
         }
     }
 
-    fn shown(accel: Accel, origin: Origin<'_>) -> String {
-        shown_with(VmClock::Host, accel, origin)
+    const BOOT: Start = Start::Boot {
+        initramfs: 7,
+        memory: None,
+    };
+
+    fn shown(accel: Accel, start: Start) -> String {
+        shown_with(VmClock::Host, accel, start)
     }
 
-    fn shown_with(clock: VmClock, accel: Accel, origin: Origin<'_>) -> String {
+    fn shown_with(clock: VmClock, accel: Accel, start: Start) -> String {
         let machine = machine(clock, Cmpxchg16b::Replaced);
         let inherited = Inherited {
             console: 3,
             plans: 4,
             monitor: 5,
-            memory: Some(6),
-            origin: 7,
+            programs: Some(6),
+            start,
         };
-        let arguments = qemu_command_line(&machine, accel, origin, &inherited);
+        let arguments = qemu_command_line(&machine, accel, &inherited);
         let arguments: Vec<_> = arguments
             .iter()
             .map(|argument| argument.to_string_lossy())
@@ -387,27 +480,28 @@ mod tests {
 
     #[test]
     fn command_line_when_emulated() {
-        insta::assert_snapshot!(shown(Accel::Tcg, Origin::Boot(b"")));
+        insta::assert_snapshot!(shown(Accel::Tcg, BOOT));
     }
 
     #[test]
-    fn a_resume_changes_the_origin_and_nothing_else() {
-        let file = File::open("/dev/null").unwrap();
+    fn a_resume_changes_the_memory_and_the_origin_and_nothing_else() {
+        let to_save = Start::Boot {
+            initramfs: 7,
+            memory: Some(8),
+        };
         let (boot, resume) = (
-            shown(Accel::Tcg, Origin::Boot(b"")),
-            shown(Accel::Tcg, Origin::Snapshot(&file)),
+            shown(Accel::Tcg, to_save),
+            shown(Accel::Tcg, Start::Snapshot(8)),
         );
         let hardware = boot.split("\n-kernel").next().unwrap();
-        assert_eq!(resume, format!("{hardware}\n-incoming\nfd:7"));
+        let hardware = hardware.replace("share=on", "share=off");
+        assert_eq!(resume, format!("{hardware}\n-incoming\ndefer"));
     }
 
     #[test]
     fn a_clock_of_instructions_is_4_ns_each() {
-        assert!(
-            shown_with(VmClock::Instructions, Accel::Tcg, Origin::Boot(b""))
-                .contains("-icount\nshift=2\n")
-        );
-        assert!(!shown(Accel::Tcg, Origin::Boot(b"")).contains("-icount"));
+        assert!(shown_with(VmClock::Instructions, Accel::Tcg, BOOT).contains("-icount\nshift=2\n"));
+        assert!(!shown(Accel::Tcg, BOOT).contains("-icount"));
     }
 
     #[test]
@@ -425,11 +519,10 @@ mod tests {
 
     #[test]
     fn kvm_changes_the_accelerator_and_the_cpu_and_needs_no_replacement() {
-        let boot = Origin::Boot(b"");
-        let emulated = shown(Accel::Tcg, boot);
+        let emulated = shown(Accel::Tcg, BOOT);
         let differing: Vec<_> = emulated
             .lines()
-            .zip(shown(Accel::Kvm, boot).lines())
+            .zip(shown(Accel::Kvm, BOOT).lines())
             .filter(|(a, b)| a != b)
             .map(|(_, b)| b.to_owned())
             .collect();

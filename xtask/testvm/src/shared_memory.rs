@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result};
-use rustix::fs::{MemfdFlags, memfd_create};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Memory of this process, shared with one VM.
 pub struct SharedMemory {
@@ -17,7 +17,7 @@ impl SharedMemory {
     pub const SIZE: usize = 128 << 20;
 
     pub fn create() -> Result<Self> {
-        let descriptor = memfd_create("programs", MemfdFlags::CLOEXEC)
+        let descriptor = memfd_create("programs", MFdFlags::MFD_CLOEXEC)
             .context("cannot create a file in memory")?;
         let file = File::from(descriptor);
         file.set_len(Self::SIZE as u64)

@@ -2,8 +2,9 @@
 //! ours.
 //!
 //! ```text
-//!   snapshots/6.12-vmlinux-0123456789abcdef-f2-u1000    the guest, then a seal
-//!   snapshots/6.12-vmlinux-f2-u1000.lock                held while one of this kernel is made
+//!   snapshots/6.12-vmlinux-0123456789abcdef-f3-u1000    the guest's memory as it is, its devices,
+//!                                                       a seal
+//!   snapshots/6.12-vmlinux-f3-u1000.lock                held while one of this kernel is made
 //! ```
 //!
 //! A snapshot is code that runs with all rights inside a VM, so only the user's own are used; the
@@ -12,7 +13,8 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -21,16 +23,20 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::accel::Accel;
 use crate::digest::Digest;
 use crate::machine::Machine;
+use crate::pages::visit_pages;
 use crate::{image, qemu};
 
 /// Of the file and its seal; another one is another file.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 const MAGIC: [u8; 8] = *b"xtsnapsh";
 
 /// A magic number, the length of what comes before the seal, a hash of that, and a hash of the
 /// snapshot's name.
 const SEAL: u64 = 32;
+
+/// What the size of a file with holes is counted in.
+const BLOCK: u64 = 512;
 
 /// So many failed resumes, one after the other, and it is not tried again.
 const PATIENCE: usize = 3;
@@ -84,7 +90,7 @@ impl Snapshot {
             directory: machine.state.join("snapshots"),
             kernel: format!("{directory}-{name}"),
             key: key.digest_value(),
-            whose: format!("f{FORMAT}-u{}", rustix::process::geteuid().as_raw()),
+            whose: format!("f{FORMAT}-u{}", nix::unistd::geteuid().as_raw()),
         })
     }
 
@@ -154,7 +160,7 @@ impl Snapshot {
     }
 
     /// Has `save` write the guest, seals the file and gives it its name. Nothing of a failed
-    /// attempt stays. Returns its size in bytes.
+    /// attempt stays. Returns how many bytes of the disk it takes.
     pub fn save_snapshot(&self, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
         let (temporary, path) = (self.file(".new"), self.file_path());
         // Before the work: what cannot be cleared away would make it useless.
@@ -232,9 +238,12 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// What QEMU loads.
-    pub fn sealed_file(&self) -> &File {
-        &self.file
+    /// What QEMU loads, from here on in the file.
+    pub fn file_from(&self, offset: u64) -> Result<&File> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(offset))
+            .context("cannot seek in the snapshot")?;
+        Ok(file)
     }
 
     /// Reads all of it: a guest of which a bit has flipped could do anything, or nearly the right
@@ -288,7 +297,8 @@ fn write_sealed(path: &Path, name: &Path, save: impl FnOnce(&File) -> Result<()>
     let contents = hash_of(&file, length).context("cannot read the snapshot")?;
     file.write_all(&Seal { length, contents }.to_bytes(name))
         .context("cannot seal the snapshot")?;
-    Ok(length)
+    let data = file.metadata().context("cannot look at the snapshot")?;
+    Ok(BLOCK * data.blocks())
 }
 
 fn open_sealed(path: &Path) -> Result<Sealed> {
@@ -299,7 +309,7 @@ fn open_sealed(path: &Path) -> Result<Sealed> {
     ensure!(data.is_file(), "{} is not a file", path.display());
     let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let data = file.metadata().context("cannot look at the snapshot")?;
-    if data.uid() != rustix::process::geteuid().as_raw() || data.mode() & 0o022 != 0 {
+    if data.uid() != nix::unistd::geteuid().as_raw() || data.mode() & 0o022 != 0 {
         bail!("{} can be written by others", path.display());
     }
     ensure!(data.len() > SEAL, "{} is cut short", path.display());
@@ -316,22 +326,19 @@ fn open_sealed(path: &Path) -> Result<Sealed> {
         "{} is cut short, or not what its name says",
         path.display()
     );
-    file.seek(SeekFrom::Start(0))?;
     Ok(Sealed { file, seal })
 }
 
 /// The hash of the first `length` bytes. The position in the file, which QEMU shares, stays as it
 /// is.
 fn hash_of(file: &File, length: u64) -> std::io::Result<u64> {
-    let (mut hash, mut buffer, mut done) = (Xxh3Default::new(), vec![0; 1 << 20], 0);
-    while done < length {
-        let wanted = buffer
-            .len()
-            .min(usize::try_from(length - done).unwrap_or(usize::MAX));
-        file.read_exact_at(&mut buffer[..wanted], done)?;
-        hash.update(&buffer[..wanted]);
-        done += wanted as u64;
-    }
+    let with_own_position = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let mut hash = Xxh3Default::new();
+    visit_pages(&with_own_position, length, |at, page| {
+        hash.update(&at.to_le_bytes());
+        hash.update(page);
+        Ok(())
+    })?;
     Ok(hash.digest())
 }
 
@@ -355,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_one_opens_at_its_start() {
+    fn a_whole_one_is_read_from_anywhere() {
         let directory = tempfile::tempdir().unwrap();
         let snapshot = snapshot_in(&directory);
         assert!(snapshot.open_sealed().unwrap().is_none());
@@ -363,7 +370,8 @@ mod tests {
         let sealed = snapshot.open_sealed().unwrap().unwrap();
         sealed.check_hash().unwrap();
         let mut text = [0; 7];
-        sealed.sealed_file().read_exact(&mut text).unwrap();
+        let mut file = sealed.file_from(0).unwrap();
+        file.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"a guest");
     }
 

@@ -4,6 +4,8 @@
 //! Whatever does not work with a snapshot ends in a boot. A boot that dies is tried again; it is
 //! this machine's fault, never the lesson's.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,11 +15,13 @@ use processes::Interrupted;
 
 use crate::accel::{self, Accel, KvmState};
 use crate::guest::{Death, Failure, Guest, Ready};
+use crate::guest_memory::GuestMemory;
 use crate::image::{self, Modules};
 use crate::machine::{Machine, Programs, VmClock};
 use crate::qemu::{Origin, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::snapshot::{Sealed, Snapshot};
+use crate::timeline::note_moment;
 
 /// Under emulation one boot in some hundreds dies early, before any program of ours runs.
 const ATTEMPTS: usize = 3;
@@ -98,21 +102,6 @@ pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
     Ok(head)
 }
 
-/// The same, while something else is done.
-pub fn start_ahead_beside<T: Send>(
-    machine: &Machine,
-    work: impl FnOnce() -> anyhow::Result<T> + Send,
-) -> anyhow::Result<(T, HeadStart)> {
-    let (done, head_start) = std::thread::scope(|scope| {
-        let work = scope.spawn(work);
-        // Here and not in the other thread: a VM ends with the thread that started it.
-        let head_start = start_ahead(machine);
-        (work.join(), head_start)
-    });
-    let done = done.map_err(|_| anyhow::anyhow!("the thread beside the VM's start panicked"))??;
-    Ok((done, head_start.map_err(Failure::into_error)?))
-}
-
 impl HeadStart {
     /// Gives the guest the programs that are there already, if it can take some now and others
     /// later.
@@ -155,15 +144,17 @@ impl HeadStart {
             .filter(|_| SharedMemory::has_room_for(programs))
         {
             started.guest.load_programs(programs)?;
+            note_moment("unpacked");
             return Ok(Started { notes, ..started });
         }
         let state = match machine.clock {
             VmClock::Host => accel::find_kvm_state(&machine.state).map_err(Failure::Caller)?,
             VmClock::Instructions => KvmState::Forced(Accel::Tcg),
         };
-        let mut started = boot_with_retries(machine, state, Some(programs), &mut notes)?;
+        let mut started = boot_with_retries(machine, state, Purpose::Run(programs), &mut notes)?;
         started.guest.wake_guest()?;
         started.guest.unpack_source(Source::Boot)?;
+        note_moment("unpacked");
         Ok(Started { notes, ..started })
     }
 }
@@ -191,10 +182,12 @@ fn start_by_snapshot(
     if let Some(started) = resume_with(machine, &snapshot, notes)? {
         return Ok(Some(started));
     }
-    let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), None, notes)?;
+    let memory = GuestMemory::create(machine).map_err(Failure::Caller)?;
+    let purpose = Purpose::Save(&memory);
+    let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), purpose, notes)?;
     let begin = Instant::now();
     notes.push(
-        match snapshot.save_snapshot(|file| started.guest.save_state(file)) {
+        match snapshot.save_snapshot(|file| save(&mut started.guest, machine, &memory, file)) {
             Ok(bytes) => format!(
                 "the next run will resume: a snapshot of {} MB was made in {:.1} s",
                 bytes / 1_000_000,
@@ -206,6 +199,18 @@ fn start_by_snapshot(
     drop(lock);
     started.guest.wake_guest()?;
     Ok(Some(started))
+}
+
+/// The memory comes first in the file: a resume maps it from there.
+fn save(
+    guest: &mut Guest,
+    machine: &Machine,
+    memory: &GuestMemory,
+    mut file: &File,
+) -> anyhow::Result<()> {
+    file.seek(SeekFrom::Start(machine.memory_bytes()))
+        .context("cannot seek in the snapshot")?;
+    guest.save_state(file, || memory.copy_pages(file))
 }
 
 fn initramfs(
@@ -261,7 +266,7 @@ fn resume_with(
 fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
     std::thread::scope(|scope| {
         let check = scope.spawn(|| sealed.check_hash());
-        let resumed = resume(machine, sealed.sealed_file());
+        let resumed = resume(machine, sealed);
         let checked = check
             .join()
             .unwrap_or_else(|_| Err(anyhow::anyhow!("the check panicked")));
@@ -274,24 +279,40 @@ fn resume_checked(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String),
     })
 }
 
-fn resume(machine: &Machine, file: &std::fs::File) -> Result<(Guest, String), Failure> {
+fn resume(machine: &Machine, sealed: &Sealed) -> Result<(Guest, String), Failure> {
+    let file = sealed
+        .file_from(machine.memory_bytes())
+        .map_err(Failure::Caller)?;
     let memory = SharedMemory::create().map_err(Failure::Caller)?;
     let (qemu, lines) =
         QemuProcess::spawn_qemu(machine, Accel::Tcg, Origin::Snapshot(file), Some(&memory))
             .map_err(Failure::Caller)?;
     let mut guest = Guest::new(qemu, lines, Some(memory)).map_err(Failure::Caller)?;
-    guest.wait_for_resume()?;
+    guest.resume_state(file)?;
     let release = guest.wake_guest()?;
     Ok((guest, release))
 }
 
-/// Boots until a guest is ready. Without `programs` it gets them later, through shared memory.
+/// What a guest is booted for.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    /// To run these programs, which come with the boot.
+    Run(&'a [u8]),
+    /// To be saved; this is its memory. Programs come later, through shared memory.
+    Save(&'a GuestMemory),
+}
+
+/// Boots until a guest is ready.
 fn boot_with_retries(
     machine: &Machine,
     mut state: KvmState,
-    programs: Option<&[u8]>,
+    purpose: Purpose<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Started, Failure> {
+    let programs = match purpose {
+        Purpose::Run(programs) => Some(programs),
+        Purpose::Save(_) => None,
+    };
     let initramfs = initramfs(machine, programs, notes).map_err(Failure::Caller)?;
     let machine = &with_room_for(machine, programs);
     let mut kvm_failed = None;
@@ -299,7 +320,7 @@ fn boot_with_retries(
     loop {
         let accel = state.choose_accel();
         let begin = Instant::now();
-        match boot(machine, accel, &initramfs, programs.is_none()) {
+        match boot(machine, accel, &initramfs, purpose) {
             Ok((guest, ready)) => {
                 notes.extend(
                     ready
@@ -362,17 +383,20 @@ fn boot(
     machine: &Machine,
     accel: Accel,
     initramfs: &[u8],
-    shares_memory: bool,
+    purpose: Purpose<'_>,
 ) -> Result<(Guest, Ready), Failure> {
-    let memory = if shares_memory {
-        Some(SharedMemory::create().map_err(Failure::Caller)?)
-    } else {
-        None
+    let (origin, shared) = match purpose {
+        Purpose::Run(_) => (Origin::Boot(initramfs), None),
+        Purpose::Save(memory) => {
+            memory.clear_pages().map_err(Failure::Caller)?;
+            let shared = SharedMemory::create().map_err(Failure::Caller)?;
+            let origin = Origin::BootToSave(initramfs, memory.backing_file());
+            (origin, Some(shared))
+        }
     };
-    let (qemu, lines) =
-        QemuProcess::spawn_qemu(machine, accel, Origin::Boot(initramfs), memory.as_ref())
-            .map_err(Failure::Caller)?;
-    let mut guest = Guest::new(qemu, lines, memory).map_err(Failure::Caller)?;
+    let (qemu, lines) = QemuProcess::spawn_qemu(machine, accel, origin, shared.as_ref())
+        .map_err(Failure::Caller)?;
+    let mut guest = Guest::new(qemu, lines, shared).map_err(Failure::Caller)?;
     let begin = Instant::now();
     let ready = guest.wait_until_ready(boot_limit(accel))?;
     match wrong_clock(ready.uptime, begin.elapsed()) {
