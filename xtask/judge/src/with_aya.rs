@@ -123,7 +123,18 @@ impl OpenedObject for OpenedWithAya<'_> {
         globals: &[Global],
         programs: &[Placed],
     ) -> Result<Box<dyn LoadedObject>, LoadRefused> {
-        let load = |detail| self.load_for(detail, globals, programs);
+        let values = globals
+            .iter()
+            .map(|global| (global.value)())
+            .collect::<Result<Vec<u32>>>();
+        let values = values.map_err(|error| LoadRefused::ByLibrary(format!("{error:#}")))?;
+        // Made once: a new loader reads all types of the kernel.
+        let mut loader = EbpfLoader::new();
+        for (Global { name, .. }, value) in globals.iter().zip(&values) {
+            loader.override_global(name, value, true);
+        }
+        let btf = kernel_types(programs)?;
+        let load = |detail| self.load_for(detail, &mut loader, programs, btf.as_ref());
         let ebpf = load_with_log(load, LoadRefused::verifier_log)?;
         Ok(Box::new(LoadedWithAya { ebpf }))
     }
@@ -134,32 +145,23 @@ impl OpenedWithAya<'_> {
     fn load_for(
         &self,
         detail: LogDetail,
-        globals: &[Global],
+        loader: &mut EbpfLoader<'_>,
         programs: &[Placed],
+        btf: Option<&Btf>,
     ) -> Result<Ebpf, LoadRefused> {
-        let mut loader = EbpfLoader::new();
         loader.verifier_log_level(match detail {
             LogDetail::Brief => VerifierLogLevel::STATS,
             LogDetail::Full => VerifierLogLevel::default(),
         });
-        let values = globals
-            .iter()
-            .map(|global| (global.value)())
-            .collect::<Result<Vec<u32>>>();
-        let values = values.map_err(|error| LoadRefused::ByLibrary(format!("{error:#}")))?;
-        for (Global { name, .. }, value) in globals.iter().zip(&values) {
-            loader.override_global(name, value, true);
-        }
         let mut ebpf = loader
             .load(&self.file.bytes)
             .map_err(|error| LoadRefused::ByLibrary(describe_error(&error)))?;
-        let btf = kernel_types(programs)?;
         for placed in programs {
             let program = ebpf.program_mut(placed.name);
             let program = program.ok_or_else(|| {
                 LoadRefused::ByLibrary(format!("find {}: it is gone", placed.name))
             })?;
-            load(placed, program, btf.as_ref()).map_err(|error| refused(placed, &error))?;
+            load(placed, program, btf).map_err(|error| refused(placed, &error))?;
         }
         Ok(ebpf)
     }
