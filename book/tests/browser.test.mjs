@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
-import { BOOK, DESK, PHONE, THEMES, address, launch, violations } from './common.mjs';
+import { before, test } from 'node:test';
+import { BOOK, DESK, PHONE, THEMES, address, newReader, sideBySide, violations } from './common.mjs';
 
 // One of each kind.
 const CHAPTER = 'lessons/01-hello-kprobe.html';
@@ -14,28 +14,14 @@ const pages = readdirSync(BOOK, { recursive: true })
   .filter(name => name.endsWith('.html') && !['print.html', 'toc.html', '404.html'].includes(name))
   .sort();
 
-let browser;
 let page;
-const complaints = [];
 
 before(async () => {
-  browser = await launch();
-  page = await fresh();
+  page = await newReader();
+  await page.setViewport(DESK);
 });
 
-after(() => browser?.close());
-
-/** A page whose errors are kept. */
-async function fresh() {
-  const page = await browser.newPage();
-  await page.setViewport(DESK);
-  page.on('console', message => message.type() === 'error' && complaints.push(`${page.url()}: ${message.text()}`));
-  page.on('pageerror', error => complaints.push(`${page.url()}: ${error}`));
-  page.on('requestfailed', request => complaints.push(`${page.url()}: cannot load ${request.url()}`));
-  return page;
-}
-
-const open = name => page.goto(address(name), { waitUntil: 'load' });
+const open = (name, shown = page) => shown.goto(address(name), { waitUntil: 'load' });
 
 /** Says the first of many. */
 function none(faults) {
@@ -43,38 +29,47 @@ function none(faults) {
   assert.ok(faults.length === 0, `${faults.length} faults, such as\n${lines.slice(0, 30).join('\n')}`);
 }
 
-async function choose(theme) {
-  await page.evaluate(name => localStorage.setItem('mdbook-theme', name), theme);
-}
-
 test('every page: no console error, no accessibility violation, nothing wider than a phone', { timeout: 900_000 }, async () => {
   assert.ok(pages.length > 60, `only ${pages.length} pages`);
-  const faults = [];
-  for (const name of pages) {
+  const complaints = [];
+  /** A page whose errors are kept. */
+  const watched = async () => {
+    const page = await newReader();
+    page.on('console', message => message.type() === 'error' && complaints.push(`${page.url()}: ${message.text()}`));
+    page.on('pageerror', error => complaints.push(`${page.url()}: ${error}`));
+    page.on('requestfailed', request => complaints.push(`${page.url()}: cannot load ${request.url()}`));
+    return page;
+  };
+  const faults = await sideBySide(pages, watched, async (page, name) => {
     await page.setViewport(DESK);
-    await open(name);
-    faults.push(...(await violations(page, 'html')).map(fault => `${name}: ${fault}`));
+    await open(name, page);
+    const found = await violations(page, 'html');
     await page.setViewport(PHONE);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    if (width > PHONE.width) faults.push(`${name}: ${width} pixels wide on a phone`);
-  }
-  await page.setViewport(DESK);
-  none([...faults, ...complaints]);
+    if (width > PHONE.width) found.push(`${width} pixels wide on a phone`);
+    return found.map(fault => `${name}: ${fault}`);
+  });
+  none([...faults.flat(), ...complaints]);
 });
 
+/** Makes it the theme of this reader; returns whether it was not. */
+const choose = (page, theme) =>
+  page.evaluate(name => {
+    const before = localStorage.getItem('mdbook-theme');
+    localStorage.setItem('mdbook-theme', name);
+    return before !== name;
+  }, theme);
+
 test('every theme is readable', { timeout: 300_000 }, async () => {
-  const faults = [];
-  for (const theme of THEMES) {
-    for (const name of SAMPLES) {
-      await open(name);
-      await choose(theme);
-      await open(name);
-      assert.ok(await page.evaluate(theme => document.documentElement.classList.contains(theme), theme));
-      faults.push(...(await violations(page, 'html')).map(fault => `${theme}, ${name}: ${fault}`));
-    }
-  }
-  await choose('light');
-  none(faults);
+  const looks = THEMES.flatMap(theme => SAMPLES.map(name => [theme, name]));
+  const faults = await sideBySide(looks, newReader, async (page, [theme, name]) => {
+    await page.setViewport(DESK);
+    await open(name, page);
+    if (await choose(page, theme)) await open(name, page);
+    assert.ok(await page.evaluate(theme => document.documentElement.classList.contains(theme), theme));
+    return (await violations(page, 'html')).map(fault => `${theme}, ${name}: ${fault}`);
+  });
+  none(faults.flat());
 });
 
 test('a reader switches the theme', async () => {
@@ -123,7 +118,7 @@ test('tabs are worked with the keyboard', async () => {
 });
 
 test('without JavaScript both languages and all kernels show', async () => {
-  const plain = await browser.newPage();
+  const plain = await newReader();
   await plain.setJavaScriptEnabled(false);
   await plain.goto(address(ENTRY));
   const text = await plain.$eval('main', main => main.innerText);

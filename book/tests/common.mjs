@@ -1,8 +1,9 @@
-// What the tests of the book have in common. BOOK is the book's folder, BROWSER the browser.
+// What the tests of the book have in common. BOOK is the book's directory, BROWSER the browser.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import puppeteer from 'puppeteer-core';
 
@@ -15,13 +16,37 @@ export const THEMES = ['light', 'navy', 'ayu'];
 
 export const address = name => pathToFileURL(join(BOOK, name)).href;
 
-export const launch = () =>
-  puppeteer.launch({
-    executablePath: process.env.BROWSER,
-    headless: true,
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      '--disable-gpu', '--force-prefers-reduced-motion'],
-  });
+// One for all tests: a start costs more than a page.
+const browser = await puppeteer.launch({
+  executablePath: process.env.BROWSER,
+  headless: true,
+  args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    '--disable-gpu', '--force-prefers-reduced-motion'],
+});
+
+after(() => browser.close());
+
+/** A page of a reader who comes for the first time: with its own storage, in its own window. */
+export async function newReader() {
+  const context = await browser.createBrowserContext();
+  return context.newPage();
+}
+
+/** What `look` returns for each item, in their order. Two pages of `open` look at the same time: both cores work. */
+export async function sideBySide(items, open, look) {
+  const found = [];
+  let next = 0;
+  const reader = async () => {
+    const page = await open();
+    while (next < items.length) {
+      const at = next++;
+      found[at] = await look(page, items[at]);
+    }
+    await page.close();
+  };
+  await Promise.all([reader(), reader()]);
+  return found;
+}
 
 /** What axe-core finds in a part of the page, a line for each element. */
 export async function violations(page, within) {

@@ -1,24 +1,20 @@
 // The explorer of verifier logs in a real browser.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { DESK, PHONE, THEMES, address, launch, violations } from './common.mjs';
+import { before, test } from 'node:test';
+import { DESK, PHONE, THEMES, address, newReader, violations } from './common.mjs';
 
 const KERNELS = ['5.10', '6.1', '6.12', '6.18', '7.3'];
 const ENTRY = 'gallery/map-value-bounds.html';
 const REJECTED = '0: R1=ctx() R10=fp0\n0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)\n';
 
-let browser;
 let page;
 const requests = [];
 
 before(async () => {
-  browser = await launch();
-  page = await browser.newPage();
+  page = await newReader();
   page.on('request', request => requests.push(request.url()));
 });
-
-after(() => browser?.close());
 
 const open = name => page.goto(address(name), { waitUntil: 'load' });
 

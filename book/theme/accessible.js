@@ -27,9 +27,10 @@
   for (const corner of document.querySelectorAll('main th:empty')) corner.replaceWith(document.createElement('td'));
 
   const reachable = () => {
-    for (const block of document.querySelectorAll('main pre > code, main .table-wrapper, main pre')) {
-      if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
-    }
+    const blocks = [...document.querySelectorAll('main pre > code, main .table-wrapper, main pre')];
+    // All are measured before any is changed: a change between two makes the browser lay out the page again.
+    const wide = blocks.filter(block => block.scrollWidth > block.clientWidth);
+    for (const block of wide) block.tabIndex = 0;
   };
   reachable();
   window.addEventListener('resize', reachable);

@@ -17,14 +17,17 @@
       button.setAttribute('aria-selected', is);
       button.tabIndex = is ? 0 : -1;
     }
-    document.dispatchEvent(new Event('tab-shown'));
   };
+
+  // Whoever listens measures the whole page: once, however many tabs changed.
+  const announce = () => document.dispatchEvent(new Event('tab-shown'));
 
   // What the reader looks at stays where it is, although panels above change their height.
   const choose = (button, group) => {
     const before = button.getBoundingClientRect().top;
     remember(group, button.dataset.tab);
     for (const tabs of document.querySelectorAll(`.tabs[data-group="${group}"]`)) show(tabs, button.dataset.tab);
+    announce();
     window.scrollBy(0, button.getBoundingClientRect().top - before);
   };
 
@@ -69,4 +72,5 @@
     // The course's own default kernel.
     show(tabs, remembered(group) ?? (group === 'kernel' ? 'Linux 6.12' : 'Rust'));
   }
+  announce();
 })();

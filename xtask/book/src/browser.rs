@@ -1,8 +1,10 @@
 //! The book in a headless Chromium: `book/tests`.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use problem::{Exit, Problem};
 use processes::Foreground;
 use requirements::Browser;
@@ -10,35 +12,22 @@ use xtask::pipeline::needs;
 
 use crate::render;
 
-/// In `book/tests`.
-const TESTS: [&str; 2] = ["browser.test.mjs", "explorer.test.mjs"];
+/// In `book/tests`: one file for one process, and one browser.
+const TESTS: &str = "all.test.mjs";
+
+/// The lock file that `node_modules` was installed from. npm removes it with all the rest before it
+/// installs anything.
+const INSTALLED: &str = "node_modules/.installed-lock.json";
 
 pub fn test_in_browser() -> Result<Exit> {
     needs::ensure_needs(&[&Browser])?;
     let book = render::build_book()?;
     let directory = render::source_directory().join("tests");
-    let mut install = Command::new("npm");
-    install
-        .args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ])
-        .current_dir(&directory);
-    if !succeeds(install)? {
-        return Err(
-            Problem::machine("npm could not install what the tests of the book need")
-                .help("is there a network? then again: cargo xtask book test")
-                .into(),
-        );
-    }
+    install_packages(&directory)?;
     let mut node = Command::new("node");
-    // One browser at a time, so that slow machines keep the limits.
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
-        .args(TESTS);
-    node.current_dir(&directory).env("BOOK", book);
+    node.args(["--test", "--test-reporter=spec", TESTS])
+        .current_dir(&directory)
+        .env("BOOK", book);
     if let Some(browser) = requirements::browser::find_browser() {
         node.env("BROWSER", browser);
     }
@@ -48,6 +37,34 @@ pub fn test_in_browser() -> Result<Exit> {
     Err(Problem::new(Exit::NotYet, "the book failed in the browser")
         .help("cargo xtask book test")
         .into())
+}
+
+/// Installs what the tests import, unless that is there already.
+fn install_packages(directory: &Path) -> Result<()> {
+    let lock = directory.join("package-lock.json");
+    let wanted = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let installed = directory.join(INSTALLED);
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let mut install = Command::new("npm");
+    install
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
+        .current_dir(directory);
+    if !succeeds(install)? {
+        return Err(
+            Problem::machine("npm could not install what the tests of the book need")
+                .help("is there a network? then again: cargo xtask book test")
+                .into(),
+        );
+    }
+    fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
 }
 
 fn succeeds(command: Command) -> Result<bool> {

@@ -32,7 +32,11 @@ pub fn build_script() -> Result<String> {
             TARGET,
             "--quiet",
         ])
-        .args(["-Z", "build-std=std,panic_abort", "--target-dir"])
+        .args(["-Z", "build-std=std,panic_abort"])
+        // Without backtraces: no page shows any, and reading debug information is a quarter of what
+        // there is to compile.
+        .args(["-Z", "build-std-features="])
+        .arg("--target-dir")
         .arg(&directory)
         .env("CARGO_BUILD_BUILD_DIR", &directory)
         .env("RUSTC_BOOTSTRAP", "1");

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! RUSTC_BOOTSTRAP=1 cargo build --package explorer --profile explorer \
-//!     --target wasm32-unknown-unknown -Z build-std=std,panic_abort
+//!     --target wasm32-unknown-unknown -Z build-std=std,panic_abort -Z build-std-features=
 //! target/wasm32-unknown-unknown/explorer/explorer.wasm
 //! ```
 //!
