@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
@@ -191,13 +193,8 @@ fn judge_exercise(
             )
         }
         [kernel] => {
-            let report = judged_on(
-                exercise,
-                implementation,
-                kernel,
-                &judging::build_judge()?,
-                None,
-            )?;
+            let report =
+                judge_beside_builds(exercise, implementation, kernel, judging::build_judge)?;
             Ok(vec![report])
         }
         several => {
@@ -230,7 +227,54 @@ pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Resul
     ))
 }
 
-/// On one kernel, whose VM gets ready while the compiler works, or is ready already.
+/// On one kernel, whose VM gets ready and gets the judge while the compilers work.
+fn judge_beside_builds(
+    exercise: &Exercise,
+    implementation: Implementation,
+    kernel: &Kernel,
+    build_judge: impl FnOnce() -> Result<PathBuf> + Send,
+) -> Result<Report> {
+    thread::scope(|scope| {
+        let (judge_is_built, built_judge) = mpsc::channel();
+        let builds = scope.spawn(move || {
+            let judge = build_judge()?;
+            // Without a VM, nobody waits for it.
+            let _ = judge_is_built.send(judge.clone());
+            let answer = || answer_build::build_answer(exercise, implementation, Variant::Answer);
+            anyhow::Ok((judge, timed(answer)?))
+        });
+        // Here and not in the other thread: a VM ends with the thread that started it.
+        let ahead = start_with_judge(kernel, &built_judge);
+        let built = builds.join();
+        let (judge, (built, took)) = built.map_err(|_| anyhow!("a build panicked"))??;
+        let ahead = ahead?;
+        let judged = with_build(built, took, |file| {
+            on(
+                kernel,
+                &judge,
+                (exercise, implementation),
+                file,
+                Some(ahead),
+            )
+        })?;
+        Ok(Report::new(exercise, implementation, &kernel.name, judged))
+    })
+}
+
+fn start_with_judge(kernel: &Kernel, judge: &Receiver<PathBuf>) -> Result<HeadStart> {
+    let machine = demo::describe_machine(kernel)?;
+    let mut ahead = testvm::start_ahead(&machine).map_err(Failure::into_error)?;
+    // One that does not build never comes.
+    if let Ok(judge) = judge.recv() {
+        let programs = judging::pack_judge(&judge, &[])?;
+        ahead
+            .load_programs(&programs)
+            .map_err(Failure::into_error)?;
+    }
+    Ok(ahead)
+}
+
+/// On one kernel, whose VM is ready already, or gets ready meanwhile.
 pub fn judged_on(
     exercise: &Exercise,
     implementation: Implementation,
@@ -238,11 +282,12 @@ pub fn judged_on(
     judge: &Path,
     ahead: Option<HeadStart>,
 ) -> Result<Report> {
-    let build = || timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer));
-    let ((built, took), ahead) = match ahead {
-        Some(ahead) => (build()?, ahead),
-        None => testvm::start_ahead_beside(&demo::describe_machine(kernel)?, build)?,
+    let Some(ahead) = ahead else {
+        let judge = || Ok(judge.to_owned());
+        return judge_beside_builds(exercise, implementation, kernel, judge);
     };
+    let (built, took) =
+        timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
     let judged = with_build(built, took, |file| {
         on(kernel, judge, (exercise, implementation), file, Some(ahead))
     })?;

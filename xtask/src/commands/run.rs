@@ -1,11 +1,14 @@
 //! `run`: a lesson with its demo, on kernels in VMs. For this machine's own kernel see `host`.
 
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::slice;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use course::Implementation;
 use course::catalog::{self, Lesson, StepPlace};
 use kernel::{DEFAULT, Kernel};
@@ -19,6 +22,7 @@ use crate::output::ordered_output::{OrderedOutput, Piece};
 use crate::output::row::{self, Row};
 use crate::output::screen::{self, Mark, format_seconds};
 use crate::pipeline::demo::{self, Script};
+use crate::pipeline::pending_build::{Outdated, PendingBuild};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, host, needs, parallel};
 
@@ -75,20 +79,21 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     };
     needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &first_needs].concat())?;
 
-    let mut kernels = Vec::new();
-    if !starts_here {
-        kernels = selection.find_kernels()?;
+    if !starts_here && let [kernel] = selection.find_kernels()?.as_slice() {
+        let (rows, build) = run_beside_build(lesson, kernel, options)?;
+        return conclude(&lessons, lesson, options, &rows, build);
     }
-    // A VM gets ready while cargo looks whether everything is built.
-    let (program, build, head_start) = build_and_start(lesson, &kernels)?;
+    let begin = Instant::now();
+    let program = build::build_lesson(lesson)?;
+    let build = begin.elapsed();
     if starts_here && !host::run_unprivileged(lesson, &program, implementations)? {
         return Ok(Exit::NotYet);
     }
     if starts_here {
         needs::ensure_needs(&vm_needs)?;
-        kernels = selection.find_kernels()?;
     }
-    let rows = run_on_kernels(lesson, &program, &kernels, head_start, options)?;
+    let performance = Performance::of_built(lesson, &program, options)?;
+    let rows = performance.on_each(&selection.find_kernels()?)?;
     conclude(&lessons, lesson, options, &rows, build)
 }
 
@@ -111,65 +116,114 @@ fn check_follow(lesson: &Lesson, options: &RunOptions) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Builds the lesson and, if there is one kernel only, starts its VM at the same time. Says how
-/// long the build took.
-fn build_and_start(
+/// Runs the lesson on one kernel, whose VM gets ready while cargo looks whether everything is
+/// built. Says how long the build took.
+fn run_beside_build(
     lesson: &Lesson,
-    kernels: &[Kernel],
-) -> Result<(PathBuf, Duration, Option<HeadStart>)> {
-    let begin = Instant::now();
-    let build = || build::build_lesson(lesson).map(|program| (program, begin.elapsed()));
-    let [kernel] = kernels else {
-        let (program, time) = build()?;
-        return Ok((program, time, None));
-    };
-    let ((program, time), head_start) =
-        testvm::start_ahead_beside(&demo::describe_machine(kernel)?, build)?;
-    Ok((program, time, Some(head_start)))
+    kernel: &Kernel,
+    options: &RunOptions,
+) -> Result<(Vec<Row>, Duration)> {
+    thread::scope(|scope| {
+        let build = PendingBuild::start_build(scope, lesson);
+        let begun = try_earlier_program(lesson, kernel, &build, options);
+        let (head_start, rows) = begun.map_err(|error| build.or_earlier_error(error))?;
+        let built = build.wait_for_lesson()?;
+        let rows = match rows {
+            Some(rows) => rows,
+            None => Performance {
+                head_start: Mutex::new(head_start),
+                ..Performance::of_built(lesson, &built.program, options)?
+            }
+            .on_each(slice::from_ref(kernel))?,
+        };
+        Ok((rows, built.took))
+    })
 }
 
-/// Runs the lesson on these kernels, some side by side. With a head start, there is one kernel.
-fn run_on_kernels(
+/// Starts a VM and, where there is a program that seems to be right, runs it. Nothing is shown
+/// before cargo has said that it is. A VM that ran nothing is still good for the right one.
+fn try_earlier_program(
     lesson: &Lesson,
-    program: &Path,
-    kernels: &[Kernel],
-    head_start: Option<HeadStart>,
+    kernel: &Kernel,
+    build: &PendingBuild<'_>,
     options: &RunOptions,
-) -> Result<Vec<Row>> {
-    let programs = demo::pack_programs(&[program])?;
-    let head_start = Mutex::new(head_start);
-    let performance = Performance {
-        lesson,
-        script: Script::of_run(
-            lesson,
-            &options.implementations,
-            &options.arguments,
-            options.follow,
-        ),
-        programs,
-        head_start,
-        options,
+) -> Result<(Option<HeadStart>, Option<Vec<Row>>)> {
+    let machine = demo::describe_machine(kernel)?;
+    let program = build::lesson_program(lesson);
+    let seems_right = !is_older_than_source(&program, lesson);
+    let (head_start, packed) = thread::scope(|scope| {
+        let pack = || Performance::of_built(lesson, &program, options);
+        let packed = seems_right.then(|| scope.spawn(pack));
+        // Here and not in the other thread: a VM ends with the thread that started it.
+        let head_start = testvm::start_ahead(&machine);
+        (head_start, packed.map(|thread| thread.join()))
+    });
+    let head_start = head_start.map_err(Failure::into_error)?;
+    let Some(packed) = packed else {
+        return Ok((Some(head_start), None));
     };
-    let output = OrderedOutput::new(kernels.len());
-    let rows = parallel::run_on_each(kernels, options.jobs, |part, kernel| {
-        let rows = performance.on(kernel, &|piece| output.show_piece(part, piece));
-        let rows = rows.or_else(|error| performance.not_started(kernel, error, kernels.len()));
-        output.end_part(part)?;
-        rows
-    })?;
-    Ok(rows.into_iter().flatten().collect())
+    let performance = Performance {
+        head_start: Mutex::new(Some(head_start)),
+        proof: Some(&|tried| build.prove_programs(tried)),
+        ..packed.map_err(|_| anyhow!("the thread that packs the lesson panicked"))??
+    };
+    match performance.on_each(slice::from_ref(kernel)) {
+        Err(error) if error.is::<Outdated>() => Ok((None, None)),
+        rows => Ok((None, Some(rows?))),
+    }
 }
+
+/// A guess that saves trying a program that will be built again. Cargo knows.
+fn is_older_than_source(program: &Path, lesson: &Lesson) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|data| data.modified());
+    let Ok(built) = modified(program) else {
+        return true;
+    };
+    let places = ["src", "ebpf/src", "bpf"].map(|place| lesson.directory.join(place));
+    let files = places.iter().flat_map(fs::read_dir).flatten().flatten();
+    let mut times = files.map(|file| modified(&file.path()));
+    times.any(|time| time.is_ok_and(|time| time > built))
+}
+
+type Proof<'a> = dyn Fn(&Programs) -> Result<()> + Sync + 'a;
 
 /// What is to be run, the same on every kernel.
 struct Performance<'a> {
     lesson: &'a Lesson,
     script: Script,
     programs: Programs,
+    /// Where there is one kernel only.
     head_start: Mutex<Option<HeadStart>>,
+    /// Waits until the programs are known to be right; `None`: they are.
+    proof: Option<&'a Proof<'a>>,
     options: &'a RunOptions,
 }
 
-impl Performance<'_> {
+impl<'a> Performance<'a> {
+    fn of_built(lesson: &'a Lesson, program: &Path, options: &'a RunOptions) -> Result<Self> {
+        let implementations = &options.implementations;
+        Ok(Self {
+            lesson,
+            script: Script::of_run(lesson, implementations, &options.arguments, options.follow),
+            programs: demo::pack_programs(&[program])?,
+            head_start: Mutex::new(None),
+            proof: None,
+            options,
+        })
+    }
+
+    /// Runs the script on these kernels, some side by side.
+    fn on_each(&self, kernels: &[Kernel]) -> Result<Vec<Row>> {
+        let output = OrderedOutput::new(kernels.len());
+        let rows = parallel::run_on_each(kernels, self.options.jobs, |part, kernel| {
+            let rows = self.on(kernel, &|piece| output.show_piece(part, piece));
+            let rows = rows.or_else(|error| self.not_started(kernel, error, kernels.len()));
+            output.end_part(part)?;
+            rows
+        })?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
     /// Runs the script on one kernel and shows what it prints.
     fn on(&self, kernel: &Kernel, show: &dyn Fn(Piece) -> io::Result<()>) -> Result<Vec<Row>> {
         let Self {
@@ -178,6 +232,7 @@ impl Performance<'_> {
             programs,
             head_start,
             options,
+            ..
         } = self;
         let machine = demo::describe_machine(kernel)?;
         let head_start = head_start
@@ -196,7 +251,10 @@ impl Performance<'_> {
         }
         let place = where_it_runs(&started);
         let mut rows: Vec<Row> = Vec::new();
+        let mut proof = self.proof;
+        let mut prove = || proof.take().map_or(Ok(()), |proof| proof(programs));
         let ended = started.guest.run_plan(&script.plan, |happening| {
+            prove()?;
             match happening {
                 Happening::Started(index) => {
                     let implementation = script.implementations[index];
@@ -219,6 +277,11 @@ impl Performance<'_> {
             }
             Ok(())
         });
+        if let Err(Failure::Caller(error)) = ended {
+            return Err(error);
+        }
+        // Where the VM died before anything happened.
+        prove()?;
         if started.guest.was_asked_to_stop() && !options.follow {
             return Err(Interrupted(SIGINT).into());
         }

@@ -128,17 +128,8 @@ fn binary(exercise: &Exercise, variant: Variant) -> String {
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = binary(exercise, variant);
     let mut cargo = cargo_build(exercise, &binary);
-    cargo
-        .args(["--release", "--target", TARGET, "-Z", "build-std=core"])
-        .env(
-            "CARGO_BUILD_BUILD_DIR",
-            workspace::target_directory().join("ebpf"),
-        )
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "--cfg=bpf_target_arch=\"x86_64\"\x1f-Clink-arg=--btf",
-        );
+    cargo.args(["--release", "--target", TARGET, "-Z", "build-std=core"]);
+    build::set_ebpf_environment(&mut cargo);
     let programs = directory().join(TARGET).join("release");
     build::announce_first_build(
         &programs,

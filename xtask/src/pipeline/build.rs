@@ -19,11 +19,24 @@ pub fn inner_cargo() -> Command {
     environment::inner_cargo()
 }
 
+/// Lets cargo compile eBPF programs in Rust as aya-build compiles those of the lessons. With the
+/// same flags and in the same directory, `core` and the macros are compiled once for all of them.
+pub fn set_ebpf_environment(cargo: &mut Command) {
+    let flags = "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf";
+    cargo
+        .env(
+            "CARGO_BUILD_BUILD_DIR",
+            workspace::target_directory().join("ebpf"),
+        )
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        // For `-Z build-std`, with a stable compiler.
+        .env("RUSTC_BOOTSTRAP", "1");
+}
+
 /// Builds a lesson, both eBPF programs included; returns its program.
 pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
-    let mut command = inner_cargo();
-    command.args(["build", "--package", &lesson.name]);
-    let program = built(&lesson.name);
+    let command = build_cargo(&lesson.name);
+    let program = lesson_program(lesson);
     announce_first_build(
         &program,
         &lesson.full_name(),
@@ -41,27 +54,42 @@ pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
     }
 }
 
-/// Builds a program of the course's own that runs in guests; returns it.
-pub fn build_tool(package: &str) -> Result<PathBuf> {
-    program(package, package, &[], "about 40 s")
+/// Where the program of a lesson is when it has been built.
+pub fn lesson_program(lesson: &Lesson) -> PathBuf {
+    built(&lesson.name)
 }
 
-/// Builds the judge of exercises that need no kernel: without aya and libbpf, so that it is there
-/// soon.
-pub fn build_judge_here() -> Result<PathBuf> {
-    program(
-        "judge",
-        "judge-here",
-        &["--no-default-features"],
-        "about 10 s",
-    )
-}
-
-fn program(package: &str, name: &str, features: &[&str], time: &str) -> Result<PathBuf> {
+/// Cargo, to build a program. It names no package: cargo unites the features that the selected
+/// packages ask of their dependencies. With all default members selected, as by `cargo test`, the
+/// lessons, tools and tests share one build of aya, libbpf and most others.
+fn build_cargo(program: &str) -> Command {
     let mut command = inner_cargo();
+    command.args(["build", "--bin", program]);
     command
-        .args(["build", "--package", package, "--bin", name])
-        .args(features);
+}
+
+/// Builds a program of the course's own that runs in guests; returns it.
+pub fn build_tool(name: &str) -> Result<PathBuf> {
+    run_program_build(build_cargo(name), name, "about 40 s")
+}
+
+/// Builds `xtask` as `cargo xtask` does: with no more features than it needs.
+pub fn build_xtask() -> Result<PathBuf> {
+    let mut command = build_cargo("xtask");
+    command.args(["--package", "xtask"]);
+    run_program_build(command, "xtask", "about 40 s")
+}
+
+/// Builds the judge of exercises that need no kernel: without aya and libbpf, and upon what `xtask`
+/// was built from, so that it is there soon.
+pub fn build_judge_here() -> Result<PathBuf> {
+    let mut command = build_cargo("judge-here");
+    command.args(["--package", "judge", "--package", "xtask"]);
+    command.arg("--no-default-features");
+    run_program_build(command, "judge-here", "about 10 s")
+}
+
+fn run_program_build(command: Command, name: &str, time: &str) -> Result<PathBuf> {
     let program = built(name);
     announce_first_build(&program, &format!("the program {name}"), time);
     match run_cargo(command)? {

@@ -5,6 +5,7 @@
 //!   needs          what a command needs of this machine, met before it begins
 //!   selection      which kernels a command is for
 //!   build          cargo, for the lessons and for programs of the course's own
+//!   pending_build  a lesson's build beside the start of its VM
 //!   guest_init     the guest's init, built when its source has changed
 //!   demo           a lesson's demo as a plan for a VM
 //!   host           lessons without a VM
@@ -29,5 +30,6 @@ pub mod loader;
 pub mod needs;
 pub mod own_build;
 pub mod parallel;
+pub mod pending_build;
 pub mod rejection;
 pub mod selection;

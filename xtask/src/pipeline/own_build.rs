@@ -47,7 +47,7 @@ pub fn ensure_own_build() -> Result<()> {
         "{} belongs to another checkout: starting the one of {root}",
         program.display()
     ));
-    let own = build::build_tool("xtask")?;
+    let own = build::build_xtask()?;
     let error = Command::new(&own)
         .args(env::args_os().skip(1))
         .env(BUILT, "1")

@@ -1,4 +1,4 @@
-//! The same work on several kernels, some side by side.
+//! The same work on several kernels, or other works of one kind, some side by side.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,25 +13,32 @@ pub fn run_on_each<T: Send>(
     jobs: Option<usize>,
     work: impl Fn(usize, &Kernel) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
+    run_side_by_side(kernels.len(), jobs, |number| work(number, &kernels[number]))
+}
+
+/// The same for any works, by their numbers.
+pub fn run_side_by_side<T: Send>(
+    works: usize,
+    jobs: Option<usize>,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let worker = || -> Result<Vec<(usize, T)>> {
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(kernel) = kernels.get(number) else {
+            if number >= works {
                 return Ok(done);
-            };
-            let result = work(number, kernel);
+            }
+            let result = work(number);
             if result.is_err() {
                 // The user, or a full disk, wants no more of them.
-                next.store(kernels.len(), Ordering::Relaxed);
+                next.store(works, Ordering::Relaxed);
             }
             done.push((number, result?));
         }
     };
-    let jobs = jobs
-        .unwrap_or_else(as_many_as_fit)
-        .clamp(1, kernels.len().max(1));
+    let jobs = jobs.unwrap_or_else(as_many_as_fit).clamp(1, works.max(1));
     let workers: Vec<_> = thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().map(|worker| worker.join()).collect()
@@ -45,7 +52,7 @@ pub fn run_on_each<T: Send>(
 }
 
 /// One VM keeps one core busy, and takes its memory and about as much for QEMU.
-fn as_many_as_fit() -> usize {
+pub fn as_many_as_fit() -> usize {
     const EACH_KIB: usize = 600 << 10;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
