@@ -55,8 +55,24 @@ JSON: one object per line, for each kernel (fields may be added)
   accelerator        kvm or tcg
   rounds             how often each was measured; times are medians
   bare_boot_seconds  until a kernel whose init does nothing has ended
-  run_seconds        of cargo xtask run
+  run_seconds        of cargo xtask run, without cargo's own start
   ratio              of run to bare boot
+  phases             of a run, one after the other; null where a phase was left out
+    xtask_start_seconds
+                     until QEMU is started
+    resume_seconds   until the saved guest runs
+    wake_seconds     until its clock is right and its random numbers are new
+    upload_seconds   until the lesson's program is in the guest
+    load_seconds     until the lesson says that its programs are attached: starting it, loading,
+                     verifying and attaching
+    demo_seconds     until the demo has printed its last line
+    detach_seconds   until the lesson says that it has detached
+    exit_seconds     until the lesson has ended
+    report_seconds   until the guest has looked for what was left behind
+    end_seconds      until QEMU and xtask have ended
+    build_check_seconds
+                     of cargo, which looks at the same time whether the lesson is built
+  cargo_seconds      what `cargo xtask` takes before it starts xtask
   another_lesson_seconds
                      what a second lesson in the same VM adds
   another_step_seconds

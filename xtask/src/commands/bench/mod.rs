@@ -7,10 +7,12 @@
 //!   own          what a lesson measures by itself: `bench` in its metadata
 //!   table        all of it for people
 //!   whole_run    `bench run`: what a run costs beyond the boot of its kernel
+//!   phases       where the time of a run goes
 //! ```
 
 mod cost;
 mod own;
+mod phases;
 mod programs;
 mod rounds;
 mod table;

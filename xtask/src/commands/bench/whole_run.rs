@@ -1,6 +1,7 @@
 //! `bench run`: what a run costs beyond the boot of its kernel.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,18 @@ use course::{Implementation, catalog};
 use plan::{Plan, Step};
 use problem::Exit;
 use serde::Serialize;
+use tempfile::NamedTempFile;
 use testvm::image::{self, Archive, Modules};
-use testvm::{Accel, Failure, Machine};
+use testvm::{Accel, Failure, Machine, timeline};
 
+use super::phases::{self, Phases};
 use super::rounds::find_median;
 use crate::output::screen;
 use crate::pipeline::demo::{self, Script};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, guest_init, needs};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 15;
 
 /// The lesson that is measured.
 const LESSON: &str = "01";
@@ -29,6 +32,7 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
     let lessons = catalog::read_lessons()?;
     let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?)?;
     let accel = testvm::find_kvm_state(&workspace::own_cache())?.choose_accel();
+    let cargo = measure_cargo()?;
     for kernel in selection.find_kernels()? {
         let machine = demo::describe_machine(&kernel)?;
         screen::show_progress(&format!(
@@ -36,7 +40,7 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
             kernel.release
         ));
         let sizes = Sizes::measure(&machine, &program)?;
-        let (floor, whole) = alternate(&machine, accel, &kernel.name)?;
+        let (floor, whole, phases) = alternate(&machine, accel, &kernel.name)?;
         let programs = demo::pack_programs(&[&program])?;
         let (another_lesson, another_step) = measure_more(&machine, &programs, &lessons)?;
         let whole_run = WholeRun {
@@ -44,6 +48,8 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
             accel,
             floor,
             whole,
+            phases,
+            cargo,
             another_lesson,
             another_step,
             sizes,
@@ -60,37 +66,76 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
 
 /// Medians of a boot whose init ends the VM at once, and of `run` with everything built, measured
 /// in turn: whatever else the machine does, it does to both.
-fn alternate(machine: &Machine, accel: Accel, kernel: &str) -> Result<(Duration, Duration)> {
+fn alternate(
+    machine: &Machine,
+    accel: Accel,
+    kernel: &str,
+) -> Result<(Duration, Duration, Phases)> {
     let initramfs = bare_initramfs()?;
-    let (mut floors, mut wholes) = (Vec::new(), Vec::new());
+    let (mut floors, mut wholes, mut phases) = (Vec::new(), Vec::new(), Vec::new());
     // The first of each fills the caches.
     for round in 0..=ROUNDS {
         let floor = testvm::time_shortest_vm(machine, accel, &initramfs)?;
-        let whole = time_of_run(accel, kernel)?;
+        let (whole, phases_of_run) = time_of_run(accel, kernel)?;
         if round > 0 {
             floors.push(floor);
             wholes.push(whole);
+            phases.push(phases_of_run);
         }
     }
-    both_medians(floors, wholes)
+    let (floor, whole) = both_medians(floors, wholes)?;
+    Ok((floor, whole, Phases::find_medians(&phases)))
 }
 
 /// The command as a user types it, less cargo's own start.
-fn time_of_run(accel: Accel, kernel: &str) -> Result<Duration> {
-    let program = std::env::current_exe().context("cannot find this program's own path")?;
-    let begin = Instant::now();
+fn time_of_run(accel: Accel, kernel: &str) -> Result<(Duration, Phases)> {
+    let program = own_program()?;
+    let timeline = NamedTempFile::new().context("cannot create a temporary file")?;
+    let begin = timeline::now();
     let status = Command::new(program)
         .args(["run", LESSON, "--kernel", kernel])
         .env(testvm::OVERRIDE, accel.name())
+        .env(timeline::TIMELINE, timeline.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .context("cannot start this program again")?;
+    let end = timeline::now();
     ensure!(
         status.success(),
         "run {LESSON} failed; see: cargo xtask run {LESSON} --kernel {kernel}"
     );
-    Ok(begin.elapsed())
+    let noted = fs::read_to_string(&timeline).context("cannot read the moments of a run")?;
+    let mut moments = timeline::parse_timeline(&noted);
+    moments.insert(0, (begin, phases::BEGIN));
+    moments.push((end, phases::END));
+    Ok((end.saturating_sub(begin), Phases::of_moments(&moments)))
+}
+
+fn own_program() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program's own path")
+}
+
+/// What cargo adds to a command of this program, when nothing has to be built.
+fn measure_cargo() -> Result<Duration> {
+    let time = |mut command: Command| -> Result<Duration> {
+        let begin = Instant::now();
+        let output = command.arg("--help").output();
+        let output = output.context("cannot start this program again")?;
+        ensure!(output.status.success(), "this program does not start again");
+        Ok(begin.elapsed())
+    };
+    let program = own_program()?;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut cargo = build::inner_cargo();
+        // Even empty, it would make another xtask, in place of this one.
+        cargo.arg("xtask").env_remove("RUSTC_WORKSPACE_WRAPPER");
+        with.push(time(cargo)?);
+        without.push(time(Command::new(&program))?);
+    }
+    let (with, without) = both_medians(with, without)?;
+    Ok(with.saturating_sub(without))
 }
 
 /// The median cost of one more run of the lesson, and of one more step that does nothing, in a
@@ -174,7 +219,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn measure(machine: &Machine, program: &std::path::Path) -> Result<Self> {
+    fn measure(machine: &Machine, program: &Path) -> Result<Self> {
         let base = image::pack_initramfs(
             &guest_init::build_guest_init()?,
             &Modules::find_modules(machine.modules.as_deref()),
@@ -194,6 +239,9 @@ struct WholeRun<'a> {
     accel: Accel,
     floor: Duration,
     whole: Duration,
+    phases: Phases,
+    /// What it adds to a run; it is no part of `whole`.
+    cargo: Duration,
     another_lesson: Duration,
     another_step: Duration,
     sizes: Sizes,
@@ -205,6 +253,7 @@ impl WholeRun<'_> {
             "Linux {}, {}; medians of {ROUNDS}
   bare boot, init ends the VM at once   {:.2} s
   run {LESSON}, everything built            {:.2} s, {:.2} times the bare boot
+{}  cargo's start, before all that        {:.2} s
   one more lesson in a booted VM        {:.2} s
   one more empty step in a booted VM    {:.2} s
   image: base {:.1} MB, lesson {:.1} MB\n",
@@ -216,6 +265,8 @@ impl WholeRun<'_> {
             self.floor.as_secs_f64(),
             self.whole.as_secs_f64(),
             self.whole.as_secs_f64() / self.floor.as_secs_f64(),
+            self.phases.as_text(),
+            self.cargo.as_secs_f64(),
             self.another_lesson.as_secs_f64(),
             self.another_step.as_secs_f64(),
             self.sizes.base as f64 / 1e6,
@@ -231,6 +282,8 @@ impl WholeRun<'_> {
             bare_boot_seconds: self.floor.as_secs_f64(),
             run_seconds: self.whole.as_secs_f64(),
             ratio: self.whole.as_secs_f64() / self.floor.as_secs_f64(),
+            phases: self.phases.as_json(),
+            cargo_seconds: self.cargo.as_secs_f64(),
             another_lesson_seconds: self.another_lesson.as_secs_f64(),
             another_step_seconds: self.another_step.as_secs_f64(),
             base_bytes: self.sizes.base,
@@ -249,6 +302,8 @@ struct WholeRunJson<'a> {
     bare_boot_seconds: f64,
     run_seconds: f64,
     ratio: f64,
+    phases: serde_json::Map<String, serde_json::Value>,
+    cargo_seconds: f64,
     another_lesson_seconds: f64,
     another_step_seconds: f64,
     base_bytes: usize,
@@ -272,6 +327,8 @@ pub fn json_sample() -> Result<String> {
         accel: Accel::Tcg,
         floor: time,
         whole: time,
+        phases: Phases::of_moments(&[]),
+        cargo: time,
         another_lesson: time,
         another_step: time,
         sizes,
