@@ -10,12 +10,12 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 
 use crate::cli::Arguments;
-use crate::commands::{bench, check, doctor, explain, list, verify};
+use crate::commands::{bench, check, doctor, explain, list, test, verify};
 
 /// A command, and an example of each form of what it prints.
 type Sample = (&'static str, fn() -> Result<String>);
 
-const SAMPLES: [Sample; 8] = [
+const SAMPLES: [Sample; 9] = [
     ("list", list::json_sample),
     ("check", check::json_sample),
     ("verify", verify::tests::json_sample),
@@ -24,6 +24,7 @@ const SAMPLES: [Sample; 8] = [
     ("bench", bench::json_sample_of_programs),
     ("bench", bench::json_sample_of_cases),
     ("bench run", bench::json_sample_of_runs),
+    ("test", test::json_sample),
 ];
 
 /// Where the help of one command sends to another's.

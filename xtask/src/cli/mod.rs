@@ -99,6 +99,7 @@ enum Command {
     /// Builds the book, serves it, checks it
     Book(BookArguments),
     /// Runs everything that CI runs, or the steps that are named
+    #[command(after_help = test::TEST_HELP)]
     Test(TestArguments),
 }
 

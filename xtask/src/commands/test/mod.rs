@@ -1,0 +1,193 @@
+//! `test`: everything that CI runs, step by step.
+//!
+//! ```text
+//!   steps        the steps, and the programs of each
+//!   cargo_build  cargo that compiles, and what
+//!   part         a program of a step, or a test binary, run to its end
+//!   test_queue   test binaries, some side by side
+//!   records      what tests and VMs tell through files
+//!   cost         what a part cost
+//!   table        all of it for people, and as JSON
+//! ```
+
+mod cargo_build;
+mod cost;
+mod part;
+mod records;
+mod steps;
+mod table;
+mod test_queue;
+
+use std::io;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use checkout::workspace;
+use clap::ValueEnum as _;
+use kernel::MATRIX;
+use problem::Exit;
+use requirements::kernels::deviation_from_lock;
+use requirements::{Browser, CargoDeny, GuestTools};
+
+pub use self::steps::TestStep;
+#[cfg(test)]
+pub use self::table::json_sample;
+use crate::commands::test::cargo_build::Built;
+use crate::commands::test::part::{PartResult, run_part};
+use crate::commands::test::records::Records;
+use crate::commands::test::steps::StepPart;
+use crate::commands::test::table::StepResult;
+use crate::commands::test::test_queue::TestRun;
+use crate::output::screen::{self, Mark};
+use crate::pipeline::needs;
+use crate::pipeline::selection::Selection;
+
+/// What to test.
+pub struct TestOptions {
+    /// Without any, all of them.
+    pub steps: Vec<TestStep>,
+    /// Whether a skipped test is a failure.
+    pub no_skips: bool,
+    /// Whether the steps after one that failed run too.
+    pub keep_going: bool,
+    pub json: bool,
+}
+
+pub fn run_tests(options: &TestOptions) -> Result<Exit> {
+    let steps = match options.steps.as_slice() {
+        [] => TestStep::value_variants(),
+        steps => steps,
+    };
+    prepare(steps)?;
+    let records = Records::create()?;
+    let mut results = Vec::new();
+    for &step in steps {
+        screen::show_marked(Mark::Note, &format!("test {}", step.name()));
+        let result = run_step(step, &records)?;
+        let passed = result.passed();
+        results.push(result);
+        if !passed && !options.keep_going {
+            break;
+        }
+    }
+    let skips = records.read_skips()?;
+    let answer = match options.json {
+        true => table::write_json(&results)?,
+        false => table::write_table(&results, &skips),
+    };
+    screen::write_verdict(answer.as_bytes())?;
+    Ok(conclude(&results, &steps[results.len()..], &skips, options))
+}
+
+fn prepare(steps: &[TestStep]) -> Result<()> {
+    let mut needs = Vec::new();
+    if steps.iter().any(|step| step.builds_lessons()) {
+        needs.extend(needs::BUILD_NEEDS);
+    }
+    if steps.contains(&TestStep::Dependencies) {
+        needs.push(&CargoDeny);
+    }
+    if steps.contains(&TestStep::Vm) {
+        needs.extend(needs::VM_NEEDS);
+        needs.extend(Selection::All.kernel_needs());
+        needs.push(&GuestTools);
+    }
+    if steps.contains(&TestStep::Book) {
+        needs.push(&Browser);
+    }
+    needs::ensure_needs(&needs)?;
+    if steps.contains(&TestStep::Vm) {
+        for deviation in MATRIX.into_iter().filter_map(deviation_from_lock) {
+            screen::show_note(&deviation);
+        }
+    }
+    Ok(())
+}
+
+fn run_step(step: TestStep, records: &Records) -> Result<StepResult> {
+    let begin = Instant::now();
+    let mut parts = Vec::new();
+    for part in steps::parts_of_step(step)? {
+        match part {
+            StepPart::Build { name, cargo } => {
+                parts.push(part_of_build(name, cargo_build::run_build(cargo)?));
+            }
+            StepPart::Program { name, mut program } => {
+                // Standard output is for the table.
+                program.stdout(io::stderr());
+                parts.push(run_part(name, program, records)?);
+            }
+            StepPart::Tests { cargo, arguments } => {
+                parts.extend(run_tests_of_step(step, cargo, arguments, records)?);
+            }
+        }
+    }
+    Ok(StepResult {
+        step,
+        wall_time: begin.elapsed(),
+        parts,
+    })
+}
+
+/// Builds the binaries, and runs them if all of them are there.
+fn run_tests_of_step(
+    step: TestStep,
+    cargo: Command,
+    arguments: &[&str],
+    records: &Records,
+) -> Result<Vec<PartResult>> {
+    let mut built = cargo_build::run_build(cargo)?;
+    let binaries = std::mem::take(&mut built.binaries);
+    let programs = std::mem::take(&mut built.programs);
+    let passed = built.passed;
+    let mut results = vec![part_of_build("build", built)];
+    if passed {
+        let logs = workspace::target_directory().join("tests");
+        let run = TestRun {
+            arguments,
+            records,
+            logs: logs.join(step.name()),
+            programs: &programs,
+        };
+        results.extend(run.run_binaries(binaries)?);
+    }
+    Ok(results)
+}
+
+fn part_of_build(name: &str, built: Built) -> PartResult {
+    PartResult {
+        name: name.to_owned(),
+        passed: built.passed,
+        cost: built.cost,
+    }
+}
+
+fn conclude(
+    results: &[StepResult],
+    left_out: &[TestStep],
+    skips: &[String],
+    options: &TestOptions,
+) -> Exit {
+    let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+    if !failed.is_empty() {
+        let again: Vec<_> = failed.iter().map(|result| result.step.name()).collect();
+        screen::show_note(&format!(
+            "again, only what failed: cargo xtask test {}",
+            again.join(" ")
+        ));
+        if !left_out.is_empty() {
+            let names: Vec<_> = left_out.iter().map(|step| step.name()).collect();
+            screen::show_note(&format!(
+                "not begun after that: {}; --keep-going runs them too",
+                names.join(" ")
+            ));
+        }
+        return Exit::NotYet;
+    }
+    if options.no_skips && !skips.is_empty() {
+        screen::show_note("something was skipped, and --no-skips forbids that");
+        return Exit::NotYet;
+    }
+    Exit::Done
+}

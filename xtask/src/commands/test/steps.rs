@@ -1,0 +1,174 @@
+//! The steps, and the programs that each of them runs.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use course::catalog::{self, StepPlace};
+use course::{Implementation, exercises};
+use requirements::cargo_deny;
+
+use crate::commands::test::cargo_build::MESSAGES;
+use crate::pipeline::build;
+
+/// The steps, cheapest first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum TestStep {
+    /// The code is formatted
+    Fmt,
+    /// The dependencies have licences and sources that `deny.toml` allows
+    Dependencies,
+    /// Clippy has no warning about what runs on the host
+    Clippy,
+    /// Clippy has no warning about the eBPF programs in Rust
+    ClippyEbpf,
+    /// Unit tests and snapshots that need no VM
+    Unit,
+    /// The book is whole, and works in a real browser
+    Book,
+    /// Every lesson in both implementations on all kernels, and the runner's faults
+    Vm,
+}
+
+impl TestStep {
+    pub fn builds_lessons(self) -> bool {
+        !matches!(self, TestStep::Fmt | TestStep::Dependencies)
+    }
+
+    /// As it is typed.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+}
+
+/// A part of a step.
+pub enum StepPart {
+    /// Cargo that compiles; it tells what.
+    Build { name: &'static str, cargo: Command },
+    /// A program that says by its exit code whether all is well.
+    Program {
+        name: &'static str,
+        program: Command,
+    },
+    /// Tests: cargo builds them, then each binary runs with these arguments.
+    Tests {
+        cargo: Command,
+        arguments: &'static [&'static str],
+    },
+}
+
+pub fn parts_of_step(step: TestStep) -> Result<Vec<StepPart>> {
+    Ok(match step {
+        TestStep::Fmt => vec![run("rustfmt", cargo(&["fmt", "--all", "--check"]))],
+        TestStep::Dependencies => vec![run("cargo-deny", check_dependencies())],
+        TestStep::Clippy => {
+            let host = ["clippy", "--all-targets", "--", "--deny", "warnings"];
+            vec![build("host", &host), clippy_solutions(StepPlace::Here)?]
+        }
+        TestStep::ClippyEbpf => vec![clippy_lessons()?, clippy_solutions(StepPlace::Kernel)?],
+        TestStep::Unit => vec![
+            StepPart::Tests {
+                cargo: compiling_cargo(&["test", "--no-run"]),
+                arguments: &[],
+            },
+            run("doc", cargo(&["test", "--doc"])),
+        ],
+        TestStep::Book => vec![
+            build("book", &["build", "--bin", "book"]),
+            run("check", book("check")),
+            run("browser", book("test")),
+        ],
+        TestStep::Vm => vec![StepPart::Tests {
+            // With no package named, what the unit step built is used: see `build::build_cargo`.
+            cargo: compiling_cargo(&["test", "--no-run", "--test", "*"]),
+            // One VM keeps one core busy; binaries run side by side.
+            arguments: &["--ignored", "--test-threads=1"],
+        }],
+    })
+}
+
+fn run(name: &'static str, program: Command) -> StepPart {
+    StepPart::Program { name, program }
+}
+
+fn build(name: &'static str, arguments: &[&str]) -> StepPart {
+    StepPart::Build {
+        name,
+        cargo: compiling_cargo(arguments),
+    }
+}
+
+fn compiling_cargo(arguments: &[&str]) -> Command {
+    let (verb, others) = arguments.split_at(1);
+    cargo(&[verb, &[MESSAGES], others].concat())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = build::inner_cargo();
+    // A snapshot that differs is a failure; it is never rewritten here.
+    command.args(arguments).env("INSTA_UPDATE", "no");
+    command
+}
+
+fn book(what: &str) -> Command {
+    cargo(&["run", "--quiet", "--bin", "book", "--", what])
+}
+
+/// Advisories need a git repository, which a package registry does not have.
+fn check_dependencies() -> Command {
+    let mut command = Command::new(cargo_deny::program_path());
+    checkout::environment::clean_environment(&mut command);
+    command
+        .current_dir(checkout::workspace::workspace_root())
+        .args(["check", "licenses", "bans", "sources"]);
+    command
+}
+
+/// One call: what the lessons share is looked at once.
+fn clippy_lessons() -> Result<StepPart> {
+    let mut arguments = vec!["clippy".to_owned()];
+    for lesson in catalog::read_lessons()? {
+        arguments.extend(["--package".to_owned(), format!("{}-ebpf", lesson.name)]);
+    }
+    Ok(clippy_for_kernel("lessons", arguments))
+}
+
+/// The answers that the course shows; what learners begin with may have warnings.
+fn clippy_solutions(place: StepPlace) -> Result<StepPart> {
+    let mut arguments = vec!["clippy".to_owned()];
+    for exercise in exercises::read_exercises()? {
+        if exercise.about.place == place
+            && exercise
+                .offered_implementations()
+                .any(|it| it == Implementation::Aya)
+        {
+            let package = exercise.package_name();
+            let solution = format!("{package}-solution");
+            arguments.extend(["--package".into(), package, "--bin".into(), solution]);
+        }
+    }
+    Ok(match place {
+        StepPlace::Kernel => clippy_for_kernel("solutions", arguments),
+        StepPlace::Here => StepPart::Build {
+            name: "solutions",
+            cargo: cargo_without_warnings(arguments),
+        },
+    })
+}
+
+fn clippy_for_kernel(name: &'static str, mut arguments: Vec<String>) -> StepPart {
+    let target = ["--target", "bpfel-unknown-none", "-Z", "build-std=core"];
+    arguments.push("--release".to_owned());
+    arguments.extend(target.map(String::from));
+    let mut cargo = cargo_without_warnings(arguments);
+    build::set_ebpf_environment(&mut cargo);
+    StepPart::Build { name, cargo }
+}
+
+fn cargo_without_warnings(mut arguments: Vec<String>) -> Command {
+    arguments.extend(["--", "--deny", "warnings"].map(String::from));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    compiling_cargo(&arguments)
+}
