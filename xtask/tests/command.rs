@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use common::fake_qemu::FakeQemu;
 use common::{Run, stderr, stdout, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use processes::child::pid_of;
 
 /// Runs a command that goes wrong: its standard error, with the exit code.
 fn refused(arguments: &[&str]) -> String {
@@ -225,7 +226,7 @@ impl Lesson {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill(pid_of(&self.child), signal).unwrap();
     }
 
     /// The exit code, or minus the signal.
@@ -257,7 +258,7 @@ impl Lesson {
 fn ctrl_c_while_booting_ends_the_vm() {
     let lesson = Lesson::start(&["run", "01"]);
     lesson.run.wait_for_qemu();
-    lesson.signal(Signal::INT);
+    lesson.signal(Signal::SIGINT);
     assert_eq!(lesson.end(), -2);
 }
 
@@ -266,7 +267,7 @@ fn ctrl_c_while_booting_ends_the_vm() {
 fn ctrl_c_reaches_the_lesson_which_detaches() {
     let mut lesson = Lesson::start(&["run", "01", "--follow"]);
     lesson.wait_for_line("Ctrl-C");
-    lesson.signal(Signal::INT);
+    lesson.signal(Signal::SIGINT);
     lesson.wait_for_line("detached");
     assert_eq!(lesson.end(), 0);
 }
@@ -276,7 +277,7 @@ fn ctrl_c_reaches_the_lesson_which_detaches() {
 fn sigterm_ends_the_vm() {
     let mut lesson = Lesson::start(&["run", "01", "--follow"]);
     lesson.wait_for_line("attached");
-    lesson.signal(Signal::TERM);
+    lesson.signal(Signal::SIGTERM);
     assert_eq!(lesson.end(), -15);
 }
 
@@ -293,13 +294,13 @@ fn a_second_ctrl_c_ends_the_vm() {
     child.stdin.take().unwrap().write_all(script).unwrap();
     let mut lesson = Lesson { run, child };
     lesson.wait_for_line("deaf");
-    lesson.signal(Signal::INT);
+    lesson.signal(Signal::SIGINT);
     std::thread::sleep(Duration::from_millis(500));
     assert!(
         lesson.child.try_wait().unwrap().is_none(),
         "the first Ctrl-C is for the program in the VM"
     );
-    lesson.signal(Signal::INT);
+    lesson.signal(Signal::SIGINT);
     assert_eq!(lesson.end(), -2);
 }
 
@@ -308,7 +309,7 @@ fn a_second_ctrl_c_ends_the_vm() {
 fn sigkill_takes_the_vm_along() {
     let mut lesson = Lesson::start(&["run", "01", "--follow"]);
     lesson.wait_for_line("attached");
-    lesson.signal(Signal::KILL);
+    lesson.signal(Signal::SIGKILL);
     assert_eq!(lesson.end(), -9);
 }
 
@@ -348,7 +349,7 @@ fn a_script_runs_in_the_shell() {
 fn a_vm_that_hangs_is_given_up_at_its_time_limit() {
     let mut lesson = Lesson::start(&["run", "01"]);
     lesson.wait_for_line("attached");
-    kill_process(lesson.run.qemu(), Signal::STOP).unwrap();
+    kill(lesson.run.qemu(), Signal::SIGSTOP).unwrap();
     // The lesson's 30 s, and 10 more for the guest to say so itself.
     assert_eq!(lesson.end(), 1);
 }
@@ -358,7 +359,7 @@ fn a_vm_that_hangs_is_given_up_at_its_time_limit() {
 fn a_vm_that_is_killed_is_not_the_lessons_fault() {
     let mut lesson = Lesson::start(&["run", "01"]);
     lesson.wait_for_line("attached");
-    kill_process(lesson.run.qemu(), Signal::KILL).unwrap();
+    kill(lesson.run.qemu(), Signal::SIGKILL).unwrap();
     assert_eq!(lesson.end(), 3);
 }
 

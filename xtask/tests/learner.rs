@@ -6,7 +6,6 @@ mod common;
 
 use std::fs;
 use std::io::Write as _;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -17,9 +16,11 @@ use common::checkout_copy::{CheckoutCopy, copy_built_below};
 use common::{Run, stderr, stdout, wait_for};
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
-use rustix::fs::inotify;
-use rustix::process::{Resource, Signal, getrlimit, kill_process, setrlimit};
-use rustix::termios::tcgetattr;
+use nix::sys::inotify::{InitFlags, Inotify};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::tcgetattr;
+use processes::child::pid_of;
 use xtask::pipeline::answer_build;
 
 /// A link that leads nowhere looks like a file that is removed between the listing and the copy.
@@ -702,7 +703,7 @@ fn ctrl_c_in_the_middle_of_a_check() {
         .spawn()
         .unwrap();
     run.wait_for_qemu();
-    kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+    kill(pid_of(&child), Signal::SIGINT).unwrap();
     assert!(!child.wait().unwrap().success());
     assert_eq!(run.left_behind(), [""; 0]);
     assert_eq!(learner.progress(), "");
@@ -772,8 +773,8 @@ fn a_person_watches() {
     terminal.write_all(b"q").unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(
-        format!("{:?}", tcgetattr(&theirs).unwrap()),
-        format!("{before:?}"),
+        tcgetattr(&theirs).unwrap(),
+        before,
         "the terminal is as it was"
     );
     assert_eq!(run.left_behind(), [""; 0]);
@@ -819,18 +820,17 @@ fn solve_until_right(learner: &Learner, stderr: &mut ChildStderr) {
 
 /// SIGTERM ends it, and with it all that it started.
 fn end_watch(mut child: Child, run: &Run) {
-    kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    kill(pid_of(&child), Signal::SIGTERM).unwrap();
     assert!(!child.wait().unwrap().success());
     assert_eq!(run.left_behind(), [""; 0]);
 }
 
-fn all_watchers() -> Vec<OwnedFd> {
+fn all_watchers() -> Vec<Inotify> {
     // Each is a file of this process, too.
-    let mut files = getrlimit(Resource::Nofile);
-    files.current = files.maximum;
-    setrlimit(Resource::Nofile, files).unwrap();
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     let watchers: Vec<_> =
-        std::iter::from_fn(|| inotify::init(inotify::CreateFlags::CLOEXEC).ok()).collect();
+        std::iter::from_fn(|| Inotify::init(InitFlags::IN_CLOEXEC).ok()).collect();
     assert!(!watchers.is_empty());
     watchers
 }

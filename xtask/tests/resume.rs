@@ -21,10 +21,12 @@ use common::fake_qemu::FakeQemu;
 use common::test_vm::TestVm;
 use common::{Run, run, shell, skip, start_with_tools, stderr, stdout};
 use kernel::{Kernel, MATRIX};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::geteuid;
 use plan::{Outcome, Step};
+use processes::child::pid_of;
 use requirements::kernels::find_kernel;
 use requirements::{Qemu, require_kernel};
-use rustix::process::{Pid, Signal, kill_process};
 use testvm::{Accel, Failure, How, Machine, PlanReport, Started};
 use xtask::pipeline::{demo, needs};
 
@@ -641,7 +643,7 @@ fn fill_with_garbage(path: &Path) {
 
 fn replace_by_another_kernels(path: &Path) {
     drop(start_with_tools("6.12"));
-    let ending = format!("-u{}", rustix::process::geteuid().as_raw());
+    let ending = format!("-u{}", geteuid().as_raw());
     let is_one = |name: &str| name.starts_with("6.12-vmlinux-") && name.ends_with(&ending);
     let mut entries = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
     let other = entries
@@ -697,7 +699,7 @@ fn a_snapshot_that_was_cut_short_is_made_again() {
     let data = kernel.snapshot().metadata().unwrap();
     assert_eq!(
         (data.mode() & 0o777, data.uid()),
-        (0o600, rustix::process::geteuid().as_raw())
+        (0o600, geteuid().as_raw())
     );
     worked(kernel.run(), How::Resumed);
 }
@@ -827,7 +829,7 @@ fn spawn(run: &mut Run) -> Child {
 }
 
 fn kill(child: &mut Child) {
-    kill_process(Pid::from_child(child), Signal::KILL).unwrap();
+    signal::kill(pid_of(child), Signal::SIGKILL).unwrap();
     assert!(
         !child.wait().unwrap().success(),
         "it ended before it was killed"
