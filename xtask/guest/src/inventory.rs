@@ -41,9 +41,6 @@ const LISTS: [(&str, &str); 5] = [
     ("module", "/proc/modules"),
 ];
 
-/// What the name of a mount begins with.
-const MOUNT: &str = "mount ";
-
 /// Loading the first program that can print switches this one on, and nothing switches it off.
 const PRINTK_EVENT: &str = "bpf_trace:bpf_trace_printk";
 
@@ -58,18 +55,9 @@ pub struct Inventory {
 
 impl Inventory {
     pub fn take_stock() -> Result<Self> {
-        let settings = Settings::find_all();
+        let settings = Settings::open_all()?;
         let state = state(&settings)?;
         Ok(Self { settings, state })
-    }
-
-    /// The programs have come, or others: their mounts are none of a plan's doing.
-    pub fn renew_mounts(&mut self) -> Result<()> {
-        self.state.retain(|name, _| !name.starts_with(MOUNT));
-        mounts()?
-            .into_iter()
-            .for_each(|name| count(&mut self.state, name));
-        Ok(())
     }
 
     /// What has come, gone or changed since, and does not go back.
@@ -177,7 +165,7 @@ fn mounts() -> Result<Vec<String>> {
     let lines = lines_of("/proc/self/mountinfo")?;
     let points = lines.iter().filter_map(|line| line.split(' ').nth(4));
     Ok(points
-        .map(|point| format!("{MOUNT}{}", as_seen_inside(point)))
+        .map(|point| format!("mount {}", as_seen_inside(point)))
         .collect())
 }
 

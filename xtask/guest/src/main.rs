@@ -49,7 +49,7 @@ use crate::clock::ClockOffset;
 use crate::inventory::Inventory;
 use crate::kernel_log::KernelLog;
 use crate::observer::Observer;
-use crate::programs::FreshDirectories;
+use crate::programs::Root;
 
 fn main() {
     if std::process::id() != 1 {
@@ -67,7 +67,9 @@ fn serve() -> Result<Infallible> {
     mounts::mount_all()?;
     let not_loaded = modules::load_all()?;
     let mut kernel_log = KernelLog::from_now()?;
-    let mut before = Inventory::take_stock()?;
+    let mut root = Root::mount_empty()?;
+    let before = Inventory::take_stock()?;
+    root.mount_fresh_directories()?;
     let (sender, inbox) = mpsc::channel();
     let channel = Channel::open(sender)?;
     let release = uname()
@@ -91,17 +93,20 @@ fn serve() -> Result<Infallible> {
                 })?;
             }
             Order::Unpack(source) => {
-                programs::unpack_programs(source)?;
-                before.renew_mounts()?;
+                root.unpack_programs(source)?;
                 channel.send_news(&News::Unpacked)?;
             }
             Order::Add(length) => {
-                programs::add_programs(length)?;
+                root.add_programs(length)?;
                 channel.send_news(&News::Unpacked)?;
             }
             Order::Run { plan, now } => {
                 clock::set_clock(now)?;
-                run_plan(&plan, &channel, &inbox, &mut kernel_log, &before)?;
+                root.mount_fresh_directories()?;
+                let clock = ClockOffset::read_now()?;
+                run_steps(&plan, &channel, &inbox)?;
+                root.unmount_fresh_directories()?;
+                report_traces(&channel, &before, clock, &mut kernel_log)?;
                 channel.send_news(&News::Finished)?;
             }
             // A signal or a new size that arrives after its step has ended is too late to matter.
@@ -121,15 +126,7 @@ fn next_order(inbox: &Receiver<Message>) -> Result<Order> {
     }
 }
 
-fn run_plan(
-    plan: &Plan,
-    channel: &Channel,
-    inbox: &Receiver<Message>,
-    kernel_log: &mut KernelLog,
-    before: &Inventory,
-) -> Result<()> {
-    let directories = FreshDirectories::mount_all()?;
-    let clock = ClockOffset::read_now()?;
+fn run_steps(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Result<()> {
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send_news(&News::Started(index))?;
         let observer = step.observe.then(Observer::start_listening);
@@ -147,7 +144,16 @@ fn run_plan(
             micros,
         })?;
     }
-    directories.unmount_all()?;
+    Ok(())
+}
+
+/// Tells what a plan has left in the kernel, and what the kernel has logged meanwhile.
+fn report_traces(
+    channel: &Channel,
+    before: &Inventory,
+    clock: ClockOffset,
+    kernel_log: &mut KernelLog,
+) -> Result<()> {
     let mut left_behind = before.find_differences()?;
     left_behind.extend(ClockOffset::read_now()?.change_since(clock));
     if !left_behind.is_empty() {

@@ -17,7 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, chroot};
 use plan::{BOOT_ARCHIVE, Source};
 
-use crate::shared::Shared;
+use crate::shared::{SharedDevice, SharedMemory};
 
 /// Where it is for init; the root for its steps.
 pub const ROOT: &str = "/work";
@@ -36,25 +36,82 @@ const KIND: u32 = 0o170_000;
 const DIRECTORY: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 
-/// Puts the programs in place of those that were there.
-pub fn unpack_programs(source: Source) -> Result<()> {
-    match source {
-        Source::SharedMemory(length) => replace(Shared::map_memory(length)?.bytes()),
-        Source::Boot => {
-            replace(&fs::read(BOOT_ARCHIVE).with_context(|| format!("cannot read {BOOT_ARCHIVE}"))?)
+/// The root, which is mounted when the guest boots: what is done then, no resumed guest has to do.
+pub struct Root {
+    memory: Option<SharedDevice>,
+    has_programs: bool,
+    has_fresh_directories: bool,
+}
+
+impl Root {
+    /// Mounts it without programs.
+    pub fn mount_empty() -> Result<Self> {
+        mount_root()?;
+        Ok(Self {
+            memory: SharedDevice::find()?,
+            has_programs: false,
+            has_fresh_directories: false,
+        })
+    }
+
+    /// Puts the programs in place of those that were there.
+    pub fn unpack_programs(&mut self, source: Source) -> Result<()> {
+        if self.has_programs {
+            umount2(ROOT, MntFlags::MNT_DETACH)
+                .with_context(|| format!("cannot unmount {ROOT}"))?;
+            // They were inside.
+            self.has_fresh_directories = false;
+            mount_root()?;
         }
+        self.has_programs = true;
+        match source {
+            Source::SharedMemory(length) => unpack_archive(self.map_memory(length)?.bytes())?,
+            Source::Boot => {
+                let archive = fs::read(BOOT_ARCHIVE);
+                unpack_archive(&archive.with_context(|| format!("cannot read {BOOT_ARCHIVE}"))?)?;
+            }
+        }
+        protect()
+    }
+
+    /// Puts more programs beside those that are there.
+    pub fn add_programs(&self, length: usize) -> Result<()> {
+        remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))?;
+        unpack_archive(self.map_memory(length)?.bytes())?;
+        protect()
+    }
+
+    fn map_memory(&self, length: usize) -> Result<SharedMemory> {
+        let device = self.memory.as_ref();
+        device
+            .context("this VM has no shared memory")?
+            .map_memory(length)
+    }
+
+    /// Mounts the directories that a plan may write to, unless they are there and untouched.
+    pub fn mount_fresh_directories(&mut self) -> Result<()> {
+        if !self.has_fresh_directories {
+            for directory in FRESH {
+                mount_tmpfs(&inside(directory), None)
+                    .with_context(|| format!("cannot mount {directory}"))?;
+            }
+        }
+        self.has_fresh_directories = true;
+        Ok(())
+    }
+
+    /// Takes them away with all that is in them, mounts included.
+    pub fn unmount_fresh_directories(&mut self) -> Result<()> {
+        self.has_fresh_directories = false;
+        for directory in FRESH {
+            umount2(&inside(directory), MntFlags::MNT_DETACH)
+                .with_context(|| format!("cannot unmount {directory}"))?;
+        }
+        Ok(())
     }
 }
 
-/// Puts more programs beside those that are there.
-pub fn add_programs(length: usize) -> Result<()> {
-    remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))?;
-    unpack_archive(Shared::map_memory(length)?.bytes())?;
-    protect()
-}
-
-fn replace(archive: &[u8]) -> Result<()> {
-    clear()?;
+fn mount_root() -> Result<()> {
     fs::create_dir_all(ROOT).with_context(|| format!("cannot create {ROOT}"))?;
     // Fewer, larger pages take a third less time to fill. A kernel without them does not know the
     // word.
@@ -62,7 +119,6 @@ fn replace(archive: &[u8]) -> Result<()> {
     mount_tmpfs(root, Some("huge=within_size"))
         .or_else(|_| mount_tmpfs(root, None))
         .with_context(|| format!("cannot mount {ROOT}"))?;
-    unpack_archive(archive)?;
     for directory in BOUND.iter().chain(&FRESH) {
         fs::create_dir_all(inside(directory))
             .with_context(|| format!("cannot create {directory}"))?;
@@ -71,7 +127,7 @@ fn replace(archive: &[u8]) -> Result<()> {
         bind_recursive(&Path::new("/").join(directory), &inside(directory))
             .with_context(|| format!("cannot bind {directory}"))?;
     }
-    protect()
+    Ok(())
 }
 
 fn protect() -> Result<()> {
@@ -107,39 +163,6 @@ pub fn enter_root(command: &mut Command) {
     }
 }
 
-/// The directories that one plan may write to.
-pub struct FreshDirectories;
-
-impl FreshDirectories {
-    pub fn mount_all() -> Result<Self> {
-        for directory in FRESH {
-            mount_tmpfs(&inside(directory), None)
-                .with_context(|| format!("cannot mount {directory}"))?;
-        }
-        Ok(Self)
-    }
-
-    /// Takes them away with all that is in them, mounts included.
-    pub fn unmount_all(self) -> Result<()> {
-        for directory in FRESH {
-            umount2(&inside(directory), MntFlags::MNT_DETACH)
-                .with_context(|| format!("cannot unmount {directory}"))?;
-        }
-        Ok(())
-    }
-}
-
-fn clear() -> Result<()> {
-    let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
-    if mounts
-        .lines()
-        .any(|line| line.split(' ').nth(1) == Some(ROOT))
-    {
-        umount2(ROOT, MntFlags::MNT_DETACH).with_context(|| format!("cannot unmount {ROOT}"))?;
-    }
-    Ok(())
-}
-
 fn unpack_archive(archive: &[u8]) -> Result<()> {
     let mut at = 0;
     loop {
@@ -172,7 +195,8 @@ fn create(name: &str, mode: u32, contents: &[u8]) -> Result<()> {
     );
     let path = inside(name);
     match mode & KIND {
-        DIRECTORY => fs::create_dir(&path)?,
+        // Those that are mounted over exist already.
+        DIRECTORY => fs::create_dir_all(&path)?,
         LINK => symlink(OsStr::from_bytes(contents), &path)?,
         _ => {
             let mut file = File::options()

@@ -1,8 +1,11 @@
 //! What programs can set in the kernel: sysctls, and the switches of tracing.
 
 use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 
 const SYSCTLS: &str = "/proc/sys";
 const TRACING: &str = "/sys/kernel/tracing";
@@ -51,38 +54,51 @@ const SWITCHES: [&str; 11] = [
 
 /// Which there are, so that they are looked for once.
 pub struct Settings {
-    files: Vec<(String, PathBuf)>,
+    /// Open, so that a resumed guest need not open them: that takes longer than reading them.
+    sysctls: Vec<(String, File)>,
 }
 
 impl Settings {
-    pub fn find_all() -> Self {
-        let mut files = Vec::new();
+    pub fn open_all() -> Result<Self> {
+        let mut sysctls = Vec::new();
         for directory in DIRECTORIES {
-            find_below(&Path::new(SYSCTLS).join(directory), &mut files);
+            open_below(&Path::new(SYSCTLS).join(directory), &mut sysctls)?;
         }
-        let switch = |name: &&str| (format!("tracing's {name}"), Path::new(TRACING).join(name));
-        files.extend(SWITCHES.iter().map(switch));
-        Self { files }
+        Ok(Self { sysctls })
     }
 
     /// All by name; those that cannot be read are left out.
     pub fn read_values(&self) -> impl Iterator<Item = (String, String)> {
-        self.files
+        let sysctls = self
+            .sysctls
             .iter()
-            .filter_map(|(name, path)| Some((name.clone(), value(path)?)))
+            .filter_map(|(name, file)| Some((format!("sysctl {name}"), read_value(file)?)));
+        let switches = SWITCHES.iter().filter_map(|name| {
+            let file = File::open(Path::new(TRACING).join(name)).ok()?;
+            Some((format!("tracing's {name}"), read_value(&file)?))
+        });
+        sysctls.chain(switches)
     }
 }
 
-fn find_below(directory: &Path, files: &mut Vec<(String, PathBuf)>) {
+fn open_below(directory: &Path, sysctls: &mut Vec<(String, File)>) -> Result<()> {
     // What cannot be listed cannot be compared.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let Some(name) = name(&path) else { continue };
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => find_below(&path, files),
-            _ => files.push((format!("sysctl {name}"), path)),
+            Ok(kind) if kind.is_dir() => open_below(&path, sysctls)?,
+            _ => match File::open(&path) {
+                Ok(file) => sysctls.push((name, file)),
+                // It can only be written.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot open {}", path.display()));
+                }
+            },
         }
     }
+    Ok(())
 }
 
 /// `net/core/bpf_jit_enable`; `None` for what is left out.
@@ -94,11 +110,9 @@ fn name(path: &Path) -> Option<String> {
 }
 
 /// The beginning of it, which is all of nearly every one: a read gives no more at a time.
-fn value(path: &Path) -> Option<String> {
+fn read_value(file: &File) -> Option<String> {
     let mut buffer = [0; 4096];
-    let length = File::open(path)
-        .and_then(|mut file| file.read(&mut buffer))
-        .ok()?;
+    let length = file.read_at(&mut buffer, 0).ok()?;
     Some(
         String::from_utf8_lossy(&buffer[..length])
             .trim_end()
@@ -123,13 +137,18 @@ mod tests {
 
     #[test]
     fn this_machines_are_found() {
-        let settings = Settings::find_all();
+        let mut sysctls = Vec::new();
+        // Not all: a machine with many interfaces has more than a process may open.
+        open_below(Path::new("/proc/sys/kernel"), &mut sysctls).unwrap();
+        let settings = Settings { sysctls };
         let values: Vec<_> = settings.read_values().collect();
+        let again: Vec<_> = settings.read_values().collect();
         assert!(
             values
                 .iter()
                 .any(|(name, _)| name == "sysctl kernel/hostname"),
             "{values:#?}"
         );
+        assert_eq!(values, again, "a file is read from its beginning each time");
     }
 }

@@ -14,23 +14,31 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 const VENDOR: &str = "0x1af4";
 const DEVICE: &str = "0x1110";
 
-/// The memory, from its start. Nothing is copied: emulated, a copy of the programs takes longer
-/// than their start.
-pub struct Shared {
-    start: NonNull<c_void>,
-    length: usize,
+/// The device.
+pub struct SharedDevice {
+    path: PathBuf,
+    file: File,
 }
 
-impl Shared {
-    pub fn map_memory(length: usize) -> Result<Self> {
-        let path = find()?
-            .context("this VM has no shared memory")?
-            .join("resource2");
+impl SharedDevice {
+    /// `None` in a VM that has none.
+    pub fn find() -> Result<Option<Self>> {
+        let Some(directory) = find_directory()? else {
+            return Ok(None);
+        };
+        let path = directory.join("resource2");
         let file = File::options()
             .read(true)
             .write(true)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(Some(Self { path, file }))
+    }
+
+    /// The memory from its start. Nothing is copied: emulated, a copy of the programs takes longer
+    /// than their start.
+    pub fn map_memory(&self, length: usize) -> Result<SharedMemory> {
+        let Self { path, file } = self;
         let size = usize::try_from(file.metadata()?.len())?;
         ensure!(
             length <= size,
@@ -44,14 +52,22 @@ impl Shared {
                 mapped,
                 ProtFlags::PROT_READ,
                 MapFlags::MAP_SHARED,
-                &file,
+                file,
                 0,
             )
         }
         .with_context(|| format!("cannot map {}", path.display()))?;
-        Ok(Self { start, length })
+        Ok(SharedMemory { start, length })
     }
+}
 
+/// A part of the memory, mapped.
+pub struct SharedMemory {
+    start: NonNull<c_void>,
+    length: usize,
+}
+
+impl SharedMemory {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping is this long and lives as long as `self`. The host writes to it only
         // before it orders us to read.
@@ -59,7 +75,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedMemory {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and `bytes` lent nothing that is still in use.
         if let Err(error) = unsafe { munmap(self.start, self.length) } {
@@ -68,7 +84,7 @@ impl Drop for Shared {
     }
 }
 
-fn find() -> Result<Option<PathBuf>> {
+fn find_directory() -> Result<Option<PathBuf>> {
     let entries = fs::read_dir(DEVICES).with_context(|| format!("cannot read {DEVICES}"))?;
     for entry in entries {
         let directory = entry?.path();
