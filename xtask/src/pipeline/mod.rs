@@ -5,6 +5,7 @@
 //!   needs          what a command needs of this machine, met before it begins
 //!   selection      which kernels a command is for
 //!   build          cargo, for the lessons and for programs of the course's own
+//!   bare_boot      a boot that does nothing, to compare with
 //!   pending_build  a lesson's build beside the start of its VM
 //!   guest_init     the guest's init, built when its source has changed
 //!   demo           a lesson's demo as a plan for a VM
@@ -20,6 +21,7 @@
 
 pub mod answer_build;
 pub mod answer_file;
+pub mod bare_boot;
 pub mod build;
 pub mod demo;
 pub mod forbidden;

@@ -12,7 +12,7 @@ use plan::{Plan, Step};
 use problem::Exit;
 use serde::Serialize;
 use tempfile::NamedTempFile;
-use testvm::image::{self, Archive, Modules};
+use testvm::image::{self, Modules};
 use testvm::{Accel, Failure, Machine, timeline};
 
 use super::phases::{self, Phases};
@@ -20,7 +20,7 @@ use super::rounds::find_median;
 use crate::output::screen;
 use crate::pipeline::demo::{self, Script};
 use crate::pipeline::selection::Selection;
-use crate::pipeline::{build, guest_init, needs};
+use crate::pipeline::{bare_boot, build, guest_init, needs};
 
 const ROUNDS: usize = 15;
 
@@ -71,7 +71,7 @@ fn alternate(
     accel: Accel,
     kernel: &str,
 ) -> Result<(Duration, Duration, Phases)> {
-    let initramfs = bare_initramfs()?;
+    let initramfs = bare_boot::pack_initramfs()?;
     let (mut floors, mut wholes, mut phases) = (Vec::new(), Vec::new(), Vec::new());
     // The first of each fills the caches.
     for round in 0..=ROUNDS {
@@ -188,30 +188,6 @@ fn both_medians(one: Vec<Duration>, other: Vec<Duration>) -> Result<(Duration, D
         .context("nothing was measured")
 }
 
-/// An initial file system whose init does nothing but end the VM.
-fn bare_initramfs() -> Result<Vec<u8>> {
-    let mut archive = Archive::default();
-    let init = std::fs::read(bare_init()?).context("cannot read the bare init")?;
-    archive.add_file("init", 0o755, &init)?;
-    archive.finish_archive()
-}
-
-fn bare_init() -> Result<PathBuf> {
-    let directory = workspace::cache_directory().join("init");
-    std::fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
-    let (source, program) = (directory.join("bare.c"), directory.join("bare"));
-    std::fs::write(&source, BARE_INIT)
-        .with_context(|| format!("cannot write {}", source.display()))?;
-    let status = Command::new("cc")
-        .args(["-static", "-Os", "-s", "-o"])
-        .args([&program, &source])
-        .status()
-        .context("cannot start the C compiler")?;
-    ensure!(status.success(), "the bare init does not compile");
-    Ok(program)
-}
-
 /// Bytes that every boot copies.
 struct Sizes {
     base: usize,
@@ -309,11 +285,6 @@ struct WholeRunJson<'a> {
     base_bytes: usize,
     lesson_bytes: usize,
 }
-
-const BARE_INIT: &str = "\
-#include <sys/reboot.h>
-int main(void) { return reboot(RB_AUTOBOOT); }
-";
 
 #[cfg(test)]
 pub fn json_sample() -> Result<String> {

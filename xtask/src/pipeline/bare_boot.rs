@@ -1,0 +1,37 @@
+//! A boot that does nothing: what a run is compared with.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use checkout::workspace;
+use testvm::image::Archive;
+
+const BARE_INIT: &str = "\
+#include <sys/reboot.h>
+int main(void) { return reboot(RB_AUTOBOOT); }
+";
+
+/// An initial file system whose init does nothing but end the VM.
+pub fn pack_initramfs() -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    let init = fs::read(compile_init()?).context("cannot read the bare init")?;
+    archive.add_file("init", 0o755, &init)?;
+    archive.finish_archive()
+}
+
+fn compile_init() -> Result<PathBuf> {
+    let directory = workspace::cache_directory().join("init");
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let (source, program) = (directory.join("bare.c"), directory.join("bare"));
+    fs::write(&source, BARE_INIT).with_context(|| format!("cannot write {}", source.display()))?;
+    let status = Command::new("cc")
+        .args(["-static", "-Os", "-s", "-o"])
+        .args([&program, &source])
+        .status()
+        .context("cannot start the C compiler")?;
+    ensure!(status.success(), "the bare init does not compile");
+    Ok(program)
+}
