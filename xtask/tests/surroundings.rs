@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +14,7 @@ use std::process::Command;
 use checkout::workspace;
 use common::{program, stderr, stdout};
 use course::catalog;
+use xtask::pipeline::build;
 
 /// Two programs, as small as they can be: what the tool calls `xtask` and `guest`.
 struct Checkout {
@@ -284,6 +286,56 @@ fn the_checkouts_configuration_holds_its_profiles() {
         configuration["profile"]["dev"]["debug"],
         manifest["profile"]["dev"]["debug"]
     );
+}
+
+/// The build scripts of aya-ebpf's crates name variables. If a lesson's build script and the tool
+/// give them other values, each compiles again what the other has compiled.
+#[test]
+fn lessons_and_answers_are_built_upon_the_same_crates() {
+    let all = tempfile::tempdir().unwrap();
+    let checkout = Checkout::at(all.path().join("course"));
+    checkout.say("any");
+    let script = "fn main() { for (name, value) in std::env::vars() { \
+        println!(\"cargo::warning={name} = {value}\") } }";
+    checkout.write("xtask/build.rs", script);
+    let built = checkout.cargo(&["build"]).output().unwrap();
+    let said = stderr(&built);
+    let in_build_script = |name: &str| {
+        let start = format!("warning: xtask@0.0.0: {name} = ");
+        said.lines().find_map(|line| line.strip_prefix(&start))
+    };
+    assert!(in_build_script("OUT_DIR").is_some(), "{said}");
+
+    let mut cargo = Command::new("cargo");
+    build::set_ebpf_environment(&mut cargo);
+    let in_tool = |name: &str| {
+        let (_, value) = cargo.get_envs().find(|(set, _)| *set == name)?;
+        value.and_then(|value| value.to_str())
+    };
+    let names = variables_of_aya();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        assert_eq!(in_build_script(&name), in_tool(&name), "{name}");
+    }
+}
+
+/// What aya-ebpf's crates want to be compiled again for. Lessons are built before their tests are.
+fn variables_of_aya() -> BTreeSet<String> {
+    let target = workspace::target_directory();
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(target.join("ebpf/bpfel-unknown-none/release/build")).unwrap() {
+        let directory = entry.unwrap().path();
+        let package = directory.file_name().unwrap().to_string_lossy();
+        let Ok(output) = fs::read_to_string(directory.join("output")) else {
+            continue;
+        };
+        if package.starts_with("aya-ebpf") {
+            let lines = output.lines();
+            let asked = lines.filter_map(|it| it.strip_prefix("cargo:rerun-if-env-changed="));
+            names.extend(asked.map(str::to_owned));
+        }
+    }
+    names
 }
 
 /// A copied checkout is not compiled again, so that what was known when the original was compiled

@@ -29,6 +29,9 @@ pub fn set_ebpf_environment(cargo: &mut Command) {
             workspace::target_directory().join("ebpf"),
         )
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        // Build scripts have it, and so has the cargo that aya-build starts in one. aya-ebpf, and
+        // all that is built upon it, would be compiled again whenever it comes or goes.
+        .env("HOST", HOST)
         // For `-Z build-std`, with a stable compiler.
         .env("RUSTC_BOOTSTRAP", "1");
 }
