@@ -338,6 +338,37 @@ fn variables_of_aya() -> BTreeSet<String> {
     names
 }
 
+/// `cargo xtask` builds the tool alone, and lessons are built with the features of all that runs on
+/// the host. Where these differ, a crate and all that is built upon it are compiled twice.
+#[test]
+fn lessons_are_built_upon_the_tools_crates() {
+    let of_tool = planned_crates(&["--package", "xtask"]);
+    let of_all = planned_crates(&[]);
+    assert!(of_tool.len() > 50, "{}", of_tool.len());
+    let others: Vec<_> = of_tool.difference(&of_all).collect();
+    assert!(
+        others.is_empty(),
+        "xtask/Cargo.toml should ask for the features that others ask for: {others:#?}"
+    );
+}
+
+/// Each crate that cargo would build for the tool, with its features.
+fn planned_crates(packages: &[&str]) -> BTreeSet<(String, String)> {
+    let mut cargo = build::inner_cargo();
+    cargo
+        .args(["build", "--bin", "xtask", "--unit-graph"])
+        .args(["-Z", "unstable-options"])
+        .args(packages)
+        .env("RUSTC_BOOTSTRAP", "1");
+    let graph: serde_json::Value = serde_json::from_str(&printed(&mut cargo)).unwrap();
+    let units = graph["units"].as_array().unwrap();
+    let crates = units.iter().map(|unit| {
+        let [package, features] = ["pkg_id", "features"].map(|key| unit[key].to_string());
+        (package, features)
+    });
+    crates.collect()
+}
+
 /// A copied checkout is not compiled again, so that what was known when the original was compiled
 /// is wrong in it.
 #[test]

@@ -76,7 +76,7 @@ pub fn build_tool(name: &str) -> Result<PathBuf> {
     run_program_build(build_cargo(name), name, "about 40 s")
 }
 
-/// Builds `xtask` as `cargo xtask` does: with no more features than it needs.
+/// Builds `xtask` as `cargo xtask` does: without downloading what others need.
 pub fn build_xtask() -> Result<PathBuf> {
     let mut command = build_cargo("xtask");
     command.args(["--package", "xtask"]);
