@@ -264,11 +264,21 @@ fn the_checkouts_configuration_holds_its_profiles() {
     for (key, value) in manifest["profile"]["release"].as_table().unwrap() {
         assert_eq!(release.get(key), Some(value), "profile.release.{key}");
     }
-    for (key, value) in release {
-        let name = format!(
-            "CARGO_PROFILE_RELEASE_{}",
-            key.to_uppercase().replace('-', "_")
-        );
+    expect_forced(forced, "CARGO_PROFILE_RELEASE", release);
+    assert_eq!(
+        configuration["profile"]["dev"]["debug"],
+        manifest["profile"]["dev"]["debug"]
+    );
+}
+
+/// Each key of a profile is in the environment, below this name.
+fn expect_forced(forced: &toml::Table, above: &str, profile: &toml::Table) {
+    for (key, value) in profile {
+        let name = format!("{above}_{}", key.to_uppercase().replace('-', "_"));
+        if let Some(table) = value.as_table() {
+            expect_forced(forced, &name, table);
+            continue;
+        }
         let text = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
@@ -282,10 +292,6 @@ fn the_checkouts_configuration_holds_its_profiles() {
         );
         assert_eq!(in_environment["force"].as_bool(), Some(true), "{name}");
     }
-    assert_eq!(
-        configuration["profile"]["dev"]["debug"],
-        manifest["profile"]["dev"]["debug"]
-    );
 }
 
 /// The build scripts of aya-ebpf's crates name variables. If a lesson's build script and the tool
