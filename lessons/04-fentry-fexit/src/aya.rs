@@ -20,27 +20,37 @@ unsafe impl aya::Pod for OpenTotals {}
 unsafe impl aya::Pod for ParentReadings {}
 
 // ANCHOR: load
-pub fn load(settings: &Settings) -> Result<Ebpf> {
-    let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fentry-fexit-ebpf"));
+/// A loader, and the types of the running kernel. Both read all of these, which takes 0.1 s each in
+/// an emulated VM: one loader can load several times.
+pub struct Opened<'a> {
+    loader: EbpfLoader<'a>,
+    btf: Btf,
+}
+
+pub fn open(settings: &Settings) -> Result<Opened<'_>> {
     let btf = Btf::from_sys_fs().context("cannot read the kernel's BTF")?;
-    let mut ebpf = EbpfLoader::new()
-        .btf(Some(&btf))
+    let mut loader = EbpfLoader::new();
+    loader
         .map_max_entries("STARTS", settings.max_calls)
         .map_max_entries("CALLS", settings.max_calls)
         .override_global("PID", &settings.pid, true)
         .override_global("SLOWER_THAN", &settings.slower_than, true)
         .override_global("REAL_PARENT", &settings.real_parent, true)
-        .override_global("TGID", &settings.tgid, true)
-        .load(object)
-        .context("cannot load the programs")?;
+        .override_global("TGID", &settings.tgid, true);
+    Ok(Opened { loader, btf })
+}
+
+pub fn load(Opened { loader, btf }: &mut Opened<'_>) -> Result<Ebpf> {
+    let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fentry-fexit-ebpf"));
+    let mut ebpf = loader.load(object).context("cannot load the programs")?;
     // The verifier checks these two against the function's prototype, so it must know the function
     // now.
     let enter: &mut FEntry = find_program(&mut ebpf, "open_enter")?.try_into()?;
     enter
-        .load(FUNCTION, &btf)
+        .load(FUNCTION, btf)
         .context("cannot load open_enter")?;
     let exit: &mut FExit = find_program(&mut ebpf, "open_exit")?.try_into()?;
-    exit.load(FUNCTION, &btf).context("cannot load open_exit")?;
+    exit.load(FUNCTION, btf).context("cannot load open_exit")?;
     for name in ["open_enter_probe", "open_exit_probe"] {
         let probe: &mut KProbe = find_program(&mut ebpf, name)?.try_into()?;
         probe
@@ -96,18 +106,13 @@ pub fn read_totals(ebpf: &Ebpf, pair: u32) -> Result<OpenTotals> {
 pub fn read_parent(offsets: &Offsets) -> Result<ParentReadings> {
     let rust = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fentry-fexit-parent"));
     let c = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/parent.bpf.o"));
-    let of_rust = run_parent(
-        rust,
-        ["PID", "REAL_PARENT", "TGID", "STATE", "READINGS"],
-        offsets,
-    )
-    .context("cannot use the object from rustc")?;
-    let of_c = run_parent(
-        c,
-        ["pid", "real_parent", "tgid", "state", "readings"],
-        offsets,
-    )
-    .context("cannot use the object from clang")?;
+    let btf = Btf::from_sys_fs().context("cannot read the kernel's BTF")?;
+    let names = ["PID", "REAL_PARENT", "TGID", "STATE", "READINGS"];
+    let of_rust = run_parent(rust, names, offsets, &btf);
+    let of_rust = of_rust.context("cannot use the object from rustc")?;
+    let names = ["pid", "real_parent", "tgid", "state", "readings"];
+    let of_c = run_parent(c, names, offsets, &btf);
+    let of_c = of_c.context("cannot use the object from clang")?;
     Ok(ParentReadings {
         relocated: of_c.relocated,
         state_relocated: of_c.state_relocated,
@@ -115,12 +120,14 @@ pub fn read_parent(offsets: &Offsets) -> Result<ParentReadings> {
     })
 }
 
-fn run_parent(object: &[u8], names: [&str; 5], offsets: &Offsets) -> Result<ParentReadings> {
-    let [pid, real_parent, tgid, state, readings] = names;
-    let btf = Btf::from_sys_fs().context("cannot read the kernel's BTF")?;
+fn run_parent(
+    object: &[u8],
+    [pid, real_parent, tgid, state, readings]: [&str; 5],
+    offsets: &Offsets,
+    btf: &Btf,
+) -> Result<ParentReadings> {
     // With the kernel's BTF, aya corrects every access for which clang noted the field's name.
     let mut ebpf = EbpfLoader::new()
-        .btf(Some(&btf))
         .override_global(pid, &std::process::id(), true)
         .override_global(real_parent, &offsets.real_parent, true)
         .override_global(tgid, &offsets.tgid, true)
@@ -128,7 +135,7 @@ fn run_parent(object: &[u8], names: [&str; 5], offsets: &Offsets) -> Result<Pare
         .load(object)
         .context("cannot load the program")?;
     let program: &mut FEntry = find_program(&mut ebpf, "read_parent")?.try_into()?;
-    let loaded = program.load(FUNCTION, &btf);
+    let loaded = program.load(FUNCTION, btf);
     loaded.context("cannot load read_parent")?;
     let attached = program.attach();
     attached.context("cannot attach read_parent to do_sys_openat2")?;

@@ -14,7 +14,7 @@ use crate::settings::{FUNCTION, Offsets, Settings};
 use crate::workload::call_function;
 
 common::include_skeleton!("watch");
-use skeleton::{WatchSkel, WatchSkelBuilder};
+use skeleton::{OpenWatchSkel, WatchSkel, WatchSkelBuilder};
 
 mod parent {
     common::include_skeleton!("parent");
@@ -24,10 +24,10 @@ use parent::ParentSkelBuilder;
 
 // ANCHOR: load
 /// `storage` is where libbpf-rs keeps the object that the skeleton refers to.
-pub fn load<'a>(
+pub fn open<'a>(
     storage: &'a mut MaybeUninit<OpenObject>,
     settings: &Settings,
-) -> Result<WatchSkel<'a>> {
+) -> Result<OpenWatchSkel<'a>> {
     let mut open = WatchSkelBuilder::default()
         .open(storage)
         .context("cannot open the programs")?;
@@ -37,6 +37,10 @@ pub fn load<'a>(
     let globals = globals.context("cannot find the globals")?;
     globals.pid = settings.pid;
     globals.slower_than = settings.slower_than;
+    Ok(open)
+}
+
+pub fn load(open: OpenWatchSkel<'_>) -> Result<WatchSkel<'_>> {
     open.load().context("cannot load the programs")
 }
 // ANCHOR_END: load

@@ -111,7 +111,7 @@ fn watch_calls(
     // To attach kprobes, both libraries open files: fentry comes last, so it does not see that.
     match cli.implementation {
         Implementation::Aya => {
-            let mut ebpf = aya::load(settings)?;
+            let mut ebpf = aya::load(&mut aya::open(settings)?)?;
             let kprobe = aya::attach_kprobe(&mut ebpf)?;
             let fentry = aya::attach_fentry(&mut ebpf)?;
             let mut events = aya::read_events(&mut ebpf)?;
@@ -121,7 +121,7 @@ fn watch_calls(
         }
         Implementation::Libbpf => {
             let mut storage = MaybeUninit::uninit();
-            let skeleton = libbpf::load(&mut storage, settings)?;
+            let skeleton = libbpf::load(libbpf::open(&mut storage, settings)?)?;
             let kprobe = libbpf::attach_kprobe(&skeleton)?;
             let fentry = libbpf::attach_fentry(&skeleton)?;
             let mut events = libbpf::read_events(&skeleton)?;
