@@ -47,4 +47,4 @@ pub use implementation::Implementation;
 pub use problem::{NotReady, exit_code};
 pub use screen::say;
 pub use stop::Stop;
-pub use wait::wait_until;
+pub use wait::{wait_for_last_line, wait_until};

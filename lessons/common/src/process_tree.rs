@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
@@ -25,6 +25,12 @@ use crate::text;
 
 /// From the request to end until the end by force.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// From one look at the processes to the next.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// For [`reap_child`].
+const ANY_CHILD: i32 = -1;
 
 pub struct ProcessTree {
     /// The command's process id.
@@ -64,7 +70,7 @@ impl ProcessTree {
             self.ask_to_end();
         }
         loop {
-            match reap_child() {
+            match reap_child(ANY_CHILD) {
                 Ok(None) => return Ok(true),
                 Ok(Some((pid, status))) if pid == self.pid => self.status = Some(status),
                 Ok(Some((_, status))) => {
@@ -83,9 +89,27 @@ impl ProcessTree {
     /// ended with an exit status other than 0, as far as they became our children.
     pub fn wait(&mut self) -> Result<usize> {
         while self.is_running()? {
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(LOOK);
         }
         Ok(self.failures)
+    }
+
+    /// Waits until the command has ended, whatever became of what descends from it. An error if its
+    /// exit status is not 0.
+    pub fn expect_success(&mut self) -> Result<()> {
+        while self.status.is_none() {
+            if self.asked_to_end.load(Ordering::Relaxed) {
+                self.ask_to_end();
+            }
+            let ended = reap_child(self.pid.cast_signed());
+            match ended.context("cannot wait for the command")? {
+                Some((_, status)) => self.status = Some(status),
+                None => thread::sleep(LOOK),
+            }
+        }
+        let code = self.exit_code();
+        ensure!(code == 0, "the command's exit status is {code}");
+        Ok(())
     }
 
     /// Kills the command, and not what descends from it.
@@ -155,14 +179,14 @@ fn catch_signals() -> io::Result<Arc<AtomicBool>> {
     Ok(asked_to_end)
 }
 
-/// A child that has ended, and how; `None` while all of them run.
+/// A child that has ended, and how; `None` while it runs, or all of them.
 ///
 /// nix's `waitpid` fails with EINVAL for a child that a real-time signal killed, although the child
 /// is reaped by then: its status would be lost.
-fn reap_child() -> nix::Result<Option<(u32, ExitStatus)>> {
+fn reap_child(child: i32) -> nix::Result<Option<(u32, ExitStatus)>> {
     let mut status = 0;
     // SAFETY: the call writes to nothing but `status`.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    let pid = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
     match Errno::result(pid)? {
         0 => Ok(None),
         pid => Ok(Some((pid.cast_unsigned(), ExitStatus::from_raw(status)))),

@@ -1,9 +1,10 @@
 //! Waiting for something that does not notify anyone.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::Stop;
 
@@ -32,6 +33,18 @@ pub fn wait_until(
         thread::sleep(Duration::from_millis(1));
     }
     Ok(())
+}
+
+/// Waits until the last line of a file begins so and is whole. Returns all that is in the file.
+pub fn wait_for_last_line(path: &str, begin: &str, stop: &Stop) -> Result<String> {
+    let mut text = String::new();
+    let what = format!("the last line of {path} begins with '{begin}'");
+    wait_until(&what, Some(stop), || {
+        text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        let last = text.lines().last().unwrap_or_default();
+        Ok(last.starts_with(begin) && text.ends_with('\n'))
+    })?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -68,5 +81,25 @@ mod tests {
         assert_eq!(looks, 1);
         // What is true already needs no wait.
         wait_until("nothing", Some(&stop), || Ok(true)).expect("it is true");
+    }
+
+    #[test]
+    fn a_last_line_must_be_whole() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = directory.path().join("file");
+        let stop = Stop::catch().expect("signals can be caught");
+        let read = |text: &str| {
+            fs::write(&path, text).expect("the file can be written");
+            // Whatever is not there at the first look never comes.
+            stop.set();
+            wait_for_last_line(path.to_str().expect("it is text"), "ended", &stop)
+        };
+        assert_eq!(
+            read("one\nended 0\n").expect("it is there"),
+            "one\nended 0\n"
+        );
+        for text in ["", "one\nended 0", "ended 0\none\n"] {
+            read(text).expect_err(text);
+        }
     }
 }
