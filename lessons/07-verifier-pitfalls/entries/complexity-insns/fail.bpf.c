@@ -6,12 +6,13 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define TC_ACT_OK 0
 #define TC_ACT_SHOT 2
-#define FLOWS (256 * 1024)
+#define FLOWS 50000
+#define CLASSES 8
 #define QUOTA (1ull << 30)
 
 /* Written by user space, from its own statistics. */
 struct table {
-	u64 bytes[FLOWS];
+	u64 bytes[FLOWS][CLASSES];
 };
 
 struct {
@@ -31,8 +32,9 @@ int complexity_insns(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	u64 total = 0;
 
-	/* It ends, but only after a quarter of a million rounds. */
+	/* It ends, but only after 50000 rounds. */
 	for (u32 flow = 0; flow < FLOWS; flow++)
-		total += table->bytes[flow];
+		for (u32 class = 0; class < CLASSES; class++)
+			total += table->bytes[flow][class];
 	return total > QUOTA ? TC_ACT_SHOT : TC_ACT_OK;
 }

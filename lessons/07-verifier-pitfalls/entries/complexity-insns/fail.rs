@@ -8,13 +8,14 @@ use aya_ebpf::{
     programs::TcContext,
 };
 
-const FLOWS: usize = 256 * 1024;
+const FLOWS: usize = 50_000;
+const CLASSES: usize = 8;
 const QUOTA: u64 = 1 << 30;
 
 /// Written by user space, from its own statistics.
 #[repr(C)]
 struct Table {
-    bytes: [u64; FLOWS],
+    bytes: [[u64; CLASSES]; FLOWS],
 }
 
 #[map]
@@ -25,8 +26,13 @@ pub fn complexity_insns(_ctx: TcContext) -> i32 {
     let Some(table) = BY_FLOW.get(0) else {
         return TC_ACT_OK;
     };
-    // It ends, but only after a quarter of a million rounds.
-    if table.bytes.iter().sum::<u64>() > QUOTA {
+    // It ends, but only after 50000 rounds.
+    let total: u64 = table
+        .bytes
+        .iter()
+        .map(|classes| classes.iter().sum::<u64>())
+        .sum();
+    if total > QUOTA {
         TC_ACT_SHOT
     } else {
         TC_ACT_OK

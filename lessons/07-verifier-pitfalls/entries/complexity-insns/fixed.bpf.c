@@ -6,13 +6,14 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define TC_ACT_OK 0
 #define TC_ACT_SHOT 2
-#define FLOWS (256 * 1024)
+#define FLOWS 50000
+#define CLASSES 8
 #define QUOTA (1ull << 30)
 
 /* Written by user space, from its own statistics. */
 struct table {
 	u64 total;
-	u64 bytes[FLOWS];
+	u64 bytes[FLOWS][CLASSES];
 };
 
 struct {

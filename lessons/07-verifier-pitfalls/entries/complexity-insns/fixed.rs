@@ -8,14 +8,15 @@ use aya_ebpf::{
     programs::TcContext,
 };
 
-const FLOWS: usize = 256 * 1024;
+const FLOWS: usize = 50_000;
+const CLASSES: usize = 8;
 const QUOTA: u64 = 1 << 30;
 
 /// Written by user space, from its own statistics.
 #[repr(C)]
 struct Table {
     total: u64,
-    bytes: [u64; FLOWS],
+    bytes: [[u64; CLASSES]; FLOWS],
 }
 
 #[map]
