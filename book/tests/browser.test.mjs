@@ -8,7 +8,8 @@ import { BOOK, DESK, PHONE, THEMES, address, newReader, sideBySide, violations }
 // One of each kind.
 const CHAPTER = 'lessons/01-hello-kprobe.html';
 const ENTRY = 'gallery/map-value-or-null.html';
-const SAMPLES = ['start.html', CHAPTER, 'lessons/06-xdp.html', ENTRY, 'gallery/index.html', 'explorer.html'];
+const EXERCISE = 'lessons/01-hello-kprobe/removal-errors.html';
+const SAMPLES = ['start.html', CHAPTER, 'lessons/06-xdp.html', EXERCISE, ENTRY, 'gallery/index.html', 'explorer.html'];
 
 const pages = readdirSync(BOOK, { recursive: true })
   .filter(name => name.endsWith('.html') && !['print.html', 'toc.html', '404.html'].includes(name))
@@ -115,6 +116,16 @@ test('tabs are worked with the keyboard', async () => {
   await page.keyboard.press('ArrowRight');
   assert.notEqual(await selected(), first);
   assert.ok(page.url().endsWith(ENTRY), 'the arrow key turned the page');
+});
+
+test('hints are folded, and open one at a time', async () => {
+  await open(EXERCISE);
+  const hints = () => page.$$eval('main details', all => all.map(details => details.open));
+  assert.deepEqual(await hints(), [false, false, false]);
+  const summaries = await page.$$('main details > summary');
+  assert.match(await summaries[0].evaluate(summary => summary.textContent), /Hint 1 of 3/);
+  await summaries[0].press('Enter');
+  assert.deepEqual(await hints(), [true, false, false]);
 });
 
 test('without JavaScript both languages and all kernels show', async () => {

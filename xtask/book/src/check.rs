@@ -14,7 +14,7 @@ use xtask::output::screen::{self, Mark};
 use crate::claims::{self, Text};
 use crate::facts::Facts;
 use crate::gallery::SKIP;
-use crate::{directive, excerpt, render};
+use crate::{directive, excerpt, exercise_page, render};
 
 pub fn check_book() -> Result<Exit> {
     let mut faults = in_sources()?;
@@ -88,8 +88,26 @@ fn in_sources() -> Result<Vec<String>> {
         );
         texts.push(Text::of_page(&name, &text));
     }
+    faults.extend(in_exercises(&mut ids, &mut used)?);
     faults.extend(unused_anchors(&used)?);
     faults.extend(claims::check_claims(&facts, &texts)?);
+    Ok(faults)
+}
+
+/// Faults of the pages that are made of an exercise's files.
+fn in_exercises(
+    ids: &mut BTreeMap<String, usize>,
+    used: &mut BTreeSet<String>,
+) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    for page in exercise_page::read_exercise_pages()? {
+        let found = in_source(&page.write_page()?, ids, used);
+        faults.extend(
+            found
+                .into_iter()
+                .map(|(_, what)| format!("the page of {}: {what}", page.exercise.name)),
+        );
+    }
     Ok(faults)
 }
 

@@ -233,6 +233,6 @@ mod tests {
             table.contains("| **Hooks** | kprobe, kretprobe |"),
             "{table}"
         );
-        assert_eq!(table.matches("| `01/").count(), 3);
+        assert_eq!(table.matches("| [`01/").count(), 3);
     }
 }

@@ -2,21 +2,22 @@
 //! repository.
 //!
 //! ```text
-//!   render       mdBook, with these two in front of it:
-//!     gallery      a page for each verifier error, and their indexes
-//!     directive    {{#both ...}}, {{#output ...}} and the like, in all pages
-//!       excerpt      code, by anchor
-//!       capture      output that a test has captured
-//!       recorded     verifier logs of the gallery
-//!       table        requirements, exercises, costs
-//!       facts        "since 5.18", beside what was seen on the five kernels
-//!       tabs         the same thing in several languages, or on several kernels
-//!   explorer     the reader of verifier logs, compiled to WebAssembly
-//!   check        what mdBook lets pass: sources, then the rendered pages
-//!     claims       sentences about kernels, and what they rest on
-//!   browser      tests in a real browser
-//!   serve        the book at a local address, rebuilt at every save
-//!   po           the texts to translate
+//!   render          mdBook, with these in front of it:
+//!     gallery         a page for each verifier error, and their indexes
+//!     exercise_page   a page for each exercise: its task, and its hints
+//!     directive       {{#both ...}}, {{#output ...}} and the like, in all pages
+//!       excerpt         code, by anchor
+//!       capture         output that a test has captured
+//!       recorded        verifier logs of the gallery
+//!       table           requirements, exercises, costs
+//!       facts           "since 5.18", beside what was seen on the five kernels
+//!       tabs            the same thing in several languages, or on several kernels
+//!   explorer        the reader of verifier logs, compiled to WebAssembly
+//!   check           what mdBook lets pass: sources, then the rendered pages
+//!     claims          sentences about kernels, and what they rest on
+//!   browser         tests in a real browser
+//!   serve           the book at a local address, rebuilt at every save
+//!   po              the texts to translate
 //! ```
 
 mod browser;
@@ -25,6 +26,7 @@ mod check;
 mod claims;
 mod directive;
 mod excerpt;
+mod exercise_page;
 mod explorer;
 mod facts;
 mod gallery;

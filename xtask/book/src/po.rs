@@ -9,7 +9,7 @@ use problem::Exit;
 use xtask::output::screen;
 
 use crate::gallery::Gallery;
-use crate::pages::GalleryPages;
+use crate::pages::{ExercisePages, GalleryPages};
 use crate::render;
 
 /// Directives stay what they are: code, logs and tables are the same in every language.
@@ -20,7 +20,8 @@ pub fn extract_messages() -> Result<Exit> {
     book.config
         .set("output.xgettext.pot-file", "messages.pot")
         .map_err(|error| anyhow!("{error:#}"))?;
-    book.with_preprocessor(GalleryPages(Rc::new(Gallery::read_gallery()?)));
+    book.with_preprocessor(GalleryPages(Rc::new(Gallery::read_gallery()?)))
+        .with_preprocessor(ExercisePages);
     book.execute_build_process(&Xgettext {})
         .map_err(|error| anyhow!("{error:#}"))?;
     screen::write_answer(format!("{}\n", directory.join("messages.pot").display()).as_bytes())?;

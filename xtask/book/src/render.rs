@@ -11,7 +11,7 @@ use mdbook_driver::MDBook;
 use crate::explorer;
 use crate::facts::Facts;
 use crate::gallery::Gallery;
-use crate::pages::{Directives, GalleryPages};
+use crate::pages::{Directives, ExercisePages, GalleryPages};
 
 /// Where the book's sources are.
 pub fn source_directory() -> PathBuf {
@@ -27,6 +27,7 @@ pub fn build_book() -> Result<PathBuf> {
     let gallery = Rc::new(Gallery::read_gallery()?);
     let facts = Facts::read_facts()?;
     book.with_preprocessor(GalleryPages(Rc::clone(&gallery)))
+        .with_preprocessor(ExercisePages)
         .with_preprocessor(Directives { gallery, facts });
     book.build().map_err(|error| anyhow!("{error:#}"))?;
     let script = directory.join("verifier-log.js");

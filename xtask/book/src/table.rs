@@ -5,8 +5,10 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use course::catalog::{self, Lesson, StepPlace};
-use course::exercises::{self, ExerciseKind};
+use course::exercises;
 use serde::Deserialize;
+
+use crate::exercise_page;
 
 fn lesson(number: &str) -> Result<Lesson> {
     Ok(catalog::find_lesson(&catalog::read_lessons()?, number)?.clone())
@@ -49,6 +51,7 @@ pub fn needs_table(number: &str) -> Result<String> {
 
 /// `{{#exercises 01}}`
 pub fn exercises_table(number: &str) -> Result<String> {
+    let lesson = lesson(number)?;
     let exercises = exercises::read_exercises()?;
     let of_lesson = exercises
         .iter()
@@ -60,25 +63,17 @@ pub fn exercises_table(number: &str) -> Result<String> {
             ""
         };
         format!(
-            "| `{}` | {} | {}{place} |\n",
+            "| [`{}`]({}) | {} | {}{place} |\n",
             exercise.name,
+            exercise_page::exercise_link(&lesson, exercise),
             exercise.about.title,
-            kind(exercise.about.kind)
+            exercise_page::describe_kind(exercise.about.kind)
         )
     });
     let rows: String = rows.collect();
     Ok(format!(
         "| exercise | you build | how |\n|---|---|---|\n{rows}"
     ))
-}
-
-fn kind(kind: ExerciseKind) -> &'static str {
-    match kind {
-        ExerciseKind::Complete => "fill a gap",
-        ExerciseKind::Extend => "add to what works",
-        ExerciseKind::Repair => "make the verifier accept it",
-        ExerciseKind::FindTheBug => "find the silent bug",
-    }
 }
 
 /// A line of `cargo xtask bench --json`: a program in both languages.
