@@ -31,7 +31,8 @@ pub enum Directive {
     Logs(String),
     Log {
         entry: String,
-        language: String,
+        /// Without it: both.
+        language: Option<String>,
         kernel: String,
     },
     Fixed(String),
@@ -73,9 +74,9 @@ pub fn parse_directive(line: &str) -> Result<Option<Directive>> {
         }
         ("failing", [entry]) => Directive::Failing((*entry).to_owned()),
         ("logs", [entry]) => Directive::Logs((*entry).to_owned()),
-        ("log", [entry, language, kernel]) => Directive::Log {
+        ("log", [entry, languages @ .., kernel]) if languages.len() <= 1 => Directive::Log {
             entry: (*entry).to_owned(),
-            language: (*language).to_owned(),
+            language: languages.first().map(|language| (*language).to_owned()),
             kernel: (*kernel).to_owned(),
         },
         ("fixed", [entry]) => Directive::Fixed((*entry).to_owned()),
@@ -108,17 +109,12 @@ impl Directive {
                 entry,
                 language,
                 kernel,
-            } => {
-                let spoken = Language::ALL
-                    .into_iter()
-                    .find(|known| known.name() == language);
-                gallery::show_log(
-                    gallery,
-                    entry,
-                    spoken.with_context(|| format!("{language} is not c or rust"))?,
-                    kernel,
-                )
-            }
+            } => match language {
+                Some(language) => {
+                    gallery::show_log(gallery, entry, parse_language(language)?, kernel)
+                }
+                None => gallery::show_both_logs(gallery, entry, kernel),
+            },
             Self::Fixed(entry) => gallery::show_fixed(gallery, entry),
             Self::GalleryByMessage => gallery::by_message(gallery),
             Self::GalleryByTopic => Ok(gallery::by_topic(gallery)),
@@ -160,6 +156,13 @@ fn both(rust: &Excerpt, c: &Excerpt) -> Result<String> {
             ),
         ],
     ))
+}
+
+fn parse_language(name: &str) -> Result<Language> {
+    let known = Language::ALL
+        .into_iter()
+        .find(|language| language.name() == name);
+    known.with_context(|| format!("{name} is not c or rust"))
 }
 
 /// A page with all of its directives expanded.

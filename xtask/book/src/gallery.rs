@@ -229,12 +229,49 @@ pub fn show_log(gallery: &Gallery, name: &str, language: Language, kernel: &str)
     let entry = gallery.find(name)?;
     let said = gallery.recorded.of_failing(name, language, kernel)?;
     let caption = format!(
-        "<p class=\"tab-title\"><a href=\"../{DIRECTORY}/{name}.html\">{}</a>, in {}, \
-         on Linux {kernel}</p>\n\n",
-        html::escape_html(&entry.about.title),
+        "<p class=\"tab-title\">{}, in {}, on Linux {kernel}</p>\n\n",
+        entry_link(entry),
         in_words(language)
     );
     Ok(caption + &log_block(entry, kernel, said))
+}
+
+/// `{{#log NAME KERNEL}}`: in each language, and of a long log only the end, where the reason is.
+pub fn show_both_logs(gallery: &Gallery, name: &str, kernel: &str) -> Result<String> {
+    let entry = gallery.find(name)?;
+    by_language(entry, |language| {
+        let said = gallery.recorded.of_failing(name, language, kernel)?;
+        let caption = format!("{}, on Linux {kernel}", entry_link(entry));
+        Ok(match find_end(said) {
+            Some(end) => (
+                caption + ": the end of the log",
+                log_block(entry, kernel, &end),
+            ),
+            None => (caption, log_block(entry, kernel, said)),
+        })
+    })
+}
+
+/// A longer log fills more than a screen.
+const LONGEST_LOG: usize = 60;
+
+/// What is shown of a longer one.
+const END_OF_LOG: usize = 24;
+
+/// Of a long log the verdict and the last lines.
+fn find_end(said: &str) -> Option<String> {
+    let lines: Vec<&str> = said.lines().collect();
+    let from = lines.len().checked_sub(END_OF_LOG)?;
+    (lines.len() > LONGEST_LOG).then(|| [&lines[..1], &lines[from..]].concat().join("\n"))
+}
+
+/// From a page of a lesson.
+fn entry_link(entry: &Entry) -> String {
+    format!(
+        "<a href=\"../{DIRECTORY}/{}.html\">{}</a>",
+        entry.name,
+        html::escape_html(&entry.about.title)
+    )
 }
 
 /// The explorer finds it by its class.
@@ -339,6 +376,36 @@ mod tests {
     #[test]
     fn a_twin_shows_what_was_changed() {
         assert_eq!(marked("a\nb\n", "a\nc\n"), " a\n-b\n+c\n");
+    }
+
+    #[test]
+    fn a_long_log_keeps_its_verdict_and_its_end() {
+        let log = |lines: usize| {
+            let numbers = (1..=lines).map(|number| format!("\n{number}"));
+            format!("rejected: no{}", numbers.collect::<String>())
+        };
+        assert_eq!(find_end(&log(50)), None);
+        let end = find_end(&log(100)).unwrap();
+        assert!(
+            end.starts_with("rejected: no\n77\n") && end.ends_with("\n100"),
+            "{end}"
+        );
+        assert_eq!(end.lines().count(), 25);
+    }
+
+    #[test]
+    fn a_log_in_both_languages_is_in_tabs_beside_the_programs() {
+        let gallery = Gallery::read_gallery().unwrap();
+        let logs = show_both_logs(&gallery, "map-value-or-null", "6.12").unwrap();
+        for part in [
+            "data-group=\"language\"",
+            "data-tab=\"Rust\"",
+            "@ fail.rs:",
+            "data-tab=\"C\"",
+            "@ fail.bpf.c:",
+        ] {
+            assert!(logs.contains(part), "{part} is missing in\n{logs}");
+        }
     }
 
     #[test]
