@@ -122,6 +122,17 @@ test('a log of one’s own is explained, and nothing is sent', async () => {
   assert.deepEqual(requests.filter(url => !/\/(verifier-log\.js|favicon.*)$/.test(url)), []);
 });
 
+test('the sample log shows how it works', async () => {
+  await open('explorer.html');
+  const [, sample] = await page.$$('#own-log > p > button');
+  await sample.click();
+  await page.waitForSelector('#own-log .explorer');
+  assert.match(await page.$eval('.explorer-place', text => text.textContent), /decisive/);
+  assert.match(await page.$eval('#own-log-text', field => field.value), /invalid access to map value/);
+  const advice = await page.$eval('.explorer-advice a', link => link.getAttribute('href'));
+  assert.equal(advice, 'gallery/map-value-bounds.html');
+});
+
 test('what is no log gets a clear answer', async () => {
   await open('explorer.html');
   assert.match((await paste(''))[0], /^There is no text yet/);

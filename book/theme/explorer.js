@@ -462,6 +462,11 @@
         file.value = '';
       });
     const run = button('Explore this log', () => start());
+    const sample = document.getElementById('own-log-sample')?.textContent.trim();
+    const trial = button('Try a sample log', () => {
+      text.value = sample;
+      start(sample);
+    });
     file.addEventListener('change', () => start());
     text.addEventListener('paste', event => {
       const pasted = event.clipboardData.getData('text');
@@ -475,7 +480,7 @@
       element('p', {}, element('label', { for: 'own-log-text' }, 'Text with a verifier log')),
       text,
       element('p', {}, element('label', { for: 'own-log-file' }, 'Or a file, for long logs '), file),
-      element('p', {}, run),
+      element('p', {}, run, ' ', sample ? trial : null),
       status,
       result,
     );

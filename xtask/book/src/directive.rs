@@ -35,6 +35,11 @@ pub enum Directive {
         language: Option<String>,
         kernel: String,
     },
+    Sample {
+        entry: String,
+        language: String,
+        kernel: String,
+    },
     Fixed(String),
     GalleryByMessage,
     GalleryByTopic,
@@ -79,6 +84,11 @@ pub fn parse_directive(line: &str) -> Result<Option<Directive>> {
             language: languages.first().map(|language| (*language).to_owned()),
             kernel: (*kernel).to_owned(),
         },
+        ("sample", [entry, language, kernel]) => Directive::Sample {
+            entry: (*entry).to_owned(),
+            language: (*language).to_owned(),
+            kernel: (*kernel).to_owned(),
+        },
         ("fixed", [entry]) => Directive::Fixed((*entry).to_owned()),
         ("gallery-by-message", []) => Directive::GalleryByMessage,
         ("gallery-by-topic", []) => Directive::GalleryByTopic,
@@ -115,6 +125,11 @@ impl Directive {
                 }
                 None => gallery::show_both_logs(gallery, entry, kernel),
             },
+            Self::Sample {
+                entry,
+                language,
+                kernel,
+            } => gallery::embed_sample(gallery, entry, parse_language(language)?, kernel),
             Self::Fixed(entry) => gallery::show_fixed(gallery, entry),
             Self::GalleryByMessage => gallery::by_message(gallery),
             Self::GalleryByTopic => Ok(gallery::by_topic(gallery)),

@@ -252,6 +252,20 @@ pub fn show_both_logs(gallery: &Gallery, name: &str, kernel: &str) -> Result<Str
     })
 }
 
+/// `{{#sample NAME LANGUAGE KERNEL}}`: a log that the page of the explorer offers to try.
+pub fn embed_sample(
+    gallery: &Gallery,
+    name: &str,
+    language: Language,
+    kernel: &str,
+) -> Result<String> {
+    let said = gallery.recorded.of_failing(name, language, kernel)?;
+    let log = html::escape_html(recorded::verifier_log_of(said));
+    Ok(format!(
+        "<pre id=\"own-log-sample\" hidden>\n{log}\n</pre>\n"
+    ))
+}
+
 /// A longer log fills more than a screen.
 const LONGEST_LOG: usize = 60;
 
