@@ -1,5 +1,5 @@
 // What mdBook's pages lack for those who use no mouse: a link past the menus, keys for the side bar's switch, and keys
-// for code that scrolls.
+// for code that scrolls. And names in code that stay in one line.
 (() => {
   // The switch is a label, which no key reaches: a button stands in for it.
   const toggle = document.getElementById('mdbook-sidebar-toggle');
@@ -25,6 +25,19 @@
 
   // The empty corner of a table heads nothing.
   for (const corner of document.querySelectorAll('main th:empty')) corner.replaceWith(document.createElement('td'));
+
+  // Browsers would break an attribute, #[name], after its first sign.
+  for (const code of document.querySelectorAll('main :not(pre) > code')) {
+    const parts = code.textContent.split(/(#!?\[\w+\]?)/);
+    if (parts.length === 1) continue;
+    code.replaceChildren(...parts.map((part, at) => {
+      if (at % 2 === 0) return part;
+      const whole = document.createElement('span');
+      whole.className = 'whole';
+      whole.textContent = part;
+      return whole;
+    }));
+  }
 
   const reachable = () => {
     const blocks = [...document.querySelectorAll('main pre > code, main .table-wrapper, main pre')];

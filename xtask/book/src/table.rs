@@ -111,11 +111,8 @@ pub fn bench_table(number: &str) -> Result<String> {
         .map(|pair| pair.kernel.clone())
         .context("the bench has no figures")?;
     let rows = pairs.iter().map(|pair| {
-        let (a, b) = (row(&pair.aya), row(&pair.libbpf));
-        format!(
-            "| `{}` | Rust<br>C | {}<br>{} | {}<br>{} |\n",
-            pair.program, a.0, b.0, a.1, b.1
-        )
+        let row = |language, cost| cost_row(&pair.program, language, cost);
+        row("Rust", &pair.aya) + &row("C", &pair.libbpf)
     });
     let rows: String = rows.collect();
     Ok(format!(
@@ -126,12 +123,12 @@ pub fn bench_table(number: &str) -> Result<String> {
     ))
 }
 
-fn row(cost: &Cost) -> (String, String) {
+fn cost_row(program: &str, language: &str, cost: &Cost) -> String {
     let executed = cost
         .executed_per_run
         .map_or_else(|| "not run".to_owned(), |count| format!("{count:.0}"));
-    (
-        format!("{:.0}; {:.0} bytes", cost.instructions, cost.jited_bytes),
-        executed,
+    format!(
+        "| `{program}` | {language} | {:.0}; {:.0} bytes | {executed} |\n",
+        cost.instructions, cost.jited_bytes
     )
 }
