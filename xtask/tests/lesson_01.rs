@@ -16,11 +16,25 @@ use testvm::Failure;
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn aya_log_says_the_same_on_every_kernel() {
     for kernel in MATRIX {
-        let printed = printed_by_aya_log(kernel);
+        let printed = printed_by(kernel, "hello-kprobe --impl aya --log");
         let mut settings = insta::Settings::clone_current();
         settings.set_omit_expression(true);
         settings.add_filter(r"pid=\d+", "pid=1234");
         settings.bind(|| insta::assert_snapshot!("aya_log", printed));
+    }
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_first_program_sees_a_removal_on_every_kernel() {
+    for kernel in MATRIX {
+        for implementation in ["aya", "libbpf"] {
+            let command = format!("hello-kprobe --first --impl {implementation}");
+            let mut settings = insta::Settings::clone_current();
+            settings.set_omit_expression(true);
+            settings.add_filter(r"process \d+", "process 1234");
+            settings.bind(|| insta::assert_snapshot!("first", printed_by(kernel, &command)));
+        }
     }
 }
 
@@ -42,9 +56,9 @@ fn a_program_that_cargo_did_not_build_is_not_shown() {
     assert!(!printed.contains("--impl"), "{printed}");
 }
 
-fn printed_by_aya_log(kernel: &str) -> String {
+fn printed_by(kernel: &str, command: &str) -> String {
     let mut started = TestVm::on(kernel).with_tools().with_lesson("01").start();
-    let (report, printed) = common::run(&mut started, vec![shell("hello-kprobe --impl aya --log")]);
+    let (report, printed) = common::run(&mut started, vec![shell(command)]);
     let report = report.map_err(Failure::into_error).unwrap();
     assert!(
         report.steps[0].outcome.succeeded(),

@@ -3,6 +3,7 @@
 mod aya;
 mod aya_log;
 mod event;
+mod first;
 mod libbpf;
 mod workload;
 
@@ -49,6 +50,9 @@ struct Cli {
     /// The demo with the messages of aya-log
     #[arg(long, conflicts_with_all = ["demo", "follow"])]
     log: bool,
+    /// The chapter's first program: a line of text for each file that is removed
+    #[arg(long, conflicts_with_all = ["demo", "follow", "log"])]
+    first: bool,
 }
 
 fn main() -> ExitCode {
@@ -58,6 +62,9 @@ fn main() -> ExitCode {
 // ANCHOR: main
 fn run(cli: &Cli) -> Result<()> {
     machine::check(LESSON, &NEEDS)?;
+    if cli.first {
+        return first::run_first(cli.implementation);
+    }
     let function = kallsyms::find_function(LESSON, &FUNCTIONS)?;
     if cli.log {
         ensure!(

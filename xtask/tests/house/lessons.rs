@@ -10,6 +10,9 @@ const USER_SPACE_LINES: usize = 120;
 const EBPF_LINES: usize = 70;
 const GALLERY_BUILD_LINES: usize = 170;
 const FILES: usize = 8;
+/// The smaller program that a chapter begins with: whole in one file, and no part of the lesson's.
+const FIRST_PROGRAM: &str = "first.rs";
+const FIRST_PROGRAM_LINES: usize = 60;
 
 const IMPLEMENTATIONS: [&str; 2] = ["aya.rs", "libbpf.rs"];
 
@@ -54,11 +57,12 @@ fn lesson_path(path: &str) -> Option<(&str, &str)> {
 
 impl LessonFiles {
     /// What the story is told in: files under `src/`, and what they take from elsewhere by
-    /// `#[path]`. Programs of their own in `src/bin/`, benchmarks and tests are no part of it.
+    /// `#[path]`. Programs of their own in `src/bin/` and in `src/first.rs`, benchmarks and tests
+    /// are no part of it.
     fn source_files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().filter_map(|(path, text)| {
             let path = match path.strip_prefix("src/") {
-                Some(path) if !path.starts_with("bin/") => path,
+                Some(path) if !path.starts_with("bin/") && path != FIRST_PROGRAM => path,
                 _ if path.starts_with("common/") => path,
                 _ => return None,
             };
@@ -133,6 +137,7 @@ impl LessonFiles {
             // It builds the whole gallery.
             "build.rs" if self.name.starts_with("07") => GALLERY_BUILD_LINES,
             "build.rs" => 3,
+            _ if path.strip_prefix("src/") == Some(FIRST_PROGRAM) => FIRST_PROGRAM_LINES,
             // The kernel's structs, as many as the lesson reads.
             _ if path.ends_with("vmlinux.h") => usize::MAX,
             _ if path.starts_with("ebpf/") || path.starts_with("bpf/") => EBPF_LINES,
