@@ -7,6 +7,7 @@ mod common;
 
 use common::shell;
 use common::test_vm::TestVm;
+use kernel::MATRIX;
 use plan::{Outcome, Step};
 use serde_json::Value;
 use testvm::{Failure, Started};
@@ -35,6 +36,36 @@ fn run(started: &mut Started, line: &str, code: i32) -> String {
     assert_eq!(report.left_behind, [""; 0], "{line}\n{text}");
     assert_eq!(report.complaints, [""; 0], "{line}\n{text}");
     text
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_first_program_counts_for_each_process_on_every_kernel() {
+    for kernel in MATRIX {
+        let mut started = TestVm::on(kernel).with_tools().with_lesson("02").start();
+        for implementation in IMPLEMENTATIONS {
+            let line = format!("maps --first --impl {implementation}");
+            let printed = renumbered(&run(&mut started, &line, 0));
+            let mut settings = insta::Settings::clone_current();
+            settings.set_omit_expression(true);
+            settings.bind(|| insta::assert_snapshot!("first", printed));
+        }
+    }
+}
+
+/// Its lines in the order of the process ids, which are counted from 1234 here.
+fn renumbered(text: &str) -> String {
+    let mut counts = Vec::new();
+    for line in text.lines() {
+        let (pid, count) = line.split_once(" created ").unwrap();
+        let pid: u32 = pid.strip_prefix("process ").unwrap().parse().unwrap();
+        counts.push((pid, count));
+    }
+    counts.sort();
+    let lines = (1234..).zip(counts);
+    lines
+        .map(|(number, (_, count))| format!("process {number} created {count}\n"))
+        .collect()
 }
 
 /// Watches /tmp/w with these arguments while a line of shell runs, then sends SIGINT. Returns what

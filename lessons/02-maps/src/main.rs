@@ -2,6 +2,7 @@
 
 mod aya;
 mod event;
+mod first;
 mod libbpf;
 mod own_map;
 mod report;
@@ -19,13 +20,7 @@ use common::machine::{self, Need};
 use common::ring_buffer::{self, RingBuffer, wait_for_record};
 use common::{Implementation, Stop, kallsyms, say};
 
-use settings::Settings;
-
-/// The programs are called `on_create` and so on, in Rust and in C, and attach to the functions
-/// `security_inode_create` and so on.
-const HOOKS: [&str; 8] = [
-    "create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename",
-];
+use settings::{HOOKS, Settings, parse_directory};
 
 const LESSON: &str = env!("CARGO_PKG_NAME");
 
@@ -44,7 +39,7 @@ const DEMO_LIMIT: Duration = Duration::from_secs(10);
 #[command(version)]
 struct Cli {
     /// The directory to watch, with all directories under it
-    #[arg(value_parser = settings::parse_directory, required_unless_present_any = ["demo", "play"])]
+    #[arg(value_parser = parse_directory, required_unless_present_any = ["demo", "first", "play"])]
     directory: Option<PathBuf>,
     /// Which of the two programs to run; both print the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
@@ -52,6 +47,9 @@ struct Cli {
     /// Change names in a new directory, show what was seen and what the maps hold, and stop
     #[arg(long, conflicts_with_all = ["directory", "buffer"])]
     demo: bool,
+    /// The chapter's first program: how many files each process creates
+    #[arg(long, conflicts_with_all = ["directory", "buffer", "demo"])]
+    first: bool,
     /// Size of the ring buffer in KiB, a power of two
     #[arg(long, value_name = "KIB", default_value = "256", value_parser = ring_buffer::parse_size)]
     buffer: u32,
@@ -65,6 +63,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     common::exit_code(match cli.play.as_deref() {
         Some([name, file]) => workload::create_file_as(name, file),
+        _ if cli.first => first::run_first(cli.implementation),
         _ => run(&cli),
     })
 }
@@ -137,8 +136,7 @@ fn show_changes(
         return show(None);
     }
     say("\nchanges in it, one of each kind, and one outside, which is not shown:")?;
-    let expected = workload::change_one_of_each(&settings.path)?;
-    let shown = show(Some(expected))?;
+    let shown = show(Some(workload::change_one_of_each(&settings.path)?))?;
     pause(true)?;
     say("\npaused    by writing 1 to a global variable. hidden.txt is created now, unseen.")?;
     workload::create_file(&settings.path.join("hidden.txt"))?;

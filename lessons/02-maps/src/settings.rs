@@ -12,6 +12,12 @@ use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs};
 
 use crate::event::Watched;
 
+/// The programs are called `on_create` and so on, in Rust and in C, and attach to the functions
+/// `security_inode_create` and so on.
+pub const HOOKS: [&str; 8] = [
+    "create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename",
+];
+
 pub struct Settings {
     pub path: PathBuf,
     pub watched: Watched,
