@@ -36,3 +36,21 @@ pub fn read_events(skeleton: &HelloSkel<'_>) -> Result<LibbpfRingBuffer> {
     LibbpfRingBuffer::open(&skeleton.maps.events)
 }
 // ANCHOR_END: read
+
+#[cfg(test)]
+mod tests {
+    use libbpf_rs::ObjectBuilder;
+
+    fn opens(object: &[u8]) -> bool {
+        ObjectBuilder::default().open_memory(object).is_ok()
+    }
+
+    /// The book says so where the map is declared.
+    #[test]
+    fn libbpf_does_not_open_maps_in_the_old_form() {
+        let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hello-kprobe-ebpf"));
+        assert!(!opens(object));
+        let no_maps = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hello-first-ebpf"));
+        assert!(opens(no_maps));
+    }
+}

@@ -125,3 +125,21 @@ fn read_element(map: &dyn MapCore, key: &[u8]) -> Result<Vec<u8>> {
     let value = map.lookup(key, MapFlags::ANY).with_context(name)?;
     value.with_context(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use libbpf_rs::ObjectBuilder;
+
+    fn opens(object: &[u8]) -> bool {
+        ObjectBuilder::default().open_memory(object).is_ok()
+    }
+
+    /// The book says so in lesson 01.
+    #[test]
+    fn libbpf_opens_btf_maps_except_typed_ring_buffers() {
+        let first = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/maps-first-ebpf"));
+        assert!(opens(first));
+        let monitor = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/maps-ebpf"));
+        assert!(!opens(monitor));
+    }
+}
