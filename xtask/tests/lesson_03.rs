@@ -10,6 +10,7 @@ use std::process::Command;
 
 use common::shell;
 use common::test_vm::TestVm;
+use kernel::MATRIX;
 use plan::Step;
 use testvm::{Failure, Started};
 
@@ -39,6 +40,21 @@ fn start(kernel: &str) -> Started {
         .with_program(&storm)
         .with_file("etc/passwd", b"nobody:x:65534:65534::/:\n")
         .start()
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_first_program_sees_an_execution_on_every_kernel() {
+    for kernel in MATRIX {
+        let mut started = TestVm::on(kernel).with_tools().with_lesson("03").start();
+        let lines = ["aya", "libbpf"].map(|name| format!("tracepoint --first --impl {name}"));
+        for printed in run(&mut started, &lines.each_ref().map(String::as_str)) {
+            let mut settings = insta::Settings::clone_current();
+            settings.set_omit_expression(true);
+            settings.add_filter(r"process \d+", "process 1234");
+            settings.bind(|| insta::assert_snapshot!("first", printed));
+        }
+    }
 }
 
 /// Runs lines of shell in one guest and returns what each printed; nothing may be left behind.

@@ -2,6 +2,7 @@
 
 mod aya;
 mod event;
+mod first;
 mod format;
 mod libbpf;
 mod report;
@@ -21,9 +22,6 @@ use common::{Implementation, Stop, record, say};
 
 use event::Event;
 use way::{EVENT, Way, choose_ways};
-
-/// The demo's events arrive at once; this is for a machine that is very busy.
-const DEMO_LIMIT: Duration = Duration::from_secs(10);
 
 /// Shows every program that is executed on this machine: when, by whom, and from which file.
 ///
@@ -47,6 +45,9 @@ struct Cli {
     /// Go on after the demo, until Ctrl-C
     #[arg(long)]
     follow: bool,
+    /// The chapter's first program: a line of text for each program that is executed
+    #[arg(long, conflicts_with_all = ["demo", "follow"])]
+    first: bool,
     /// One of the demo's programs: executes the file from a second thread
     #[arg(long, hide = true, value_name = "FILE")]
     from_thread: Option<PathBuf>,
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     common::exit_code(match &cli.from_thread {
         Some(file) => workload::execute_from_thread(file),
+        None if cli.first => first::run_first(cli.implementation),
         None => run(&cli),
     })
 }
@@ -120,7 +122,8 @@ fn run_demo(ways: &[Way], events: &mut dyn RingBuffer, stop: &Stop) -> Result<u6
     let mut show = |title: &str, pid: u32| {
         say(title)?;
         let mut of_ways: Vec<Event> = Vec::new();
-        let deadline = Instant::now() + DEMO_LIMIT;
+        // The events arrive at once; this is for a machine that is very busy.
+        let deadline = Instant::now() + Duration::from_secs(10);
         while of_ways.len() < ways.len()
             && let Some(bytes) = wait_for_record(events, stop, Some(deadline))?
         {
@@ -139,11 +142,7 @@ fn run_demo(ways: &[Way], events: &mut dyn RingBuffer, stop: &Stop) -> Result<u6
     };
 
     say(&format!("\n{}", report::HEADER))?;
-    let root = workload::execute_loader()?;
-    show(
-        "the loader, executed by root; COMM is the file's name, cut to 15 bytes:",
-        root,
-    )?;
+    show(BY_ROOT, workload::execute_loader()?)?;
     let nobody = workload::execute_loader_as_nobody()?;
     show("the same, executed by the user nobody:", nobody)?;
     workload::execute_missing_program()?;
@@ -160,3 +159,5 @@ fn run_demo(ways: &[Way], events: &mut dyn RingBuffer, stop: &Stop) -> Result<u6
 const MISSING_PROGRAM: &str = "
 /no/such/program was executed too, and there is no event: it comes when the new program is in
 place. To see attempts that fail, watch the tracepoint sys_enter_execve.";
+
+const BY_ROOT: &str = "the loader, executed by root; COMM is the file's name, cut to 15 bytes:";
