@@ -20,6 +20,7 @@ use checkout::workspace;
 use common::fake_qemu::FakeQemu;
 use common::test_vm::TestVm;
 use common::{Run, run, shell, skip, start_with_tools, stderr, stdout};
+use course::catalog;
 use kernel::{Kernel, MATRIX};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::geteuid;
@@ -28,7 +29,7 @@ use processes::child::pid_of;
 use requirements::kernels::find_kernel;
 use requirements::{Qemu, require_kernel};
 use testvm::{Accel, Failure, How, Machine, PlanReport, Started};
-use xtask::pipeline::{demo, needs};
+use xtask::pipeline::{build, demo, needs};
 
 /// What lesson 01 says when it worked.
 const WORKED: &str = "exit ret=-2\n\ndetached  ";
@@ -423,6 +424,14 @@ fn two_resumes_have_different_random_numbers() {
     }
 }
 
+/// So that no run has to build it: one that does starts a second guest, which may resume from the
+/// snapshot that the first has made.
+fn build_lesson() {
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+    let lessons = catalog::read_lessons().unwrap();
+    build::build_lesson(catalog::find_lesson(&lessons, "01").unwrap()).unwrap();
+}
+
 /// A copy of a kernel, which has its snapshots to itself: their names begin with that of its
 /// directory.
 struct OwnKernel {
@@ -432,6 +441,7 @@ struct OwnKernel {
 impl OwnKernel {
     fn copy_of(kernel: &str) -> Self {
         needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
+        build_lesson();
         let mut directory = tempfile::Builder::new();
         let directory = directory.prefix("xtask-resume-").tempdir().unwrap();
         let own = Self { directory };
