@@ -4,6 +4,7 @@
 //! ```text
 //!   mounts      the guest's own file systems
 //!   modules     kernel modules that lessons need
+//!   loopback    the network interface that every machine has
 //!   channel     the conversation with the host
 //!   entropy     random numbers of its own, after a boot or a resume
 //!   clock       the host's time of day, before each plan
@@ -26,6 +27,7 @@ mod clock;
 mod entropy;
 mod inventory;
 mod kernel_log;
+mod loopback;
 mod modules;
 mod mounts;
 mod network;
@@ -66,6 +68,7 @@ fn main() {
 fn serve() -> Result<Infallible> {
     mounts::mount_all()?;
     let not_loaded = modules::load_all()?;
+    loopback::bring_up_loopback()?;
     let mut kernel_log = KernelLog::from_now()?;
     let mut root = Root::mount_empty()?;
     let before = Inventory::take_stock()?;

@@ -17,6 +17,7 @@ mod setup;
 mod shell;
 mod solution;
 mod test;
+mod try_binary;
 mod verify;
 mod watch;
 
@@ -37,6 +38,7 @@ use crate::cli::setup::{DoctorArguments, SetupArguments};
 use crate::cli::shell::ShellArguments;
 use crate::cli::solution::{ResetArguments, SolutionArguments};
 use crate::cli::test::TestArguments;
+use crate::cli::try_binary::TryArguments;
 use crate::cli::verify::VerifyArguments;
 use crate::cli::watch::WatchArguments;
 use crate::commands;
@@ -77,9 +79,12 @@ enum Command {
     Solution(SolutionArguments),
     /// Puts an exercise back to its starter; a copy of your answer is kept
     Reset(ResetArguments),
-    /// Creates the files of a new exercise, for contributors
+    /// Creates a project of your own, or, for contributors, the files of a new exercise
     #[command(subcommand)]
     New(NewArguments),
+    /// Runs any program as root in a fresh VM of each kernel; also as cargo's runner
+    #[command(after_help = try_binary::TRY_HELP)]
+    Try(TryArguments),
     /// Shows errors of the verifier: a program that it rejects, and a fixed twin that it accepts
     Gallery(GalleryArguments),
     /// Loads any eBPF object file on every kernel: accepted or rejected, and why
@@ -117,7 +122,13 @@ pub fn run_command() -> Result<Exit> {
         Command::Hint(arguments) => commands::hint::give_hint(&arguments.into()),
         Command::Solution(arguments) => commands::solution::show_solution(&arguments.into()),
         Command::Reset(arguments) => commands::reset::reset_answers(&arguments.into()),
-        Command::New(NewArguments::Exercise { name }) => commands::new::make_exercise(&name),
+        Command::New(NewArguments::Project(arguments)) => {
+            commands::new::project::make_project(&arguments.into())
+        }
+        Command::New(NewArguments::Exercise { name }) => {
+            commands::new::exercise::make_exercise(&name)
+        }
+        Command::Try(arguments) => commands::try_binary::try_binary(&arguments.try_into()?),
         Command::Gallery(arguments) => commands::gallery::show_gallery(&arguments.try_into()?),
         Command::Verify(arguments) => commands::verify::verify_objects(&arguments.try_into()?),
         Command::Explain(arguments) => commands::explain::explain_rejection(&arguments.into()),
@@ -154,6 +165,7 @@ Environment:
                 off: always boot VMs, never resume them from a snapshot
   XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one that apt uses;
                 XTASK_SECURITY_MIRROR likewise for security updates
+  XTASK_KERNELS the kernels of `try` without --kernel, as when it is cargo's runner
   XTASK_PROGRESS
                 directory for the record of exercises instead of the checkout
   NO_COLOR      no colours";

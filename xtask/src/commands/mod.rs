@@ -15,5 +15,6 @@ pub mod setup;
 pub mod shell;
 pub mod solution;
 pub mod test;
+pub mod try_binary;
 pub mod verify;
 pub mod watch;

@@ -18,9 +18,11 @@ impl SourceFile {
         self.path.ends_with(".rs")
     }
 
-    /// Exercises and entries of the gallery are twins of each other on purpose.
+    /// Exercises, entries of the gallery, and the templates of projects are twins of each other on
+    /// purpose.
     pub fn is_twin(&self) -> bool {
-        self.path.contains("/exercises/") || self.path.contains("/entries/")
+        let twins = ["/exercises/", "/entries/", "/templates/"];
+        twins.iter().any(|directory| self.path.contains(directory))
     }
 
     pub fn is_test(&self) -> bool {

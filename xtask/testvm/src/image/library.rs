@@ -1,24 +1,40 @@
 //! The shared libraries a program needs, as its own loader finds them here and will find them in
 //! the guest.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use object::Endianness;
+use object::elf::FileHeader64;
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
-/// Asks the program's loader, as `ldd` does. Only for programs of our own: the loader that the
-/// program names is run.
-pub fn needed_by(program: &Path) -> Result<Vec<SharedLibrary>> {
-    let output = Command::new(program)
-        .env("LD_TRACE_LOADED_OBJECTS", "1")
+/// Asks the loader that the program names: `--list` of glibc's and of musl's shows what it would
+/// load. The program itself is never started. A static program names no loader and needs nothing.
+pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
+    let unreadable = || format!("{} is not a program for this machine", program.display());
+    let Some(loader) = find_loader(bytes).with_context(unreadable)? else {
+        return Ok(Vec::new());
+    };
+    let output = Command::new(&loader)
+        .arg("--list")
+        .arg(program)
         // They lead to libraries that the program would not find in the guest; cargo sets the
         // first.
         .env_remove("LD_LIBRARY_PATH")
         .env_remove("LD_PRELOAD")
         .output()
-        .with_context(|| format!("cannot run the loader of {}", program.display()))?;
+        .with_context(|| {
+            let loader = loader.display();
+            format!("cannot run {loader}, the loader of {}", program.display())
+        })?;
     let text = String::from_utf8_lossy(&output.stdout);
-    if let Some(line) = text.lines().find(|line| line.ends_with("not found")) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // glibc tells it on standard output, musl on standard error.
+    let mut lines = text.lines().chain(errors.lines());
+    if let Some(line) = lines.find(|line| is_missing(line)) {
         bail!(
             "{} needs a shared library that is not installed: {}",
             program.display(),
@@ -26,6 +42,24 @@ pub fn needed_by(program: &Path) -> Result<Vec<SharedLibrary>> {
         );
     }
     Ok(libraries_in(&text))
+}
+
+fn is_missing(line: &str) -> bool {
+    line.ends_with("not found")
+        || line.contains("cannot open shared object file")
+        || line.contains("Error loading shared library")
+}
+
+/// The loader that an ELF file for x86-64 names.
+fn find_loader(bytes: &[u8]) -> Result<Option<PathBuf>> {
+    let header = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = header.endian()?;
+    for segment in header.program_headers(endian, bytes)? {
+        if let Some(path) = segment.interpreter(endian, bytes)? {
+            return Ok(Some(PathBuf::from(OsStr::from_bytes(path))));
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Debug, Eq, PartialEq)]

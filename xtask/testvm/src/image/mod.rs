@@ -41,8 +41,9 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
     let name = program
         .file_name()
         .with_context(|| format!("{} names no program", program.display()))?;
-    archive.add_file(Path::new("bin").join(name), 0o755, &read(program)?)?;
-    for library in library::needed_by(program)? {
+    let bytes = read(program)?;
+    archive.add_file(Path::new("bin").join(name), 0o755, &bytes)?;
+    for library in library::needed_by(program, &bytes)? {
         if !archive.contains_path(&library.inside) {
             archive.add_file(&library.inside, 0o755, &read(&library.here)?)?;
         }

@@ -1,4 +1,4 @@
-//! `new`: the files that every exercise has.
+//! `new exercise`: the files that every exercise has.
 
 use std::fs;
 use std::path::Path;
@@ -88,8 +88,8 @@ const FILES: [(&str, &str); 9] = [
 const MODEL: &str = "lessons/03-tracepoint/exercises/count-by-comm";
 const FLAGS: &str = "libbpf/compile_flags.txt";
 
-const ABOUT: &str = include_str!("new/exercise.toml");
-const TASK: &str = include_str!("new/README.md");
-const MANIFEST: &str = include_str!("new/Cargo.toml.in");
-const RUST: &str = include_str!("new/main.rs.in");
-const C: &str = include_str!("new/main.bpf.c");
+const ABOUT: &str = include_str!("exercise.toml");
+const TASK: &str = include_str!("README.md");
+const MANIFEST: &str = include_str!("Cargo.toml.in");
+const RUST: &str = include_str!("main.rs.in");
+const C: &str = include_str!("main.bpf.c");

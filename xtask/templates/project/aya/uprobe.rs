@@ -1,0 +1,59 @@
+//! Counts the calls of a function in a program: loads the eBPF program, attaches it, prints its
+//! map.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Duration;
+use std::{env, thread};
+
+use anyhow::{Context as _, Result};
+use aya::Ebpf;
+use aya::maps::PerCpuHashMap;
+use aya::programs::UProbe;
+use aya::programs::uprobe::UProbeScope;
+
+/// With a number as its argument, the program watches for so many seconds.
+fn main() -> Result<()> {
+    let seconds = env::args().nth(1).map_or(Ok(0), |text| text.parse())?;
+    for (pid, number) in count(Duration::from_secs(seconds))? {
+        println!("process {pid}: {number}");
+    }
+    Ok(())
+}
+
+fn count(time: Duration) -> Result<BTreeMap<u32, u64>> {
+    let object = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/count"));
+    let mut ebpf = Ebpf::load(object).context("cannot load the program: are you root?")?;
+    let program = ebpf.program_mut("count").context("no `count`")?;
+    let program: &mut UProbe = program.try_into()?;
+    program.load()?;
+    program.attach("work", "/proc/self/exe", UProbeScope::AllProcesses)?;
+
+    // So that there is something to see at once.
+    for number in 0..3 {
+        work(number);
+    }
+    thread::sleep(time);
+
+    let map = ebpf.map("COUNTS").context("no `COUNTS`")?;
+    let mut counts = BTreeMap::new();
+    for entry in PerCpuHashMap::<_, u32, u64>::try_from(map)?.iter() {
+        let (pid, numbers) = entry?;
+        counts.insert(pid, numbers.iter().sum());
+    }
+    Ok(counts)
+}
+
+/// What is watched. Another program's function would be called by others.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn work(number: u64) -> u64 {
+    black_box(number)
+}
+
+#[cfg(test)]
+#[test]
+fn its_own_calls_are_counted() {
+    let counts = count(Duration::ZERO).unwrap();
+    assert!(counts[&std::process::id()] >= 3, "{counts:?}");
+}

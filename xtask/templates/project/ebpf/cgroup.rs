@@ -1,0 +1,48 @@
+//! Counts the packets that the processes of a control group send, by their protocol.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    macros::{cgroup_skb, map},
+    maps::PerCpuHashMap,
+    programs::SkBuffContext,
+};
+
+/// From a protocol (1 ICMP, 6 TCP, 17 UDP) to a number for each CPU: no two CPUs ever change the
+/// same one.
+#[map]
+static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
+
+/// Where IPv4 has the number of the next protocol.
+const PROTOCOL: usize = 9;
+
+#[cgroup_skb]
+pub fn count_packet(ctx: SkBuffContext) -> i32 {
+    // Fails if the packet is shorter.
+    if let Ok(protocol) = ctx.load(PROTOCOL) {
+        count(protocol);
+    }
+    // Send it. 0 would drop it.
+    1
+}
+
+fn count(protocol: u8) {
+    let protocol: u32 = protocol.into();
+    match COUNTS.get_ptr_mut(protocol) {
+        // SAFETY: the number is this CPU's own.
+        Some(number) => unsafe { *number += 1 },
+        // Fails if the map is full: that protocol is not counted.
+        None => drop(COUNTS.insert(protocol, 1, 0)),
+    }
+}
+
+/// The kernel gives many helpers only to programs that are compatible with the GPL.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

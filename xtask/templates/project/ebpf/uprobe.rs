@@ -1,0 +1,38 @@
+//! Counts the calls of a function in a program, for each process, with a uprobe.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    macros::{map, uprobe},
+    maps::PerCpuHashMap,
+    programs::ProbeContext,
+};
+
+/// From a process to a number for each CPU: no two CPUs ever change the same one.
+#[map]
+static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
+
+#[uprobe]
+pub fn count(_ctx: ProbeContext) -> u32 {
+    // The upper half is what user space calls the process id.
+    let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    match COUNTS.get_ptr_mut(pid) {
+        // SAFETY: the number is this CPU's own.
+        Some(number) => unsafe { *number += 1 },
+        // Fails if the map is full: that process is not counted.
+        None => drop(COUNTS.insert(pid, 1, 0)),
+    }
+    0
+}
+
+/// The kernel gives many helpers only to programs that are compatible with the GPL.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,271 @@
+//! `new project` as people use it: bad input, and each hook built by the project's own cargo and
+//! run on the oldest and the newest kernel.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use checkout::{environment, toolchain, workspace};
+use clap::ValueEnum as _;
+use common::checkout_copy::copy_built_below;
+use common::test_vm::TestVm;
+use common::{Run, scratch, stderr, stdout};
+use course::Implementation;
+use kernel::MATRIX;
+use plan::{Outcome, Step};
+use tempfile::TempDir;
+use testvm::{Failure, Started};
+use xtask::commands::new::hook::Hook;
+
+/// Makes a project in a new directory outside of the checkout.
+fn make_project(directory: &TempDir, name: &str, arguments: &[&str]) -> PathBuf {
+    let path = directory.path().join(name);
+    let mut all = vec!["new", "project", path.to_str().unwrap()];
+    all.extend(arguments);
+    let output = Run::new(&all).output();
+    assert!(output.status.success(), "{}", stderr(&output));
+    path
+}
+
+/// The message, and that nothing was made.
+fn refused(directory: &Path, arguments: &[&str]) -> String {
+    let mut all = vec!["new", "project"];
+    all.extend(arguments);
+    let output = Run::new(&all).output();
+    assert_eq!(stdout(&output), "");
+    assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+    let code = output.status.code().unwrap();
+    let text = stderr(&output).replace(directory.to_str().unwrap(), "DIRECTORY");
+    format!("{text}exit code {code}")
+}
+
+#[test]
+fn mistakes_get_one_error_and_leave_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let refused = |arguments: &[&str]| refused(directory.path(), arguments);
+    let told = [
+        refused(&[&path("my-tool"), "--hook", "kprob"]),
+        refused(&[&path("my-tool"), "--impl", "bcc"]),
+        refused(&[&path("2nd")]),
+        refused(&[&path("missing/my-tool")]),
+        refused(&["../lessons/my-tool"]),
+    ];
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(directory.path().join("root-can"), "").is_ok() {
+        fs::remove_file(directory.path().join("root-can")).unwrap();
+        // Root can write anywhere, but not here.
+        let output = Run::new(&["new", "project", "/proc/my-tool"]).output();
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("/proc/my-tool"),
+            "{}",
+            stderr(&output)
+        );
+        return;
+    }
+    let path = directory.path().join("my-tool");
+    let told = refused(directory.path(), &[path.to_str().unwrap()]);
+    assert!(told.contains("DIRECTORY/my-tool"), "{told}");
+    assert!(told.ends_with("exit code 3"), "{told}");
+}
+
+/// What was built for all projects, so that most of it is built once.
+struct SharedBuild {
+    target: PathBuf,
+    release_profile: Vec<(String, String)>,
+    // Two test runs at once use it one after the other.
+    _lock: File,
+}
+
+impl SharedBuild {
+    /// With what the checkout has built.
+    fn begin() -> Self {
+        let lock = File::create(scratch().join("projects.lock")).unwrap();
+        lock.lock().unwrap();
+        let target = scratch().join("projects");
+        // What an earlier run left is of projects that are gone.
+        let _ = fs::remove_dir_all(&target);
+        let built = workspace::target_directory();
+        for part in ["debug/.fingerprint", "debug/build", "debug/deps", "ebpf"] {
+            copy_built_below(&built.join(part), &target.join(part));
+        }
+        Self {
+            target,
+            release_profile: read_release_profile(),
+            _lock: lock,
+        }
+    }
+
+    /// Cargo in a project. `core` is built as the course's: the profile is the same, but cargo
+    /// knows that only if it is given in the same way.
+    fn cargo(&self, project: &Path) -> Command {
+        let mut cargo = Command::new(toolchain::cargo_program());
+        environment::clean_environment(&mut cargo);
+        let inner = self.target.join("ebpf");
+        cargo
+            .current_dir(project)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_BUILD_BUILD_DIR", &self.target)
+            .env("CARGO_NET_OFFLINE", "true")
+            .env("CARGO_INCREMENTAL", "0")
+            .envs(self.release_profile.iter().cloned())
+            .args([
+                "--config",
+                "env.CARGO_BUILD_BUILD_DIR.force=true",
+                "--config",
+            ])
+            .arg(format!(
+                "env.CARGO_BUILD_BUILD_DIR.value={:?}",
+                inner.to_str().unwrap()
+            ));
+        cargo
+    }
+
+    /// Builds a project; returns its programs, under names that no other project's have.
+    fn build(&self, project: &Path) -> Vec<PathBuf> {
+        let output = self.cargo(project).arg("build").output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let mut programs = Vec::new();
+        for implementation in Implementation::ALL {
+            let built = environment::output_directory(&self.target);
+            let program = project.join(format!("{implementation}-{}", name_of(project)));
+            fs::rename(built.join(format!("with-{implementation}")), &program).unwrap();
+            programs.push(program);
+        }
+        programs
+    }
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+/// As the checkout's own configuration sets it for eBPF programs.
+fn read_release_profile() -> Vec<(String, String)> {
+    let file = workspace::workspace_root().join(".cargo/config.toml");
+    let config: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
+    let mut profile = Vec::new();
+    for (name, setting) in config["env"].as_table().unwrap() {
+        if name.starts_with("CARGO_PROFILE_RELEASE_") {
+            profile.push((name.clone(), setting["value"].as_str().unwrap().to_owned()));
+        }
+    }
+    assert!(profile.len() > 5, "{profile:?}");
+    profile
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn each_hook_counts_on_the_oldest_and_the_newest_kernel() {
+    let directory = tempfile::tempdir().unwrap();
+    let build = SharedBuild::begin();
+    let mut programs = Vec::new();
+    for hook in Hook::value_variants() {
+        let name = hook.to_possible_value().unwrap().get_name().to_owned();
+        let project = make_project(&directory, &name, &["--hook", &name, "--impl", "both"]);
+        programs.extend(build.build(&project));
+    }
+    // What tc leaves stays, and the next plan would be blamed for it.
+    programs.sort_by_key(|program| name_of(program).ends_with("-tc"));
+    for kernel in [MATRIX[0], MATRIX[MATRIX.len() - 1]] {
+        let mut vm = TestVm::on(kernel);
+        for program in &programs {
+            vm = vm.with_program(program);
+        }
+        let mut started = vm.start();
+        for program in &programs {
+            expect_counts(&mut started, kernel, name_of(program));
+        }
+    }
+    let project = directory.path().join("kprobe");
+    runner_works(&build, &project);
+    missing_tools_are_named(&build, &project);
+}
+
+/// The program counts the three events that it causes, and exits well.
+fn expect_counts(started: &mut Started, kernel: &str, program: &str) {
+    let step = Step {
+        program: format!("/bin/{program}"),
+        ..common::shell("")
+    };
+    let step = Step {
+        args: Vec::new(),
+        ..step
+    };
+    let (report, printed) = common::run(started, vec![step]);
+    let text = String::from_utf8(printed.concat()).unwrap();
+    let context = format!("{program} on {kernel}: {text}");
+    let report = report.map_err(Failure::into_error).unwrap();
+    assert_eq!(report.steps[0].outcome, Outcome::Exited(0), "{context}");
+    assert_eq!(report.complaints, [""; 0], "{context}");
+    let of_tc = ["queueing discipline clsact on lo"];
+    let expected: &[&str] = if program.ends_with("-tc") {
+        &of_tc
+    } else {
+        &[]
+    };
+    assert_eq!(report.left_behind, expected, "{context}");
+    let counts = text.lines().filter_map(|line| line.rsplit_once(": "));
+    let mut numbers = counts.map(|(_, number)| number.parse::<u64>().unwrap());
+    assert!(numbers.any(|number| number >= 3), "{context}");
+}
+
+/// `cargo test` and `cargo run`, which go through the runner: this xtask.
+fn runner_works(build: &SharedBuild, project: &Path) {
+    let cargo = |arguments: &[&str], kernels: &str| {
+        let mut cargo = build.cargo(project);
+        cargo.args(arguments).env("XTASK_KERNELS", kernels);
+        cargo.env("NO_COLOR", "1").output().unwrap()
+    };
+    let output = cargo(&["test", "--bin", "with-libbpf"], MATRIX[0]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let passed = "test its_own_files_are_counted ... ok";
+    assert!(stdout(&output).contains(passed), "{}", stdout(&output));
+
+    let output = cargo(&["run"], "all");
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert!(output.status.success(), "{err}");
+    let (_, table) = err.split_once("\n\n").unwrap_or_else(|| panic!("{err}"));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.add_filter(r"process \d+", "process 1234");
+    settings.add_filter(r"\d+\.\d s", "0.3 s");
+    settings.bind(|| insta::assert_snapshot!("on_all_kernels", format!("{out}\n{table}")));
+}
+
+/// In one line of cargo's output, instead of what the inner builds say.
+fn missing_tools_are_named(build: &SharedBuild, project: &Path) {
+    for (variable, missing) in [
+        ("CLANG", "clang is missing"),
+        (
+            "CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER",
+            "bpf-linker is missing",
+        ),
+    ] {
+        let mut cargo = build.cargo(project);
+        let output = cargo
+            .arg("build")
+            .env(variable, "/nowhere")
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let told = stderr(&output);
+        let errors: Vec<_> = told
+            .lines()
+            .filter(|line| line.starts_with("error"))
+            .collect();
+        assert!(errors[0].contains(missing), "{told}");
+    }
+}
