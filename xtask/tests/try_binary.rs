@@ -87,7 +87,7 @@ fn bad_input_is_told_at_once() {
     let (_, err, code) = try_on(&["/nothing/here"]);
     assert!(err.contains("cannot read /nothing/here"), "{err}");
     assert_eq!(code, 2);
-    let (_, err, code) = try_on(&["--kernel", "6.13", "/bin/true"]);
+    let (_, err, code) = try_on(&["/bin/true", "--kernel", "6.13"]);
     assert!(err.contains("no kernel is called '6.13'"), "{err}");
     assert_eq!(code, 2);
 }

@@ -11,14 +11,15 @@ use crate::commands::try_binary::TryOptions;
 use crate::pipeline::selection::Selection;
 
 pub const TRY_HELP: &str = "\
+From the first argument that is no option of `try` on, all are for the program; after `--`, all.
 The program gets a fresh VM on each kernel, as root, with the shared libraries that it needs here,
 empty directories /tmp, /run, /root (its working directory) and /var, and no other program. Its
 output comes back as it is. What it leaves in the kernel is named: eBPF programs, links, pinned
 objects, queueing disciplines.
 Exit code 0: it exited with 0 on every kernel. 1: it did not. 3: a VM could not be started.
 Examples:
-  cargo xtask try ~/open-count/target/debug/open-count --kernel all
-  cargo xtask try ~/open-count/target/debug/open-count -- 5
+  cargo xtask try --kernel all ~/open-count/target/debug/open-count
+  cargo xtask try ~/open-count/target/debug/open-count 5
 
 As cargo's runner, in a project's .cargo/config.toml, it runs `cargo run` and `cargo test` in a VM:
   [target.x86_64-unknown-linux-gnu]
@@ -45,7 +46,7 @@ pub struct TryArguments {
     /// A program for x86-64 Linux
     #[arg(value_name = "BINARY")]
     binary: PathBuf,
-    /// Arguments for it; `--` before them where they begin with a hyphen
+    /// Arguments for it
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -73,5 +74,33 @@ impl TryFrom<TryArguments> for TryOptions {
             seconds: arguments.seconds,
             jobs: arguments.jobs,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_program_is_for_it() {
+        let line = [
+            "try",
+            "--kernel",
+            "5.10",
+            "/bin/prog",
+            "--seconds-of",
+            "-x",
+            "5",
+        ];
+        let arguments = TryArguments::try_parse_from(line).unwrap();
+        assert_eq!(arguments.kernel.as_deref(), Some("5.10"));
+        assert_eq!(arguments.arguments, ["--seconds-of", "-x", "5"]);
+        let line = ["try", "/bin/prog", "--kernel", "all", "-x", "--kernel", "5"];
+        let arguments = TryArguments::try_parse_from(line).unwrap();
+        assert_eq!(arguments.kernel.as_deref(), Some("all"));
+        assert_eq!(arguments.arguments, ["-x", "--kernel", "5"]);
+        let line = ["try", "/bin/prog", "--", "--kernel", "5"];
+        let arguments = TryArguments::try_parse_from(line).unwrap();
+        assert_eq!(arguments.arguments, ["--kernel", "5"]);
     }
 }

@@ -21,12 +21,8 @@ impl ProjectPlace {
     pub fn check_path(path: &Path) -> Result<Self, Problem> {
         let shown = path.display();
         let wrong = |why: String| Problem::usage(why).help(ELSEWHERE);
-        match fs::read_dir(path) {
-            Ok(entries) => {
-                if entries.count() > 0 {
-                    return Err(wrong(format!("{shown} exists and is not empty")));
-                }
-            }
+        match fs::read_dir(path).map(Iterator::count) {
+            Ok(1..) => return Err(wrong(format!("{shown} exists and is not empty"))),
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 return Err(wrong(format!("{shown} exists and is not a directory")));
             }

@@ -15,27 +15,32 @@ struct {
 	__type(value, __u64);
 } counts SEC(".maps");
 
-static void count(__u32 protocol)
+/* The first half of an IPv4 header: the version is in its first byte, the protocol in its last. */
+static void count(const __u8 header[10])
 {
-	__u64 first = 1, *number = bpf_map_lookup_elem(&counts, &protocol);
+	__u32 protocol = header[9];
+	__u64 first = 1, *number;
 
+	if (header[0] >> 4 != 4)
+		return;
+	number = bpf_map_lookup_elem(&counts, &protocol);
 	if (number)
 		*number += 1;
 	else /* Fails if the map is full: that protocol is not counted. */
 		bpf_map_update_elem(&counts, &protocol, &first, BPF_ANY);
 }
 
-/* Where IPv4 has the number of the next protocol: after 14 bytes of Ethernet. */
-#define PROTOCOL (14 + 9)
+/* Where the IP header begins: after 14 bytes of Ethernet. */
+#define IP 14
 
 SEC("tc")
 int count_packet(struct __sk_buff *skb)
 {
-	__u8 protocol;
+	__u8 header[10];
 
 	/* Fails if the packet is shorter. */
-	if (bpf_skb_load_bytes(skb, PROTOCOL, &protocol, sizeof(protocol)) == 0)
-		count(protocol);
+	if (bpf_skb_load_bytes(skb, IP, header, sizeof(header)) == 0)
+		count(header);
 	/* Send it. TC_ACT_SHOT would drop it. */
 	return TC_ACT_OK;
 }

@@ -14,21 +14,25 @@ use aya_ebpf::{
 #[map]
 static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
 
-/// Where IPv4 has the number of the next protocol.
-const PROTOCOL: usize = 9;
+/// Where the IP header begins.
+const IP: usize = 0;
 
 #[cgroup_skb]
 pub fn count_packet(ctx: SkBuffContext) -> i32 {
     // Fails if the packet is shorter.
-    if let Ok(protocol) = ctx.load(PROTOCOL) {
-        count(protocol);
+    if let Ok(header) = ctx.load(IP) {
+        count(header);
     }
     // Send it. 0 would drop it.
     1
 }
 
-fn count(protocol: u8) {
-    let protocol: u32 = protocol.into();
+/// The first half of an IPv4 header: the version is in its first byte, the protocol in its last.
+fn count(header: [u8; 10]) {
+    if header[0] >> 4 != 4 {
+        return;
+    }
+    let protocol: u32 = header[9].into();
     match COUNTS.get_ptr_mut(protocol) {
         // SAFETY: the number is this CPU's own.
         Some(number) => unsafe { *number += 1 },

@@ -15,21 +15,25 @@ use aya_ebpf::{
 #[map]
 static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
 
-/// Where IPv4 has the number of the next protocol: after 14 bytes of Ethernet.
-const PROTOCOL: usize = 14 + 9;
+/// Where the IP header begins: after 14 bytes of Ethernet.
+const IP: usize = 14;
 
 #[classifier]
 pub fn count_packet(ctx: TcContext) -> i32 {
     // Fails if the packet is shorter.
-    if let Ok(protocol) = ctx.load(PROTOCOL) {
-        count(protocol);
+    if let Ok(header) = ctx.load(IP) {
+        count(header);
     }
     // Send it. TC_ACT_SHOT would drop it.
     TC_ACT_OK
 }
 
-fn count(protocol: u8) {
-    let protocol: u32 = protocol.into();
+/// The first half of an IPv4 header: the version is in its first byte, the protocol in its last.
+fn count(header: [u8; 10]) {
+    if header[0] >> 4 != 4 {
+        return;
+    }
+    let protocol: u32 = header[9].into();
     match COUNTS.get_ptr_mut(protocol) {
         // SAFETY: the number is this CPU's own.
         Some(number) => unsafe { *number += 1 },

@@ -15,22 +15,27 @@ use aya_ebpf::{
 #[map]
 static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
 
-/// Where IPv4 has the number of the next protocol: after 14 bytes of Ethernet.
-const PROTOCOL: usize = 14 + 9;
+/// Where the IP header begins: after 14 bytes of Ethernet.
+const IP: usize = 14;
 
 #[xdp]
 pub fn count_packet(ctx: XdpContext) -> u32 {
+    let header = ctx.data() + IP;
     // The verifier asks for this comparison before each access to the packet.
-    if ctx.data() + PROTOCOL < ctx.data_end() {
-        // SAFETY: the byte is inside the packet.
-        count(unsafe { *((ctx.data() + PROTOCOL) as *const u8) });
+    if header + 10 <= ctx.data_end() {
+        // SAFETY: the ten bytes are inside the packet.
+        count(unsafe { *(header as *const [u8; 10]) });
     }
     // Pass it on. XDP_DROP would drop it.
     XDP_PASS
 }
 
-fn count(protocol: u8) {
-    let protocol: u32 = protocol.into();
+/// The first half of an IPv4 header: the version is in its first byte, the protocol in its last.
+fn count(header: [u8; 10]) {
+    if header[0] >> 4 != 4 {
+        return;
+    }
+    let protocol: u32 = header[9].into();
     match COUNTS.get_ptr_mut(protocol) {
         // SAFETY: the number is this CPU's own.
         Some(number) => unsafe { *number += 1 },

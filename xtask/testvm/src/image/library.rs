@@ -31,23 +31,13 @@ pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
             format!("cannot run {loader}, the loader of {}", program.display())
         })?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    // glibc tells it on standard output, musl on standard error.
-    let mut lines = text.lines().chain(errors.lines());
-    if let Some(line) = lines.find(|line| is_missing(line)) {
-        bail!(
-            "{} needs a shared library that is not installed: {}",
-            program.display(),
-            line.trim()
-        );
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let why = errors.lines().chain(text.lines()).next();
+        let why = why.unwrap_or("its loader does not say why");
+        bail!("cannot find the libraries of {}: {why}", program.display());
     }
     Ok(libraries_in(&text))
-}
-
-fn is_missing(line: &str) -> bool {
-    line.ends_with("not found")
-        || line.contains("cannot open shared object file")
-        || line.contains("Error loading shared library")
 }
 
 /// The loader that an ELF file for x86-64 names.
@@ -136,6 +126,28 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn our_own_libraries_are_found_and_a_missing_one_is_named() {
+        let own = std::env::current_exe().unwrap();
+        let mut bytes = std::fs::read(&own).unwrap();
+        let needed = needed_by(&own, &bytes).unwrap();
+        assert!(needed.iter().any(|it| it.inside.ends_with("libc.so.6")));
+        let name = b"libc.so.6\0";
+        let places = bytes.len() - name.len();
+        for at in 0..places {
+            if bytes[at..].starts_with(name) {
+                bytes[at + 3] = b'q';
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("program");
+        std::fs::write(&program, &bytes).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, executable).unwrap();
+        let error = needed_by(&program, &bytes).unwrap_err().to_string();
+        assert!(error.contains("libq.so.6"), "{error}");
     }
 
     #[test]
