@@ -134,17 +134,30 @@ impl SharedBuild {
     }
 
     /// Builds a project; returns its programs, under names that no other project's have.
-    fn build(&self, project: &Path) -> Vec<PathBuf> {
+    fn build_both(&self, project: &Path) -> Vec<PathBuf> {
+        self.build(project);
+        let take = |implementation: Implementation| {
+            let name = format!("{implementation}-{}", name_of(project));
+            self.take_program(&format!("with-{implementation}"), project.join(name))
+        };
+        Implementation::ALL.map(take).into()
+    }
+
+    /// The same for a project with one implementation, whose program is called like the project.
+    fn build_one(&self, project: &Path) -> PathBuf {
+        self.build(project);
+        self.take_program(name_of(project), project.join(name_of(project)))
+    }
+
+    fn build(&self, project: &Path) {
         let output = self.cargo(project).arg("build").output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
-        let mut programs = Vec::new();
-        for implementation in Implementation::ALL {
-            let built = environment::output_directory(&self.target);
-            let program = project.join(format!("{implementation}-{}", name_of(project)));
-            fs::rename(built.join(format!("with-{implementation}")), &program).unwrap();
-            programs.push(program);
-        }
-        programs
+    }
+
+    fn take_program(&self, name: &str, path: PathBuf) -> PathBuf {
+        let built = environment::output_directory(&self.target).join(name);
+        fs::rename(built, &path).unwrap();
+        path
     }
 }
 
@@ -175,7 +188,12 @@ fn each_hook_counts_on_the_oldest_and_the_newest_kernel() {
     for hook in Hook::value_variants() {
         let name = hook.to_possible_value().unwrap().get_name().to_owned();
         let project = make_project(&directory, &name, &["--hook", &name, "--impl", "both"]);
-        programs.extend(build.build(&project));
+        programs.extend(build.build_both(&project));
+    }
+    for implementation in Implementation::ALL.map(|it| it.to_string()) {
+        let name = format!("only-{implementation}");
+        let project = make_project(&directory, &name, &["--impl", &implementation]);
+        programs.push(build.build_one(&project));
     }
     // What tc leaves stays, and the next plan would be blamed for it.
     programs.sort_by_key(|program| name_of(program).ends_with("-tc"));
