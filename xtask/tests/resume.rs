@@ -268,17 +268,23 @@ fn what_a_plan_leaves_behind_is_named() {
     assert_eq!(report.left_behind, [""; 0], "all was taken away");
 }
 
-/// What an interface keeps when it is set down again: its address, and its queueing discipline.
+/// Its state, addresses and routes; and the queueing discipline of one that is new.
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn an_interface_that_was_there_before_is_looked_at() {
     let mut started = start_with_tools("6.12");
-    let (report, _) = run_lines(&mut started, &["ip link set lo up mtu 1400"]);
+    let lines = [
+        "ip link set lo down mtu 1400",
+        "ip addr add 127.0.0.2/8 dev lo",
+        "ip link add left type veth && ip link set left up",
+    ];
+    let (report, _) = run_lines(&mut started, &lines);
     for name in [
-        "network interface lo (down, mtu 65536 before, up, mtu 1400 now)",
-        "address 127.0.0.1/8 on lo",
-        "queueing discipline noqueue on lo",
-        "route to 127.0.0.0/8 on lo in table 255",
+        "network interface lo (up, mtu 65536 before, down, mtu 1400 now)",
+        "address 127.0.0.2/8 on lo",
+        "route to 127.0.0.2/32 on lo in table 255",
+        "no route to 127.255.255.255/32 on lo in table 255 any more",
+        "queueing discipline noqueue on left",
     ] {
         assert!(
             report.left_behind.iter().any(|thing| thing == name),
