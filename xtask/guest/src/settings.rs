@@ -54,7 +54,7 @@ const SWITCHES: [&str; 11] = [
 
 /// Which there are, so that they are looked for once.
 pub struct Settings {
-    /// Open, so that a resumed guest need not open them: that takes longer than reading them.
+    /// Opened at the boot: a resumed guest only reads them.
     sysctls: Vec<(String, File)>,
 }
 
