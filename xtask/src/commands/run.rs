@@ -15,11 +15,11 @@ use kernel::{DEFAULT, Kernel};
 use problem::{Exit, Problem};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
-use testvm::{Accel, Death, Failure, Happening, HeadStart, How, Programs, Started, Stream};
+use testvm::{Accel, Failure, Happening, HeadStart, How, Programs, Started, Stream};
 
 use crate::commands::shell;
 use crate::output::ordered_output::{OrderedOutput, Piece};
-use crate::output::row::{self, Row};
+use crate::output::row::{self, Failed, Row};
 use crate::output::screen::{self, Mark, format_seconds};
 use crate::pipeline::demo::{self, Script};
 use crate::pipeline::pending_build::{Outdated, PendingBuild};
@@ -309,7 +309,8 @@ impl<'a> Performance<'a> {
             Ok(_) => {}
             Err(Failure::Died(death)) => {
                 show(Piece::Line(Mark::Bad, testvm::show_last_words(&death)))?;
-                rows[last].record_failure(death.to_string(), blame(&death));
+                let failed = Failed::of_death(&death);
+                rows[last].record_failure(failed.why, failed.exit);
             }
             Err(failure) => return Err(failure.into_error()),
         }
@@ -329,15 +330,6 @@ impl<'a> Performance<'a> {
         let mut row = Row::new(&kernel.name, self.script.implementations[0], Duration::ZERO);
         row.record_failure(format!("{error:#}"), Exit::MachineNotReady);
         Ok(vec![row])
-    }
-}
-
-/// A QEMU that was ended from outside is not the lesson's fault.
-fn blame(death: &Death) -> Exit {
-    if death.qemu_failed.is_some() {
-        Exit::MachineNotReady
-    } else {
-        Exit::NotYet
     }
 }
 
@@ -386,7 +378,8 @@ fn conclude(
             );
         }
         screen::show_note(&hint);
-        return Ok(row::worst_exit(rows));
+        let failures = rows.iter().filter_map(|row| row.failure.as_ref());
+        return Ok(row::worst_exit(failures));
     }
     let ran: Duration = rows.iter().map(|row| row.lesson).sum();
     let ready = rows.first().map_or(Duration::ZERO, |row| row.ready);

@@ -12,9 +12,10 @@ use plan::{Outcome, Plan, Step};
 use problem::{Exit, Problem};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
-use testvm::{Death, Failure, Happening, Programs, Started, Stream};
+use testvm::{Failure, Happening, Programs, Started, Stream};
 
 use crate::output::ordered_output::{OrderedOutput, Piece};
+use crate::output::row::{self, Failed};
 use crate::output::screen::{self, Mark, format_seconds};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{demo, needs, parallel};
@@ -102,7 +103,7 @@ struct Trial {
 struct TrialResult {
     kernel: String,
     /// `None`: the program exited with 0.
-    failure: Option<(String, Exit)>,
+    failure: Option<Failed>,
     /// What is in the kernel still, although the program has ended.
     left_behind: Vec<String>,
     /// Until the VM was ready.
@@ -130,7 +131,10 @@ impl Trial {
             // The other kernels may well boot.
             Err(Failure::NotBooted(death)) => {
                 show(Piece::Line(Mark::Bad, testvm::show_last_words(&death)))?;
-                result.failure = Some((death.to_string(), Exit::MachineNotReady));
+                result.failure = Some(Failed {
+                    why: death.to_string(),
+                    exit: Exit::MachineNotReady,
+                });
                 return Ok(result);
             }
             Err(failure) => return Err(failure.into_error()),
@@ -141,7 +145,7 @@ impl Trial {
             Ok(()) => {}
             Err(Failure::Died(death)) => {
                 show(Piece::Line(Mark::Bad, testvm::show_last_words(&death)))?;
-                result.failure = Some((death.to_string(), blame(&death)));
+                result.failure = Some(Failed::of_death(&death));
             }
             Err(failure) => return Err(failure.into_error()),
         }
@@ -172,12 +176,13 @@ impl Trial {
         result.left_behind = report.left_behind;
         if !report.complaints.is_empty() && result.failure.is_none() {
             let why = format!("the kernel complained: {}", report.complaints.join("; "));
-            result.failure = Some((why, Exit::NotYet));
+            let exit = Exit::NotYet;
+            result.failure = Some(Failed { why, exit });
         }
         Ok(())
     }
 
-    fn describe_failure(&self, outcome: &Outcome) -> Option<(String, Exit)> {
+    fn describe_failure(&self, outcome: &Outcome) -> Option<Failed> {
         let why = match outcome {
             Outcome::Exited(0) => return None,
             Outcome::Exited(code) => format!("exit status {code}"),
@@ -189,15 +194,8 @@ impl Trial {
             Outcome::Flooded => format!("ended after {} MiB of output", OUTPUT_LIMIT >> 20),
             Outcome::NotStarted(why) => why.clone(),
         };
-        Some((why, Exit::NotYet))
-    }
-}
-
-/// A QEMU that was ended from outside is not the program's fault.
-fn blame(death: &Death) -> Exit {
-    match death.qemu_failed {
-        Some(_) => Exit::MachineNotReady,
-        None => Exit::NotYet,
+        let exit = Exit::NotYet;
+        Some(Failed { why, exit })
     }
 }
 
@@ -211,7 +209,7 @@ fn show_end(result: &TrialResult, show: &dyn Fn(Piece) -> io::Result<()>) -> io:
             format!("on {kernel} it left behind: {left}"),
         ))?;
     }
-    if let Some((why, _)) = &result.failure {
+    if let Some(Failed { why, .. }) = &result.failure {
         show(Piece::Line(Mark::Bad, format!("on {kernel}: {why}")))?;
     }
     Ok(())
@@ -231,15 +229,8 @@ fn format_table(results: &[TrialResult]) -> String {
     table
 }
 
-/// A program's no outweighs a machine that could not run it.
 fn worst_exit(results: &[TrialResult]) -> Exit {
-    let mut worst = Exit::Done;
-    for (_, exit) in results.iter().filter_map(|result| result.failure.as_ref()) {
-        if worst != Exit::NotYet {
-            worst = *exit;
-        }
-    }
-    worst
+    row::worst_exit(results.iter().filter_map(|result| result.failure.as_ref()))
 }
 
 #[cfg(test)]
@@ -249,7 +240,10 @@ mod tests {
     fn result(failure: Option<Exit>) -> TrialResult {
         TrialResult {
             kernel: "6.12".to_owned(),
-            failure: failure.map(|exit| ("why".to_owned(), exit)),
+            failure: failure.map(|exit| Failed {
+                why: "why".to_owned(),
+                exit,
+            }),
             left_behind: Vec::new(),
             ready: Duration::from_millis(250),
             took: Duration::from_millis(40),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use course::Implementation;
 use plan::Outcome;
 use problem::Exit;
+use testvm::Death;
 
 use crate::output::screen::format_seconds;
 
@@ -24,6 +25,20 @@ pub struct Row {
 pub struct Failed {
     pub why: String,
     pub exit: Exit,
+}
+
+impl Failed {
+    /// A QEMU that was ended from outside is not the program's fault.
+    pub fn of_death(death: &Death) -> Self {
+        let exit = match death.qemu_failed {
+            Some(_) => Exit::MachineNotReady,
+            None => Exit::NotYet,
+        };
+        Self {
+            why: death.to_string(),
+            exit,
+        }
+    }
 }
 
 impl Row {
@@ -73,19 +88,14 @@ impl Row {
 }
 
 /// The worst of all: no before not ready before done.
-pub fn worst_exit(rows: &[Row]) -> Exit {
-    let of = |wanted: Exit| {
-        rows.iter()
-            .filter_map(|row| row.failure.as_ref())
-            .any(|failed| failed.exit == wanted)
-    };
-    if of(Exit::NotYet) {
-        Exit::NotYet
-    } else if of(Exit::MachineNotReady) {
-        Exit::MachineNotReady
-    } else {
-        Exit::Done
+pub fn worst_exit<'a>(failures: impl IntoIterator<Item = &'a Failed>) -> Exit {
+    let mut worst = Exit::Done;
+    for failed in failures {
+        if worst != Exit::NotYet {
+            worst = failed.exit;
+        }
     }
+    worst
 }
 
 pub fn format_table(rows: &[Row]) -> String {
@@ -117,6 +127,10 @@ mod tests {
         row
     }
 
+    fn worst_exit_of(rows: &[Row]) -> Exit {
+        worst_exit(rows.iter().filter_map(|row| row.failure.as_ref()))
+    }
+
     #[test]
     fn a_lessons_own_no_outweighs_a_kernel_that_lacks_something() {
         let (good, lacking, wrong) = (
@@ -124,12 +138,12 @@ mod tests {
             row(&[Outcome::Exited(3)]),
             row(&[Outcome::TimedOut]),
         );
-        assert_eq!(worst_exit(std::slice::from_ref(&good)), Exit::Done);
+        assert_eq!(worst_exit_of(std::slice::from_ref(&good)), Exit::Done);
         assert_eq!(
-            worst_exit(&[good.clone(), lacking.clone()]),
+            worst_exit_of(&[good.clone(), lacking.clone()]),
             Exit::MachineNotReady
         );
-        assert_eq!(worst_exit(&[good, lacking, wrong]), Exit::NotYet);
+        assert_eq!(worst_exit_of(&[good, lacking, wrong]), Exit::NotYet);
     }
 
     #[test]
