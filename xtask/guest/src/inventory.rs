@@ -55,7 +55,7 @@ pub struct Inventory {
 
 impl Inventory {
     pub fn take_stock() -> Result<Self> {
-        let settings = Settings::open_all()?;
+        let settings = Settings::find_all();
         let state = state(&settings)?;
         Ok(Self { settings, state })
     }

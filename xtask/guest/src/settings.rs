@@ -1,11 +1,8 @@
 //! What programs can set in the kernel: sysctls, and the switches of tracing.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 const SYSCTLS: &str = "/proc/sys";
 const TRACING: &str = "/sys/kernel/tracing";
@@ -54,51 +51,38 @@ const SWITCHES: [&str; 11] = [
 
 /// Which there are, so that they are looked for once.
 pub struct Settings {
-    /// Opened at the boot: a resumed guest only reads them.
-    sysctls: Vec<(String, File)>,
+    files: Vec<(String, PathBuf)>,
 }
 
 impl Settings {
-    pub fn open_all() -> Result<Self> {
-        let mut sysctls = Vec::new();
+    pub fn find_all() -> Self {
+        let mut files = Vec::new();
         for directory in DIRECTORIES {
-            open_below(&Path::new(SYSCTLS).join(directory), &mut sysctls)?;
+            find_below(&Path::new(SYSCTLS).join(directory), &mut files);
         }
-        Ok(Self { sysctls })
+        let switch = |name: &&str| (format!("tracing's {name}"), Path::new(TRACING).join(name));
+        files.extend(SWITCHES.iter().map(switch));
+        Self { files }
     }
 
     /// All by name; those that cannot be read are left out.
     pub fn read_values(&self) -> impl Iterator<Item = (String, String)> {
-        let sysctls = self
-            .sysctls
+        self.files
             .iter()
-            .filter_map(|(name, file)| Some((format!("sysctl {name}"), read_value(file)?)));
-        let switches = SWITCHES.iter().filter_map(|name| {
-            let file = File::open(Path::new(TRACING).join(name)).ok()?;
-            Some((format!("tracing's {name}"), read_value(&file)?))
-        });
-        sysctls.chain(switches)
+            .filter_map(|(name, path)| Some((name.clone(), value(path)?)))
     }
 }
 
-fn open_below(directory: &Path, sysctls: &mut Vec<(String, File)>) -> Result<()> {
+fn find_below(directory: &Path, files: &mut Vec<(String, PathBuf)>) {
     // What cannot be listed cannot be compared.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let Some(name) = name(&path) else { continue };
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => open_below(&path, sysctls)?,
-            _ => match File::open(&path) {
-                Ok(file) => sysctls.push((name, file)),
-                // It can only be written.
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot open {}", path.display()));
-                }
-            },
+            Ok(kind) if kind.is_dir() => find_below(&path, files),
+            _ => files.push((format!("sysctl {name}"), path)),
         }
     }
-    Ok(())
 }
 
 /// `net/core/bpf_jit_enable`; `None` for what is left out.
@@ -110,9 +94,11 @@ fn name(path: &Path) -> Option<String> {
 }
 
 /// The beginning of it, which is all of nearly every one: a read gives no more at a time.
-fn read_value(file: &File) -> Option<String> {
+fn value(path: &Path) -> Option<String> {
     let mut buffer = [0; 4096];
-    let length = file.read_at(&mut buffer, 0).ok()?;
+    let length = File::open(path)
+        .and_then(|mut file| file.read(&mut buffer))
+        .ok()?;
     Some(
         String::from_utf8_lossy(&buffer[..length])
             .trim_end()
@@ -137,18 +123,13 @@ mod tests {
 
     #[test]
     fn this_machines_are_found() {
-        let mut sysctls = Vec::new();
-        // Not all: a machine with many interfaces has more than a process may open.
-        open_below(Path::new("/proc/sys/kernel"), &mut sysctls).unwrap();
-        let settings = Settings { sysctls };
+        let settings = Settings::find_all();
         let values: Vec<_> = settings.read_values().collect();
-        let again: Vec<_> = settings.read_values().collect();
         assert!(
             values
                 .iter()
                 .any(|(name, _)| name == "sysctl kernel/hostname"),
             "{values:#?}"
         );
-        assert_eq!(values, again, "a file is read from its beginning each time");
     }
 }
