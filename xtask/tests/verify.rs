@@ -100,6 +100,15 @@ __attribute__((section("xdp"), used)) int print(void *ctx)
 { char text[2] = "x"; bpf_trace_printk(text, 2); return 2; }
 "#;
 
+/// A map in the form that libbpf gave up with version 1.0: an array, with a key of 4 bytes and a
+/// value of 8, in numbers.
+const OLD_MAP: &str = r#"
+struct map { unsigned int type, key_size, value_size, max_entries, flags; };
+__attribute__((section("maps"), used)) struct map counts = { 2, 4, 8, 1, 0 };
+__attribute__((section("xdp"), used)) int pass(void *ctx) { return 2; }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"#;
+
 const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
 
 /// What each kernel makes of the programs of advice.bpf.c: the class of the error, or "" for what
@@ -228,6 +237,7 @@ fn bad_objects_do_not_hide_the_good_ones() {
     );
     objects.compile("empty.o", &["-g"], "int number = 3;");
     objects.compile("no-licence.o", &["-g"], NO_LICENCE);
+    objects.compile("old-map.o", &["-g"], OLD_MAP);
     objects.compile(
         "advice.o",
         &["-g", "-mcpu=v3"],
@@ -248,6 +258,7 @@ fn bad_objects_do_not_hide_the_good_ones() {
         "good.o",
         "no-licence.o",
         "no-programs.o",
+        "old-map.o",
         "panic.o",
         "rejected.o",
         "rust/no-licence-map.o",
@@ -286,9 +297,11 @@ fn bad_objects_do_not_hide_the_good_ones() {
             );
             assert_eq!(outcome(object)["loader"], Value::Null);
         }
+        assert_eq!(outcome("old-map.o")["verdict"], "accepted");
         // libbpf reads no function that is local to its section, and that is what a panic is.
         assert_eq!(outcome("panic.o")["class"], "no-exit-last-insn");
         for object in [
+            "old-map.o",
             "panic.o",
             "rust/rejected.o",
             "rust/no-licence.o",

@@ -14,6 +14,7 @@ mod files;
 mod imports;
 mod lessons;
 mod lines;
+mod maps;
 mod names;
 mod repeats;
 mod words;
@@ -127,6 +128,12 @@ fn words_that_nobody_uses_do_not_come_back() {
         unwanted.is_empty(),
         "CONTRIBUTING says what to write instead of:\n{shown}"
     );
+}
+
+#[test]
+fn maps_have_one_form() {
+    let faults = maps::faults(&files::house());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]

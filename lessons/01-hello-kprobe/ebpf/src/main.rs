@@ -11,12 +11,12 @@ mod event;
 mod filename;
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::{
         bpf_get_current_pid_tgid, bpf_printk, bpf_probe_read_kernel,
         bpf_probe_read_kernel_str_bytes,
     },
-    macros::{kprobe, kretprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 
@@ -24,8 +24,8 @@ use event::{ENTER, EXIT, Event};
 use filename::Filename;
 
 // ANCHOR: events
-#[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(128 * 1024, 0);
+#[btf_map]
+static EVENTS: RingBuf<(), { 128 * 1024 }> = RingBuf::new();
 // ANCHOR_END: events
 
 // ANCHOR: kprobe
@@ -55,7 +55,7 @@ fn enter(ctx: &ProbeContext) -> Option<()> {
         bpf_probe_read_kernel_str_bytes(name, &mut event.name).ok()?;
     }
 
-    let _ = EVENTS.output::<Event>(&event, 0);
+    let _ = EVENTS.output_untyped::<Event>(&event, 0);
     // SAFETY: the name ends with a zero byte, which %s stops at.
     unsafe {
         bpf_printk!(
@@ -81,7 +81,7 @@ pub fn hello_exit(ctx: RetProbeContext) -> u32 {
         value: ret,
         name: [0; 64],
     };
-    let _ = EVENTS.output::<Event>(&event, 0);
+    let _ = EVENTS.output_untyped::<Event>(&event, 0);
     // SAFETY: the format takes two integers, and gets two.
     unsafe { bpf_printk!(c"pid=%d exit ret=%d", pid, ret) };
     0

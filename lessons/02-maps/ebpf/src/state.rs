@@ -35,7 +35,7 @@ pub static mut COUNTERS: Counters = Counters {
 
 // ANCHOR: maps
 #[btf_map(name = "changes")]
-pub static CHANGES: RingBuf<Change, { 256 * 1024 }> = RingBuf::new();
+pub static CHANGES: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 
 #[btf_map(name = "processes")]
 pub static PROCESSES: HashMap<u32, Process, 1024> = HashMap::new();

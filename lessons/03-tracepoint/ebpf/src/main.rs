@@ -12,24 +12,24 @@ mod raw;
 mod tracepoint;
 
 use aya_ebpf::{
+    btf_maps::{PerCpuArray, RingBuf},
     helpers::bpf_ktime_get_ns,
-    macros::map,
-    maps::{PerCpuArray, RingBuf},
+    macros::btf_map,
 };
 use event::Event;
 
-#[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+#[btf_map]
+static EVENTS: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 
 /// How many events found the ring buffer full, or could not be read: the programs in C send the
 /// latter, with zeros in place of what could not be read.
-#[map]
-static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 // ANCHOR: send
 /// Lets `fill` write an event into the ring buffer, and counts it as lost if that fails.
 fn send(way: u32, fill: impl FnOnce(&mut Event) -> Result<(), i32>) {
-    let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
+    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else {
         return count_lost();
     };
     // SAFETY: the memory is reserved for us, and any bytes are an `Event`.

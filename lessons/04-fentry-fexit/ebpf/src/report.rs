@@ -25,7 +25,7 @@ use crate::offsets::read_parent;
 use event::{OpenEvent, OpenTotals};
 
 #[btf_map]
-static EVENTS: RingBuf<OpenEvent, { 256 * 1024 }> = RingBuf::new();
+static EVENTS: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 #[btf_map]
 static TOTALS: PerCpuArray<OpenTotals, 2> = PerCpuArray::new();
 
@@ -78,7 +78,7 @@ pub fn report_call(seen_by: u32, call: Call, result: i32) {
         // needs it.
         totals.latency[black_box(row) % 64] += 1;
     }
-    let Some(mut entry) = EVENTS.reserve(0) else {
+    let Some(mut entry) = EVENTS.reserve_untyped::<OpenEvent>(0) else {
         totals.lost += 1;
         return;
     };

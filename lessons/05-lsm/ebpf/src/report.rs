@@ -18,7 +18,7 @@ use crate::path::{DENTRY_NAME, read_field};
 use event::{COUNT_SLOTS, LOST, PolicyEvent, SENT};
 
 #[btf_map]
-static EVENTS: RingBuf<PolicyEvent, { 256 * 1024 }> = RingBuf::new();
+static EVENTS: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 
 #[btf_map]
 static COUNTS: Array<u64, COUNT_SLOTS> = Array::new();
@@ -33,7 +33,7 @@ pub fn add_count(slot: usize) {
 
 pub fn report_access(action: u32, dentry: u64, steps: u32, denied: u32) {
     add_count(SENT);
-    let Some(mut entry) = EVENTS.reserve(0) else {
+    let Some(mut entry) = EVENTS.reserve_untyped::<PolicyEvent>(0) else {
         return add_count(LOST);
     };
     let event = entry.as_mut_ptr();

@@ -1,12 +1,12 @@
 //! Counts frames.
 
-use aya_ebpf::{macros::map, maps::PerCpuArray};
+use aya_ebpf::{btf_maps::PerCpuArray, macros::btf_map};
 use xdp_ebpf::counter::{COUNTERS, Counter, Kind, VERDICTS};
 
 // ANCHOR: count
 /// Each CPU has its own counters and never waits for another one. User space adds them up.
-#[map]
-static FRAMES: PerCpuArray<Counter> = PerCpuArray::with_max_entries(COUNTERS, 0);
+#[btf_map]
+static FRAMES: PerCpuArray<Counter, { COUNTERS as usize }> = PerCpuArray::new();
 
 /// `bytes` is the length of the frame.
 #[inline(always)]

@@ -7,8 +7,8 @@ mod rules;
 
 use aya_ebpf::{
     bindings::{TC_ACT_OK, TC_ACT_SHOT},
-    macros::{classifier, map},
-    maps::PerCpuArray,
+    btf_maps::PerCpuArray,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 use xdp_ebpf::address::find_destination;
@@ -17,8 +17,8 @@ use xdp_ebpf::packet::Packet;
 
 use rules::is_blocked;
 
-#[map]
-static EGRESS_DROPS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static EGRESS_DROPS: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 // ANCHOR: egress
 #[classifier]

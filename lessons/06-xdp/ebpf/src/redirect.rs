@@ -8,9 +8,9 @@ mod rules;
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    btf_maps::HashMap,
     helpers::bpf_redirect,
-    macros::{map, xdp},
-    maps::HashMap,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 use xdp_ebpf::address::find_source;
@@ -26,8 +26,8 @@ use rules::is_blocked;
 ///
 /// A devmap is made for this and is faster. But Linux 5.10 does not redirect in generic mode with
 /// aya's devmaps, whose entries have room for a second program.
-#[map]
-static REDIRECTS: HashMap<u32, u32> = HashMap::with_max_entries(64, 0);
+#[btf_map]
+static REDIRECTS: HashMap<u32, u32, 64> = HashMap::new();
 
 #[inline(always)]
 fn find_interface(packet: &Packet<'_>) -> Option<u32> {

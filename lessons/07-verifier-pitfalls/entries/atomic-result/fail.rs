@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use aya_ebpf::{
     bindings::xdp_action,
-    macros::{map, xdp},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
-#[map]
-static PACKETS: Array<AtomicU64> = Array::with_max_entries(1, 0);
+#[btf_map]
+static PACKETS: Array<AtomicU64, 1> = Array::new();
 
 #[xdp]
 pub fn atomic_result(_ctx: XdpContext) -> u32 {

@@ -3,13 +3,13 @@
 
 use aya_ebpf::{
     bindings::xdp_action,
-    macros::{map, xdp},
-    maps::PerCpuArray,
+    btf_maps::PerCpuArray,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
-#[map]
-static PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static PACKETS: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 #[xdp]
 pub fn atomic_result(_ctx: XdpContext) -> u32 {

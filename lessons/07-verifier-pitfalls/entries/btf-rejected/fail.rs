@@ -18,6 +18,7 @@ struct Limits {
 
 static LIMITS: Limits = Limits { 대기열: 3 };
 
+// In the old form, as aya cannot create a map that has types if the kernel refused them.
 #[map]
 static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 

@@ -2,8 +2,8 @@
 #![no_main]
 
 use aya_ebpf::{
-    macros::{kprobe, map},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -13,8 +13,8 @@ struct Directory {
     name: u32,
 }
 
-#[map]
-static DIRECTORIES: Array<Directory> = Array::with_max_entries(64, 0);
+#[btf_map]
+static DIRECTORIES: Array<Directory, 64> = Array::new();
 
 /// From the root down: parents come first, and how many there are is known only at run time.
 fn path_hash(at: u32) -> u32 {

@@ -3,8 +3,8 @@
 
 use aya_ebpf::{
     bindings::{TC_ACT_OK, TC_ACT_SHOT},
-    macros::{classifier, map},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
@@ -18,8 +18,8 @@ struct Table {
     bytes: [[u64; CLASSES]; FLOWS],
 }
 
-#[map]
-static BY_FLOW: Array<Table> = Array::with_max_entries(1, 0);
+#[btf_map]
+static BY_FLOW: Array<Table, 1> = Array::new();
 
 #[classifier]
 pub fn complexity_insns(_ctx: TcContext) -> i32 {

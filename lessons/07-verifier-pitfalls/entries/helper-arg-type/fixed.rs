@@ -2,14 +2,14 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::HashMap,
     helpers::generated::bpf_ktime_get_ns,
-    macros::{kprobe, map},
-    maps::HashMap,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static STARTED: HashMap<u64, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static STARTED: HashMap<u64, u64, 1024> = HashMap::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn helper_arg_type(ctx: ProbeContext) -> u32 {

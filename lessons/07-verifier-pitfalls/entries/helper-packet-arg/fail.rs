@@ -3,16 +3,16 @@
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
-    macros::{map, xdp},
-    maps::RingBuf,
+    btf_maps::RingBuf,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
 /// Length of the header.
 const ETHERNET: usize = 14;
 
-#[map]
-static HEADERS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static HEADERS: RingBuf<(), 4096> = RingBuf::new();
 
 #[xdp]
 pub fn helper_packet_arg(ctx: XdpContext) -> u32 {
@@ -22,7 +22,7 @@ pub fn helper_packet_arg(ctx: XdpContext) -> u32 {
     // SAFETY: the packet is at least this long.
     let header = unsafe { &*(ctx.data() as *const [u8; ETHERNET]) };
     // The bytes are there, but this helper does not read from packets.
-    let _ = HEADERS.output::<[u8; ETHERNET]>(header, 0);
+    let _ = HEADERS.output_untyped::<[u8; ETHERNET]>(header, 0);
     XDP_PASS
 }
 

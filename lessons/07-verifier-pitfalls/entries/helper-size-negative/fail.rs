@@ -2,14 +2,14 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::generated::bpf_probe_read_user_str,
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static OPENED: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static OPENED: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_sys_openat2")]
 pub fn helper_size_negative(ctx: ProbeContext) -> u32 {
@@ -20,7 +20,7 @@ pub fn helper_size_negative(ctx: ProbeContext) -> u32 {
     // SAFETY: this is the mistake, and the verifier sees it: if the name cannot be read, this
     // length is an error number, less than 0.
     let name = unsafe { name.get_unchecked(..length as usize) };
-    let _ = OPENED.output::<[u8]>(name, 0);
+    let _ = OPENED.output_untyped::<[u8]>(name, 0);
     0
 }
 

@@ -2,8 +2,8 @@
 #![no_main]
 
 use aya_ebpf::{
-    macros::{kprobe, map},
-    maps::{Array, RingBuf},
+    btf_maps::{Array, RingBuf},
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -13,17 +13,17 @@ struct Note {
     text: [u8; 256],
 }
 
-#[map]
-static NOTES: Array<Note> = Array::with_max_entries(1, 0);
+#[btf_map]
+static NOTES: Array<Note, 1> = Array::new();
 
-#[map]
-static SENT: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static SENT: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn helper_size_unbounded(_ctx: ProbeContext) -> u32 {
     let Some(note) = NOTES.get(0) else { return 0 };
     if let Some(text) = note.text.get(..note.length as usize) {
-        let _ = SENT.output::<[u8]>(text, 0);
+        let _ = SENT.output_untyped::<[u8]>(text, 0);
     }
     0
 }

@@ -3,20 +3,20 @@
 
 use aya_ebpf::{
     bindings::TC_ACT_OK,
-    macros::{classifier, map},
-    maps::RingBuf,
+    btf_maps::RingBuf,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
-#[map]
-static HEADS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static HEADS: RingBuf<(), 4096> = RingBuf::new();
 
 #[classifier]
 pub fn helper_size_zero(ctx: TcContext) -> i32 {
     let mut head = [0; 64];
     // At most as much as the packet has and the array holds. That may be 0.
     if ctx.load_bytes(0, &mut head).is_ok() {
-        let _ = HEADS.output::<[u8]>(head.as_slice(), 0);
+        let _ = HEADS.output_untyped::<[u8]>(head.as_slice(), 0);
     }
     TC_ACT_OK
 }

@@ -3,16 +3,16 @@
 
 use aya_ebpf::{
     bindings::TC_ACT_OK,
-    macros::{classifier, map},
-    maps::RingBuf,
+    btf_maps::RingBuf,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
 /// Length of the header.
 const ETHERNET: u32 = 14;
 
-#[map]
-static HEADS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static HEADS: RingBuf<(), 4096> = RingBuf::new();
 
 #[classifier]
 pub fn helper_size_zero(ctx: TcContext) -> i32 {
@@ -21,7 +21,7 @@ pub fn helper_size_zero(ctx: TcContext) -> i32 {
         return TC_ACT_OK;
     }
     if ctx.load_bytes(0, &mut head).is_ok() {
-        let _ = HEADS.output::<[u8]>(head.as_slice(), 0);
+        let _ = HEADS.output_untyped::<[u8]>(head.as_slice(), 0);
     }
     TC_ACT_OK
 }

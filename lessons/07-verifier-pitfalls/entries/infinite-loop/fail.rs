@@ -3,8 +3,8 @@
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
-    macros::{map, xdp},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -15,8 +15,8 @@ struct Settings {
     verdict: u32,
 }
 
-#[map]
-static CURRENT: Array<Settings> = Array::with_max_entries(1, 0);
+#[btf_map]
+static CURRENT: Array<Settings, 1> = Array::new();
 
 #[xdp]
 pub fn infinite_loop(_ctx: XdpContext) -> u32 {

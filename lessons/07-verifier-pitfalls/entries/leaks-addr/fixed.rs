@@ -3,9 +3,9 @@
 
 use aya_ebpf::{
     bindings::TC_ACT_OK,
+    btf_maps::PerCpuArray,
     helpers::generated::bpf_ktime_get_ns,
-    macros::{classifier, map},
-    maps::PerCpuArray,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
@@ -14,8 +14,8 @@ struct Last {
     packet: u64,
 }
 
-#[map]
-static LAST: PerCpuArray<Last> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static LAST: PerCpuArray<Last, 1> = PerCpuArray::new();
 
 #[classifier]
 pub fn leaks_addr(_ctx: TcContext) -> i32 {

@@ -3,14 +3,14 @@
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS},
-    macros::{map, xdp},
-    maps::HashMap,
+    btf_maps::HashMap,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
 /// How many packets each queue may still take. User space refills it every second.
-#[map]
-static QUOTA: HashMap<u32, u64> = HashMap::with_max_entries(64, 0);
+#[btf_map]
+static QUOTA: HashMap<u32, u64, 64> = HashMap::new();
 
 #[xdp]
 pub fn map_readonly_write(ctx: XdpContext) -> u32 {

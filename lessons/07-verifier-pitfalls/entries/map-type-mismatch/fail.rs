@@ -4,15 +4,15 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_F_CURRENT_CPU,
+    btf_maps::RingBuf,
     helpers::bpf_get_current_pid_tgid,
     helpers::generated::bpf_perf_event_output,
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static EVENTS: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn map_type_mismatch(ctx: ProbeContext) -> u32 {

@@ -2,19 +2,19 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::bpf_get_current_pid_tgid,
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static EVENTS: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn map_type_mismatch(_ctx: ProbeContext) -> u32 {
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let _ = EVENTS.output::<u32>(&pid, 0);
+    let _ = EVENTS.output_untyped::<u32>(&pid, 0);
     0
 }
 

@@ -3,13 +3,13 @@
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
-    macros::{map, xdp},
-    maps::PerCpuArray,
+    btf_maps::PerCpuArray,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
-#[map]
-static BY_CLASS: PerCpuArray<[u64; 64]> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static BY_CLASS: PerCpuArray<[u64; 64], 1> = PerCpuArray::new();
 
 #[xdp]
 pub fn map_value_bounds(ctx: XdpContext) -> u32 {

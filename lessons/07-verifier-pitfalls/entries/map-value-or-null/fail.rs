@@ -2,13 +2,13 @@
 #![no_main]
 
 use aya_ebpf::{
-    macros::{kprobe, map},
-    maps::HashMap,
+    btf_maps::HashMap,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static COUNTERS: HashMap<u32, u64> = HashMap::with_max_entries(16, 0);
+#[btf_map]
+static COUNTERS: HashMap<u32, u64, 16> = HashMap::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn map_value_or_null(_ctx: ProbeContext) -> u32 {

@@ -2,13 +2,13 @@
 #![no_main]
 
 use aya_ebpf::{
-    macros::{kprobe, map},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static TOTAL: Array<u64> = Array::with_max_entries(1, 0);
+#[btf_map]
+static TOTAL: Array<u64, 1> = Array::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn map_write_static(_ctx: ProbeContext) -> u32 {

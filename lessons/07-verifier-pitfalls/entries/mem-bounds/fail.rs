@@ -2,9 +2,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -14,8 +14,8 @@ struct Sleep {
     process: u32,
 }
 
-#[map]
-static SLEEPS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static SLEEPS: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn mem_bounds(_ctx: ProbeContext) -> u32 {

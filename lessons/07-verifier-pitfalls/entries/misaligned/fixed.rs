@@ -2,15 +2,15 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::bpf_get_current_pid_tgid,
     helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static MESSAGES: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static MESSAGES: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn misaligned(_ctx: ProbeContext) -> u32 {
@@ -29,7 +29,7 @@ pub fn misaligned(_ctx: ProbeContext) -> u32 {
     };
     // SAFETY: it only returns the number of this CPU.
     message[3] = unsafe { bpf_get_smp_processor_id() };
-    let _ = MESSAGES.output::<[u32; 4]>(&message, 0);
+    let _ = MESSAGES.output_untyped::<[u32; 4]>(&message, 0);
     0
 }
 

@@ -3,8 +3,8 @@
 
 use aya_ebpf::{
     bindings::xdp_action,
-    macros::{map, xdp},
-    maps::HashMap,
+    btf_maps::HashMap,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -14,8 +14,8 @@ struct Key {
     interface: u16,
 }
 
-#[map]
-static COUNTERS: HashMap<Key, u64> = HashMap::with_max_entries(64, 0);
+#[btf_map]
+static COUNTERS: HashMap<Key, u64, 64> = HashMap::new();
 
 #[xdp]
 pub fn padding_in_key(ctx: XdpContext) -> u32 {

@@ -3,13 +3,13 @@
 
 use aya_ebpf::{
     bindings::TC_ACT_OK,
-    macros::{classifier, map},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
-#[map]
-static SEEN: Array<[u8; 16]> = Array::with_max_entries(1, 0);
+#[btf_map]
+static SEEN: Array<[u8; 16], 1> = Array::new();
 
 #[classifier]
 pub fn ptr_arith_out_of_bounds(ctx: TcContext) -> i32 {

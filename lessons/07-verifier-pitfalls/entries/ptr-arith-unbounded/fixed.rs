@@ -2,8 +2,8 @@
 #![no_main]
 
 use aya_ebpf::{
-    macros::{kprobe, map},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -13,8 +13,8 @@ struct Recent {
     modes: [u8; 64],
 }
 
-#[map]
-static SLEEPS: Array<Recent> = Array::with_max_entries(1, 0);
+#[btf_map]
+static SLEEPS: Array<Recent, 1> = Array::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn ptr_arith_unbounded(ctx: ProbeContext) -> u32 {

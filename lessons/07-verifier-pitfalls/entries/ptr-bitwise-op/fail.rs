@@ -3,8 +3,8 @@
 
 use aya_ebpf::{
     bindings::xdp_action,
-    macros::{map, xdp},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -12,8 +12,8 @@ use aya_ebpf::{
 /// bytes.
 type Rule = [u8; 512];
 
-#[map]
-static RULES: Array<Rule> = Array::with_max_entries(1, 0);
+#[btf_map]
+static RULES: Array<Rule, 1> = Array::new();
 
 #[xdp]
 pub fn ptr_bitwise_op(_ctx: XdpContext) -> u32 {

@@ -4,14 +4,14 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    btf_maps::LruHashMap,
     helpers::generated::bpf_ktime_get_ns,
-    macros::{fentry, map},
-    maps::LruHashMap,
+    macros::{btf_map, fentry},
     programs::FEntryContext,
 };
 
-#[map]
-static STARTED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+#[btf_map]
+static STARTED: LruHashMap<u64, u64, 1024> = LruHashMap::new();
 
 #[fentry(function = "tcp_connect")]
 pub fn register_spill(ctx: FEntryContext) -> i32 {

@@ -2,16 +2,16 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::generated::bpf_get_current_comm,
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
 const TASK_COMM_LEN: usize = 16;
 
-#[map]
-static NAMES: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static NAMES: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn stack_bounds(_ctx: ProbeContext) -> u32 {
@@ -19,7 +19,7 @@ pub fn stack_bounds(_ctx: ProbeContext) -> u32 {
     // The kernel's names have 16 bytes, and this array has 8.
     // SAFETY: this is the mistake, and the verifier sees it: the helper writes more than that.
     unsafe { bpf_get_current_comm(name.as_mut_ptr().cast(), TASK_COMM_LEN as u32) };
-    let _ = NAMES.output::<[u8; 8]>(&name, 0);
+    let _ = NAMES.output_untyped::<[u8; 8]>(&name, 0);
     0
 }
 

@@ -2,9 +2,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::{Array, RingBuf},
     helpers::bpf_get_current_pid_tgid,
-    macros::{kprobe, map},
-    maps::{Array, RingBuf},
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -15,11 +15,11 @@ struct Event {
     path: [u8; 592],
 }
 
-#[map]
-static EVENTS: Array<Event> = Array::with_max_entries(1, 0);
+#[btf_map]
+static EVENTS: Array<Event, 1> = Array::new();
 
-#[map]
-static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static RING: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_nanosleep")]
 pub fn stack_limit_llvm(_ctx: ProbeContext) -> u32 {
@@ -27,7 +27,7 @@ pub fn stack_limit_llvm(_ctx: ProbeContext) -> u32 {
         // SAFETY: the pointer is not null, and the value lives as long as the map.
         let event = unsafe { &mut *event };
         event.id = bpf_get_current_pid_tgid();
-        let _ = RING.output::<Event>(&*event, 0);
+        let _ = RING.output_untyped::<Event>(&*event, 0);
     }
     0
 }

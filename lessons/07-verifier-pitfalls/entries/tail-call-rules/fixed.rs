@@ -5,14 +5,14 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext as _,
+    btf_maps::ProgramArray,
     helpers::generated::bpf_probe_read_user_str,
-    macros::{kprobe, map},
-    maps::ProgramArray,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
+#[btf_map]
+static NEXT: ProgramArray<1> = ProgramArray::new();
 
 #[inline(never)]
 fn go_on(ctx: *mut c_void) -> i32 {

@@ -3,13 +3,13 @@
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
-    macros::{map, xdp},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
-#[map]
-static QUEUES: Array<[u8; 64]> = Array::with_max_entries(1, 0);
+#[btf_map]
+static QUEUES: Array<[u8; 64], 1> = Array::new();
 
 #[xdp]
 pub fn unbounded_access(ctx: XdpContext) -> u32 {

@@ -3,9 +3,9 @@
 
 use aya_ebpf::{
     bindings::TC_ACT_OK,
+    btf_maps::HashMap,
     helpers::generated::bpf_ktime_get_ns,
-    macros::{classifier, map},
-    maps::HashMap,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
@@ -16,8 +16,8 @@ struct Key {
     protocol: u16,
 }
 
-#[map]
-static LAST: HashMap<Key, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static LAST: HashMap<Key, u64, 1024> = HashMap::new();
 
 #[classifier]
 pub fn uninit_stack(ctx: TcContext) -> i32 {

@@ -2,14 +2,14 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::bpf_probe_read_user_str_bytes,
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
-#[map]
-static FILES: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static FILES: RingBuf<(), 4096> = RingBuf::new();
 
 #[kprobe(function = "do_sys_openat2")]
 pub fn unreleased_ref(ctx: ProbeContext) -> u32 {
@@ -19,7 +19,7 @@ pub fn unreleased_ref(ctx: ProbeContext) -> u32 {
 
 fn tell(ctx: &ProbeContext) -> Result<(), i32> {
     let path = ctx.arg(1).ok_or(0)?;
-    let mut opened = FILES.reserve::<[u8; 64]>(0).ok_or(0)?;
+    let mut opened = FILES.reserve_untyped::<[u8; 64]>(0).ok_or(0)?;
     // If this fails there is nothing to report, but the record is still reserved, and `?` returns
     // without discarding it. SAFETY: the helper checks the address, and writes no more than the
     // array holds.

@@ -4,15 +4,15 @@
 #![no_main]
 
 use aya_ebpf::{
-    macros::{cgroup_skb, map},
-    maps::PerCpuHashMap,
+    btf_maps::PerCpuHashMap,
+    macros::{btf_map, cgroup_skb},
     programs::SkBuffContext,
 };
 
 /// From a protocol (1 ICMP, 6 TCP, 17 UDP) to a number for each CPU: no two CPUs ever change the
 /// same one.
-#[map]
-static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
+#[btf_map]
+static COUNTS: PerCpuHashMap<u32, u64, 256> = PerCpuHashMap::new();
 
 /// Where the IP header begins.
 const IP: usize = 0;

@@ -4,15 +4,15 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::PerCpuHashMap,
     helpers::bpf_get_current_pid_tgid,
-    macros::{lsm, map},
-    maps::PerCpuHashMap,
+    macros::{btf_map, lsm},
     programs::LsmContext,
 };
 
 /// From a process to a number for each CPU: no two CPUs ever change the same one.
-#[map]
-static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
+#[btf_map]
+static COUNTS: PerCpuHashMap<u32, u64, 256> = PerCpuHashMap::new();
 
 #[lsm(hook = "file_open")]
 pub fn count(_ctx: LsmContext) -> i32 {

@@ -4,15 +4,15 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::PerCpuHashMap,
     helpers::bpf_get_current_pid_tgid,
-    macros::{map, tracepoint},
-    maps::PerCpuHashMap,
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
 /// From a process to a number for each CPU: no two CPUs ever change the same one.
-#[map]
-static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
+#[btf_map]
+static COUNTS: PerCpuHashMap<u32, u64, 256> = PerCpuHashMap::new();
 
 #[tracepoint]
 pub fn count(_ctx: TracePointContext) -> u32 {

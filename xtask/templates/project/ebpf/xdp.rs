@@ -5,15 +5,15 @@
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
-    macros::{map, xdp},
-    maps::PerCpuHashMap,
+    btf_maps::PerCpuHashMap,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
 /// From a protocol (1 ICMP, 6 TCP, 17 UDP) to a number for each CPU: no two CPUs ever change the
 /// same one.
-#[map]
-static COUNTS: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
+#[btf_map]
+static COUNTS: PerCpuHashMap<u32, u64, 256> = PerCpuHashMap::new();
 
 /// Where the IP header begins: after 14 bytes of Ethernet.
 const IP: usize = 14;

@@ -11,8 +11,8 @@ pub static MISSING_MAP: ClassText = ClassText {
     fix_c: "Declare the map in SEC(\".maps\") in the same object, not static; call \
             bpf_map__set_autocreate(map, false) only together with \
             bpf_program__set_autoload(prog, false).",
-    fix_rust: "Declare it `#[map] static NAME: ...`, and keep bpf-linker and aya at versions that \
-               go together.",
+    fix_rust: "Declare it `#[btf_map] static NAME: ...`, and keep bpf-linker and aya at versions \
+               that go together.",
 };
 
 pub static RELOCATION_FAILED: ClassText = ClassText {

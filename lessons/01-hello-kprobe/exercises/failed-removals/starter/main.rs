@@ -12,15 +12,15 @@ use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
+    btf_maps::HashMap,
     helpers::bpf_get_current_pid_tgid,
-    macros::{kretprobe, map},
-    maps::HashMap,
+    macros::{btf_map, kretprobe},
     programs::RetProbeContext,
 };
 
 /// A process, and how many of its removals failed.
-#[map]
-static FAILED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static FAILED: HashMap<u32, u64, 1024> = HashMap::new();
 
 #[kretprobe]
 pub fn removed(ctx: RetProbeContext) -> u32 {

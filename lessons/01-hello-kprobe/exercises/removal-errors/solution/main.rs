@@ -12,12 +12,12 @@ use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
+    btf_maps::HashMap,
     helpers::{
         bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel,
         bpf_probe_read_kernel_str_bytes,
     },
-    macros::{kprobe, kretprobe, map},
-    maps::HashMap,
+    macros::{btf_map, kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 
@@ -39,12 +39,12 @@ struct Filename {
     name: *const u8,
 }
 
-#[map]
-static FAILURES: HashMap<Reason, Failures> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static FAILURES: HashMap<Reason, Failures, 1024> = HashMap::new();
 
 /// The files that are being removed at this moment, each by the thread that does it.
-#[map]
-static NAMES: HashMap<u64, [u8; 64]> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static NAMES: HashMap<u64, [u8; 64], 1024> = HashMap::new();
 
 #[kprobe]
 pub fn unlink_enter(ctx: ProbeContext) -> u32 {

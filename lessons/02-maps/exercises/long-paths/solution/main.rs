@@ -6,9 +6,9 @@
 use core::{mem::offset_of, slice};
 
 use aya_ebpf::{
+    btf_maps::{PerCpuArray, RingBuf},
     helpers::{bpf_get_current_pid_tgid, generated::bpf_probe_read_user_str},
-    macros::{kprobe, map},
-    maps::{PerCpuArray, RingBuf},
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -21,12 +21,12 @@ pub struct Open {
     path: [u8; PATH_SIZE],
 }
 
-#[map]
-static OPENS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+#[btf_map]
+static OPENS: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 
 /// Too large for the stack. Each CPU has its own, and runs one program of this kind at a time.
-#[map]
-static SCRATCH: PerCpuArray<Open> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static SCRATCH: PerCpuArray<Open, 1> = PerCpuArray::new();
 
 #[kprobe]
 pub fn on_open(ctx: ProbeContext) -> u32 {
@@ -50,7 +50,7 @@ pub fn on_open(ctx: ProbeContext) -> u32 {
     let size = offset_of!(Open, path) + length as usize;
     // SAFETY: `length` bytes of the path are filled; the verifier checks it.
     let record = unsafe { slice::from_raw_parts((&raw const *open).cast::<u8>(), size) };
-    let _ = OPENS.output::<[u8]>(record, 0);
+    let _ = OPENS.output_untyped::<[u8]>(record, 0);
     0
 }
 

@@ -6,9 +6,9 @@
 use core::{mem::offset_of, slice};
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::{bpf_get_current_pid_tgid, generated::bpf_probe_read_user_str},
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -21,8 +21,8 @@ pub struct Open {
     path: [u8; PATH_SIZE],
 }
 
-#[map]
-static OPENS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+#[btf_map]
+static OPENS: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 
 #[kprobe]
 pub fn on_open(ctx: ProbeContext) -> u32 {
@@ -45,7 +45,7 @@ pub fn on_open(ctx: ProbeContext) -> u32 {
     let size = offset_of!(Open, path) + length as usize;
     // SAFETY: `length` bytes of the path are filled; the verifier checks it.
     let record = unsafe { slice::from_raw_parts((&raw const open).cast::<u8>(), size) };
-    let _ = OPENS.output::<[u8]>(record, 0);
+    let _ = OPENS.output_untyped::<[u8]>(record, 0);
     0
 }
 

@@ -4,9 +4,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::{HashMap, PerCpuHashMap},
     helpers::bpf_get_current_pid_tgid,
-    macros::{map, tracepoint},
-    maps::{HashMap, PerCpuHashMap},
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
@@ -24,12 +24,12 @@ pub struct Reads {
 }
 
 /// By the id of the thread. Each CPU adds to its own value, and user space sums them.
-#[map]
-static READS: PerCpuHashMap<u32, Reads> = PerCpuHashMap::with_max_entries(1024, 0);
+#[btf_map]
+static READS: PerCpuHashMap<u32, Reads, 1024> = PerCpuHashMap::new();
 
 /// What a read that has begun asks for, by the id of its thread.
-#[map]
-static ASKED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static ASKED: HashMap<u32, u64, 1024> = HashMap::new();
 
 #[tracepoint(category = "syscalls", name = "sys_enter_read")]
 pub fn on_read(ctx: TracePointContext) -> u32 {

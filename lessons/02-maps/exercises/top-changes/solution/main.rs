@@ -4,9 +4,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::LruPerCpuHashMap,
     helpers::bpf_get_current_comm,
-    macros::{kprobe, map},
-    maps::LruPerCpuHashMap,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -35,8 +35,8 @@ const RENAMED: Changes = Changes {
 
 /// By the name of the program. Each CPU adds to its own value, and user space sums them. When it
 /// is full, the program that changed nothing for longest makes room.
-#[map]
-static TOP: LruPerCpuHashMap<[u8; 16], Changes> = LruPerCpuHashMap::with_max_entries(256, 0);
+#[btf_map]
+static TOP: LruPerCpuHashMap<[u8; 16], Changes, 256> = LruPerCpuHashMap::new();
 
 #[kprobe(function = "security_inode_create")]
 pub fn on_create(_ctx: ProbeContext) -> u32 {

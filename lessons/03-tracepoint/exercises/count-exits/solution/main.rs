@@ -4,15 +4,15 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::PerCpuHashMap,
     helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
-    macros::{map, tracepoint},
-    maps::PerCpuHashMap,
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
 /// The name of a program, and how many of its processes ended. Each CPU adds to its own value.
-#[map]
-static EXITS: PerCpuHashMap<[u8; 16], u64> = PerCpuHashMap::with_max_entries(1024, 0);
+#[btf_map]
+static EXITS: PerCpuHashMap<[u8; 16], u64, 1024> = PerCpuHashMap::new();
 
 #[tracepoint(category = "sched", name = "sched_process_exit")]
 pub fn count_exit(_ctx: TracePointContext) -> u32 {

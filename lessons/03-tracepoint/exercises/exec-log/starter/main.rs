@@ -5,9 +5,9 @@
 
 use aya_ebpf::{
     Global,
+    btf_maps::{HashMap, PerCpuArray, RingBuf},
     helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated::bpf_get_current_comm},
-    macros::{map, tracepoint},
-    maps::{HashMap, PerCpuArray, RingBuf},
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
@@ -25,21 +25,21 @@ pub struct Record {
 static FILENAME: Global<u32> = Global::new(0);
 
 /// The users whose programs are logged. User space changes it at any time.
-#[map]
-static USERS: HashMap<u32, u8> = HashMap::with_max_entries(64, 0);
+#[btf_map]
+static USERS: HashMap<u32, u8, 64> = HashMap::new();
 
 /// Of one page: what does not fit is counted, not logged.
-#[map]
-static LOG: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[btf_map]
+static LOG: RingBuf<(), 4096> = RingBuf::new();
 
-#[map]
-static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 #[tracepoint(category = "sched", name = "sched_process_exec")]
 pub fn log_exec(_ctx: TracePointContext) -> u32 {
     let uid = bpf_get_current_uid_gid() as u32;
     // TODO: log this only where USERS has an entry for `uid`.
-    let Some(mut entry) = LOG.reserve::<Record>(0) else {
+    let Some(mut entry) = LOG.reserve_untyped::<Record>(0) else {
         return lost();
     };
     // SAFETY: the memory is reserved for us, and a Record is made of integers: any bytes are one.

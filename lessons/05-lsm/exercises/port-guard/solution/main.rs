@@ -44,7 +44,7 @@ pub struct Attempt {
 }
 
 #[btf_map]
-static ATTEMPTS: RingBuf<Attempt, 4096> = RingBuf::new();
+static ATTEMPTS: RingBuf<(), 4096> = RingBuf::new();
 
 /// The start of every address of IPv4 and IPv6. It is part of the interface with user programs, so
 /// it never changes.
@@ -64,7 +64,7 @@ fn port_of(address: *const Address) -> Option<u16> {
 }
 
 fn report(port: u16, denied: u16) {
-    let Some(mut entry) = ATTEMPTS.reserve(0) else {
+    let Some(mut entry) = ATTEMPTS.reserve_untyped::<Attempt>(0) else {
         return; // nobody reads them: the verdict stays the same
     };
     entry.write(Attempt {

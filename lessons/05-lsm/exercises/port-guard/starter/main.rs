@@ -41,7 +41,7 @@ pub struct Attempt {
 }
 
 #[btf_map]
-static ATTEMPTS: RingBuf<Attempt, 4096> = RingBuf::new();
+static ATTEMPTS: RingBuf<(), 4096> = RingBuf::new();
 
 /// The start of every address of IPv4 and IPv6. It is part of the interface with user programs, so
 /// it never changes.

@@ -12,8 +12,8 @@ use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     bindings::{BPF_NOEXIST, xdp_action::XDP_PASS},
-    macros::{map, xdp},
-    maps::HashMap,
+    btf_maps::HashMap,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -55,8 +55,8 @@ struct Udp {
 }
 
 /// A port, and the bytes of the packets for it, each with its IPv4 header.
-#[map]
-static BYTES: HashMap<u16, u64> = HashMap::with_max_entries(65536, 0);
+#[btf_map]
+static BYTES: HashMap<u16, u64, 65536> = HashMap::new();
 
 #[xdp]
 pub fn add_up(ctx: XdpContext) -> u32 {

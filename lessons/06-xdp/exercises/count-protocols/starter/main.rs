@@ -5,8 +5,8 @@
 
 use aya_ebpf::{
     bindings::xdp_action::XDP_PASS,
-    macros::{map, xdp},
-    maps::PerCpuArray,
+    btf_maps::PerCpuArray,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -36,8 +36,8 @@ struct Ipv6 {
 }
 
 /// Packets of each protocol: 6 is TCP, 17 is UDP.
-#[map]
-static PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(256, 0);
+#[btf_map]
+static PACKETS: PerCpuArray<u64, 256> = PerCpuArray::new();
 
 /// The number of the protocol, or `None` if it is not an IP packet.
 #[inline(always)]

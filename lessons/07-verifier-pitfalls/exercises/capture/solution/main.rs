@@ -6,9 +6,9 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::TC_ACT_OK,
+    btf_maps::RingBuf,
     helpers::generated::bpf_skb_load_bytes,
-    macros::{classifier, map},
-    maps::RingBuf,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
@@ -22,8 +22,8 @@ struct Captured {
     start: [u8; PART as usize],
 }
 
-#[map]
-static CAPTURED: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+#[btf_map]
+static CAPTURED: RingBuf<(), { 64 * 1024 }> = RingBuf::new();
 
 #[inline(never)]
 fn sum_of_end(ctx: &TcContext) -> u32 {
@@ -47,7 +47,7 @@ fn sum_of_end(ctx: &TcContext) -> u32 {
 
 #[classifier]
 pub fn capture(ctx: TcContext) -> i32 {
-    let Some(mut record) = CAPTURED.reserve::<Captured>(0) else {
+    let Some(mut record) = CAPTURED.reserve_untyped::<Captured>(0) else {
         return TC_ACT_OK;
     };
     let captured = record.as_mut_ptr();

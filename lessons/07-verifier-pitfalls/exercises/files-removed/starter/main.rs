@@ -6,15 +6,15 @@
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
+    btf_maps::HashMap,
     helpers::bpf_get_current_pid_tgid,
-    macros::{kprobe, map},
-    maps::HashMap,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
 /// The id of a thread, and how many files it has removed.
-#[map]
-static REMOVED: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static REMOVED: HashMap<u32, u64, 1024> = HashMap::new();
 
 #[kprobe]
 pub fn count_removals(_ctx: ProbeContext) -> u32 {

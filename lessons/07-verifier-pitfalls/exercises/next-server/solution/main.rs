@@ -12,8 +12,8 @@ use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS},
-    macros::{map, xdp},
-    maps::Array,
+    btf_maps::Array,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -39,8 +39,8 @@ struct Server {
 
 const SERVERS_MAX: u32 = 8;
 
-#[map]
-static SERVERS: Array<Server> = Array::with_max_entries(SERVERS_MAX, 0);
+#[btf_map]
+static SERVERS: Array<Server, { SERVERS_MAX as usize }> = Array::new();
 
 #[xdp]
 pub fn choose(ctx: XdpContext) -> u32 {

@@ -4,9 +4,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::bpf_get_current_pid_tgid,
-    macros::{map, tracepoint},
-    maps::RingBuf,
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
@@ -21,8 +21,8 @@ struct Signal {
     number: i32,
 }
 
-#[map]
-static SIGNALS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+#[btf_map]
+static SIGNALS: RingBuf<(), { 64 * 1024 }> = RingBuf::new();
 
 #[tracepoint]
 pub fn on_kill(ctx: TracePointContext) -> u32 {
@@ -34,7 +34,7 @@ pub fn on_kill(ctx: TracePointContext) -> u32 {
     if number == 0 {
         return 0;
     }
-    let Some(mut signal) = SIGNALS.reserve::<Signal>(0) else {
+    let Some(mut signal) = SIGNALS.reserve_untyped::<Signal>(0) else {
         return 0;
     };
     signal.write(Signal {

@@ -4,19 +4,19 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::HashMap,
     helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
-    macros::{kprobe, kretprobe, map},
-    maps::HashMap,
+    macros::{btf_map, kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 
 /// Who is asleep, and since when, in nanoseconds.
-#[map]
-static START: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static START: HashMap<u32, u64, 1024> = HashMap::new();
 
 /// A thread, and all the nanoseconds that it has slept.
-#[map]
-static SLEPT: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static SLEPT: HashMap<u32, u64, 1024> = HashMap::new();
 
 #[kprobe]
 pub fn fall_asleep(_ctx: ProbeContext) -> u32 {

@@ -4,9 +4,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::{PerCpuArray, PerCpuHashMap},
     helpers::bpf_get_current_pid_tgid,
-    macros::{map, tracepoint},
-    maps::{PerCpuArray, PerCpuHashMap},
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
@@ -24,12 +24,12 @@ pub struct Reads {
 }
 
 /// By the id of the thread. Each CPU adds to its own value, and user space sums them.
-#[map]
-static READS: PerCpuHashMap<u32, Reads> = PerCpuHashMap::with_max_entries(1024, 0);
+#[btf_map]
+static READS: PerCpuHashMap<u32, Reads, 1024> = PerCpuHashMap::new();
 
 /// What a read that has begun asks for. Each CPU has its own, so that no other CPU overwrites it.
-#[map]
-static ASKED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[btf_map]
+static ASKED: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 #[tracepoint(category = "syscalls", name = "sys_enter_read")]
 pub fn on_read(ctx: TracePointContext) -> u32 {

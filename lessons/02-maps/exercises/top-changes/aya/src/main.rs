@@ -4,9 +4,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::PerCpuHashMap,
     helpers::bpf_get_current_comm,
-    macros::{kprobe, map},
-    maps::PerCpuHashMap,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -26,8 +26,8 @@ const MADE: Changes = Changes {
 /// By the name of the program. Each CPU adds to its own value, and user space sums them.
 // TODO: when this map is full, programs that come later are not counted. Take a kind of map that
 // makes room.
-#[map]
-static TOP: PerCpuHashMap<[u8; 16], Changes> = PerCpuHashMap::with_max_entries(256, 0);
+#[btf_map]
+static TOP: PerCpuHashMap<[u8; 16], Changes, 256> = PerCpuHashMap::new();
 
 #[kprobe(function = "security_inode_create")]
 pub fn on_create(_ctx: ProbeContext) -> u32 {

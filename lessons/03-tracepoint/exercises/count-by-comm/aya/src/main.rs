@@ -9,15 +9,15 @@
 )]
 
 use aya_ebpf::{
+    btf_maps::HashMap,
     helpers::bpf_get_current_comm,
-    macros::{map, tracepoint},
-    maps::HashMap,
+    macros::{btf_map, tracepoint},
     programs::TracePointContext,
 };
 
 /// The name of a program, and how often it was executed.
-#[map]
-static COUNTS: HashMap<[u8; 16], u64> = HashMap::with_max_entries(1024, 0);
+#[btf_map]
+static COUNTS: HashMap<[u8; 16], u64, 1024> = HashMap::new();
 
 #[tracepoint]
 pub fn count_exec(_ctx: TracePointContext) -> u32 {

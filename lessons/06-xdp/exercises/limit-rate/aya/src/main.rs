@@ -15,9 +15,9 @@ use aya_ebpf::{
         BPF_NOEXIST,
         xdp_action::{XDP_DROP, XDP_PASS},
     },
+    btf_maps::{Array, LruHashMap},
     helpers::bpf_ktime_get_ns,
-    macros::{map, xdp},
-    maps::{Array, LruHashMap},
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -51,12 +51,12 @@ struct Source {
     dropped: u64,
 }
 
-#[map]
-static LIMIT: Array<Limit> = Array::with_max_entries(1, 0);
+#[btf_map]
+static LIMIT: Array<Limit, 1> = Array::new();
 
 /// When it is full, the source that was silent for longest is removed.
-#[map]
-static SOURCES: LruHashMap<[u8; 4], Source> = LruHashMap::with_max_entries(4096, 0);
+#[btf_map]
+static SOURCES: LruHashMap<[u8; 4], Source, 4096> = LruHashMap::new();
 
 #[xdp]
 pub fn limit_rate(ctx: XdpContext) -> u32 {

@@ -13,8 +13,8 @@ use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS},
-    macros::{map, xdp},
-    maps::HashMap,
+    btf_maps::HashMap,
+    macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
@@ -50,8 +50,8 @@ struct Udp {
 }
 
 /// A blocked port, and how many datagrams to it were dropped.
-#[map]
-static BLOCKED: HashMap<u16, u64> = HashMap::with_max_entries(64, 0);
+#[btf_map]
+static BLOCKED: HashMap<u16, u64, 64> = HashMap::new();
 
 #[xdp]
 pub fn block(ctx: XdpContext) -> u32 {

@@ -7,9 +7,9 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::TC_ACT_OK,
+    btf_maps::RingBuf,
     helpers::generated::bpf_skb_load_bytes,
-    macros::{classifier, map},
-    maps::RingBuf,
+    macros::{btf_map, classifier},
     programs::TcContext,
 };
 
@@ -23,8 +23,8 @@ struct Captured {
     start: [u8; PART as usize],
 }
 
-#[map]
-static CAPTURED: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+#[btf_map]
+static CAPTURED: RingBuf<(), { 64 * 1024 }> = RingBuf::new();
 
 #[inline(never)]
 fn sum_of_end(ctx: &TcContext) -> u32 {
@@ -59,7 +59,7 @@ pub fn capture(ctx: TcContext) -> i32 {
         return TC_ACT_OK;
     }
     captured.sum = sum_of_end(&ctx);
-    let _ = CAPTURED.output::<Captured>(&captured, 0);
+    let _ = CAPTURED.output_untyped::<Captured>(&captured, 0);
     TC_ACT_OK
 }
 

@@ -5,9 +5,9 @@
 #![no_main]
 
 use aya_ebpf::{
+    btf_maps::RingBuf,
     helpers::{bpf_get_current_pid_tgid, generated::bpf_probe_read_user},
-    macros::{kprobe, map},
-    maps::RingBuf,
+    macros::{btf_map, kprobe},
     programs::ProbeContext,
 };
 
@@ -20,8 +20,8 @@ struct Written {
     start: [u8; 64],
 }
 
-#[map]
-static WRITTEN: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+#[btf_map]
+static WRITTEN: RingBuf<(), { 256 * 1024 }> = RingBuf::new();
 
 /// Watches `vfs_write(file, from, count, position)`.
 #[kprobe]
@@ -40,7 +40,7 @@ pub fn watch_writes(ctx: ProbeContext) -> u32 {
     {
         return 0;
     }
-    let _ = WRITTEN.output::<Written>(&written, 0);
+    let _ = WRITTEN.output_untyped::<Written>(&written, 0);
     0
 }
 
