@@ -9,6 +9,7 @@ mod common;
 mod mistakes;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use common::test_vm::TestVm;
@@ -26,7 +27,7 @@ use xtask::pipeline::needs;
 struct Case {
     exercise: Exercise,
     implementation: Implementation,
-    file: PathBuf,
+    program: BuiltProgram,
     should: Should,
 }
 
@@ -61,10 +62,10 @@ fn cases() -> &'static [Case] {
 }
 
 fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
-    let case = |file, should| Case {
+    let case = |program, should| Case {
         exercise: exercise.clone(),
         implementation,
-        file,
+        program,
         should,
     };
     let build = |variant| answer_build::build_answer(exercise, implementation, variant).unwrap();
@@ -72,7 +73,6 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
     let solution =
         build(Variant::Solution).unwrap_or_else(|said| panic!("{what}: the solution:\n{said}"));
     assert_eq!(solution.warnings, "", "{what}: warnings about the solution");
-    let solution = solution.file;
     let starter = &exercise.about.starter[&implementation];
     let mut cases = Vec::new();
     match build(Variant::Starter) {
@@ -83,17 +83,21 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
             );
         }
         Err(said) => panic!("{what}: the starter does not build:\n{said}"),
-        Ok(BuiltProgram { file, .. }) => cases.push(case(file, Should::FailAt(starter.clone()))),
+        Ok(program) => cases.push(case(program, Should::FailAt(starter.clone()))),
     }
+    let with_file = |file| BuiltProgram {
+        file,
+        ..solution.clone()
+    };
     cases.extend(
-        emptied(exercise, &solution)
+        emptied(exercise, &solution.file)
             .into_iter()
-            .map(|(file, value)| case(file, Should::NotPass(value))),
+            .map(|(file, value)| case(with_file(file), Should::NotPass(value))),
     );
-    for mistake in mistakes_in(exercise, implementation, &solution) {
+    for mistake in mistakes_in(exercise, implementation, &solution.file) {
         let file = PathBuf::from(format!(
             "{}-{}",
-            solution.display(),
+            solution.file.display(),
             mistake.name.replace(' ', "-")
         ));
         std::fs::write(&file, &mistake.object).unwrap();
@@ -104,7 +108,7 @@ fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
             ..
         } = mistake;
         cases.push(case(
-            file,
+            with_file(file),
             Should::Mistake {
                 name,
                 kernel,
@@ -121,7 +125,8 @@ fn mistakes_in(
     implementation: Implementation,
     solution: &Path,
 ) -> Vec<mistakes::Mistake> {
-    if exercise.about.place == StepPlace::Here {
+    // What it tells of a file for the kernel; a program of the user side is none.
+    if exercise.about.place == StepPlace::Here || exercise.is_user_side() {
         return Vec::new();
     }
     let in_c = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
@@ -137,6 +142,9 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
         // One prints nothing, the other its input.
         return vec![("/bin/true".into(), 0), ("/bin/cat".into(), 0)];
     }
+    if exercise.is_user_side() {
+        return vec![(says_done().to_owned(), 1)];
+    }
     let bytes = std::fs::read(solution).unwrap();
     let write = |value: u8| {
         let path = PathBuf::from(format!("{}-emptied-{value}", solution.display()));
@@ -146,6 +154,22 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
         (path, value)
     };
     [0, 1, 2].map(write).to_vec()
+}
+
+/// Built once.
+fn says_done() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("says-done");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes/says_done.rs");
+        let rustc = Command::new("rustc")
+            .arg(source)
+            .arg("-o")
+            .arg(&program)
+            .status();
+        assert!(rustc.unwrap().success());
+        program
+    })
 }
 
 fn exercises_on(kernel: &str) {
@@ -175,14 +199,15 @@ impl Case {
         let Self {
             exercise,
             implementation,
-            file,
+            program,
             ..
         } = self;
         Candidate {
             exercise,
             implementation: *implementation,
             name,
-            file: file.clone(),
+            file: program.file.clone(),
+            object: program.object.clone(),
         }
     }
 

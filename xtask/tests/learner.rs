@@ -69,7 +69,7 @@ impl Learner {
 
     fn source(&self, variant: Variant, implementation: Implementation) -> PathBuf {
         self.checkout
-            .path(&self.exercise.source_path(variant, implementation))
+            .path(&self.exercise.program_path(variant, implementation))
     }
 
     fn text(&self, variant: Variant, implementation: Implementation) -> Vec<u8> {
@@ -343,7 +343,7 @@ fn a_lesson_means_its_first_exercise_that_is_not_done() {
 #[test]
 fn the_readers_own_checkout_stays_as_it_is() {
     let mut learner = Learner::at("03/count-by-comm");
-    let answers = Implementation::ALL.map(|it| learner.exercise.source_path(Variant::Answer, it));
+    let answers = Implementation::ALL.map(|it| learner.exercise.program_path(Variant::Answer, it));
     let read_all = || answers.clone().map(|path| fs::read(path).unwrap());
     let before = read_all();
     learner.write(Implementation::Aya, b"half an answer");

@@ -41,6 +41,7 @@ pub fn describe_kind(kind: ExerciseKind) -> &'static str {
         ExerciseKind::Extend => "add to what works",
         ExerciseKind::Repair => "make the verifier accept it",
         ExerciseKind::FindTheBug => "find the silent bug",
+        ExerciseKind::Create => "write all of it",
     }
 }
 

@@ -9,6 +9,19 @@
 //!     starter/  solution/    main.rs and main.bpf.c each
 //!   xtask/judge/src/lessons/ what must be true of an answer
 //! ```
+//!
+//! Where the learner writes the user side, both answers are in Rust, and the eBPF program has
+//! directories of its own. It is given, or the learner writes it, too:
+//!
+//! ```text
+//!   lessons/01-hello-kprobe/exercises/on-and-off/
+//!     aya/src/main.rs        the learner's answer with aya; a crate of the workspace
+//!     libbpf-rs/src/main.rs     the learner's answer with libbpf-rs; a crate of the workspace
+//!     ebpf/src/main.rs       the eBPF program in Rust, which the answer with aya loads
+//!     bpf/main.bpf.c         the eBPF program in C, which the answer with libbpf-rs loads
+//!     starter/  solution/    aya.rs and libbpf.rs each, and main.rs and main.bpf.c if the learner
+//!                            writes the eBPF program
+//! ```
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,6 +53,8 @@ pub struct ExerciseAbout {
     pub order: u32,
     #[serde(default, rename = "where")]
     pub place: StepPlace,
+    #[serde(default)]
+    pub writes: WrittenSide,
     /// The oldest kernel that has what it takes, if that is not the oldest of all.
     pub since: Option<String>,
     /// Three, from a push to the lines that matter.
@@ -62,6 +77,21 @@ pub enum ExerciseKind {
     Repair,
     /// It loads, and reports wrong numbers.
     FindTheBug,
+    /// Write all of it.
+    Create,
+}
+
+/// What the learner writes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrittenSide {
+    /// One program: for the kernel, or one that runs here.
+    #[default]
+    Program,
+    /// The user side of an eBPF program that is given.
+    UserSide,
+    /// An eBPF program and its user side.
+    BothSides,
 }
 
 /// How the starter fails, which is how the learner finds it.
@@ -123,9 +153,32 @@ impl Exercise {
         self.name.split_once('/').map_or("", |(_, name)| name)
     }
 
-    /// The package of the answer in Rust.
-    pub fn package_name(&self) -> String {
+    /// Whether the answer is a program of the user side, which loads an eBPF program.
+    pub fn is_user_side(&self) -> bool {
+        self.about.writes != WrittenSide::Program
+    }
+
+    /// `e03-count-by-comm`: what its programs are called after.
+    pub fn base_name(&self) -> String {
         format!("e{}-{}", self.lesson_number(), self.short_name())
+    }
+
+    /// The package of the answer, if the answer is in Rust.
+    pub fn answer_package(&self, implementation: Implementation) -> String {
+        if self.is_user_side() {
+            format!("{}-{implementation}", self.base_name())
+        } else {
+            self.base_name()
+        }
+    }
+
+    /// The package of the eBPF program in Rust, if the exercise has one.
+    pub fn ebpf_package(&self) -> Option<String> {
+        match (self.about.place, self.about.writes) {
+            (StepPlace::Here, _) => None,
+            (StepPlace::Kernel, WrittenSide::Program) => Some(self.base_name()),
+            (StepPlace::Kernel, _) => Some(format!("{}-ebpf", self.base_name())),
+        }
     }
 
     pub fn offered_implementations(&self) -> impl Iterator<Item = Implementation> {
@@ -141,27 +194,65 @@ impl Exercise {
         MATRIX.into_iter().skip(first)
     }
 
-    /// The one file that holds this program.
-    pub fn source_path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+    /// The files that the learner writes, or what they begin as, or should become: the user side
+    /// first, where there is one.
+    pub fn source_paths(&self, variant: Variant, implementation: Implementation) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        if self.is_user_side() {
+            paths.push(self.user_side_path(variant, implementation));
+        }
+        if self.about.writes != WrittenSide::UserSide {
+            paths.push(self.program_path(variant, implementation));
+        }
+        paths
+    }
+
+    /// The program of the user side, where there is one.
+    pub fn user_side_path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+        let file = match variant {
+            Variant::Answer => match implementation {
+                Implementation::Aya => "aya/src/main.rs".to_owned(),
+                Implementation::Libbpf => "libbpf-rs/src/main.rs".to_owned(),
+            },
+            Variant::Starter => format!("starter/{implementation}.rs"),
+            Variant::Solution => format!("solution/{implementation}.rs"),
+        };
+        self.directory.join(file)
+    }
+
+    /// The eBPF program, or the one that runs here.
+    pub fn program_path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
         let file = match (self.about.place, implementation) {
             (_, Implementation::Aya) => "main.rs",
             (StepPlace::Kernel, Implementation::Libbpf) => "main.bpf.c",
             (StepPlace::Here, Implementation::Libbpf) => "main.c",
         };
+        let is_given = self.about.writes == WrittenSide::UserSide;
         let directory = match (variant, implementation) {
-            (Variant::Answer, Implementation::Aya) => "aya/src",
-            (Variant::Answer, Implementation::Libbpf) => "libbpf",
-            (Variant::Starter, _) => "starter",
-            (Variant::Solution, _) => "solution",
+            (Variant::Starter, _) if !is_given => "starter",
+            (Variant::Solution, _) if !is_given => "solution",
+            (_, Implementation::Aya) if self.is_user_side() => "ebpf/src",
+            (_, Implementation::Aya) => "aya/src",
+            (_, Implementation::Libbpf) if self.is_user_side() => "bpf",
+            (_, Implementation::Libbpf) => "libbpf",
         };
         self.directory.join(directory).join(file)
     }
 
-    /// Whether the learner has begun: the answer is not the starter any more. An answer that has
-    /// gone counts as begun.
+    /// Whether the learner has begun: the answer is not the starter any more.
     pub fn is_begun(&self, implementation: Implementation) -> bool {
-        let read = |variant| fs::read(self.source_path(variant, implementation)).ok();
-        read(Variant::Answer) != read(Variant::Starter)
+        !self.changed_paths(implementation).is_empty()
+    }
+
+    /// The files of the answer that are not as in the starter. One that has gone counts.
+    pub fn changed_paths(&self, implementation: Implementation) -> Vec<PathBuf> {
+        let answers = self.source_paths(Variant::Answer, implementation);
+        let starters = self.source_paths(Variant::Starter, implementation);
+        let pairs = answers.into_iter().zip(starters);
+        pairs
+            .filter(|(answer, starter)| fs::read(answer).ok() != fs::read(starter).ok())
+            .map(|(answer, _)| answer)
+            .collect()
     }
 
     /// The language that was asked for, or else the one that the learner works in.
@@ -298,8 +389,9 @@ mod tests {
         for exercise in read_exercises().unwrap() {
             for implementation in exercise.offered_implementations() {
                 for variant in [Variant::Answer, Variant::Starter, Variant::Solution] {
-                    let source = exercise.source_path(variant, implementation);
-                    assert!(source.is_file(), "{}", source.display());
+                    for source in exercise.source_paths(variant, implementation) {
+                        assert!(source.is_file(), "{}", source.display());
+                    }
                 }
             }
             let text = fs::read_to_string(exercise.directory.join("README.md")).unwrap();

@@ -11,7 +11,11 @@ use crate::cli::Cli;
 #[cfg(feature = "kernel")]
 use crate::judge_object::{Extent, judge_object};
 #[cfg(feature = "kernel")]
+use crate::judge_user_side::judge_user_side;
+#[cfg(feature = "kernel")]
 use crate::kernel_exercise::KernelExercise;
+#[cfg(feature = "kernel")]
+use crate::user_side_exercise::UserSideExercise;
 
 pub struct JudgedExercise {
     /// Such as `03/count-by-comm`.
@@ -23,6 +27,9 @@ pub enum Judge {
     /// The answer is an object file for the kernel.
     #[cfg(feature = "kernel")]
     Kernel(KernelExercise),
+    /// The answer is a program that loads an eBPF program.
+    #[cfg(feature = "kernel")]
+    UserSide(UserSideExercise),
     /// The answer is a program for the learner's own machine.
     Here(&'static [Check<AnswerProgram>]),
 }
@@ -33,6 +40,12 @@ impl JudgedExercise {
             Judge::Here(checks) => {
                 say(&Said::Checks(check_names(&[], checks)))?;
                 run_checks(checks, &mut AnswerProgram::new(&cli.answer), say)
+            }
+            #[cfg(feature = "kernel")]
+            Judge::UserSide(exercise) => {
+                let object = cli.object.as_ref();
+                let object = object.context("--object names the eBPF program")?;
+                judge_user_side(exercise, &cli.answer, object, say)
             }
             #[cfg(feature = "kernel")]
             Judge::Kernel(exercise) => {

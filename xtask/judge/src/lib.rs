@@ -12,6 +12,9 @@
 //!   map_spec         what a map must be
 //!   global           a global variable that is set before the answer is loaded
 //!   judge_object     how an object file is judged, step by step
+//!   user_side        the learner's program that loads an eBPF program
+//!   user_side_exercise  what an exercise asks of such a program
+//!   judge_user_side  how it is judged, step by step
 //!   answer_object    what the learner's ELF file says about itself
 //!   fit              whether it has the exercise's programs, hooks, maps and variables
 //!   library          what a library does
@@ -57,6 +60,8 @@ mod hook;
 #[cfg(feature = "kernel")]
 mod judge_object;
 #[cfg(feature = "kernel")]
+mod judge_user_side;
+#[cfg(feature = "kernel")]
 mod kernel_exercise;
 #[cfg(feature = "kernel")]
 pub mod lessons;
@@ -70,6 +75,10 @@ mod near;
 mod open;
 #[cfg(feature = "kernel")]
 mod sections;
+#[cfg(feature = "kernel")]
+mod user_side;
+#[cfg(feature = "kernel")]
+mod user_side_exercise;
 #[cfg(feature = "kernel")]
 mod with_aya;
 #[cfg(feature = "kernel")]

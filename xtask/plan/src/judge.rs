@@ -8,6 +8,11 @@ pub const FITS: &str = "its programs and maps fit the task";
 pub const ACCEPTED: &str = "the verifier accepts it";
 pub const ATTACHED: &str = "it can be attached";
 
+/// The checks of every program of the user side: two before an exercise's own, and one after them.
+pub const STARTS: &str = "starts, and says that it is ready";
+pub const LOADED: &str = "has loaded its eBPF program";
+pub const LEAVES_NOTHING: &str = "ends with its input, and leaves nothing in the kernel";
+
 /// Says that a library, aya or libbpf, gets as far as the verifier: it reads the object, finds what
 /// it refers to, and makes its maps.
 pub fn can_load(library: &str) -> String {

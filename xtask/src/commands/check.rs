@@ -202,8 +202,8 @@ fn judge_exercise(
             let (built, took) =
                 timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
             parallel::run_on_each(several, None, |_, kernel| {
-                let judged = with_build(built.clone(), took, |file| {
-                    on(kernel, &judge, (exercise, implementation), file, None)
+                let judged = with_build(built.clone(), took, |built| {
+                    on(kernel, &judge, (exercise, implementation), built, None)
                 })?;
                 Ok(Report::new(exercise, implementation, &kernel.name, judged))
             })
@@ -216,8 +216,8 @@ pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Resul
     let (built, took) =
         timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
     let judge = judging::build_judge_here()?;
-    let judged = with_build(built, took, |file| {
-        judging::judge_here(&judge, &candidate(exercise, implementation, file))
+    let judged = with_build(built, took, |built| {
+        judging::judge_here(&judge, &candidate(exercise, implementation, built))
     })?;
     Ok(Report::new(
         exercise,
@@ -248,12 +248,12 @@ fn judge_beside_builds(
         let built = builds.join();
         let (judge, (built, took)) = built.map_err(|_| anyhow!("a build panicked"))??;
         let ahead = ahead?;
-        let judged = with_build(built, took, |file| {
+        let judged = with_build(built, took, |built| {
             on(
                 kernel,
                 &judge,
                 (exercise, implementation),
-                file,
+                built,
                 Some(ahead),
             )
         })?;
@@ -288,8 +288,14 @@ pub fn judged_on(
     };
     let (built, took) =
         timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
-    let judged = with_build(built, took, |file| {
-        on(kernel, judge, (exercise, implementation), file, Some(ahead))
+    let judged = with_build(built, took, |built| {
+        on(
+            kernel,
+            judge,
+            (exercise, implementation),
+            built,
+            Some(ahead),
+        )
     })?;
     Ok(Report::new(exercise, implementation, &kernel.name, judged))
 }
@@ -300,12 +306,17 @@ fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
         || exercise.supported_kernels().any(|name| name == kernel.name)
 }
 
-fn candidate(exercise: &Exercise, implementation: Implementation, file: PathBuf) -> Candidate<'_> {
+fn candidate(
+    exercise: &Exercise,
+    implementation: Implementation,
+    built: BuiltProgram,
+) -> Candidate<'_> {
     Candidate {
         exercise,
         implementation,
         name: "answer".to_owned(),
-        file,
+        file: built.file,
+        object: built.object,
     }
 }
 
@@ -321,17 +332,18 @@ type Judged = (Vec<Checked>, String);
 fn with_build(
     built: Built,
     took: Duration,
-    judge: impl FnOnce(PathBuf) -> Result<Vec<Checked>>,
+    judge: impl FnOnce(BuiltProgram) -> Result<Vec<Checked>>,
 ) -> Result<Judged> {
     let name = "builds".to_owned();
     match built {
-        Ok(BuiltProgram { file, warnings }) => {
+        Ok(built) => {
+            let warnings = built.warnings.clone();
             let mut checks = vec![Checked {
                 name,
                 verdict: Verdict::Passed,
                 took,
             }];
-            checks.extend(judge(file)?);
+            checks.extend(judge(built)?);
             Ok((checks, warnings))
         }
         Err(why) => Ok((
@@ -349,16 +361,16 @@ fn on(
     kernel: &Kernel,
     judge: &Path,
     (exercise, implementation): (&Exercise, Implementation),
-    file: PathBuf,
+    built: BuiltProgram,
     ahead: Option<HeadStart>,
 ) -> Result<Vec<Checked>> {
     let machine = demo::describe_machine(kernel)?;
-    let candidates = &[candidate(exercise, implementation, file)];
+    let candidates = &[candidate(exercise, implementation, built)];
     let ahead = ahead
         .map_or_else(|| testvm::start_ahead(&machine), Ok)
         .map_err(Failure::into_error)?;
     let started = if ahead.has_programs() {
-        ahead.exchange_programs(&judging::pack_answers(candidates)?)
+        ahead.exchange_programs(&judging::pack_answers(judge, candidates)?)
     } else {
         ahead.give_programs(&machine, &judging::pack_judge(judge, candidates)?)
     };
@@ -470,7 +482,7 @@ impl Report {
         text
     }
 
-    /// The answer, as it was built.
+    /// The answer's program for the kernel, as it was built.
     fn object(&self) -> PathBuf {
         answer_build::find_program(&self.exercise, self.implementation, Variant::Answer)
     }
@@ -499,7 +511,7 @@ impl Report {
         let mut text = indent_lines(message.as_deref().unwrap_or(error), 6);
         let source = self
             .exercise
-            .source_path(Variant::Answer, self.implementation);
+            .program_path(Variant::Answer, self.implementation);
         // What a library's function does, inlined, has a line in another file.
         let own = |at: &&verifier_log::SourceLine| {
             at.file
@@ -551,14 +563,12 @@ fn conclude(exercises: &[Exercise], reports: &[Report], options: &CheckOptions) 
             "  task:  {}",
             course_path(&wrong.exercise.directory.join("README.md"))
         ));
-        screen::show_note(&format!(
-            "  edit:  {}",
-            course_path(
-                &wrong
-                    .exercise
-                    .source_path(Variant::Answer, wrong.implementation)
-            )
-        ));
+        for source in wrong
+            .exercise
+            .source_paths(Variant::Answer, wrong.implementation)
+        {
+            screen::show_note(&format!("  edit:  {}", course_path(&source)));
+        }
         let seen = progress.hints_shown(&wrong.exercise);
         screen::show_note(&format!(
             "  hint:  cargo xtask hint {name}    ({seen} of 3 seen)"

@@ -7,7 +7,7 @@ use problem::Exit;
 
 use crate::commands::hint::choose_pending;
 use crate::output::{consent, screen};
-use crate::pipeline::answer_file::{read_program, write_answer};
+use crate::pipeline::answer_file::write_answer;
 
 /// The answers to put back.
 pub struct ResetOptions {
@@ -40,23 +40,23 @@ pub fn reset_answers(options: &ResetOptions) -> Result<Exit> {
         })
         .filter(|(exercise, implementation)| exercise.is_begun(*implementation))
         .collect();
+    let changed: usize = begun
+        .iter()
+        .map(|(exercise, implementation)| exercise.changed_paths(*implementation).len())
+        .sum();
     if begun.is_empty() {
         screen::show_note("nothing to reset: the answers are the starters");
     } else if !options.yes {
         consent::ask_consent(
             &format!(
                 "Put {} back to the starter? A copy is kept.",
-                files(begun.len())
+                files(changed)
             ),
             "leave it as it is",
         )?;
     }
     for (exercise, implementation) in &begun {
-        write_answer(
-            exercise,
-            *implementation,
-            &read_program(exercise.source_path(Variant::Starter, *implementation))?,
-        )?;
+        write_answer(exercise, *implementation, Variant::Starter)?;
     }
     Progress::change_progress(|progress| {
         for exercise in &wanted {

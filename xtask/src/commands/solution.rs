@@ -1,8 +1,10 @@
 //! `solution`: what the course has for an answer.
 
+use std::path::Path;
+
 use anyhow::Result;
 use course::Implementation;
-use course::exercises::{self, Variant};
+use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
 use problem::Exit;
 use similar::TextDiff;
@@ -46,31 +48,52 @@ pub fn show_solution(options: &SolutionOptions) -> Result<Exit> {
             "cargo xtask hint",
         )?;
     }
-    let solution =
-        answer_file::read_program(exercise.source_path(Variant::Solution, implementation))?;
-    let answer = exercise.source_path(Variant::Answer, implementation);
-    if options.presentation == Presentation::Apply {
-        answer_file::write_answer(exercise, implementation, &solution)?;
-        screen::show_note(&format!("next: cargo xtask check {}", exercise.name));
-    } else if options.presentation == Presentation::Difference {
-        let own = if answer.exists() {
-            answer_file::read_program(answer.clone())?
-        } else {
-            String::new()
-        };
-        if own == solution {
-            screen::show_note("no difference: your answer is the solution, word for word");
-            return Ok(Exit::Done);
+    match options.presentation {
+        Presentation::Whole => show_whole(exercise, implementation)?,
+        Presentation::Difference => show_difference(exercise, implementation)?,
+        Presentation::Apply => {
+            answer_file::write_answer(exercise, implementation, Variant::Solution)?;
+            screen::show_note(&format!("next: cargo xtask check {}", exercise.name));
         }
-        let diff = TextDiff::from_lines(&own, &solution);
-        let text = diff
-            .unified_diff()
-            .context_radius(3)
-            .header(&course_path(&answer), "the solution")
-            .to_string();
-        screen::write_answer(text.as_bytes())?;
-    } else {
-        screen::write_answer(solution.as_bytes())?;
     }
     Ok(Exit::Done)
+}
+
+/// A solution of several files says which is which.
+fn show_whole(exercise: &Exercise, implementation: Implementation) -> Result<()> {
+    let sources = exercise.source_paths(Variant::Solution, implementation);
+    for source in &sources {
+        if sources.len() > 1 {
+            screen::show_note(&course_path(source));
+        }
+        screen::write_answer(answer_file::read_program(source)?.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn show_difference(exercise: &Exercise, implementation: Implementation) -> Result<()> {
+    let paths = |variant| exercise.source_paths(variant, implementation);
+    let mut differences = String::new();
+    for (answer, solution) in paths(Variant::Answer).iter().zip(paths(Variant::Solution)) {
+        differences += &difference(answer, &solution)?;
+    }
+    if differences.is_empty() {
+        screen::show_note("no difference: your answer is the solution, word for word");
+    }
+    Ok(screen::write_answer(differences.as_bytes())?)
+}
+
+/// An answer that has gone counts as an empty one.
+fn difference(answer: &Path, solution: &Path) -> Result<String> {
+    let own = if answer.exists() {
+        answer_file::read_program(answer)?
+    } else {
+        String::new()
+    };
+    let diff = TextDiff::from_lines(&own, &answer_file::read_program(solution)?)
+        .unified_diff()
+        .context_radius(3)
+        .header(&course_path(answer), "the solution")
+        .to_string();
+    Ok(diff)
 }

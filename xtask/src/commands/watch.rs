@@ -299,7 +299,7 @@ fn next(exercise: &Exercise) -> Result<String> {
 fn answers(exercise: &Exercise) -> impl Iterator<Item = PathBuf> {
     exercise
         .offered_implementations()
-        .map(|implementation| exercise.source_path(Variant::Answer, implementation))
+        .flat_map(|implementation| exercise.source_paths(Variant::Answer, implementation))
 }
 
 fn contents(exercise: &Exercise) -> Vec<Option<Vec<u8>>> {

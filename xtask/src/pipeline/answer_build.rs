@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use checkout::{environment, workspace};
 use course::Implementation;
 use course::catalog::StepPlace;
-use course::exercises::{Exercise, Variant};
+use course::exercises::{Exercise, Variant, WrittenSide};
 use problem::Problem;
 use processes::{Foreground, Interrupted};
 use requirements::clang;
@@ -25,8 +25,20 @@ pub type Built = Result<BuiltProgram, String>;
 #[derive(Clone, Debug)]
 pub struct BuiltProgram {
     pub file: PathBuf,
+    /// The eBPF program that it loads, if it is of the user side.
+    pub object: Option<PathBuf>,
     /// What the compiler said all the same; mostly nothing.
     pub warnings: String,
+}
+
+impl BuiltProgram {
+    fn single(file: PathBuf, warnings: String) -> Self {
+        Self {
+            file,
+            object: None,
+            warnings,
+        }
+    }
 }
 
 pub fn build_answer(
@@ -34,15 +46,32 @@ pub fn build_answer(
     implementation: Implementation,
     variant: Variant,
 ) -> Result<Built> {
-    let source = exercise.source_path(variant, implementation);
-    if !source.is_file() {
-        return Err(Problem::usage(format!("{} is gone", course_path(&source)))
-            .help(format!(
-                "cargo xtask reset {}    (brings the starter back)",
-                exercise.name
-            ))
-            .into());
+    for source in exercise.source_paths(variant, implementation) {
+        if !source.is_file() {
+            return Err(Problem::usage(format!("{} is gone", course_path(&source)))
+                .help(format!(
+                    "cargo xtask reset {}    (brings the starter back)",
+                    exercise.name
+                ))
+                .into());
+        }
     }
+    let program = build_program(exercise, implementation, variant)?;
+    match program {
+        Ok(program) if exercise.is_user_side() => {
+            build_user_side(exercise, implementation, variant, program)
+        }
+        program => Ok(program),
+    }
+}
+
+/// The eBPF program, or the one that runs here.
+fn build_program(
+    exercise: &Exercise,
+    implementation: Implementation,
+    variant: Variant,
+) -> Result<Built> {
+    let source = exercise.program_path(variant, implementation);
     match (exercise.about.place, implementation) {
         (StepPlace::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
         (StepPlace::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
@@ -62,6 +91,22 @@ pub fn build_answer(
             )
         }
     }
+}
+
+/// The program that loads this eBPF program. It is built upon what the lessons are built upon.
+fn build_user_side(
+    exercise: &Exercise,
+    implementation: Implementation,
+    variant: Variant,
+    program: BuiltProgram,
+) -> Result<Built> {
+    let binary = user_side_binary(exercise, implementation, variant);
+    let cargo = build::build_quietly(&binary);
+    Ok(said_by(cargo)?.map(|said| BuiltProgram {
+        file: build::built_program(&binary),
+        object: Some(program.file),
+        warnings: [program.warnings, said].join("\n").trim().to_owned(),
+    }))
 }
 
 /// The compiler of answers in C, without a file to compile.
@@ -85,7 +130,7 @@ pub fn clang_for_kernel(exercise: &Exercise) -> Result<Command> {
     Ok(clang)
 }
 
-/// Where a build puts the program.
+/// Where a build puts the eBPF program, or the one that runs here.
 pub fn find_program(
     exercise: &Exercise,
     implementation: Implementation,
@@ -96,7 +141,7 @@ pub fn find_program(
         (StepPlace::Kernel, Implementation::Aya) => directory().join(TARGET).join("release"),
         (StepPlace::Here, Implementation::Aya) => environment::output_directory(&directory()),
     };
-    directory.join(binary(exercise, variant))
+    directory.join(program_binary(exercise, variant))
 }
 
 /// As people name a file of the course.
@@ -111,9 +156,27 @@ fn directory() -> PathBuf {
     workspace::target_directory().join("exercises")
 }
 
-/// The name of the binary in the answer's crate.
-fn binary(exercise: &Exercise, variant: Variant) -> String {
-    let package = exercise.package_name();
+/// The name of the binary that is the eBPF program, or runs here. One that is given has no variants.
+pub fn program_binary(exercise: &Exercise, variant: Variant) -> String {
+    let package = exercise
+        .ebpf_package()
+        .unwrap_or_else(|| exercise.base_name());
+    if exercise.about.writes == WrittenSide::UserSide {
+        return package;
+    }
+    variant_name(package, variant)
+}
+
+/// The name of the binary in the answer's crate that is the user side.
+pub fn user_side_binary(
+    exercise: &Exercise,
+    implementation: Implementation,
+    variant: Variant,
+) -> String {
+    variant_name(exercise.answer_package(implementation), variant)
+}
+
+fn variant_name(package: String, variant: Variant) -> String {
     match variant {
         Variant::Answer => package,
         Variant::Starter => format!("{package}-starter"),
@@ -126,8 +189,9 @@ fn binary(exercise: &Exercise, variant: Variant) -> String {
 /// as `memcmp` have no entry there, and Linux 6.12 rejects a right answer for that; with lines
 /// only, their entries name types that do not exist.
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
-    let binary = binary(exercise, variant);
-    let mut cargo = cargo_build(exercise, &binary);
+    let binary = program_binary(exercise, variant);
+    let package = exercise.ebpf_package();
+    let mut cargo = cargo_build(&package.context("no eBPF program in Rust")?, &binary);
     cargo.args(["--release", "--target", TARGET, "-Z", "build-std=core"]);
     build::set_ebpf_environment(&mut cargo);
     let programs = directory().join(TARGET).join("release");
@@ -137,22 +201,22 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         "about 25 s",
     );
     let file = programs.join(binary);
-    Ok(said_by(cargo)?.map(|warnings| BuiltProgram { file, warnings }))
+    Ok(said_by(cargo)?.map(|warnings| BuiltProgram::single(file, warnings)))
 }
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
-    let binary = binary(exercise, variant);
-    let mut cargo = cargo_build(exercise, &binary);
+    let binary = program_binary(exercise, variant);
+    let mut cargo = cargo_build(&exercise.base_name(), &binary);
     cargo.env("CARGO_BUILD_BUILD_DIR", directory());
     let file = environment::output_directory(&directory()).join(binary);
-    Ok(said_by(cargo)?.map(|warnings| BuiltProgram { file, warnings }))
+    Ok(said_by(cargo)?.map(|warnings| BuiltProgram::single(file, warnings)))
 }
 
-fn cargo_build(exercise: &Exercise, binary: &str) -> Command {
+fn cargo_build(package: &str, binary: &str) -> Command {
     let mut cargo = build::inner_cargo();
     cargo
         .args(["build", "--quiet", "--bin", binary])
-        .args(["--package", &exercise.package_name()])
+        .args(["--package", package])
         .arg("--target-dir")
         .arg(directory());
     cargo
@@ -167,11 +231,11 @@ fn c(
     let directory = directory().join("c");
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
-    let file = directory.join(binary(exercise, variant));
+    let file = directory.join(program_binary(exercise, variant));
     // Two checks at once must not see half of a file.
     let work = directory.join(format!(
         "{}.{}",
-        binary(exercise, variant),
+        program_binary(exercise, variant),
         std::process::id()
     ));
     let source = source
@@ -192,7 +256,7 @@ fn c(
     if built.is_ok() {
         fs::rename(&work, &file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(built.map(|warnings| BuiltProgram { file, warnings }))
+    Ok(built.map(|warnings| BuiltProgram::single(file, warnings)))
 }
 
 /// What a compiler said: warnings if it succeeded, errors if not.

@@ -12,11 +12,26 @@ use course::exercises::{Exercise, Variant};
 use crate::output::screen;
 use crate::pipeline::answer_build::course_path;
 
-/// Writes an answer, after it kept a copy of the one that is there.
-pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &str) -> Result<()> {
-    let path = exercise.source_path(Variant::Answer, implementation);
+/// Writes the files of a starter or a solution over the answer's, after it kept copies of those that
+/// are there. A file that is the same already stays as it is.
+pub fn write_answer(
+    exercise: &Exercise,
+    implementation: Implementation,
+    from: Variant,
+) -> Result<()> {
+    let paths = |variant| exercise.source_paths(variant, implementation);
+    for (path, source) in paths(Variant::Answer).iter().zip(paths(from)) {
+        let text = read_program(&source)?;
+        if fs::read(path).ok().as_deref() != Some(text.as_bytes()) {
+            write_file(exercise, path, &text)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_file(exercise: &Exercise, path: &Path, text: &str) -> Result<()> {
     if path.exists() {
-        let copy = copy_of(exercise, &path)?;
+        let copy = copy_of(exercise, path)?;
         screen::show_note(&format!("your answer is kept: {}", course_path(&copy)));
     }
     let directory = path.parent().context("an answer is in a directory")?;
@@ -25,9 +40,9 @@ pub fn write_answer(exercise: &Exercise, implementation: Implementation, text: &
     let work = tempfile::NamedTempFile::new_in(directory)
         .with_context(|| format!("cannot write in {}", directory.display()))?;
     fs::write(work.path(), text).with_context(|| format!("cannot write {}", path.display()))?;
-    work.persist(&path)
+    work.persist(path)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    screen::show_note(&format!("written: {}", course_path(&path)));
+    screen::show_note(&format!("written: {}", course_path(path)));
     Ok(())
 }
 
@@ -41,7 +56,7 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
         .to_string_lossy();
     let directory = workspace::workspace_root()
         .join(".kept")
-        .join(exercise.package_name());
+        .join(exercise.base_name());
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
     // Two in one second must not take each other's place.
@@ -55,8 +70,8 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
 }
 
 /// What such a file holds; bytes that are no text are replaced.
-pub fn read_program(path: PathBuf) -> Result<String> {
-    fs::read(&path)
+pub fn read_program(path: &Path) -> Result<String> {
+    fs::read(path)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .with_context(|| format!("cannot read {}", path.display()))
 }

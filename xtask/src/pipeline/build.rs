@@ -59,7 +59,7 @@ pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
 
 /// Where the program of a lesson is when it has been built.
 pub fn lesson_program(lesson: &Lesson) -> PathBuf {
-    built(&lesson.name)
+    built_program(&lesson.name)
 }
 
 /// Cargo, to build a program. It names no package: cargo unites the features that the selected
@@ -74,6 +74,14 @@ fn build_cargo(program: &str) -> Command {
 /// Builds a program of the course's own that runs in guests; returns it.
 pub fn build_tool(name: &str) -> Result<PathBuf> {
     run_program_build(build_cargo(name), name, "about 40 s")
+}
+
+/// Cargo, to build a program that the default members do not have, with the features that they ask
+/// of their dependencies.
+pub fn build_quietly(program: &str) -> Command {
+    let mut command = inner_cargo();
+    command.args(["build", "--quiet", "--bin", program, "--workspace"]);
+    command
 }
 
 /// Builds `xtask` as `cargo xtask` does: without downloading what others need.
@@ -93,7 +101,7 @@ pub fn build_judge_here() -> Result<PathBuf> {
 }
 
 fn run_program_build(command: Command, name: &str, time: &str) -> Result<PathBuf> {
-    let program = built(name);
+    let program = built_program(name);
     announce_first_build(&program, &format!("the program {name}"), time);
     match run_cargo(command)? {
         Ended::Well => Ok(program),
@@ -105,7 +113,8 @@ fn run_program_build(command: Command, name: &str, time: &str) -> Result<PathBuf
     }
 }
 
-fn built(name: &str) -> PathBuf {
+/// Where a program of the host is when it has been built.
+pub fn built_program(name: &str) -> PathBuf {
     environment::output_directory(&workspace::target_directory()).join(name)
 }
 

@@ -25,6 +25,9 @@ const OUTPUT_LIMIT: u64 = 8 << 20;
 /// Where answers are in the guest.
 const DIRECTORY: &str = "answers";
 
+/// The end of the name of an eBPF program there, beside the answer that loads it.
+const OBJECT: &str = "o";
+
 /// What became of one check.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -62,6 +65,8 @@ pub struct Candidate<'a> {
     /// In the guest: no two have the same.
     pub name: String,
     pub file: PathBuf,
+    /// The eBPF program that it loads, if it is of the user side.
+    pub object: Option<PathBuf>,
 }
 
 /// The judge with these candidates, for a guest.
@@ -73,19 +78,36 @@ pub fn pack_judge(judge: &Path, candidates: &[Candidate]) -> Result<Programs> {
 }
 
 /// These candidates, for a guest that has the judge.
-pub fn pack_answers(candidates: &[Candidate]) -> Result<Programs> {
+pub fn pack_answers(judge: &Path, candidates: &[Candidate]) -> Result<Programs> {
     let mut archive = Archive::default();
+    if candidates
+        .iter()
+        .any(|candidate| candidate.object.is_some())
+    {
+        image::leave_out_libraries(&mut archive, judge)?;
+    }
     add_candidates(&mut archive, candidates)?;
     archive.finish_archive()
 }
 
 fn add_candidates(archive: &mut Archive, candidates: &[Candidate]) -> Result<()> {
-    for Candidate { name, file, .. } in candidates {
-        let bytes =
-            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        archive.add_file(Path::new(DIRECTORY).join(name), 0o644, &bytes)?;
+    for candidate in candidates {
+        let inside = Path::new(DIRECTORY).join(&candidate.name);
+        match &candidate.object {
+            Some(object) => {
+                image::add_program_as(archive, &candidate.file, &inside)?;
+                add_object(archive, object, &inside.with_extension(OBJECT))?;
+            }
+            None => add_object(archive, &candidate.file, &inside)?,
+        }
     }
     Ok(())
+}
+
+fn add_object(archive: &mut Archive, object: &Path, inside: &Path) -> Result<()> {
+    let bytes =
+        std::fs::read(object).with_context(|| format!("cannot read {}", object.display()))?;
+    archive.add_file(inside, 0o644, &bytes)
 }
 
 /// The judge itself, for guests.
@@ -132,13 +154,18 @@ pub fn judge_in_guest(
 }
 
 fn step(candidate: &Candidate) -> Step {
+    let answer = format!("/{DIRECTORY}/{}", candidate.name);
+    let mut args = vec![
+        candidate.exercise.name.clone(),
+        answer.clone(),
+        format!("--with={}", candidate.implementation),
+    ];
+    if candidate.object.is_some() {
+        args.push(format!("--object={answer}.{OBJECT}"));
+    }
     Step {
         program: "/bin/judge".into(),
-        args: vec![
-            candidate.exercise.name.clone(),
-            format!("/{DIRECTORY}/{}", candidate.name),
-            format!("--with={}", candidate.implementation),
-        ],
+        args,
         env: Vec::new(),
         seconds: Some(SECONDS),
         output_limit: Some(OUTPUT_LIMIT),

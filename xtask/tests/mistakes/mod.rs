@@ -133,7 +133,7 @@ pub fn mistakes(
 /// A program whose macro was forgotten, which hides that a program has a single parameter. A macro
 /// without parameters hides nothing.
 fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
-    let solution = exercise.source_path(Variant::Solution, Implementation::Libbpf);
+    let solution = exercise.program_path(Variant::Solution, Implementation::Libbpf);
     let text = fs::read_to_string(&solution).unwrap();
     let (name, at) = ["BPF_KPROBE", "BPF_KRETPROBE", "BPF_PROG"]
         .into_iter()

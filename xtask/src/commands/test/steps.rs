@@ -4,12 +4,13 @@ use std::process::Command;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use course::Implementation;
 use course::catalog::{self, StepPlace};
-use course::{Implementation, exercises};
+use course::exercises::{self, Exercise, Variant};
 use requirements::cargo_deny;
 
 use crate::commands::test::cargo_build::MESSAGES;
-use crate::pipeline::build;
+use crate::pipeline::{answer_build, build};
 
 /// The steps, cheapest first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -65,9 +66,9 @@ pub fn parts_of_step(step: TestStep) -> Result<Vec<StepPart>> {
         TestStep::Dependencies => vec![run("cargo-deny", check_dependencies())],
         TestStep::Clippy => {
             let host = ["clippy", "--all-targets", "--", "--deny", "warnings"];
-            vec![build("host", &host), clippy_solutions(StepPlace::Here)?]
+            vec![build("host", &host), clippy_host_solutions()?]
         }
-        TestStep::ClippyEbpf => vec![clippy_lessons()?, clippy_solutions(StepPlace::Kernel)?],
+        TestStep::ClippyEbpf => vec![clippy_lessons()?, clippy_ebpf_solutions()?],
         TestStep::Unit => vec![
             StepPart::Tests {
                 cargo: compiling_cargo(&["test", "--no-run"]),
@@ -135,27 +136,47 @@ fn clippy_lessons() -> Result<StepPart> {
     Ok(clippy_for_kernel("lessons", arguments))
 }
 
-/// The answers that the course shows; what learners begin with may have warnings.
-fn clippy_solutions(place: StepPlace) -> Result<StepPart> {
+/// The answers that the course shows; what learners begin with may have warnings. With them, the
+/// eBPF programs that exercises give.
+fn clippy_ebpf_solutions() -> Result<StepPart> {
     let mut arguments = vec!["clippy".to_owned()];
     for exercise in exercises::read_exercises()? {
-        if exercise.about.place == place
-            && exercise
-                .offered_implementations()
-                .any(|it| it == Implementation::Aya)
-        {
-            let package = exercise.package_name();
-            let solution = format!("{package}-solution");
+        let offers_rust = exercise
+            .offered_implementations()
+            .any(|it| it == Implementation::Aya);
+        if let (true, Some(package)) = (offers_rust, exercise.ebpf_package()) {
+            let solution = answer_build::program_binary(&exercise, Variant::Solution);
             arguments.extend(["--package".into(), package, "--bin".into(), solution]);
         }
     }
-    Ok(match place {
-        StepPlace::Kernel => clippy_for_kernel("solutions", arguments),
-        StepPlace::Here => StepPart::Build {
-            name: "solutions",
-            cargo: cargo_without_warnings(arguments),
-        },
+    Ok(clippy_for_kernel("solutions", arguments))
+}
+
+/// The answers in Rust that run on the host.
+fn clippy_host_solutions() -> Result<StepPart> {
+    let mut arguments = vec!["clippy".to_owned(), "--workspace".to_owned()];
+    for exercise in exercises::read_exercises()? {
+        for solution in host_solutions(&exercise) {
+            arguments.extend(["--bin".into(), solution]);
+        }
+    }
+    Ok(StepPart::Build {
+        name: "solutions",
+        cargo: cargo_without_warnings(arguments),
     })
+}
+
+fn host_solutions(exercise: &Exercise) -> Vec<String> {
+    if exercise.about.place == StepPlace::Here {
+        return vec![answer_build::program_binary(exercise, Variant::Solution)];
+    }
+    if !exercise.is_user_side() {
+        return Vec::new();
+    }
+    exercise
+        .offered_implementations()
+        .map(|it| answer_build::user_side_binary(exercise, it, Variant::Solution))
+        .collect()
 }
 
 fn clippy_for_kernel(name: &'static str, mut arguments: Vec<String>) -> StepPart {

@@ -24,6 +24,11 @@ impl Archive {
         self.present.contains(path.as_ref())
     }
 
+    /// Counts a path as present without adding it: the guest has it.
+    pub fn leave_out(&mut self, path: PathBuf) {
+        self.present.insert(path);
+    }
+
     /// Adds a directory and its parents. Adding it twice is fine.
     pub fn add_directory(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();

@@ -41,12 +41,25 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
     let name = program
         .file_name()
         .with_context(|| format!("{} names no program", program.display()))?;
+    add_program_as(archive, program, &Path::new("bin").join(name))
+}
+
+/// The same, under a path of the guest's.
+pub fn add_program_as(archive: &mut Archive, program: &Path, inside: &Path) -> Result<()> {
     let bytes = read(program)?;
-    archive.add_file(Path::new("bin").join(name), 0o755, &bytes)?;
+    archive.add_file(inside, 0o755, &bytes)?;
     for library in library::needed_by(program, &bytes)? {
         if !archive.contains_path(&library.inside) {
             archive.add_file(&library.inside, 0o755, &read(&library.here)?)?;
         }
+    }
+    Ok(())
+}
+
+/// Leaves out the shared libraries that this program needs: it is in the guest with them.
+pub fn leave_out_libraries(archive: &mut Archive, program: &Path) -> Result<()> {
+    for library in library::needed_by(program, &read(program)?)? {
+        archive.leave_out(library.inside);
     }
     Ok(())
 }

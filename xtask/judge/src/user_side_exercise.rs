@@ -1,0 +1,12 @@
+//! What an exercise asks of a program of the user side.
+
+use crate::check::Check;
+use crate::user_side::UserSide;
+
+pub struct UserSideExercise {
+    /// What the answer is started with, after the path of the eBPF program.
+    pub arguments: fn() -> Vec<String>,
+    /// The eBPF programs that it must load. None, if the learner chooses them.
+    pub programs: &'static [&'static str],
+    pub checks: &'static [Check<UserSide>],
+}
