@@ -1,24 +1,34 @@
-//! The judges, a file for each lesson.
+//! The judges, a file for each lesson, and one for its exercises of the user side.
 
 mod fentry_fexit;
+mod fentry_fexit_user_side;
 mod hello_kprobe;
+mod hello_kprobe_user_side;
 mod lsm;
 mod maps;
+mod maps_user_side;
 mod tracepoint;
+mod tracepoint_user_side;
 mod verifier_pitfalls;
 mod xdp;
+mod xdp_user_side;
 
 use anyhow::{Context as _, Result};
 
 use crate::exercise::JudgedExercise;
 
-const LESSONS: [&[JudgedExercise]; 7] = [
+const LESSONS: &[&[JudgedExercise]] = &[
     hello_kprobe::EXERCISES,
+    hello_kprobe_user_side::EXERCISES,
     maps::EXERCISES,
+    maps_user_side::EXERCISES,
     tracepoint::EXERCISES,
+    tracepoint_user_side::EXERCISES,
     fentry_fexit::EXERCISES,
+    fentry_fexit_user_side::EXERCISES,
     lsm::EXERCISES,
     xdp::EXERCISES,
+    xdp_user_side::EXERCISES,
     verifier_pitfalls::EXERCISES,
 ];
 
