@@ -125,8 +125,8 @@ fn mistakes_in(
     implementation: Implementation,
     solution: &Path,
 ) -> Vec<mistakes::Mistake> {
-    // What it tells of a file for the kernel; a program of the user side is none.
-    if exercise.about.place == StepPlace::Here || exercise.is_user_side() {
+    // What it tells of a file for the kernel; a user-space program is none.
+    if exercise.about.place == StepPlace::Here || exercise.has_user_program() {
         return Vec::new();
     }
     let in_c = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
@@ -142,7 +142,7 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
         // One prints nothing, the other its input.
         return vec![("/bin/true".into(), 0), ("/bin/cat".into(), 0)];
     }
-    if exercise.is_user_side() {
+    if exercise.has_user_program() {
         return vec![(says_done().to_owned(), 1)];
     }
     let bytes = std::fs::read(solution).unwrap();

@@ -6,7 +6,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use course::catalog::{self, Lesson, StepPlace};
-use course::exercises::{self, Exercise, ExerciseKind};
+use course::exercises::{self, Exercise, ExerciseKind, WrittenPart};
 
 use crate::gallery::SKIP;
 
@@ -45,6 +45,15 @@ pub fn describe_kind(kind: ExerciseKind) -> &'static str {
     }
 }
 
+/// What the learner writes, where that is not the eBPF program.
+fn describe_side(writes: WrittenPart) -> &'static str {
+    match writes {
+        WrittenPart::OneProgram => "",
+        WrittenPart::UserProgram => ", in user space",
+        WrittenPart::BothPrograms => ", the eBPF program and the user-space program",
+    }
+}
+
 impl ExercisePage {
     /// Seen from the book's source.
     pub fn page_path(&self) -> String {
@@ -73,10 +82,11 @@ impl ExercisePage {
     fn kind(&self) -> String {
         let about = &self.exercise.about;
         let mut line = format!(
-            "An exercise of [lesson {}](../{}.md): {}.",
+            "An exercise of [lesson {}](../{}.md): {}{}.",
             self.exercise.lesson_number(),
             self.lesson,
-            describe_kind(about.kind)
+            describe_kind(about.kind),
+            describe_side(about.writes)
         );
         if about.place == StepPlace::Here {
             line += " It needs neither root nor a VM.";
@@ -108,8 +118,13 @@ impl ExercisePage {
             self.lesson,
             self.exercise.short_name()
         );
+        let files = match self.exercise.about.writes {
+            WrittenPart::OneProgram => "edit the one in your language",
+            WrittenPart::UserProgram => "edit the one for your library",
+            WrittenPart::BothPrograms => "edit the two for your library",
+        };
         format!(
-            "The files are in `{directory}`; edit the one in your language. To start, let the tool \
+            "The files are in `{directory}`; {files}. To start, let the tool \
              check it each time you save:\n\n\
              {SKIP}\n\n```console\n$ cargo xtask watch {name}\n```\n\n\
              To check it once:\n\n\

@@ -10,8 +10,8 @@
 //!   xtask/judge/src/lessons/ what must be true of an answer
 //! ```
 //!
-//! Where the learner writes the user side, both answers are in Rust, and the eBPF program has
-//! directories of its own. It is given, or the learner writes it, too:
+//! Where the learner writes the user-space program, both answers are in Rust, and the eBPF program
+//! has directories of its own. It is given, or the learner writes it, too:
 //!
 //! ```text
 //!   lessons/01-hello-kprobe/exercises/on-and-off/
@@ -54,7 +54,7 @@ pub struct ExerciseAbout {
     #[serde(default, rename = "where")]
     pub place: StepPlace,
     #[serde(default)]
-    pub writes: WrittenSide,
+    pub writes: WrittenPart,
     /// The oldest kernel that has what it takes, if that is not the oldest of all.
     pub since: Option<String>,
     /// Three, from a push to the lines that matter.
@@ -84,14 +84,14 @@ pub enum ExerciseKind {
 /// What the learner writes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
-pub enum WrittenSide {
+pub enum WrittenPart {
     /// One program: for the kernel, or one that runs here.
     #[default]
-    Program,
-    /// The user side of an eBPF program that is given.
-    UserSide,
-    /// An eBPF program and its user side.
-    BothSides,
+    OneProgram,
+    /// The user-space program of an eBPF program that is given.
+    UserProgram,
+    /// An eBPF program and its user-space program.
+    BothPrograms,
 }
 
 /// How the starter fails, which is how the learner finds it.
@@ -153,9 +153,9 @@ impl Exercise {
         self.name.split_once('/').map_or("", |(_, name)| name)
     }
 
-    /// Whether the answer is a program of the user side, which loads an eBPF program.
-    pub fn is_user_side(&self) -> bool {
-        self.about.writes != WrittenSide::Program
+    /// Whether the answer is a user-space program, which loads an eBPF program.
+    pub fn has_user_program(&self) -> bool {
+        self.about.writes != WrittenPart::OneProgram
     }
 
     /// `e03-count-by-comm`: what its programs are called after.
@@ -165,7 +165,7 @@ impl Exercise {
 
     /// The package of the answer, if the answer is in Rust.
     pub fn answer_package(&self, implementation: Implementation) -> String {
-        if self.is_user_side() {
+        if self.has_user_program() {
             format!("{}-{implementation}", self.base_name())
         } else {
             self.base_name()
@@ -176,7 +176,7 @@ impl Exercise {
     pub fn ebpf_package(&self) -> Option<String> {
         match (self.about.place, self.about.writes) {
             (StepPlace::Here, _) => None,
-            (StepPlace::Kernel, WrittenSide::Program) => Some(self.base_name()),
+            (StepPlace::Kernel, WrittenPart::OneProgram) => Some(self.base_name()),
             (StepPlace::Kernel, _) => Some(format!("{}-ebpf", self.base_name())),
         }
     }
@@ -194,21 +194,21 @@ impl Exercise {
         MATRIX.into_iter().skip(first)
     }
 
-    /// The files that the learner writes, or what they begin as, or should become: the user side
-    /// first, where there is one.
+    /// The files that the learner writes, or what they begin as, or should become: the user-space
+    /// program first, where there is one.
     pub fn source_paths(&self, variant: Variant, implementation: Implementation) -> Vec<PathBuf> {
         let mut paths = Vec::new();
-        if self.is_user_side() {
-            paths.push(self.user_side_path(variant, implementation));
+        if self.has_user_program() {
+            paths.push(self.user_program_path(variant, implementation));
         }
-        if self.about.writes != WrittenSide::UserSide {
+        if self.about.writes != WrittenPart::UserProgram {
             paths.push(self.program_path(variant, implementation));
         }
         paths
     }
 
-    /// The program of the user side, where there is one.
-    pub fn user_side_path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+    /// The user-space program, where there is one.
+    pub fn user_program_path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
         let file = match variant {
             Variant::Answer => match implementation {
                 Implementation::Aya => "aya/src/main.rs".to_owned(),
@@ -227,13 +227,13 @@ impl Exercise {
             (StepPlace::Kernel, Implementation::Libbpf) => "main.bpf.c",
             (StepPlace::Here, Implementation::Libbpf) => "main.c",
         };
-        let is_given = self.about.writes == WrittenSide::UserSide;
+        let is_given = self.about.writes == WrittenPart::UserProgram;
         let directory = match (variant, implementation) {
             (Variant::Starter, _) if !is_given => "starter",
             (Variant::Solution, _) if !is_given => "solution",
-            (_, Implementation::Aya) if self.is_user_side() => "ebpf/src",
+            (_, Implementation::Aya) if self.has_user_program() => "ebpf/src",
             (_, Implementation::Aya) => "aya/src",
-            (_, Implementation::Libbpf) if self.is_user_side() => "bpf",
+            (_, Implementation::Libbpf) if self.has_user_program() => "bpf",
             (_, Implementation::Libbpf) => "libbpf",
         };
         self.directory.join(directory).join(file)

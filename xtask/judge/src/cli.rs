@@ -15,7 +15,7 @@ pub struct Cli {
     /// The library that the object file is written for: aya or libbpf
     #[arg(long)]
     pub with: Option<EbpfLibrary>,
-    /// The eBPF program that the answer loads, if the answer is a program of the user side
+    /// The eBPF program that the answer loads, if the answer is a user-space program
     #[arg(long)]
     pub object: Option<PathBuf>,
     /// Stop after the first check, which reads the object file and needs no kernel

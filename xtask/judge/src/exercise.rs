@@ -11,11 +11,11 @@ use crate::cli::Cli;
 #[cfg(feature = "kernel")]
 use crate::judge_object::{Extent, judge_object};
 #[cfg(feature = "kernel")]
-use crate::judge_user_side::judge_user_side;
+use crate::judge_user_program::judge_user_program;
 #[cfg(feature = "kernel")]
 use crate::kernel_exercise::KernelExercise;
 #[cfg(feature = "kernel")]
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program_exercise::UserProgramExercise;
 
 pub struct JudgedExercise {
     /// Such as `03/count-by-comm`.
@@ -29,7 +29,7 @@ pub enum Judge {
     Kernel(KernelExercise),
     /// The answer is a program that loads an eBPF program.
     #[cfg(feature = "kernel")]
-    UserSide(UserSideExercise),
+    UserProgram(UserProgramExercise),
     /// The answer is a program for the learner's own machine.
     Here(&'static [Check<AnswerProgram>]),
 }
@@ -42,10 +42,10 @@ impl JudgedExercise {
                 run_checks(checks, &mut AnswerProgram::new(&cli.answer), say)
             }
             #[cfg(feature = "kernel")]
-            Judge::UserSide(exercise) => {
+            Judge::UserProgram(exercise) => {
                 let object = cli.object.as_ref();
                 let object = object.context("--object names the eBPF program")?;
-                judge_user_side(exercise, &cli.answer, object, say)
+                judge_user_program(exercise, &cli.answer, object, say)
             }
             #[cfg(feature = "kernel")]
             Judge::Kernel(exercise) => {

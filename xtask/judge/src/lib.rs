@@ -1,30 +1,30 @@
 //! Judges answers to exercises. The learner's programs are all that it takes from the learner.
 //!
 //! ```text
-//!   cli              the command line
-//!   exercise         an exercise and what judges its answers
-//!   check            what must be true of an answer
-//!   answer_program   the learner's program that runs without a kernel's help
-//!   intro            the judges of lesson 00, which need no kernel
-//!   bytecode         instructions, written and run by those
-//!   kernel_exercise  what an exercise asks of a program for the kernel
-//!   hook             where a program is attached: as the exercise asks for, as its section says
-//!   map_spec         what a map must be
-//!   global           a global variable that is set before the answer is loaded
-//!   judge_object     how an object file is judged, step by step
-//!   user_side        the learner's program that loads an eBPF program
-//!   user_side_exercise  what an exercise asks of such a program
-//!   judge_user_side  how it is judged, step by step
-//!   answer_object    what the learner's ELF file says about itself
-//!   fit              whether it has the exercise's programs, hooks, maps and variables
-//!   library          what a library does
-//!   open             chooses one: with_libbpf for answers in C, with_aya for answers in Rust
-//!   sections, near   the nearest names, for a section or a hook that does not exist
-//!   answer           the answer, loaded and attached; its maps by name
-//!   field_offset     where a field is in the record of a tracepoint
-//!   frame            frames, and what packet programs do with them
-//!   work             what the judges do for the programs to see
-//!   lessons/         the judges themselves, a file for each lesson
+//!   cli                    the command line
+//!   exercise               an exercise and what judges its answers
+//!   check                  what must be true of an answer
+//!   answer_program         the learner's program that runs without a kernel's help
+//!   intro                  the judges of lesson 00, which need no kernel
+//!   bytecode               instructions, written and run by those
+//!   kernel_exercise        what an exercise asks of a program for the kernel
+//!   hook                   where a program is attached: as the exercise asks, as its section says
+//!   map_spec               what a map must be
+//!   global                 a global variable that is set before the answer is loaded
+//!   judge_object           how an object file is judged, step by step
+//!   user_program           the learner's program that loads an eBPF program
+//!   user_program_exercise  what an exercise asks of such a program
+//!   judge_user_program     how it is judged, step by step
+//!   answer_object          what the learner's ELF file says about itself
+//!   fit                    whether it has the exercise's programs, hooks, maps and variables
+//!   library                what a library does
+//!   open                   chooses one: with_libbpf for answers in C, with_aya for answers in Rust
+//!   sections, near         the nearest names, for a section or a hook that does not exist
+//!   answer                 the answer, loaded and attached; its maps by name
+//!   field_offset           where a field is in the record of a tracepoint
+//!   frame                  frames, and what packet programs do with them
+//!   work                   what the judges do for the programs to see
+//!   lessons/               the judges themselves, a file for each lesson
 //! ```
 //!
 //! It runs in a guest of `cargo xtask`, as one step of a plan, or, for exercises that need no
@@ -60,7 +60,7 @@ mod hook;
 #[cfg(feature = "kernel")]
 mod judge_object;
 #[cfg(feature = "kernel")]
-mod judge_user_side;
+mod judge_user_program;
 #[cfg(feature = "kernel")]
 mod kernel_exercise;
 #[cfg(feature = "kernel")]
@@ -76,9 +76,9 @@ mod open;
 #[cfg(feature = "kernel")]
 mod sections;
 #[cfg(feature = "kernel")]
-mod user_side;
+mod user_program;
 #[cfg(feature = "kernel")]
-mod user_side_exercise;
+mod user_program_exercise;
 #[cfg(feature = "kernel")]
 mod with_aya;
 #[cfg(feature = "kernel")]

@@ -8,7 +8,7 @@ pub const FITS: &str = "its programs and maps fit the task";
 pub const ACCEPTED: &str = "the verifier accepts it";
 pub const ATTACHED: &str = "it can be attached";
 
-/// The checks of every program of the user side: two before an exercise's own, and one after them.
+/// The checks of every user-space program: two before an exercise's own, and one after them.
 pub const STARTS: &str = "starts, and says that it is ready";
 pub const LOADED: &str = "has loaded its eBPF program";
 pub const LEAVES_NOTHING: &str = "ends with its input, and leaves nothing in the kernel";

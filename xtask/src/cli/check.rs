@@ -11,8 +11,9 @@ use crate::pipeline::selection::Selection;
 
 pub const CHECK_HELP: &str = "\
 The judge is not in the file that you edit. In a VM it loads your program (with aya if it is in
-Rust, with libbpf if it is in C), causes events, and looks at the program's maps. What it does
-differs on each run.
+Rust, with libbpf if it is in C), causes events, and looks at the program's maps. If your program is
+one of user space, the judge starts it, gives it commands, and looks at what it prints and at what
+is in the kernel. What the judge does differs on each run.
 Exit code 0: the answer is right. 1: not yet. For a class: cargo xtask check --all --json prints
 the score.
 
@@ -46,7 +47,8 @@ pub struct CheckArguments {
     /// Every exercise; rewrites the record of what is done
     #[arg(long)]
     all: bool,
-    /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
+    /// aya (the answer in Rust) or libbpf (the one in C, or with libbpf-rs); without it, the one
+    /// that was begun
     #[arg(long = "impl", value_name = "IMPL")]
     implementation: Option<One>,
     /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use checkout::{environment, workspace};
 use course::Implementation;
 use course::catalog::StepPlace;
-use course::exercises::{Exercise, Variant, WrittenSide};
+use course::exercises::{Exercise, Variant, WrittenPart};
 use problem::Problem;
 use processes::{Foreground, Interrupted};
 use requirements::clang;
@@ -25,7 +25,7 @@ pub type Built = Result<BuiltProgram, String>;
 #[derive(Clone, Debug)]
 pub struct BuiltProgram {
     pub file: PathBuf,
-    /// The eBPF program that it loads, if it is of the user side.
+    /// The eBPF program that it loads, if it is a user-space program.
     pub object: Option<PathBuf>,
     /// What the compiler said all the same; mostly nothing.
     pub warnings: String,
@@ -58,8 +58,8 @@ pub fn build_answer(
     }
     let program = build_program(exercise, implementation, variant)?;
     match program {
-        Ok(program) if exercise.is_user_side() => {
-            build_user_side(exercise, implementation, variant, program)
+        Ok(program) if exercise.has_user_program() => {
+            build_user_program(exercise, implementation, variant, program)
         }
         program => Ok(program),
     }
@@ -94,13 +94,13 @@ fn build_program(
 }
 
 /// The program that loads this eBPF program. It is built upon what the lessons are built upon.
-fn build_user_side(
+fn build_user_program(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,
     program: BuiltProgram,
 ) -> Result<Built> {
-    let binary = user_side_binary(exercise, implementation, variant);
+    let binary = user_program_binary(exercise, implementation, variant);
     let cargo = build::build_quietly(&binary);
     Ok(said_by(cargo)?.map(|said| BuiltProgram {
         file: build::built_program(&binary),
@@ -156,19 +156,20 @@ fn directory() -> PathBuf {
     workspace::target_directory().join("exercises")
 }
 
-/// The name of the binary that is the eBPF program, or runs here. One that is given has no variants.
+/// The name of the binary that is the eBPF program, or runs here. One that is given has no
+/// variants.
 pub fn program_binary(exercise: &Exercise, variant: Variant) -> String {
     let package = exercise
         .ebpf_package()
         .unwrap_or_else(|| exercise.base_name());
-    if exercise.about.writes == WrittenSide::UserSide {
+    if exercise.about.writes == WrittenPart::UserProgram {
         return package;
     }
     variant_name(package, variant)
 }
 
-/// The name of the binary in the answer's crate that is the user side.
-pub fn user_side_binary(
+/// The name of the binary in the answer's crate that is the user-space program.
+pub fn user_program_binary(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,

@@ -12,8 +12,8 @@ use course::exercises::{Exercise, Variant};
 use crate::output::screen;
 use crate::pipeline::answer_build::course_path;
 
-/// Writes the files of a starter or a solution over the answer's, after it kept copies of those that
-/// are there. A file that is the same already stays as it is.
+/// Writes the files of a starter or a solution over the answer's, after it kept copies of those
+/// that are there. A file that is the same already stays as it is.
 pub fn write_answer(
     exercise: &Exercise,
     implementation: Implementation,

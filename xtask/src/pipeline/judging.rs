@@ -65,7 +65,7 @@ pub struct Candidate<'a> {
     /// In the guest: no two have the same.
     pub name: String,
     pub file: PathBuf,
-    /// The eBPF program that it loads, if it is of the user side.
+    /// The eBPF program that it loads, if it is a user-space program.
     pub object: Option<PathBuf>,
 }
 

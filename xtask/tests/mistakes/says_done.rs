@@ -1,4 +1,4 @@
-//! The user side of somebody who hopes that nobody looks: it says what it should say.
+//! The user-space program of somebody who hopes that nobody looks: it says what it should say.
 
 fn main() {
     println!("ready");

@@ -1,17 +1,17 @@
-//! The judges, a file for each lesson, and one for its exercises of the user side.
+//! The judges, a file for each lesson, and one for its exercises of user-space programs.
 
 mod fentry_fexit;
-mod fentry_fexit_user_side;
+mod fentry_fexit_user_program;
 mod hello_kprobe;
-mod hello_kprobe_user_side;
+mod hello_kprobe_user_program;
 mod lsm;
 mod maps;
-mod maps_user_side;
+mod maps_user_program;
 mod tracepoint;
-mod tracepoint_user_side;
+mod tracepoint_user_program;
 mod verifier_pitfalls;
 mod xdp;
-mod xdp_user_side;
+mod xdp_user_program;
 
 use anyhow::{Context as _, Result};
 
@@ -19,16 +19,16 @@ use crate::exercise::JudgedExercise;
 
 const LESSONS: &[&[JudgedExercise]] = &[
     hello_kprobe::EXERCISES,
-    hello_kprobe_user_side::EXERCISES,
+    hello_kprobe_user_program::EXERCISES,
     maps::EXERCISES,
-    maps_user_side::EXERCISES,
+    maps_user_program::EXERCISES,
     tracepoint::EXERCISES,
-    tracepoint_user_side::EXERCISES,
+    tracepoint_user_program::EXERCISES,
     fentry_fexit::EXERCISES,
-    fentry_fexit_user_side::EXERCISES,
+    fentry_fexit_user_program::EXERCISES,
     lsm::EXERCISES,
     xdp::EXERCISES,
-    xdp_user_side::EXERCISES,
+    xdp_user_program::EXERCISES,
     verifier_pitfalls::EXERCISES,
 ];
 

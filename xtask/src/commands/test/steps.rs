@@ -170,12 +170,12 @@ fn host_solutions(exercise: &Exercise) -> Vec<String> {
     if exercise.about.place == StepPlace::Here {
         return vec![answer_build::program_binary(exercise, Variant::Solution)];
     }
-    if !exercise.is_user_side() {
+    if !exercise.has_user_program() {
         return Vec::new();
     }
     exercise
         .offered_implementations()
-        .map(|it| answer_build::user_side_binary(exercise, it, Variant::Solution))
+        .map(|it| answer_build::user_program_binary(exercise, it, Variant::Solution))
         .collect()
 }
 

@@ -1,17 +1,17 @@
-//! Lesson 02, the exercises of the user side.
+//! Lesson 02, the exercises of user-space programs.
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_side::UserSide;
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program::UserProgram;
+use crate::user_program_exercise::UserProgramExercise;
 use crate::work;
 
 pub const EXERCISES: &[JudgedExercise] = &[
     JudgedExercise {
         name: "02/list-and-forget",
-        judge: Judge::UserSide(UserSideExercise {
+        judge: Judge::UserProgram(UserProgramExercise {
             arguments: Vec::new,
             programs: &["on_mkdir"],
             checks: &[
@@ -40,7 +40,7 @@ pub const EXERCISES: &[JudgedExercise] = &[
     },
     JudgedExercise {
         name: "02/lost-records",
-        judge: Judge::UserSide(UserSideExercise {
+        judge: Judge::UserProgram(UserProgramExercise {
             arguments: Vec::new,
             programs: &["on_mkdir"],
             checks: &[
@@ -68,14 +68,14 @@ pub const EXERCISES: &[JudgedExercise] = &[
 /// A thread, and how many directories it made.
 type Made = (u32, u64);
 
-fn one_maker(answer: &mut UserSide) -> Result<()> {
+fn one_maker(answer: &mut UserProgram) -> Result<()> {
     let least = fastrand::u64(10..20);
     let made = make_directories(least)?;
     expect_list(answer, least, &[made])
 }
 
 /// The last of them makes the most.
-fn some_makers(answer: &mut UserSide) -> Result<()> {
+fn some_makers(answer: &mut UserProgram) -> Result<()> {
     let least = fastrand::u64(20..30);
     let mut all = Vec::new();
     for more in 0..fastrand::u64(3..6) {
@@ -85,14 +85,14 @@ fn some_makers(answer: &mut UserSide) -> Result<()> {
     expect_list(answer, least, &all)
 }
 
-fn few_made(answer: &mut UserSide) -> Result<()> {
+fn few_made(answer: &mut UserProgram) -> Result<()> {
     let least = fastrand::u64(40..50);
     let enough = make_directories(least)?;
     make_directories(least - 1)?;
     expect_list(answer, least, &[enough])
 }
 
-fn many_makers(answer: &mut UserSide) -> Result<()> {
+fn many_makers(answer: &mut UserProgram) -> Result<()> {
     let least = 2;
     let before = answer.tell(&format!("list {least}"))?.len();
     let threads = fastrand::usize(300..400);
@@ -109,14 +109,14 @@ fn many_makers(answer: &mut UserSide) -> Result<()> {
     Ok(())
 }
 
-fn forgotten_maker(answer: &mut UserSide) -> Result<()> {
+fn forgotten_maker(answer: &mut UserProgram) -> Result<()> {
     let least = fastrand::u64(60..70);
     let (forgotten, kept) = (make_directories(least)?, make_directories(least)?);
     answer.order(&format!("forget {}", forgotten.0))?;
     expect_list(answer, least, &[kept])
 }
 
-fn expect_list(answer: &mut UserSide, least: u64, expected: &[Made]) -> Result<()> {
+fn expect_list(answer: &mut UserProgram, least: u64, expected: &[Made]) -> Result<()> {
     let found = answer.tell(&format!("list {least}"))?;
     let lines = expected
         .iter()
@@ -148,7 +148,7 @@ fn make_directories(number: u64) -> Result<Made> {
 /// byte of the buffer always stays free.
 const ROOM: usize = 4096 / 16 - 1;
 
-fn few_records(answer: &mut UserSide) -> Result<()> {
+fn few_records(answer: &mut UserProgram) -> Result<()> {
     let mut threads = Vec::new();
     for _ in 0..fastrand::usize(3..9) {
         threads.push(make_directories(1)?.0.to_string());
@@ -165,7 +165,7 @@ fn few_records(answer: &mut UserSide) -> Result<()> {
     Ok(())
 }
 
-fn no_records(answer: &mut UserSide) -> Result<()> {
+fn no_records(answer: &mut UserProgram) -> Result<()> {
     let (found, _) = read_records(answer)?;
     ensure!(
         found.is_empty(),
@@ -175,7 +175,7 @@ fn no_records(answer: &mut UserSide) -> Result<()> {
     Ok(())
 }
 
-fn many_records(answer: &mut UserSide) -> Result<()> {
+fn many_records(answer: &mut UserProgram) -> Result<()> {
     let made = ROOM + fastrand::usize(10..100);
     make_directories(made as u64)?;
     let (found, lost) = read_records(answer)?;
@@ -189,13 +189,13 @@ fn many_records(answer: &mut UserSide) -> Result<()> {
     Ok(())
 }
 
-fn many_records_again(answer: &mut UserSide) -> Result<()> {
+fn many_records_again(answer: &mut UserProgram) -> Result<()> {
     many_records(answer)?;
     few_records(answer)
 }
 
 /// The lines of records, and the number in the last line.
-fn read_records(answer: &mut UserSide) -> Result<(Vec<String>, usize)> {
+fn read_records(answer: &mut UserProgram) -> Result<(Vec<String>, usize)> {
     let mut lines = answer.tell("read")?;
     let last = lines.pop().unwrap_or_default();
     let lost = last

@@ -1,4 +1,4 @@
-//! Lesson 01, the exercise of the user side.
+//! Lesson 01, the exercises of user-space programs.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,13 +8,13 @@ use aya::maps::{Array, Map};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_side::{self, UserSide};
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program::{self, UserProgram};
+use crate::user_program_exercise::UserProgramExercise;
 use crate::work;
 
 pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
     name: "01/on-and-off",
-    judge: Judge::UserSide(UserSideExercise {
+    judge: Judge::UserProgram(UserProgramExercise {
         arguments: Vec::new,
         programs: &["on_remove"],
         checks: &[
@@ -38,21 +38,21 @@ pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
     }),
 }];
 
-fn nothing_yet(_answer: &mut UserSide) -> Result<()> {
+fn nothing_yet(_answer: &mut UserProgram) -> Result<()> {
     count_removals(false)
 }
 
-fn on(answer: &mut UserSide) -> Result<()> {
+fn on(answer: &mut UserProgram) -> Result<()> {
     answer.order("on")?;
     count_removals(true)
 }
 
-fn off(answer: &mut UserSide) -> Result<()> {
+fn off(answer: &mut UserProgram) -> Result<()> {
     answer.order("off")?;
     count_removals(false)
 }
 
-fn on_and_off(answer: &mut UserSide) -> Result<()> {
+fn on_and_off(answer: &mut UserProgram) -> Result<()> {
     for _ in 0..2 {
         on(answer)?;
         // Told twice, it must not count twice.
@@ -69,7 +69,7 @@ fn count_removals(counts: bool) -> Result<()> {
         let map = Array::<_, u64>::try_from(map).context("read the map REMOVED")?;
         map.get(&0, 0).context("read the map REMOVED")
     };
-    let map = user_side::loaded_map("REMOVED")?;
+    let map = user_program::loaded_map("REMOVED")?;
     let before = removed(&map)?;
     let files = fastrand::u64(2..9);
     for _ in 0..files {

@@ -1,4 +1,4 @@
-//! Lesson 06, the exercise of the user side.
+//! Lesson 06, the exercises of user-space programs.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_side::UserSide;
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program::UserProgram;
+use crate::user_program_exercise::UserProgramExercise;
 use crate::work;
 
 /// For a datagram that stays on this machine. It takes a millisecond; this is for a machine that is
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
     name: "06/block-list",
-    judge: Judge::UserSide(UserSideExercise {
+    judge: Judge::UserProgram(UserProgramExercise {
         arguments: loopback,
         programs: &["filter"],
         checks: &[
@@ -46,17 +46,17 @@ fn loopback() -> Vec<String> {
     vec!["lo".to_owned()]
 }
 
-fn nothing_blocked(_answer: &mut UserSide) -> Result<()> {
+fn nothing_blocked(_answer: &mut UserProgram) -> Result<()> {
     Receiver::open()?.expect_datagram(false)
 }
 
-fn one_blocked(answer: &mut UserSide) -> Result<()> {
+fn one_blocked(answer: &mut UserProgram) -> Result<()> {
     let receiver = Receiver::open()?;
     receiver.order("block", answer)?;
     receiver.expect_datagram(true)
 }
 
-fn some_blocked(answer: &mut UserSide) -> Result<()> {
+fn some_blocked(answer: &mut UserProgram) -> Result<()> {
     let blocked = [Receiver::open()?, Receiver::open()?];
     let other = Receiver::open()?;
     for receiver in &blocked {
@@ -68,7 +68,7 @@ fn some_blocked(answer: &mut UserSide) -> Result<()> {
     other.expect_datagram(false)
 }
 
-fn allowed_again(answer: &mut UserSide) -> Result<()> {
+fn allowed_again(answer: &mut UserProgram) -> Result<()> {
     let [allowed, blocked] = [Receiver::open()?, Receiver::open()?];
     allowed.order("block", answer)?;
     blocked.order("block", answer)?;
@@ -91,7 +91,7 @@ impl Receiver {
         Ok(Self { socket, port })
     }
 
-    fn order(&self, command: &str, answer: &mut UserSide) -> Result<()> {
+    fn order(&self, command: &str, answer: &mut UserProgram) -> Result<()> {
         answer.order(&format!("{command} {}", self.port))
     }
 

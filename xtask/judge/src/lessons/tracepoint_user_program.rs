@@ -1,4 +1,4 @@
-//! Lesson 03, the exercise of the user side.
+//! Lesson 03, the exercises of user-space programs.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_side::UserSide;
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program::UserProgram;
+use crate::user_program_exercise::UserProgramExercise;
 use crate::work::{self, ShortProgram};
 
 pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
     name: "03/one-user-only",
-    judge: Judge::UserSide(UserSideExercise {
+    judge: Judge::UserProgram(UserProgramExercise {
         arguments: any_user,
         programs: &["on_exec"],
         checks: &[
@@ -37,30 +37,30 @@ fn any_user() -> Vec<String> {
     vec![fastrand::u32(1000..60_000).to_string()]
 }
 
-fn watched_user(answer: &mut UserSide) -> Result<()> {
+fn watched_user(answer: &mut UserProgram) -> Result<()> {
     let user = user(answer)?;
     expect_counted(answer, user, true)
 }
 
-fn other_users(answer: &mut UserSide) -> Result<()> {
+fn other_users(answer: &mut UserProgram) -> Result<()> {
     let user = user(answer)?;
     expect_counted(answer, user + 1, false)?;
     expect_counted(answer, 0, false)
 }
 
-fn another_user(answer: &mut UserSide) -> Result<()> {
+fn another_user(answer: &mut UserProgram) -> Result<()> {
     let before = user(answer)?;
     answer.start_again(vec![(before + 1).to_string()])?;
     watched_user(answer)?;
     expect_counted(answer, before, false)
 }
 
-fn user(answer: &UserSide) -> Result<u32> {
+fn user(answer: &UserProgram) -> Result<u32> {
     answer.arguments[0].parse().context("read a user's id")
 }
 
 /// This user executes programs, which the answer should count or not.
-fn expect_counted(answer: &mut UserSide, user: u32, counts: bool) -> Result<()> {
+fn expect_counted(answer: &mut UserProgram, user: u32, counts: bool) -> Result<()> {
     let before = count(answer)?;
     let program = ShortProgram::new(&Path::new("/tmp").join(work::any_name()))?;
     let times = fastrand::u64(2..6);
@@ -78,7 +78,7 @@ fn expect_counted(answer: &mut UserSide, user: u32, counts: bool) -> Result<()> 
     Ok(())
 }
 
-fn count(answer: &mut UserSide) -> Result<u64> {
+fn count(answer: &mut UserProgram) -> Result<u64> {
     let lines = answer.tell("count")?;
     let number = match &lines[..] {
         [line] => line.parse().ok(),

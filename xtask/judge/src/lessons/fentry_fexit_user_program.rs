@@ -1,11 +1,11 @@
-//! Lesson 04, the exercise of the user side.
+//! Lesson 04, the exercises of user-space programs.
 
 use anyhow::{Result, ensure};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_side::UserSide;
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program::UserProgram;
+use crate::user_program_exercise::UserProgramExercise;
 use crate::work;
 
 /// The CPUs that the judge works on.
@@ -13,7 +13,7 @@ const CPUS: usize = 2;
 
 pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
     name: "04/all-cpus",
-    judge: Judge::UserSide(UserSideExercise {
+    judge: Judge::UserProgram(UserProgramExercise {
         arguments: Vec::new,
         programs: &["on_mkdir"],
         checks: &[
@@ -33,13 +33,13 @@ pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
     }),
 }];
 
-fn first_cpu(answer: &mut UserSide) -> Result<()> {
+fn first_cpu(answer: &mut UserProgram) -> Result<()> {
     let mut made = [0; CPUS];
     made[0] = make_directories(0)?;
     expect_total(answer, made)
 }
 
-fn all_cpus(answer: &mut UserSide) -> Result<()> {
+fn all_cpus(answer: &mut UserProgram) -> Result<()> {
     answer.start_again(Vec::new())?;
     let mut made = [0; CPUS];
     for (cpu, made) in made.iter_mut().enumerate() {
@@ -48,7 +48,7 @@ fn all_cpus(answer: &mut UserSide) -> Result<()> {
     expect_total(answer, made)
 }
 
-fn last_cpu(answer: &mut UserSide) -> Result<()> {
+fn last_cpu(answer: &mut UserProgram) -> Result<()> {
     answer.start_again(Vec::new())?;
     expect_total(answer, [0; CPUS])?;
     let mut made = [0; CPUS];
@@ -65,7 +65,7 @@ fn make_directories(cpu: usize) -> Result<u64> {
     Ok(number)
 }
 
-fn expect_total(answer: &mut UserSide, made: [u64; CPUS]) -> Result<()> {
+fn expect_total(answer: &mut UserProgram, made: [u64; CPUS]) -> Result<()> {
     let mut expected = Vec::new();
     for (cpu, made) in made.iter().enumerate().filter(|(_, made)| **made > 0) {
         expected.push(format!("{cpu} {made}"));

@@ -1,4 +1,4 @@
-//! How a program of the user side is judged.
+//! How a user-space program is judged.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use plan::judge::{LEAVES_NOTHING, LOADED, STARTS, Said};
 
 use crate::check::{Check, Say, check_names, failed_check};
-use crate::user_side::{UserSide, loaded_program_names, wait_until_unloaded};
-use crate::user_side_exercise::UserSideExercise;
+use crate::user_program::{UserProgram, loaded_program_names, wait_until_unloaded};
+use crate::user_program_exercise::UserProgramExercise;
 
 /// Bytes that the kernel keeps of a program's name.
 const NAME: usize = 15;
@@ -15,8 +15,8 @@ const NAME: usize = 15;
 /// What the last line of a verifier log has.
 const LOG_END: &str = " insns (limit ";
 
-pub fn judge_user_side(
-    exercise: &UserSideExercise,
+pub fn judge_user_program(
+    exercise: &UserProgramExercise,
     path: &Path,
     object: &Path,
     say: Say<'_>,
@@ -24,7 +24,7 @@ pub fn judge_user_side(
     let mut names = check_names(&[STARTS, LOADED], exercise.checks);
     names.push(LEAVES_NOTHING.to_owned());
     say(&Said::Checks(names))?;
-    let mut answer = UserSide::new(path, object, (exercise.arguments)());
+    let mut answer = UserProgram::new(path, object, (exercise.arguments)());
     if let Err(error) = answer.start_answer() {
         return say(&failed_start(&error));
     }
@@ -75,7 +75,7 @@ fn find_programs(expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn leaves_nothing(answer: &mut UserSide) -> Result<()> {
+fn leaves_nothing(answer: &mut UserProgram) -> Result<()> {
     answer.end_answer()?;
     wait_until_unloaded()
 }

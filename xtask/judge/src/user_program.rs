@@ -1,4 +1,4 @@
-//! The learner's program of the user side: started, told what to do, and ended.
+//! The learner's user-space program: started, told what to do, and ended.
 //!
 //! It is judged from outside, by what it prints and by what is in the kernel. All such programs
 //! keep to one protocol. They print `ready` when they are attached, do what each line of their
@@ -30,7 +30,7 @@ const READY: &str = "ready";
 /// What it prints after it did what it was told.
 const DONE: &str = "done";
 
-pub struct UserSide {
+pub struct UserProgram {
     path: PathBuf,
     /// The eBPF program that it loads.
     object: PathBuf,
@@ -46,7 +46,7 @@ struct Running {
     complaints: Option<JoinHandle<String>>,
 }
 
-impl UserSide {
+impl UserProgram {
     pub fn new(path: &Path, object: &Path, arguments: Vec<String>) -> Self {
         Self {
             path: path.to_owned(),
