@@ -45,8 +45,8 @@ pub fn describe_kind(kind: ExerciseKind) -> &'static str {
     }
 }
 
-/// What the learner writes, where that is not the eBPF program.
-fn describe_side(writes: WrittenPart) -> &'static str {
+/// What the learner writes, where that is not one program for the kernel or for this machine.
+pub fn describe_written_part(writes: WrittenPart) -> &'static str {
     match writes {
         WrittenPart::OneProgram => "",
         WrittenPart::UserProgram => ", in user space",
@@ -86,7 +86,7 @@ impl ExercisePage {
             self.exercise.lesson_number(),
             self.lesson,
             describe_kind(about.kind),
-            describe_side(about.writes)
+            describe_written_part(about.writes)
         );
         if about.place == StepPlace::Here {
             line += " It needs neither root nor a VM.";

@@ -63,11 +63,12 @@ pub fn exercises_table(number: &str) -> Result<String> {
             ""
         };
         format!(
-            "| [`{}`]({}) | {} | {}{place} |\n",
+            "| [`{}`]({}) | {} | {}{}{place} |\n",
             exercise.name,
             exercise_page::exercise_link(&lesson, exercise),
             exercise.about.title,
-            exercise_page::describe_kind(exercise.about.kind)
+            exercise_page::describe_kind(exercise.about.kind),
+            exercise_page::describe_written_part(exercise.about.writes)
         )
     });
     let rows: String = rows.collect();

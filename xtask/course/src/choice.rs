@@ -52,7 +52,12 @@ mod tests {
     fn a_lesson_means_its_first_exercise_that_is_not_done() {
         let exercises = read_exercises().unwrap();
         let mut progress = Progress::default();
-        for name in ["failed-removals", "time-asleep", "removal-errors", "on-and-off"] {
+        for name in [
+            "failed-removals",
+            "time-asleep",
+            "removal-errors",
+            "on-and-off",
+        ] {
             for lesson in ["1", "01", "hello-kprobe", "01-hello-kprobe", "01/"] {
                 let chosen = choose_exercise(&exercises, Some(lesson), &progress)
                     .unwrap()

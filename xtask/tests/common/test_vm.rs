@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use course::catalog;
+use problem::Problem;
 use requirements::{GuestTools, Qemu, guest_tools, kernels, require_kernel};
 use testvm::image::{self, Archive};
-use testvm::{Failure, Machine, Programs, Started};
+use testvm::{Machine, Programs, Started};
 use xtask::pipeline::{build, demo, needs};
 
 pub struct TestVm {
@@ -68,7 +69,9 @@ impl TestVm {
 }
 
 fn start(machine: &Machine, programs: &Programs) -> Started {
-    testvm::start_guest(machine, programs)
-        .map_err(Failure::into_error)
-        .unwrap()
+    testvm::start_guest(machine, programs).unwrap_or_else(|failure| {
+        let error = failure.into_error();
+        let problem = error.downcast_ref::<Problem>();
+        panic!("{error:#}: {:?}", problem.map(Problem::help_lines))
+    })
 }
