@@ -81,35 +81,45 @@ fn a_directory_that_cannot_be_written_is_named() {
     assert!(told.ends_with("exit code 3"), "{told}");
 }
 
-/// What was built for all projects, so that most of it is built once.
+/// What was built for all projects, so that most of it is built once. What they depend on stays for
+/// the next run.
 struct SharedBuild {
     target: PathBuf,
-    release_profile: Vec<(String, String)>,
     // Two test runs at once use it one after the other.
     _lock: File,
 }
 
+/// With others of these, nothing that was built is of use.
+const BUILD_INPUTS: [&str; 2] = ["Cargo.lock", "rust-toolchain.toml"];
+
 impl SharedBuild {
-    /// With what the checkout has built.
     fn begin() -> Self {
         let lock = File::create(scratch().join("projects.lock")).unwrap();
         lock.lock().unwrap();
         let target = scratch().join("projects");
-        // What an earlier run left is of projects that are gone.
+        let root = workspace::workspace_root();
+        let inputs = BUILD_INPUTS.map(|name| fs::read_to_string(root.join(name)).unwrap());
+        let (inputs, file) = (inputs.concat(), target.join("inputs"));
+        if fs::read_to_string(&file).is_ok_and(|before| before == inputs) {
+            return Self {
+                target,
+                _lock: lock,
+            };
+        }
         let _ = fs::remove_dir_all(&target);
+        // The checkout has built some of it.
         let built = workspace::target_directory();
-        for part in ["debug/.fingerprint", "debug/build", "debug/deps", "ebpf"] {
+        for part in ["debug/.fingerprint", "debug/build", "debug/deps"] {
             copy_built_below(&built.join(part), &target.join(part));
         }
+        fs::write(file, inputs).unwrap();
         Self {
             target,
-            release_profile: read_release_profile(),
             _lock: lock,
         }
     }
 
-    /// Cargo in a project. `core` is built as the course's: the profile is the same, but cargo
-    /// knows that only if it is given in the same way.
+    /// Cargo in a project, which sets nothing but places.
     fn cargo(&self, project: &Path) -> Command {
         let mut cargo = Command::new(toolchain::cargo_program());
         environment::clean_environment(&mut cargo);
@@ -120,7 +130,6 @@ impl SharedBuild {
             .env("CARGO_BUILD_BUILD_DIR", &self.target)
             .env("CARGO_NET_OFFLINE", "true")
             .env("CARGO_INCREMENTAL", "0")
-            .envs(self.release_profile.iter().cloned())
             .args([
                 "--config",
                 "env.CARGO_BUILD_BUILD_DIR.force=true",
@@ -135,7 +144,7 @@ impl SharedBuild {
 
     /// Builds a project; returns its programs, under names that no other project's have.
     fn build_both(&self, project: &Path) -> Vec<PathBuf> {
-        self.build(project);
+        self.build(project, &Implementation::ALL);
         let take = |implementation: Implementation| {
             let name = format!("{implementation}-{}", name_of(project));
             self.take_program(&format!("with-{implementation}"), project.join(name))
@@ -144,14 +153,44 @@ impl SharedBuild {
     }
 
     /// The same for a project with one implementation, whose program is called like the project.
-    fn build_one(&self, project: &Path) -> PathBuf {
-        self.build(project);
+    fn build_one(&self, project: &Path, implementation: Implementation) -> PathBuf {
+        self.build(project, &[implementation]);
         self.take_program(name_of(project), project.join(name_of(project)))
     }
 
-    fn build(&self, project: &Path) {
+    /// All that is the project's own is built now: cargo knows its packages only by their names and
+    /// times, and might take what an earlier run left for it.
+    fn build(&self, project: &Path, implementations: &[Implementation]) {
+        let name = name_of(project);
+        let mut own = vec![(name.to_owned(), project.to_owned())];
+        if implementations.contains(&Implementation::Aya) {
+            own.push((format!("{name}-ebpf"), project.join("ebpf")));
+        }
+        for (package, _) in &own {
+            self.remove_built(package);
+        }
         let output = self.cargo(project).arg("build").output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
+        let told = stderr(&output);
+        assert!(output.status.success(), "{told}");
+        for (package, place) in own {
+            let line = format!("Compiling {package} v0.1.0 ({})", place.display());
+            assert!(told.contains(&line), "no line '{line}' in: {told}");
+        }
+    }
+
+    /// Takes away what cargo knows of a package; it then builds all of it.
+    fn remove_built(&self, package: &str) {
+        for profile in ["debug", "ebpf/bpfel-unknown-none/release"] {
+            for part in [".fingerprint", "build"] {
+                let directory = self.target.join(profile).join(part);
+                for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                    let name = entry.file_name().into_string().unwrap();
+                    if name.rsplit_once('-').is_some_and(|(it, _)| it == package) {
+                        fs::remove_dir_all(entry.path()).unwrap();
+                    }
+                }
+            }
+        }
     }
 
     fn take_program(&self, name: &str, path: PathBuf) -> PathBuf {
@@ -165,20 +204,6 @@ fn name_of(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// As the checkout's own configuration sets it for eBPF programs.
-fn read_release_profile() -> Vec<(String, String)> {
-    let file = workspace::workspace_root().join(".cargo/config.toml");
-    let config: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
-    let mut profile = Vec::new();
-    for (name, setting) in config["env"].as_table().unwrap() {
-        if name.starts_with("CARGO_PROFILE_RELEASE_") {
-            profile.push((name.clone(), setting["value"].as_str().unwrap().to_owned()));
-        }
-    }
-    assert!(profile.len() > 5, "{profile:?}");
-    profile
-}
-
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn each_hook_counts_on_the_oldest_and_the_newest_kernel() {
@@ -190,10 +215,11 @@ fn each_hook_counts_on_the_oldest_and_the_newest_kernel() {
         let project = make_project(&directory, &name, &["--hook", &name, "--impl", "both"]);
         programs.extend(build.build_both(&project));
     }
-    for implementation in Implementation::ALL.map(|it| it.to_string()) {
+    for implementation in Implementation::ALL {
         let name = format!("only-{implementation}");
-        let project = make_project(&directory, &name, &["--impl", &implementation]);
-        programs.push(build.build_one(&project));
+        let chosen = implementation.to_string();
+        let project = make_project(&directory, &name, &["--impl", &chosen]);
+        programs.push(build.build_one(&project, implementation));
     }
     // What tc leaves stays, and the next plan would be blamed for it.
     programs.sort_by_key(|program| name_of(program).ends_with("-tc"));
