@@ -610,6 +610,10 @@ const FAULTS: [Fault; 9] = [
     ("known to be bad", mark_as_bad, "has failed again and again"),
 ];
 
+/// These are noticed only while the guest resumes: that is counted in a file of its own, until a
+/// resume works.
+const MARKED: [&str; 2] = ["with one bit flipped", "garbage"];
+
 fn cut_short(path: &Path) {
     let file = File::options().write(true).open(path).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
@@ -695,6 +699,11 @@ fn a_snapshot_that_does_not_work_costs_a_boot_and_is_told() {
             assert_says(&said, why);
             assert_says(&said, "on Linux 6.1.");
             if !said.contains("again and again") {
+                let marks = usize::from(MARKED.contains(&name));
+                assert_eq!(kernel.files().len(), 1 + marks);
+                let data = path.metadata().unwrap();
+                let (mode, owner) = (data.mode() & 0o777, data.uid());
+                assert_eq!((mode, owner), (0o600, geteuid().as_raw()));
                 worked(kernel.run(), How::Resumed);
                 kernel.snapshot();
             }
@@ -704,20 +713,6 @@ fn a_snapshot_that_does_not_work_costs_a_boot_and_is_told() {
         }
     }
     assert_eq!(wrong, [""; 0]);
-}
-
-#[test]
-#[ignore = "needs a VM: cargo xtask test vm"]
-fn a_snapshot_that_was_cut_short_is_made_again() {
-    let kernel = OwnKernel::with_snapshot("6.1");
-    cut_short(&kernel.snapshot());
-    worked(kernel.run(), How::Booted);
-    let data = kernel.snapshot().metadata().unwrap();
-    assert_eq!(
-        (data.mode() & 0o777, data.uid()),
-        (0o600, geteuid().as_raw())
-    );
-    worked(kernel.run(), How::Resumed);
 }
 
 /// A clock that was set back, or a file that was copied here with its time.
