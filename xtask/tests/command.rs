@@ -123,7 +123,7 @@ fn cargo_says_nothing_above_an_answer() {
         .output()
         .unwrap();
     assert!(
-        stdout(&output).starts_with("    lesson "),
+        stdout(&output).starts_with("      lesson "),
         "{}",
         stdout(&output)
     );

@@ -297,6 +297,33 @@ fn the_compilers_warnings_are_shown_once() {
 }
 
 #[test]
+fn what_is_done_and_what_comes_next_is_marked() {
+    let learner = Learner::at("01/time-asleep");
+    let done = [
+        "00/decode-instruction",
+        "00/run-program",
+        "01/failed-removals",
+    ];
+    let record = done.map(|name| format!("done {name} aya\n")).concat();
+    fs::write(learner.progress.path().join(".progress"), record).unwrap();
+    let listed = stdout(&learner.run(&["list"]).output());
+    let marked: Vec<&str> = listed
+        .lines()
+        .filter(|line| !line.starts_with([' ', '[']))
+        .filter_map(|line| line.get(..6))
+        .collect();
+    assert_eq!(marked, ["✓ 00", "→ 01"], "{listed}");
+    assert!(
+        listed.contains("1/3  next: time-asleep; then: removal-errors\n"),
+        "{listed}"
+    );
+    assert!(listed.contains("2/2  done\n"), "{listed}");
+    // A terminal has that many columns and more.
+    let is_long = |line: &&str| line.chars().count() >= 100;
+    assert_eq!(listed.lines().find(is_long), None);
+}
+
+#[test]
 fn a_lesson_means_its_first_exercise_that_is_not_done() {
     let learner = Learner::at("03/count-exits");
     let record = learner.progress.path().join(".progress");

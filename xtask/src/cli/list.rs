@@ -5,6 +5,8 @@ use clap::Parser;
 use crate::commands::list::{ListOptions, Listing};
 
 pub const LIST_HELP: &str = "\
+In front of a lesson, an arrow says that it comes next, a tick that all of its exercises are done.
+
 JSON: an array of lessons, each with (fields may be added)
   number             01
   name               hello-kprobe

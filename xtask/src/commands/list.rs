@@ -8,7 +8,8 @@ use course::progress::Progress;
 use problem::Exit;
 use serde::Serialize;
 
-use crate::output::screen;
+use crate::output::progress_bar::draw_progress;
+use crate::output::screen::{self, Mark};
 
 /// What to list.
 pub struct ListOptions {
@@ -82,7 +83,7 @@ impl Course {
             .filter(|exercise| exercise.lesson_number() == lesson.number)
     }
 
-    /// `1/3  pending: count-by-comm`
+    /// `1/3  pending: count-by-comm`; of the lesson that comes next, `1/3  next: count-by-comm`.
     fn state(&self, lesson: &Lesson) -> String {
         let all = self.of(lesson).count();
         let pending: Vec<&str> = self
@@ -90,15 +91,34 @@ impl Course {
             .filter(|exercise| !self.progress.is_done(exercise))
             .map(Exercise::short_name)
             .collect();
+        let done = all - pending.len();
         match pending[..] {
             _ if all == 0 => "-".to_owned(),
             [] => format!("{all}/{all}  done"),
-            [..] => format!(
-                "{}/{all}  pending: {}",
-                all - pending.len(),
-                pending.join(", ")
-            ),
+            [next] if self.is_next(lesson) => format!("{done}/{all}  next: {next}"),
+            [next, ref later @ ..] if self.is_next(lesson) => {
+                format!("{done}/{all}  next: {next}; then: {}", later.join(", "))
+            }
+            [..] => format!("{done}/{all}  pending: {}", pending.join(", ")),
         }
+    }
+
+    /// Whether the first exercise that is not done is in this lesson.
+    fn is_next(&self, lesson: &Lesson) -> bool {
+        let next = self.progress.next_pending(&self.exercises);
+        next.is_some_and(|exercise| exercise.lesson_number() == lesson.number)
+    }
+
+    /// In front of a lesson: whether it is done, or comes next. The line of its exercises says the
+    /// same in words.
+    fn mark(&self, lesson: &Lesson) -> &'static str {
+        if self.is_next(lesson) {
+            return Mark::Next.symbol();
+        }
+        let mut exercises = self.of(lesson).peekable();
+        let is_done =
+            exercises.peek().is_some() && exercises.all(|exercise| self.progress.is_done(exercise));
+        if is_done { Mark::Good.symbol() } else { " " }
     }
 }
 
@@ -121,40 +141,40 @@ fn exercises_as_table(exercises: &[&Exercise]) -> String {
         .collect()
 }
 
+/// No line is longer.
+const COLUMNS: usize = 99;
+
 fn as_table(course: &Course) -> String {
-    let mut table = String::from("    lesson             aya  libbpf  from\n");
+    let mut table = String::from("      lesson             aya libbpf from\n");
     for lesson in &course.lessons {
         let about = &lesson.about;
-        table += &format!(
-            "{}  {:<18} {:<4} {:<7} {:<6} {}\n",
+        let row = format!(
+            "{} {}  {:<18} {:<3} {:<6} {:<4}  ",
+            course.mark(lesson),
             lesson.number,
             lesson.name,
             has(lesson, "aya"),
             has(lesson, "libbpf"),
             about.oldest_kernel,
-            about.title,
         );
         let (hooks, maps) = (or_none(&about.hooks), or_none(&about.maps));
-        table += &format!(
-            "{:4}hooks: {hooks}; maps: {maps}\n{:4}exercises: {}\n",
-            "",
-            "",
-            course.state(lesson)
-        );
+        let below = " ".repeat(6);
+        table += &wrap(&row, &about.title);
+        table += &wrap(&below, &format!("hooks: {hooks}; maps: {maps}"));
+        table += &wrap(&below, &format!("exercises: {}", course.state(lesson)));
     }
     let (done, all) = course.progress.count_done(&course.exercises);
-    table + &bar(done, all)
+    table + &draw_progress(done, all) + "\n"
 }
 
-/// `[#########---------------------] 5/21 done`
-fn bar(done: usize, all: usize) -> String {
-    const WIDTH: usize = 30;
-    let filled = (done * WIDTH).checked_div(all).unwrap_or(0);
-    format!(
-        "[{}{}] {done}/{all} done\n",
-        "#".repeat(filled),
-        "-".repeat(WIDTH - filled)
-    )
+/// The text after what begins its first line; more lines of it begin below the text.
+fn wrap(begin: &str, text: &str) -> String {
+    let below = " ".repeat(begin.chars().count());
+    let options = textwrap::Options::new(COLUMNS)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .initial_indent(begin)
+        .subsequent_indent(&below);
+    textwrap::fill(text, options) + "\n"
 }
 
 fn has(lesson: &Lesson, implementation: &str) -> &'static str {
@@ -164,11 +184,7 @@ fn has(lesson: &Lesson, implementation: &str) -> &'static str {
         .join(implementation)
         .with_extension("rs")
         .exists();
-    if there {
-        screen::Mark::Good.symbol()
-    } else {
-        "-"
-    }
+    if there { Mark::Good.symbol() } else { "-" }
 }
 
 fn or_none(names: &[String]) -> String {

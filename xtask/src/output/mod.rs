@@ -8,6 +8,7 @@
 //!   consent          a question before something is done
 //!   reporter         what set-up does
 //!   indent           text that belongs to the line before it
+//!   progress_bar     how far the learner has come
 //!   terminal         the size of the user's terminal, and another mode for a while
 //! ```
 
@@ -15,6 +16,7 @@ pub mod consent;
 pub mod error;
 pub mod indent;
 pub mod ordered_output;
+pub mod progress_bar;
 pub mod reporter;
 pub mod row;
 pub mod screen;

@@ -9,18 +9,21 @@ pub enum Mark {
     Good,
     Bad,
     Note,
+    Next,
 }
 
 impl Mark {
-    /// `✓`, `✗`, `•`, or their likes where the terminal cannot show them.
+    /// `✓`, `✗`, `•`, `→`, or their likes where the terminal cannot show them.
     pub fn symbol(self) -> &'static str {
         match (self, speaks_utf8()) {
             (Mark::Good, true) => "✓",
             (Mark::Bad, true) => "✗",
             (Mark::Note, true) => "•",
+            (Mark::Next, true) => "→",
             (Mark::Good, false) => "+",
             (Mark::Bad, false) => "x",
             (Mark::Note, false) => "-",
+            (Mark::Next, false) => ">",
         }
     }
 
@@ -28,7 +31,7 @@ impl Mark {
         match self {
             Mark::Good => "\x1b[32m",
             Mark::Bad => "\x1b[31m",
-            Mark::Note => "\x1b[36m",
+            Mark::Note | Mark::Next => "\x1b[36m",
         }
     }
 }
