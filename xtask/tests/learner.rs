@@ -4,8 +4,9 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -19,7 +20,7 @@ use course::exercises::{self, Exercise, Variant};
 use nix::sys::inotify::{InitFlags, Inotify};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::tcgetattr;
+use nix::sys::termios::{Termios, tcgetattr};
 use processes::child::pid_of;
 use xtask::pipeline::answer_build;
 
@@ -772,7 +773,7 @@ fn a_person_watches() {
     let (mut terminal, theirs) = common::terminal();
     let before = tcgetattr(&theirs).unwrap();
     let mut run = learner.run(&["watch", "03/count-by-comm"]);
-    let end = |end: &std::os::fd::OwnedFd| end.try_clone().unwrap();
+    let end = |end: &OwnedFd| end.try_clone().unwrap();
     run.command
         .stdin(end(&theirs))
         .stdout(end(&theirs))
@@ -809,6 +810,137 @@ fn a_person_watches() {
         learner.progress(),
         "done 03/count-by-comm aya\nhints 03/count-by-comm 1\n"
     );
+}
+
+/// A person at a terminal, watching the answer in C to an exercise that needs no VM.
+struct Watcher {
+    learner: Learner,
+    terminal: File,
+    theirs: OwnedFd,
+    before: Termios,
+    run: Run,
+    child: Child,
+}
+
+impl Watcher {
+    /// With this script as the editor.
+    fn start(learner: Learner, flags: &[&str], editor: &str) -> Self {
+        let (terminal, theirs) = common::terminal();
+        let before = tcgetattr(&theirs).unwrap();
+        let name = learner.exercise.name.clone();
+        let mut run = learner.run(&[&["watch", &name, "--impl", "libbpf"], flags].concat());
+        let script = learner.progress.path().join("editor");
+        fs::write(&script, editor).unwrap();
+        run.command
+            .env("TERM", "xterm")
+            .env_remove("VISUAL")
+            // Two words, as people have them there.
+            .env("EDITOR", format!("sh {}", script.display()));
+        let end = || theirs.try_clone().unwrap();
+        run.command.stdin(end()).stdout(end()).stderr(end());
+        let child = run.command.spawn().unwrap();
+        run.command = Command::new("true");
+        Self {
+            learner,
+            terminal,
+            theirs,
+            before,
+            run,
+            child,
+        }
+    }
+
+    fn type_key(&mut self, key: &str) {
+        self.terminal.write_all(key.as_bytes()).unwrap();
+    }
+
+    fn wait_for(&mut self, text: &str) -> String {
+        wait_for(&mut self.terminal, text)
+    }
+
+    /// Leaves with `q`: the terminal is as it was, and nothing runs.
+    fn quit(mut self) {
+        self.type_key("q");
+        assert!(self.child.wait().unwrap().success());
+        assert_eq!(tcgetattr(&self.theirs).unwrap(), self.before);
+        assert_eq!(self.run.left_behind(), [""; 0]);
+    }
+}
+
+const CLEAR: &str = "\x1b[2J";
+
+/// While an editor reads keys from the terminal, none of them is for `watch`, and Ctrl-C is a key.
+#[test]
+fn an_editor_in_the_terminal_has_it_until_it_ends() {
+    let learner = Learner::at("00/decode-instruction");
+    let solution = learner.source(Variant::Solution, Implementation::Libbpf);
+    let editor = format!(
+        "stty -icanon -echo -isig\necho editing \"$1\"\ndd bs=1 count=3 2>/dev/null >&2\n\
+            cp {} \"$1\"\nstty sane\n",
+        solution.display()
+    );
+    let mut watcher = Watcher::start(learner, &["--edit"], &editor);
+    let said = watcher.wait_for("editing ");
+    assert!(said.contains(CLEAR) && !said.contains("checking"), "{said}");
+    kill(pid_of(&watcher.child), Signal::SIGINT).unwrap();
+    watcher.type_key("qq\x03");
+    let said = watcher.wait_for("q quit");
+    assert!(
+        said.contains("right in") && said.contains("[#---"),
+        "{said}"
+    );
+    assert!(said.contains(" 1/26 done"), "{said}");
+    let learner = &watcher.learner;
+    learner.write(
+        Implementation::Libbpf,
+        &learner.text(Variant::Starter, Implementation::Libbpf),
+    );
+    let said = watcher.wait_for("not yet in");
+    assert!(said.contains(CLEAR), "{said}");
+    // The same at a key.
+    watcher.type_key("e");
+    watcher.wait_for("editing ");
+    watcher.type_key("qqq");
+    watcher.wait_for("right in");
+    watcher.quit();
+}
+
+/// Such an editor may run as long as it likes: what it saves is checked.
+#[test]
+fn an_editor_with_its_own_window_may_stay_open() {
+    let learner = Learner::at("00/decode-instruction");
+    let solution = learner.source(Variant::Solution, Implementation::Libbpf);
+    let closed = learner.progress.path().join("closed");
+    let editor = format!(
+        "cp {} \"$1\"\nuntil [ -e {} ]; do sleep 0.1; done\n",
+        solution.display(),
+        closed.display()
+    );
+    let mut watcher = Watcher::start(learner, &["--edit", "--no-clear"], &editor);
+    let mut said = watcher.wait_for("right in");
+    watcher.type_key("?");
+    said += &watcher.wait_for("these keys");
+    assert!(!said.contains(CLEAR), "{said}");
+    fs::write(closed, "").unwrap();
+    watcher.quit();
+}
+
+#[test]
+fn an_editor_that_is_missing_is_named() {
+    let learner = Learner::at("00/decode-instruction");
+    let name = learner.exercise.name.clone();
+    let output = learner.run(&["watch", &name, "--edit"]).output();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("needs a terminal"),
+        "{}",
+        stderr(&output)
+    );
+    let mut watcher = Watcher::start(learner, &["--edit"], "exit 127");
+    let said = watcher.wait_for("help");
+    assert!(said.contains("the editor that EDITOR=sh "), "{said}");
+    assert_eq!(watcher.child.wait().unwrap().code(), Some(2));
+    assert_eq!(tcgetattr(&watcher.theirs).unwrap(), watcher.before);
 }
 
 /// A user can have only so many watchers of files, and here this test has them all.

@@ -10,10 +10,19 @@ use crate::commands::watch::WatchOptions;
 use crate::pipeline::selection::Selection;
 
 pub const WATCH_HELP: &str = "\
-Keys: h a hint, r check again, n the next exercise, x back to the starter (a copy is kept), l list,
-q quit, ? all keys.
+Keys: e edit the answer, h a hint, r check again, n the next exercise, x back to the starter (a copy
+is kept), l list, q quit, ? all keys.
 It stays with the exercise until you press n. Without a terminal there are no keys: it watches
-until it is stopped.";
+until it is stopped.
+
+The editor is what VISUAL names, or else EDITOR:
+  EDITOR=nano cargo xtask watch --edit
+An editor in the terminal (vim, nano) has the terminal until you leave it; then your answer is
+checked. An editor with its own window (code, gedit) can stay open: each save is checked.
+
+Saves are not always noticed on the drives of Windows in WSL, on network drives, and in directories
+that a VM or a container shares with its host. Where the file system tells that, watch looks at the
+files twice a second by itself, and says so. If your saves are not noticed elsewhere, add --poll.";
 
 #[derive(Debug, Parser)]
 pub struct WatchArguments {
@@ -25,8 +34,13 @@ pub struct WatchArguments {
     /// 5.10, 6.1, 6.12, 6.18, 7.3, or the path of a bzImage or vmlinux
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
-    /// Look at the files twice a second, where saves are not noticed: on WSL, network file systems,
-    /// in some containers
+    /// Open the answer in your editor (VISUAL or EDITOR), and that of each exercise you go on to
+    #[arg(long)]
+    edit: bool,
+    /// Keep what is on the screen, instead of clearing it before each check
+    #[arg(long)]
+    no_clear: bool,
+    /// Look at the files twice a second, where saves are not noticed
     #[arg(long)]
     poll: bool,
 }
@@ -40,6 +54,8 @@ impl TryFrom<WatchArguments> for WatchOptions {
             implementation: arguments.implementation.map(Implementation::from),
             kernel: Selection::parse(&arguments.kernel)?,
             poll: arguments.poll,
+            edit: arguments.edit,
+            clear: !arguments.no_clear,
         })
     }
 }

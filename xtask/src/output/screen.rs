@@ -99,6 +99,17 @@ pub fn format_seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
+/// Whether all that is printed goes to a terminal that can move its cursor.
+pub fn is_screen() -> bool {
+    let can_move = std::env::var_os("TERM").is_some_and(|it| !it.is_empty() && it != "dumb");
+    can_move && io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Clears the screen. What has scrolled out of it can still be scrolled back to.
+pub fn clear_screen() -> io::Result<()> {
+    write_answer(b"\x1b[H\x1b[2J")
+}
+
 /// Whether someone sits at the other end who could answer a question.
 pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()

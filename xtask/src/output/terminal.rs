@@ -7,12 +7,13 @@ use anyhow::{Context as _, Result};
 use nix::ioctl_read_bad;
 use nix::libc::TIOCGWINSZ;
 use nix::pty::Winsize;
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use plan::Size;
 
 /// Dropping it makes the terminal on standard input what it was.
 pub struct ChangedTerminal {
     before: Termios,
+    changed: Termios,
 }
 
 impl ChangedTerminal {
@@ -23,8 +24,26 @@ impl ChangedTerminal {
         change(&mut changed);
         tcsetattr(stdin(), SetArg::TCSANOW, &changed)
             .context("cannot change the terminal's settings")?;
-        Ok(Self { before })
+        Ok(Self { before, changed })
     }
+
+    /// Makes it what it was, for another program, until `take_terminal_back`.
+    pub fn lend_terminal(&self) -> Result<()> {
+        tcsetattr(stdin(), SetArg::TCSADRAIN, &self.before)
+            .context("cannot change the terminal's settings back")
+    }
+
+    pub fn take_terminal_back(&self) -> Result<()> {
+        tcsetattr(stdin(), SetArg::TCSADRAIN, &self.changed)
+            .context("cannot change the terminal's settings")
+    }
+}
+
+/// Whether the terminal on standard input collects lines. Editors, and others that draw on it,
+/// want each key.
+pub fn is_line_by_line() -> Result<bool> {
+    let settings = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
+    Ok(settings.local_flags.contains(LocalFlags::ICANON))
 }
 
 impl Drop for ChangedTerminal {
