@@ -89,7 +89,7 @@ fn unknown_accelerator() {
 #[test]
 fn help_of_every_command() {
     for command in [
-        "run", "list", "explain", "doctor", "setup", "shell", "bench", "test",
+        "run", "list", "watch", "class", "explain", "doctor", "setup", "shell", "bench", "test",
     ] {
         let output = Run::new(&[command, "--help"]).output();
         assert!(output.status.success());

@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -682,10 +684,74 @@ fn names_and_flags_that_make_no_sense() {
             &["check", "03/count-by-comm", "--all"],
             &["watch", "--kernel", "all", "03/count-by-comm"],
             &["new", "exercise", "nothing"],
+            &["class"],
+            &["class", "nobody.json", "somebody.json"],
         ]
         .map(refused)
         .join("\n")
     );
+}
+
+/// Thirty learners, from answers that were really checked. One file is empty, and one has a name
+/// that is no text.
+#[test]
+fn a_class_is_shown_although_a_file_is_broken() {
+    let learner = Learner::at("00/decode-instruction");
+    let score_of = |answer: &[u8]| {
+        learner.write(Implementation::Libbpf, answer);
+        let flags = [
+            "check",
+            "00/decode-instruction",
+            "--impl",
+            "libbpf",
+            "--json",
+        ];
+        learner.run(&flags).output().stdout
+    };
+    let solution = learner.text(Variant::Solution, Implementation::Libbpf);
+    let scores = [
+        score_of(&solution),
+        score_of(&learner.text(Variant::Starter, Implementation::Libbpf)),
+        score_of(b"int main(void) { return x; }"),
+    ];
+    let class = tempfile::tempdir().unwrap();
+    let write = |name: &OsStr, text: &[u8]| {
+        let file = class.path().join(name).join("score.json");
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        file
+    };
+    let name = |number: usize| format!("학생{number:02}");
+    let mut files: Vec<PathBuf> = (0..28)
+        .map(|number| write(name(number).as_ref(), &scores[number % 3]))
+        .collect();
+    files.push(write(OsStr::from_bytes(b"k\xffm"), &scores[0]));
+    files.push(write("empty".as_ref(), b""));
+
+    let class_of = |files: &[PathBuf], flags: &[&str]| {
+        let mut run = Run::new(&[&["class"], flags].concat());
+        run.command.args(files).output().unwrap()
+    };
+    let output = class_of(&files, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("not read: 1 of 30 files"),
+        "{}",
+        stderr(&output)
+    );
+    let shown = stdout(&output).replace(&class.path().display().to_string(), "CLASS");
+    assert!(shown.contains("    학생02: error: "), "{shown}");
+    // What the compiler says is its own.
+    insta::with_settings!({filters => vec![("(학생02: error: ).*", "${1}[...]")]}, {
+        insta::assert_snapshot!(shown);
+    });
+
+    let output = class_of(&files[..29], &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let overview: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(overview["learners"].as_array().unwrap().len(), 29);
+    assert_eq!(overview["checks"][0]["check"], "builds");
+    assert_eq!(overview["checks"][1]["as_starter"], 9);
 }
 
 #[test]

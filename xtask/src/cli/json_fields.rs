@@ -10,14 +10,15 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 
 use crate::cli::Arguments;
-use crate::commands::{bench, check, doctor, explain, list, test, verify};
+use crate::commands::{bench, check, class, doctor, explain, list, test, verify};
 
 /// A command, and an example of each form of what it prints.
 type Sample = (&'static str, fn() -> Result<String>);
 
-const SAMPLES: [Sample; 9] = [
+const SAMPLES: [Sample; 10] = [
     ("list", list::json_sample),
     ("check", check::json_sample),
+    ("class", class::json_sample),
     ("verify", verify::tests::json_sample),
     ("explain", explain::json_sample),
     ("doctor", doctor::json_sample),

@@ -4,6 +4,7 @@
 mod bench;
 mod book;
 mod check;
+mod class;
 mod explain;
 mod gallery;
 mod hint;
@@ -28,6 +29,7 @@ use problem::Exit;
 use crate::cli::bench::BenchArguments;
 use crate::cli::book::BookArguments;
 use crate::cli::check::CheckArguments;
+use crate::cli::class::ClassArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::gallery::GalleryArguments;
 use crate::cli::hint::HintArguments;
@@ -79,6 +81,9 @@ enum Command {
     Solution(SolutionArguments),
     /// Puts an exercise back to its starter; a copy of your answer is kept
     Reset(ResetArguments),
+    /// Shows a class: who is done with what, and which check stops most people
+    #[command(after_help = class::CLASS_HELP)]
+    Class(ClassArguments),
     /// Creates a project of your own, or, for contributors, the files of a new exercise
     #[command(subcommand)]
     New(NewArguments),
@@ -122,6 +127,7 @@ pub fn run_command() -> Result<Exit> {
         Command::Hint(arguments) => commands::hint::give_hint(&arguments.into()),
         Command::Solution(arguments) => commands::solution::show_solution(&arguments.into()),
         Command::Reset(arguments) => commands::reset::reset_answers(&arguments.into()),
+        Command::Class(arguments) => commands::class::show_class(&arguments.into()),
         Command::New(NewArguments::Project(arguments)) => {
             commands::new::project::make_project(&arguments.into())
         }

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod book;
 pub mod check;
+pub mod class;
 pub mod doctor;
 pub mod explain;
 pub mod gallery;
