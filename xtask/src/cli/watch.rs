@@ -28,7 +28,8 @@ files twice a second by itself, and says so. If your saves are not noticed elsew
 pub struct WatchArguments {
     /// An exercise, or a lesson: its first exercise that is not done; without one, the first of all
     exercise: Option<String>,
-    /// aya (the answer in Rust) or libbpf (the one in C); without it, the one that was begun
+    /// aya (the answer in Rust) or libbpf (the one in C, or with libbpf-rs); without it, the one
+    /// that was begun
     #[arg(long = "impl", value_name = "IMPL")]
     implementation: Option<One>,
     /// 5.10, 6.1, 6.12, 6.18, 7.3, or the path of a bzImage or vmlinux
