@@ -106,7 +106,7 @@ fn check_map(
 /// What makes a map of a variable.
 fn map_marker(library: EbpfLibrary) -> &'static str {
     match library {
-        EbpfLibrary::Aya => "#[map]",
+        EbpfLibrary::Aya => "#[btf_map]",
         EbpfLibrary::Libbpf => "SEC(\".maps\")",
     }
 }

@@ -398,7 +398,7 @@ impl Subject<'_> {
                 elf.rename_map(map, &renamed);
             },
         );
-        // Without #[map] or SEC(".maps") they are variables like others.
+        // Without #[btf_map] or SEC(".maps") they are variables like others.
         let words = format!(
             " is a variable in .data and no map: is {} missing?",
             self.map_marker()
@@ -429,7 +429,7 @@ impl Subject<'_> {
         if self.is_in_c() {
             "SEC(\".maps\")"
         } else {
-            "#[map]"
+            "#[btf_map]"
         }
     }
 }

@@ -19,7 +19,7 @@ use aya_ebpf::{
 
 /// A record is the id of a thread, in 8 bytes.
 #[btf_map]
-static RECORDS: RingBuf<u64, 4096> = RingBuf::new();
+static RECORDS: RingBuf<(), 4096> = RingBuf::new();
 
 /// How many records had no room, since the program was loaded.
 #[btf_map]
@@ -28,7 +28,7 @@ static LOST: Array<u64, 1> = Array::new();
 #[kprobe]
 pub fn on_mkdir(_ctx: ProbeContext) -> u32 {
     let thread = bpf_get_current_pid_tgid() & 0xffff_ffff;
-    if RECORDS.output(thread, 0).is_err()
+    if RECORDS.output_untyped::<u64>(&thread, 0).is_err()
         && let Some(lost) = LOST.get_ptr_mut(0)
     {
         // SAFETY: a pointer to a value of the map, which stays valid while the program runs.
