@@ -493,9 +493,11 @@ impl Report {
         let loads = judging::can_load(&self.implementation.to_string());
         match verdict {
             Verdict::Rejected(VerifierRejection { program, log, .. }) => {
-                LineReport::of_rejection(&object, Some(program), log.as_bytes())
+                // A log that the learner's own program printed may have no name.
+                let program = Some(program.as_str()).filter(|name| !name.is_empty());
+                LineReport::of_rejection(&object, program, log.as_bytes())
             }
-            Verdict::Failed { .. } if check == loads || check == judging::FITS => {
+            Verdict::Failed { .. } if [&loads, judging::FITS, judging::STARTS].contains(&check) => {
                 LineReport::of_object(&object, None)
             }
             _ => LineReport::default(),

@@ -13,7 +13,7 @@ use testvm::image::{self, Archive};
 use testvm::{Failure, Guest, Happening, Programs, Stream};
 
 use crate::pipeline::build;
-pub use plan::judge::{ACCEPTED, ATTACHED, FITS, can_load};
+pub use plan::judge::{ACCEPTED, ATTACHED, FITS, STARTS, can_load};
 use plan::{Outcome, Plan, Step};
 
 /// Seconds for one program. A judge's work takes one or two under emulation.
