@@ -46,14 +46,10 @@ pub fn build_answer(
     implementation: Implementation,
     variant: Variant,
 ) -> Result<Built> {
-    for source in exercise.source_paths(variant, implementation) {
+    let sources = exercise.source_paths(variant, implementation);
+    for (index, source) in sources.iter().enumerate() {
         if !source.is_file() {
-            return Err(Problem::usage(format!("{} is gone", course_path(&source)))
-                .help(format!(
-                    "cargo xtask reset {}    (brings the starter back)",
-                    exercise.name
-                ))
-                .into());
+            return Err(missing_file(exercise, implementation, index, source).into());
         }
     }
     let program = build_program(exercise, implementation, variant)?;
@@ -63,6 +59,25 @@ pub fn build_answer(
         }
         program => Ok(program),
     }
+}
+
+/// To reset an answer of several files would take the others back to the starter as well.
+fn missing_file(
+    exercise: &Exercise,
+    implementation: Implementation,
+    index: usize,
+    source: &Path,
+) -> Problem {
+    let problem = Problem::usage(format!("{} is gone", course_path(source)));
+    let starters = exercise.source_paths(Variant::Starter, implementation);
+    let (problem, all) = if let [_, _, ..] = starters[..] {
+        let (from, to) = (course_path(&starters[index]), course_path(source));
+        let problem = problem.help(format!("cp {from} {to}    (this file alone)"));
+        (problem, "all files back to the starter")
+    } else {
+        (problem, "brings the starter back")
+    };
+    problem.help(format!("cargo xtask reset {}    ({all})", exercise.name))
 }
 
 /// The eBPF program, or the one that runs here.

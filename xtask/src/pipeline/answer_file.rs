@@ -50,10 +50,7 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_secs());
-    let name = path
-        .file_name()
-        .context("an answer is a file")?
-        .to_string_lossy();
+    let name = kept_name(&exercise.directory, path);
     let directory = workspace::workspace_root()
         .join(".kept")
         .join(exercise.base_name());
@@ -69,9 +66,34 @@ fn copy_of(exercise: &Exercise, path: &Path) -> Result<PathBuf> {
     Ok(copy)
 }
 
+/// `ebpf-main.rs` for `ebpf/src/main.rs`: the files of an answer may have the same name.
+fn kept_name(directory: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(directory).unwrap_or(path);
+    let parts = [inside.iter().next(), inside.file_name()];
+    let parts = parts
+        .into_iter()
+        .flatten()
+        .map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("-")
+}
+
 /// What such a file holds; bytes that are no text are replaced.
 pub fn read_program(path: &Path) -> Result<String> {
     fs::read(path)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_of_an_answers_files_have_different_names() {
+        let directory = Path::new("/course/exercises/own-tool");
+        let name = |file: &str| kept_name(directory, &directory.join(file));
+        assert_eq!(name("aya/src/main.rs"), "aya-main.rs");
+        assert_eq!(name("ebpf/src/main.rs"), "ebpf-main.rs");
+        assert_eq!(name("bpf/main.bpf.c"), "bpf-main.bpf.c");
+    }
 }
