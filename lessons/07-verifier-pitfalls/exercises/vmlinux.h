@@ -53,6 +53,19 @@ struct enter_kill {
 	__s64 sig;
 };
 
+/* The record of a tracepoint that fires when a system call begins, and when it ends. */
+struct syscall_enter {
+	__u64 common;
+	__u64 number;
+	__u64 args[6];
+};
+
+struct syscall_exit {
+	__u64 common;
+	__u64 number;
+	__s64 result;
+};
+
 struct ethhdr {
 	__u8 h_dest[6];
 	__u8 h_source[6];

@@ -13,6 +13,7 @@
 //!   global                 a global variable that is set before the answer is loaded
 //!   judge_object           how an object file is judged, step by step
 //!   user_program           the learner's program that loads an eBPF program
+//!   traced                 that program, stopped at each of its system calls
 //!   user_program_exercise  what an exercise asks of such a program
 //!   judge_user_program     how it is judged, step by step
 //!   answer_object          what the learner's ELF file says about itself
@@ -75,6 +76,8 @@ mod near;
 mod open;
 #[cfg(feature = "kernel")]
 mod sections;
+#[cfg(feature = "kernel")]
+mod traced;
 #[cfg(feature = "kernel")]
 mod user_program;
 #[cfg(feature = "kernel")]

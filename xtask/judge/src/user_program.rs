@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::maps::{Map, MapData, loaded_maps};
 use aya::programs::loaded_programs;
+use nix::unistd::Pid;
 
 /// For what takes a tenth of a second in an emulated VM: this is for a machine that is very busy.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -54,6 +55,17 @@ impl UserProgram {
             arguments,
             running: None,
         }
+    }
+
+    /// The name of its first thread: that of its file, as far as the kernel keeps it.
+    pub fn thread_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        name.chars().take(15).collect()
+    }
+
+    pub fn process(&self) -> Result<Pid> {
+        let running = self.running.as_ref().context("it is not running")?;
+        Ok(Pid::from_raw(running.child.id().cast_signed()))
     }
 
     /// Starts it and waits until it says that it is ready.

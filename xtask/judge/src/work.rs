@@ -12,7 +12,10 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::errno::Errno;
+use nix::libc;
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl;
 use nix::sys::stat::Mode;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
 use nix::unistd::{Pid, gettid, mkfifo};
@@ -124,6 +127,18 @@ pub fn move_to(cpu: usize, thread: Option<Pid>) -> Result<()> {
     // A number of 0 stands for the thread that calls.
     let thread = thread.unwrap_or(Pid::from_raw(0));
     sched_setaffinity(thread, &cpus).with_context(|| format!("move a thread to CPU {cpu}"))
+}
+
+/// Lets the thread that calls run before all that are not like it, as soon as it wants to: it never
+/// waits for a turn, and wakes up on time.
+pub fn run_first() -> Result<()> {
+    prctl::set_timerslack(1).context("ask for exact timers")?;
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the call reads the parameters, and changes the thread that calls.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+    Errno::result(result)
+        .context("let a thread run first")
+        .map(drop)
 }
 
 /// Returns when this thread of the judge sleeps in a system call.
@@ -259,14 +274,21 @@ pub fn measure_sleep(time: Duration) -> Result<Span> {
 /// Opens a file in a thread of its own, which takes as long as `meanwhile` and a bit: the file is a
 /// named pipe, and to open one takes until somebody opens its other end.
 pub fn open_slowly(meanwhile: impl FnOnce() -> Result<()>) -> Result<Span> {
+    open_slowly_as(&any_name(), meanwhile)
+}
+
+/// The same in a thread of this name.
+pub fn open_slowly_as(name: &str, meanwhile: impl FnOnce() -> Result<()>) -> Result<Span> {
     let pipe = Scratch::pipe()?;
     let path = pipe.path.clone();
     let (here, id) = mpsc::channel();
-    let reader = thread::spawn(move || {
+    let open = move || {
         let _ = here.send(thread_id());
         let begin = Instant::now();
         File::open(path).map(|_| begin.elapsed())
-    });
+    };
+    let reader = thread::Builder::new().name(name.to_owned()).spawn(open);
+    let reader = reader.context("start a thread")?;
     let thread = id.recv_timeout(LIMIT).context("start a thread")?;
     let waited = wait_until_it_opens(thread).and_then(|()| {
         let begin = Instant::now();

@@ -7,6 +7,7 @@ mod hello_kprobe_user_program;
 mod lsm;
 mod maps;
 mod maps_user_program;
+mod own_tool;
 mod tracepoint;
 mod tracepoint_user_program;
 mod verifier_pitfalls;
@@ -30,6 +31,7 @@ const LESSONS: &[&[JudgedExercise]] = &[
     xdp::EXERCISES,
     xdp_user_program::EXERCISES,
     verifier_pitfalls::EXERCISES,
+    own_tool::EXERCISES,
 ];
 
 pub fn find_exercise(name: &str) -> Result<&'static JudgedExercise> {

@@ -1,0 +1,3 @@
+//! The user-space program: write all of it.
+
+fn main() {}
