@@ -170,8 +170,8 @@ impl Report {
             })?;
             ensure!(
                 report.calls.insert(name.to_owned(), calls).is_none(),
-                "the report has two lines for `{name}`: names that differ only after their first zero \
-                 byte are the same"
+                "the report has two lines for `{name}`: names that differ only after their first \
+                 zero byte are the same"
             );
             report.names.push(name.to_owned());
         }
