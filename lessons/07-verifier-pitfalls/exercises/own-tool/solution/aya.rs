@@ -1,5 +1,6 @@
 //! Says who opens files, and who fails to.
 
+use std::cmp::Reverse;
 use std::io;
 use std::{env, fs, process};
 
@@ -68,7 +69,7 @@ impl Tool {
 
     fn report(&self) -> Result<String> {
         let mut entries = self.counts.iter().collect::<Result<Vec<_>, MapError>>()?;
-        entries.sort_by_key(|(name, [succeeded, failed])| (u64::MAX - succeeded - failed, *name));
+        entries.sort_by_key(|(name, [succeeded, failed])| (Reverse(succeeded + failed), *name));
         let lines = entries.iter().map(|(name, [succeeded, failed])| {
             let name = String::from_utf8_lossy(name);
             let name = name.trim_end_matches('\0');

@@ -1,5 +1,6 @@
 //! Says who opens files, and who fails to.
 
+use std::cmp::Reverse;
 use std::io;
 use std::{env, fs, process};
 
@@ -65,7 +66,7 @@ impl<'a> Tool<'a> {
             let (succeeded, failed) = counts.split_at(8);
             let succeeded = u64::from_ne_bytes(succeeded.try_into()?);
             let failed = u64::from_ne_bytes(failed.try_into()?);
-            entries.push((u64::MAX - succeeded - failed, key, succeeded, failed));
+            entries.push((Reverse(succeeded + failed), key, succeeded, failed));
         }
         entries.sort();
         let lines = entries.iter().map(|(_, name, succeeded, failed)| {
