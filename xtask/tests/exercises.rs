@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use checkout::workspace;
 use common::test_vm::TestVm;
 use course::Implementation;
 use course::catalog::StepPlace;
@@ -160,8 +161,8 @@ fn emptied(exercise: &Exercise, solution: &Path) -> Vec<(PathBuf, u8)> {
 fn says_done() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("says-done");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes/says_done.rs");
+        let program = workspace::target_directory().join("exercises/says-done");
+        let source = workspace::workspace_root().join("xtask/tests/mistakes/says_done.rs");
         let mut rustc = Command::new("rustc");
         // One copy for each answer goes into the guest's memory.
         rustc.args(["-O", "-Cstrip=symbols"]).arg(source);
