@@ -3,7 +3,8 @@
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -46,7 +47,7 @@ impl AnswerProgram {
             child.kill().context("end it")?;
             child.wait().context("wait for its end")?;
         }
-        let (printed, complaint) = (joined(printed)?, joined(complaint)?);
+        let (printed, complaint) = (received(&printed)?, received(&complaint)?);
         writer.join().map_err(|_| anyhow!("write its input"))?;
         if printed.len() as u64 == MOST {
             bail!("it printed {} MB, and was ended", MOST >> 20);
@@ -59,22 +60,25 @@ impl AnswerProgram {
     }
 }
 
-type Reader = JoinHandle<std::io::Result<Vec<u8>>>;
+type Reader = Receiver<std::io::Result<Vec<u8>>>;
 
 fn read(from: Option<impl Read + Send + 'static>) -> Reader {
+    let (sender, reader) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         // A program that prints for ever is ended by the pipe that closes here.
-        from.map_or(Ok(0), |from| from.take(MOST).read_to_end(&mut bytes))
-            .map(|_| bytes)
-    })
+        let read = from.map_or(Ok(0), |from| from.take(MOST).read_to_end(&mut bytes));
+        sender.send(read.map(|_| bytes))
+    });
+    reader
 }
 
-fn joined(reader: Reader) -> Result<Vec<u8>> {
-    reader
-        .join()
-        .map_err(|_| anyhow!("read what it prints"))?
-        .context("read what it prints")
+/// What was read, when the program has ended.
+fn received(reader: &Reader) -> Result<Vec<u8>> {
+    let Ok(read) = reader.recv_timeout(LIMIT) else {
+        bail!("it ended, and a process that it started still has its output open");
+    };
+    read.context("read what it prints")
 }
 
 fn shown(complaint: &[u8]) -> String {
@@ -98,5 +102,17 @@ fn wait(child: &mut Child) -> Result<ExitStatus> {
             bail!("it did not end within {} s", LIMIT.as_secs());
         }
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_stays_is_not_waited_for() {
+        let mut shell = AnswerProgram::new(Path::new("/bin/sh"));
+        let error = shell.run_with_input("sleep 9 &\n").expect_err("it stays");
+        assert!(format!("{error:#}").contains("output open"), "{error:#}");
     }
 }

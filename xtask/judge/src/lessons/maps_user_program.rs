@@ -1,6 +1,6 @@
 //! Lesson 02, the exercises of user-space programs.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
@@ -20,12 +20,16 @@ pub const EXERCISES: &[JudgedExercise] = &[
                     holds: one_maker,
                 },
                 Check {
+                    says: "lists none that made fewer than it is asked for",
+                    holds: few_made,
+                },
+                Check {
                     says: "lists the thread that made most first",
                     holds: some_makers,
                 },
                 Check {
-                    says: "lists none that made fewer than it is asked for",
-                    holds: few_made,
+                    says: "lists the smaller id first where the numbers are equal",
+                    holds: equal_makers,
                 },
                 Check {
                     says: "lists hundreds of threads",
@@ -74,22 +78,30 @@ fn one_maker(answer: &mut UserProgram) -> Result<()> {
     expect_list(answer, least, &[made])
 }
 
-/// The last of them makes the most.
-fn some_makers(answer: &mut UserProgram) -> Result<()> {
-    let least = fastrand::u64(20..30);
-    let mut all = Vec::new();
-    for more in 0..fastrand::u64(3..6) {
-        all.push(make_directories(least + more)?);
-    }
-    all.reverse();
-    expect_list(answer, least, &all)
-}
-
 fn few_made(answer: &mut UserProgram) -> Result<()> {
-    let least = fastrand::u64(40..50);
+    let least = fastrand::u64(20..30);
     let enough = make_directories(least)?;
     make_directories(least - 1)?;
     expect_list(answer, least, &[enough])
+}
+
+/// The second of them makes the most: their ids in order are not the answer, in either direction.
+fn some_makers(answer: &mut UserProgram) -> Result<()> {
+    let least = fastrand::u64(40..50);
+    let second = make_directories(least + 1)?;
+    let first = make_directories(least + fastrand::u64(2..6))?;
+    let third = make_directories(least)?;
+    expect_list(answer, least, &[first, second, third])
+}
+
+fn equal_makers(answer: &mut UserProgram) -> Result<()> {
+    let least = fastrand::u64(60..70);
+    let mut made = Vec::new();
+    for _ in 0..fastrand::u64(5..8) {
+        made.push(make_directories(least)?);
+    }
+    made.sort();
+    expect_list(answer, least, &made)
 }
 
 fn many_makers(answer: &mut UserProgram) -> Result<()> {
@@ -110,10 +122,19 @@ fn many_makers(answer: &mut UserProgram) -> Result<()> {
 }
 
 fn forgotten_maker(answer: &mut UserProgram) -> Result<()> {
-    let least = fastrand::u64(60..70);
+    let least = fastrand::u64(80..90);
     let (forgotten, kept) = (make_directories(least)?, make_directories(least)?);
-    answer.order(&format!("forget {}", forgotten.0))?;
-    expect_list(answer, least, &[kept])
+    let thread = forgotten.0;
+    answer.order(&format!("forget {thread}"))?;
+    expect_list(answer, least, &[kept])?;
+    let all = answer.tell("list 0")?;
+    let prefix = format!("{thread} ");
+    match all.iter().find(|line| line.starts_with(&prefix)) {
+        None => Ok(()),
+        Some(line) => {
+            bail!("after `forget {thread}`, `list 0` printed `{line}`: the entry is still there")
+        }
+    }
 }
 
 fn expect_list(answer: &mut UserProgram, least: u64, expected: &[Made]) -> Result<()> {

@@ -75,6 +75,12 @@ fn expect_counted(answer: &mut UserProgram, user: u32, counts: bool) -> Result<(
          from {before} to {expected}, found {after}",
         answer.arguments[0]
     );
+    let again = count(answer)?;
+    ensure!(
+        again == after,
+        "`count` printed {after}, and then {again}, and nothing was executed in between: it should \
+         count from the start on"
+    );
     Ok(())
 }
 
