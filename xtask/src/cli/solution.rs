@@ -11,7 +11,7 @@ use crate::commands::solution::{Presentation, SolutionOptions};
 pub struct SolutionArguments {
     /// An exercise, or a lesson: its first exercise that is not done; without one, the first of all
     exercise: Option<String>,
-    /// aya (in Rust) or libbpf (in C); without it, the language that was begun
+    /// aya (in Rust) or libbpf (in C, or with libbpf-rs); without it, the one that was begun
     #[arg(long = "impl", value_name = "IMPL")]
     implementation: Option<One>,
     /// Show only what differs from your answer

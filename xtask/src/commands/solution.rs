@@ -45,7 +45,7 @@ pub fn show_solution(options: &SolutionOptions) -> Result<Exit> {
     if !progress.is_done(exercise) && !options.yes {
         consent::ask_consent(
             &format!("{} is not done. See its solution?", exercise.name),
-            "cargo xtask hint",
+            &format!("cargo xtask hint {}", exercise.name),
         )?;
     }
     match options.presentation {
