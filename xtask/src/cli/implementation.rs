@@ -7,6 +7,7 @@ use course::Implementation;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Which {
     Aya,
+    #[value(alias = "libbpf-rs")]
     Libbpf,
     Both,
 }
@@ -25,6 +26,7 @@ impl Which {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum One {
     Aya,
+    #[value(alias = "libbpf-rs")]
     Libbpf,
 }
 

@@ -35,6 +35,9 @@ struct WholeScore {
 
 /// The answers in this file, or why it holds none.
 pub fn read_score(path: &Path) -> Result<Vec<AnswerScore>, String> {
+    if path.is_dir() {
+        return Err("it is a directory; name the files in it, as in scores/*.json".to_owned());
+    }
     let bytes = fs::read(path).map_err(|error| format!("cannot read it: {error}"))?;
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err("it is UTF-16, as PowerShell writes it: run the check in a Linux shell".into());

@@ -157,6 +157,7 @@ impl Watching<'_> {
                     show_if_problem(self.edit(exercise))?;
                     self.check_changed(exercise)?;
                 }
+                WatchEvent::Key(b'x') => self.reset(exercise)?,
                 WatchEvent::Key(key) => tell(key, exercise)?,
             }
         }
@@ -206,6 +207,20 @@ impl Watching<'_> {
         if self.clears() {
             self.begin_screen(exercise)?;
         }
+        self.check(exercise)
+    }
+
+    /// Back to the starter. The screen is not cleared after it: it says where the answer is kept.
+    fn reset(&mut self, exercise: &Exercise) -> Result<()> {
+        if self.clears() {
+            self.begin_screen(exercise)?;
+        }
+        reset::reset_answers(&ResetOptions {
+            exercise: Some(exercise.name.clone()),
+            all: false,
+            yes: true,
+        })?;
+        self.seen = contents(exercise);
         self.check(exercise)
     }
 
@@ -431,14 +446,6 @@ fn tell(key: u8, exercise: &Exercise) -> Result<()> {
                 exercise.name
             ));
             Ok(())
-        }
-        b'x' => {
-            let options = ResetOptions {
-                exercise: name,
-                all: false,
-                yes: true,
-            };
-            reset::reset_answers(&options).map(drop)
         }
         b'?' => {
             screen::show_note(KEYS);
