@@ -4,12 +4,14 @@
 //!   steps        the steps, and the programs of each
 //!   cargo_build  cargo that compiles, and what
 //!   part         a program of a step, or a test binary, run to its end
+//!   beside       programs that go on while the next steps run
 //!   test_queue   test binaries, some side by side
 //!   records      what tests and VMs tell through files
 //!   cost         what a part cost
 //!   table        all of it for people, and as JSON
 //! ```
 
+mod beside;
 mod cargo_build;
 mod cost;
 mod part;
@@ -20,10 +22,10 @@ mod test_queue;
 
 use std::io;
 use std::process::Command;
+use std::thread::{self, Scope};
 use std::time::Instant;
 
-use anyhow::Result;
-use checkout::workspace;
+use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 use kernel::MATRIX;
 use problem::Exit;
@@ -33,6 +35,7 @@ use requirements::{Browser, CargoDeny, GuestTools};
 pub use self::steps::TestStep;
 #[cfg(test)]
 pub use self::table::json_sample;
+use crate::commands::test::beside::RunningBeside;
 use crate::commands::test::cargo_build::Built;
 use crate::commands::test::part::{PartResult, run_part};
 use crate::commands::test::records::Records;
@@ -61,16 +64,7 @@ pub fn run_tests(options: &TestOptions) -> Result<Exit> {
     };
     prepare(steps)?;
     let records = Records::create()?;
-    let mut results = Vec::new();
-    for &step in steps {
-        screen::show_marked(Mark::Note, &format!("test {}", step.name()));
-        let result = run_step(step, &records)?;
-        let passed = result.passed();
-        results.push(result);
-        if !passed && !options.keep_going {
-            break;
-        }
-    }
+    let results = thread::scope(|scope| run_steps(steps, options.keep_going, &records, scope))?;
     let skips = records.read_skips()?;
     let answer = match options.json {
         true => table::write_json(&results)?,
@@ -105,11 +99,45 @@ fn prepare(steps: &[TestStep]) -> Result<()> {
     Ok(())
 }
 
-fn run_step(step: TestStep, records: &Records) -> Result<StepResult> {
+/// Each step in its turn; what goes on beside the others is waited for at the end.
+fn run_steps<'scope>(
+    steps: &[TestStep],
+    keep_going: bool,
+    records: &'scope Records,
+    scope: &'scope Scope<'scope, '_>,
+) -> Result<Vec<StepResult>> {
+    let (mut results, mut beside) = (Vec::new(), Vec::new());
+    for &step in steps {
+        screen::show_marked(Mark::Note, &format!("test {}", step.name()));
+        let result = run_step(step, records, scope, &mut beside)?;
+        let passed = result.passed();
+        results.push(result);
+        if !passed && !keep_going {
+            break;
+        }
+    }
+    for running in beside {
+        let (step, part) = running.wait_for_result()?;
+        let result = results.iter_mut().find(|result| result.step == step);
+        let result = result.context("a part is of a step that ran")?;
+        result.parts.push(part);
+    }
+    Ok(results)
+}
+
+fn run_step<'scope>(
+    step: TestStep,
+    records: &'scope Records,
+    scope: &'scope Scope<'scope, '_>,
+    beside: &mut Vec<RunningBeside<'scope>>,
+) -> Result<StepResult> {
     let begin = Instant::now();
     let mut parts = Vec::new();
     for part in steps::parts_of_step(step)? {
         match part {
+            StepPart::Beside { name, program } => {
+                beside.push(RunningBeside::start(step, name, program, records, scope)?);
+            }
             StepPart::Build { name, cargo } => {
                 parts.push(part_of_build(name, cargo_build::run_build(cargo)?));
             }
@@ -143,11 +171,10 @@ fn run_tests_of_step(
     let passed = built.passed;
     let mut results = vec![part_of_build("build", built)];
     if passed {
-        let logs = workspace::target_directory().join("tests");
         let run = TestRun {
             arguments,
             records,
-            logs: logs.join(step.name()),
+            logs: step.log_directory(),
             programs: &programs,
         };
         results.extend(run.run_binaries(binaries)?);

@@ -1,8 +1,10 @@
 //! The steps, and the programs that each of them runs.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
+use checkout::workspace;
 use clap::ValueEnum;
 use course::Implementation;
 use course::catalog::{self, StepPlace};
@@ -36,6 +38,13 @@ impl TestStep {
         !matches!(self, TestStep::Fmt | TestStep::Dependencies)
     }
 
+    /// Where what its tests and programs printed is kept.
+    pub fn log_directory(self) -> PathBuf {
+        workspace::target_directory()
+            .join("tests")
+            .join(self.name())
+    }
+
     /// As it is typed.
     pub fn name(self) -> String {
         self.to_possible_value()
@@ -50,6 +59,11 @@ pub enum StepPart {
     Build { name: &'static str, cargo: Command },
     /// A program that says by its exit code whether all is well.
     Program {
+        name: &'static str,
+        program: Command,
+    },
+    /// The same, which goes on while the next steps run: it waits more than it computes.
+    Beside {
         name: &'static str,
         program: Command,
     },
@@ -79,7 +93,10 @@ pub fn parts_of_step(step: TestStep) -> Result<Vec<StepPart>> {
         TestStep::Book => vec![
             build("book", &["build", "--bin", "book"]),
             run("check", book("check")),
-            run("browser", book("test")),
+            StepPart::Beside {
+                name: "browser",
+                program: book("test"),
+            },
         ],
         TestStep::Vm => vec![StepPart::Tests {
             // With no package named, what the unit step built is used: see `build::build_cargo`.
@@ -122,7 +139,7 @@ fn check_dependencies() -> Command {
     let mut command = Command::new(cargo_deny::program_path());
     checkout::environment::clean_environment(&mut command);
     command
-        .current_dir(checkout::workspace::workspace_root())
+        .current_dir(workspace::workspace_root())
         .args(["check", "licenses", "bans", "sources"]);
     command
 }
