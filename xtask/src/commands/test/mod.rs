@@ -64,11 +64,12 @@ pub fn run_tests(options: &TestOptions) -> Result<Exit> {
     };
     prepare(steps)?;
     let records = Records::create()?;
+    let begin = Instant::now();
     let results = thread::scope(|scope| run_steps(steps, options.keep_going, &records, scope))?;
     let skips = records.read_skips()?;
     let answer = match options.json {
         true => table::write_json(&results)?,
-        false => table::write_table(&results, &skips),
+        false => table::write_table(&results, begin.elapsed(), &skips),
     };
     screen::write_verdict(answer.as_bytes())?;
     Ok(conclude(&results, &steps[results.len()..], &skips, options))
@@ -120,6 +121,7 @@ fn run_steps<'scope>(
         let (step, part) = running.wait_for_result()?;
         let result = results.iter_mut().find(|result| result.step == step);
         let result = result.context("a part is of a step that ran")?;
+        result.wall_time = result.wall_time.max(part.cost.wall_time);
         result.parts.push(part);
     }
     Ok(results)

@@ -42,14 +42,17 @@ const QUICK: Duration = Duration::from_secs(1);
 /// Names of crates in the line about what was compiled several times.
 const REPEATED: usize = 12;
 
-pub fn write_table(results: &[StepResult], skips: &[String]) -> String {
+/// All steps together took this time: parts of some run beside others.
+pub fn write_table(results: &[StepResult], wall_time: Duration, skips: &[String]) -> String {
     let mut table = format!("\n{HEAD}\n");
-    let mut whole = Cost::default();
+    let mut whole = Cost {
+        wall_time,
+        ..Cost::default()
+    };
     for result in results {
         let cost = result.whole_cost();
         table += &write_row(&result.step.name(), result.passed(), &cost);
         table += &write_parts(&result.parts);
-        whole.wall_time += cost.wall_time;
         whole.add_part(&cost);
     }
     let failed = results.iter().filter(|result| !result.passed()).count();
@@ -162,6 +165,8 @@ mod tests {
     use super::*;
     use crate::commands::test::cost::VmCost;
 
+    const WALL_TIME: Duration = Duration::from_secs(90);
+
     fn part(name: &str, passed: bool, seconds: u64) -> PartResult {
         PartResult {
             name: name.to_owned(),
@@ -184,7 +189,7 @@ mod tests {
     pub fn sample() -> StepResult {
         StepResult {
             step: TestStep::Vm,
-            wall_time: Duration::from_secs(90),
+            wall_time: WALL_TIME,
             parts: vec![
                 part("exercises", true, 60),
                 part("gallery", false, 50),
@@ -195,15 +200,15 @@ mod tests {
 
     #[test]
     fn each_part_has_a_row() {
-        insta::assert_snapshot!(write_table(&[sample()], &[]));
+        insta::assert_snapshot!(write_table(&[sample()], WALL_TIME, &[]));
     }
 
     #[test]
     fn what_was_skipped_is_counted_and_named() {
         let skips = ["logs on 6.12: recorded with another clang".to_owned()];
-        let text = write_table(&[sample()], &skips);
+        let text = write_table(&[sample()], WALL_TIME, &skips);
         let end = "0 passed, 1 failed\nskipped: 1\n  logs on 6.12: recorded with another clang\n";
         assert!(text.ends_with(end), "{text}");
-        assert!(!write_table(&[sample()], &[]).contains("skipped"));
+        assert!(!write_table(&[sample()], WALL_TIME, &[]).contains("skipped"));
     }
 }
