@@ -39,13 +39,6 @@ pub fn any_name() -> String {
     iter::repeat_with(fastrand::lowercase).take(8).collect()
 }
 
-/// Makes a directory, and removes it.
-pub fn make_directory() -> Result<()> {
-    let path = Path::new("/tmp").join(any_name());
-    fs::create_dir(&path).with_context(|| format!("make {}", path.display()))?;
-    fs::remove_dir(&path).with_context(|| format!("remove {}", path.display()))
-}
-
 /// Executes a program of this name, this many times, one after the other.
 pub fn execute_as(name: &str, times: u64) -> Result<()> {
     let program = ShortProgram::new(&Path::new("/tmp").join(name))?;

@@ -61,9 +61,7 @@ fn last_cpu(answer: &mut UserProgram) -> Result<()> {
 /// On this CPU.
 fn make_directories(cpu: usize) -> Result<u64> {
     let number = fastrand::u64(2..9);
-    work::as_program(&work::any_name(), cpu, || {
-        (0..number).try_for_each(|_| work::make_directory())
-    })?;
+    work::as_program(&work::any_name(), cpu, || work::remove_directories(number))?;
     Ok(number)
 }
 

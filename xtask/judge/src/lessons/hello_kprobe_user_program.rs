@@ -1,8 +1,5 @@
 //! Lesson 01, the exercises of user-space programs.
 
-use std::fs::{self, File};
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
 use aya::maps::{Array, Map};
 
@@ -72,9 +69,7 @@ fn count_removals(counts: bool) -> Result<()> {
     let map = user_program::loaded_map("REMOVED")?;
     let before = removed(&map)?;
     let files = fastrand::u64(2..9);
-    for _ in 0..files {
-        remove_file()?;
-    }
+    work::remove_files(files)?;
     let after = removed(&map)?;
     let expected = if counts { before + files } else { before };
     ensure!(
@@ -82,10 +77,4 @@ fn count_removals(counts: bool) -> Result<()> {
         "{files} files were removed, and REMOVED went from {before} to {after}; expected {expected}"
     );
     Ok(())
-}
-
-fn remove_file() -> Result<()> {
-    let path = Path::new("/tmp").join(work::any_name());
-    File::create(&path).with_context(|| format!("create {}", path.display()))?;
-    fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
 }

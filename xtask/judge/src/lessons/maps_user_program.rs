@@ -161,7 +161,7 @@ fn in_a_row(lines: &[String]) -> String {
 
 /// In a thread of its own.
 fn make_directories(number: u64) -> Result<Made> {
-    let thread = work::in_a_thread(move || (0..number).try_for_each(|_| work::make_directory()))?;
+    let thread = work::in_a_thread(move || work::remove_directories(number))?;
     Ok((thread, number))
 }
 
