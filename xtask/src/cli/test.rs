@@ -7,7 +7,7 @@ use crate::commands::test::{TestOptions, TestStep};
 pub const TEST_HELP: &str = "\
 At the end a table has the costs of each step and each test binary, and names the crates that cargo
 compiled several times. What the binaries printed is in target/tests/STEP/. The book's tests in a
-browser run beside the step after them. The figures:
+browser run beside the step after them, which goes on if they fail. The figures:
   CPU s      of everything that was started, without VMs
   VM CPU s   of QEMU
   VMs        how many were started, and how many of these booted instead of being resumed

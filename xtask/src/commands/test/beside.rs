@@ -1,63 +1,50 @@
 //! Programs that go on while the next steps run.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 
-use crate::commands::test::part::{PartResult, run_part};
+use crate::commands::test::part::{PartResult, read_log, run_logged_part, show_logged_result};
 use crate::commands::test::records::Records;
 use crate::commands::test::steps::TestStep;
-use crate::output::screen::{self, Mark};
 
 /// A part of a step that was begun, and is waited for at the end.
 pub struct RunningBeside<'scope> {
     step: TestStep,
-    part: ScopedJoinHandle<'scope, Result<PartResult>>,
+    part: ScopedJoinHandle<'scope, Result<(Duration, PartResult)>>,
 }
 
 impl<'scope> RunningBeside<'scope> {
+    /// `step_begin` is when its step was begun.
     pub fn start(
         step: TestStep,
+        step_begin: Instant,
         name: &'static str,
-        mut program: Command,
+        program: Command,
         records: &'scope Records,
         scope: &'scope Scope<'scope, '_>,
-    ) -> Result<Self> {
-        let logs = step.log_directory();
-        fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
-        let log = logs.join(format!("{name}.txt"));
-        let output =
-            File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        program
-            .stderr(output.try_clone().context("cannot share a log file")?)
-            .stdout(output);
+    ) -> Self {
+        let log = step.log_directory().join(format!("{name}.txt"));
         // A program ends with the thread that started it: this one waits for it.
         let part = scope.spawn(move || {
-            let result = run_part(name, program, records)?;
-            show_result(step, &result, log)?;
-            Ok(result)
+            let result = run_logged_part(name, program, &log, records)?;
+            show_logged_result(
+                &result,
+                &format!("{} {name}", step.name()),
+                &read_log(&log)?,
+            );
+            Ok((step_begin.elapsed(), result))
         });
-        Ok(Self { step, part })
+        Self { step, part }
     }
 
-    pub fn wait_for_result(self) -> Result<(TestStep, PartResult)> {
+    /// Its step, the time from the begin of that to the end of this part, and the part.
+    pub fn wait_for_result(self) -> Result<(TestStep, Duration, PartResult)> {
         let part = self.part.join();
         let part = part.map_err(|_| anyhow!("a thread of the test command panicked"))?;
-        Ok((self.step, part?))
+        let (wall_time, part) = part?;
+        Ok((self.step, wall_time, part))
     }
-}
-
-/// As soon as it has ended. All that it printed follows if it failed.
-fn show_result(step: TestStep, result: &PartResult, log: PathBuf) -> Result<()> {
-    let mark = if result.passed { Mark::Good } else { Mark::Bad };
-    let time = screen::format_seconds(result.cost.wall_time);
-    screen::show_marked(mark, &format!("{} {}: {time}", step.name(), result.name));
-    if !result.passed {
-        let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
-        screen::pass_on_errors(&text);
-    }
-    Ok(())
 }

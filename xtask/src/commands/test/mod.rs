@@ -118,10 +118,10 @@ fn run_steps<'scope>(
         }
     }
     for running in beside {
-        let (step, part) = running.wait_for_result()?;
+        let (step, wall_time, part) = running.wait_for_result()?;
         let result = results.iter_mut().find(|result| result.step == step);
         let result = result.context("a part is of a step that ran")?;
-        result.wall_time = result.wall_time.max(part.cost.wall_time);
+        result.wall_time = result.wall_time.max(wall_time);
         result.parts.push(part);
     }
     Ok(results)
@@ -138,7 +138,8 @@ fn run_step<'scope>(
     for part in steps::parts_of_step(step)? {
         match part {
             StepPart::Beside { name, program } => {
-                beside.push(RunningBeside::start(step, name, program, records, scope)?);
+                let running = RunningBeside::start(step, begin, name, program, records, scope);
+                beside.push(running);
             }
             StepPart::Build { name, cargo } => {
                 parts.push(part_of_build(name, cargo_build::run_build(cargo)?));

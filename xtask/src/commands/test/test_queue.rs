@@ -1,17 +1,15 @@
 //! Runs test binaries, some side by side, the longest first.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use checkout::{environment, toolchain, workspace};
 
 use crate::commands::test::cargo_build::{PackageProgram, TestBinary};
-use crate::commands::test::part::{PartResult, run_part};
+use crate::commands::test::part::{PartResult, read_log, run_logged_part, show_logged_result};
 use crate::commands::test::records::Records;
-use crate::output::screen::{self, Mark};
 use crate::pipeline::parallel;
 
 /// These take most of the time: begun last, one of them would run alone at the end.
@@ -40,8 +38,6 @@ pub struct TestRun<'a> {
 impl TestRun<'_> {
     /// Runs all of them, whatever fails.
     pub fn run_binaries(&self, mut binaries: Vec<TestBinary>) -> Result<Vec<PartResult>> {
-        std::fs::create_dir_all(&self.logs)
-            .with_context(|| format!("cannot create {}", self.logs.display()))?;
         binaries.sort_by_key(|binary| rank_of(&binary.name));
         let screen = Mutex::new(());
         // One more than there are cores: many tests wait, for a time limit or for an idle kernel.
@@ -56,13 +52,7 @@ impl TestRun<'_> {
 
     fn run_binary(&self, binary: &TestBinary) -> Result<PartResult> {
         let log = self.log_path(&binary.name);
-        let output =
-            File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        let mut command = self.test_command(binary);
-        command
-            .stderr(output.try_clone().context("cannot share a log file")?)
-            .stdout(output);
-        run_part(&binary.name, command, self.records)
+        run_logged_part(&binary.name, self.test_command(binary), &log, self.records)
     }
 
     /// As `cargo test` would start it.
@@ -85,18 +75,10 @@ impl TestRun<'_> {
         command
     }
 
-    /// A line for what passed, and all that was printed for what failed.
     fn show_result(&self, result: &PartResult) -> Result<()> {
-        let log = self.log_path(&result.name);
-        let text = std::fs::read_to_string(&log)
-            .with_context(|| format!("cannot read {}", log.display()))?;
-        let time = screen::format_seconds(result.cost.wall_time);
-        let verdict = last_verdict(&text).unwrap_or("ended without a result");
-        let mark = if result.passed { Mark::Good } else { Mark::Bad };
-        screen::show_marked(mark, &format!("{}: {verdict}, {time}", result.name));
-        if !result.passed {
-            screen::pass_on_errors(text.as_bytes());
-        }
+        let printed = read_log(&self.log_path(&result.name))?;
+        let verdict = last_verdict(&printed).unwrap_or("ended without a result");
+        show_logged_result(result, &format!("{}: {verdict}", result.name), &printed);
         Ok(())
     }
 
