@@ -133,6 +133,8 @@ fn print(
         section,
         library,
         result,
+        attach: None,
+        notes: Vec::new(),
     }))
 }
 

@@ -1,5 +1,11 @@
-//! What the loader says about the programs of an object file: a line of JSON for each, and
-//! one at the end of the object.
+//! What the loader says about the programs of an object file, in lines of JSON:
+//!
+//! ```text
+//!   programs   which there are, before the first is loaded
+//!   begin      one of them is about to be loaded, or attached: if the guest dies, it was this one
+//!   load       what became of it
+//!   end        the object has no more
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,11 +16,36 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoaderLine {
+    /// Those that have no [`Load`] in the end were not reached.
+    Programs {
+        object: String,
+        programs: Vec<ProgramName>,
+    },
+    Begin {
+        object: String,
+        program: String,
+        phase: Phase,
+    },
     Load(Load),
     /// The object has no more programs. A loader that is ended after this line left nothing out.
     End {
         object: String,
     },
+}
+
+/// A program as its object names it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ProgramName {
+    /// The function's name.
+    pub program: String,
+    pub section: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Load,
+    Attach,
 }
 
 /// What became of one program.
@@ -29,6 +60,59 @@ pub struct Load {
     /// `None`: no library got as far as the object.
     pub library: Option<EbpfLibrary>,
     pub result: LoadResult,
+    /// `None`: it was not loaded, or nobody asked.
+    #[serde(default)]
+    pub attach: Option<AttachResult>,
+    /// What the loader changed so that it could be loaded: a map without a size got one, a section
+    /// name of another loader's was translated.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What became of a loaded program when it was attached as its section says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachResult {
+    /// It was attached, and detached again.
+    Attached,
+    /// The kernel said no.
+    Refused {
+        /// What this kernel lacks, where that is the cause.
+        missing: Option<Missing>,
+        /// The library's or the kernel's words.
+        error: String,
+    },
+    /// Its section does not say where to attach it, or names what this guest does not have.
+    NeedsTarget { what: String },
+    /// Nothing in a guest can attach such a program.
+    NotTried { why: String },
+}
+
+/// Something that a kernel does not have.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Missing {
+    pub kind: MissingKind,
+    /// `do_unlinkat`, `sched/sched_switch`, `BPF_TRACE_KPROBE_MULTI`
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingKind {
+    /// No function of the kernel has this name.
+    Function,
+    /// The function is there, and may not or cannot be traced.
+    TraceableFunction,
+    /// `CATEGORY/NAME`
+    Tracepoint,
+    RawTracepoint,
+    LsmHook,
+    ProgramType,
+    AttachType,
+    /// A type of `struct_ops`, or one of its members.
+    StructOps,
+    /// The kernel has it as a module that is not loaded.
+    Module,
 }
 
 /// What loads objects. The two do not agree on every object: they read other section names and map

@@ -403,6 +403,8 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
                     section,
                     library,
                     result: LoadResult::Failed { why },
+                    attach: None,
+                    notes: Vec::new(),
                 };
                 shown.push(Shown {
                     entry,

@@ -119,6 +119,8 @@ impl Object {
             section,
             library,
             result: LoadResult::Failed { why },
+            attach: None,
+            notes: Vec::new(),
         }
     }
 }
@@ -504,6 +506,8 @@ pub mod tests {
             section,
             library,
             result,
+            attach: None,
+            notes: Vec::new(),
         };
         Verdict {
             kernel: kernel.into(),

@@ -127,6 +127,7 @@ fn read_lines(printed: &[u8]) -> Result<(Vec<Load>, Vec<String>)> {
                 ..load
             }),
             LoaderLine::End { object } => finished.push(name_of(&object)),
+            LoaderLine::Programs { .. } | LoaderLine::Begin { .. } => {}
         }
     }
     Ok((loads, finished))
