@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   MATRIX    the kernels of the course, oldest first
+//!   SERIES    every series that Debian has, those of the course among them
 //!   Kernel    one that is here, with its modules
 //!   Version   the order of versions: of kernels, of their packages, of QEMU
 //! ```
@@ -22,12 +23,16 @@ pub use version::{Version, is_older};
 
 /// The kernels that every lesson is tested on, oldest first.
 pub const MATRIX: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
+/// Every series of Linux that Debian's archive has, oldest first.
+pub const SERIES: [&str; 11] = [
+    "5.10", "6.1", "6.12", "6.16", "6.17", "6.18", "6.19", "7.0", "7.1", "7.2", "7.3",
+];
 /// The kernel that is booted unless another is asked for.
 pub const DEFAULT: &str = "6.12";
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kernel {
-    /// "6.12" for a kernel of the matrix, else the name of the user's file.
+    /// "6.12" for a series of Debian's, else the name of the user's file.
     pub name: String,
     /// What `uname -r` says in the guest.
     pub release: String,
@@ -38,6 +43,9 @@ pub struct Kernel {
     pub image: PathBuf,
     /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
     pub modules: Option<PathBuf>,
+    /// Its build's configuration (`CONFIG_HZ=250`), which libbpf reads from `/boot` for externs in
+    /// the section `.kconfig`.
+    pub config: Option<PathBuf>,
 }
 
 impl Kernel {
@@ -51,6 +59,7 @@ impl Kernel {
             .to_string_lossy()
             .into_owned();
         let modules = Path::new("/lib/modules").join(&release);
+        let config = Path::new("/boot").join(format!("config-{release}"));
         Ok(Self {
             name,
             origin: format!("{} ({release})", path.display()),
@@ -58,6 +67,7 @@ impl Kernel {
                 .canonicalize()
                 .with_context(|| format!("cannot resolve {}", path.display()))?,
             modules: modules.is_dir().then_some(modules),
+            config: config.is_file().then_some(config),
             release,
         })
     }
@@ -83,11 +93,11 @@ fn release_of(path: &Path) -> Result<String> {
         )
     };
     let mut file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Problem::usage(format!(
-            "there is no kernel {}",
-            path.display()
-        ))
-        .help("--kernel takes a version of the matrix, 'all', or the path of a bzImage or vmlinux"),
+        std::io::ErrorKind::NotFound => {
+            Problem::usage(format!("there is no kernel {}", path.display())).help(
+                "--kernel takes a series such as 6.12, 'all', or the path of a bzImage or vmlinux",
+            )
+        }
         _ => unreadable(error),
     })?;
     if file.metadata().map_err(unreadable)?.is_dir() {

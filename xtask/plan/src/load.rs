@@ -69,6 +69,21 @@ pub struct Load {
     pub notes: Vec<String>,
 }
 
+impl Load {
+    /// A whole object that did not get as far as its programs.
+    pub fn of_failed_object(object: &str, library: Option<EbpfLibrary>, why: String) -> Self {
+        Self {
+            object: object.to_owned(),
+            program: String::new(),
+            section: String::new(),
+            library,
+            result: LoadResult::Failed { why },
+            attach: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// What became of a loaded program when it was attached as its section says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,12 +1,13 @@
-//! The kernels of the matrix, as Debian builds them: `kernels.lock` says which, this module brings
+//! Kernels as Debian builds them: `kernels.lock` says which, this module brings
 //! them into the cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use checkout::workspace;
-use kernel::{Kernel, MATRIX, Version};
+use kernel::{Kernel, SERIES, Version};
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,10 @@ use crate::requirement::{Need, Requirement};
 use crate::site::{self, SetupSite};
 use crate::step::{SetupStep, format_megabytes};
 use crate::{apt, fault, kernels_lock, vmlinux};
+
+/// Raised when more of a kernel's package is kept, so that those that are installed are fetched
+/// again. 1: the configuration.
+const KEPT_PARTS: u32 = 1;
 
 /// A kernel with its modules takes up to 50 MB as a package, 200 MB unpacked, 90 MB in the cache.
 const ROOM: u64 = 400_000_000;
@@ -45,20 +50,15 @@ const KEPT: [&str; 16] = [
 /// Below `drivers/net/` stand the virtual devices; its directories are for hardware.
 const SHALLOW: &str = "drivers/net/";
 
-/// A kernel of the matrix, as Debian builds it.
+/// The newest kernel of a series, as Debian builds it.
 pub struct DebianKernel {
     pub name: &'static str,
 }
 
-pub static KERNELS: [DebianKernel; MATRIX.len()] = [
-    DebianKernel { name: MATRIX[0] },
-    DebianKernel { name: MATRIX[1] },
-    DebianKernel { name: MATRIX[2] },
-    DebianKernel { name: MATRIX[3] },
-    DebianKernel { name: MATRIX[4] },
-];
+pub static KERNELS: LazyLock<[DebianKernel; SERIES.len()]> =
+    LazyLock::new(|| SERIES.map(|name| DebianKernel { name }));
 
-/// What a command needs that boots this kernel of the matrix.
+/// What a command needs that boots the kernel of this series.
 pub fn require_kernel(name: &str) -> Result<Need> {
     let found = KERNELS.iter().find(|kernel| kernel.name == name);
     Ok(found.ok_or_else(|| kernels_lock::unknown_kernel(name))?)
@@ -99,6 +99,10 @@ struct InstalledKernel {
     version: String,
     release: String,
     image: String,
+    config: Option<String>,
+    /// [`KEPT_PARTS`] of the set-up that installed it.
+    #[serde(default)]
+    kept_parts: u32,
     /// The locked version that the archive had no more, so that this one was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     instead_of: Option<String>,
@@ -131,7 +135,11 @@ impl InstalledKernel {
 
     /// Whether it may be booted. What cannot be replaced is used as it is, and reports say so.
     fn is_usable(&self, locked: &LockedKernel, can_replace: fn() -> bool) -> bool {
-        self.fits(locked) || !can_replace()
+        self.is_up_to_date(locked) || !can_replace()
+    }
+
+    fn is_up_to_date(&self, locked: &LockedKernel) -> bool {
+        self.fits(locked) && self.kept_parts == KEPT_PARTS
     }
 
     /// In a few words, that it is not the locked one.
@@ -183,11 +191,13 @@ fn read_kernel(
     if let Some(deviation) = installed.deviation(locked) {
         origin += &format!(", {deviation}");
     }
+    let modules = directory.join("lib/modules").join(&installed.release);
     Ok(Kernel {
         name: name.to_owned(),
         origin,
         image: directory.join(&installed.image),
-        modules: Some(directory.join("lib/modules").join(&installed.release)),
+        modules: modules.is_dir().then_some(modules),
+        config: installed.config.map(|config| directory.join(config)),
         release: installed.release,
     })
 }
@@ -265,12 +275,15 @@ fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
     let staged = site.create_stage("kernel")?;
     step.show_progress("unpacking the image");
     let (release, image) = arrange(&unpacked, &staged, &step)?;
+    let config = keep_config(&unpacked, &release, &staged)?;
     let installed = InstalledKernel {
         suite: suite.name.clone(),
         package: package.name,
         version: package.version,
         release,
         image,
+        config,
+        kept_parts: KEPT_PARTS,
         instead_of,
     };
     installed.write(&staged)?;
@@ -288,6 +301,9 @@ fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) ->
     }
     let mut installed = InstalledKernel::read(&directory)?;
     if (&installed.package, &installed.version) != (&package.name, &package.version) {
+        return Ok(false);
+    }
+    if installed.kept_parts != KEPT_PARTS {
         return Ok(false);
     }
     installed.instead_of.clone_from(instead_of);
@@ -355,7 +371,9 @@ fn newest_version(candidates: Vec<Package>) -> Option<Package> {
         .max_by_key(|package| Version::parse(&package.version))
 }
 
-/// Since 7.2 the image package is empty and depends on one with the image and one with the modules.
+/// Since 6.19 the image package is empty and depends on one with the image and one with the
+/// modules. The latter leaves the archive with the next version of the source: older series have
+/// none.
 fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
     let split = |dependency: &str| {
         dependency.starts_with("linux-binary-") || dependency.starts_with("linux-modules-")
@@ -380,22 +398,8 @@ fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
 /// From the layout of the packages to the cache's: the image beside `lib/modules/RELEASE`. Returns
 /// the release and the name of the image file.
 fn arrange(unpacked: &Path, staged: &Path, step: &SetupStep) -> Result<(String, String)> {
-    let modules = ["usr/lib/modules", "lib/modules"]
-        .iter()
-        .map(|path| unpacked.join(path))
-        .find(|path| path.is_dir());
-    let modules = modules.context("the kernel's package has no modules")?;
-    let release = only_entry(&modules)?;
-    let modules = modules.join(&release);
-    let images = [
-        unpacked.join(format!("boot/vmlinuz-{release}")),
-        modules.join("vmlinuz"),
-    ];
-    let image = images
-        .iter()
-        .find(|path| path.is_file())
-        .context("the kernel's package has no image")?;
-    let bzimage = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let (release, image) = find_image(unpacked)?;
+    let bzimage = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
     let (name, bytes) = match vmlinux::extract_vmlinux(&bzimage) {
         Ok(vmlinux) => ("vmlinux", vmlinux),
         Err(error) => {
@@ -406,18 +410,58 @@ fn arrange(unpacked: &Path, staged: &Path, step: &SetupStep) -> Result<(String, 
         }
     };
     put(&staged.join(name), &bytes)?;
-    keep_modules(&modules, &staged.join("lib/modules").join(&release))?;
+    let places = ["usr/lib/modules", "lib/modules"];
+    let modules = places.map(|path| unpacked.join(path).join(&release));
+    match modules.iter().find(|path| path.join("kernel").is_dir()) {
+        Some(modules) => keep_modules(modules, &staged.join("lib/modules").join(&release))?,
+        None => step.show_line("the archive has no modules for it: what needs one is not there"),
+    }
     Ok((release, name.to_owned()))
 }
 
-fn only_entry(directory: &Path) -> Result<String> {
-    let mut entries = fs::read_dir(directory)
-        .with_context(|| format!("cannot list {}", directory.display()))?
-        .flatten();
-    let entry = entries
-        .next()
-        .with_context(|| format!("{} is empty", directory.display()))?;
-    Ok(entry.file_name().to_string_lossy().into_owned())
+/// The release and the path of the image: `boot/vmlinuz-RELEASE`, or beside its modules.
+fn find_image(unpacked: &Path) -> Result<(String, PathBuf)> {
+    const PREFIX: &str = "vmlinuz-";
+    for name in entries(&unpacked.join("boot")) {
+        if let Some(release) = name.strip_prefix(PREFIX) {
+            return Ok((release.to_owned(), unpacked.join("boot").join(&name)));
+        }
+    }
+    for modules in ["usr/lib/modules", "lib/modules"].map(|path| unpacked.join(path)) {
+        for release in entries(&modules) {
+            let image = modules.join(&release).join("vmlinuz");
+            if image.is_file() {
+                return Ok((release, image));
+            }
+        }
+    }
+    bail!("the kernel's package has no image")
+}
+
+/// In which package it is, and where, has changed over the years.
+fn keep_config(unpacked: &Path, release: &str, staged: &Path) -> Result<Option<String>> {
+    let places = [
+        format!("boot/config-{release}"),
+        format!("usr/lib/modules/{release}/config"),
+        format!("lib/modules/{release}/config"),
+    ];
+    for place in places.map(|place| unpacked.join(place)) {
+        if place.is_file() {
+            let name = "config".to_owned();
+            move_file(&place, &staged.join(&name))?;
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// The names of what is in a directory; none if there is no such directory.
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
 }
 
 fn keep_modules(from: &Path, to: &Path) -> Result<()> {
@@ -494,6 +538,8 @@ mod tests {
             version: version.to_owned(),
             release: String::new(),
             image: String::new(),
+            config: None,
+            kept_parts: KEPT_PARTS,
             instead_of: instead_of.map(str::to_owned),
         }
     }

@@ -1,4 +1,4 @@
-//! `kernels.lock`: which packages of Debian the kernels of the matrix are, so that everyone who
+//! `kernels.lock`: which packages of Debian the kernels of each series are, so that everyone who
 //! has the same checkout boots the same kernels.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use checkout::workspace;
-use kernel::MATRIX;
+use kernel::SERIES;
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub struct KernelLock {
     kernel: Vec<LockedKernel>,
 }
 
-/// One kernel of the matrix on one architecture.
+/// The kernel of a series on one architecture.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedKernel {
@@ -152,7 +152,7 @@ impl LockedKernel {
 
 pub fn unknown_kernel(series: &str) -> Problem {
     Problem::usage(format!("the course has no kernel '{series}'"))
-        .help(format!("it has {}", MATRIX.join(", ")))
+        .help(format!("it has {}", SERIES.join(", ")))
 }
 
 fn path() -> PathBuf {
@@ -173,11 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_of_the_matrix_is_locked_with_its_checksums() {
+    fn every_series_is_locked_with_its_checksums() {
         let lock = KernelLock::read_lock().unwrap();
         let series: Vec<&str> = lock.kernel.iter().map(|it| it.series.as_str()).collect();
-        assert_eq!(series, MATRIX);
-        for name in MATRIX {
+        assert_eq!(series, SERIES);
+        for name in SERIES {
             let sums = &lock.find_series(name).unwrap().sha256;
             assert!(!sums.is_empty(), "{name}");
             let is_sum =

@@ -6,7 +6,6 @@ use crate::apt;
 use crate::bpf_linker::BpfLinker;
 use crate::clang::Clang;
 use crate::guest_tools::GuestTools;
-use crate::kernels;
 use crate::libbpf_build::LibbpfBuild;
 use crate::packages;
 use crate::part::Part;
@@ -17,9 +16,9 @@ use crate::rust_src::RustSrc;
 use crate::site::SetupSite;
 use crate::space;
 
-/// All that the course needs, in the order in which it is met: what needs the user's consent comes
-/// first, then nothing more is asked.
-pub fn all_needs() -> Vec<Need> {
+/// All that the course needs, with these kernels, in the order in which it is met: what needs the
+/// user's consent comes first, then nothing more is asked.
+pub fn all_needs(kernels: &[Need]) -> Vec<Need> {
     let mut needs: Vec<Need> = vec![
         &Clang,
         &LibbpfBuild,
@@ -28,7 +27,7 @@ pub fn all_needs() -> Vec<Need> {
         &BpfLinker,
         &GuestTools,
     ];
-    needs.extend(kernels::KERNELS.iter().map(|kernel| kernel as Need));
+    needs.extend(kernels);
     needs
 }
 
@@ -86,17 +85,16 @@ fn meet(site: SetupSite, needs: &[Need], yes: bool) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use kernel::MATRIX;
+    use kernel::DEFAULT;
 
     use super::*;
+    use crate::kernels::require_kernel;
 
     #[test]
-    fn all_needs_include_every_kernel_and_ask_first() {
-        let needs = all_needs();
-        let names: Vec<String> = needs.iter().map(|need| need.name()).collect();
-        for kernel in MATRIX {
-            assert!(names.contains(&format!("kernel {kernel}")), "{kernel}");
-        }
+    fn all_needs_include_the_kernels_and_ask_first() {
+        let kernel = require_kernel(DEFAULT).unwrap();
+        let needs = all_needs(&[kernel]);
+        assert!(needs.iter().any(|need| need.name() == kernel.name()));
         let asks = |need: &Need| !need.parts().is_empty();
         let first_quiet = needs.iter().position(|need| !asks(need)).unwrap();
         assert!(needs[first_quiet..].iter().all(|need| !asks(need)));

@@ -5,7 +5,7 @@ use kernel::DEFAULT;
 use problem::Problem;
 
 use crate::commands::bench::BenchOptions;
-use crate::pipeline::selection::Selection;
+use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
 pub const BENCH_HELP: &str = "\
 Each implementation runs its demo in a VM, in turn. Programs of the same name are shown side by
@@ -90,8 +90,7 @@ pub struct BenchArguments {
     part: Option<OtherMeasurement>,
     /// A lesson; without one, all
     lesson: Option<String>,
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
-    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
     /// How often each implementation runs, in turn
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -107,8 +106,7 @@ pub enum OtherMeasurement {
     /// What `run` costs beyond the boot of its kernel
     #[command(after_help = BENCH_RUN_HELP)]
     Run {
-        /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or a file
-        #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+        #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
         kernel: String,
         /// Print JSON, one line per kernel
         #[arg(long)]

@@ -7,7 +7,7 @@ use problem::Problem;
 
 use crate::cli::implementation::One;
 use crate::commands::check::{CheckOptions, Wanted};
-use crate::pipeline::selection::Selection;
+use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
 pub const CHECK_HELP: &str = "\
 The judge is not in the file that you edit. In a VM it loads your program (with aya if it is in
@@ -51,8 +51,7 @@ pub struct CheckArguments {
     /// that was begun
     #[arg(long = "impl", value_name = "IMPL")]
     implementation: Option<One>,
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
-    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
     /// With --all: go on after an answer that is not right
     #[arg(long, requires = "all")]

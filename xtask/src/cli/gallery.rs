@@ -7,14 +7,13 @@ use problem::Problem;
 
 use crate::cli::implementation::Which;
 use crate::commands::gallery::GalleryOptions;
-use crate::pipeline::selection::Selection;
+use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
 #[derive(Debug, Parser)]
 pub struct GalleryArguments {
     /// An entry; without one, all of them are listed
     entry: Option<String>,
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
-    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
     /// aya (the programs in Rust), libbpf (those in C), or both
     #[arg(long = "impl", value_name = "IMPL", default_value = "both")]

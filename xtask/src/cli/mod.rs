@@ -139,7 +139,7 @@ pub fn run_command() -> Result<Exit> {
         Command::Verify(arguments) => commands::verify::verify_objects(&arguments.try_into()?),
         Command::Explain(arguments) => commands::explain::explain_rejection(&arguments.into()),
         Command::Doctor(arguments) => commands::doctor::examine_machine(arguments.json),
-        Command::Setup(arguments) => commands::setup::set_up_machine(arguments.into()),
+        Command::Setup(arguments) => commands::setup::set_up_machine(arguments.try_into()?),
         Command::Bench(arguments) => commands::bench::measure_lessons(&arguments.try_into()?),
         Command::Book(arguments) => {
             commands::book::start_book(&arguments.arguments).map(|never| match never {})

@@ -6,7 +6,7 @@ use problem::Problem;
 
 use crate::cli::implementation::Which;
 use crate::commands::run::RunOptions;
-use crate::pipeline::selection::Selection;
+use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
 pub const RUN_EXAMPLES: &str = "\
 Examples:
@@ -22,8 +22,7 @@ pub struct RunArguments {
     /// aya, libbpf or both
     #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
     implementation: Which,
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
-    #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
     /// Run on this machine's own kernel instead of in a VM; needs root
     #[arg(long, conflicts_with = "kernel")]

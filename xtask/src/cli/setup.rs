@@ -1,8 +1,10 @@
 //! `setup` and `doctor`
 
 use clap::Parser;
+use problem::Problem;
 
 use crate::commands::setup::SetupOptions;
+use crate::pipeline::selection::Selection;
 
 pub const DOCTOR_HELP: &str = "\
 JSON: an array (fields may be added)
@@ -29,14 +31,21 @@ pub struct SetupArguments {
     /// Move kernels.lock on to the newest version of each kernel, and install those
     #[arg(long)]
     update_kernels: bool,
+    /// The kernels to fetch: a series such as 6.12, several (6.1,7.0 or 6.12..7.1), all: the
+    /// course's five, or every: all eleven
+    #[arg(long, value_name = "KERNEL", default_value = "all")]
+    kernel: String,
 }
 
-impl From<SetupArguments> for SetupOptions {
-    fn from(arguments: SetupArguments) -> Self {
-        Self {
+impl TryFrom<SetupArguments> for SetupOptions {
+    type Error = Problem;
+
+    fn try_from(arguments: SetupArguments) -> Result<Self, Problem> {
+        Ok(Self {
             dry_run: arguments.dry_run,
             yes: arguments.yes,
             update_kernels: arguments.update_kernels,
-        }
+            kernels: Selection::parse(&arguments.kernel)?,
+        })
     }
 }

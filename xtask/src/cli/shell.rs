@@ -15,7 +15,7 @@ Without a terminal, the commands come from standard input:
 
 #[derive(Debug, Parser)]
 pub struct ShellArguments {
-    /// The kernel to boot: 5.10, 6.1, 6.12, 6.18, 7.3, or a file
+    /// A series such as 6.12, or the path of a bzImage or vmlinux
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
     /// The library that the lessons' programs use unless told otherwise

@@ -32,8 +32,8 @@ const KERNELS: &str = "XTASK_KERNELS";
 
 #[derive(Debug, Parser)]
 pub struct TryArguments {
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux; without it, what
-    /// XTASK_KERNELS says, or 6.12
+    /// A series such as 6.12, several (6.1,7.0 or 6.12..7.1), all: the course's five, every: all
+    /// eleven, or the path of a bzImage or vmlinux; without it, what XTASK_KERNELS says, or 6.12
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
     /// Seconds that the program may take on each kernel
@@ -64,7 +64,7 @@ impl TryFrom<TryArguments> for TryOptions {
             None => match env::var(KERNELS) {
                 Ok(kernels) if !kernels.is_empty() => Selection::parse(&kernels)
                     .map_err(|problem| problem.help(format!("{KERNELS} names it")))?,
-                _ => Selection::One(DEFAULT),
+                _ => Selection::one(DEFAULT),
             },
         };
         Ok(Self {

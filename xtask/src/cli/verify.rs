@@ -6,7 +6,7 @@ use clap::Parser;
 use problem::Problem;
 
 use crate::commands::verify::VerifyOptions;
-use crate::pipeline::selection::Selection;
+use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
 pub const VERIFY_EXAMPLES: &str = "\
 Programs are loaded, one at a time, and never attached. The name of its section says what a program
@@ -45,8 +45,7 @@ pub struct VerifyArguments {
     /// Object files: from clang, bpf-linker, bpf2go, or whatever else writes eBPF
     #[arg(required = true, value_name = "OBJECT")]
     objects: Vec<PathBuf>,
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, all, or the path of a bzImage or vmlinux
-    #[arg(long, value_name = "KERNEL", default_value = "all")]
+    #[arg(long, value_name = "KERNEL", default_value = "all", help = KERNEL_HELP)]
     kernel: String,
     /// How many VMs run side by side; without it, as many as cores and memory allow
     #[arg(long, value_name = "N")]

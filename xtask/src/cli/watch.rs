@@ -32,7 +32,7 @@ pub struct WatchArguments {
     /// that was begun
     #[arg(long = "impl", value_name = "IMPL")]
     implementation: Option<One>,
-    /// 5.10, 6.1, 6.12, 6.18, 7.3, or the path of a bzImage or vmlinux
+    /// A series such as 6.12, or the path of a bzImage or vmlinux
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
     /// Open the answer in your editor (VISUAL or EDITOR), and that of each exercise you go on to

@@ -11,7 +11,7 @@ use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
 use course::{Implementation, choice};
-use kernel::Kernel;
+use kernel::{Kernel, MATRIX, SERIES, is_older};
 use problem::{Exit, Problem};
 use serde::Serialize;
 use testvm::{Failure, HeadStart};
@@ -302,8 +302,8 @@ pub fn judged_on(
 
 /// A kernel of the learner's own is taken as new enough.
 fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
-    !kernel::MATRIX.contains(&kernel.name.as_str())
-        || exercise.supported_kernels().any(|name| name == kernel.name)
+    let since = exercise.about.since.as_deref().unwrap_or(MATRIX[0]);
+    !SERIES.contains(&kernel.name.as_str()) || !is_older(&kernel.name, since)
 }
 
 fn candidate(

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use checkout::{toolchain, workspace};
 use course::catalog;
-use kernel::{Kernel, MATRIX, Version};
+use kernel::{Kernel, MATRIX, SERIES, Version};
 use problem::{Exit, Problem};
 use requirements::Requirement as _;
 use requirements::{LibbpfBuild, bpf_linker, clang, guest_tools, kernels, qemu, rust_src, space};
@@ -69,6 +69,10 @@ fn examine() -> Result<Vec<Item>> {
         static_libc(),
     ];
     items.extend(MATRIX.map(kernel));
+    // The other series are fetched when they are first named.
+    let others = SERIES.into_iter().filter(|name| !MATRIX.contains(name));
+    let fetched = others.filter(|name| kernels::kernel_directory(name).exists());
+    items.extend(fetched.map(kernel));
     items.push(vm_tools());
     items.extend([
         memory(),
@@ -545,6 +549,7 @@ mod tests {
                 origin: "Debian trixie".to_owned(),
                 image: "vmlinux".into(),
                 modules: None,
+                config: None,
                 release: "6.12.1".to_owned(),
             })
         };

@@ -106,7 +106,7 @@ fn check_follow(lesson: &Lesson, options: &RunOptions) -> Result<(), Problem> {
         ))
         .help(format!("cargo xtask run {number}")));
     }
-    let many = options.implementations.len() > 1 || options.kernels == Selection::All;
+    let many = options.implementations.len() > 1 || options.kernels.is_several();
     if options.follow && many {
         return Err(Problem::usage(
             "--follow goes on until Ctrl-C: it takes one implementation and one kernel",
@@ -357,7 +357,7 @@ fn conclude(
     rows: &[Row],
     build: Duration,
 ) -> Result<Exit> {
-    if options.kernels == Selection::All {
+    if options.kernels.is_several() {
         screen::write_verdict(row::format_table(rows).as_bytes())?;
     }
     let mut failed = rows
@@ -365,7 +365,7 @@ fn conclude(
         .filter_map(|row| Some((row, row.failure.as_ref()?)))
         .peekable();
     if let Some((row, _)) = failed.peek() {
-        let kernel = if options.kernels == Selection::All {
+        let kernel = if options.kernels.is_several() {
             row.kernel.clone()
         } else {
             options.kernels.to_string()
@@ -391,7 +391,7 @@ fn conclude(
     );
     screen::show_marked(
         Mark::Good,
-        if options.kernels == Selection::All {
+        if options.kernels.is_several() {
             "done"
         } else {
             &times
@@ -405,13 +405,13 @@ fn conclude(
 fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &RunOptions) -> String {
     let number = &lesson.number;
     if options.implementations == [Implementation::Aya]
-        && options.kernels == Selection::One(DEFAULT)
+        && options.kernels == Selection::one(DEFAULT)
     {
         return format!(
             "cargo xtask run {number} --impl libbpf    (the same with the eBPF program in C)"
         );
     }
-    if options.kernels != Selection::All {
+    if !options.kernels.is_several() {
         return format!("cargo xtask run {number} --impl both --kernel all");
     }
     match lessons.iter().find(|other| other.number > lesson.number) {

@@ -3,11 +3,12 @@
 use anyhow::Result;
 use checkout::workspace;
 use course::catalog;
-use problem::Exit;
+use problem::{Exit, Problem};
 use requirements::{Need, kernels};
 
 use crate::output::reporter::ScreenReporter;
 use crate::output::screen::{self, Mark};
+use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, guest_init};
 
 /// How to set up.
@@ -18,11 +19,20 @@ pub struct SetupOptions {
     pub yes: bool,
     /// Move `kernels.lock` on to the newest version of each kernel, and install those.
     pub update_kernels: bool,
+    /// Those to fetch.
+    pub kernels: Selection,
 }
 
 /// Everything, with the checksums of what is there.
 pub fn set_up_machine(options: SetupOptions) -> Result<Exit> {
-    let needs = requirements::all_needs();
+    if let Selection::File(path) = &options.kernels {
+        return Err(
+            Problem::usage(format!("{} is here already", path.display()))
+                .help("setup --kernel takes a series such as 6.12, several of them, all, or every")
+                .into(),
+        );
+    }
+    let needs = requirements::all_needs(&options.kernels.kernel_needs());
     if options.dry_run {
         show_plan(&needs)?;
         return Ok(Exit::Done);

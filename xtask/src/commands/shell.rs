@@ -34,7 +34,7 @@ pub struct ShellOptions {
 }
 
 pub fn open_shell(options: &ShellOptions) -> Result<Exit> {
-    if options.kernel == Selection::All {
+    if options.kernel.is_several() {
         return Err(Problem::usage("a shell has one kernel")
             .help("cargo xtask shell --kernel 6.12")
             .into());

@@ -254,7 +254,7 @@ mod tests {
         let options = TryOptions {
             binary,
             arguments: Vec::new(),
-            kernels: Selection::All,
+            kernels: Selection::all(),
             seconds: 1,
             jobs: None,
         };

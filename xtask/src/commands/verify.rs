@@ -111,17 +111,7 @@ impl Object {
 
     /// A verdict on the whole of it.
     fn failed(&self, why: String) -> Load {
-        let (program, section) = (String::new(), String::new());
-        let (object, library) = (self.path.clone(), None);
-        Load {
-            object,
-            program,
-            section,
-            library,
-            result: LoadResult::Failed { why },
-            attach: None,
-            notes: Vec::new(),
-        }
+        Load::of_failed_object(&self.path, None, why)
     }
 }
 

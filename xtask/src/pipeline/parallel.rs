@@ -77,6 +77,7 @@ mod tests {
             origin: String::new(),
             image: PathBuf::new(),
             modules: None,
+            config: None,
         };
         (0..number).map(kernel).collect()
     }

@@ -1,4 +1,4 @@
-//! Which kernels a command is for: `6.12`, `all`, or a file of the user's.
+//! Which kernels a command is for: `6.12`, `6.12..7.1`, `all`, or a file of the user's.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
-use kernel::{Kernel, MATRIX};
+use kernel::{Kernel, MATRIX, SERIES};
 use problem::Problem;
 use requirements::Need;
 use requirements::kernels::{KERNELS, deviation_from_lock, find_kernel};
@@ -15,32 +15,43 @@ use crate::output::screen;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Selection {
-    /// Every kernel of the matrix.
-    All,
-    /// A kernel of the matrix.
-    One(&'static str),
+    /// Series of Debian's, oldest first.
+    Series(Vec<&'static str>),
     /// A bzImage or vmlinux of the user's.
     File(PathBuf),
 }
 
+/// What `--help` says of `--kernel`.
+pub const KERNEL_HELP: &str = "\
+A series such as 6.12, several (6.1,7.0 or 6.12..7.1), all: the course's five, every: all eleven, \
+or the path of a bzImage or vmlinux";
+
 impl Selection {
+    /// The kernels of the course.
+    pub fn all() -> Self {
+        Self::Series(MATRIX.to_vec())
+    }
+
+    pub fn one(name: &'static str) -> Self {
+        Self::Series(vec![name])
+    }
+
+    pub fn is_several(&self) -> bool {
+        matches!(self, Self::Series(names) if names.len() > 1)
+    }
+
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        if text == "all" {
-            return Ok(Self::All);
-        }
-        if let Some(name) = MATRIX.into_iter().find(|name| *name == text) {
-            return Ok(Self::One(name));
-        }
         let path = PathBuf::from(text);
         if text.contains('/') || path.is_file() {
             return Ok(Self::File(path));
         }
-        Err(
-            Problem::usage(format!("no kernel is called '{text}'")).help(format!(
-                "--kernel takes {}, all, or the path of a bzImage or vmlinux",
-                MATRIX.join(", ")
-            )),
-        )
+        let mut wanted = BTreeSet::new();
+        for part in text.split(',') {
+            wanted.extend(parse_part(part.trim())?);
+        }
+        // One that is named twice is meant once.
+        let in_order = SERIES.into_iter().filter(|name| wanted.contains(name));
+        Ok(Self::Series(in_order.collect()))
     }
 
     /// What set-up must provide before [`Self::find_kernels`].
@@ -59,7 +70,7 @@ impl Selection {
             _ => {
                 let names = self.names();
                 let kernels = names.iter().map(|name| find_kernel(name)).collect();
-                for deviation in names.into_iter().filter_map(deviation_from_lock) {
+                for deviation in names.iter().filter_map(|name| deviation_from_lock(name)) {
                     if is_first(&SHOWN, &deviation) {
                         screen::show_note(&deviation);
                     }
@@ -69,14 +80,56 @@ impl Selection {
         }
     }
 
-    /// The kernels of the matrix among them.
-    fn names(&self) -> Vec<&'static str> {
+    /// The series among them.
+    fn names(&self) -> &[&'static str] {
         match self {
-            Self::All => MATRIX.to_vec(),
-            Self::One(name) => vec![name],
-            Self::File(_) => Vec::new(),
+            Self::Series(names) => names,
+            Self::File(_) => &[],
         }
     }
+}
+
+/// `6.12`, `all`, `every`, or a range: `6.12..7.1`, `6.12..`, `..7.1`, its ends included.
+fn parse_part(text: &str) -> Result<Vec<&'static str>, Problem> {
+    if let Some((first, last)) = text.split_once("..") {
+        return parse_range(text, first, last);
+    }
+    match text {
+        "all" => Ok(MATRIX.to_vec()),
+        "every" => Ok(SERIES.to_vec()),
+        name => Ok(vec![SERIES[find_series(name)?]]),
+    }
+}
+
+fn parse_range(text: &str, first: &str, last: &str) -> Result<Vec<&'static str>, Problem> {
+    let begin = match first {
+        "" => 0,
+        name => find_series(name)?,
+    };
+    let end = match last {
+        "" => SERIES.len() - 1,
+        name => find_series(name)?,
+    };
+    if begin > end {
+        return Err(
+            Problem::usage(format!("the range {text} is the wrong way round"))
+                .help(format!("--kernel {last}..{first}")),
+        );
+    }
+    Ok(SERIES[begin..=end].to_vec())
+}
+
+/// Its place among the series.
+fn find_series(name: &str) -> Result<usize, Problem> {
+    if let Some(place) = SERIES.iter().position(|series| *series == name) {
+        return Ok(place);
+    }
+    Err(Problem::usage(format!("no kernel is called '{name}'"))
+        .help(format!("Debian has {}", SERIES.join(", ")))
+        .help(
+            "--kernel takes one of these, a list (6.1,7.0), a range (6.12..7.1), all, every, or \
+             the path of a bzImage or vmlinux",
+        ))
 }
 
 /// The deviations that were shown: a command may ask for its kernels several times.
@@ -91,8 +144,9 @@ fn is_first(shown: &Mutex<BTreeSet<String>>, note: &str) -> bool {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All => f.write_str("all"),
-            Self::One(name) => f.write_str(name),
+            Self::Series(names) if *names == MATRIX => f.write_str("all"),
+            Self::Series(names) if *names == SERIES => f.write_str("every"),
+            Self::Series(names) => f.write_str(&names.join(",")),
             Self::File(path) => path.display().fmt(f),
         }
     }
@@ -103,13 +157,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_all_and_files_are_told_apart() {
-        assert_eq!(Selection::parse("6.12").unwrap(), Selection::One("6.12"));
-        assert_eq!(Selection::parse("all").unwrap(), Selection::All);
+    fn names_lists_ranges_and_files_are_told_apart() {
+        let parse = |text| Selection::parse(text).unwrap();
+        assert_eq!(parse("6.12"), Selection::one("6.12"));
+        assert_eq!(parse("all"), Selection::all());
+        assert_eq!(parse("every"), Selection::Series(SERIES.to_vec()));
+        assert_eq!(parse("./vmlinuz"), Selection::File("./vmlinuz".into()));
+        assert_eq!(parse("7.0, 6.1,7.0"), Selection::Series(vec!["6.1", "7.0"]));
+        let newest = ["7.1", "7.2", "7.3"];
+        assert_eq!(parse("7.1.."), Selection::Series(newest.to_vec()));
+        assert_eq!(parse("7.1..7.2,7.3"), Selection::Series(newest.to_vec()));
+        assert_eq!(parse("..6.1"), Selection::Series(vec!["5.10", "6.1"]));
+        assert_eq!(parse("6.1..6.1"), Selection::one("6.1"));
+    }
+
+    #[test]
+    fn it_is_shown_as_it_is_typed() {
+        for text in ["6.12", "all", "every", "6.1,7.0", "./vmlinuz"] {
+            assert_eq!(Selection::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_range_the_wrong_way_round_is_turned_for_the_user() {
+        let problem = Selection::parse("7.1..6.12").unwrap_err();
         assert_eq!(
-            Selection::parse("./vmlinuz").unwrap(),
-            Selection::File("./vmlinuz".into())
+            problem.to_string(),
+            "the range 7.1..6.12 is the wrong way round"
         );
+        assert_eq!(problem.help_lines(), ["--kernel 6.12..7.1"]);
     }
 
     #[test]
@@ -122,7 +198,11 @@ mod tests {
 
     #[test]
     fn an_unknown_kernel_names_the_known_ones() {
-        let problem = Selection::parse("6.13").unwrap_err();
-        assert!(problem.help_lines()[0].contains("6.12, 6.18"));
+        let problem = Selection::parse("6.1,6.13").unwrap_err();
+        assert_eq!(problem.to_string(), "no kernel is called '6.13'");
+        assert!(problem.help_lines()[0].contains("6.12, 6.16"));
+        for text in ["", "6.1,", "..6.13", "6.1...7.0"] {
+            assert!(Selection::parse(text).is_err(), "{text}");
+        }
     }
 }

@@ -85,7 +85,7 @@ fn prepare(steps: &[TestStep]) -> Result<()> {
     }
     if steps.contains(&TestStep::Vm) {
         needs.extend(needs::VM_NEEDS);
-        needs.extend(Selection::All.kernel_needs());
+        needs.extend(Selection::all().kernel_needs());
         needs.push(&GuestTools);
     }
     if steps.contains(&TestStep::Book) {

@@ -75,9 +75,9 @@ pub fn watch_answer(options: &WatchOptions) -> Result<Exit> {
         &Progress::read_progress()?,
     )?;
     // Wrong before anything is built.
-    if options.kernel == Selection::All {
+    if options.kernel.is_several() {
         return Err(Problem::usage("watch takes one kernel")
-            .help("cargo xtask check --kernel all")
+            .help(format!("cargo xtask check --kernel {}", options.kernel))
             .into());
     }
     if options.edit {
