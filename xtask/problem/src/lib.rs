@@ -14,7 +14,7 @@ mod similar;
 
 use std::fmt;
 
-pub use similar::find_similar;
+pub use similar::{find_similar, find_similar_names};
 
 /// The exit codes of every command, also in `--help`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +28,9 @@ pub enum Exit {
     Usage = 2,
     /// Something is missing on this machine: a tool, a permission, the network, memory.
     MachineNotReady = 3,
+    /// A program that was run gave the code by which Rust's test harness says that a test failed:
+    /// cargo shows such an end without a further error.
+    TestFailed = 101,
 }
 
 #[derive(Debug)]

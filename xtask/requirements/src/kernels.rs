@@ -21,8 +21,8 @@ use crate::step::{SetupStep, format_megabytes};
 use crate::{apt, fault, kernels_lock, vmlinux};
 
 /// Raised when more of a kernel's package is kept, so that those that are installed are fetched
-/// again. 1: the configuration.
-const KEPT_PARTS: u32 = 1;
+/// again. 2: the configuration, of split packages too.
+const KEPT_PARTS: u32 = 2;
 
 /// A kernel with its modules takes up to 50 MB as a package, 200 MB unpacked, 90 MB in the cache.
 const ROOM: u64 = 400_000_000;
@@ -217,6 +217,11 @@ fn unusable(name: &str, why: &str) -> Problem {
     Problem::machine(format!("kernel {name} {why}")).help("cargo xtask setup")
 }
 
+/// The version of Debian's package that `kernels.lock` names for a series.
+pub fn locked_version(name: &str) -> Result<String> {
+    Ok(KernelLock::read_lock()?.find_series(name)?.version.clone())
+}
+
 pub fn kernel_directory(name: &str) -> PathBuf {
     workspace::cache_directory().join("kernels").join(name)
 }
@@ -371,20 +376,20 @@ fn newest_version(candidates: Vec<Package>) -> Option<Package> {
         .max_by_key(|package| Version::parse(&package.version))
 }
 
-/// Since 6.19 the image package is empty and depends on one with the image and one with the
-/// modules. The latter leaves the archive with the next version of the source: older series have
-/// none.
+/// Since 6.19 the image package is empty and depends on one with the image, one with the modules
+/// and one with the configuration. The last two leave the archive with the next version of the
+/// source: older series have none.
 fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
-    let split = |dependency: &str| {
-        dependency.starts_with("linux-binary-") || dependency.starts_with("linux-modules-")
-    };
+    const PARTS: [&str; 3] = ["linux-binary-", "linux-modules-", "linux-base-"];
+    let split = |dependency: &str| PARTS.iter().any(|part| dependency.starts_with(part));
     let names: Vec<&str> = image
         .depends
         .split([',', '|'])
         .filter_map(|part| part.split_whitespace().next())
         .filter(|name| split(name))
         .collect();
-    if names.is_empty() {
+    // Before that, the package of this name was for all kernels, and had nothing of one in it.
+    if !names.iter().any(|name| name.starts_with(PARTS[0])) {
         return Ok(vec![image.clone()]);
     }
     let parts = suite
