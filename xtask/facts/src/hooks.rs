@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::unistd::getppid;
 
 use crate::insn::{exit_insn, mov_imm};
-use crate::names::{Names, Sort};
+use crate::names::{RunningNames, Sort};
 use crate::print::{print_fact, print_whether};
 use crate::programs::{keeping_comm, keeping_registers};
 use crate::sys::{self, Map, ProgramSpec};
@@ -21,7 +21,7 @@ const LOOPBACK: i32 = 1;
 /// This process calls it, and hardly anybody else does.
 const FUNCTION: &str = "__x64_sys_getppid";
 
-pub fn print_facts(names: &Names) -> Result<()> {
+pub fn print_facts(names: &RunningNames) -> Result<()> {
     print_links()?;
     print_tracing(names);
     let of_kprobe = print_kprobes(names)?;
@@ -57,7 +57,7 @@ fn print_links() -> Result<()> {
     Ok(())
 }
 
-fn print_tracing(names: &Names) {
+fn print_tracing(names: &RunningNames) {
     let insns = [mov_imm(0, 0), exit_insn()];
     for (name, kind, attach, target) in [
         (
@@ -156,7 +156,7 @@ fn attach_kprobe(insns: &[bpf_insn]) -> Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Returns what a kprobe is told.
-fn print_kprobes(names: &Names) -> Result<Registers> {
+fn print_kprobes(names: &RunningNames) -> Result<Registers> {
     let map = map_for_registers().context("cannot create a map for registers")?;
     let insns = keeping_registers(&map, REGISTERS.len());
     let probe = attach_kprobe(&insns)?;
@@ -206,11 +206,11 @@ fn print_comm() -> Result<()> {
     Ok(())
 }
 
-fn distance(names: &Names, registers: &Registers) -> u64 {
+fn distance(names: &RunningNames, registers: &Registers) -> u64 {
     registers[IP].wrapping_sub(names.find_address(FUNCTION).unwrap_or_default())
 }
 
-fn print_multi(names: &Names, of_kprobe: &Registers) -> Result<()> {
+fn print_multi(names: &RunningNames, of_kprobe: &Registers) -> Result<()> {
     let map = map_for_registers().context("cannot create a map for registers")?;
     let insns = keeping_registers(&map, REGISTERS.len());
     let attach = |attach| {

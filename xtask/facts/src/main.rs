@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let names = names::Names::read_all()?;
+    let names = names::RunningNames::read_all()?;
     names.print_facts()?;
     programs::print_facts(&names)?;
     maps::print_facts(&names)?;

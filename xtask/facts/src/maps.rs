@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use libbpf_sys as sys_types;
 use nix::sys::resource::RLIM_INFINITY;
 
-use crate::names::Names;
+use crate::names::RunningNames;
 use crate::print::{print_fact, print_whether};
 use crate::sys::{self, Map};
 
@@ -47,7 +47,7 @@ const TYPES: [(&str, u32); 30] = [
     ("CGRP_STORAGE", sys_types::BPF_MAP_TYPE_CGRP_STORAGE),
 ];
 
-pub fn print_facts(names: &Names) -> Result<()> {
+pub fn print_facts(names: &RunningNames) -> Result<()> {
     for (name, kind) in TYPES {
         print_whether(&format!("map/{name}"), sys::has_map_type(kind));
     }

@@ -139,7 +139,7 @@ const RECORDS: [(&str, &str, &str); 4] = [
 const TRACEFS: &str = "/sys/kernel/tracing/events";
 
 /// The kernel's names, read once: a search through its BTF takes 10 ms in an emulated VM.
-pub struct Names {
+pub struct RunningNames {
     kernel: Kernel,
     /// By kind and name; of two types with one name, the first.
     types: HashMap<(Sort, String), TypeId>,
@@ -155,7 +155,7 @@ pub enum Sort {
     Typedef,
 }
 
-impl Names {
+impl RunningNames {
     pub fn read_all() -> Result<Self> {
         let kernel = Kernel::open().map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut types = HashMap::new();

@@ -10,7 +10,7 @@ use crate::insn::{
     DW, W, add_imm, atomic_op, call_function, call_helper, exit_insn, jump_if, jump_unless,
     load_map, load_reg, mov_imm, mov_reg, store_imm, store_reg, subtract_reg,
 };
-use crate::names::{Names, Sort};
+use crate::names::{RunningNames, Sort};
 use crate::print::{print_fact, print_whether};
 use crate::sys::{self, Map, ProgramSpec};
 
@@ -18,7 +18,7 @@ const KPROBE: u32 = sys_types::BPF_PROG_TYPE_KPROBE;
 const TRACING: u32 = sys_types::BPF_PROG_TYPE_TRACING;
 const XDP: u32 = sys_types::BPF_PROG_TYPE_XDP;
 
-pub fn print_facts(names: &Names) -> Result<()> {
+pub fn print_facts(names: &RunningNames) -> Result<()> {
     print_types();
     print_limits();
     print_instructions();
@@ -258,7 +258,7 @@ fn print_rights() -> Result<()> {
 }
 
 /// Which types may sleep.
-fn print_sleepable(names: &Names) {
+fn print_sleepable(names: &RunningNames) {
     let insns = [mov_imm(0, 0), exit_insn()];
     let untyped = [
         ("tracepoint", sys_types::BPF_PROG_TYPE_TRACEPOINT),
@@ -343,7 +343,7 @@ const FEXIT: u32 = sys_types::BPF_TRACE_FEXIT;
 const MODIFY_RETURN: u32 = sys_types::BPF_MODIFY_RETURN;
 
 /// Programs that are loaded for a function of the kernel.
-fn print_typed(names: &Names) {
+fn print_typed(names: &RunningNames) {
     let load_typed = |kind, attach, function: &str, insns: &[bpf_insn]| {
         let Some(btf_id) = names.find_type(Sort::Function, function) else {
             return "not in BTF".to_owned();
@@ -400,7 +400,7 @@ fn print_typed(names: &Names) {
 }
 
 /// Which types may use a map with a timer in its values.
-fn print_timers(names: &Names) {
+fn print_timers(names: &RunningNames) {
     let map = map_with_timer(names);
     let print = |name: &str, kind, attach, btf_id: Option<u32>| {
         let allowed = map.as_ref().zip(btf_id).is_some_and(|(map, btf_id)| {
@@ -449,7 +449,7 @@ fn print_timers(names: &Names) {
     );
 }
 
-fn map_with_timer(names: &Names) -> Option<OwnedFd> {
+fn map_with_timer(names: &RunningNames) -> Option<OwnedFd> {
     // Older kernels take the map, and see no timer in it.
     names.enum_value("bpf_func_id", "BPF_FUNC_timer_init")?;
     let (btf, key, value) = sys::describe_timer().ok()?;

@@ -1,0 +1,210 @@
+//! All names on all kernels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use anyhow::Result;
+use kernel::SERIES;
+
+use crate::blocks::{BlockPlace, block_names, find_value};
+use crate::capture::CapturedNames;
+use crate::function::KernelFunction;
+use crate::history::History;
+use crate::kind::Kind;
+use crate::packing::apply_difference;
+use crate::record::Record;
+use crate::series_range::SeriesRange;
+use crate::store::KernelFile;
+use crate::structure::Struct;
+use crate::successor::{Successor, read_successors};
+
+/// Blocks are unpacked when a name in them is asked for, once.
+pub struct Names {
+    /// Of each series.
+    files: Vec<KernelFile>,
+    /// By the index of the block.
+    blocks: Vec<OnceLock<UnpackedBlock>>,
+    successors: Vec<Successor>,
+}
+
+/// A block on each series.
+#[derive(Default)]
+struct UnpackedBlock {
+    texts: Vec<String>,
+    /// To the series before.
+    differences: Vec<String>,
+}
+
+/// So many similar names are named.
+const SIMILAR: usize = 3;
+
+impl Names {
+    pub fn read() -> Result<Self> {
+        let files = SERIES.iter().map(|series| KernelFile::read_series(series));
+        Ok(Self {
+            files: files.collect::<Result<_>>()?,
+            blocks: (0..BlockPlace::COUNT).map(|_| OnceLock::new()).collect(),
+            successors: read_successors()?,
+        })
+    }
+
+    /// The series on which something of this kind has this name; none if it is on no series.
+    pub fn presence(&self, kind: Kind, name: &str) -> Result<Vec<SeriesRange>> {
+        Ok(self.find_history(kind, name)?.presence())
+    }
+
+    /// The oldest series on which it is there.
+    pub fn first_series(&self, kind: Kind, name: &str) -> Result<Option<&'static str>> {
+        let ranges = self.presence(kind, name)?;
+        Ok(ranges.first().map(|range| range.first_name()))
+    }
+
+    /// Up to three names of this kind that are like `name` and there on this series, the most
+    /// similar first.
+    pub fn similar(&self, kind: Kind, name: &str, series: &str) -> Result<Vec<String>> {
+        let mut known: Vec<&str> = Vec::new();
+        let place = SERIES.iter().position(|other| *other == series);
+        for index in BlockPlace::all_of(kind) {
+            let block = place.and_then(|place| self.block(index).ok()?.get(place));
+            known.extend(block_names(block.map_or("", String::as_str)));
+        }
+        Ok(most_similar(name, known))
+    }
+
+    /// The same with those of any series.
+    pub fn similar_anywhere(&self, kind: Kind, name: &str) -> Result<Vec<String>> {
+        let mut known: Vec<&str> = Vec::new();
+        for index in BlockPlace::all_of(kind) {
+            let differences = &self.unpack_block(index)?.differences;
+            known.extend(differences.iter().flat_map(|it| block_names(it)));
+        }
+        // Most are in several differences.
+        known.sort_unstable();
+        known.dedup();
+        Ok(most_similar(name, known))
+    }
+
+    /// What to use where a name is gone.
+    pub fn successor(&self, kind: Kind, name: &str) -> Option<&Successor> {
+        let mut fitting = self.successors.iter();
+        fitting.find(|successor| successor.kind == kind && successor.old == name)
+    }
+
+    pub fn list_successors(&self) -> &[Successor] {
+        &self.successors
+    }
+
+    /// The helper that programs call by this number, and the oldest series that has it.
+    pub fn helper_by_number(&self, number: u32) -> Result<Option<(String, &'static str)>> {
+        let number = number.to_string();
+        let index = BlockPlace::all_of(Kind::Helper).start;
+        for (series, block) in SERIES.iter().zip(self.block(index)?) {
+            let mut helpers = block.lines().filter_map(|line| line.split_once('\t'));
+            if let Some((name, _)) = helpers.find(|(_, value)| *value == number) {
+                return Ok(Some((name.to_owned(), series)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The full names of tracepoints that are called `name` within any group.
+    pub fn tracepoints_named(&self, name: &str) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for block in self.block(BlockPlace::all_of(Kind::Tracepoint).start)? {
+            let fits = |full: &&str| full.split_once(':').is_some_and(|(_, event)| event == name);
+            found.extend(block_names(block).filter(fits).map(str::to_owned));
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// All names of a kind, and on which series each is.
+    pub fn all_of_kind(&self, kind: Kind) -> Result<Vec<(String, History<()>)>> {
+        let mut found = BTreeMap::new();
+        for index in BlockPlace::all_of(kind) {
+            for (place, block) in self.block(index)?.iter().enumerate() {
+                for name in block_names(block) {
+                    let values = found
+                        .entry(name)
+                        .or_insert_with(|| vec![None; SERIES.len()]);
+                    values[place] = Some(());
+                }
+            }
+        }
+        let found = found.into_iter();
+        Ok(found
+            .map(|(name, values)| (name.to_owned(), History::new(values)))
+            .collect())
+    }
+
+    /// What is stored of a name, as text. A number for helpers and types of the bpf system call;
+    /// arguments for raw tracepoints; for hooks and kfuncs a signature with the name as `@`.
+    pub fn find_history(&self, kind: Kind, name: &str) -> Result<History<String>> {
+        let blocks = self.block(BlockPlace::find(kind, name).block_index())?;
+        let values = blocks
+            .iter()
+            .map(|block| find_value(block, name).map(str::to_owned));
+        Ok(History::new(values.collect()))
+    }
+
+    pub fn function(&self, name: &str) -> Result<History<KernelFunction>> {
+        let stored = self.find_history(Kind::Function, name)?;
+        Ok(stored.map_values(|value| KernelFunction::parse_value(value)))
+    }
+
+    /// All definitions of that name.
+    pub fn structs(&self, name: &str) -> Result<History<Vec<Struct>>> {
+        let stored = self.find_history(Kind::Struct, name)?;
+        Ok(stored.map_values(|value| Struct::parse_value(value)))
+    }
+
+    /// `group:name`.
+    pub fn find_record(&self, tracepoint: &str) -> Result<History<Record>> {
+        let stored = self.find_history(Kind::Tracepoint, tracepoint)?;
+        Ok(stored.map_values(|value| Record::parse_value(value)))
+    }
+
+    /// Names of a new capture that are not stored like this for the series, or are not stored, or
+    /// that are stored and not in the capture.
+    pub fn find_differences(&self, series: &str, capture: &CapturedNames) -> Result<Vec<String>> {
+        let place = SERIES.iter().position(|other| *other == series);
+        let mut different = Vec::new();
+        for (index, new) in capture.format_blocks().iter().enumerate() {
+            let stored = place.and_then(|place| self.block(index).ok()?.get(place));
+            let stored = stored.map_or("", String::as_str);
+            let (old, new): (BTreeSet<&str>, BTreeSet<&str>) =
+                (stored.lines().collect(), new.lines().collect());
+            different.extend(
+                old.symmetric_difference(&new)
+                    .map(|line| (*line).to_owned()),
+            );
+        }
+        Ok(different)
+    }
+
+    /// The text of a block on each series.
+    fn block(&self, index: usize) -> Result<&[String]> {
+        Ok(&self.unpack_block(index)?.texts)
+    }
+
+    fn unpack_block(&self, index: usize) -> Result<&UnpackedBlock> {
+        if let Some(block) = self.blocks[index].get() {
+            return Ok(block);
+        }
+        let mut block = UnpackedBlock::default();
+        for file in &self.files {
+            let before = block.texts.last().map_or("", String::as_str);
+            let difference = file.read_difference(index, before)?;
+            let text = apply_difference(before, &difference);
+            block.texts.push(text);
+            block.differences.push(difference);
+        }
+        Ok(self.blocks[index].get_or_init(|| block))
+    }
+}
+
+fn most_similar(name: &str, known: Vec<&str>) -> Vec<String> {
+    let found = problem::find_similar_names(name, known, SIMILAR);
+    found.into_iter().map(str::to_owned).collect()
+}
