@@ -101,6 +101,11 @@ fn missing(lesson: &str, candidates: &[&str], similar: &[String]) -> NotReady {
             similar.join(", ")
         ));
     }
+    if let Some(first) = candidates.first() {
+        problem = problem.help(format!(
+            "cargo xtask where {first} says on which kernels it is, and what came instead"
+        ));
+    }
     problem.help(format!(
         "cargo xtask run {lesson} runs the lesson on a kernel that has it"
     ))
@@ -152,10 +157,11 @@ mod tests {
                 .to_string()
                 .contains("do_unlinkat or filename_unlinkat")
         );
-        let [similar, command] = problem.help_lines() else {
-            panic!("two lines of help: {:?}", problem.help_lines());
+        let [similar, names, command] = problem.help_lines() else {
+            panic!("three lines of help: {:?}", problem.help_lines());
         };
         assert!(similar.contains("__do_unlinkat"));
+        assert!(names.starts_with("cargo xtask where do_unlinkat "));
         assert!(
             command.starts_with("cargo xtask run a-lesson "),
             "{command}"

@@ -12,7 +12,7 @@ use crate::excerpt::Excerpt;
 use crate::facts::Facts;
 use crate::gallery::{self, Gallery};
 use crate::tabs::{Group, render_tabs};
-use crate::{html, table};
+use crate::{html, kernel_names, table};
 
 /// What comes in from elsewhere.
 #[derive(Debug, Eq, PartialEq)]
@@ -43,6 +43,8 @@ pub enum Directive {
     Fixed(String),
     GalleryByMessage,
     GalleryByTopic,
+    Names(String),
+    Successors,
 }
 
 /// The directive in this line, if it is one.
@@ -92,6 +94,8 @@ pub fn parse_directive(line: &str) -> Result<Option<Directive>> {
         ("fixed", [entry]) => Directive::Fixed((*entry).to_owned()),
         ("gallery-by-message", []) => Directive::GalleryByMessage,
         ("gallery-by-topic", []) => Directive::GalleryByTopic,
+        ("names", [kind]) => Directive::Names((*kind).to_owned()),
+        ("successors", []) => Directive::Successors,
         _ => bail!("no directive looks like {line}"),
     }))
 }
@@ -133,6 +137,8 @@ impl Directive {
             Self::Fixed(entry) => gallery::show_fixed(gallery, entry),
             Self::GalleryByMessage => gallery::by_message(gallery),
             Self::GalleryByTopic => Ok(gallery::by_topic(gallery)),
+            Self::Names(kind) => kernel_names::names_table(kind),
+            Self::Successors => kernel_names::successors_table(),
         }
     }
 

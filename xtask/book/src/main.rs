@@ -9,6 +9,7 @@
 //!       excerpt         code, by anchor
 //!       capture         output that a test has captured
 //!       recorded        verifier logs of the gallery
+//!       kernel_names    names that some kernels have and others do not
 //!       table           requirements, exercises, costs
 //!       facts           "since 5.18", beside what was seen on the five kernels
 //!       tabs            the same thing in several languages, or on several kernels
@@ -31,6 +32,7 @@ mod explorer;
 mod facts;
 mod gallery;
 mod html;
+mod kernel_names;
 mod pages;
 mod po;
 mod recorded;

@@ -64,8 +64,10 @@ fn report_moves(moved: &[String]) {
 }
 
 const RECORD_AGAIN: &str = "\
-kernels.lock has moved. Record the verifier's logs and the kernels' facts again, and look at them:
+kernels.lock has moved. Record the verifier's logs and the kernels' facts and names again, and look
+at them:
   INSTA_UPDATE=always cargo test -p xtask --test gallery --test facts -- --ignored
+  cargo xtask where --update
   git diff lessons/07-verifier-pitfalls/logs book/facts";
 
 /// The first build fetches crates; after this one no run has to.
