@@ -29,6 +29,7 @@ fn main() -> Result<()> {
         output_limit: Some(1 << 20),
         terminal: None,
         observe: false,
+        surroundings: None,
     };
     let mut printed = Vec::new();
     let report = started

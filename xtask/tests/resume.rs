@@ -307,7 +307,7 @@ fn every_kernel_has_a_pair_of_interfaces_and_tc_and_a_clean_lesson() {
         assert_eq!(report.left_behind, [""; 0], "{kernel}");
         assert_eq!(
             (printed[2].as_str(), printed[3].as_str()),
-            ("2\n", "cls_bpf sch_ingress veth "),
+            ("2\n", "act_bpf cls_bpf sch_ingress veth "),
             "{kernel}"
         );
     }

@@ -8,6 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use crate::bpf::{self, BpfCommand};
 use crate::settings::Settings;
@@ -15,6 +17,9 @@ use crate::{network, programs};
 
 /// The kernel frees programs and links a moment after their last user is gone.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A process that ends by itself, as the first program of a pipeline does, takes a moment.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
 
 /// Kinds of objects that have ids, and the command that steps through them.
 const OBJECTS: [(&str, BpfCommand); 4] = [
@@ -163,10 +168,18 @@ fn first_words(file: &str) -> Result<Vec<String>> {
 /// Mounts as a plan sees them: what it calls its own root is below the programs' root.
 fn mounts() -> Result<Vec<String>> {
     let lines = lines_of("/proc/self/mountinfo")?;
-    let points = lines.iter().filter_map(|line| line.split(' ').nth(4));
-    Ok(points
-        .map(|point| format!("mount {}", as_seen_inside(point)))
-        .collect())
+    Ok(lines.iter().filter_map(|line| name_mount(line)).collect())
+}
+
+/// A line has the mounted part of its file system as the fourth word, and the place as the fifth.
+/// The part that is a namespace has no path: `net:[4026532201]`.
+fn name_mount(line: &str) -> Option<String> {
+    let mut words = line.split(' ').skip(3);
+    let (part, point) = (words.next()?, as_seen_inside(words.next()?));
+    Some(match part.split_once(":[") {
+        Some((kind, _)) => format!("{kind} namespace {point}"),
+        None => format!("mount {point}"),
+    })
 }
 
 fn as_seen_inside(point: &str) -> &str {
@@ -185,21 +198,56 @@ fn lines_of(file: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Programs that run, init and the kernel's own threads left out.
+/// Those that go on although the program of a step has ended, with their arguments.
+pub fn list_remaining_processes() -> Result<Vec<String>> {
+    // Whoever has lost its parent is a child of init's. Asking for them is much quicker than a look
+    // at all processes.
+    let options = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    if waitid(Id::All, options) == Err(Errno::ECHILD) {
+        return Ok(Vec::new());
+    }
+    let deadline = Instant::now() + LAST_MOMENT;
+    loop {
+        let processes = command_lines()?;
+        if processes.is_empty() || Instant::now() > deadline {
+            let mut counted = State::new();
+            for line in processes {
+                let words = String::from_utf8_lossy(&line).replace('\0', " ");
+                count(&mut counted, format!("process {}", short(&words)));
+            }
+            return Ok(counted.into_iter().map(name_with_times).collect());
+        }
+        sleep(Duration::from_millis(10));
+    }
+}
+
+fn name_with_times((name, times): (String, String)) -> String {
+    match times.as_str() {
+        "1" => name,
+        _ => format!("{name} ({times} of them)"),
+    }
+}
+
 fn processes() -> Result<Vec<String>> {
+    let programs = command_lines()?.into_iter().map(|line| {
+        let program = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        format!("process {}", String::from_utf8_lossy(program))
+    });
+    Ok(programs.collect())
+}
+
+/// Of each program that runs, its arguments with a zero byte after each; init and the kernel's own
+/// threads are left out.
+fn command_lines() -> Result<Vec<Vec<u8>>> {
     let mut running = Vec::new();
     for name in names_in("/proc")? {
         let Ok(pid @ 2..) = name.parse::<u32>() else {
             continue;
         };
         // A process may end at any moment; a thread of the kernel has no command line.
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if let Some(program) = command
-            .split(|byte| *byte == 0)
-            .next()
-            .filter(|name| !name.is_empty())
-        {
-            running.push(format!("process {}", String::from_utf8_lossy(program)));
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if line.first().is_some_and(|byte| *byte != 0) {
+            running.push(line);
         }
     }
     Ok(running)
@@ -254,6 +302,14 @@ mod tests {
             ["/work", "/work/tmp", "/proc", "/workshop"].map(as_seen_inside),
             ["/", "/tmp", "/proc", "/workshop"]
         );
+    }
+
+    #[test]
+    fn a_namespace_that_is_kept_by_a_mount_is_named_as_one() {
+        let line = "57 30 0:4 net:[4026532201] /work/run/netns/blue rw shared:1 - nsfs nsfs rw";
+        assert_eq!(name_mount(line).unwrap(), "net namespace /run/netns/blue");
+        let line = "31 23 0:28 /inner /work/mnt rw,relatime - tmpfs tmpfs rw";
+        assert_eq!(name_mount(line).unwrap(), "mount /mnt");
     }
 
     #[test]

@@ -11,13 +11,14 @@ use nix::libc::{EPIPE, O_NONBLOCK};
 const LOG: &str = "/dev/kmsg";
 
 /// What no healthy run writes.
-const COMPLAINTS: [&str; 6] = [
+const COMPLAINTS: [&str; 7] = [
     "WARNING: ",
     "BUG: ",
     "Oops: ",
     "general protection fault, ",
     "detected stall",
     "possible recursive locking",
+    plan::OUT_OF_MEMORY,
 ];
 
 pub struct KernelLog {
@@ -95,6 +96,11 @@ mod tests {
         // The "stall" in it is no RCU stall.
         assert_eq!(
             complaint(b"4,3,0,-;intro[85] is installing a program with bpf_probe_write_user\n"),
+            None
+        );
+        // A program that limits its children does this on purpose.
+        assert_eq!(
+            complaint(b"3,4,0,-;Memory cgroup out of memory: Killed process 7 (x)\n"),
             None
         );
         assert_eq!(complaint(b"12,2,0,-;WARNING: said a program\n"), None);

@@ -53,6 +53,9 @@ use crate::kernel_log::KernelLog;
 use crate::observer::Observer;
 use crate::programs::Root;
 
+/// A list that is longer helps nobody, and has to fit into a frame.
+const MOST_NAMED: usize = 100;
+
 fn main() {
     if std::process::id() != 1 {
         eprintln!("error: this program is the init of a VM; it does nothing elsewhere");
@@ -105,11 +108,11 @@ fn serve() -> Result<Infallible> {
             }
             Order::Run { plan, now } => {
                 clock::set_clock(now)?;
-                root.mount_fresh_directories()?;
+                prepare_root(&mut root, &plan)?;
                 let clock = ClockOffset::read_now()?;
-                run_steps(&plan, &channel, &inbox)?;
+                let leftovers = run_steps(&plan, &channel, &inbox)?;
                 root.unmount_fresh_directories()?;
-                report_traces(&channel, &before, clock, &mut kernel_log)?;
+                report_traces(&channel, &before, leftovers, clock, &mut kernel_log)?;
                 channel.send_news(&News::Finished)?;
             }
             // A signal or a new size that arrives after its step has ended is too late to matter.
@@ -129,11 +132,29 @@ fn next_order(inbox: &Receiver<Message>) -> Result<Order> {
     }
 }
 
-fn run_steps(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Result<()> {
+fn prepare_root(root: &mut Root, plan: &Plan) -> Result<()> {
+    let surroundings = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.surroundings.as_ref());
+    let directories: Vec<&str> = surroundings.map(|it| it.directory.as_str()).collect();
+    if directories.is_empty() {
+        return root.mount_fresh_directories();
+    }
+    root.allow_changes()?;
+    directories
+        .into_iter()
+        .try_for_each(programs::create_directory)
+}
+
+/// Returns the processes that steps left, if they are asked for that.
+fn run_steps(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Result<Vec<String>> {
+    let mut leftovers = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send_news(&News::Started(index))?;
         let observer = step.observe.then(Observer::start_listening);
-        let (outcome, duration) = step::run_step(step, channel, inbox)?;
+        let (outcome, duration, left) = step::run_step(step, channel, inbox)?;
+        leftovers.extend(left);
         if let Some(observer) = observer {
             let observed = observer
                 .and_then(Observer::finish_listening)
@@ -147,19 +168,26 @@ fn run_steps(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Resul
             micros,
         })?;
     }
-    Ok(())
+    Ok(leftovers)
 }
 
 /// Tells what a plan has left in the kernel, and what the kernel has logged meanwhile.
 fn report_traces(
     channel: &Channel,
     before: &Inventory,
+    leftovers: Vec<String>,
     clock: ClockOffset,
     kernel_log: &mut KernelLog,
 ) -> Result<()> {
-    let mut left_behind = before.find_differences()?;
+    let mut left_behind = leftovers;
+    left_behind.extend(before.find_differences()?);
     left_behind.extend(ClockOffset::read_now()?.change_since(clock));
     if !left_behind.is_empty() {
+        if left_behind.len() > MOST_NAMED {
+            let more = left_behind.len() - MOST_NAMED;
+            left_behind.truncate(MOST_NAMED);
+            left_behind.push(format!("and {more} more"));
+        }
         channel.send_news(&News::LeftBehind(left_behind))?;
     }
     let complaints = kernel_log.new_complaints()?;

@@ -1,18 +1,19 @@
 //! The root that steps run in: the programs of this run, on a file system of their own that no step
 //! can change, with fresh directories for what a plan writes. What a plan writes goes when its
-//! directories go.
+//! directories go. Only a plan with [`plan::Surroundings`] may change everything.
 
 use std::ffi::{CStr, OsStr};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use cpio::newc;
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, chroot};
 use plan::{BOOT_ARCHIVE, Source};
@@ -65,10 +66,13 @@ impl Root {
         }
         self.has_programs = true;
         match source {
-            Source::SharedMemory(length) => unpack_archive(self.map_memory(length)?.bytes())?,
+            Source::SharedMemory(length) => {
+                let memory = self.map_memory(length)?;
+                self.unpack(memory.bytes())?;
+            }
             Source::Boot => {
                 let archive = fs::read(BOOT_ARCHIVE);
-                unpack_archive(&archive.with_context(|| format!("cannot read {BOOT_ARCHIVE}"))?)?;
+                self.unpack(&archive.with_context(|| format!("cannot read {BOOT_ARCHIVE}"))?)?;
             }
         }
         protect()
@@ -79,6 +83,12 @@ impl Root {
         remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))?;
         unpack_archive(self.map_memory(length)?.bytes())?;
         protect()
+    }
+
+    /// Lets a plan write everywhere, on one file system with one limit.
+    pub fn allow_changes(&mut self) -> Result<()> {
+        self.unmount_fresh_directories()?;
+        remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))
     }
 
     fn map_memory(&self, length: usize) -> Result<SharedMemory> {
@@ -102,12 +112,29 @@ impl Root {
 
     /// Takes them away with all that is in them, mounts included.
     pub fn unmount_fresh_directories(&mut self) -> Result<()> {
+        if !self.has_fresh_directories {
+            return Ok(());
+        }
         self.has_fresh_directories = false;
         for directory in FRESH {
-            umount2(&inside(directory), MntFlags::MNT_DETACH)
-                .with_context(|| format!("cannot unmount {directory}"))?;
+            match umount2(&inside(directory), MntFlags::MNT_DETACH) {
+                // A program may have done it.
+                Ok(()) | Err(Errno::EINVAL) => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot unmount {directory}"));
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What an archive has for a fresh directory must not go into the file system that is mounted
+    /// there: a plan that may write everywhere has none.
+    fn unpack(&mut self, archive: &[u8]) -> Result<()> {
+        if fills_fresh_directory(archive)? {
+            self.unmount_fresh_directories()?;
+        }
+        unpack_archive(archive)
     }
 }
 
@@ -151,19 +178,47 @@ fn bind_recursive(source: &Path, target: &Path) -> nix::Result<()> {
     mount(Some(source), target, None::<&str>, flags, None::<&str>)
 }
 
-/// Makes a program start with the programs' root as its own.
-pub fn enter_root(command: &mut Command) {
-    // SAFETY: between fork and exec only two system calls are made, with constant arguments.
+/// A directory as a step sees it, with those around it.
+pub fn create_directory(directory: &str) -> Result<()> {
+    let path = inside(directory.trim_start_matches('/'));
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// Makes a program start with the programs' root as its own, in this directory of it.
+pub fn enter_root(command: &mut Command, directory: &CStr) {
+    let directory = directory.to_owned();
+    // SAFETY: between fork and exec only two system calls are made, with arguments that are there
+    // already.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             chroot(C_ROOT)?;
-            chdir(c"/root")?;
+            chdir(directory.as_c_str())?;
             Ok(())
         });
     }
 }
 
+fn fills_fresh_directory(archive: &[u8]) -> Result<bool> {
+    let mut found = false;
+    visit_entries(archive, |name, _, _| {
+        let (top, rest) = name.split_once('/').unwrap_or_default();
+        found |= FRESH.contains(&top) && !rest.is_empty();
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 fn unpack_archive(archive: &[u8]) -> Result<()> {
+    visit_entries(archive, |name, mode, contents| {
+        create(name, mode, contents).with_context(|| format!("cannot create {name}"))
+    })
+}
+
+/// Hands out name, mode and contents of each entry.
+fn visit_entries(
+    archive: &[u8],
+    mut visit: impl FnMut(&str, u32, &[u8]) -> Result<()>,
+) -> Result<()> {
     let mut at = 0;
     loop {
         let rest = archive
@@ -180,7 +235,7 @@ fn unpack_archive(archive: &[u8]) -> Result<()> {
         let contents = archive
             .get(start..start + size)
             .with_context(|| format!("{name} is cut off in the archive"))?;
-        create(name, entry.mode(), contents).with_context(|| format!("cannot create {name}"))?;
+        visit(name, entry.mode(), contents)?;
         at = (start + size).next_multiple_of(4);
     }
 }
@@ -199,12 +254,10 @@ fn create(name: &str, mode: u32, contents: &[u8]) -> Result<()> {
         DIRECTORY => fs::create_dir_all(&path)?,
         LINK => symlink(OsStr::from_bytes(contents), &path)?,
         _ => {
-            let mut file = File::options()
-                .write(true)
-                .create_new(true)
-                .mode(mode & 0o777)
-                .open(&path)?;
+            let mut file = File::options().write(true).create_new(true).open(&path)?;
             file.write_all(contents)?;
+            // All of them: the mode of a new file is without what the umask takes away.
+            file.set_permissions(Permissions::from_mode(mode & 0o777))?;
         }
     }
     Ok(())

@@ -1,15 +1,16 @@
 //! Runs one step: starts the program, passes its output on, obeys its limits, and leaves nothing
 //! running.
 
+use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,10 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, setsid};
 use plan::frame::FrameKind;
-use plan::{Order, Outcome, Size, Step};
+use plan::{News, Order, Outcome, Size, Step};
 
 use crate::channel::{Channel, Message};
-use crate::{observer, programs};
+use crate::{inventory, observer, programs};
 
 const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/bin"), ("HOME", "/root"), ("LANG", "C.UTF-8")];
 
@@ -37,19 +38,30 @@ struct Running {
     child: Child,
     /// The host's end of the program's terminal, if it has one.
     terminal: Option<File>,
+    /// For what comes from the host, if the program has standard input that is no terminal.
+    input: Option<Sender<Vec<u8>>>,
     printed: Arc<AtomicU64>,
-    readers: Vec<JoinHandle<()>>,
+    /// They end when nobody is left at the other end of the pipes.
+    threads: Vec<JoinHandle<()>>,
 }
 
+/// Returns how the step ended, how long it took, and which processes it left, if it is asked for
+/// that. They are ended.
 pub fn run_step(
     step: &Step,
     channel: &Channel,
     inbox: &Receiver<Message>,
-) -> Result<(Outcome, Duration)> {
+) -> Result<(Outcome, Duration, Vec<String>)> {
     let start = Instant::now();
     let mut running = match start_program(step, channel) {
         Ok(running) => running,
-        Err(error) => return Ok((Outcome::NotStarted(format!("{error:#}")), start.elapsed())),
+        Err(error) => {
+            return Ok((
+                Outcome::NotStarted(format!("{error:#}")),
+                start.elapsed(),
+                Vec::new(),
+            ));
+        }
     };
     let limit = supervise(step, &mut running, inbox, start)?;
     let status = running
@@ -57,14 +69,19 @@ pub fn run_step(
         .wait()
         .context("cannot wait for the program")?;
     let duration = start.elapsed();
+    let left = match step.surroundings {
+        Some(_) => inventory::list_remaining_processes()?,
+        None => Vec::new(),
+    };
     kill_everything();
     drop(running.terminal);
-    for reader in running.readers {
+    drop(running.input);
+    for thread in running.threads {
         // Only a panic makes this fail, and its message is on the console.
-        let _ = reader.join();
+        let _ = thread.join();
     }
     reap_orphans();
-    Ok((limit.unwrap_or_else(|| outcome(status)), duration))
+    Ok((limit.unwrap_or_else(|| outcome(status)), duration, left))
 }
 
 fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
@@ -74,24 +91,30 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
         .env_clear()
         .envs(ENVIRONMENT)
         .envs(step.env.iter().cloned());
-    programs::enter_root(&mut command);
+    programs::enter_root(&mut command, &starting_directory(step)?);
     if step.observe {
         observer::keep_on_one_cpu(&mut command);
     }
     let printed = Arc::new(AtomicU64::new(0));
-    let mut readers = Vec::new();
+    let mut threads = Vec::new();
+    let mut input = None;
+    let has_input = step.surroundings.as_ref().is_some_and(|it| it.input);
+    if has_input && step.terminal.is_none() {
+        let (program_end, sender, thread) = take_input(channel)?;
+        command.stdin(program_end);
+        input = Some(sender);
+        threads.push(thread);
+    } else {
+        command.stdin(Stdio::null());
+    }
     let mut read =
-        |kind, from| readers.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));
+        |kind, from| threads.push(pass_on(kind, from, channel.clone(), Arc::clone(&printed)));
 
     let (child, terminal) = match step.terminal {
         None => {
             let (out_end, out) = io::pipe()?;
             let (err_end, err) = io::pipe()?;
-            command
-                .stdin(Stdio::null())
-                .stdout(out)
-                .stderr(err)
-                .process_group(0);
+            command.stdout(out).stderr(err).process_group(0);
             let child = spawn(command)?;
             read(FrameKind::Stdout, File::from(OwnedFd::from(out_end)));
             read(FrameKind::Stderr, File::from(OwnedFd::from(err_end)));
@@ -108,9 +131,35 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
     Ok(Running {
         child,
         terminal,
+        input,
         printed,
-        readers,
+        threads,
     })
+}
+
+/// The directory where the program starts, as the program will see it.
+fn starting_directory(step: &Step) -> Result<CString> {
+    let directory = step.surroundings.as_ref().map(|it| it.directory.as_str());
+    CString::new(directory.unwrap_or("/root")).context("a directory's name has a zero byte")
+}
+
+/// The end of a pipe that gets what the host sends, a frame at a time: a program that does not read
+/// holds the host up, and not init.
+fn take_input(channel: &Channel) -> Result<(PipeReader, Sender<Vec<u8>>, JoinHandle<()>)> {
+    let (program_end, mut end) = io::pipe()?;
+    let (sender, frames) = mpsc::channel::<Vec<u8>>();
+    let channel = channel.clone();
+    let thread = std::thread::spawn(move || {
+        while channel.send_news(&News::WantsInput).is_ok() {
+            // No more comes when the step has ended.
+            let bytes = frames.recv().unwrap_or_default();
+            // It fails when nobody is left who could read it.
+            if bytes.is_empty() || end.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    });
+    Ok((program_end, sender, thread))
 }
 
 /// Starts the program. The command is dropped here, and with it init's copies of the program's ends
@@ -226,6 +275,9 @@ fn supervise(
                 if let Some(terminal) = &mut running.terminal {
                     // It fails when the program has closed its end; word of its own end follows.
                     let _ = terminal.write_all(&bytes);
+                } else if let Some(input) = &running.input {
+                    // Nobody listens when the program has closed its input.
+                    let _ = input.send(bytes);
                 }
             }
             Ok(Message::Failed(error)) => bail!("cannot read orders: {error}"),

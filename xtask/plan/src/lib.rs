@@ -15,6 +15,7 @@
 //!    | Order::Run         ->                  |  a plan; its clock is set first
 //!    |                    <- Started(step 0)  |
 //!    |                    <- output bytes     |
+//!    |                    <- WantsInput       |  if the step has input: answered by some of it
 //!    |                    <- Observed         |  what it loaded, if the step asks for that
 //!    |                    <- Ended(step 0)    |  ... and so on for each step
 //!    |                    <- Finished         |  ready for another plan
@@ -36,7 +37,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -62,6 +63,19 @@ pub struct Step {
     /// Watch which eBPF programs it loads, and what they cost: [`News::Observed`].
     #[serde(default)]
     pub observe: bool,
+    /// For a program that expects to run where it was built. None: a program of the course's.
+    #[serde(default)]
+    pub surroundings: Option<Surroundings>,
+}
+
+/// What a program finds that knows nothing of guests: it may write everywhere, and what it leaves
+/// running or mounted is named. The guest should not be used again after it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Surroundings {
+    /// Where it starts.
+    pub directory: String,
+    /// Its standard input is asked for with [`News::WantsInput`]. False: it is empty.
+    pub input: bool,
 }
 
 /// A terminal's size in characters.
@@ -91,6 +105,8 @@ pub enum News {
     Started(usize),
     /// What the step that is about to end has loaded into the kernel, or why that is not known.
     Observed(Result<Observed, String>),
+    /// The running step can take more of its standard input: one frame, which is empty at the end.
+    WantsInput,
     /// The step has ended and left nothing running.
     Ended {
         step: usize,
@@ -184,6 +200,9 @@ pub enum Source {
 /// Where the initial file system has the kernel modules that are loaded at boot, in the order of
 /// their names.
 pub const MODULES: &str = "/modules";
+
+/// What the kernel logs when it has ended a process because the memory was full.
+pub const OUT_OF_MEMORY: &str = "Out of memory: ";
 
 /// See [`Source::Boot`].
 pub const BOOT_ARCHIVE: &str = "/programs.cpio";

@@ -2,27 +2,21 @@
 
 use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
-use std::thread;
 
 use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::catalog::{self, Lesson};
 use kernel::Kernel;
-use nix::sys::termios::cfmakeraw;
 use plan::{Outcome, Plan, Size, Step};
 use problem::{Exit, Problem};
 use requirements::{GuestTools, guest_tools};
-use signal_hook::consts::SIGWINCH;
-use signal_hook::iterator::Signals;
-use testvm::{Failure, Happening, Keyboard, Programs, Started, Stream, image};
+use testvm::{Failure, Happening, Programs, Started, Stream, image};
 
 use crate::output::screen::{self, Mark};
-use crate::output::terminal::{ChangedTerminal, read_terminal_size};
+use crate::output::terminal::read_terminal_size;
+use crate::pipeline::conversation::has_terminal;
 use crate::pipeline::selection::Selection;
-use crate::pipeline::{build, demo, needs};
-
-/// Ctrl-], as telnet has it: no program in the guest wants it.
-const LEAVE: u8 = 0x1d;
+use crate::pipeline::{build, conversation, demo, needs};
 
 /// Where the commands that came from standard input are in the guest.
 const SCRIPT: &str = "etc/script";
@@ -74,10 +68,6 @@ pub fn follow_lesson(
         None,
     )?;
     converse(start(&kernel, &files)?)
-}
-
-pub fn has_terminal() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 fn prepare(selection: &Selection) -> Result<Kernel> {
@@ -174,6 +164,7 @@ fn shell_step(arguments: &[&str], terminal: Option<Size>) -> Step {
         output_limit: None,
         terminal,
         observe: false,
+        surroundings: None,
     }
 }
 
@@ -198,9 +189,7 @@ fn follow_script(mut started: Started) -> Result<Exit> {
 
 /// Ties the user's terminal to a shell in the guest.
 fn converse(mut started: Started) -> Result<Exit> {
-    let raw = ChangedTerminal::enter(cfmakeraw)?;
-    watch_keys(started.guest.keyboard())?;
-    watch_size(started.guest.keyboard())?;
+    let raw = conversation::tie_terminal(&started.guest.keyboard())?;
     let plan = Plan {
         steps: vec![shell_step(&["sh", "-l"], Some(read_terminal_size()?))],
     };
@@ -218,43 +207,6 @@ fn converse(mut started: Started) -> Result<Exit> {
     screen::show_note("the VM has ended; nothing of it is left");
     // The status of the last command that was typed says nothing about the session.
     Ok(Exit::Done)
-}
-
-fn watch_keys(keyboard: Keyboard) -> Result<()> {
-    let work = move || {
-        let mut buffer = [0; 1024];
-        while let Ok(length @ 1..) = io::stdin().lock().read(&mut buffer) {
-            if buffer[..length].contains(&LEAVE) {
-                return keyboard.end_guest();
-            }
-            if !keyboard.send_keys(buffer[..length].to_vec()) {
-                return;
-            }
-        }
-        keyboard.end_guest();
-    };
-    thread::Builder::new()
-        .name("keys".to_owned())
-        .spawn(work)
-        .context("cannot read keys")?;
-    Ok(())
-}
-
-fn watch_size(keyboard: Keyboard) -> Result<()> {
-    let mut signals = Signals::new([SIGWINCH]).context("cannot watch the terminal's size")?;
-    let work = move || {
-        for _ in signals.forever() {
-            // A terminal that is gone has no size.
-            if read_terminal_size().is_ok_and(|size| !keyboard.send_size(size)) {
-                return;
-            }
-        }
-    };
-    thread::Builder::new()
-        .name("size".to_owned())
-        .spawn(work)
-        .context("cannot watch the terminal's size")?;
-    Ok(())
 }
 
 const PROFILE: &str = "\

@@ -13,12 +13,10 @@ use testvm::image::{self, Archive};
 use testvm::{Cmpxchg16b, Machine, Programs, VmClock};
 
 use crate::pipeline::guest_init;
+use crate::pipeline::memory::DEFAULT_MIB;
 
 /// Bytes that one step may print. A serial line carries them in about a quarter of a minute.
 const OUTPUT_LIMIT: u64 = 8 << 20;
-
-/// Enough for a kernel, its initial file system and a lesson.
-const MEMORY_MIB: u32 = 256;
 
 /// Steps of one lesson, and which implementation each belongs to.
 pub struct Script {
@@ -122,6 +120,7 @@ fn step(lesson: &Lesson, implementation: Implementation, arguments: &[String]) -
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
         observe: false,
+        surroundings: None,
     }
 }
 
@@ -165,7 +164,7 @@ pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
         modules,
         init: guest_init::build_guest_init,
         state: workspace::own_cache(),
-        memory_mib: MEMORY_MIB,
+        memory_mib: DEFAULT_MIB,
         clock: VmClock::Host,
         cmpxchg16b,
     })

@@ -171,6 +171,7 @@ fn step(candidate: &Candidate) -> Step {
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
         observe: false,
+        surroundings: None,
     }
 }
 

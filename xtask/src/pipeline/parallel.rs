@@ -6,6 +6,8 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use kernel::Kernel;
 
+use crate::pipeline::memory::{self, DEFAULT_MIB};
+
 /// Does `work` for each kernel, `jobs` at a time, and returns the results in the kernels' order.
 /// `None`: as many as cores and memory allow. After an error no further kernel is begun.
 pub fn run_on_each<T: Send>(
@@ -51,16 +53,20 @@ pub fn run_side_by_side<T: Send>(
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-/// One VM keeps one core busy, and takes its memory and about as much for QEMU.
 pub fn as_many_as_fit() -> usize {
-    const EACH_KIB: usize = 600 << 10;
+    as_many_as_fit_of(DEFAULT_MIB)
+}
+
+/// How many guests with this much memory. One VM keeps one core busy, and QEMU takes some more for
+/// itself.
+pub fn as_many_as_fit_of(memory_mib: u32) -> usize {
+    const OF_QEMU_MIB: u32 = 344;
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = available.and_then(|text| text.trim().trim_end_matches(" kB").parse::<usize>().ok());
-    kib.map_or(cores, |kib| cores.min(kib / EACH_KIB)).max(1)
+    let each = u64::from(memory_mib.saturating_add(OF_QEMU_MIB)) << 10;
+    let memory = memory::available_kib().map(|kib| usize::try_from(kib / each));
+    memory
+        .map_or(cores, |fit| cores.min(fit.unwrap_or(cores)))
+        .max(1)
 }
 
 #[cfg(test)]

@@ -223,6 +223,7 @@ pub fn shell(line: &str) -> Step {
         output_limit: Some(1 << 20),
         terminal: None,
         observe: false,
+        surroundings: None,
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Guest {
     console: Option<JoinHandle<Console>>,
     events: Receiver<Event>,
     sender: Sender<Event>,
+    /// Told whenever the running step can take more of its standard input.
+    input: Option<Sender<()>>,
     /// The user pressed Ctrl-C once; the lesson was told.
     asked_to_stop: bool,
     _listening: Listening,
@@ -114,7 +116,7 @@ pub enum Failure {
 }
 
 /// What is known about the unexpected end of a VM.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Death {
     pub why: String,
     /// QEMU itself failed, and why.
@@ -150,6 +152,7 @@ impl Guest {
             console: Some(console),
             events,
             sender,
+            input: None,
             asked_to_stop: false,
             _listening: listening,
         })
@@ -232,6 +235,11 @@ impl Guest {
 
     pub(super) fn unpack_source(&mut self, source: Source) -> Result<(), Failure> {
         self.order_unpacking(&Order::Unpack(source))
+    }
+
+    /// Whether [`Self::load_programs`] can take these: some VMs get their programs with the boot.
+    pub fn has_room_for(&self, programs: &[u8]) -> bool {
+        self.memory.is_some() && SharedMemory::has_room_for(programs)
     }
 
     fn share(&self, programs: &[u8]) -> Result<(), Failure> {
@@ -349,6 +357,11 @@ impl Guest {
             Event::Resized(size) => self.order(&Order::Resize(size)),
             Event::Crashed(line) => Err(self.crashed(&line)),
             Event::LineClosed(why) => Err(self.fail_as_dead(&why)),
+            Event::News(News::WantsInput) => {
+                // Whoever feeds the step may have no more.
+                let _ = self.input.as_ref().map(|input| input.send(()));
+                Ok(())
+            }
             Event::News(news) => {
                 Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn")))
             }
@@ -361,6 +374,14 @@ impl Guest {
         Keyboard {
             sender: self.sender.clone(),
         }
+    }
+
+    /// For each message, the step of the next plan wants a piece of its standard input: some bytes
+    /// for the [`Keyboard`], or none at the end.
+    pub fn receive_requests_for_input(&mut self) -> Receiver<()> {
+        let (sender, requests) = mpsc::channel();
+        self.input = Some(sender);
+        requests
     }
 
     /// The user wanted the running step to end, and it did.

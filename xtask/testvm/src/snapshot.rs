@@ -2,14 +2,15 @@
 //! ours.
 //!
 //! ```text
-//!   snapshots/6.12-vmlinux-0123456789abcdef-f3-u1000    the guest's memory as it is, its devices,
-//!                                                       a seal
-//!   snapshots/6.12-vmlinux-f3-u1000.lock                held while one of this kernel is made
+//!   snapshots/6.12-vmlinux-0123456789abcdef-f3-m256-u1000
+//!                                              the guest's memory as it is, its devices, a seal
+//!   snapshots/6.12-vmlinux-f3-m256-u1000.lock  held while one of this kernel is made
 //! ```
 //!
 //! A snapshot is code that runs with all rights inside a VM, so only the user's own are used; the
 //! name holds the user. It holds the format too, so that two versions of xtask in one checkout
-//! leave each other's alone.
+//! leave each other's alone, and the size of the guest's memory, so that guests of two sizes do
+//! too.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -48,7 +49,7 @@ pub struct Snapshot {
     kernel: String,
     /// All that it depends on.
     key: u64,
-    /// Its format and its user.
+    /// Its format, the size of its memory, and its user.
     whose: String,
 }
 
@@ -90,7 +91,11 @@ impl Snapshot {
             directory: machine.state.join("snapshots"),
             kernel: format!("{directory}-{name}"),
             key: key.digest_value(),
-            whose: format!("f{FORMAT}-u{}", nix::unistd::geteuid().as_raw()),
+            whose: format!(
+                "f{FORMAT}-m{}-u{}",
+                machine.memory_mib,
+                nix::unistd::geteuid().as_raw()
+            ),
         })
     }
 
@@ -498,6 +503,7 @@ mod tests {
             "6.12-vmlinux-0000000000000999-f1-u1",
             "6.12-vmlinux-0000000000000999-f2-u2",
             "6.12-vmlinux-0000000000000999-f2-u10",
+            "6.12-vmlinux-0000000000000999-f2-m512-u1",
             "6.12-vmlinux-f2-u1.lock",
             "6.12-vmlinux-other-0000000000000999-f2-u1",
             "6.1-vmlinux-0000000000000999-f2-u1",

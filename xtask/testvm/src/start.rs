@@ -218,7 +218,7 @@ fn initramfs(
     programs: Option<&[u8]>,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<u8>> {
-    let modules = Modules::find_modules(machine.modules.as_deref());
+    let modules = Modules::find_modules(machine.modules.as_deref(), &image::MODULES);
     notes.extend(modules.notes.iter().cloned());
     image::pack_initramfs(&(machine.init)()?, &modules, programs)
 }
@@ -437,7 +437,8 @@ fn not_booted(death: &Death) -> Problem {
         .is_some_and(|why| why.contains("allocate memory"))
     {
         problem = problem.help(
-            "close other programs: a VM needs 256 MiB of memory, and QEMU some more for itself",
+            "close other programs: a VM needs 256 MiB of memory, or what --memory says, and QEMU \
+             some more for itself",
         );
     }
     problem

@@ -17,6 +17,7 @@ const LINK: u32 = 0o120_000;
 pub struct Archive {
     bytes: Vec<u8>,
     present: BTreeSet<PathBuf>,
+    directories: BTreeSet<PathBuf>,
 }
 
 impl Archive {
@@ -32,10 +33,14 @@ impl Archive {
     /// Adds a directory and its parents. Adding it twice is fine.
     pub fn add_directory(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        if path.as_os_str().is_empty() || self.contains_path(path) {
+        if path.as_os_str().is_empty() || self.directories.contains(path) {
             return Ok(());
         }
+        if self.contains_path(path) {
+            bail!("/{} is no directory in the guest", path.display());
+        }
         self.parents(path)?;
+        self.directories.insert(path.to_owned());
         self.entry(path, DIRECTORY | 0o755, &[])
     }
 
@@ -115,6 +120,17 @@ mod tests {
                 "bin/sh"
             ]
         );
+    }
+
+    #[test]
+    fn nothing_can_lie_in_a_file_or_a_link() {
+        let mut archive = Archive::default();
+        archive.add_file("etc", 0o644, b"").unwrap();
+        archive.add_link("lib", Path::new("usr/lib")).unwrap();
+        for path in ["etc/hosts", "lib/libz.so.1"] {
+            let error = archive.add_file(path, 0o644, b"").unwrap_err();
+            assert!(error.to_string().contains("is no directory"), "{error}");
+        }
     }
 
     fn names(mut bytes: &[u8]) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The shared libraries a program needs, as its own loader finds them here and will find them in
 //! the guest.
 
+use std::env;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -13,23 +14,38 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
 /// Asks the loader that the program names: `--list` of glibc's and of musl's shows what it would
 /// load. The program itself is never started. A static program names no loader and needs nothing.
+///
+/// `LD_LIBRARY_PATH` counts only for a program that does not do without: cargo sets it for all that
+/// it runs.
 pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
     let unreadable = || format!("{} is not a program for this machine", program.display());
     let Some(loader) = find_loader(bytes).with_context(unreadable)? else {
         return Ok(Vec::new());
     };
-    let output = Command::new(&loader)
-        .arg("--list")
-        .arg(program)
-        // They lead to libraries that the program would not find in the guest; cargo sets the
-        // first.
-        .env_remove("LD_LIBRARY_PATH")
-        .env_remove("LD_PRELOAD")
-        .output()
-        .with_context(|| {
-            let loader = loader.display();
-            format!("cannot run {loader}, the loader of {}", program.display())
-        })?;
+    match (ask_loader(&loader, program, None), env::var_os(SEARCHED)) {
+        (Err(_), Some(directories)) => ask_loader(&loader, program, Some(&directories)),
+        (asked, _) => asked,
+    }
+}
+
+/// Names directories that a loader searches first.
+const SEARCHED: &str = "LD_LIBRARY_PATH";
+
+fn ask_loader(
+    loader: &Path,
+    program: &Path,
+    directories: Option<&OsStr>,
+) -> Result<Vec<SharedLibrary>> {
+    let mut list = Command::new(loader);
+    list.arg("--list").arg(program).env_remove("LD_PRELOAD");
+    match directories {
+        Some(directories) => list.env(SEARCHED, directories),
+        None => list.env_remove(SEARCHED),
+    };
+    let output = list.output().with_context(|| {
+        let loader = loader.display();
+        format!("cannot run {loader}, the loader of {}", program.display())
+    })?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -148,6 +164,13 @@ mod tests {
         std::fs::set_permissions(&program, executable).unwrap();
         let error = needed_by(&program, &bytes).unwrap_err().to_string();
         assert!(error.contains("libq.so.6"), "{error}");
+        // It is found where a user says that it is, and goes beside the others.
+        let libc = needed.iter().find(|it| it.inside.ends_with("libc.so.6"));
+        std::fs::copy(&libc.unwrap().here, directory.path().join("libq.so.6")).unwrap();
+        let loader = find_loader(&bytes).unwrap().unwrap();
+        let needed = ask_loader(&loader, &program, Some(directory.path().as_os_str())).unwrap();
+        let found = needed.iter().find(|it| it.inside.ends_with("libq.so.6"));
+        assert_eq!(found.unwrap().here, directory.path().join("libq.so.6"));
     }
 
     #[test]

@@ -48,7 +48,16 @@ pub fn add_program(archive: &mut Archive, program: &Path) -> Result<()> {
 pub fn add_program_as(archive: &mut Archive, program: &Path, inside: &Path) -> Result<()> {
     let bytes = read(program)?;
     archive.add_file(inside, 0o755, &bytes)?;
-    for library in library::needed_by(program, &bytes)? {
+    add_libraries_of(archive, program, &bytes)
+}
+
+/// Adds the shared libraries of a program that is in the archive already.
+pub fn add_libraries(archive: &mut Archive, program: &Path) -> Result<()> {
+    add_libraries_of(archive, program, &read(program)?)
+}
+
+fn add_libraries_of(archive: &mut Archive, program: &Path, bytes: &[u8]) -> Result<()> {
+    for library in library::needed_by(program, bytes)? {
         if !archive.contains_path(&library.inside) {
             archive.add_file(&library.inside, 0o755, &read(&library.here)?)?;
         }

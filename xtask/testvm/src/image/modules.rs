@@ -15,9 +15,9 @@ use ruzstd::decoding::StreamingDecoder;
 use super::{Archive, read};
 
 /// What the kernels of the matrix have as modules only, and lessons about the network need: a pair
-/// of interfaces, and for tc the queueing discipline `clsact` with its filter for eBPF programs.
-/// All three together take 0.4 MB at most.
-pub const WANTED: [&str; 3] = ["veth", "sch_ingress", "cls_bpf"];
+/// of interfaces, and for tc the queueing discipline `clsact` with its filter for eBPF programs and
+/// its action. All four together take 0.5 MB at most.
+pub const WANTED: [&str; 4] = ["veth", "sch_ingress", "cls_bpf", "act_bpf"];
 
 /// Modules of a kernel, unpacked, in the order in which they can be loaded.
 #[derive(Default)]
@@ -28,12 +28,12 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Those in `directory`, the kernel's `lib/modules/RELEASE`. Most lessons need none: what is
-    /// wrong with one is a note.
-    pub fn find_modules(directory: Option<&Path>) -> Self {
+    /// Those of these names, and what they depend on, in `directory`: the kernel's
+    /// `lib/modules/RELEASE`. Most lessons need none: what is wrong with one is a note.
+    pub fn find_modules(directory: Option<&Path>, names: &[&str]) -> Self {
         let mut modules = Self::default();
         let Some(directory) = directory else {
-            let names = WANTED.join(", ");
+            let names = names.join(", ");
             modules.notes.push(format!(
                 "the kernel came without modules: {names} work if it has them built in"
             ));
@@ -45,7 +45,7 @@ impl Modules {
                 .notes
                 .push(format!("the kernel has no modules: {error:#}"));
         }
-        for name in WANTED {
+        for name in names {
             if let Err(error) = modules.add(name, &available) {
                 modules
                     .notes
@@ -53,6 +53,10 @@ impl Modules {
             }
         }
         modules
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// Adds a module after those that it depends on.
@@ -184,7 +188,7 @@ mod tests {
             ("ptr_ring.ko", module("").as_slice()),
             ("unwanted.ko", b"not looked at"),
         ]);
-        let modules = Modules::find_modules(Some(directory.path()));
+        let modules = Modules::find_modules(Some(directory.path()), &WANTED);
         let names: Vec<_> = modules
             .files
             .iter()
@@ -193,7 +197,8 @@ mod tests {
         assert_eq!(names, ["ptr_ring", "page_pool", "veth", "sch_ingress"]);
         assert_eq!(
             modules.notes,
-            ["the kernel has no module cls_bpf: it is built in or absent"]
+            ["cls_bpf", "act_bpf"]
+                .map(|name| format!("the kernel has no module {name}: it is built in or absent"))
         );
         let mut archive = Archive::default();
         modules.put_into(&mut archive).unwrap();
@@ -205,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_missing_or_damaged_module_is_a_note() {
-        let modules = Modules::find_modules(None);
+        let modules = Modules::find_modules(None, &WANTED);
         assert!(
             modules.files.is_empty() && modules.notes[0].contains("veth, sch_ingress, cls_bpf")
         );
@@ -216,7 +221,7 @@ mod tests {
             ("veth.ko.lz", b""),
         ] {
             let directory = directory_with(&[(name, bytes)]);
-            let modules = Modules::find_modules(Some(directory.path()));
+            let modules = Modules::find_modules(Some(directory.path()), &WANTED);
             assert!(
                 modules.files.is_empty() && modules.notes[0].contains(name),
                 "{:#?}",
