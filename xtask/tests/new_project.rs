@@ -216,9 +216,12 @@ fn each_hook_counts_on_the_oldest_and_the_newest_kernel() {
         programs.extend(build.build_both(&project));
     }
     for implementation in Implementation::ALL {
-        let name = format!("only-{implementation}");
+        let name = match implementation {
+            Implementation::Aya => "only-aya",
+            Implementation::Libbpf => "open-count",
+        };
         let chosen = implementation.to_string();
-        let project = make_project(&directory, &name, &["--impl", &chosen]);
+        let project = make_project(&directory, name, &["--impl", &chosen]);
         programs.push(build.build_one(&project, implementation));
     }
     // What tc leaves stays, and the next plan would be blamed for it.
@@ -236,6 +239,7 @@ fn each_hook_counts_on_the_oldest_and_the_newest_kernel() {
     let project = directory.path().join("kprobe");
     runner_works(&build, &project);
     missing_tools_are_named(&build, &project);
+    existing_crate_is_tested(&build, &directory.path().join("open-count"));
 }
 
 /// The program counts the three events that it causes, and exits well.
@@ -287,6 +291,63 @@ fn runner_works(build: &SharedBuild, project: &Path) {
     settings.add_filter(r"process \d+", "process 1234");
     settings.add_filter(r"\d+\.\d s", "0.3 s");
     settings.bind(|| insta::assert_snapshot!("on_all_kernels", format!("{out}\n{table}")));
+}
+
+/// As the book's page about a crate that one already has: the lines of its configuration are those
+/// of a template, and the crate has nothing else of the course.
+fn existing_crate_is_tested(build: &SharedBuild, project: &Path) {
+    let root = workspace::workspace_root();
+    let template = |name: &str| {
+        let path = root.join("xtask/templates/crate").join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let local = project.join(".cargo/local.toml");
+    let tools: toml::Table = fs::read_to_string(&local).unwrap().parse().unwrap();
+    let clang = tools["env"]["CLANG"].as_str().unwrap();
+    fs::remove_file(&local).unwrap();
+    // This test's own xtask may be elsewhere than a user's.
+    let program = common::program();
+    let config =
+        template("config.toml").replace("CHECKOUT/target/debug/xtask", program.to_str().unwrap());
+    fs::write(project.join(".cargo/config.toml"), &config).unwrap();
+    fs::create_dir(project.join("tests")).unwrap();
+    fs::write(project.join("tests/on_kernel.rs"), template("on_kernel.rs")).unwrap();
+    let functions = project.join("tests/functions.txt");
+    fs::write(&functions, template("functions.txt")).unwrap();
+    let test = |kernels: &str, arguments: &[&str]| {
+        let mut cargo = build.cargo(project);
+        cargo.args(["test", "--test", "on_kernel", "--"]);
+        cargo.args(arguments).env("XTASK_KERNELS", kernels);
+        cargo
+            .env("CLANG", clang)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap()
+    };
+
+    let output = test("all", &["--test-threads", "1"]);
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(!err.contains("left behind"), "{err}");
+    let (_, table) = err.split_once("\n\n").unwrap_or_else(|| panic!("{err}"));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.add_filter(r"\d+\.\d s", "0.3 s");
+    settings.add_filter(r"finished in \d+\.\d+s", "finished in 0.32s");
+    settings.bind(|| insta::assert_snapshot!("existing_crate", format!("{out}\n{table}")));
+
+    // A test that fails is no more than that for cargo, and a filter comes through.
+    fs::write(&functions, "no_such_function\n").unwrap();
+    let output = test(MATRIX[0], &["functions"]);
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(101), "{out}{err}");
+    assert!(out.contains("1 filtered out"), "{out}");
+    assert!(out.contains("this kernel has no no_such_function"), "{out}");
+    assert!(err.contains("on 5.10: exit status 101"), "{err}");
+    assert!(
+        err.ends_with("error: test failed, to rerun pass `--test on_kernel`\n"),
+        "{err}"
+    );
 }
 
 /// In one line of cargo's output, instead of what the inner builds say.
