@@ -207,7 +207,7 @@ fn record(shown: &Shown) -> String {
             )
         }
         LoadResult::Rejected { error, log } => format!("rejected: {error}\n{}\n", shortened(log)),
-        LoadResult::Failed { why } => format!("failed: {why}\n"),
+        LoadResult::Failed { why, .. } => format!("failed: {why}\n"),
     }
 }
 

@@ -1,42 +1,68 @@
-//! Loads every program of eBPF object files, one at a time, and prints what the verifier made of
-//! it.
+//! Loads every program of eBPF object files, one at a time, attaches what the kernel takes, and
+//! prints what became of it.
 //!
 //! ```text
-//!   object_file   what can be read from the ELF file itself
-//!   origin        which compiler made it
-//!   libbpf        loads with libbpf: objects of clang, bpf2go and other compilers
-//!   aya           loads with aya: objects of rustc
-//!   info          what the kernel tells about a program that it loaded
-//!   log           the verifier's log, short enough for a serial line
-//!   tell          who is told what became of a program
-//!   privileges    gives rights up, to meet the errors that root never sees
+//!   object_file      what can be read from the ELF file itself
+//!   origin           which compiler made it
+//!   program_section  which type of program a section's name tells
+//!   map_definition   sizes of maps that a kernel takes and a guest has room for
+//!   options          how to load, as the command line says it
+//!   session          what is kept while all objects are loaded
+//!   libbpf           loads with libbpf: objects of clang, bpf2go and other compilers
+//!   aya              loads with aya: objects of rustc
+//!   program_kind     what a kernel must know of a program
+//!   attempt          one attempt to load a program
+//!   attach           attaches a program that is loaded
+//!   kernel_types     the running kernel's BTF
+//!   missing          what the running kernel lacks
+//!   failure          what a user can do about a failure
+//!   info             what the kernel tells about a program that it loaded
+//!   log              the verifier's log
+//!   time_limit       interrupts a load that takes too long
+//!   load_report      tells the host
+//!   modules          loads kernel modules
+//!   privileges       gives rights up, to meet the errors that root never sees
 //! ```
 //!
 //! It runs in a guest of `cargo xtask`, as one step of a plan: an object that crashes it, or never
-//! ends, takes only its own step along. Programs are loaded, never attached.
+//! ends, takes only its own step along.
 
+mod attach;
+mod attempt;
 mod aya;
+mod failure;
 mod info;
+mod kernel_types;
 mod libbpf;
+mod load_report;
 mod log;
+mod map_definition;
+mod missing;
+mod modules;
 mod object_file;
+mod options;
 mod origin;
 mod privileges;
-mod tell;
+mod program_kind;
+mod program_section;
+mod session;
+mod time_limit;
 
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use libbpf_rs::PrintLevel;
-use plan::load::{EbpfLibrary, Load, LoadResult, LoaderLine};
+use plan::load::EbpfLibrary;
 use verifier_output::keep_messages;
 
+use load_report::{LoadReport, ProgramVerdict};
 use object_file::ObjectFile;
+use options::LoadOptions;
+use session::Session;
 
-/// Loads every program of eBPF object files and prints a line of JSON for each.
+/// Loads and attaches every program of eBPF object files and prints lines of JSON about it
 #[derive(Parser)]
 struct Cli {
     /// Which library loads them
@@ -45,6 +71,8 @@ struct Cli {
     /// Give up CAP_PERFMON and CAP_SYS_ADMIN first: the verifier is stricter then
     #[arg(long)]
     without_perfmon: bool,
+    #[command(flatten)]
+    options: LoadOptions,
     #[arg(required = true)]
     objects: Vec<PathBuf>,
 }
@@ -71,7 +99,7 @@ impl With {
 }
 
 fn main() -> ExitCode {
-    match load_objects(&Cli::parse()) {
+    match load_objects(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -80,69 +108,50 @@ fn main() -> ExitCode {
     }
 }
 
-fn load_objects(cli: &Cli) -> Result<()> {
+fn load_objects(cli: Cli) -> Result<()> {
+    if let Some(directory) = &cli.options.modules {
+        modules::load_modules(directory)?;
+    }
     if cli.without_perfmon {
         privileges::drop_perfmon()?;
     }
     keep_messages(PrintLevel::Warn);
-    let mut aya = None;
-    for path in &cli.objects {
+    let mut loader = Loader {
+        with: cli.with,
+        session: Session::start(cli.options)?,
+        aya: None,
+    };
+    cli.objects.iter().try_for_each(|path| loader.load(path))
+}
+
+struct Loader {
+    with: With,
+    session: Session,
+    /// Starting aya means parsing the kernel's BTF: once is enough.
+    aya: Option<aya::AyaLoader>,
+}
+
+impl Loader {
+    fn load(&mut self, path: &Path) -> Result<()> {
         let name = path.display().to_string();
-        let object = match ObjectFile::read_file(path) {
+        let mut object = match ObjectFile::read_file(path) {
             Ok(object) => object,
             Err(error) => {
-                print(
-                    &name,
-                    "",
-                    "",
-                    None,
-                    LoadResult::Failed {
-                        why: format!("{error:#}"),
-                    },
-                )?;
-                continue;
+                let report = LoadReport::new(&name, None);
+                return report.tell_whole(ProgramVerdict::failed(format!("{error:#}")));
             }
         };
-        let library = cli.with.library(&object);
-        let mut tell = |program: &str, section: &str, result| {
-            print(&name, program, section, Some(library), result)
-        };
+        let library = self.with.library(&object);
+        let has_programs = object.has_programs();
+        let report = LoadReport::new(&name, has_programs.then_some(library));
         match library {
-            // Starting aya means parsing the kernel's BTF: once is enough.
-            EbpfLibrary::Aya => aya
+            _ if !has_programs => report.list(Vec::new())?,
+            EbpfLibrary::Aya => self
+                .aya
                 .get_or_insert_with(aya::AyaLoader::with_kernel_types)
-                .load_programs(&object, &mut tell)?,
-            EbpfLibrary::Libbpf => libbpf::load_programs(&object, &mut tell)?,
+                .load_programs(&object, &mut self.session, &report)?,
+            EbpfLibrary::Libbpf => libbpf::load_programs(&mut object, &mut self.session, &report)?,
         }
-        print_line(&LoaderLine::End { object: name })?;
+        report.end()
     }
-    Ok(())
-}
-
-fn print(
-    object: &str,
-    program: &str,
-    section: &str,
-    library: Option<EbpfLibrary>,
-    result: LoadResult,
-) -> Result<()> {
-    let (object, program, section) = (object.to_owned(), program.to_owned(), section.to_owned());
-    print_line(&LoaderLine::Load(Load {
-        object,
-        program,
-        section,
-        library,
-        result,
-        attach: None,
-        notes: Vec::new(),
-    }))
-}
-
-fn print_line(line: &LoaderLine) -> Result<()> {
-    let mut text = serde_json::to_string(line)?;
-    text.push('\n');
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("cannot print")?;
-    io::stdout().flush().context("cannot print")
 }

@@ -60,7 +60,8 @@ pub struct Load {
     /// `None`: no library got as far as the object.
     pub library: Option<EbpfLibrary>,
     pub result: LoadResult,
-    /// `None`: it was not loaded, or nobody asked.
+    /// `None`: it was not loaded, or nobody asked. A program that cannot even be loaded before it
+    /// is known what it attaches to failed, and has [`AttachResult::NeedsTarget`].
     #[serde(default)]
     pub attach: Option<AttachResult>,
     /// What the loader changed so that it could be loaded: a map without a size got one, a section
@@ -77,7 +78,7 @@ impl Load {
             program: String::new(),
             section: String::new(),
             library,
-            result: LoadResult::Failed { why },
+            result: LoadResult::failed(why),
             attach: None,
             notes: Vec::new(),
         }
@@ -124,6 +125,9 @@ pub enum MissingKind {
     LsmHook,
     ProgramType,
     AttachType,
+    /// `BPF_F_XDP_HAS_FRAGS`, `BPF_F_SLEEPABLE`: what a program asks for beside its type.
+    ProgramFlag,
+    MapType,
     /// A type of `struct_ops`, or one of its members.
     StructOps,
     /// The kernel has it as a module that is not loaded.
@@ -179,7 +183,20 @@ pub enum LoadResult {
     /// It did not get as far as the verifier, or the verifier said nothing.
     Failed {
         why: String,
+        /// What this kernel lacks, where that is the cause.
+        #[serde(default)]
+        missing: Option<Missing>,
     },
+}
+
+impl LoadResult {
+    /// It failed, and nothing that a kernel may lack is known to be the cause.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self::Failed {
+            why: why.into(),
+            missing: None,
+        }
+    }
 }
 
 /// What the kernel tells about a program that it loaded. `None`: this kernel does not tell.

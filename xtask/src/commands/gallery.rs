@@ -15,7 +15,7 @@ use testvm::{Failure, Guest, Programs};
 
 use crate::commands::verify;
 use crate::output::screen::{self, Mark};
-use crate::pipeline::loader::{self, Batch};
+use crate::pipeline::loader::{self, Batch, LoaderOptions};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, demo, needs, parallel};
 
@@ -150,7 +150,7 @@ fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
                 Mark::Bad,
                 format!("rejected  {}", verify::find_reason(error, log).0),
             ),
-            LoadResult::Failed { why } => (Mark::Bad, format!("failed    {why}")),
+            LoadResult::Failed { why, .. } => (Mark::Bad, format!("failed    {why}")),
         };
         text += &format!(
             "  {} {:<5} {:<6} {what}\n",
@@ -327,7 +327,9 @@ impl Shown<'_> {
             LoadResult::Failed { .. } if !should && entry.about.fails_at == FailureStage::Open => {
                 None
             }
-            LoadResult::Failed { why } => Some(format!("{what} did not reach the verifier: {why}")),
+            LoadResult::Failed { why, .. } => {
+                Some(format!("{what} did not reach the verifier: {why}"))
+            }
         }
     }
 }
@@ -363,6 +365,10 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
             }),
             without_perfmon,
             seconds: SECONDS,
+            options: LoaderOptions {
+                load_only: true,
+                ..LoaderOptions::default()
+            },
             objects: wanted
                 .iter()
                 .filter(|(_, (entry, _, other))| {
@@ -373,12 +379,11 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
         })
         .filter(|batch| !batch.objects.is_empty())
         .collect();
-    let mut shown = Vec::new();
-    for (answer, batch) in loader::run_batches(guest, &batches)?
-        .into_iter()
-        .zip(&batches)
-    {
-        for load in answer.loads {
+    let (mut shown, mut outputs) = (Vec::new(), Vec::new());
+    loader::run_batches(guest, &batches, &mut outputs, |_| {})?;
+    for (output, batch) in outputs.into_iter().zip(&batches) {
+        let said = output.said();
+        for load in output.loads {
             if let Some((entry, twin, language)) = wanted.remove(&load.object) {
                 shown.push(Shown {
                     entry,
@@ -391,10 +396,8 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
         // Whatever the loader did not come to.
         for name in &batch.objects {
             if let Some((entry, twin, language)) = wanted.remove(name) {
-                let why = format!(
-                    "the loader ended before it: {:?} {}",
-                    answer.step.outcome, answer.said
-                );
+                let outcome = output.step.as_ref().map(|step| &step.outcome);
+                let why = format!("the loader ended before it: {outcome:?} {said}");
                 let load = Load::of_failed_object(name, batch.library, why);
                 shown.push(Shown {
                     entry,

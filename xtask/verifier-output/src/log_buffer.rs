@@ -10,23 +10,36 @@ pub struct LogBuffer {
     bytes: Vec<u8>,
 }
 
+impl Default for LogBuffer {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0u8; SIZE],
+        }
+    }
+}
+
 impl LogBuffer {
     /// A buffer for this program's log, which libbpf writes to when the object is loaded.
     ///
     /// # Safety
     /// The buffer must outlive the load of the program's object.
     pub unsafe fn set_for(program: &mut OpenProgramMut<'_>) -> Self {
-        let mut bytes = vec![0u8; SIZE];
+        let mut buffer = Self::default();
         // SAFETY: the buffer is as long as it says, and the caller keeps it until the load, which
         // alone writes to it, is over.
         unsafe {
             libbpf_sys::bpf_program__set_log_buf(
                 program.as_libbpf_object().as_ptr(),
-                bytes.as_mut_ptr().cast(),
-                bytes.len() as u64,
+                buffer.bytes.as_mut_ptr().cast(),
+                buffer.bytes.len() as u64,
             );
         }
-        Self { bytes }
+        buffer
+    }
+
+    /// For a load that is told its buffer itself.
+    pub fn as_mut_bytes(&mut self) -> &mut [u8] {
+        &mut self.bytes
     }
 
     /// What the verifier wrote, up to the first zero byte; empty if it wrote nothing.
