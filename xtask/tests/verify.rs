@@ -272,9 +272,14 @@ fn bad_objects_do_not_hide_the_good_ones() {
     );
     assert_eq!(code, 1, "{said}");
     check_advice(&verdicts);
+    // Objects without programs are no reason to say no, and none to say yes.
+    for object in ["no-programs.o", "empty.o"] {
+        assert!(verdicts.iter().all(|it| it["object"] != object), "{object}");
+    }
     for kernel in KERNELS {
         let outcome = |object| outcome(&verdicts, object, kernel);
-        assert_eq!(outcome("good.o")["verdict"], "accepted");
+        assert_eq!(outcome("good.o")["answer"], "works");
+        assert_eq!(outcome("good.o")["attach"]["result"], "attached");
         assert_eq!(outcome("good.o")["program"], "pass");
         assert_eq!(outcome("good.o")["instructions"], 2);
         assert_eq!(outcome("without-btf.o")["verdict"], "accepted");
@@ -286,16 +291,6 @@ fn bad_objects_do_not_hide_the_good_ones() {
                     .unwrap()
                     .contains("map_value_or_null")
             );
-        }
-        for object in ["no-programs.o", "empty.o"] {
-            assert_eq!(outcome(object)["verdict"], "failed");
-            assert!(
-                outcome(object)["error"]
-                    .as_str()
-                    .unwrap()
-                    .contains("it has no programs")
-            );
-            assert_eq!(outcome(object)["loader"], Value::Null);
         }
         assert_eq!(outcome("old-map.o")["verdict"], "accepted");
         // libbpf reads no function that is local to its section, and that is what a panic is.
@@ -426,4 +421,166 @@ fn what_takes_too_long_is_ended() {
         outcome(&verdicts, "z-good.o", "6.12")["verdict"],
         "accepted"
     );
+}
+
+/// `do_unlinkat` is gone from Linux 7.0 on, and kprobe.multi came after 6.1.
+const HOOKS: &str = r#"
+__attribute__((section("kprobe/do_unlinkat"), used)) int unlinked(void *ctx) { return 0; }
+__attribute__((section("kprobe.multi/vfs_*"), used)) int many(void *ctx) { return 0; }
+__attribute__((section("kprobe"), used)) int bare(void *ctx) { return 0; }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"#;
+
+fn by_program<'a>(verdicts: &'a [Value], program: &str) -> Vec<&'a Value> {
+    let of_program = verdicts.iter().filter(|it| it["program"] == program);
+    of_program.collect()
+}
+
+/// As people read it; the book shows both.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_end_of_a_function_is_told() {
+    let objects = Objects::new();
+    let (unlinked, _) = HOOKS
+        .split_once("\n__attribute__((section(\"kprobe.multi")
+        .unwrap();
+    let licence = HOOKS.lines().last().unwrap();
+    objects.compile("unlinked.o", &["-g"], &format!("{unlinked}\n{licence}\n"));
+    let shown = |arguments: &[&str]| {
+        let mut run = Run::new(&[&["verify", "unlinked.o"], arguments].concat());
+        run.command.current_dir(objects.directory.path());
+        let output = run.command.output().unwrap();
+        let code = output.status.code().unwrap();
+        assert_eq!(code, 1, "{}", stderr(&output));
+        let said = stderr(&output);
+        // What is said while it works depends on what is built and fetched.
+        let conclusion = said
+            .lines()
+            .skip_while(|line| !line.starts_with(['4', '✗', 'x']));
+        let conclusion = conclusion.collect::<Vec<_>>().join("\n");
+        format!("{}{conclusion}\nexit code {code}", stdout(&output))
+    };
+    insta::assert_snapshot!("a_function_that_goes_away", shown(&["--bisect"]));
+    insta::assert_snapshot!("a_claim_that_does_not_hold", shown(&["--claim", "6.19.."]));
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_series_at_which_an_answer_changes_are_found() {
+    let objects = Objects::new();
+    objects.compile("hooks.o", &["-g"], HOOKS);
+    let directory = objects.directory.path();
+    let (code, ranges, said) = verify(directory, &["hooks.o", "--bisect"]);
+    assert_eq!(code, 1, "{said}");
+    let shown = |program| {
+        let ranges = by_program(&ranges, program);
+        let shown = ranges.iter().map(|range| {
+            let (from, to) = (&range["from"], &range["to"]);
+            format!("{from}..{to} {}", range["answer"]).replace('"', "")
+        });
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        shown("unlinked"),
+        ["5.10..6.19 works", "7.0..7.3 cannot-attach"]
+    );
+    assert_eq!(
+        shown("many"),
+        ["5.10..6.1 cannot-attach", "6.12..7.3 works"]
+    );
+    assert_eq!(shown("bare"), ["5.10..7.3 not-known"]);
+    let reason = by_program(&ranges, "unlinked")[1]["reason"]
+        .as_str()
+        .unwrap();
+    assert!(
+        reason.contains("do_unlinkat is there on 5.10 to 6.19"),
+        "{reason}"
+    );
+    let asked = by_program(&ranges, "bare")[0]["asked"].as_array().unwrap();
+    assert!(asked.len() <= 7, "{asked:?}");
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_claim_holds_or_names_what_contradicts_it() {
+    let objects = Objects::new();
+    objects.compile("hooks.o", &["-g"], HOOKS);
+    let directory = objects.directory.path();
+    let target = ["--target", "bare=do_unlinkat"];
+    let claim = |kernels, more: &[&str]| {
+        let arguments = [&["hooks.o", "--claim", kernels], more].concat();
+        verify(directory, &arguments)
+    };
+    let (code, _, said) = claim("6.12,6.18", &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("not known: 2 of 6 verdicts"), "{said}");
+    let reports = ["--junit", "verify.xml", "--markdown", "verify.md"];
+    let (code, _, said) = claim("6.12,6.18", &[target, ["--seconds", "60"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let (code, _, said) = claim("6.12..", &[&target[..], &reports].concat());
+    assert_eq!(code, 1, "{said}");
+    let contradiction = "7.0 is the first to contradict: unlinked of hooks.o loads";
+    assert!(said.contains(contradiction), "{said}");
+    let read = |file| std::fs::read_to_string(objects.path(file)).unwrap();
+    let junit = read("verify.xml");
+    assert!(
+        junit.contains(r#"<testsuite name="Linux 7.0" tests="3" failures="2""#),
+        "{junit}"
+    );
+    let markdown = read("verify.md");
+    assert!(
+        markdown.starts_with("| program | 6.12 | 6.16 |"),
+        "{markdown}"
+    );
+}
+
+/// The first program ends the loader as soon as it is attached: at the loader's next system call.
+const KILLER: &str = r#"
+static long (*bpf_send_signal)(unsigned int signal) = (void *)109;
+__attribute__((section("raw_tp/sys_enter"), used)) int kill(void *ctx)
+{ return bpf_send_signal(9); }
+__attribute__((section("xdp"), used)) int pass(void *ctx) { return 2; }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"#;
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_program_that_ends_the_loader_takes_no_other_along() {
+    let objects = Objects::new();
+    objects.compile("killer.o", &["-g"], KILLER);
+    objects.compile("good.o", &["-g"], XDP);
+    let arguments = ["killer.o", "good.o", "--kernel", "5.10,6.12"];
+    let (code, verdicts, said) = verify(objects.directory.path(), &arguments);
+    assert_eq!(code, 1, "{said}");
+    for kernel in ["5.10", "6.12"] {
+        let answers: Vec<_> = verdicts
+            .iter()
+            .filter(|verdict| verdict["kernel"] == kernel)
+            .map(|verdict| (&verdict["program"], &verdict["answer"]))
+            .collect();
+        assert_eq!(answers.len(), 3, "{answers:?}");
+        assert!(
+            answers.contains(&(&"kill".into(), &"cannot-attach".into())),
+            "{answers:?}"
+        );
+        let works = (&"pass".into(), &"works".into());
+        assert_eq!(
+            answers.iter().filter(|it| **it == works).count(),
+            2,
+            "{answers:?}"
+        );
+    }
+}
+
+/// A QEMU that ends at once says nothing about an object.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_machine_that_cannot_boot_gives_no_verdict() {
+    let objects = Objects::new();
+    objects.compile("good.o", &["-g"], XDP);
+    let mut run = Run::new(&["verify", "--json", "good.o", "--kernel", "6.12"]);
+    run.command.current_dir(objects.directory.path());
+    let output = run.command.env("XTASK_QEMU", "/bin/true").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
 }

@@ -10,16 +10,20 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 
 use crate::cli::Arguments;
-use crate::commands::{bench, check, class, doctor, explain, list, test, verify};
+use crate::commands::{
+    bench, check, class, doctor, explain, list, test, try_binary, verify, where_name,
+};
 
 /// A command, and an example of each form of what it prints.
 type Sample = (&'static str, fn() -> Result<String>);
 
-const SAMPLES: [Sample; 10] = [
+const SAMPLES: [Sample; 12] = [
     ("list", list::json_sample),
     ("check", check::json_sample),
     ("class", class::json_sample),
     ("verify", verify::tests::json_sample),
+    ("where", where_name::json_sample),
+    ("try", try_binary::json_sample),
     ("explain", explain::json_sample),
     ("doctor", doctor::json_sample),
     ("bench", bench::json_sample_of_programs),

@@ -21,6 +21,7 @@ mod test;
 mod try_binary;
 mod verify;
 mod watch;
+mod where_name;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -43,6 +44,7 @@ use crate::cli::test::TestArguments;
 use crate::cli::try_binary::TryArguments;
 use crate::cli::verify::VerifyArguments;
 use crate::cli::watch::WatchArguments;
+use crate::cli::where_name::WhereArguments;
 use crate::commands;
 
 #[derive(Debug, Parser)]
@@ -95,6 +97,9 @@ enum Command {
     /// Loads any eBPF object file on every kernel: accepted or rejected, and why
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
+    /// Says on which kernels a function, tracepoint, field, helper or hook is, and what it is like
+    #[command(after_help = where_name::WHERE_HELP)]
+    Where(WhereArguments),
     /// Reads a verifier log from anywhere: names the error, its cause, and the fix
     #[command(after_help = explain::EXPLAIN_HELP)]
     Explain(ExplainArguments),
@@ -137,6 +142,7 @@ pub fn run_command() -> Result<Exit> {
         Command::Try(arguments) => commands::try_binary::try_binary(&arguments.try_into()?),
         Command::Gallery(arguments) => commands::gallery::show_gallery(&arguments.try_into()?),
         Command::Verify(arguments) => commands::verify::verify_objects(&arguments.try_into()?),
+        Command::Where(arguments) => commands::where_name::answer_where(&arguments.try_into()?),
         Command::Explain(arguments) => commands::explain::explain_rejection(&arguments.into()),
         Command::Doctor(arguments) => commands::doctor::examine_machine(arguments.json),
         Command::Setup(arguments) => commands::setup::set_up_machine(arguments.try_into()?),

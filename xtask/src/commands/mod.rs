@@ -19,3 +19,4 @@ pub mod test;
 pub mod try_binary;
 pub mod verify;
 pub mod watch;
+pub mod where_name;

@@ -24,7 +24,7 @@ use crate::output::screen::{self, Mark, format_seconds};
 use crate::pipeline::demo::{self, Script};
 use crate::pipeline::pending_build::{Outdated, PendingBuild};
 use crate::pipeline::selection::Selection;
-use crate::pipeline::{build, host, needs, parallel};
+use crate::pipeline::{build, conversation, host, needs, parallel};
 
 /// What to run, and where.
 pub struct RunOptions {
@@ -56,7 +56,7 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
         selection.find_kernels()?;
     }
     if options.follow {
-        if shell::has_terminal() {
+        if conversation::has_terminal() {
             return shell::follow_lesson(lesson, implementations[0], selection);
         }
         screen::show_note(

@@ -9,6 +9,8 @@
 //!   pending_build  a lesson's build beside the start of its VM
 //!   guest_init     the guest's init, built when its source has changed
 //!   demo           a lesson's demo as a plan for a VM
+//!   conversation   the user's terminal, tied to a program in a guest
+//!   memory         how much of it a guest gets
 //!   host           lessons without a VM
 //!   parallel       the same work on several kernels
 //!   answer_build   the programs of an exercise
@@ -16,6 +18,7 @@
 //!   judging        an answer to an exercise, judged in a VM or here
 //!   rejection      the answer that the verifier rejected at the last check
 //!   loader         object files for a guest, and what the verifier made of them
+//!   name_capture   all names of a kernel, for `where`
 //!   forbidden      lines of an object file that no kernel accepts
 //! ```
 
@@ -23,12 +26,15 @@ pub mod answer_build;
 pub mod answer_file;
 pub mod bare_boot;
 pub mod build;
+pub mod conversation;
 pub mod demo;
 pub mod forbidden;
 pub mod guest_init;
 pub mod host;
 pub mod judging;
 pub mod loader;
+pub mod memory;
+pub mod name_capture;
 pub mod needs;
 pub mod own_build;
 pub mod parallel;

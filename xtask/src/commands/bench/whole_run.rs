@@ -198,7 +198,7 @@ impl Sizes {
     fn measure(machine: &Machine, program: &Path) -> Result<Self> {
         let base = image::pack_initramfs(
             &guest_init::build_guest_init()?,
-            &Modules::find_modules(machine.modules.as_deref()),
+            &Modules::find_modules(machine.modules.as_deref(), &image::MODULES),
             None,
         )?
         .len();

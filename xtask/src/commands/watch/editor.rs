@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus};
 use anyhow::{Context as _, Result};
 use problem::Problem;
 
-use crate::commands::shell::has_terminal;
+use crate::pipeline::conversation::has_terminal;
 
 const VARIABLES: [&str; 2] = ["VISUAL", "EDITOR"];
 

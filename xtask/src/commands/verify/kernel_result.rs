@@ -1,0 +1,16 @@
+//! What one kernel said.
+
+use plan::load::Load;
+
+/// What became of the objects on one kernel.
+pub struct KernelResult {
+    pub kernel: String,
+    pub release: String,
+    pub loads: Vec<Load>,
+    /// Names of objects that have no programs.
+    pub without_programs: Vec<String>,
+    /// This machine could not run the kernel, and why: the verdicts that are missing are not known.
+    pub machine_failed: Option<String>,
+    /// What a person should know about the kernel.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,402 @@
+//! All objects on one kernel.
+
+use anyhow::Result;
+use kernel::Kernel;
+use plan::Outcome;
+use plan::load::{AttachResult, Load, LoadResult, Phase, ProgramName};
+use testvm::image::Modules;
+use testvm::{Death, Failure, Machine, Programs, Started};
+
+use super::attach_target::AttachTarget;
+use super::input_object::InputObject;
+use super::kernel_result::KernelResult;
+use super::options::VerifyOptions;
+use super::status_line::StatusLine;
+use crate::pipeline::demo;
+use crate::pipeline::loader::{self, Batch, LoaderOptions, LoaderOutput};
+
+/// Bytes of objects that are in a guest at once: its memory is for their maps.
+const GROUP: u64 = 8 << 20;
+
+/// Programs of one object that may end the guest or the loader, before the rest is given up.
+const MAX_RESTARTS: usize = 8;
+
+/// Seconds besides those of its programs that a step may take: aya reads the kernel's BTF, libbpf
+/// makes maps.
+const GRACE: u64 = 60;
+
+pub struct KernelRun<'a> {
+    options: &'a VerifyOptions,
+    kernel: &'a Kernel,
+    machine: Machine,
+    status: &'a StatusLine,
+    /// `None`: none was started yet, or the last one died.
+    started: Option<Started>,
+    result: KernelResult,
+}
+
+/// How the loader's attempt at some objects ended.
+struct Attempt {
+    output: LoaderOutput,
+    death: Option<Death>,
+}
+
+impl<'a> KernelRun<'a> {
+    pub fn new(
+        options: &'a VerifyOptions,
+        kernel: &'a Kernel,
+        status: &'a StatusLine,
+    ) -> Result<Self> {
+        let mut machine = demo::describe_machine(kernel)?;
+        if let Some(memory_mib) = options.memory_mib {
+            machine.memory_mib = memory_mib;
+        }
+        Ok(Self {
+            options,
+            kernel,
+            machine,
+            status,
+            started: None,
+            result: KernelResult {
+                kernel: kernel.name.clone(),
+                release: kernel.release.clone(),
+                loads: Vec::new(),
+                without_programs: Vec::new(),
+                machine_failed: None,
+                notes: Vec::new(),
+            },
+        })
+    }
+
+    /// What goes wrong with one object is a verdict: those of the others must stand. What goes
+    /// wrong with this machine is none.
+    pub fn verify_all(mut self, objects: &[InputObject]) -> Result<KernelResult> {
+        for group in groups(objects) {
+            match self.verify_group(group) {
+                Ok(()) => {}
+                Err(Failure::NotBooted(death)) => {
+                    self.result.machine_failed = Some(format!("the VM did not boot: {death}"));
+                    break;
+                }
+                Err(Failure::Died(death)) => {
+                    self.result.machine_failed = Some(death.to_string());
+                    break;
+                }
+                Err(failure) => return Err(failure.into_error()),
+            }
+        }
+        Ok(self.result)
+    }
+
+    fn verify_group(&mut self, group: &[InputObject]) -> Result<(), Failure> {
+        let mut rest = group;
+        let (mut done_programs, mut restarts) = (Vec::new(), 0);
+        while !rest.is_empty() {
+            // Names of programs to be left out belong to one object.
+            let now = if done_programs.is_empty() {
+                rest
+            } else {
+                &rest[..1]
+            };
+            let attempt = self.attempt(now, &done_programs)?;
+            let finished = now
+                .iter()
+                .take_while(|object| attempt.output.finished.contains(&object.name))
+                .count();
+            if finished > 0 {
+                (done_programs, restarts) = (Vec::new(), 0);
+            }
+            rest = &rest[finished..];
+            let unfinished = now.get(finished);
+            self.keep_loads(now, &attempt.output);
+            let Some(object) = unfinished else {
+                continue;
+            };
+            restarts += 1;
+            let culprit = self.blame(object, &attempt)?;
+            let here = |load: &&Load| load.object == object.name;
+            let loaded = attempt.output.loads.iter().filter(here);
+            done_programs.extend(loaded.map(|load| load.program.clone()));
+            match culprit {
+                Some(program) if restarts < MAX_RESTARTS => done_programs.push(program),
+                culprit => {
+                    done_programs.extend(culprit);
+                    self.give_up(object, &attempt.output, &done_programs);
+                    rest = &rest[1..];
+                    (done_programs, restarts) = (Vec::new(), 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the objects in a guest, which may die of it.
+    fn attempt(&mut self, objects: &[InputObject], skipped: &[String]) -> Result<Attempt, Failure> {
+        let modules = self.find_modules(objects);
+        let has_modules = !modules.is_empty();
+        self.provide(objects, &modules)?;
+        let Some(started) = &mut self.started else {
+            return Err(Failure::Caller(anyhow::anyhow!("no guest was started")));
+        };
+        let batch = self.options.batch(objects, skipped, has_modules);
+        let (mut outputs, status) = (Vec::new(), self.status);
+        let before = self.result.loads.len();
+        let kernel = &self.kernel.name;
+        let ran = loader::run_batches(&mut started.guest, &[batch], &mut outputs, |outputs| {
+            let loads: usize = outputs.iter().map(|output| output.loads.len()).sum();
+            status.show_count(kernel, before + loads);
+        });
+        let death = match ran {
+            Ok(()) => None,
+            Err(Failure::Died(death)) => {
+                self.started = None;
+                Some(death)
+            }
+            Err(failure) => return Err(failure),
+        };
+        let output = outputs.pop().unwrap_or_default();
+        Ok(Attempt { output, death })
+    }
+
+    /// Brings the objects into the guest, in place of those that it has, or into a new guest.
+    fn provide(&mut self, objects: &[InputObject], modules: &Modules) -> Result<(), Failure> {
+        let programs = self
+            .options
+            .pack(objects, modules, self.kernel)
+            .map_err(Failure::Caller)?;
+        if let Some(started) = &mut self.started
+            && started.guest.has_room_for(&programs)
+        {
+            return started.guest.load_programs(&programs);
+        }
+        // One guest after the other: each takes memory.
+        self.started = None;
+        self.started = Some(testvm::start_guest(&self.machine, &programs)?);
+        Ok(())
+    }
+
+    fn find_modules(&mut self, objects: &[InputObject]) -> Modules {
+        let named = objects.iter().flat_map(|object| &object.modules);
+        let mut names: Vec<&str> = named
+            .chain(&self.options.modules)
+            .map(String::as_str)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            return Modules::default();
+        }
+        let modules = Modules::find_modules(self.kernel.modules.as_deref(), &names);
+        for note in &modules.notes {
+            let note = format!("{}: {note}", self.kernel.name);
+            if !self.result.notes.contains(&note) {
+                self.result.notes.push(note);
+            }
+        }
+        modules
+    }
+
+    /// Which program ended the attempt before its end, and keeps the verdict on it. `None`: it was
+    /// none of them.
+    fn blame(
+        &mut self,
+        object: &InputObject,
+        attempt: &Attempt,
+    ) -> Result<Option<String>, Failure> {
+        let why = match (&attempt.death, &attempt.output.step) {
+            (Some(death), _) if death.qemu_failed.is_some() => {
+                let mut death = death.clone();
+                death.why = format!("while {} was verified: {}", object.path, death.why);
+                return Err(Failure::Died(death));
+            }
+            (Some(death), _) => format!("the guest did not survive it: {death}"),
+            (None, Some(step)) => match &step.outcome {
+                Outcome::TimedOut => "it took too long, and was ended".to_owned(),
+                Outcome::Killed(signal) => format!("signal {signal} ended the loader"),
+                outcome => format!("the loader failed: {outcome:?} {}", attempt.output.said()),
+            },
+            (None, None) => format!("the loader did not begin: {}", attempt.output.said()),
+        };
+        let begun = attempt.output.begun.as_ref();
+        let Some((_, program, phase)) = begun.filter(|(name, ..)| *name == object.name) else {
+            let load = Load::of_failed_object(&object.path, None, why);
+            self.result.loads.push(load);
+            return Ok(None);
+        };
+        self.result
+            .loads
+            .push(self.culprit(object, &attempt.output, program, *phase, why));
+        Ok(Some(program.clone()))
+    }
+
+    fn culprit(
+        &self,
+        object: &InputObject,
+        output: &LoaderOutput,
+        program: &str,
+        phase: Phase,
+        why: String,
+    ) -> Load {
+        let (result, attach) = match phase {
+            Phase::Load => (LoadResult::failed(why), None),
+            Phase::Attach => {
+                let missing = None;
+                let refused = AttachResult::Refused {
+                    missing,
+                    error: why,
+                };
+                (LoadResult::Accepted(Default::default()), Some(refused))
+            }
+        };
+        Load {
+            program: program.to_owned(),
+            section: section_of(output, &object.name, program),
+            result,
+            attach,
+            ..Load::of_failed_object(&object.path, None, String::new())
+        }
+    }
+
+    /// Names the programs that were not reached.
+    fn give_up(&mut self, object: &InputObject, output: &LoaderOutput, done: &[String]) {
+        let programs = output.programs.get(&object.name);
+        for ProgramName { program, section } in programs.into_iter().flatten() {
+            if !done.contains(program) {
+                let why = "not reached: the loader ended before it".to_owned();
+                let load = Load::of_failed_object(&object.path, None, String::new());
+                self.result.loads.push(Load {
+                    program: program.clone(),
+                    section: section.clone(),
+                    result: LoadResult::failed(why),
+                    ..load
+                });
+            }
+        }
+    }
+
+    fn keep_loads(&mut self, objects: &[InputObject], output: &LoaderOutput) {
+        for object in objects {
+            let here = output
+                .loads
+                .iter()
+                .filter(|load| load.object == object.name);
+            for load in here {
+                let load = load.clone();
+                let attach = match (&load.result, load.attach) {
+                    (LoadResult::Accepted(_), None) if !self.options.load_only => {
+                        let why = "the loader did not say what became of it".to_owned();
+                        Some(AttachResult::NotTried { why })
+                    }
+                    (_, attach) => attach,
+                };
+                let object = object.path.clone();
+                self.result.loads.push(Load {
+                    object,
+                    attach,
+                    ..load
+                });
+            }
+            if output.programs.get(&object.name).is_some_and(Vec::is_empty) {
+                self.result.without_programs.push(object.path.clone());
+            }
+        }
+    }
+}
+
+impl VerifyOptions {
+    fn batch(&self, objects: &[InputObject], skipped: &[String], has_modules: bool) -> Batch {
+        let programs: usize = objects
+            .iter()
+            .map(|object| object.functions.len() + 1)
+            .sum();
+        Batch {
+            library: None,
+            without_perfmon: false,
+            seconds: GRACE + self.seconds * programs as u64,
+            options: LoaderOptions {
+                load_only: self.load_only,
+                program_seconds: Some(self.seconds),
+                targets: self.targets.iter().map(AttachTarget::in_guest).collect(),
+                map_entries: self.map_entries.clone(),
+                skipped: skipped.to_vec(),
+                has_modules,
+            },
+            objects: objects.iter().map(|object| object.name.clone()).collect(),
+        }
+    }
+
+    fn pack(
+        &self,
+        objects: &[InputObject],
+        modules: &Modules,
+        kernel: &Kernel,
+    ) -> Result<Programs> {
+        let mut archive = loader::pack_loader()?;
+        for object in objects {
+            loader::add_object(&mut archive, &object.name, &object.read_bytes()?)?;
+        }
+        for target in &self.targets {
+            target.add_file(&mut archive)?;
+        }
+        let config = kernel.config.as_ref();
+        if let Some(config) = config.filter(|_| objects.iter().any(|it| it.reads_config)) {
+            loader::add_kernel_config(&mut archive, &kernel.release, config)?;
+        }
+        modules.put_into(&mut archive)?;
+        archive.finish_archive()
+    }
+}
+
+fn section_of(output: &LoaderOutput, object: &str, program: &str) -> String {
+    let programs = output.programs.get(object).into_iter().flatten();
+    let mut same = programs.filter(|name| name.program == program);
+    same.next()
+        .map_or_else(String::new, |name| name.section.clone())
+}
+
+/// As many neighbours as may be in a guest at once.
+fn groups(objects: &[InputObject]) -> Vec<&[InputObject]> {
+    let (mut groups, mut begin, mut bytes) = (Vec::new(), 0, 0);
+    for (number, object) in objects.iter().enumerate() {
+        if number > begin && bytes + object.size > GROUP {
+            groups.push(&objects[begin..number]);
+            (begin, bytes) = (number, 0);
+        }
+        bytes += object.size;
+    }
+    if begin < objects.len() {
+        groups.push(&objects[begin..]);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(size: u64) -> InputObject {
+        InputObject {
+            path: String::new(),
+            name: String::new(),
+            size,
+            functions: Vec::new(),
+            maps: Vec::new(),
+            modules: Vec::new(),
+            sections: Vec::new(),
+            reads_config: false,
+        }
+    }
+
+    #[test]
+    fn a_guest_is_not_filled_with_objects() {
+        let sizes = |sizes: &[u64]| {
+            let objects: Vec<InputObject> = sizes.iter().copied().map(object).collect();
+            let groups = groups(&objects);
+            groups.iter().map(|group| group.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(sizes(&[1, 2, 3]), [3]);
+        // One that is larger than a group is one of its own.
+        assert_eq!(sizes(&[1, 2 * GROUP, 1, GROUP - 1, 1]), [1, 1, 2, 1]);
+    }
+}

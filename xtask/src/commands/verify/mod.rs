@@ -1,0 +1,283 @@
+//! `verify`: whether the programs of any object file work on each kernel: the verifier accepts
+//! them, and they can be attached as their sections say.
+//!
+//! ```text
+//!   options, attach_target
+//!                  what is asked
+//!   input_files, input_object
+//!                  what is known of the files without a VM
+//!   survey, kernel_run
+//!                  all objects on each kernel
+//!   kernel_verdict, program_answer
+//!                  what became of one program on one kernel, and the answer that it comes to
+//!   advice, hook_history
+//!                  what the captured names of all kernels tell about it
+//!   table, explanation, verdict_json, junit, markdown
+//!                  the ways in which verdicts are told
+//!   bisection      which kernels to ask, to find where an answer changes
+//! ```
+
+mod advice;
+mod attach_target;
+mod bisection;
+mod explanation;
+mod hook_history;
+mod input_files;
+mod input_object;
+mod junit;
+mod kernel_result;
+mod kernel_run;
+mod kernel_verdict;
+mod markdown;
+mod options;
+mod program_answer;
+mod report_file;
+mod status_line;
+mod survey;
+mod table;
+mod verdict_json;
+
+use anyhow::Result;
+use kernel_names::Names;
+use problem::Exit;
+
+use crate::output::screen::{self, Mark};
+pub use attach_target::AttachTarget;
+use input_files::InputFiles;
+use kernel_result::KernelResult;
+use kernel_verdict::KernelVerdict;
+pub use kernel_verdict::find_reason;
+pub use options::{VerifyMode, VerifyOptions};
+use program_answer::ProgramAnswer;
+pub use report_file::{ReportFile, ReportForm};
+use survey::{ask_kernels, count_noun, show_notes, verdicts_of};
+
+pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
+    let files = InputFiles::open_files(&options.objects)?;
+    let programs = options.targets.iter().map(|target| &target.program);
+    files.check_names(programs, options.map_entries.iter().map(|(map, _)| map))?;
+    for report in &options.reports {
+        report.check_writable()?;
+    }
+    match options.mode {
+        VerifyMode::Bisect { thorough } => bisection::find_changes(options, &files, thorough),
+        VerifyMode::Each | VerifyMode::Claim => verify_each(options, &files),
+    }
+}
+
+fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
+    let results = ask_kernels(options, files, &options.kernels)?;
+    let verdicts = verdicts_of(&results, &Names::read()?)?;
+    let answer = if options.json {
+        verdict_json::as_json(&verdicts, &files.objects)?
+    } else {
+        table::as_text(&verdicts, files, options.log)
+            + &explanation::explain_verdicts(&verdicts, &files.objects)
+    };
+    screen::write_answer(answer.as_bytes())?;
+    for report in &options.reports {
+        report.write_report(&verdicts, &results)?;
+    }
+    show_notes(&results);
+    Ok(conclude(options, &verdicts, &results))
+}
+
+fn conclude(options: &VerifyOptions, verdicts: &[KernelVerdict], results: &[KernelResult]) -> Exit {
+    let answers = |wanted: &[ProgramAnswer]| {
+        let found = verdicts.iter().map(KernelVerdict::answer);
+        found.filter(|answer| wanted.contains(answer)).count()
+    };
+    let bad = answers(&[
+        ProgramAnswer::CannotAttach,
+        ProgramAnswer::Rejected,
+        ProgramAnswer::Failed,
+    ]);
+    let not_known = answers(&[ProgramAnswer::NotKnown]);
+    let (all, word) = (count_noun(verdicts.len(), "verdict"), good_word(options));
+    if bad > 0 {
+        let mut text = format!("not so: {bad} of {all}");
+        if options.mode == VerifyMode::Claim {
+            text = format!("the claim does not hold: {bad} of {all}");
+        }
+        screen::show_marked(Mark::Bad, &text);
+        show_first_contradiction(options, verdicts);
+        return Exit::NotYet;
+    }
+    if results.iter().any(|result| result.machine_failed.is_some()) {
+        screen::show_note("  help: cargo xtask doctor");
+        return Exit::MachineNotReady;
+    }
+    if not_known > 0 {
+        let text = format!("not known: {not_known} of {all}");
+        screen::show_marked(Mark::Note, &text);
+        screen::show_note("  help: --target NAME=TARGET says where; --load-only asks for no more");
+        return Exit::NotYet;
+    }
+    screen::show_marked(Mark::Good, &format!("{word}: {all}"));
+    Exit::Done
+}
+
+fn good_word(options: &VerifyOptions) -> &'static str {
+    if options.load_only {
+        "accepted"
+    } else {
+        "works"
+    }
+}
+
+/// The oldest kernel on which something that was claimed is not so.
+fn show_first_contradiction(options: &VerifyOptions, verdicts: &[KernelVerdict]) {
+    if options.mode != VerifyMode::Claim {
+        return;
+    }
+    let is_bad = |verdict: &&KernelVerdict| !verdict.answer().is_good();
+    if let Some(verdict) = verdicts.iter().find(is_bad) {
+        let KernelVerdict { kernel, load, .. } = verdict;
+        let name = match load.program.as_str() {
+            "" => load.object.clone(),
+            program => format!("{program} of {}", load.object),
+        };
+        let (word, reason) = (verdict.answer().word(), verdict.short_reason());
+        let text = format!("{kernel} is the first to contradict: {name} {word}: {reason}");
+        screen::show_note(&format!("  {text}"));
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use plan::load::{Accepted, AttachResult, EbpfLibrary, Load, LoadResult, Missing, MissingKind};
+
+    use super::advice::Advice;
+    use super::*;
+
+    fn verdict(kernel: &str, program: &str, result: LoadResult) -> KernelVerdict {
+        let library = (!program.is_empty()).then_some(EbpfLibrary::Aya);
+        let section = if program.is_empty() { "" } else { "xdp" };
+        let load = Load {
+            program: program.into(),
+            section: section.into(),
+            result,
+            ..Load::of_failed_object("a.o", library, String::new())
+        };
+        KernelVerdict {
+            kernel: kernel.into(),
+            release: format!("{kernel}.0"),
+            load,
+            advice: None,
+        }
+    }
+
+    fn accepted(kernel: &str, program: &str, attach: Option<AttachResult>) -> KernelVerdict {
+        let accepted = Accepted {
+            instructions: Some(12),
+            machine_code: Some(90),
+            processed: None,
+        };
+        let mut verdict = verdict(kernel, program, LoadResult::Accepted(accepted));
+        verdict.load.attach = attach;
+        verdict
+    }
+
+    fn refused() -> AttachResult {
+        let missing = Missing {
+            kind: MissingKind::Function,
+            name: "do_unlinkat".into(),
+        };
+        AttachResult::Refused {
+            missing: Some(missing),
+            error: "No such file or directory (os error 2)".into(),
+        }
+    }
+
+    fn with_advice(mut verdict: KernelVerdict) -> KernelVerdict {
+        let missing = verdict.missing().unwrap();
+        verdict.advice = Advice::advise_on(missing, "7.3", &Names::read().unwrap()).unwrap();
+        verdict
+    }
+
+    fn verdicts() -> Vec<KernelVerdict> {
+        let log =
+            "0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'scalar'\nprocessed 1 insns\n";
+        let rejected = LoadResult::Rejected {
+            error: "Permission denied".into(),
+            log: log.into(),
+        };
+        let missing = Missing {
+            kind: MissingKind::ProgramType,
+            name: "BPF_PROG_TYPE_NETFILTER".into(),
+        };
+        let failed = LoadResult::Failed {
+            why: "one line\nanother | more".into(),
+            missing: Some(missing),
+        };
+        let mut noted = accepted("5.10", "noted", Some(AttachResult::Attached));
+        noted.load.notes.push("map events: a page".into());
+        let what = "a function of the kernel".into();
+        vec![
+            accepted("5.10", "first", None),
+            verdict("5.10", "second", rejected),
+            noted,
+            accepted("5.10", "bare", Some(AttachResult::NeedsTarget { what })),
+            with_advice(accepted("7.3", "noted", Some(refused()))),
+            verdict("7.3", "", failed),
+        ]
+    }
+
+    pub fn json_sample() -> Result<String> {
+        Ok(verdict_json::as_json(&verdicts(), &[])? + &bisection::tests::json_sample()?)
+    }
+
+    fn files() -> InputFiles {
+        InputFiles {
+            objects: Vec::new(),
+            unusable: Vec::new(),
+            paths: vec!["a.o".into(), "maps-only.o".into()],
+        }
+    }
+
+    fn results() -> Vec<KernelResult> {
+        let result = |kernel: &str, machine_failed: Option<&str>| KernelResult {
+            kernel: kernel.into(),
+            release: format!("{kernel}.0"),
+            loads: Vec::new(),
+            without_programs: Vec::new(),
+            machine_failed: machine_failed.map(str::to_owned),
+            notes: Vec::new(),
+        };
+        vec![
+            result("5.10", None),
+            result("6.12", Some("the VM did not boot: it ended")),
+            result("7.3", None),
+        ]
+    }
+
+    #[test]
+    fn the_table_goes_by_object_and_program() {
+        insta::assert_snapshot!(table::as_text(&verdicts(), &files(), true));
+    }
+
+    #[test]
+    fn each_reason_is_explained_once() {
+        let mut verdicts = verdicts();
+        let mut again = verdicts[1].clone();
+        again.kernel = "6.1".into();
+        verdicts.push(again);
+        insta::assert_snapshot!(explanation::explain_verdicts(&verdicts, &[]));
+    }
+
+    #[test]
+    fn json_has_a_line_for_each_load() {
+        insta::assert_snapshot!(verdict_json::as_json(&verdicts(), &[]).unwrap());
+    }
+
+    #[test]
+    fn a_report_in_junits_form() {
+        let bytes = junit::as_junit(&verdicts(), &results()).unwrap();
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap());
+    }
+
+    #[test]
+    fn a_report_in_markdown() {
+        insta::assert_snapshot!(markdown::as_markdown(&verdicts(), &results()));
+    }
+}

@@ -1,0 +1,75 @@
+//! Asks kernels about all objects.
+
+use anyhow::Result;
+use kernel::Kernel;
+use kernel_names::Names;
+
+use super::advice::Advice;
+use super::input_files::InputFiles;
+use super::kernel_result::KernelResult;
+use super::kernel_run::KernelRun;
+use super::kernel_verdict::KernelVerdict;
+use super::options::VerifyOptions;
+use super::status_line::StatusLine;
+use crate::output::screen::{self, Mark};
+use crate::pipeline::selection::Selection;
+use crate::pipeline::{needs, parallel};
+
+/// Fetches what is missing of these kernels, and asks each.
+pub fn ask_kernels(
+    options: &VerifyOptions,
+    files: &InputFiles,
+    selection: &Selection,
+) -> Result<Vec<KernelResult>> {
+    needs::ensure_vm_needs(selection)?;
+    let kernels = selection.find_kernels()?;
+    let what = count_noun(files.objects.len(), "object");
+    screen::show_progress(&format!(
+        "{what} on {}",
+        count_noun(kernels.len(), "kernel")
+    ));
+    let status = StatusLine::new();
+    let verify = |_, kernel: &Kernel| {
+        let mut result = KernelRun::new(options, kernel, &status)?.verify_all(&files.objects)?;
+        result.loads.extend(files.unusable.iter().cloned());
+        Ok(result)
+    };
+    let results = parallel::run_on_each(&kernels, options.jobs, verify);
+    status.clear_line();
+    results
+}
+
+pub fn verdicts_of(results: &[KernelResult], names: &Names) -> Result<Vec<KernelVerdict>> {
+    let mut verdicts = Vec::new();
+    for result in results {
+        for load in &result.loads {
+            let mut verdict = KernelVerdict {
+                kernel: result.kernel.clone(),
+                release: result.release.clone(),
+                load: load.clone(),
+                advice: None,
+            };
+            if let Some(missing) = verdict.missing() {
+                verdict.advice = Advice::advise_on(missing, &result.kernel, names)?;
+            }
+            verdicts.push(verdict);
+        }
+    }
+    Ok(verdicts)
+}
+
+pub fn show_notes(results: &[KernelResult]) {
+    for result in results {
+        for note in &result.notes {
+            screen::show_marked(Mark::Note, note);
+        }
+        if let Some(why) = &result.machine_failed {
+            let kernel = &result.kernel;
+            screen::show_marked(Mark::Bad, &format!("no answer from {kernel}: {why}"));
+        }
+    }
+}
+
+pub fn count_noun(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
