@@ -431,6 +431,12 @@ __attribute__((section("kprobe"), used)) int bare(void *ctx) { return 0; }
 __attribute__((section("license"), used)) char _license[] = "GPL";
 "#;
 
+/// `do_page_cache_ra` is on 5.10, then on none until 7.0: both ends of the search agree.
+const RETURNS: &str = r#"
+__attribute__((section("kprobe/do_page_cache_ra"), used)) int returns(void *ctx) { return 0; }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"#;
+
 fn by_program<'a>(verdicts: &'a [Value], program: &str) -> Vec<&'a Value> {
     let of_program = verdicts.iter().filter(|it| it["program"] == program);
     of_program.collect()
@@ -469,8 +475,9 @@ fn the_end_of_a_function_is_told() {
 fn the_series_at_which_an_answer_changes_are_found() {
     let objects = Objects::new();
     objects.compile("hooks.o", &["-g"], HOOKS);
+    objects.compile("returns.o", &["-g"], RETURNS);
     let directory = objects.directory.path();
-    let (code, ranges, said) = verify(directory, &["hooks.o", "--bisect"]);
+    let (code, ranges, said) = verify(directory, &["hooks.o", "returns.o", "--bisect"]);
     assert_eq!(code, 1, "{said}");
     let shown = |program| {
         let ranges = by_program(&ranges, program);
@@ -498,6 +505,12 @@ fn the_series_at_which_an_answer_changes_are_found() {
     );
     let asked = by_program(&ranges, "bare")[0]["asked"].as_array().unwrap();
     assert!(asked.len() <= 7, "{asked:?}");
+    let there_and_gone = [
+        "5.10..5.10 works",
+        "6.1..6.19 cannot-attach",
+        "7.0..7.3 works",
+    ];
+    assert_eq!(shown("returns"), there_and_gone);
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Excerpt {
             Some("rs") => "rust,ignore",
             Some("c" | "h") => "c",
             Some("toml") => "toml",
+            Some("yml") => "yaml",
             _ => "text",
         }
     }

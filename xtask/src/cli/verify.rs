@@ -6,7 +6,7 @@ use clap::Parser;
 use problem::Problem;
 
 use crate::commands::verify::{AttachTarget, ReportFile, ReportForm, VerifyMode, VerifyOptions};
-use crate::pipeline::memory::parse_memory;
+use crate::pipeline::memory::{DEFAULT_MIB, parse_memory};
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
 pub const VERIFY_EXAMPLES: &str = "\
@@ -105,8 +105,8 @@ pub struct VerifyArguments {
     #[arg(long = "module", value_name = "NAME")]
     modules: Vec<String>,
     /// Memory of each VM in MiB, for objects with large maps
-    #[arg(long, value_name = "MIB", value_parser = parse_memory)]
-    memory: Option<u32>,
+    #[arg(long, value_name = "MIB", default_value_t = DEFAULT_MIB, value_parser = parse_memory)]
+    memory: u32,
     /// How many VMs run side by side; without it, as many as cores and memory allow
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,

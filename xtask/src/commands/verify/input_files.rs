@@ -31,7 +31,7 @@ impl InputFiles {
 
     /// Opens the files, each once. Some of them may be no objects; if all are none, the command
     /// line is wrong.
-    pub fn open_files(paths: &[PathBuf]) -> Result<Self, Problem> {
+    pub fn open_files(paths: &[PathBuf], memory_mib: u32) -> Result<Self, Problem> {
         let mut files = Self {
             objects: Vec::new(),
             unusable: Vec::new(),
@@ -43,7 +43,7 @@ impl InputFiles {
             if files.paths.contains(&shown) {
                 continue;
             }
-            match InputObject::open_object(files.paths.len(), path) {
+            match InputObject::open_object(files.paths.len(), path, memory_mib) {
                 Ok(object) => files.objects.push(object),
                 Err(problem) => {
                     let load = Load::of_failed_object(&shown, None, problem.to_string());

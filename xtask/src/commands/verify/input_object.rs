@@ -10,6 +10,12 @@ use problem::Problem;
 
 use crate::pipeline::forbidden::LineReport;
 
+/// An object may take this part of a VM's memory.
+const PART_OF_MEMORY: u64 = 3;
+
+/// What goes into a VM at once has less than 128 MiB, the loader and its libraries included.
+const LARGEST_MIB: u64 = 100;
+
 /// What is known of it without a VM. Its bytes are read when they are needed: hundreds of objects
 /// would fill the memory.
 pub struct InputObject {
@@ -31,7 +37,9 @@ pub struct InputObject {
 }
 
 impl InputObject {
-    pub fn open_object(number: usize, path: &Path) -> Result<Self, Problem> {
+    /// `memory_mib` is a VM's, which holds the file beside all else.
+    pub fn open_object(number: usize, path: &Path, memory_mib: u32) -> Result<Self, Problem> {
+        check_size(path, memory_mib)?;
         let bytes = fs::read(path).map_err(|error| {
             Problem::usage(format!("cannot read {}: {error}", path.display()))
                 .help("cargo xtask verify takes object files: the .o that clang or cargo wrote")
@@ -80,6 +88,27 @@ impl InputObject {
         };
         lines.with_build_time(Path::new(&self.path))
     }
+}
+
+fn check_size(path: &Path, memory_mib: u32) -> Result<(), Problem> {
+    let size = fs::metadata(path).map_or(0, |about| about.len()) >> 20;
+    let limit = u64::from(memory_mib) / PART_OF_MEMORY;
+    if size <= limit.min(LARGEST_MIB) {
+        return Ok(());
+    }
+    let problem = Problem::usage(format!(
+        "{} has {size} MiB, and a VM of {memory_mib} MiB takes {} at most",
+        path.display(),
+        limit.min(LARGEST_MIB)
+    ));
+    Err(if size <= LARGEST_MIB {
+        problem.help(format!(
+            "--memory {}",
+            size * PART_OF_MEMORY + PART_OF_MEMORY
+        ))
+    } else {
+        problem.help("llvm-strip -g FILE takes debug information out, and leaves BTF in")
+    })
 }
 
 fn parse(bytes: &[u8]) -> Result<object::File<'_>, String> {
@@ -144,12 +173,26 @@ mod tests {
         let why = parse(&own).err().unwrap();
         assert_eq!(why, "it is for another machine (X86_64)");
         assert_eq!(parse(b"text").err().unwrap(), "it is no ELF file");
-        let problem = InputObject::open_object(0, Path::new("/nothing/here"));
+        let problem = InputObject::open_object(0, Path::new("/nothing/here"), 256);
         let problem = problem.err().unwrap().to_string();
         assert!(
             problem.starts_with("cannot read /nothing/here"),
             "{problem}"
         );
+    }
+
+    #[test]
+    fn a_file_that_would_fill_the_vm_is_refused_with_what_helps() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("large.o");
+        fs::File::create(&path).unwrap().set_len(90 << 20).unwrap();
+        check_size(&path, 512).unwrap();
+        let problem = check_size(&path, 256).unwrap_err();
+        assert!(problem.to_string().contains("has 90 MiB"), "{problem}");
+        assert_eq!(problem.help_lines(), ["--memory 273"]);
+        fs::File::create(&path).unwrap().set_len(400 << 20).unwrap();
+        let problem = check_size(&path, 8192).unwrap_err();
+        assert!(problem.help_lines()[0].starts_with("llvm-strip"));
     }
 
     #[test]

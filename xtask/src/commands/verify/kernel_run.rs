@@ -48,9 +48,7 @@ impl<'a> KernelRun<'a> {
         status: &'a StatusLine,
     ) -> Result<Self> {
         let mut machine = demo::describe_machine(kernel)?;
-        if let Some(memory_mib) = options.memory_mib {
-            machine.memory_mib = memory_mib;
-        }
+        machine.memory_mib = options.memory_mib;
         Ok(Self {
             options,
             kernel,

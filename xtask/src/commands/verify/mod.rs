@@ -53,7 +53,7 @@ pub use report_file::{ReportFile, ReportForm};
 use survey::{ask_kernels, count_noun, show_notes, verdicts_of};
 
 pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
-    let files = InputFiles::open_files(&options.objects)?;
+    let files = InputFiles::open_files(&options.objects, options.memory_mib)?;
     let programs = options.targets.iter().map(|target| &target.program);
     files.check_names(programs, options.map_entries.iter().map(|(map, _)| map))?;
     for report in &options.reports {

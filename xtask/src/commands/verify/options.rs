@@ -15,8 +15,8 @@ pub struct VerifyOptions {
     pub jobs: Option<usize>,
     /// That one program may take on one kernel.
     pub seconds: u64,
-    /// Of a VM; `None`: as much as lessons have.
-    pub memory_mib: Option<u32>,
+    /// Of a VM.
+    pub memory_mib: u32,
     /// Nothing is attached.
     pub load_only: bool,
     pub targets: Vec<AttachTarget>,

@@ -34,7 +34,9 @@ pub fn ask_kernels(
         result.loads.extend(files.unusable.iter().cloned());
         Ok(result)
     };
-    let results = parallel::run_on_each(&kernels, options.jobs, verify);
+    let fitting = || parallel::as_many_as_fit_of(options.memory_mib);
+    let jobs = options.jobs.unwrap_or_else(fitting);
+    let results = parallel::run_on_each(&kernels, Some(jobs), verify);
     status.clear_line();
     results
 }
