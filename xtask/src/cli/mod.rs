@@ -94,7 +94,7 @@ enum Command {
     Try(TryArguments),
     /// Shows errors of the verifier: a program that it rejects, and a fixed twin that it accepts
     Gallery(GalleryArguments),
-    /// Says whether the programs of any eBPF object file work on each kernel: loads and attaches them
+    /// Says whether the programs of any eBPF object file work on each kernel, and why not
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
     /// Says on which kernels a function, tracepoint, field, helper or hook is, and what it is like
