@@ -467,7 +467,10 @@ fn the_end_of_a_function_is_told() {
         format!("{}{conclusion}\nexit code {code}", stdout(&output))
     };
     insta::assert_snapshot!("a_function_that_goes_away", shown(&["--bisect"]));
-    insta::assert_snapshot!("a_claim_that_does_not_hold", shown(&["--claim", "6.19..7.1"]));
+    insta::assert_snapshot!(
+        "a_claim_that_does_not_hold",
+        shown(&["--claim", "6.19..7.1"])
+    );
 }
 
 #[test]

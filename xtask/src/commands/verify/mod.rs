@@ -71,7 +71,7 @@ fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
     let answer = if options.json {
         verdict_json::as_json(&verdicts, &files.objects)?
     } else {
-        table::as_text(&verdicts, files, options.log)
+        table::as_text(&verdicts, &results, files, options.log)
             + &explanation::explain_verdicts(&verdicts, &files.objects)
     };
     screen::write_answer(answer.as_bytes())?;
@@ -244,8 +244,10 @@ pub mod tests {
             machine_failed: machine_failed.map(str::to_owned),
             notes: Vec::new(),
         };
+        let mut first = result("5.10", None);
+        first.without_programs.push("maps-only.o".into());
         vec![
-            result("5.10", None),
+            first,
             result("6.12", Some("the VM did not boot: it ended")),
             result("7.3", None),
         ]
@@ -253,7 +255,7 @@ pub mod tests {
 
     #[test]
     fn the_table_goes_by_object_and_program() {
-        insta::assert_snapshot!(table::as_text(&verdicts(), &files(), true));
+        insta::assert_snapshot!(table::as_text(&verdicts(), &results(), &files(), true));
     }
 
     #[test]

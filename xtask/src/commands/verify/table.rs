@@ -5,13 +5,19 @@ use plan::load::LoadResult;
 use super::advice::Advice;
 use super::input_files::InputFiles;
 use super::input_object::InputObject;
+use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
 use crate::pipeline::forbidden::{self, LineReport};
 
 /// Where the text after kernel and answer begins.
 const INDENT: usize = 23;
 
-pub fn as_text(verdicts: &[KernelVerdict], files: &InputFiles, with_log: bool) -> String {
+pub fn as_text(
+    verdicts: &[KernelVerdict],
+    results: &[KernelResult],
+    files: &InputFiles,
+    with_log: bool,
+) -> String {
     let mut text = String::new();
     for path in &files.paths {
         let of_object: Vec<&KernelVerdict> = verdicts
@@ -19,7 +25,10 @@ pub fn as_text(verdicts: &[KernelVerdict], files: &InputFiles, with_log: bool) -
             .filter(|verdict| verdict.load.object == *path)
             .collect();
         text += &object_heading(path, &of_object);
-        if of_object.is_empty() {
+        if results
+            .iter()
+            .any(|result| result.without_programs.contains(path))
+        {
             text += "  it has no programs: there is nothing to verify\n";
         }
         let object = files.objects.iter().find(|object| object.path == *path);
