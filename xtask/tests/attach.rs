@@ -237,6 +237,7 @@ fn describe(load: &Load) -> String {
     }
     match load.attach.as_ref().unwrap() {
         AttachResult::Attached => "attached".to_owned(),
+        AttachResult::RunsOnDemand => "runs on demand".to_owned(),
         AttachResult::Refused {
             missing: Some(missing),
             ..

@@ -47,7 +47,8 @@ impl KernelFunction {
     }
 
     pub fn takes_kprobe(&self) -> bool {
-        self.is_traceable && !self.refuses_kprobes
+        // The kernel does not choose among several of one name.
+        self.is_traceable && !self.refuses_kprobes && self.count <= 1
     }
 
     pub fn takes_fentry(&self) -> bool {

@@ -1,6 +1,9 @@
 //! Sizes of maps. A user-space program may set them before it loads the object, so an object can
 //! have maps that no kernel takes as they are. Its programs are to be judged all the same.
 
+use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::{io, ptr};
+
 use libbpf_sys::{
     BPF_MAP_TYPE_BLOOM_FILTER, BPF_MAP_TYPE_CGROUP_STORAGE, BPF_MAP_TYPE_CGRP_STORAGE,
     BPF_MAP_TYPE_DEVMAP_HASH, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_HASH_OF_MAPS,
@@ -8,7 +11,7 @@ use libbpf_sys::{
     BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE, BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_PERF_EVENT_ARRAY,
     BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_RINGBUF, BPF_MAP_TYPE_SK_STORAGE, BPF_MAP_TYPE_SOCKHASH,
     BPF_MAP_TYPE_STACK, BPF_MAP_TYPE_STACK_TRACE, BPF_MAP_TYPE_STRUCT_OPS,
-    BPF_MAP_TYPE_TASK_STORAGE, BPF_MAP_TYPE_UNSPEC, BPF_MAP_TYPE_USER_RINGBUF,
+    BPF_MAP_TYPE_TASK_STORAGE, BPF_MAP_TYPE_UNSPEC, BPF_MAP_TYPE_USER_RINGBUF, bpf_map_create_opts,
 };
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +35,31 @@ const STACK: u32 = 127 * 8;
 const OVERHEAD: u64 = 64;
 
 impl MapDefinition {
+    /// Makes a map without a name.
+    pub fn create(self, map_flags: u32) -> io::Result<OwnedFd> {
+        let options = bpf_map_create_opts {
+            sz: size_of::<bpf_map_create_opts>() as u64,
+            map_flags,
+            ..bpf_map_create_opts::default()
+        };
+        // SAFETY: a name is not wanted, and the options outlive the call.
+        let descriptor = unsafe {
+            libbpf_sys::bpf_map_create(
+                self.map_type,
+                ptr::null(),
+                self.key_size,
+                self.value_size,
+                self.max_entries,
+                &raw const options,
+            )
+        };
+        if descriptor < 0 {
+            return Err(io::Error::from_raw_os_error(-descriptor));
+        }
+        // SAFETY: it is new, and nobody else has it.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
+
     /// The shape that a kernel takes and a guest has room for, with a word on each difference.
     /// `entries`: what the user asked for.
     pub fn fit(self, name: &str, entries: Option<u32>, cpus: u32) -> (Self, Vec<String>) {

@@ -91,6 +91,8 @@ impl Load {
 pub enum AttachResult {
     /// It was attached, and detached again.
     Attached,
+    /// Nothing attaches such a program: user space runs it.
+    RunsOnDemand,
     /// The kernel said no.
     Refused {
         /// What this kernel lacks, where that is the cause.

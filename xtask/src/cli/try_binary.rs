@@ -1,7 +1,7 @@
 //! `try`
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use kernel::DEFAULT;
@@ -127,7 +127,13 @@ impl TryFrom<TryArguments> for TryOptions {
             },
         };
         Ok(Self {
-            binary: arguments.binary,
+            // `try program`, as `try ./program`: nothing is looked for on PATH.
+            binary: match arguments.binary.parent() {
+                Some(parent) if parent.as_os_str().is_empty() => {
+                    Path::new(".").join(&arguments.binary)
+                }
+                _ => arguments.binary,
+            },
             arguments: arguments.arguments,
             kernels,
             files: arguments.files,

@@ -46,7 +46,8 @@ JSON: one object per line (fields may be added; none is removed or changes its m
   processed          if accepted: instructions that the verifier followed, with all paths; null
                      where the kernel does not say
   attach             null if it was not loaded, or with --load-only
-    result           attached, refused, needs-target, or not-tried
+    result           attached, runs-on-demand: nothing attaches it, refused, needs-target, or
+                     not-tried
     error            if it was not attached, why
     missing          what the kernel lacks, if that is why
       kind           function, traceable_function, tracepoint, raw_tracepoint, lsm_hook,

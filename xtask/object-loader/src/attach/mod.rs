@@ -96,6 +96,9 @@ impl Attacher {
     /// Attaches a program, and detaches it at once: what it does to the system while it is
     /// attached must not harm this one.
     pub fn attach_program(&mut self, request: &AttachRequest<'_>) -> AttachResult {
+        if request.prog_type == sys::BPF_PROG_TYPE_SYSCALL {
+            return AttachResult::RunsOnDemand;
+        }
         match self.attach(request) {
             Ok(()) => AttachResult::Attached,
             Err(result) => result,
@@ -221,7 +224,6 @@ fn control_group_type(prog_type: u32, expected_attach_type: u32) -> Option<u32> 
 
 fn why_not(prog_type: u32) -> &'static str {
     match prog_type {
-        sys::BPF_PROG_TYPE_SYSCALL => "nothing attaches it: user space runs it (BPF_PROG_RUN)",
         sys::BPF_PROG_TYPE_STRUCT_OPS => "it is attached by a struct_ops map, and none names it",
         sys::BPF_PROG_TYPE_LIRC_MODE2 => "it is attached to a remote control, and none is here",
         _ => "it is not known how such a program is attached",

@@ -106,6 +106,7 @@ impl Loading<'_> {
         };
         verdict.notes.extend(self.preparation.notes_on(program));
         verdict.notes.extend(program.section.note());
+        verdict.notes.extend(note_module(program));
         Ok(verdict)
     }
 
@@ -243,6 +244,18 @@ impl Loading<'_> {
             }),
         })
     }
+}
+
+/// `kprobe/nf_conntrack:nf_conntrack_in`: the kernel takes it, libbpf 1.7 cuts it at the colon.
+fn note_module(program: &ProgramFacts) -> Option<String> {
+    let (kind, target) = program.section.name().split_once('/')?;
+    let is_probe = kind == "kprobe" || kind == "kretprobe";
+    (is_probe && target.contains(':')).then(|| {
+        format!(
+            "libbpf itself reads no module in a section; its bpf_program__attach_kprobe() takes \
+             {target}"
+        )
+    })
 }
 
 /// Loads one program of an object file; says why not.

@@ -1,6 +1,7 @@
 //! An object that libbpf has read. Nothing of it is in the kernel yet.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::ptr::NonNull;
 
 use libbpf_rs::{AsRawLibbpf as _, ObjectBuilder, OpenObject};
@@ -17,6 +18,8 @@ use crate::program_section::ProgramSection;
 pub struct Opened {
     object: OpenObject,
     programs: Vec<ProgramFacts>,
+    /// Maps that outer maps were given as patterns of their inner ones.
+    patterns: Vec<OwnedFd>,
     /// What was changed in maps, with their names.
     pub map_notes: Vec<(String, String)>,
 }
@@ -43,6 +46,7 @@ impl Opened {
         let mut opened = Self {
             object: opened,
             programs: Vec::new(),
+            patterns: Vec::new(),
             map_notes: Vec::new(),
         };
         opened.fit_maps(options);
@@ -120,16 +124,45 @@ impl Opened {
         }
     }
 
+    /// The setters of libbpf 1.7 follow a null pointer for inner maps: one that does not fit is
+    /// made here, as a pattern for those of the outer map.
+    fn fit_inner_map(&mut self, outer: NonNull<bpf_map>, cpus: u32) -> Vec<String> {
+        // SAFETY: the map belongs to this object.
+        let inner = unsafe { libbpf_sys::bpf_map__inner_map(outer.as_ptr()) };
+        let Some(inner) = NonNull::new(inner) else {
+            return Vec::new();
+        };
+        let shape = read_shape(inner);
+        let (fitting, notes) = shape.fit(&map_name(inner), None, cpus);
+        if fitting == shape {
+            return notes;
+        }
+        // SAFETY: the inner map belongs to this object.
+        let flags = unsafe { libbpf_sys::bpf_map__map_flags(inner.as_ptr()) };
+        let Ok(pattern) = fitting.create(flags) else {
+            // libbpf says why, in its own words.
+            return Vec::new();
+        };
+        // SAFETY: the outer map is not made yet, and has no other pattern than the one that libbpf
+        // read from the object, which it frees.
+        unsafe {
+            libbpf_sys::bpf_map__set_inner_map_fd(outer.as_ptr(), pattern.as_raw_fd());
+        }
+        self.patterns.push(pattern);
+        // Nobody can name an inner map.
+        let end = " (--map ";
+        let notes = notes.into_iter();
+        notes
+            .map(|note| note.split(end).next().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     fn fit_maps(&mut self, options: &LoadOptions) {
         let cpus = libbpf_rs::num_possible_cpus().map_or(1, |cpus| cpus as u32);
         for map in self.maps() {
             let name = map_name(map);
             let mut notes = fit_map(map, &name, options.entries_of(&name), cpus);
-            // SAFETY: the map belongs to this object.
-            let inner = unsafe { libbpf_sys::bpf_map__inner_map(map.as_ptr()) };
-            if let Some(inner) = NonNull::new(inner) {
-                notes.extend(fit_map(inner, &map_name(inner), None, cpus));
-            }
+            notes.extend(self.fit_inner_map(map, cpus));
             let notes = notes.into_iter().map(|note| (name.clone(), note));
             self.map_notes.extend(notes);
         }
@@ -138,16 +171,8 @@ impl Opened {
 
 /// Gives a map a shape that the kernel takes; says what was changed.
 fn fit_map(map: NonNull<bpf_map>, name: &str, entries: Option<u32>, cpus: u32) -> Vec<String> {
+    let shape = read_shape(map);
     let map = map.as_ptr();
-    // SAFETY: the map belongs to an open object and is not made yet.
-    let shape = unsafe {
-        MapDefinition {
-            map_type: libbpf_sys::bpf_map__type(map),
-            key_size: libbpf_sys::bpf_map__key_size(map),
-            value_size: libbpf_sys::bpf_map__value_size(map),
-            max_entries: libbpf_sys::bpf_map__max_entries(map),
-        }
-    };
     let (fitting, notes) = shape.fit(name, entries, cpus);
     if fitting != shape {
         // SAFETY: as before. Sizes of maps of global variables, which could fail, stay.
@@ -158,6 +183,19 @@ fn fit_map(map: NonNull<bpf_map>, name: &str, entries: Option<u32>, cpus: u32) -
         }
     }
     notes
+}
+
+fn read_shape(map: NonNull<bpf_map>) -> MapDefinition {
+    let map = map.as_ptr();
+    // SAFETY: the map belongs to an open object.
+    unsafe {
+        MapDefinition {
+            map_type: libbpf_sys::bpf_map__type(map),
+            key_size: libbpf_sys::bpf_map__key_size(map),
+            value_size: libbpf_sys::bpf_map__value_size(map),
+            max_entries: libbpf_sys::bpf_map__max_entries(map),
+        }
+    }
 }
 
 pub fn map_name(map: NonNull<bpf_map>) -> String {

@@ -27,7 +27,15 @@ impl Advice {
         let Some((kind, name)) = name_of(missing) else {
             return Ok(None);
         };
+        if kind == Kind::Function && name.contains('.') {
+            // Copies of functions are listed with the functions.
+            return Ok(None);
+        }
         let there_on = find_presence(kind, &name, names)?;
+        if there_on.iter().any(|range| range.contains_series(kernel)) {
+            // Its name alone is no help, and neither are those of other kernels.
+            return Ok(None);
+        }
         let successor = names.successor(kind, &name);
         let similar = match successor {
             None if there_on.is_empty() => names.similar(kind, &name, kernel)?,
@@ -43,12 +51,19 @@ impl Advice {
     }
 }
 
-/// Lines for a person; none if there is nothing to say.
+impl Advice {
+    /// Whether some kernel has it.
+    pub fn is_known(&self) -> bool {
+        !self.there_on.is_empty()
+    }
+}
+
+/// Lines for a person.
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
         if self.there_on.is_empty() {
-            lines.push(format!("no series of Debian's kernels has {}", self.name));
+            lines.push(format!("no kernel has {} built in", self.name));
         } else {
             let there_on = self.there_on.join(", ");
             lines.push(format!("{} is there on {there_on}", self.name));

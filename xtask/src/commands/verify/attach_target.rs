@@ -20,9 +20,11 @@ pub struct AttachTarget {
 impl AttachTarget {
     /// The file of this machine that it names, and what follows it.
     fn file(&self) -> Option<(&Path, &str)> {
-        let (path, rest) = self.place.rsplit_once(':')?;
-        let path = Path::new(path);
-        path.is_file().then_some((path, rest))
+        // Of USDT, a provider and a name follow; paths may have colons too.
+        let colons = self.place.rmatch_indices(':');
+        let mut splits =
+            colons.map(|(at, _)| (Path::new(&self.place[..at]), &self.place[at + 1..]));
+        splits.find(|(path, _)| path.is_file())
     }
 
     /// What the loader in the guest is told.

@@ -4,6 +4,8 @@ use anyhow::Result;
 use kernel::Kernel;
 use plan::Outcome;
 use plan::load::{AttachResult, Load, LoadResult, Phase, ProgramName};
+use processes::Interrupted;
+use signal_hook::consts::SIGINT;
 use testvm::image::Modules;
 use testvm::{Death, Failure, Machine, Programs, Started};
 
@@ -32,6 +34,8 @@ pub struct KernelRun<'a> {
     status: &'a StatusLine,
     /// `None`: none was started yet, or the last one died.
     started: Option<Started>,
+    /// Those that were loaded into that guest, where they stay.
+    loaded_modules: Vec<String>,
     result: KernelResult,
 }
 
@@ -55,12 +59,14 @@ impl<'a> KernelRun<'a> {
             machine,
             status,
             started: None,
+            loaded_modules: Vec::new(),
             result: KernelResult {
                 kernel: kernel.name.clone(),
                 release: kernel.release.clone(),
                 loads: Vec::new(),
                 without_programs: Vec::new(),
                 machine_failed: None,
+                has_modules: kernel.modules.is_some(),
                 notes: Vec::new(),
             },
         })
@@ -130,8 +136,14 @@ impl<'a> KernelRun<'a> {
 
     /// Loads the objects in a guest, which may die of it.
     fn attempt(&mut self, objects: &[InputObject], skipped: &[String]) -> Result<Attempt, Failure> {
-        let modules = self.find_modules(objects);
+        let names = self.module_names(objects);
+        if self.loaded_modules != names {
+            // What one object needs must not be there for another.
+            self.started = None;
+        }
+        let modules = self.find_modules(&names);
         let has_modules = !modules.is_empty();
+        self.loaded_modules = names;
         self.provide(objects, &modules)?;
         let Some(started) = &mut self.started else {
             return Err(Failure::Caller(anyhow::anyhow!("no guest was started")));
@@ -145,6 +157,10 @@ impl<'a> KernelRun<'a> {
             status.show_count(kernel, before + loads);
         });
         let death = match ran {
+            // The first Ctrl-C goes to the program in the guest, which is ours here.
+            Ok(()) if started.guest.was_asked_to_stop() => {
+                return Err(Failure::Caller(Interrupted(SIGINT).into()));
+            }
             Ok(()) => None,
             Err(Failure::Died(death)) => {
                 self.started = None;
@@ -173,17 +189,19 @@ impl<'a> KernelRun<'a> {
         Ok(())
     }
 
-    fn find_modules(&mut self, objects: &[InputObject]) -> Modules {
+    fn module_names(&self, objects: &[InputObject]) -> Vec<String> {
         let named = objects.iter().flat_map(|object| &object.modules);
-        let mut names: Vec<&str> = named
-            .chain(&self.options.modules)
-            .map(String::as_str)
-            .collect();
+        let mut names: Vec<String> = named.chain(&self.options.modules).cloned().collect();
         names.sort_unstable();
         names.dedup();
+        names
+    }
+
+    fn find_modules(&mut self, names: &[String]) -> Modules {
         if names.is_empty() {
             return Modules::default();
         }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let modules = Modules::find_modules(self.kernel.modules.as_deref(), &names);
         for note in &modules.notes {
             let note = format!("{}: {note}", self.kernel.name);
@@ -352,11 +370,12 @@ fn section_of(output: &LoaderOutput, object: &str, program: &str) -> String {
         .map_or_else(String::new, |name| name.section.clone())
 }
 
-/// As many neighbours as may be in a guest at once.
+/// As many neighbours as may be in a guest at once. They need the same modules.
 fn groups(objects: &[InputObject]) -> Vec<&[InputObject]> {
     let (mut groups, mut begin, mut bytes) = (Vec::new(), 0, 0);
     for (number, object) in objects.iter().enumerate() {
-        if number > begin && bytes + object.size > GROUP {
+        let is_alike = objects[begin].modules == object.modules;
+        if number > begin && (bytes + object.size > GROUP || !is_alike) {
             groups.push(&objects[begin..number]);
             (begin, bytes) = (number, 0);
         }

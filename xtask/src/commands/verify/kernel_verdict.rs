@@ -55,6 +55,18 @@ impl KernelVerdict {
         find_missing(&self.load)
     }
 
+    /// Whether what is missing may be in one of the kernel's modules.
+    pub fn may_be_in_module(&self) -> bool {
+        let is_of_code = self.missing().is_some_and(|missing| {
+            matches!(
+                missing.kind,
+                MissingKind::Function | MissingKind::Tracepoint | MissingKind::RawTracepoint
+            )
+        });
+        let is_built_in = self.advice.as_ref().is_some_and(Advice::is_known);
+        is_of_code && !is_built_in
+    }
+
     /// The class of the verifier's error, if there is one.
     pub fn class(&self) -> Option<Class> {
         match &self.load.result {

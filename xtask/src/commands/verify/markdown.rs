@@ -92,5 +92,5 @@ fn name_of(object: &str, program: &str) -> String {
 
 /// A bar would end the table's cell, a new line its row.
 fn escape(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    text.replace('|', "\\|").replace('\n', "; ")
 }

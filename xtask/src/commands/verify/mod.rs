@@ -50,7 +50,7 @@ pub use kernel_verdict::find_reason;
 pub use options::{VerifyMode, VerifyOptions};
 use program_answer::ProgramAnswer;
 pub use report_file::{ReportFile, ReportForm};
-use survey::{ask_kernels, count_noun, show_notes, verdicts_of};
+use survey::{ask_kernels, count_noun, good_word, show_notes, verdicts_of};
 
 pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
     let files = InputFiles::open_files(&options.objects, options.memory_mib)?;
@@ -115,14 +115,6 @@ fn conclude(options: &VerifyOptions, verdicts: &[KernelVerdict], results: &[Kern
     }
     screen::show_marked(Mark::Good, &format!("{word}: {all}"));
     Exit::Done
-}
-
-fn good_word(options: &VerifyOptions) -> &'static str {
-    if options.load_only {
-        "accepted"
-    } else {
-        "works"
-    }
 }
 
 /// The oldest kernel on which something that was claimed is not so.
@@ -242,6 +234,7 @@ pub mod tests {
             loads: Vec::new(),
             without_programs: Vec::new(),
             machine_failed: machine_failed.map(str::to_owned),
+            has_modules: true,
             notes: Vec::new(),
         };
         let mut first = result("5.10", None);

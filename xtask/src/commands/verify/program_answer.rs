@@ -35,7 +35,10 @@ impl ProgramAnswer {
             (LoadResult::Rejected { .. }, _) => Self::Rejected,
             (LoadResult::Failed { .. }, _) => Self::Failed,
             (LoadResult::Accepted(_), None) => Self::Accepted,
-            (LoadResult::Accepted(_), Some(AttachResult::Attached)) => Self::Works,
+            (
+                LoadResult::Accepted(_),
+                Some(AttachResult::Attached | AttachResult::RunsOnDemand),
+            ) => Self::Works,
             (LoadResult::Accepted(_), Some(AttachResult::Refused { .. })) => Self::CannotAttach,
         }
     }

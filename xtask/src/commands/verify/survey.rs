@@ -3,6 +3,7 @@
 use anyhow::Result;
 use kernel::Kernel;
 use kernel_names::Names;
+use plan::load::AttachResult;
 
 use super::advice::Advice;
 use super::input_files::InputFiles;
@@ -54,6 +55,11 @@ pub fn verdicts_of(results: &[KernelResult], names: &Names) -> Result<Vec<Kernel
             if let Some(missing) = verdict.missing() {
                 verdict.advice = Advice::advise_on(missing, &result.kernel, names)?;
             }
+            if !result.has_modules && verdict.may_be_in_module() {
+                let why = "no kernel has it built in, and this one came without modules".to_owned();
+                verdict.load.attach = Some(AttachResult::NotTried { why });
+                verdict.advice = None;
+            }
             verdicts.push(verdict);
         }
     }
@@ -74,4 +80,13 @@ pub fn show_notes(results: &[KernelResult]) {
 
 pub fn count_noun(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Of what is as the user wants it.
+pub fn good_word(options: &VerifyOptions) -> &'static str {
+    if options.load_only {
+        "accepted"
+    } else {
+        "works"
+    }
 }

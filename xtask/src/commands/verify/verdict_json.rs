@@ -129,6 +129,7 @@ impl<'a> AttachJson<'a> {
     fn new(attach: &'a AttachResult, verdict: &KernelVerdict) -> Self {
         let (result, error, missing) = match attach {
             AttachResult::Attached => ("attached", None, None),
+            AttachResult::RunsOnDemand => ("runs-on-demand", None, None),
             AttachResult::Refused { missing, error } => {
                 ("refused", Some(error.as_str()), missing.as_ref())
             }
