@@ -19,7 +19,7 @@ use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
 use super::options::VerifyOptions;
 use super::program_answer::ProgramAnswer;
-use super::survey::{ask_kernels, good_word, show_notes, verdicts_of};
+use super::survey::{ask_kernels, good_word, show_notes, take_verdicts};
 use super::{explanation, hook_history, table};
 use crate::output::screen::{self, Mark};
 use crate::pipeline::selection::Selection;
@@ -47,9 +47,9 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
         if next.is_empty() {
             break;
         }
-        let found = ask_kernels(options, files, &Selection::Series(next))?;
+        let mut found = ask_kernels(options, files, &Selection::Series(next))?;
         let failed = found.iter().any(|result| result.machine_failed.is_some());
-        for result in &found {
+        for result in &mut found {
             bisection.record(result, &names)?;
         }
         results.extend(found);
@@ -59,7 +59,7 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
         }
     }
     results.sort_by_key(|result| Version::parse(&result.kernel));
-    let verdicts = verdicts_of(&results, &names)?;
+    let verdicts = bisection.collect_verdicts();
     let changes = bisection.describe_changes();
     let answer = if options.json {
         as_json(&changes)?
@@ -121,11 +121,11 @@ impl Bisection {
         }
     }
 
-    fn record(&mut self, result: &KernelResult, names: &Names) -> Result<()> {
+    fn record(&mut self, result: &mut KernelResult, names: &Names) -> Result<()> {
         let Some(number) = self.series.iter().position(|name| *name == result.kernel) else {
             return Ok(());
         };
-        let verdicts = verdicts_of(std::slice::from_ref(result), names)?;
+        let verdicts = take_verdicts(std::slice::from_mut(result), names)?;
         for verdict in &verdicts {
             if let Some(missing) = verdict.missing() {
                 self.expect_changes(&hook_history::find_changes_of(missing, names)?);
@@ -194,6 +194,12 @@ impl Bisection {
         let mut verdicts = self.asked.get(&number)?.iter();
         let (_, verdict) = verdicts.find(|(other, _)| other == name)?;
         Some(verdict)
+    }
+
+    /// Of the kernels that were asked, oldest first.
+    fn collect_verdicts(&self) -> Vec<KernelVerdict> {
+        let verdicts = self.asked.values().flatten();
+        verdicts.map(|(_, verdict)| verdict.clone()).collect()
     }
 
     /// Which kernels the answer is from; nothing if it is from all.
@@ -424,8 +430,8 @@ pub mod tests {
             }
             for kernel in next {
                 let number = SERIES.iter().position(|name| *name == kernel).unwrap();
-                let result = result(kernel, &works(number));
-                bisection.record(&result, &names).unwrap();
+                let mut result = result(kernel, &works(number));
+                bisection.record(&mut result, &names).unwrap();
             }
         }
     }
@@ -472,8 +478,8 @@ pub mod tests {
         );
         for kernel in bisection.choose_next() {
             let works = kernel != "6.17";
-            let result = result(kernel, &[("p", works)]);
-            bisection.record(&result, &names).unwrap();
+            let mut result = result(kernel, &[("p", works)]);
+            bisection.record(&mut result, &names).unwrap();
         }
         let changes = bisection.describe_changes();
         let ranges: Vec<_> = changes[0].ranges.iter().map(Range::series).collect();

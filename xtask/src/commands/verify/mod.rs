@@ -50,7 +50,7 @@ pub use kernel_verdict::find_reason;
 pub use options::{VerifyMode, VerifyOptions};
 use program_answer::ProgramAnswer;
 pub use report_file::{ReportFile, ReportForm};
-use survey::{ask_kernels, count_noun, good_word, show_notes, verdicts_of};
+use survey::{ask_kernels, count_noun, good_word, show_notes, take_verdicts};
 
 pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
     let files = InputFiles::open_files(&options.objects, options.memory_mib)?;
@@ -66,8 +66,8 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
 }
 
 fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
-    let results = ask_kernels(options, files, &options.kernels)?;
-    let verdicts = verdicts_of(&results, &Names::read()?)?;
+    let mut results = ask_kernels(options, files, &options.kernels)?;
+    let verdicts = take_verdicts(&mut results, &Names::read()?)?;
     let answer = if options.json {
         verdict_json::as_json(&verdicts, &files.objects)?
     } else {

@@ -42,14 +42,15 @@ pub fn ask_kernels(
     results
 }
 
-pub fn verdicts_of(results: &[KernelResult], names: &Names) -> Result<Vec<KernelVerdict>> {
+/// The loads move over: the logs of hundreds of objects take much memory.
+pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<KernelVerdict>> {
     let mut verdicts = Vec::new();
     for result in results {
-        for load in &result.loads {
+        for load in std::mem::take(&mut result.loads) {
             let mut verdict = KernelVerdict {
                 kernel: result.kernel.clone(),
                 release: result.release.clone(),
-                load: load.clone(),
+                load,
                 advice: None,
             };
             if let Some(missing) = verdict.missing() {
