@@ -19,11 +19,17 @@ pub struct Advice {
     why: Option<String>,
     /// Names that this kernel has.
     similar: Vec<String>,
+    /// How many functions have the name, if it is that which keeps them from being traced.
+    #[serde(skip)]
+    namesakes: usize,
 }
 
 impl Advice {
     /// `None`: the captured names tell nothing about such a thing.
     pub fn advise_on(missing: &Missing, kernel: &str, names: &Names) -> Result<Option<Self>> {
+        if missing.kind == MissingKind::TraceableFunction {
+            return Self::advise_on_function(&missing.name, kernel, names);
+        }
         let Some((kind, name)) = name_of(missing) else {
             return Ok(None);
         };
@@ -47,7 +53,24 @@ impl Advice {
             instead: successor.map(|successor| successor.new.clone()),
             why: successor.map(|successor| successor.why.clone()),
             similar,
+            namesakes: 0,
         }))
+    }
+
+    /// About one that is there and cannot be traced.
+    fn advise_on_function(name: &str, kernel: &str, names: &Names) -> Result<Option<Self>> {
+        let history = names.function(name)?;
+        let Some(function) = history.on_series(kernel) else {
+            return Ok(None);
+        };
+        let advice = Self {
+            name: name.to_owned(),
+            similar: function.copies.clone(),
+            namesakes: function.count.max(1),
+            ..Self::default()
+        };
+        let is_help = !advice.similar.is_empty() || advice.namesakes > 1;
+        Ok(is_help.then_some(advice))
     }
 }
 
@@ -62,7 +85,19 @@ impl Advice {
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
-        if self.there_on.is_empty() {
+        if self.namesakes > 1 {
+            let (number, name) = (self.namesakes, &self.name);
+            lines.push(format!(
+                "{number} functions are called {name}: none is chosen"
+            ));
+        } else if self.namesakes == 1 {
+            let copies = self.similar.join(", ");
+            let name = &self.name;
+            return write!(
+                f,
+                "the compiler made copies of {name}: kprobes take {copies}"
+            );
+        } else if self.there_on.is_empty() {
             lines.push(format!("no kernel has {} built in", self.name));
         } else {
             let there_on = self.there_on.join(", ");

@@ -102,7 +102,7 @@ impl<'a> KernelRun<'a> {
             } else {
                 &rest[..1]
             };
-            let attempt = self.attempt(now, &done_programs)?;
+            let mut attempt = self.attempt(now, &done_programs)?;
             let finished = now
                 .iter()
                 .take_while(|object| attempt.output.finished.contains(&object.name))
@@ -112,15 +112,17 @@ impl<'a> KernelRun<'a> {
             }
             rest = &rest[finished..];
             let unfinished = now.get(finished);
-            self.keep_loads(now, &attempt.output);
+            if let Some(object) = unfinished {
+                let here = |load: &&Load| load.object == object.name;
+                let loaded = attempt.output.loads.iter().filter(here);
+                done_programs.extend(loaded.map(|load| load.program.clone()));
+            }
+            self.keep_loads(now, &mut attempt.output);
             let Some(object) = unfinished else {
                 continue;
             };
             restarts += 1;
             let culprit = self.blame(object, &attempt)?;
-            let here = |load: &&Load| load.object == object.name;
-            let loaded = attempt.output.loads.iter().filter(here);
-            done_programs.extend(loaded.map(|load| load.program.clone()));
             match culprit {
                 Some(program) if restarts < MAX_RESTARTS => done_programs.push(program),
                 culprit => {
@@ -290,28 +292,26 @@ impl<'a> KernelRun<'a> {
         }
     }
 
-    fn keep_loads(&mut self, objects: &[InputObject], output: &LoaderOutput) {
+    /// The loads move over: their logs take much memory.
+    fn keep_loads(&mut self, objects: &[InputObject], output: &mut LoaderOutput) {
+        for load in std::mem::take(&mut output.loads) {
+            let Some(object) = objects.iter().find(|object| object.name == load.object) else {
+                continue;
+            };
+            let attach = match (&load.result, load.attach) {
+                (LoadResult::Accepted(_), None) if !self.options.load_only => {
+                    let why = "the loader did not say what became of it".to_owned();
+                    Some(AttachResult::NotTried { why })
+                }
+                (_, attach) => attach,
+            };
+            self.result.loads.push(Load {
+                object: object.path.clone(),
+                attach,
+                ..load
+            });
+        }
         for object in objects {
-            let here = output
-                .loads
-                .iter()
-                .filter(|load| load.object == object.name);
-            for load in here {
-                let load = load.clone();
-                let attach = match (&load.result, load.attach) {
-                    (LoadResult::Accepted(_), None) if !self.options.load_only => {
-                        let why = "the loader did not say what became of it".to_owned();
-                        Some(AttachResult::NotTried { why })
-                    }
-                    (_, attach) => attach,
-                };
-                let object = object.path.clone();
-                self.result.loads.push(Load {
-                    object,
-                    attach,
-                    ..load
-                });
-            }
             if output.programs.get(&object.name).is_some_and(Vec::is_empty) {
                 self.result.without_programs.push(object.path.clone());
             }

@@ -68,13 +68,16 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
 fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
     let mut results = ask_kernels(options, files, &options.kernels)?;
     let verdicts = take_verdicts(&mut results, &Names::read()?)?;
-    let answer = if options.json {
-        verdict_json::as_json(&verdicts, &files.objects)?
+    if options.json {
+        for verdict in &verdicts {
+            let line = verdict_json::format_line(verdict, &files.objects)?;
+            screen::write_answer(line.as_bytes())?;
+        }
     } else {
-        table::as_text(&verdicts, &results, files, options.log)
-            + &explanation::explain_verdicts(&verdicts, &files.objects)
-    };
-    screen::write_answer(answer.as_bytes())?;
+        let table = table::as_text(&verdicts, &results, files, options.log);
+        let explained = explanation::explain_verdicts(&verdicts, &files.objects);
+        screen::write_answer((table + &explained).as_bytes())?;
+    }
     for report in &options.reports {
         report.write_report(&verdicts, &results)?;
     }
@@ -216,7 +219,15 @@ pub mod tests {
     }
 
     pub fn json_sample() -> Result<String> {
-        Ok(verdict_json::as_json(&verdicts(), &[])? + &bisection::tests::json_sample()?)
+        Ok(json_lines()? + &bisection::tests::json_sample()?)
+    }
+
+    fn json_lines() -> Result<String> {
+        let verdicts = verdicts();
+        let lines = verdicts.iter();
+        lines
+            .map(|verdict| verdict_json::format_line(verdict, &[]))
+            .collect()
     }
 
     fn files() -> InputFiles {
@@ -262,7 +273,7 @@ pub mod tests {
 
     #[test]
     fn json_has_a_line_for_each_load() {
-        insta::assert_snapshot!(verdict_json::as_json(&verdicts(), &[]).unwrap());
+        insta::assert_snapshot!(json_lines().unwrap());
     }
 
     #[test]

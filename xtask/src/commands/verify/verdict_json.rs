@@ -10,15 +10,14 @@ use super::kernel_verdict::KernelVerdict;
 use super::program_answer::ProgramAnswer;
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 
-pub fn as_json(verdicts: &[KernelVerdict], objects: &[InputObject]) -> Result<String> {
-    let mut text = String::new();
-    for verdict in verdicts {
-        let load = &verdict.load;
-        let object = objects.iter().find(|object| object.path == load.object);
-        let lines = object.map_or_else(LineReport::default, |object| object.report_lines(load));
-        text += &serde_json::to_string(&VerdictJson::new(verdict, &lines))?;
-        text.push('\n');
-    }
+/// One line. Those of hundreds of objects together would take much memory: of each rejected
+/// program it has the verifier's log.
+pub fn format_line(verdict: &KernelVerdict, objects: &[InputObject]) -> Result<String> {
+    let load = &verdict.load;
+    let object = objects.iter().find(|object| object.path == load.object);
+    let lines = object.map_or_else(LineReport::default, |object| object.report_lines(load));
+    let mut text = serde_json::to_string(&VerdictJson::new(verdict, &lines))?;
+    text.push('\n');
     Ok(text)
 }
 

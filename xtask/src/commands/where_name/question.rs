@@ -18,7 +18,7 @@ pub struct Question {
 const LONGEST: usize = 1024;
 
 /// What sections of programs begin with, or C puts before a name, and what comes after it.
-const PREFIXES: [(&str, &[Kind]); 22] = [
+const PREFIXES: [(&str, &[Kind]); 27] = [
     ("struct ", &[Kind::Struct]),
     ("union ", &[Kind::Struct]),
     ("kprobe/", &[Kind::Function]),
@@ -32,6 +32,10 @@ const PREFIXES: [(&str, &[Kind]); 22] = [
     ("fentry.s/", &[Kind::Function]),
     ("fexit.s/", &[Kind::Function]),
     ("fmod_ret.s/", &[Kind::Function]),
+    ("fsession/", &[Kind::Function]),
+    ("iter/", &[Kind::Function]),
+    ("ksyscall/", &[Kind::Function]),
+    ("kretsyscall/", &[Kind::Function]),
     ("tracepoint/", &[Kind::Tracepoint]),
     ("tp/", &[Kind::Tracepoint]),
     ("raw_tracepoint/", &[Kind::RawTracepoint]),
@@ -39,6 +43,7 @@ const PREFIXES: [(&str, &[Kind]); 22] = [
     ("tp_btf/", &[Kind::RawTracepoint]),
     ("lsm/", &[Kind::Hook]),
     ("lsm.s/", &[Kind::Hook]),
+    ("lsm_cgroup/", &[Kind::Hook]),
     ("bpf_lsm_", &[Kind::Hook, Kind::Function]),
     ("BPF_FUNC_", &[Kind::Helper]),
 ];
@@ -77,6 +82,10 @@ impl Question {
     pub fn name_of_kind(&self, kind: Kind) -> String {
         let before = match kind {
             Kind::Function if self.typed.starts_with("bpf_lsm_") => "bpf_lsm_",
+            Kind::Function if self.typed.starts_with("iter/") => "bpf_iter_",
+            // As libbpf does on x86-64.
+            Kind::Function if self.typed.starts_with("ksyscall/") => "__x64_sys_",
+            Kind::Function if self.typed.starts_with("kretsyscall/") => "__x64_sys_",
             Kind::Helper if self.typed.starts_with("BPF_FUNC_") => "bpf_",
             _ => "",
         };
