@@ -37,13 +37,12 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
     for section in files.objects.iter().flat_map(|object| &object.sections) {
         bisection.expect_changes(&hook_history::find_hook_changes(section, &names)?);
     }
+    if thorough {
+        bisection.expected.extend(0..series.len());
+    }
     let mut results = Vec::new();
     loop {
-        let next = if thorough && results.is_empty() {
-            series.clone()
-        } else {
-            bisection.choose_next()
-        };
+        let next = bisection.choose_next();
         if next.is_empty() {
             break;
         }
@@ -97,7 +96,7 @@ struct Bisection {
     series: Vec<&'static str>,
     /// By the number of the kernel's series.
     asked: BTreeMap<usize, Vec<(Name, KernelVerdict)>>,
-    /// The names of all kernels tell that something changes here: these are asked too.
+    /// These are asked too: mostly because the names of all kernels tell of a change here.
     expected: BTreeSet<usize>,
 }
 
