@@ -9,7 +9,7 @@
 //!
 //! Each imports only what is below it. What knows nothing of commands is in separate crates,
 //! beside this one: `course`, `testvm`, `requirements`, `checkout`, `kernel`, `plan`, `processes`,
-//! `problem`, `kernel-names`, `verifier-log`, `forbidden-calls`.
+//! `problem`, `kernel-names`, `bpf-verifier-log`, `forbidden-calls`.
 
 pub mod cli;
 pub mod commands;

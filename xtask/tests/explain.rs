@@ -12,10 +12,10 @@ use std::process::{Output, Stdio};
 use checkout::workspace;
 use common::{Run, stderr, stdout};
 
-/// A log of `xtask/verifier-log/tests/logs`; its name ends in the kernel that it comes from.
+/// A log of `xtask/bpf-verifier-log/tests/logs`; its name ends in the kernel that it comes from.
 fn log(name: &str) -> PathBuf {
     workspace::workspace_root()
-        .join("xtask/verifier-log/tests/logs")
+        .join("xtask/bpf-verifier-log/tests/logs")
         .join(name)
 }
 
@@ -104,7 +104,7 @@ fn helpers_are_numbered_as_in_libbpf() {
         let number = rest.rsplit("(void *) ").next().unwrap();
         (number.trim_end_matches(';').parse::<usize>().unwrap(), name)
     });
-    let names = include_str!("../verifier-log/data/helpers.txt")
+    let names = include_str!("../bpf-verifier-log/data/helpers.txt")
         .lines()
         .zip(1..);
     assert!(numbered.eq(names.map(|(name, number)| (number, name))));

@@ -371,7 +371,7 @@ fn messages(gallery: &Gallery, entry: &Entry) -> Result<BTreeSet<String>> {
         }
         for kernel in MATRIX {
             let said = gallery.recorded.of_failing(&entry.name, language, kernel)?;
-            let report = verifier_log::explain_log(recorded::verifier_log_of(said).as_bytes());
+            let report = bpf_verifier_log::explain_log(recorded::verifier_log_of(said).as_bytes());
             let message = report
                 .programs
                 .first()

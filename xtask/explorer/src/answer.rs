@@ -1,7 +1,7 @@
 //! What a page gets to know of a text.
 
 use serde::Serialize;
-use verifier_log::{Class, ExplainedProgram, LogTrace, LogVerdict, explain_log};
+use bpf_verifier_log::{Class, ExplainedProgram, LogTrace, LogVerdict, explain_log};
 
 /// Programs with their steps: a page shows one at a time.
 const MOST_PROGRAMS: usize = 20;

@@ -507,7 +507,7 @@ impl Report {
     /// The decisive line, the line of the learner's that it is about, and those that no kernel
     /// accepts.
     fn rejection(&self, error: &str, log: &str, lines: &LineReport) -> String {
-        let report = verifier_log::explain_log(log.as_bytes());
+        let report = bpf_verifier_log::explain_log(log.as_bytes());
         let program = report.programs.first();
         let message = program.and_then(|program| program.message());
         let mut text = indent_lines(message.as_deref().unwrap_or(error), 6);
@@ -515,7 +515,7 @@ impl Report {
             .exercise
             .program_path(Variant::Answer, self.implementation);
         // What a library's function does, inlined, has a line in another file.
-        let own = |at: &&verifier_log::SourceLine| {
+        let own = |at: &&bpf_verifier_log::SourceLine| {
             at.file
                 .as_deref()
                 .is_some_and(|file| source.ends_with(file))

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use course::{Implementation, entry};
 use problem::{Exit, Problem, find_similar};
 use serde::Serialize;
-use verifier_log::{Class, ExplainedProgram, Explanation, LogVerdict, UnknownClass, clean_text};
+use bpf_verifier_log::{Class, ExplainedProgram, Explanation, LogVerdict, UnknownClass, clean_text};
 
 use crate::commands::check;
 use crate::output::indent::indent_lines;
@@ -49,7 +49,7 @@ pub fn explain_rejection(options: &ExplainOptions) -> Result<Exit> {
         Subject::Log { file, object } => {
             let log = read(file)?;
             let lines = lines_of(object.as_deref(), &log)?;
-            show(&verifier_log::explain_log(&log), None, &lines, json)
+            show(&bpf_verifier_log::explain_log(&log), None, &lines, json)
         }
     }
 }
@@ -60,7 +60,7 @@ fn show_last(json: bool) -> Result<Exit> {
     let object = kept.exists().then_some(kept.as_path());
     let lines = lines_of(object, rejection.log.as_bytes())?;
     show(
-        &verifier_log::explain_log(rejection.log.as_bytes()),
+        &bpf_verifier_log::explain_log(rejection.log.as_bytes()),
         Some(&rejection),
         &lines,
         json,
@@ -510,7 +510,7 @@ With libbpf, set a print function; with aya, print the whole error: `{:?}` of an
 /// Of the newest kernel, which tells the most.
 #[cfg(test)]
 pub fn json_sample() -> Result<String> {
-    let logs = checkout::workspace::workspace_root().join("xtask/verifier-log/tests/logs");
+    let logs = checkout::workspace::workspace_root().join("xtask/bpf-verifier-log/tests/logs");
     let log = std::fs::read(logs.join("index-7.3.log"))?;
     let rejection = Rejection {
         exercise: "03/count-by-comm".to_owned(),
@@ -519,6 +519,6 @@ pub fn json_sample() -> Result<String> {
         when: std::time::SystemTime::UNIX_EPOCH,
         log: String::new(),
     };
-    let report = verifier_log::explain_log(&log);
+    let report = bpf_verifier_log::explain_log(&log);
     as_json(&report, Some(&rejection), &LineReport::sample())
 }

@@ -10,7 +10,7 @@ use checkout::workspace;
 use forbidden_calls::{ForbiddenCall, ForbiddenKind, Object, SourceSite};
 use problem::Problem;
 use serde::Serialize;
-use verifier_log::{ExplainedProgram, Insn, clean_text};
+use bpf_verifier_log::{ExplainedProgram, Insn, clean_text};
 
 /// What an object file tells.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl LineReport {
         let Ok(object) = Object::parse(object) else {
             return Self::default();
         };
-        let report = verifier_log::explain_log(log);
+        let report = bpf_verifier_log::explain_log(log);
         let Some(rejected) = report.programs.first() else {
             return Self::of_program(&object, program);
         };

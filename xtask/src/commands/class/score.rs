@@ -90,7 +90,7 @@ impl CheckScore {
     /// build, the compiler's first error, without the long path in front of it.
     pub fn reason(&self) -> String {
         let message = self.log.as_ref().and_then(|log| {
-            let report = verifier_log::explain_log(log.as_bytes());
+            let report = bpf_verifier_log::explain_log(log.as_bytes());
             report.programs.first()?.message()
         });
         let why = message.or(self.why.clone()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What became of one program on one kernel.
 
 use plan::load::{Accepted, AttachResult, Load, LoadResult, Missing, MissingKind};
-use verifier_log::Class;
+use bpf_verifier_log::Class;
 
 use super::advice::Advice;
 use super::program_answer::{ProgramAnswer, find_missing};
@@ -78,7 +78,7 @@ impl KernelVerdict {
 
 /// The decisive line of the log, and the class of error that it tells of.
 pub fn find_reason(error: &str, log: &str) -> (String, Option<Class>) {
-    let report = verifier_log::explain_log(log.as_bytes());
+    let report = bpf_verifier_log::explain_log(log.as_bytes());
     let program = report.programs.first();
     let text = program
         .and_then(|program| program.message())

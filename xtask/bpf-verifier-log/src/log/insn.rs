@@ -1,0 +1,493 @@
+//! An instruction as the log shows it: `12: (69) r1 = *(u16 *)(r1 +12)`.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use memchr::{memchr, memmem};
+
+use crate::grammar::needle::Needle;
+
+/// One of the instructions that the verifier went through.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Insn {
+    /// Its number in the program.
+    pub pc: u32,
+    /// The first byte of its code.
+    pub opcode: u8,
+    /// `r1 = *(u16 *)(r1 +12)`
+    pub text: String,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    action: InsnAction,
+}
+
+impl Insn {
+    pub(crate) fn new(pc: u32, opcode: u8, text: &str) -> Self {
+        Self {
+            pc,
+            opcode,
+            text: text.to_owned(),
+            action: decode_action(text).unwrap_or(InsnAction::Other),
+        }
+    }
+
+    pub(crate) fn insn_action(&self) -> &InsnAction {
+        &self.action
+    }
+}
+
+/// An instruction in a line of the log.
+#[derive(Debug, Eq, PartialEq)]
+pub struct FoundInsn {
+    pub insn: Insn,
+    /// Where in the line its text ends.
+    pub end: usize,
+}
+
+pub fn find_insn(line: &str) -> Option<FoundInsn> {
+    static COLON: Needle = Needle::new(": (");
+    COLON.find_in(line.as_bytes())?;
+    line.match_indices(": (")
+        .find_map(|(colon, _)| parse_insn(line, colon))
+}
+
+/// The instruction whose number ends at `colon`.
+fn parse_insn(line: &str, colon: usize) -> Option<FoundInsn> {
+    let before = line[..colon].trim_end_matches(|letter: char| letter.is_ascii_digit());
+    // `regs=4 stack=0 before 20: (bf) r2 = r1`: the verifier looks back, it does not go on.
+    if before.ends_with("before ") {
+        return None;
+    }
+    let pc = line[before.len()..colon].parse().ok()?;
+    let opcode = u8::from_str_radix(line.get(colon + 3..colon + 5)?, 16).ok()?;
+    let rest = line.get(colon + 5..)?.strip_prefix(") ")?;
+    let length = measure_text(rest);
+    Some(FoundInsn {
+        insn: Insn::new(pc, opcode, rest[..length].trim_end()),
+        end: line.len() - rest.len() + length,
+    })
+}
+
+/// The number of an instruction whose line has nothing else of interest, from a cheap look at its
+/// bytes: a log is made of such lines.
+pub fn find_plain_pc(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let rest = &bytes[digits..];
+    let is_insn = rest.starts_with(b": (") && rest.get(5..7) == Some(b") ");
+    // An error may follow it, after a colon, or without one where no comment follows.
+    let comment = memchr(b';', rest).unwrap_or(rest.len());
+    if !is_insn
+        || memmem::find(&rest[2..], b": ").is_some()
+        || memmem::find(&rest[..comment], b" R").is_some()
+    {
+        return None;
+    }
+    str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
+}
+
+/// Where the text of an instruction ends: before the state that newer kernels put after a `;`,
+/// before the error that someone put after it, or before the place that a jump or a callback leads
+/// to (`goto pc+3 15: R0=scalar()`).
+fn measure_text(text: &str) -> usize {
+    let end = [
+        text.find([';', '\\', '"']),
+        text.find(": "),
+        text.find(" R"),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
+    .unwrap_or(text.len());
+    let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let leads_away = before.contains(" goto pc") || before.starts_with("call ");
+    if before.ends_with(' ') && leads_away && text[end..].starts_with(": ") {
+        return before.len();
+    }
+    end
+}
+
+/// A register, by its number.
+pub type Register = u8;
+
+/// R10 points to the top of the stack.
+pub const FRAME_POINTER: Register = 10;
+
+/// The second operand of an instruction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Operand {
+    Register(Register),
+    Number(i64),
+}
+
+/// Memory that an instruction reads or writes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MemoryPlace {
+    pub base: Register,
+    pub offset: i32,
+    pub bytes: u8,
+}
+
+/// What an instruction does, as far as it matters for where values come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InsnAction {
+    /// `r1 = r2`, `w1 = 5`
+    Move {
+        to: Register,
+        from: Operand,
+    },
+    /// `r1 += r2`; also `r1 = -r1`, without an operand
+    Change {
+        to: Register,
+        operator: String,
+        by: Option<Operand>,
+    },
+    /// `r1 = *(u32 *)(r6 +0)`
+    Load {
+        to: Register,
+        place: MemoryPlace,
+    },
+    /// `*(u64 *)(r10 -8) = r1`
+    Store {
+        place: MemoryPlace,
+        from: Operand,
+    },
+    /// `r1 = 0xffff8881...`, `r1 = map[id:5]`, and all else that sets a register to what is no
+    /// number
+    Set {
+        to: Register,
+    },
+    /// `call bpf_map_lookup_elem#1`
+    Helper {
+        name: String,
+    },
+    /// `call pc+5`: a function of the program
+    Function,
+    Compare {
+        left: Register,
+        operator: String,
+        right: Option<Operand>,
+    },
+    Exit,
+    Other,
+}
+
+impl InsnAction {
+    /// The register that has another value afterwards.
+    pub fn set_register(&self) -> Option<Register> {
+        match self {
+            Self::Move { to, .. }
+            | Self::Change { to, .. }
+            | Self::Load { to, .. }
+            | Self::Set { to } => Some(*to),
+            Self::Helper { .. } | Self::Function => Some(0),
+            _ => None,
+        }
+    }
+
+    /// R2 of `r1 += r2`.
+    pub fn changes_by(&self) -> Option<Register> {
+        match self {
+            Self::Change {
+                by: Some(Operand::Register(by)),
+                ..
+            } => Some(*by),
+            _ => None,
+        }
+    }
+}
+
+fn decode_action(text: &str) -> Option<InsnAction> {
+    if let Some(called) = text.strip_prefix("call ") {
+        return Some(call(called));
+    }
+    if let Some(condition) = text.strip_prefix("if ") {
+        return comparison(condition);
+    }
+    if text == "exit" {
+        return Some(InsnAction::Exit);
+    }
+    let (left, right) = text.split_once(" = ").or_else(|| changed(text))?;
+    if left.starts_with('*') {
+        return Some(InsnAction::Store {
+            place: place(left)?,
+            from: operand(right)?,
+        });
+    }
+    let (target, operator) = left.split_once(' ').unwrap_or((left, "="));
+    let to = parse_register(target)?;
+    Some(match (operator, operand(right), place(right)) {
+        ("=", Some(from), _) => InsnAction::Move { to, from },
+        ("=", _, Some(place)) if right.starts_with('*') => InsnAction::Load { to, place },
+        ("=", ..) if right.starts_with("map") || right.starts_with("0x") => InsnAction::Set { to },
+        ("=", ..) => conversion(to, right),
+        (_, by, _) => InsnAction::Change {
+            to,
+            operator: operator.to_owned(),
+            by,
+        },
+    })
+}
+
+/// `r1 += r2` as (`r1 +=`, `r2`).
+fn changed(text: &str) -> Option<(&str, &str)> {
+    let at = text.find("= ")?;
+    Some((&text[..=at], &text[at + 2..]))
+}
+
+fn call(called: &str) -> InsnAction {
+    if called.starts_with("pc") {
+        return InsnAction::Function;
+    }
+    InsnAction::Helper {
+        name: called.split('#').next().unwrap_or(called).to_owned(),
+    }
+}
+
+fn comparison(condition: &str) -> Option<InsnAction> {
+    let mut words = condition.split(' ');
+    let left = parse_register(words.next()?)?;
+    let operator = words.next()?.to_owned();
+    Some(InsnAction::Compare {
+        left,
+        operator,
+        right: words.next().and_then(operand),
+    })
+}
+
+/// `r1 = -r1`, `r1 = be16 r1`, `r2 = (s8)r1`, `r1 = atomic64_fetch_add(...)`: a new value made of
+/// an old one, or one that nothing is known of.
+fn conversion(to: Register, right: &str) -> InsnAction {
+    let from = right
+        .rsplit([' ', ')', '-'])
+        .next()
+        .and_then(parse_register);
+    let is_conversion = right.starts_with(['-', '('])
+        || right.starts_with("be")
+        || right.starts_with("le")
+        || right.starts_with("bswap");
+    match from {
+        Some(from) if is_conversion && from != to => InsnAction::Move {
+            to,
+            from: Operand::Register(from),
+        },
+        Some(_) if is_conversion => InsnAction::Change {
+            to,
+            operator: right.to_owned(),
+            by: None,
+        },
+        _ => InsnAction::Set { to },
+    }
+}
+
+/// `r7`, `w7`; the log counts to `r11`.
+fn parse_register(text: &str) -> Option<Register> {
+    let number = text.strip_prefix(['r', 'w', 'R'])?;
+    number
+        .parse()
+        .ok()
+        .filter(|&number| number <= 11 && text.len() <= 3)
+}
+
+fn operand(text: &str) -> Option<Operand> {
+    parse_register(text)
+        .map(Operand::Register)
+        .or_else(|| parse_number(text).map(Operand::Number))
+}
+
+/// Decimal or hexadecimal; addresses of the kernel are no numbers that mean something.
+pub fn parse_number(text: &str) -> Option<i64> {
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or((1, text), |digits| (-1, digits));
+    let value = match digits.strip_prefix("0x") {
+        Some(hex) if hex.len() <= 8 => i64::from_str_radix(hex, 16).ok()?,
+        Some(_) => return None,
+        None => digits.parse().ok()?,
+    };
+    Some(sign * value)
+}
+
+/// `*(u32 *)(r6 +16)`
+fn place(text: &str) -> Option<MemoryPlace> {
+    let (size, rest) = text.strip_prefix("*(")?.split_once(" *)(")?;
+    let bits: u8 = size.get(1..)?.parse().ok()?;
+    let (base, offset) = rest.split(')').next()?.split_once(' ')?;
+    Some(MemoryPlace {
+        base: parse_register(base)?,
+        offset: offset.trim_start_matches('+').parse().ok()?,
+        bytes: bits / 8,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(text: &str) -> InsnAction {
+        Insn::new(0, 0, text).insn_action().clone()
+    }
+
+    #[test]
+    fn an_instruction_is_found_after_any_prefix() {
+        let FoundInsn { insn, end } =
+            find_insn("> libbpf: 12: (69) r1 = *(u16 *)(r1 +12)          ; R1_w=scalar()").unwrap();
+        assert_eq!((insn.pc, insn.opcode), (12, 0x69));
+        assert_eq!(insn.text, "r1 = *(u16 *)(r1 +12)");
+        assert_eq!(end, 50);
+    }
+
+    #[test]
+    fn an_error_after_it_is_not_its_text() {
+        let line = "permission denied: 127: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access \
+                    'map_value_or_null'";
+        assert_eq!(find_insn(line).unwrap().insn.text, "r9 = *(u32 *)(r1 +0)");
+    }
+
+    #[test]
+    fn the_state_at_the_goal_of_a_jump_is_not_its_text() {
+        let line = "11: (15) if r1 == 0x0 goto pc+3 15: R0=scalar() R1=0";
+        let FoundInsn { insn, end } = find_insn(line).unwrap();
+        assert_eq!(insn.text, "if r1 == 0x0 goto pc+3");
+        assert_eq!(&line[end..], "15: R0=scalar() R1=0");
+    }
+
+    #[test]
+    fn what_is_no_instruction_is_none() {
+        for line in [
+            "",
+            ": (",
+            "12: (zz) r1",
+            "12: (6",
+            "12: (69)r1",
+            "x: (69) r1",
+            "99999999999: (69) r1",
+            ": (é",
+        ] {
+            assert_eq!(find_insn(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn moves_and_changes() {
+        use Operand::{Number, Register};
+        assert_eq!(
+            action("r1 = r10"),
+            InsnAction::Move {
+                to: 1,
+                from: Register(10)
+            }
+        );
+        assert_eq!(
+            action("w1 = -5"),
+            InsnAction::Move {
+                to: 1,
+                from: Number(-5)
+            }
+        );
+        assert_eq!(
+            action("r1 s>>= 32"),
+            InsnAction::Change {
+                to: 1,
+                operator: "s>>=".into(),
+                by: Some(Number(32))
+            }
+        );
+        assert_eq!(
+            action("r1 += r2"),
+            InsnAction::Change {
+                to: 1,
+                operator: "+=".into(),
+                by: Some(Register(2))
+            }
+        );
+        assert_eq!(
+            action("r1 = (s8)r2"),
+            InsnAction::Move {
+                to: 1,
+                from: Register(2)
+            }
+        );
+        assert_eq!(
+            action("r1 = -r1"),
+            InsnAction::Change {
+                to: 1,
+                operator: "-r1".into(),
+                by: None
+            }
+        );
+        assert_eq!(action("r1 = 0xffff8881234567ab"), InsnAction::Set { to: 1 });
+        assert_eq!(action("r1 = map[id:5]"), InsnAction::Set { to: 1 });
+    }
+
+    #[test]
+    fn memory() {
+        let place = MemoryPlace {
+            base: 10,
+            offset: -8,
+            bytes: 8,
+        };
+        assert_eq!(
+            action("r1 = *(u64 *)(r10 -8)"),
+            InsnAction::Load { to: 1, place }
+        );
+        assert_eq!(
+            action("*(u64 *)(r10 -8) = r3"),
+            InsnAction::Store {
+                place,
+                from: Operand::Register(3)
+            }
+        );
+        assert_eq!(
+            action("*(u64 *)(r10 -8) = 0"),
+            InsnAction::Store {
+                place,
+                from: Operand::Number(0)
+            }
+        );
+        assert_eq!(action("lock *(u64 *)(r1 +0) += r2"), InsnAction::Other);
+        assert_eq!(
+            action("r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)"),
+            InsnAction::Set { to: 1 }
+        );
+    }
+
+    #[test]
+    fn calls_and_jumps() {
+        assert_eq!(
+            action("call bpf_map_lookup_elem#1"),
+            InsnAction::Helper {
+                name: "bpf_map_lookup_elem".into()
+            }
+        );
+        assert_eq!(action("call pc+12"), InsnAction::Function);
+        assert_eq!(action("exit"), InsnAction::Exit);
+        let right = Some(Operand::Number(0));
+        assert_eq!(
+            action("if r0 == 0x0 goto pc+2"),
+            InsnAction::Compare {
+                left: 0,
+                operator: "==".into(),
+                right
+            }
+        );
+    }
+
+    #[test]
+    fn a_plain_instruction_is_known_without_reading_it() {
+        assert_eq!(find_plain_pc(b"12: (bf) r6 = r1 ; R6_w=ctx()"), Some(12));
+        assert_eq!(
+            find_plain_pc(b"12: (61) r9 = *(u32 *)(r1 +0): R1 invalid mem access 'inv'"),
+            None
+        );
+        assert_eq!(
+            find_plain_pc(b"12: (85) call bpf_x#4 R2 min value is negative"),
+            None
+        );
+        assert_eq!(find_plain_pc(b"libbpf: 12: (bf) r6 = r1"), None);
+        assert_eq!(find_plain_pc(b""), None);
+        assert_eq!(find_plain_pc(b"99999999999: (bf) r6 = r1"), None);
+    }
+}
