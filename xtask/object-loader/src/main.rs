@@ -14,6 +14,7 @@
 //!   attempt          one attempt to load a program
 //!   attach           attaches a program that is loaded
 //!   kernel_types     the running kernel's BTF
+//!   shared_types     parses it once for all objects
 //!   missing          what the running kernel lacks
 //!   failure          what a user can do about a failure
 //!   info             what the kernel tells about a program that it loaded
@@ -46,6 +47,7 @@ mod privileges;
 mod program_kind;
 mod program_section;
 mod session;
+mod shared_types;
 mod time_limit;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@
 //!                              links
 //! ```
 
+use memchr::{memmem, memrchr};
 use object::{Object, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
 /// Whether rustc made a part of this object.
@@ -44,15 +45,16 @@ const BPF_LINKERS_MODULE: &str = "linked_module";
 
 /// The producer of a compilation unit.
 fn has_producer(dwarf: &[u8]) -> bool {
-    const RUSTC: &[u8] = b"(rustc version ";
-    dwarf.windows(RUSTC.len()).any(|window| window == RUSTC)
+    memmem::find(dwarf, b"(rustc version ").is_some()
 }
 
 /// BTF keeps the names of source files among its strings, and beside them whole lines of source,
 /// which have spaces.
 fn names_rust_file(btf: &[u8]) -> bool {
-    let mut strings = btf.split(|&byte| byte == 0);
-    strings.any(|text| text.ends_with(b".rs") && !text.contains(&b' '))
+    memmem::find_iter(btf, b".rs\0").any(|end| {
+        let start = memrchr(0, &btf[..end]).map_or(0, |zero| zero + 1);
+        !btf[start..end].contains(&b' ')
+    })
 }
 
 /// rustc's own mangling, which is the default since 1.95, and the older one:

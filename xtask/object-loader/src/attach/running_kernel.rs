@@ -40,8 +40,9 @@ impl RunningKernel {
             return Some(missing(MissingKind::Module, module));
         }
         let symbols = self.symbols();
-        if symbols.count_functions(function) == 0 {
-            let kind = if symbols.has_clone(function) {
+        let namesakes = symbols.find_namesakes(function);
+        if namesakes.functions == 0 {
+            let kind = if namesakes.has_clone {
                 MissingKind::TraceableFunction
             } else {
                 MissingKind::Function
@@ -49,7 +50,7 @@ impl RunningKernel {
             return Some(missing(kind, function));
         }
         // Of two functions with one name, none can be named.
-        let is_traceable = symbols.is_traceable(function) && symbols.count_functions(function) == 1;
+        let is_traceable = namesakes.functions == 1 && symbols.is_traceable(function);
         (!is_traceable).then(|| missing(MissingKind::TraceableFunction, function))
     }
 
