@@ -63,21 +63,6 @@ pub fn format_block(names: &BTreeMap<String, String>) -> String {
     text
 }
 
-/// What a block tells of a name.
-pub fn find_value<'a>(block: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = block.lines().filter_map(|line| line.split_once('\t'));
-    lines
-        .find(|(other, _)| *other == name)
-        .map(|(_, value)| value)
-}
-
-/// All names of a block, or of a difference: those that are new or changed.
-pub fn block_names(block: &str) -> impl Iterator<Item = &str> {
-    block
-        .lines()
-        .filter_map(|line| Some(line.split_once('\t')?.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,16 +79,10 @@ mod tests {
     }
 
     #[test]
-    fn a_written_name_is_found() {
+    fn names_are_written_in_order() {
         let names = [("vfs_unlink", "1"), ("vfs", "2")];
         let names = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let block = format_block(&names.into());
         assert_eq!(block, "vfs\t2\nvfs_unlink\t1\n");
-        assert_eq!(find_value(&block, "vfs_unlink"), Some("1"));
-        assert_eq!(find_value(&block, "vfs_"), None);
-        assert_eq!(
-            block_names(&block).collect::<Vec<_>>(),
-            ["vfs", "vfs_unlink"]
-        );
     }
 }

@@ -13,6 +13,7 @@
 //!   Successor       what came instead of a name that is gone: `data/successors.toml`
 //!   CapturedNames   all names of one kernel, to be stored
 //!     blocks          the text of a kernel's names, in parts
+//!     merged_block    a part on all kernels
 //!     packing         a part as the difference to the kernel before, compressed
 //!     store           the file of one kernel
 //! ```
@@ -22,6 +23,7 @@ mod capture;
 mod function;
 mod history;
 mod kind;
+mod merged_block;
 mod names;
 mod packing;
 mod record;

@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use kernel::SERIES;
 
-use crate::blocks::{BlockPlace, block_names, find_value};
+use crate::blocks::BlockPlace;
 use crate::capture::CapturedNames;
 use crate::function::KernelFunction;
 use crate::history::History;
 use crate::kind::Kind;
+use crate::merged_block::MergedBlock;
 use crate::packing::apply_difference;
 use crate::record::Record;
 use crate::series_range::SeriesRange;
@@ -23,16 +24,8 @@ pub struct Names {
     /// Of each series.
     files: Vec<KernelFile>,
     /// By the index of the block.
-    blocks: Vec<OnceLock<UnpackedBlock>>,
+    blocks: Vec<OnceLock<MergedBlock>>,
     successors: Vec<Successor>,
-}
-
-/// A block on each series.
-#[derive(Default)]
-struct UnpackedBlock {
-    texts: Vec<String>,
-    /// To the series before.
-    differences: Vec<String>,
 }
 
 /// So many similar names are named.
@@ -63,10 +56,11 @@ impl Names {
     /// similar first.
     pub fn similar(&self, kind: Kind, name: &str, series: &str) -> Result<Vec<String>> {
         let mut known: Vec<&str> = Vec::new();
-        let place = SERIES.iter().position(|other| *other == series);
+        let Some(place) = SERIES.iter().position(|other| *other == series) else {
+            return Ok(Vec::new());
+        };
         for index in BlockPlace::all_of(kind) {
-            let block = place.and_then(|place| self.block(index).ok()?.get(place));
-            known.extend(block_names(block.map_or("", String::as_str)));
+            known.extend(self.block(index)?.names_on(place));
         }
         Ok(most_similar(name, known))
     }
@@ -75,11 +69,9 @@ impl Names {
     pub fn similar_anywhere(&self, kind: Kind, name: &str) -> Result<Vec<String>> {
         let mut known: Vec<&str> = Vec::new();
         for index in BlockPlace::all_of(kind) {
-            let differences = &self.unpack_block(index)?.differences;
-            known.extend(differences.iter().flat_map(|it| block_names(it)));
+            known.extend(self.block(index)?.all_names());
         }
-        // Most are in several differences.
-        known.sort_unstable();
+        // In a block, names are in order.
         known.dedup();
         Ok(most_similar(name, known))
     }
@@ -98,8 +90,10 @@ impl Names {
     pub fn helper_by_number(&self, number: u32) -> Result<Option<(String, &'static str)>> {
         let number = number.to_string();
         let index = BlockPlace::all_of(Kind::Helper).start;
-        for (series, block) in SERIES.iter().zip(self.block(index)?) {
-            let mut helpers = block.lines().filter_map(|line| line.split_once('\t'));
+        let block = self.block(index)?;
+        for (place, series) in SERIES.iter().enumerate() {
+            let lines = block.lines_on(place);
+            let mut helpers = lines.filter_map(|line| line.split_once('\t'));
             if let Some((name, _)) = helpers.find(|(_, value)| *value == number) {
                 return Ok(Some((name.to_owned(), series)));
             }
@@ -109,12 +103,9 @@ impl Names {
 
     /// The full names of tracepoints that are called `name` within any group.
     pub fn tracepoints_named(&self, name: &str) -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        for block in self.block(BlockPlace::all_of(Kind::Tracepoint).start)? {
-            let fits = |full: &&str| full.split_once(':').is_some_and(|(_, event)| event == name);
-            found.extend(block_names(block).filter(fits).map(str::to_owned));
-        }
-        found.sort();
+        let block = self.block(BlockPlace::all_of(Kind::Tracepoint).start)?;
+        let fits = |full: &&str| full.split_once(':').is_some_and(|(_, event)| event == name);
+        let mut found: Vec<_> = block.all_names().filter(fits).map(str::to_owned).collect();
         found.dedup();
         Ok(found)
     }
@@ -123,8 +114,9 @@ impl Names {
     pub fn all_of_kind(&self, kind: Kind) -> Result<Vec<(String, History<()>)>> {
         let mut found = BTreeMap::new();
         for index in BlockPlace::all_of(kind) {
-            for (place, block) in self.block(index)?.iter().enumerate() {
-                for name in block_names(block) {
+            let block = self.block(index)?;
+            for place in 0..SERIES.len() {
+                for name in block.names_on(place) {
                     let values = found
                         .entry(name)
                         .or_insert_with(|| vec![None; SERIES.len()]);
@@ -141,11 +133,8 @@ impl Names {
     /// What is stored of a name, as text. A number for helpers and types of the bpf system call;
     /// arguments for raw tracepoints; for hooks and kfuncs a signature with the name as `@`.
     pub fn find_history(&self, kind: Kind, name: &str) -> Result<History<String>> {
-        let blocks = self.block(BlockPlace::find(kind, name).block_index())?;
-        let values = blocks
-            .iter()
-            .map(|block| find_value(block, name).map(str::to_owned));
-        Ok(History::new(values.collect()))
+        let block = self.block(BlockPlace::find(kind, name).block_index())?;
+        Ok(History::new(block.find_values(name, SERIES.len())))
     }
 
     pub fn function(&self, name: &str) -> Result<History<KernelFunction>> {
@@ -171,10 +160,11 @@ impl Names {
         let place = SERIES.iter().position(|other| *other == series);
         let mut different = Vec::new();
         for (index, new) in capture.format_blocks().iter().enumerate() {
-            let stored = place.and_then(|place| self.block(index).ok()?.get(place));
-            let stored = stored.map_or("", String::as_str);
-            let (old, new): (BTreeSet<&str>, BTreeSet<&str>) =
-                (stored.lines().collect(), new.lines().collect());
+            let mut old = BTreeSet::new();
+            if let Some(place) = place {
+                old.extend(self.block(index)?.lines_on(place));
+            }
+            let new: BTreeSet<&str> = new.lines().collect();
             different.extend(
                 old.symmetric_difference(&new)
                     .map(|line| (*line).to_owned()),
@@ -183,24 +173,17 @@ impl Names {
         Ok(different)
     }
 
-    /// The text of a block on each series.
-    fn block(&self, index: usize) -> Result<&[String]> {
-        Ok(&self.unpack_block(index)?.texts)
-    }
-
-    fn unpack_block(&self, index: usize) -> Result<&UnpackedBlock> {
+    fn block(&self, index: usize) -> Result<&MergedBlock> {
         if let Some(block) = self.blocks[index].get() {
             return Ok(block);
         }
-        let mut block = UnpackedBlock::default();
+        let mut texts: Vec<String> = Vec::new();
         for file in &self.files {
-            let before = block.texts.last().map_or("", String::as_str);
+            let before = texts.last().map_or("", String::as_str);
             let difference = file.read_difference(index, before)?;
-            let text = apply_difference(before, &difference);
-            block.texts.push(text);
-            block.differences.push(difference);
+            texts.push(apply_difference(before, &difference));
         }
-        Ok(self.blocks[index].get_or_init(|| block))
+        Ok(self.blocks[index].get_or_init(|| MergedBlock::merge_texts(&texts)))
     }
 }
 
