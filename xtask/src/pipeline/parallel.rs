@@ -60,8 +60,14 @@ pub fn as_many_as_fit() -> usize {
 /// How many guests with this much memory. One VM keeps one core busy, and QEMU takes some more for
 /// itself.
 pub fn as_many_as_fit_of(memory_mib: u32) -> usize {
+    as_many_as_fit_beside(memory_mib, 0)
+}
+
+/// The same for guests that wait so much that some more of them than there are cores keep those
+/// busy.
+pub fn as_many_as_fit_beside(memory_mib: u32, waiting: usize) -> usize {
     const OF_QEMU_MIB: u32 = 344;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = thread::available_parallelism().map_or(1, usize::from) + waiting;
     let each = u64::from(memory_mib.saturating_add(OF_QEMU_MIB)) << 10;
     let memory = memory::available_kib().map(|kib| usize::try_from(kib / each));
     memory

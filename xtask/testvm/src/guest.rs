@@ -228,7 +228,7 @@ impl Guest {
     }
 
     /// Gives the guest programs beside those that it has.
-    pub(super) fn add_programs(&mut self, programs: &[u8]) -> Result<(), Failure> {
+    pub fn add_programs(&mut self, programs: &[u8]) -> Result<(), Failure> {
         self.share(programs)?;
         self.order_unpacking(&Order::Add(programs.len()))
     }

@@ -123,13 +123,17 @@ impl HeadStart {
 
     /// Gives a guest that has programs the other programs.
     pub fn exchange_programs(self, programs: &Programs) -> Result<Started, Failure> {
-        let started = self
-            .started
-            .filter(|_| self.has_programs && SharedMemory::has_room_for(programs));
-        let mut started = started
-            .context("no guest waits for these programs")
-            .map_err(Failure::Caller)?;
+        let mut started = self.keep_programs()?;
         started.guest.add_programs(programs)?;
+        Ok(started)
+    }
+
+    /// A guest that has all that it needs, or gets the rest bit by bit.
+    pub fn keep_programs(self) -> Result<Started, Failure> {
+        let started = self.started.filter(|_| self.has_programs);
+        let started = started
+            .context("no guest waits for programs")
+            .map_err(Failure::Caller)?;
         Ok(Started {
             notes: self.notes,
             ..started

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use memchr::memmem;
 use object::{Architecture, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use plan::load::{Load, LoadResult};
 use problem::Problem;
@@ -63,7 +64,7 @@ impl InputObject {
             maps,
             modules: modules_in(&sections),
             sections,
-            reads_config: contains(&bytes, b"\0.kconfig\0"),
+            reads_config: memmem::find(&bytes, b"\0.kconfig\0").is_some(),
         })
     }
 
@@ -157,10 +158,6 @@ fn modules_in(sections: &[String]) -> Vec<String> {
     modules.sort();
     modules.dedup();
     modules
-}
-
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! All objects on one kernel.
 
+use std::slice;
+
 use anyhow::Result;
 use kernel::Kernel;
 use plan::Outcome;
 use plan::load::{AttachResult, Load, LoadResult, Phase, ProgramName};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
-use testvm::image::Modules;
-use testvm::{Death, Failure, Machine, Programs, Started};
+use testvm::image::{Archive, Modules};
+use testvm::{Death, Failure, Guest, Machine, Started};
 
 use super::attach_target::AttachTarget;
 use super::input_object::InputObject;
@@ -176,18 +178,27 @@ impl<'a> KernelRun<'a> {
 
     /// Brings the objects into the guest, in place of those that it has, or into a new guest.
     fn provide(&mut self, objects: &[InputObject], modules: &Modules) -> Result<(), Failure> {
-        let programs = self
-            .options
-            .pack(objects, modules, self.kernel)
-            .map_err(Failure::Caller)?;
+        let pack = || self.options.pack_loader(objects, modules, self.kernel);
+        let packed = pack().and_then(Archive::finish_archive);
+        let loader = packed.map_err(Failure::Caller)?;
         if let Some(started) = &mut self.started
-            && started.guest.has_room_for(&programs)
+            && started.guest.has_room_for(&loader)
         {
-            return started.guest.load_programs(&programs);
+            started.guest.load_programs(&loader)?;
+            return add_objects(&mut started.guest, objects);
         }
         // One guest after the other: each takes memory.
         self.started = None;
-        self.started = Some(testvm::start_guest(&self.machine, &programs)?);
+        let mut ahead = testvm::start_ahead(&self.machine)?;
+        ahead.load_programs(&loader)?;
+        self.started = Some(if ahead.has_programs() {
+            let mut started = ahead.keep_programs()?;
+            add_objects(&mut started.guest, objects)?;
+            started
+        } else {
+            let packed = pack().and_then(|archive| finish_with(archive, objects));
+            ahead.give_programs(&self.machine, &packed.map_err(Failure::Caller)?)?
+        });
         Ok(())
     }
 
@@ -341,16 +352,14 @@ impl VerifyOptions {
         }
     }
 
-    fn pack(
+    /// What objects are loaded with.
+    fn pack_loader(
         &self,
         objects: &[InputObject],
         modules: &Modules,
         kernel: &Kernel,
-    ) -> Result<Programs> {
+    ) -> Result<Archive> {
         let mut archive = loader::pack_loader()?;
-        for object in objects {
-            loader::add_object(&mut archive, &object.name, &object.read_bytes()?)?;
-        }
         for target in &self.targets {
             target.add_file(&mut archive)?;
         }
@@ -359,8 +368,24 @@ impl VerifyOptions {
             loader::add_kernel_config(&mut archive, &kernel.release, config)?;
         }
         modules.put_into(&mut archive)?;
-        archive.finish_archive()
+        Ok(archive)
     }
+}
+
+/// One after the other: together they would be in this process's memory, for each guest.
+fn add_objects(guest: &mut Guest, objects: &[InputObject]) -> Result<(), Failure> {
+    for object in objects {
+        let packed = finish_with(Archive::default(), slice::from_ref(object));
+        guest.add_programs(&packed.map_err(Failure::Caller)?)?;
+    }
+    Ok(())
+}
+
+fn finish_with(mut archive: Archive, objects: &[InputObject]) -> Result<Vec<u8>> {
+    for object in objects {
+        loader::add_object(&mut archive, &object.name, &object.read_bytes()?)?;
+    }
+    archive.finish_archive()
 }
 
 fn section_of(output: &LoaderOutput, object: &str, program: &str) -> String {

@@ -1,7 +1,7 @@
 //! What became of one program on one kernel.
 
-use plan::load::{Accepted, AttachResult, Load, LoadResult, Missing, MissingKind};
 use bpf_verifier_log::Class;
+use plan::load::{Accepted, AttachResult, Load, LoadResult, Missing, MissingKind};
 
 use super::advice::Advice;
 use super::program_answer::{ProgramAnswer, find_missing};

@@ -42,6 +42,7 @@ use kernel_names::Names;
 use problem::Exit;
 
 use crate::output::screen::{self, Mark};
+use crate::pipeline::memory;
 pub use attach_target::AttachTarget;
 use input_files::InputFiles;
 use kernel_result::KernelResult;
@@ -53,6 +54,7 @@ pub use report_file::{ReportFile, ReportForm};
 use survey::{ask_kernels, count_noun, good_word, show_notes, take_verdicts};
 
 pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
+    memory::give_back_large_blocks();
     let files = InputFiles::open_files(&options.objects, options.memory_mib)?;
     let programs = options.targets.iter().map(|target| &target.program);
     files.check_names(programs, options.map_entries.iter().map(|(map, _)| map))?;
