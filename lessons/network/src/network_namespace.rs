@@ -63,6 +63,7 @@ pub fn create_veth_pair(one: (&str, Mac), other: (&str, Mac)) -> Result<[Interfa
                 "cannot create a pair of interfaces: the kernel's module veth is not loaded",
             )
             .help("modprobe veth")
+            .help("in a VM: another --kernel, because Debian has no modules for some of them")
             .into());
         }
         Err(error) => {

@@ -115,6 +115,15 @@ impl Field {
         }
     }
 
+    /// The struct or union that the field points to, if that has a name.
+    pub fn pointed_struct(&self) -> Option<&str> {
+        let (before, after) = self.declaration.split_once('@')?;
+        let before = before.trim_end().strip_suffix('*')?;
+        let is_plain = !after.contains(['(', '[']) && !before.contains(['*', '(']);
+        let name = before.trim_end().rsplit(' ').next()?;
+        is_plain.then_some(name).filter(|name| *name != "{}")
+    }
+
     /// The struct or union that the field embeds, if that has a name.
     pub fn embedded_struct(&self) -> Option<&str> {
         let (before, after) = self.declaration.split_once('@')?;

@@ -1,6 +1,7 @@
 //! What is said about a program before a VM is asked for.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use object::read::elf::FileHeader as _;
@@ -26,9 +27,20 @@ pub fn check_binary(path: &Path) -> Result<(), Problem> {
         return Err(wrong(&format!("it is for {}", describe_machine(machine))));
     }
     match header.e_type(endian) {
-        elf::ET_EXEC | elf::ET_DYN => Ok(()),
+        elf::ET_EXEC | elf::ET_DYN => check_permission(path),
         _ => Err(wrong("it is an object file, which still has to be linked")),
     }
+}
+
+/// A guest could run it all the same; a shell here would not, and neither would a server.
+fn check_permission(path: &Path) -> Result<(), Problem> {
+    let is_executable = |about: fs::Metadata| about.permissions().mode() & 0o111 != 0;
+    if fs::metadata(path).is_ok_and(is_executable) {
+        return Ok(());
+    }
+    let shown = path.display();
+    let what = format!("{shown} may not be executed: nobody has that permission");
+    Err(Problem::usage(what).help(format!("chmod +x {shown}")))
 }
 
 /// Whether these bytes are a program or a library that a guest can use.
@@ -103,6 +115,21 @@ mod tests {
             let problem = problem_with(&file).to_string();
             assert!(problem.ends_with(told), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_program_that_nobody_may_execute_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("program");
+        fs::copy("/proc/self/exe", &file).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let problem = problem_with(&file);
+        assert!(
+            problem.to_string().contains("may not be executed"),
+            "{problem}"
+        );
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o744)).unwrap();
+        check_binary(&file).unwrap();
     }
 
     #[test]

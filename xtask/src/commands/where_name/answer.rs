@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::commands::where_name::changes::{FieldLine, describe_changes};
 use crate::commands::where_name::field_path::{FoundField, find_field};
 use crate::commands::where_name::question::Question;
+use crate::commands::where_name::section::find_section;
 
 #[derive(Debug, Serialize)]
 pub struct Answer {
@@ -89,6 +90,7 @@ impl Answer {
             }
         }
         found.extend(search.find_field()?);
+        found.extend(search.find_section()?);
         let mut answer = Self {
             name: question.typed.clone(),
             found,
@@ -203,6 +205,23 @@ impl Search<'_> {
             ranges: describe_spans(&history, self.series, |value, _| of_field(value)),
             successor: successor.map(SuccessorAnswer::from),
         }))
+    }
+
+    /// What programs in a section of this name are.
+    fn find_section(&self) -> Result<Vec<Found>> {
+        let Some((program_type, attach_type)) = find_section(&self.question.typed) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let names = [
+            (Kind::ProgramType, program_type),
+            (Kind::AttachType, attach_type),
+        ];
+        for (kind, name) in names {
+            let history = self.names.find_history(kind, name)?;
+            found.extend(self.one(kind, name, &history, |value, _| of_number(value))?);
+        }
+        Ok(found)
     }
 
     /// Names of whatever kind.
@@ -402,7 +421,11 @@ fn format_fields(fields: &[FieldLine<'_>]) -> Vec<String> {
 fn of_field(found: &[FoundField]) -> RangeAnswer {
     let mut answer = RangeAnswer::default();
     for field in found {
-        let line = format!("{} {}", field.offset, field.declaration);
+        let place = match &field.pointed_struct {
+            Some(structure) => format!(", in the {structure} that its path points to"),
+            None => String::new(),
+        };
+        let line = format!("{} {}{place}", field.offset, field.declaration);
         answer.fields.push(line);
     }
     if found.len() > 1 {

@@ -1,4 +1,4 @@
-//! A field of a struct, also of one that it embeds: `file.f_path.dentry`.
+//! A field of a struct, also of one that it embeds or points to: `file.f_path.dentry.d_name`.
 
 use anyhow::Result;
 use kernel::SERIES;
@@ -7,12 +7,15 @@ use kernel_names::{History, Names, Struct};
 /// Where a field is, and what it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FoundField {
-    /// In bytes from the start of the outer struct.
+    /// In bytes from the start of the outer struct, or of the one that the last pointer of the
+    /// path leads to.
     pub offset: u32,
     pub declaration: String,
+    /// The struct that the last pointer of the path leads to.
+    pub pointed_struct: Option<String>,
 }
 
-/// Structs that embed structs: no real path is longer.
+/// Structs in structs: no real path is longer.
 const DEEPEST: usize = 8;
 
 /// The field on each series. Where several definitions of the struct have it, in each.
@@ -53,17 +56,32 @@ fn in_definition(
         return Ok(vec![FoundField {
             offset: field.offset,
             declaration: field.c_declaration(),
+            pointed_struct: None,
         }]);
     }
     for (dot, _) in path.rmatch_indices('.').filter(|_| depth > 0) {
         let Some(outer) = definition.find_field(&path[..dot]) else {
             continue;
         };
+        let within =
+            |structure: &str| fields_on(names, structure, &path[dot + 1..], series, depth - 1);
+        if let Some(pointed) = outer.pointed_struct() {
+            let mut inner = within(pointed)?;
+            for field in &mut inner {
+                field
+                    .pointed_struct
+                    .get_or_insert_with(|| pointed.to_owned());
+            }
+            return Ok(inner);
+        }
         let Some(embedded) = outer.embedded_struct() else {
             return Ok(Vec::new());
         };
-        let mut inner = fields_on(names, embedded, &path[dot + 1..], series, depth - 1)?;
-        for field in &mut inner {
+        let mut inner = within(embedded)?;
+        for field in inner
+            .iter_mut()
+            .filter(|field| field.pointed_struct.is_none())
+        {
             field.offset += outer.offset;
         }
         return Ok(inner);
@@ -82,11 +100,18 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_into_what_is_embedded_and_through_no_pointer() {
+    fn a_path_leads_into_what_is_embedded_and_through_pointers() {
         let path = offset("file", "f_path", "6.12").unwrap();
         let dentry = offset("path", "dentry", "6.12").unwrap();
         assert_eq!(offset("file", "f_path.dentry", "6.12"), Some(path + dentry));
-        assert_eq!(offset("file", "f_inode.i_ino", "6.12"), None);
+        let number = offset("inode", "i_ino", "6.12");
+        assert!(number.is_some());
+        assert_eq!(offset("file", "f_inode.i_ino", "6.12"), number);
+        assert_eq!(offset("file", "f_inode.i_no", "6.12"), None);
+        let name = offset("dentry", "d_name", "6.12").unwrap();
+        let text = offset("qstr", "name", "6.12").unwrap();
+        let path = "f_path.dentry.d_name.name";
+        assert_eq!(offset("file", path, "6.12"), Some(name + text));
         assert_eq!(offset("file", "f_path.", "6.12"), None);
         assert_eq!(offset("no_such_struct", "field", "6.12"), None);
     }

@@ -3,7 +3,8 @@
 //! ```text
 //!   question     what was asked for: a name, or a name of a certain kind
 //!   answer       what the kernels have by that name, in ranges of series
-//!   field_path   a field of a struct, also of one that it embeds
+//!   field_path   a field of a struct, also of one that it embeds or points to
+//!   section      what the name of a section tells about its programs
 //!   changes      what became of the fields from one range to the next
 //!   text         the answer for a person
 //! ```
@@ -12,6 +13,7 @@ mod answer;
 mod changes;
 mod field_path;
 mod question;
+mod section;
 mod text;
 
 use anyhow::Result;
