@@ -39,6 +39,7 @@ fn sections_are_attached_or_refused_with_the_reason() {
         assert!(loads.len() > 100, "{kernel}: {loads:?}");
         compare_with_libbpf(&mut vm, kernel, &loads);
         compare_with_aya(&mut vm, kernel);
+        check_chosen(&mut vm, kernel);
         loads.iter().for_each(|load| table.add(kernel, load));
     }
     insta::assert_snapshot!(table.print());
@@ -50,6 +51,7 @@ struct GuestFiles {
     sections: Vec<u8>,
     tables: Vec<u8>,
     aya: Vec<u8>,
+    chosen: Vec<u8>,
     marked: Vec<u8>,
 }
 
@@ -64,6 +66,7 @@ impl GuestFiles {
             sections: compile(&clang, &flags, "sections.bpf.c"),
             tables: compile(&clang, &flags, "tables.bpf.c"),
             aya: compile(&clang, &flags, "aya.bpf.c"),
+            chosen: compile(&clang, &flags, "chosen.bpf.c"),
             marked: compile(
                 Path::new("cc"),
                 &["-shared", "-nostdlib", "-fPIC"],
@@ -79,6 +82,7 @@ impl GuestFiles {
             .with_file("sections.o", &self.sections)
             .with_file("tables.o", &self.tables)
             .with_file("aya.o", &self.aya)
+            .with_file("chosen.o", &self.chosen)
             .with_file("lib/libmarked.so", &self.marked)
             .start()
     }
@@ -180,6 +184,38 @@ fn compare_with_aya(vm: &mut Started, kernel: &str) {
         .iter()
         .filter(|(_, attach)| *attach == Some(AttachResult::Attached));
     assert_eq!(attached.count(), aya.len() - 2, "{kernel}: {aya:?}");
+}
+
+/// Maps and tables of an object's own.
+fn check_chosen(vm: &mut Started, kernel: &str) {
+    let loads = load(vm, kernel, &["--target=dump=counts", "/chosen.o"]);
+    let of = |program: &str| loads.iter().find(|load| load.program == program).unwrap();
+    let attached = Some(AttachResult::Attached);
+    assert_eq!(of("dump").attach, attached, "{kernel}: {:?}", of("dump"));
+    let Some(AttachResult::Refused { error, .. }) = &of("shared").attach else {
+        panic!("{kernel}: {:?}", of("shared"));
+    };
+    assert!(
+        error.starts_with("struct_ops map lacking: "),
+        "{kernel}: {error}"
+    );
+    // Links came with 6.4. Those that lack them have no schedulers either.
+    let linked = of("linked_only");
+    match &linked.result {
+        LoadResult::Failed { missing, .. } if matches!(kernel, "5.10" | "6.1") => {
+            let missing = missing.as_ref().unwrap();
+            assert_eq!(missing.name, "BPF_F_LINK", "{kernel}: {linked:?}");
+        }
+        _ => assert_eq!(linked.attach, attached, "{kernel}: {linked:?}"),
+    }
+    let loads = load(vm, kernel, &["--target=dump=nothing", "/chosen.o"]);
+    let dump = loads.iter().find(|load| load.program == "dump").unwrap();
+    let what = "this object has no map nothing".to_owned();
+    assert_eq!(
+        dump.attach,
+        Some(AttachResult::NeedsTarget { what }),
+        "{kernel}"
+    );
 }
 
 /// Sections in the order of the objects.

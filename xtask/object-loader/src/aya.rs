@@ -228,6 +228,8 @@ impl Loading<'_> {
             name,
             section: section.name(),
             target: target.as_deref(),
+            // aya hands out the descriptors of its maps by their types only.
+            map: None,
             prog_type: read_type(descriptor),
             expected_attach_type: section.types().map_or(0, |(_, attach_type)| attach_type),
         };

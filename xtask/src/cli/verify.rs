@@ -14,6 +14,8 @@ Each program is loaded, then attached as the name of its section says, and detac
 thrown away. The answer is one of these:
   works      it was loaded and attached
   loads      it was loaded; it cannot be attached here, or it needs a target to attach
+  no hook    it cannot be attached here, and so not even be loaded: the kernel checks fentry, fexit,
+             fmod_ret, tp_btf and lsm programs against what they attach to
   rejected   the verifier said no
   failed     it did not get as far as the verifier
 aya loads what rustc built, and map definitions of the old form (a section `maps`); libbpf loads

@@ -11,6 +11,8 @@ pub struct AttachRequest<'a> {
     pub section: &'a str,
     /// Where to attach, in place of what the section says.
     pub target: Option<&'a str>,
+    /// The object's map that the target names, if it names one.
+    pub map: Option<BorrowedFd<'a>>,
     /// The kernel's numbers, as the library chose them for the load.
     pub prog_type: u32,
     pub expected_attach_type: u32,

@@ -16,14 +16,33 @@ use super::struct_ops_table::StructOpsTable;
 /// is taken back from the kernel at once.
 pub fn attach_struct_ops(object: &[u8]) -> Result<Vec<(String, AttachResult)>> {
     let kernel = RunningKernel::default();
+    let tables = StructOpsTable::find_all(object)?;
     let mut results = Vec::new();
-    for table in StructOpsTable::find_all(object)? {
+    for table in &tables {
         let result = register(&kernel, object, &table.map)?;
-        for program in table.programs {
-            add_result(&mut results, program, result.clone());
+        for program in &table.programs {
+            let others = tables
+                .iter()
+                .filter(|other| other.programs.contains(program));
+            let result = match others.count() {
+                1 => result.clone(),
+                _ => name_table(result.clone(), &table.map),
+            };
+            add_result(&mut results, program.clone(), result);
         }
     }
     Ok(results)
+}
+
+/// Which of the tables that share a program was refused.
+fn name_table(result: AttachResult, table: &str) -> AttachResult {
+    match result {
+        AttachResult::Refused { missing, error } => AttachResult::Refused {
+            missing,
+            error: format!("struct_ops map {table}: {error}"),
+        },
+        other => other,
+    }
 }
 
 /// A program of two tables works if both do.
@@ -134,6 +153,22 @@ fn explain(kernel: &RunningKernel, object: &[u8], table: &Table, said: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_table_is_named() {
+        let refused = AttachResult::Refused {
+            missing: None,
+            error: "no".to_owned(),
+        };
+        let AttachResult::Refused { error, .. } = name_table(refused, "lacking") else {
+            panic!("it was refused");
+        };
+        assert_eq!(error, "struct_ops map lacking: no");
+        assert_eq!(
+            name_table(AttachResult::Attached, "good"),
+            AttachResult::Attached
+        );
+    }
 
     #[test]
     fn a_program_of_two_tables_works_if_both_do() {

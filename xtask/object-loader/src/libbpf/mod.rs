@@ -211,11 +211,13 @@ impl Loading<'_> {
         }
         let target = self.session.options.target_of(&program.name);
         let target = target.map(str::to_owned);
+        let map = target.as_deref().and_then(|map| self.preparation.map(map));
         let request = AttachRequest {
             program: loaded.descriptor.as_fd(),
             name: &program.name,
             section: program.section.name(),
             target: target.as_deref(),
+            map,
             prog_type: loaded.kind.prog_type,
             expected_attach_type: loaded.kind.expected_attach_type,
         };

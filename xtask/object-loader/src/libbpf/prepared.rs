@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::{io, mem, slice};
 
@@ -72,6 +72,15 @@ impl Preparation {
         self.prepared.as_ref().ok()
     }
 
+    /// The map of this name, if the object has one and it could be made.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        let map = self.prepared()?.opened.find_map(name)?;
+        // SAFETY: the map belongs to an object that is open as long as this is.
+        let descriptor = unsafe { libbpf_sys::bpf_map__fd(map.as_ptr()) };
+        // SAFETY: the object keeps the descriptor open.
+        (descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
+    }
+
     /// Why a program cannot be loaded, if that is known.
     pub fn failure_of(&self, program: &ProgramFacts) -> Option<LoadResult> {
         let own = self.excluded.get(&program.name);
@@ -126,7 +135,7 @@ impl Preparation {
         }
         let missing = missing_struct(said)
             .or_else(|| missing_member(opened, said))
-            .or_else(|| missing_links(object, said, session));
+            .or_else(|| self.missing_links(object, said, session));
         let why = match &missing {
             Some(missing) => format!("{said}\n{}", describe_missing(missing)),
             None => said.to_owned(),
@@ -157,21 +166,22 @@ impl Preparation {
         self.refused_tables.extend(refused);
         is_less
     }
-}
 
-/// `SEC(".struct_ops.link")`: whether the kernel would take the maps without that.
-fn missing_links(object: &ObjectFile, said: &str, session: &Session) -> Option<Missing> {
-    if !said.contains("failed to create: -EINVAL") {
-        return None;
+    /// `SEC(".struct_ops.link")`: whether the kernel would take the maps that are left without that.
+    fn missing_links(&self, object: &ObjectFile, said: &str, session: &Session) -> Option<Missing> {
+        if !said.contains("failed to create: -EINVAL") {
+            return None;
+        }
+        let opened = Opened::open(object, &session.options).ok()?;
+        self.leave_out(&opened);
+        if !struct_ops::refuse_links(&opened.maps()) || prepare(&opened).is_err() {
+            return None;
+        }
+        Some(Missing {
+            kind: MissingKind::StructOps,
+            name: "BPF_F_LINK".to_owned(),
+        })
     }
-    let opened = Opened::open(object, &session.options).ok()?;
-    if !struct_ops::refuse_links(&opened.maps()) || prepare(&opened).is_err() {
-        return None;
-    }
-    Some(Missing {
-        kind: MissingKind::StructOps,
-        name: "BPF_F_LINK".to_owned(),
-    })
 }
 
 fn prepare(opened: &Opened) -> Result<(), String> {

@@ -335,7 +335,7 @@ fn line(range: &Range) -> String {
     let answer = range.signature.answer;
     let indent = format!("\n{:INDENT$}", "");
     let reason = range.reason().replace('\n', &indent);
-    let (mark, word) = (answer.mark().symbol(), answer.word());
+    let (mark, word) = (answer.mark().symbol(), range.first.word());
     let line = format!("    {mark} {:<13}  {word:<9} {reason}", range.series());
     format!("{}\n", line.trim_end())
 }

@@ -4,7 +4,7 @@ use bpf_verifier_log::Class;
 use plan::load::{Accepted, AttachResult, Load, LoadResult, Missing, MissingKind};
 
 use super::advice::Advice;
-use super::program_answer::{ProgramAnswer, find_missing};
+use super::program_answer::{ProgramAnswer, find_missing, lacks_hook};
 
 /// One program on one kernel; or a whole object, where it did not get as far as its programs.
 #[derive(Clone, Debug)]
@@ -20,6 +20,14 @@ pub struct KernelVerdict {
 impl KernelVerdict {
     pub fn answer(&self) -> ProgramAnswer {
         ProgramAnswer::of_load(&self.load)
+    }
+
+    /// The answer's word, before its reason.
+    pub fn word(&self) -> &'static str {
+        match self.answer() {
+            ProgramAnswer::CannotAttach if lacks_hook(&self.load) => "no hook",
+            answer => answer.word(),
+        }
     }
 
     /// What is to be said beyond the answer's word.
@@ -39,6 +47,10 @@ impl KernelVerdict {
             }
             (_, Some(AttachResult::NotTried { why })) => format!("was not attached: {why}"),
             (LoadResult::Rejected { error, log }, _) => find_reason(error, log).0,
+            (LoadResult::Failed { missing, .. }, _) if lacks_hook(&self.load) => {
+                let why = missing.as_ref().map_or_else(String::new, describe_missing);
+                format!("cannot be attached, and not be loaded without that: {why}")
+            }
             (LoadResult::Failed { why, .. }, _) => why.clone(),
             (LoadResult::Accepted(_), Some(AttachResult::Refused { missing, error })) => {
                 let why = missing

@@ -60,7 +60,7 @@ fn remarks_on(name: &str, verdicts: &[&KernelVerdict]) -> String {
         if answer.is_good() {
             continue;
         }
-        let reason = format!("{}: {}", answer.word(), escape(&verdict.reason()));
+        let reason = format!("{}: {}", verdict.word(), escape(&verdict.reason()));
         match reasons.iter_mut().find(|(same, _)| *same == reason) {
             Some((_, kernels)) => kernels.push(&verdict.kernel),
             None => reasons.push((reason, vec![&verdict.kernel])),

@@ -134,7 +134,7 @@ fn show_first_contradiction(options: &VerifyOptions, verdicts: &[KernelVerdict])
             "" => load.object.clone(),
             program => format!("{program} of {}", load.object),
         };
-        let (word, reason) = (verdict.answer().word(), verdict.short_reason());
+        let (word, reason) = (verdict.word(), verdict.short_reason());
         let text = format!("{kernel} is the first to contradict: {name} {word}: {reason}");
         screen::show_note(&format!("  {text}"));
     }
@@ -186,6 +186,17 @@ pub mod tests {
         }
     }
 
+    fn without_hook() -> LoadResult {
+        let missing = Missing {
+            kind: MissingKind::LsmHook,
+            name: "no_such_hook".into(),
+        };
+        LoadResult::Failed {
+            why: "prog 'hooked': failed to find kernel BTF type ID of 'no_such_hook'".into(),
+            missing: Some(missing),
+        }
+    }
+
     fn with_advice(mut verdict: KernelVerdict) -> KernelVerdict {
         let missing = verdict.missing().unwrap();
         verdict.advice = Advice::advise_on(missing, "7.3", &Names::read().unwrap()).unwrap();
@@ -216,6 +227,7 @@ pub mod tests {
             noted,
             accepted("5.10", "bare", Some(AttachResult::NeedsTarget { what })),
             with_advice(accepted("7.3", "noted", Some(refused()))),
+            verdict("7.3", "hooked", without_hook()),
             verdict("7.3", "", failed),
         ]
     }

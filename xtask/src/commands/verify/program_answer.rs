@@ -14,7 +14,8 @@ pub enum ProgramAnswer {
     Accepted,
     /// It was loaded, and whether it can be attached is not known.
     NotKnown,
-    /// It was loaded, and cannot be attached.
+    /// What it attaches to is not there. It was loaded, unless the kernel wants to know that place
+    /// before.
     CannotAttach,
     /// The verifier said no.
     Rejected,
@@ -33,6 +34,7 @@ impl ProgramAnswer {
                 Self::NotKnown
             }
             (LoadResult::Rejected { .. }, _) => Self::Rejected,
+            (LoadResult::Failed { .. }, _) if lacks_hook(load) => Self::CannotAttach,
             (LoadResult::Failed { .. }, _) => Self::Failed,
             (LoadResult::Accepted(_), None) => Self::Accepted,
             (
@@ -76,6 +78,24 @@ impl ProgramAnswer {
             Self::Rejected => "rejected",
             Self::Failed => "failed",
         }
+    }
+}
+
+/// It failed for want of what it attaches to: fentry and its kin, BTF tracepoints and LSM hooks are
+/// checked against that when they are loaded.
+pub fn lacks_hook(load: &Load) -> bool {
+    let is_hook = |missing: &Missing| {
+        matches!(
+            missing.kind,
+            MissingKind::Function
+                | MissingKind::TraceableFunction
+                | MissingKind::RawTracepoint
+                | MissingKind::LsmHook
+        )
+    };
+    match &load.result {
+        LoadResult::Failed { missing, .. } => missing.as_ref().is_some_and(is_hook),
+        _ => false,
     }
 }
 

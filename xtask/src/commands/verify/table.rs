@@ -83,7 +83,7 @@ fn line(
     with_log: bool,
 ) -> String {
     let answer = verdict.answer();
-    let (mark, word) = (answer.mark().symbol(), answer.word());
+    let (mark, word) = (answer.mark().symbol(), verdict.word());
     let indent = format!("\n{:INDENT$}", "");
     let reason = if verdict.advice.as_ref() == last_advice {
         verdict.short_reason()
