@@ -19,8 +19,9 @@ use super::status_line::StatusLine;
 use crate::pipeline::demo;
 use crate::pipeline::loader::{self, Batch, LoaderOptions, LoaderOutput};
 
-/// Bytes of objects that are in a guest at once: its memory is for their maps.
-const GROUP: u64 = 8 << 20;
+/// Bytes of objects that are in a guest at once: its memory is for their maps. With each further
+/// group another loader reads the types and symbols of the kernel.
+const GROUP: u64 = 16 << 20;
 
 /// Programs of one object that may end the guest or the loader, before the rest is given up.
 const MAX_RESTARTS: usize = 8;
