@@ -2,6 +2,7 @@
  * program, and beside them a table of a type that few kernels have. */
 
 #include "program.h"
+#include "tables.h"
 
 struct {
 	int (*type)[1];
@@ -11,18 +12,6 @@ struct {
 } counts SEC(".maps");
 
 SEC("iter/bpf_map_elem") int dump(void *ctx) { return 0; }
-
-struct sock;
-struct tcp_congestion_ops {
-	unsigned int (*ssthresh)(struct sock *sk);
-	void (*cong_avoid)(struct sock *sk, unsigned int ack, unsigned int acked);
-	unsigned int (*undo_cwnd)(struct sock *sk);
-	char name[16];
-} __attribute__((preserve_access_index));
-struct sched_ext_ops {
-	int (*init)(void);
-	char name[128];
-} __attribute__((preserve_access_index));
 
 SEC("struct_ops") int shared(void *ctx) { return 0; }
 SEC("struct_ops") int avoid(void *ctx) { return 0; }

@@ -2,30 +2,18 @@
  * type that no kernel has. */
 
 #include "program.h"
+#include "tables.h"
 
 #define FUNCTION(name, section) SEC(section) int name(void *ctx) { return 0; }
 
-/* Enough of the kernel's types for libbpf to find the rest. */
-struct sock;
-struct tcp_congestion_ops {
-	unsigned int (*ssthresh)(struct sock *sk);
-	void (*cong_avoid)(struct sock *sk, unsigned int ack, unsigned int acked);
-	unsigned int (*undo_cwnd)(struct sock *sk);
-	char name[16];
-} __attribute__((preserve_access_index));
 struct tcp_congestion_ops___newer {
 	unsigned int (*ssthresh)(struct sock *sk);
 	void (*no_such_member)(struct sock *sk);
 	char name[16];
 } __attribute__((preserve_access_index));
-struct sched_ext_ops {
-	int (*init)(void);
-	char name[128];
-} __attribute__((preserve_access_index));
 struct no_such_ops {
 	int (*init)(void);
 } __attribute__((preserve_access_index));
-
 
 FUNCTION(tcp_ssthresh, "struct_ops/tcp_ssthresh")
 FUNCTION(tcp_cong_avoid, "struct_ops/tcp_cong_avoid")

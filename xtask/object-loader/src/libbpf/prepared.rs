@@ -167,7 +167,7 @@ impl Preparation {
         is_less
     }
 
-    /// `SEC(".struct_ops.link")`: whether the kernel would take the maps that are left without that.
+    /// `SEC(".struct_ops.link")`: whether the kernel would take the maps without that.
     fn missing_links(&self, object: &ObjectFile, said: &str, session: &Session) -> Option<Missing> {
         if !said.contains("failed to create: -EINVAL") {
             return None;

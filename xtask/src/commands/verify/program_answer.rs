@@ -81,8 +81,8 @@ impl ProgramAnswer {
     }
 }
 
-/// It failed for want of what it attaches to: fentry and its kin, BTF tracepoints and LSM hooks are
-/// checked against that when they are loaded.
+/// It failed because what it attaches to is missing: fentry and its kin, BTF tracepoints and LSM
+/// hooks are checked against that when they are loaded.
 pub fn lacks_hook(load: &Load) -> bool {
     let is_hook = |missing: &Missing| {
         matches!(
