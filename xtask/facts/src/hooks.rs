@@ -1,5 +1,6 @@
 //! Where programs can be attached, and what a kprobe is told.
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -240,9 +241,22 @@ fn print_multi(names: &RunningNames, of_kprobe: &Registers) -> Result<()> {
         |kept| distance(names, &kept).to_string(),
     );
     print_fact("kprobe.multi/ip is the function's address plus", place);
-    let tells = kept.is_some_and(|kept| of_caller(&kept).eq(of_caller(of_kprobe)));
+    let tells = kept.is_some() && tells_caller(&map, of_kprobe)?;
     print_whether("kprobe.multi/tells the caller's bx and r12 to r15", tells);
     Ok(())
+}
+
+/// Whether a program is told the registers of its caller each time. Where a kernel does not save
+/// them, the program gets what earlier calls left on the stack, which may be the same by chance.
+fn tells_caller(map: &OwnedFd, of_kprobe: &Registers) -> Result<bool> {
+    const TIMES: usize = 16;
+    for _ in 0..TIMES {
+        fs::read("/proc/self/status").context("cannot make other calls")?;
+        if !of_caller(&registers(map)?).eq(of_caller(of_kprobe)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn of_caller(registers: &Registers) -> impl Iterator<Item = u64> {
