@@ -8,6 +8,8 @@
 //!     declaration   types and functions as C declares them
 //!     enumerators   numbers that the bpf system call and programs use
 //!     id_sets       `.BTF_ids`, where the kernel lists the functions that it allows for something
+//!   messages KNOWN SERIES=FILE...
+//!                 which messages of the verifier are in which kernel's image: messages
 //!   running       as root in a guest, what only the running kernel tells:
 //!     symbols       which functions can be traced, and under which names they are there
 //!     events        tracepoints, with the fields of their records
@@ -18,6 +20,7 @@ mod enumerators;
 mod events;
 mod functions;
 mod id_sets;
+mod messages;
 mod structs;
 mod symbols;
 
@@ -46,11 +49,16 @@ fn print_names(arguments: Vec<OsString>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.as_slice() {
         [mode, path] if mode == "image" => print_image(&mut out, path)?,
+        [mode, known, images @ ..] if mode == "messages" => {
+            let known = fs::read_to_string(known).context("cannot read the known messages")?;
+            let images: Vec<_> = images.iter().map(|image| image.to_string_lossy()).collect();
+            messages::print_messages(&mut out, &known, &images)?;
+        }
         [mode] if mode == "running" => {
             symbols::print_symbols(&mut out)?;
             events::print_events(&mut out)?;
         }
-        _ => bail!("this takes `image FILE` or `running`"),
+        _ => bail!("this takes `image FILE`, `messages KNOWN SERIES=FILE...` or `running`"),
     }
     Ok(out.flush()?)
 }

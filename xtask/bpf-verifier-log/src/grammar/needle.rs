@@ -25,9 +25,8 @@ impl Needle {
     }
 
     /// Where the text that comes after it begins.
-    pub fn find_end(&self, line: &str) -> Option<usize> {
-        self.find_in(line.as_bytes())
-            .map(|start| start + self.text.len())
+    pub fn find_end(&self, line: &[u8]) -> Option<usize> {
+        self.find_in(line).map(|start| start + self.text.len())
     }
 
     pub fn is_in(&self, line: &str) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! `kernel.templates` holds what the verifier prints, `outside.templates` what comes before it or
 //! around it: compilers, linkers, loaders, the system call's error. Both are lists of
-//! [`MessageTemplate`]s under the slug of their class.
+//! [`MessageTemplate`]s under the slug of their class. After a tabulator, `kernel.templates` says
+//! which kernels print the message.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,10 +14,12 @@ use alloc::collections::BTreeMap;
 use once_cell::race::OnceBox;
 
 use crate::classes::{Class, UnknownClass};
+use crate::grammar::btf_line::find_refused_type;
+use crate::grammar::needle::Needle;
 use crate::grammar::template::{MessageRole, MessageTemplate, Section};
 use crate::grammar::words::{find_word_starts, measure_register};
 
-const KERNEL_TEMPLATES: &str = include_str!("kernel.templates");
+pub const KERNEL_TEMPLATES: &str = include_str!("kernel.templates");
 const OUTSIDE_TEMPLATES: &str = include_str!("outside.templates");
 
 /// A message found in a line.
@@ -53,6 +56,8 @@ pub struct MessageTable {
     register: BTreeMap<[u8; KEY], Vec<TableEntry>>,
     /// The first two bytes of all messages: most words of a text begin with others.
     beginnings: Vec<bool>,
+    /// What stands for the lines of BTF's own log.
+    refused_type: MessageTemplate,
 }
 
 impl MessageTable {
@@ -78,12 +83,17 @@ impl MessageTable {
             plain: BTreeMap::new(),
             register: BTreeMap::new(),
             beginnings,
+            refused_type: MessageTemplate::parse_template(
+                Section::Class(Class::BtfRejected),
+                "[%d] %s, and at the end what is wrong with this type",
+            ),
         }
     }
 
     fn add(&mut self, list: &'static str, from_kernel: bool) {
         for (section, line) in read_list(list) {
-            let template = MessageTemplate::parse_template(section, line);
+            let (format, age) = split_age(line);
+            let template = MessageTemplate::parse_template(section, format).with_age(age);
             let Some(key) = key(template.first_literal().as_bytes()) else {
                 continue;
             };
@@ -103,6 +113,9 @@ impl MessageTable {
 
     /// The messages in a line, one after the other.
     pub fn all_in(&'static self, line: &str) -> Vec<FoundMessage> {
+        if let Some(found) = self.refused_type_in(line) {
+            return vec![found];
+        }
         let mut found: Vec<FoundMessage> = Vec::new();
         for start in find_word_starts(line) {
             if !self.is_beginning(line, start) {
@@ -117,6 +130,20 @@ impl MessageTable {
             }
         }
         found
+    }
+
+    fn refused_type_in(&'static self, line: &str) -> Option<FoundMessage> {
+        // All lines about types have one of these.
+        static WORDS: [Needle; 2] = [Needle::new("] "), Needle::new("offset=")];
+        if !WORDS.iter().any(|word| word.is_in(line)) {
+            return None;
+        }
+        Some(FoundMessage {
+            template: &self.refused_type,
+            start: find_refused_type(line)?,
+            end: line.len(),
+            from_kernel: false,
+        })
     }
 
     /// A quick look at two letters.
@@ -157,7 +184,8 @@ impl MessageTable {
                 continue;
             };
             let weight = (entry.template.literal_length(), entry.from_kernel);
-            if ends_well(text, length) && weight >= most {
+            let is_message = ends_well(text, length) && !has_placeholder(&text[..length]);
+            if is_message && weight >= most {
                 most = weight;
                 surest = Some(FoundMessage {
                     template: &entry.template,
@@ -192,7 +220,7 @@ fn may_follow(before: &FoundMessage, line: &str, start: usize) -> bool {
 }
 
 /// The lines of a list that are templates, with the section that each is in.
-fn read_list(list: &'static str) -> Vec<(Section, &'static str)> {
+pub fn read_list(list: &'static str) -> Vec<(Section, &'static str)> {
     let mut section = Section::Unexplained;
     let mut templates = Vec::new();
     for line in list.lines() {
@@ -204,6 +232,15 @@ fn read_list(list: &'static str) -> Vec<(Section, &'static str)> {
         }
     }
     templates
+}
+
+/// A line of a list, and which kernels print it: what comes after a tabulator. A test writes that
+/// from `data/messages.tsv`.
+pub fn split_age(line: &str) -> (&str, Option<&str>) {
+    match line.split_once('\t') {
+        Some((format, age)) => (format, Some(age)),
+        None => (line, None),
+    }
 }
 
 /// `noise` of `[noise]`
@@ -232,6 +269,12 @@ fn key(text: &[u8]) -> Option<[u8; KEY]> {
 }
 
 /// A message does not end within a word.
+/// Who describes a message puts names into it: `invalid mem access '{kind}'`, `'%s'`.
+fn has_placeholder(message: &str) -> bool {
+    const MARKS: [&str; 4] = ["'{", "%s", "%d", "%u"];
+    MARKS.iter().any(|mark| message.contains(mark))
+}
+
 fn ends_well(text: &str, length: usize) -> bool {
     let last = text[..length].chars().next_back();
     let next = text[length..].chars().next();
@@ -302,6 +345,12 @@ mod tests {
     }
 
     #[test]
+    fn what_describes_a_message_is_none() {
+        assert_eq!(classes_in("R{N} invalid mem access '{type}'"), []);
+        assert_eq!(classes_in("invalid mem access '%s'"), []);
+    }
+
+    #[test]
     fn words_are_whole() {
         assert_eq!(classes_in("R2 !read_okay"), []);
         assert_eq!(classes_in("xR2 tried to subtract pointer from scalar"), []);
@@ -327,11 +376,24 @@ mod tests {
     }
 
     #[test]
+    fn no_template_is_listed_twice() {
+        let mut seen = BTreeMap::new();
+        for (file, list) in LISTS {
+            for (section, line) in read_list(list) {
+                let template = MessageTemplate::parse_template(section, split_age(line).0);
+                let parts = format!("{:?}", template.parts());
+                let other = seen.insert(parts, section);
+                assert_eq!(other, None, "{file}: {line}, also in {section:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_template_can_be_found() {
         for (file, list) in LISTS {
             assert!(list.starts_with("# ") || list.starts_with('['), "{file}");
             for (section, line) in read_list(list) {
-                let template = MessageTemplate::parse_template(section, line);
+                let template = MessageTemplate::parse_template(section, split_age(line).0);
                 assert!(
                     template.first_literal().len() >= KEY,
                     "{file}: {line} is too short to be found"

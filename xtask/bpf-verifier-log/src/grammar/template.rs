@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::classes::Class;
+use crate::grammar::message_age::MessageAge;
 use crate::grammar::words::{measure_number, measure_register};
 
 /// What a message is good for.
@@ -49,6 +50,8 @@ pub struct MessageTemplate {
     /// `None` for what is no error, and for what nobody has explained yet.
     pub class: Option<Class>,
     pub role: MessageRole,
+    /// `None` for what no kernel's image has, and where the images do not agree.
+    pub age: Option<MessageAge>,
     parts: Vec<TemplatePart>,
 }
 
@@ -65,7 +68,16 @@ impl MessageTemplate {
         Self {
             class,
             role,
+            age: None,
             parts: parse_parts(format),
+        }
+    }
+
+    /// Says when the kernel prints it: `6.12-7.1`.
+    pub fn with_age(self, age: Option<&'static str>) -> Self {
+        Self {
+            age: age.and_then(MessageAge::parse_age),
+            ..self
         }
     }
 
@@ -75,7 +87,7 @@ impl MessageTemplate {
     }
 
     /// How much of `text` is the beginning of this message, where it breaks off at the end of a
-    /// word, and how much of that is fixed.
+    /// word, and how much of that is fixed. Nothing, if the text goes on with other words.
     pub fn broken_off(&self, text: &str) -> (usize, usize) {
         let (mut rest, mut fixed) = (text, 0);
         for (at, part) in self.parts.iter().enumerate() {
@@ -86,6 +98,11 @@ impl MessageTemplate {
                 TemplatePart::Text => text_length(self.parts.get(at + 1), rest),
             };
             rest = &rest[length..];
+            if let TemplatePart::Literal(literal) = part
+                && goes_on_otherwise(&literal[length..], rest)
+            {
+                return (0, 0);
+            }
             let is_literal = matches!(part, TemplatePart::Literal(_));
             fixed += if is_literal { length } else { 0 };
             if length == 0
@@ -120,6 +137,11 @@ impl MessageTemplate {
     /// A template that begins with a register is looked up by what comes after.
     pub fn is_about_register(&self) -> bool {
         matches!(self.parts.first(), Some(TemplatePart::Register))
+    }
+
+    #[cfg(test)]
+    pub fn parts(&self) -> &impl core::fmt::Debug {
+        &self.parts
     }
 
     /// The first fixed text.
@@ -165,14 +187,33 @@ fn parse_parts(format: &str) -> Vec<TemplatePart> {
     parts
 }
 
+/// At the end of a word or within one, whether a word goes on or follows.
+/// Whether a text goes on with other words than the message does.
+fn goes_on_otherwise(message: &str, text: &str) -> bool {
+    let is_sentence = message.starts_with(['.', ',', ':']);
+    let goes_on = text
+        .trim_start()
+        .starts_with(|next: char| next.is_ascii_alphanumeric());
+    // Who describes a message puts names into it: `invalid mem access '{kind}'`.
+    (is_sentence && goes_on)
+        || (begins_with_word(message) && begins_with_word(text))
+        || text.starts_with(['{', '%'])
+}
+
+fn begins_with_word(text: &str) -> bool {
+    let is_of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.trim_start().starts_with(is_of_word)
+}
+
 /// How long any text is that comes before a literal, of which the first word counts.
 fn text_length(next: Option<&TemplatePart>, rest: &str) -> usize {
     let Some(TemplatePart::Literal(next)) = next else {
         return 0;
     };
     const LONGEST: usize = 40;
-    let word = next.split_whitespace().next();
-    word.and_then(|word| rest.find(word))
+    let blanks = next.len() - next.trim_start().len();
+    let word = next[blanks..].split(' ').next().unwrap_or_default();
+    rest.find(&next[..blanks + word.len()])
         .filter(|&length| length <= LONGEST)
         .unwrap_or(0)
 }
@@ -274,7 +315,8 @@ mod tests {
         let broken = |format: &str, text: &str| parse(format).broken_off(text);
         let format = "invalid access to map value, value_size=%d off=%d";
         assert_eq!(broken(format, "invalid access to map value\""), (27, 27));
-        assert_eq!(broken(format, "invalid access to mapped files"), (17, 17));
+        assert_eq!(broken(format, "invalid access to mapped files"), (0, 0));
+        assert_eq!(broken(format, "invalid access to map that is"), (0, 0));
         assert_eq!(
             broken(format, "invalid access to map value, value_size=4 of"),
             (44, 43)
