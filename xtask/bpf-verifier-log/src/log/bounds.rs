@@ -49,10 +49,6 @@ impl Bounds {
         *self == Self::UNKNOWN
     }
 
-    pub fn may_be_negative(&self) -> bool {
-        self.smin < 0
-    }
-
     /// The log leaves out what follows from the rest.
     pub fn settle_bounds(&mut self) {
         if self.umax <= i64::MAX.cast_unsigned() {

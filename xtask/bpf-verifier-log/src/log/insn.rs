@@ -1,15 +1,17 @@
 //! An instruction as the log shows it: `12: (69) r1 = *(u16 *)(r1 +12)`.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
 use alloc::string::String;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr3, memmem};
 
 use crate::grammar::needle::Needle;
 
 /// One of the instructions that the verifier went through.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Insn {
     /// Its number in the program.
     pub pc: u32,
@@ -23,16 +25,80 @@ pub struct Insn {
 
 impl Insn {
     pub(crate) fn new(pc: u32, opcode: u8, text: &str) -> Self {
+        let mut action = decode_action(&in_new_spelling(text)).unwrap_or(InsnAction::Other);
+        // It may be an address as well, which unprivileged users see as 0.
+        if opcode == LOAD_64_BITS
+            && let InsnAction::Move { to, .. } = action
+        {
+            action = InsnAction::Set { to };
+        }
         Self {
             pc,
             opcode,
             text: text.to_owned(),
-            action: decode_action(text).unwrap_or(InsnAction::Other),
+            action,
         }
+    }
+
+    /// One that a message names and no line of the log shows: it has no text.
+    pub(crate) fn not_shown(pc: u32) -> Self {
+        Self::new(pc, 0, "")
     }
 
     pub(crate) fn insn_action(&self) -> &InsnAction {
         &self.action
+    }
+
+    /// `w1` is the lower half of R1; Linux 4.x wrote `(u32) r1`.
+    pub(crate) fn is_half(&self) -> bool {
+        ["w", "if w", "(u32) "]
+            .iter()
+            .any(|start| self.text.starts_with(start))
+    }
+
+    /// R1 to R5 have no value after it.
+    pub(crate) fn clears_arguments(&self) -> bool {
+        let is_call = matches!(
+            self.action,
+            InsnAction::Helper { .. } | InsnAction::Function
+        );
+        // `r0 = *(u8 *)skb[14]`
+        is_call || self.text.contains(" *)skb[")
+    }
+
+    /// Whether it names a register.
+    pub(crate) fn names_register(&self, register: Register) -> bool {
+        let words = self
+            .text
+            .split(|letter: char| !letter.is_ascii_alphanumeric());
+        words
+            .filter_map(parse_register)
+            .any(|named| named == register)
+    }
+
+    /// Where it jumps to: 15 for `11: if r1 == 0x0 goto pc+3`.
+    pub(crate) fn jump_goal(&self) -> Option<u32> {
+        let (_, distance) = self.text.rsplit_once("pc")?;
+        let distance: i64 = distance.parse().ok()?;
+        u32::try_from(i64::from(self.pc) + 1 + distance).ok()
+    }
+
+    /// The instruction in the next line of the program; those with a number of 64 bits take two.
+    pub(crate) fn next_pc(&self) -> u32 {
+        let length = if self.opcode == LOAD_64_BITS { 2 } else { 1 };
+        self.pc.saturating_add(length)
+    }
+}
+
+/// `r1 = map[id:5]`, `r1 = 0xffff...`: takes the place of two instructions.
+pub const LOAD_64_BITS: u8 = 0x18;
+
+/// Linux 4.x writes `(u32) r1 = (u32) r2` for `w1 = w2`.
+fn in_new_spelling(text: &str) -> Cow<'_, str> {
+    if text.starts_with("(u32) r") {
+        Cow::Owned(text.replace("(u32) r", "w"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -68,6 +134,19 @@ fn parse_insn(line: &str, colon: usize) -> Option<FoundInsn> {
     })
 }
 
+/// The call that libbpf shows a mark for, because it put it there for what it could not find: `15:
+/// <invalid kfunc call>`.
+pub fn find_replaced_insn(line: &str) -> Option<Insn> {
+    const CALL: u8 = 0x85;
+    let (before, mark) = line.split_once(": <invalid ")?;
+    let (name, _) = mark.split_once('>')?;
+    let digits = before
+        .rsplit(|letter: char| !letter.is_ascii_digit())
+        .next()?;
+    let text = format!("<invalid {name}>");
+    Some(Insn::new(digits.parse().ok()?, CALL, &text))
+}
+
 /// The number of an instruction whose line has nothing else of interest, from a cheap look at its
 /// bytes: a log is made of such lines.
 pub fn find_plain_pc(bytes: &[u8]) -> Option<u32> {
@@ -92,17 +171,22 @@ pub fn find_plain_pc(bytes: &[u8]) -> Option<u32> {
 /// before the error that someone put after it, or before the place that a jump or a callback leads
 /// to (`goto pc+3 15: R0=scalar()`).
 fn measure_text(text: &str) -> usize {
+    static COLON: Needle = Needle::new(": ");
+    static REGISTER: Needle = Needle::new(" R");
+    let bytes = text.as_bytes();
     let end = [
-        text.find([';', '\\', '"']),
-        text.find(": "),
-        text.find(" R"),
+        memchr3(b';', b'\\', b'"', bytes),
+        COLON.find_in(bytes),
+        REGISTER.find_in(bytes),
     ]
     .into_iter()
     .flatten()
     .min()
     .unwrap_or(text.len());
     let before = text[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
-    let leads_away = before.contains(" goto pc") || before.starts_with("call ");
+    let leads_away = ["goto pc", "gotol pc", "call "]
+        .iter()
+        .any(|word| before.contains(word));
     if before.ends_with(' ') && leads_away && text[end..].starts_with(": ") {
         return before.len();
     }
@@ -154,10 +238,20 @@ pub enum InsnAction {
         place: MemoryPlace,
         from: Operand,
     },
+    /// `r1 = (s8)r2`, `r1 = be16 r2`: another value, made of that of another register
+    Convert {
+        to: Register,
+        from: Register,
+    },
     /// `r1 = 0xffff8881...`, `r1 = map[id:5]`, and all else that sets a register to what is no
     /// number
     Set {
         to: Register,
+    },
+    /// `lock *(u64 *)(r1 +0) += r2`, `r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)`
+    Atomic {
+        place: MemoryPlace,
+        to: Option<Register>,
     },
     /// `call bpf_map_lookup_elem#1`
     Helper {
@@ -170,7 +264,10 @@ pub enum InsnAction {
         operator: String,
         right: Option<Operand>,
     },
+    /// `goto pc+3`, also one that may be taken or not
+    Goto,
     Exit,
+    /// Anything else: it may change whatever it likes.
     Other,
 }
 
@@ -181,7 +278,9 @@ impl InsnAction {
             Self::Move { to, .. }
             | Self::Change { to, .. }
             | Self::Load { to, .. }
+            | Self::Convert { to, .. }
             | Self::Set { to } => Some(*to),
+            Self::Atomic { to, .. } => *to,
             Self::Helper { .. } | Self::Function => Some(0),
             _ => None,
         }
@@ -209,7 +308,29 @@ fn decode_action(text: &str) -> Option<InsnAction> {
     if text == "exit" {
         return Some(InsnAction::Exit);
     }
+    if ["goto", "may_goto", "nop"]
+        .iter()
+        .any(|start| text.starts_with(start))
+    {
+        return Some(InsnAction::Goto);
+    }
+    if text.starts_with("lock ") || text.contains("atomic") {
+        return atomic(text);
+    }
+    if let Some(stored) = text.strip_prefix("store_release(") {
+        let (to, from) = stored.strip_suffix(')')?.rsplit_once(", ")?;
+        return Some(InsnAction::Store {
+            place: place(to)?,
+            from: operand(from)?,
+        });
+    }
     let (left, right) = text.split_once(" = ").or_else(|| changed(text))?;
+    if let Some(loaded) = right.strip_prefix("load_acquire(") {
+        return Some(InsnAction::Load {
+            to: parse_register(left)?,
+            place: place(loaded)?,
+        });
+    }
     if left.starts_with('*') {
         return Some(InsnAction::Store {
             place: place(left)?,
@@ -257,7 +378,21 @@ fn comparison(condition: &str) -> Option<InsnAction> {
     })
 }
 
-/// `r1 = -r1`, `r1 = be16 r1`, `r2 = (s8)r1`, `r1 = atomic64_fetch_add(...)`: a new value made of
+/// Only those that hand out the old value set a register.
+fn atomic(text: &str) -> Option<InsnAction> {
+    let to = match text.split_once(" = ") {
+        Some((register, _)) => Some(parse_register(register)?),
+        None => None,
+    };
+    let start = text.find(" *)(")?;
+    let start = text[..start].rfind('(')?;
+    Some(InsnAction::Atomic {
+        place: place(&text[start..])?,
+        to,
+    })
+}
+
+/// `r1 = -r1`, `r1 = be16 r1`, `r2 = (s8)r1`, `r1 = &(void __percpu *)(r1)`: a new value made of
 /// an old one, or one that nothing is known of.
 fn conversion(to: Register, right: &str) -> InsnAction {
     let from = right
@@ -269,10 +404,7 @@ fn conversion(to: Register, right: &str) -> InsnAction {
         || right.starts_with("le")
         || right.starts_with("bswap");
     match from {
-        Some(from) if is_conversion && from != to => InsnAction::Move {
-            to,
-            from: Operand::Register(from),
-        },
+        Some(from) if is_conversion && from != to => InsnAction::Convert { to, from },
         Some(_) if is_conversion => InsnAction::Change {
             to,
             operator: right.to_owned(),
@@ -310,9 +442,10 @@ pub fn parse_number(text: &str) -> Option<i64> {
     Some(sign * value)
 }
 
-/// `*(u32 *)(r6 +16)`
+/// `*(u32 *)(r6 +16)`; atomic operations have it without the first `*`.
 fn place(text: &str) -> Option<MemoryPlace> {
-    let (size, rest) = text.strip_prefix("*(")?.split_once(" *)(")?;
+    let text = text.strip_prefix('*').unwrap_or(text);
+    let (size, rest) = text.strip_prefix('(')?.split_once(" *)(")?;
     let bits: u8 = size.get(1..)?.parse().ok()?;
     let (base, offset) = rest.split(')').next()?.split_once(' ')?;
     Some(MemoryPlace {
@@ -403,13 +536,22 @@ mod tests {
                 by: Some(Register(2))
             }
         );
+        for text in ["r1 = (s8)r2", "r1 = be16 r2", "r1 = -r2"] {
+            assert_eq!(
+                action(text),
+                InsnAction::Convert { to: 1, from: 2 },
+                "{text}"
+            );
+        }
         assert_eq!(
-            action("r1 = (s8)r2"),
+            action("(u32) r1 = (u32) r2"),
             InsnAction::Move {
                 to: 1,
                 from: Register(2)
             }
         );
+        let address = Insn::new(0, LOAD_64_BITS, "r1 = 0x0");
+        assert_eq!(address.insn_action(), &InsnAction::Set { to: 1 });
         assert_eq!(
             action("r1 = -r1"),
             InsnAction::Change {
@@ -447,10 +589,28 @@ mod tests {
                 from: Operand::Number(0)
             }
         );
-        assert_eq!(action("lock *(u64 *)(r1 +0) += r2"), InsnAction::Other);
+        let place = MemoryPlace {
+            base: 2,
+            offset: 0,
+            bytes: 8,
+        };
+        for (text, to) in [
+            ("lock *(u64 *)(r2 +0) += r1", None),
+            ("r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)", Some(1)),
+            ("r0 = atomic64_cmpxchg((u64 *)(r2 +0), r0, r3)", Some(0)),
+        ] {
+            assert_eq!(action(text), InsnAction::Atomic { place, to }, "{text}");
+        }
         assert_eq!(
-            action("r1 = atomic64_fetch_add((u64 *)(r2 +0), r1)"),
-            InsnAction::Set { to: 1 }
+            action("r1 = load_acquire((u64 *)(r2 +0))"),
+            InsnAction::Load { to: 1, place }
+        );
+        assert_eq!(
+            action("store_release((u64 *)(r2 +0), r3)"),
+            InsnAction::Store {
+                place,
+                from: Operand::Register(3)
+            }
         );
     }
 
@@ -464,6 +624,13 @@ mod tests {
         );
         assert_eq!(action("call pc+12"), InsnAction::Function);
         assert_eq!(action("exit"), InsnAction::Exit);
+        assert_eq!(action("may_goto pc+2"), InsnAction::Goto);
+        assert_eq!(
+            Insn::new(11, 0x15, "if r1 == 0x0 goto pc+3").jump_goal(),
+            Some(15)
+        );
+        assert_eq!(Insn::new(11, 0x05, "goto pc-12").jump_goal(), Some(0));
+        assert_eq!(Insn::new(11, 0x05, "goto pc-13").jump_goal(), None);
         let right = Some(Operand::Number(0));
         assert_eq!(
             action("if r0 == 0x0 goto pc+2"),

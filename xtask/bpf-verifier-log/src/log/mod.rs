@@ -4,6 +4,7 @@ pub mod bounds;
 pub mod insn;
 pub mod knowledge;
 pub mod message;
+pub mod path;
 pub mod state;
 pub mod step;
 pub mod trail;

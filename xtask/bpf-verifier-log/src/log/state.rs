@@ -3,6 +3,7 @@
 //! fp-8=mmmm????`.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -42,6 +43,14 @@ pub struct TrackedValue {
     /// Bytes of the memory that it points to.
     pub mem_size: Option<u64>,
     pub map: Option<String>,
+    /// Values with the same number are copies of each other, as far as the verifier keeps track.
+    pub id: Option<u64>,
+    /// Which of the program's references it belongs to.
+    pub reference: Option<u64>,
+    /// The line has only a part of it: `smin=0xffff...`
+    pub is_partial: bool,
+    /// The line of the input that shows it, or that has the number.
+    pub line: usize,
 }
 
 impl TrackedValue {
@@ -56,6 +65,10 @@ impl TrackedValue {
             value_size: None,
             mem_size: None,
             map: None,
+            id: None,
+            reference: None,
+            is_partial: false,
+            line: 0,
         }
     }
 
@@ -66,10 +79,36 @@ impl TrackedValue {
         }
     }
 
+    /// The address that many bytes from the top of the stack.
+    pub fn from_stack_offset(offset: i64) -> Self {
+        Self {
+            offset,
+            bounds: Bounds::from_constant(0),
+            ..Self::new("fp", &format!("fp{offset}"))
+        }
+    }
+
     pub fn is_number(&self) -> bool {
         self.kind == "scalar"
     }
+
+    pub fn may_be_null(&self) -> bool {
+        self.kind.contains("_or_null")
+    }
+
+    /// Into the packet; not its end.
+    pub fn is_in_packet(&self) -> bool {
+        matches!(self.kind.as_str(), "pkt" | "pkt_meta")
+    }
+
+    /// A slot of the stack of which only some bytes are a saved register.
+    pub fn is_mixed(&self) -> bool {
+        self.kind == MIXED
+    }
 }
+
+/// The kind of a slot that holds several things.
+const MIXED: &str = "mixed";
 
 /// Where a value is. In the order of a state: registers by number, then the stack from below.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -120,6 +159,31 @@ impl FrameState {
             .map(|(_, value)| value)
     }
 
+    /// Says which line of the input shows all of it.
+    pub fn set_line(&mut self, line: usize) {
+        for (_, value) in &mut self.registers {
+            value.line = line;
+        }
+        for (_, value) in &mut self.slots {
+            value.line = line;
+        }
+    }
+
+    /// Forgets the slots that have any of these bytes.
+    pub fn clear_bytes(&mut self, offset: i64, bytes: i64) {
+        const SLOT: i64 = 8;
+        self.slots.retain(|(at, _)| {
+            let at = i64::from(*at);
+            at.saturating_add(SLOT) <= offset || offset.saturating_add(bytes) <= at
+        });
+    }
+
+    /// Forgets the values that are not as asked.
+    pub fn retain_values(&mut self, keep: impl Fn(&TrackedValue) -> bool) {
+        self.registers.retain(|(_, value)| keep(value));
+        self.slots.retain(|(_, value)| keep(value));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.registers.is_empty() && self.slots.is_empty()
     }
@@ -148,6 +212,14 @@ impl FrameState {
 /// The state in a line's text; `None` if there is none.
 pub fn parse_state(text: &str) -> Option<FrameState> {
     let mut state = FrameState::default();
+    let is_oldest = is_oldest_spelling(text);
+    let read = |text: &str| {
+        if is_oldest {
+            oldest_value(text)
+        } else {
+            self::value(text)
+        }
+    };
     for word in split_outside_parentheses(text, ' ') {
         if let Some(frame) = word
             .strip_prefix("frame")
@@ -160,16 +232,33 @@ pub fn parse_state(text: &str) -> Option<FrameState> {
                 .strip_prefix('R')
                 .and_then(|number| number.parse().ok())
             {
-                state.set_register(register, Some(self::value(value)));
+                state.set_register(register, Some(read(value)));
             } else if let Some(slot) = name
                 .strip_prefix("fp")
                 .and_then(|offset| offset.parse().ok())
             {
-                state.set_slot(slot, Some(self::value(value)));
+                state.set_slot(slot, Some(slot_value(value)));
             }
         }
     }
     (!state.is_empty()).then_some(state)
+}
+
+/// Up to Linux 4.13, limits come after the value, and `inv48` is a number of which 48 bits are 0.
+/// These kernels do not write `R10=fp0`.
+fn is_oldest_spelling(text: &str) -> bool {
+    text.split(' ').any(|word| word == "R10=fp")
+}
+
+fn oldest_value(text: &str) -> TrackedValue {
+    let text = split_outside_parentheses(text, ',').next().unwrap_or(text);
+    let mut value = if text.starts_with("inv") {
+        TrackedValue::new("scalar", text)
+    } else {
+        value(text)
+    };
+    value.is_partial = !text.starts_with("imm");
+    value
 }
 
 /// Whether the text begins as a state does: `R1=`, `R1_w=`, `fp-8=`, `frame1: R`.
@@ -188,6 +277,22 @@ pub fn starts_with_state(text: &str) -> bool {
     digits.is_some_and(|digits| {
         (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
+}
+
+/// `mmmm????`: a letter for each byte, the highest first. `mmmm42`: only the lower bytes are a
+/// saved register.
+fn slot_value(text: &str) -> TrackedValue {
+    const MOST: usize = 8;
+    /// No kind of value begins with so many of these letters.
+    const FEWEST: usize = 4;
+    let letters = text
+        .bytes()
+        .take_while(|byte| b"m0?".contains(byte))
+        .count();
+    if letters >= FEWEST && text.len() != MOST.min(letters) {
+        return TrackedValue::new(MIXED, text);
+    }
+    value(text)
 }
 
 fn value(text: &str) -> TrackedValue {
@@ -247,6 +352,10 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
     if !value.is_number() && !is_ranged {
         value.bounds = Bounds::from_constant(0);
     }
+    // Of a constant, kernels that print all of these say `imm=0`.
+    let has = |name: &str| details.contains(name);
+    value.is_partial =
+        !value.is_number() && !is_ranged && has("id=") && has("off=") && !has("imm=");
     let mut names = Vec::new();
     for part in split_outside_parentheses(details, ',') {
         // `smin=0,smax=umax=255` gives several names one value.
@@ -255,6 +364,7 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
         while let Some(piece) = pieces.next() {
             match pieces.peek() {
                 Some(_) => names.push(piece.trim_end_matches("_value")),
+                None if names == ["imm"] => add_constant(&mut value, piece, has("off=")),
                 None => names
                     .iter()
                     .for_each(|name| detail(&mut value, name, piece)),
@@ -263,6 +373,18 @@ fn with_details(mut value: TrackedValue, details: &str) -> TrackedValue {
     }
     value.bounds.settle_bounds();
     value
+}
+
+/// `imm=30`, a constant that came out of a number with limits. Kernels that also write `off=0`
+/// write it in hexadecimal.
+fn add_constant(value: &mut TrackedValue, text: &str, has_offset: bool) {
+    let decimal = constant_number(text);
+    let hexadecimal = i64::from_str_radix(text, 16).ok();
+    let number = decimal.filter(|_| !has_offset || decimal == hexadecimal);
+    match number.and_then(|number| value.offset.checked_add(number)) {
+        Some(offset) => value.offset = offset,
+        None => value.is_partial = true,
+    }
 }
 
 /// The parts between the separators, except those within parentheses: `var_off=(0x0; 0xff)` is one
@@ -281,11 +403,11 @@ fn split_outside_parentheses(text: &str, separator: char) -> impl Iterator<Item 
 
 fn detail(value: &mut TrackedValue, name: &str, text: &str) {
     let number = constant_number(text);
+    value.is_partial |= number.is_none() && (name.contains("min") || name.contains("max"));
     let size = number.and_then(|number| u64::try_from(number).ok());
     let bounds = &mut value.bounds;
     match (name, number) {
         ("off", Some(number)) => value.offset = number,
-        ("imm", Some(number)) if number != 0 => value.offset = number,
         ("smin", Some(number)) => bounds.smin = number,
         ("smax", Some(number)) => bounds.smax = number,
         ("umin", Some(number)) => bounds.umin = number.cast_unsigned(),
@@ -296,6 +418,12 @@ fn detail(value: &mut TrackedValue, name: &str, text: &str) {
         ("vs", _) => value.value_size = size,
         ("sz" | "mem_size", _) => value.mem_size = size,
         ("map", _) => value.map = Some(text.to_owned()),
+        // `id=3+4`: a copy to which 4 was added.
+        ("id", _) => {
+            let number = text.split('+').next().unwrap_or(text);
+            value.id = number.parse().ok().filter(|&id| id != 0);
+        }
+        ("ref_obj_id" | "ref_id", _) => value.reference = size.filter(|&id| id != 0),
         _ => {}
     }
 }
@@ -313,7 +441,6 @@ fn set_bits(bounds: &mut Bounds, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     fn one(text: &str) -> TrackedValue {
         parse_state(&format!("R1={text}"))
@@ -390,6 +517,66 @@ mod tests {
         assert_eq!(state.registers.len(), 2);
         assert_eq!(state.slot_value(-8).unwrap().text, "mmmm????");
         assert_eq!(state.slot_value(-16).unwrap().kind, "map_value");
+    }
+
+    #[test]
+    fn the_oldest_spelling_has_limits_after_the_value() {
+        let state = parse_state(
+            "R0=imm6,min_value=6,max_value=6 R1=inv48 R2=inv60,min_value=0,max_value=15 \
+             R6=map_value(ks=4,vs=8),min_value=0,max_value=3 R10=fp fp-8=imm",
+        )
+        .unwrap();
+        let value = |register| state.register_value(register).unwrap();
+        assert_eq!(value(0).bounds.as_constant(), Some(6));
+        for register in [1, 2] {
+            let number = value(register);
+            assert!(number.is_number() && number.is_partial, "{number:?}");
+        }
+        assert_eq!(
+            (value(6).kind.as_str(), value(6).is_partial),
+            ("map_value", true)
+        );
+    }
+
+    #[test]
+    fn the_variable_part_of_a_pointer_may_be_unlimited() {
+        assert!(one("pkt(id=1,off=14,r=0)").is_partial);
+        for text in [
+            "pkt(id=0,off=14,r=0,imm=0)",
+            "pkt(id=1,off=14,r=0,umax_value=60)",
+            "pkt(off=14,r=0)",
+            "map_value_or_null(id=1,map=m,ks=4,vs=8)",
+        ] {
+            assert!(!one(text).is_partial, "{text}");
+        }
+        assert_eq!(one("map_value(id=0,off=4,ks=4,vs=64,imm=7)").offset, 11);
+        assert!(one("map_value(id=0,off=4,ks=4,vs=64,imm=10)").is_partial);
+        assert_eq!(one("ctx(imm=48)").offset, 48);
+    }
+
+    #[test]
+    fn what_is_cut_is_no_limit() {
+        assert!(one("scalar(smin=0xffff...,smax=14)").is_partial);
+        assert!(!one("scalar(smin=0,smax=14,var_off=(0x0; 0xf))").is_partial);
+        let linked = one("scalar(id=3+4,umax=14)");
+        assert_eq!((linked.id, linked.is_partial), (Some(3), false));
+        assert_eq!(one("inv(id=0,umax_value=14)").id, None);
+        assert_eq!(one("ringbuf_mem(ref_obj_id=2,sz=8)").reference, Some(2));
+    }
+
+    #[test]
+    fn slots_of_bytes() {
+        let slot = |text: &str| {
+            let state = parse_state(&format!("R10=fp0 fp-8={text}")).unwrap();
+            state.slot_value(-8).unwrap().clone()
+        };
+        for text in ["mmmm42", "????scalar(umax=3)", "00005", "mmmmmmmscalar()"] {
+            assert!(slot(text).is_mixed(), "{text}");
+        }
+        assert_eq!(slot("mmmm????").kind, "mmmm????");
+        assert_eq!(slot("00000000").bounds.as_constant(), Some(0));
+        assert_eq!(slot("map_value(ks=4)").kind, "map_value");
+        assert_eq!(slot("1000000").bounds.as_constant(), Some(1_000_000));
     }
 
     #[test]
