@@ -9,6 +9,7 @@ use memchr::memchr2_iter;
 use crate::grammar::needle::Needle;
 use crate::grammar::table::{FoundMessage, MessageTable};
 use crate::input::lines::InputLine;
+use crate::input::payload::{find_payload, quoted};
 use crate::input::text;
 use crate::log::insn::{FoundInsn, Insn, find_insn};
 use crate::log::state;
@@ -37,9 +38,10 @@ pub enum LineKind {
         start: usize,
         branch: Option<u32>,
     },
-    /// `; return sk->port; @ prog.c:12`, from `start` on.
+    /// `; return sk->port; @ prog.c:12`, from `start` to `end`.
     Source {
         start: usize,
+        end: usize,
     },
     /// `processed 12 insns (limit 1000000) ...`
     Summary {
@@ -87,7 +89,11 @@ pub fn is_plainly_looking_back(bytes: &[u8]) -> bool {
 impl<'a> LogLine<'a> {
     pub fn read_line(raw: &InputLine<'a>) -> Self {
         let text = text::clean_text(raw.bytes, raw.escaped);
-        let kind = kind(&text);
+        let mut kind = kind(&text);
+        // The end of the string, and what follows it: `","caller":"load.go:12"}`.
+        if matches!(kind, LineKind::Other) && raw.ends_string() {
+            kind = LineKind::Blank;
+        }
         Self {
             number: raw.number,
             text,
@@ -112,7 +118,15 @@ fn kind(text: &str) -> LineKind {
         .or_else(|| source(text))
         .or_else(|| state(text))
         .or_else(|| messages(text))
-        .unwrap_or(LineKind::Other)
+        .unwrap_or_else(|| other(trimmed))
+}
+
+fn other(text: &str) -> LineKind {
+    if find_payload(text).is_empty() {
+        LineKind::Blank
+    } else {
+        LineKind::Other
+    }
 }
 
 /// How mail and terminals set off what they quote.
@@ -169,12 +183,38 @@ const EARLIER_LIMITS: [u64; 4] = [65_537, 98_305, 131_073, 1_000_001];
 
 fn source(text: &str) -> Option<LineKind> {
     static AFTER_PREFIX: Needle = Needle::new(" ; ");
-    let start = if text.starts_with(';') {
-        0
-    } else {
-        AFTER_PREFIX.find_in(text.as_bytes())? + 1
-    };
-    Some(LineKind::Source { start })
+    let end = text.len();
+    // Of a patch.
+    let start = text.len() - text.strip_prefix(['+', '-']).unwrap_or(text).len();
+    if text[start..].starts_with(';') {
+        return Some(LineKind::Source { start, end });
+    }
+    if let Some(start) = find_quoted_source(text) {
+        let end = start + measure_quoted_source(&text[start..]);
+        return Some(LineKind::Source { start, end });
+    }
+    let start = AFTER_PREFIX.find_in(text.as_bytes())? + 1;
+    Some(LineKind::Source { start, end })
+}
+
+/// Where the value of a field is a line of the source: `msg="; return 0; @ prog.c:12" level=info`.
+fn find_quoted_source(text: &str) -> Option<usize> {
+    static IN_QUOTES: Needle = Needle::new("\"; ");
+    let mark = IN_QUOTES.find_in(text.as_bytes())?;
+    let before = text[..mark].trim_end();
+    let is_value = before.is_empty() || before.ends_with(['=', ':', '[', ',', '{']);
+    is_value.then_some(mark + 1)
+}
+
+/// How long it is: up to the number of its line, or to the mark that ends the value.
+fn measure_quoted_source(text: &str) -> usize {
+    if let Some((code, place)) = text.rsplit_once(" @ ") {
+        let name = place.find(['"', '\\', ' ']).unwrap_or(place.len());
+        if place[..name].contains(':') {
+            return code.len() + " @ ".len() + name;
+        }
+    }
+    quoted(text).len()
 }
 
 fn state(text: &str) -> Option<LineKind> {
@@ -267,6 +307,10 @@ mod tests {
             ("returning from callee:", "State"),
             ("; return sk->port; @ prog.c:12", "Source"),
             ("stderr F ; int x;", "Source"),
+            ("+; int x;", "Source"),
+            ("level=info msg=\"; int x;\" a=b", "Source"),
+            ("{\"msg\": \"; int x; @ a.c:1\", \"n\": 7}", "Source"),
+            ("it says \"; int x;\"", "Other"),
             (
                 "processed 12 insns (limit 1000000) max_states_per_insn 0",
                 "Summary",

@@ -1,28 +1,34 @@
 //! Reads a log as the steps that the verifier took.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::input::line::{LineKind, LogLine};
-use crate::input::lines::InputLines;
-use crate::input::program_log::ProgramLog;
-use crate::log::insn::{Insn, InsnAction};
+use crate::input::line_parts::split_line_parts;
+use crate::input::lines::{InputLine, LinePlace, LineReader};
+use crate::input::step_lines::StepLines;
+use crate::log::insn::{Insn, InsnAction, find_replaced_insn};
 use crate::log::state::{FrameState, parse_state};
 use crate::log::step::{LogStep, SourceLine};
 
-/// The steps of a log, or the last of them: those in its last `window` bytes.
-pub fn read_steps(input: &[u8], log: &ProgramLog, window: usize) -> Vec<LogStep> {
-    let Some(begin) = log.begin else {
-        return Vec::new();
-    };
-    let earliest = log.end.saturating_sub(window);
-    let lines = InputLines::from_position(input, &begin);
+/// The steps that these lines tell.
+pub fn read_steps(lines: &StepLines) -> Vec<LogStep> {
     let mut reader = StepReader::default();
-    for raw in lines
-        .skip_while(|raw| raw.start < earliest)
-        .take_while(|raw| raw.start < log.end)
-    {
+    for raw in lines.all_lines() {
         reader.take_line(LogLine::read_line(&raw));
     }
+    reader.steps
+}
+
+/// The steps of a text that has been decoded, from where a line begins to an offset.
+pub fn read_steps_between(text: &[u8], begin: &LinePlace, end: u64) -> Vec<LogStep> {
+    let offset = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+    let text = text.get(offset(begin.start)..offset(end));
+    let mut reader = StepReader::default();
+    let mut lines = LineReader::from_place(begin);
+    let mut take = |raw: &InputLine<'_>| reader.take_raw(raw);
+    lines.push_bytes(text.unwrap_or_default(), &mut take);
+    lines.finish_lines(&mut take);
     reader.steps
 }
 
@@ -31,12 +37,20 @@ struct StepReader {
     steps: Vec<LogStep>,
     source: Option<SourceLine>,
     before: Option<FrameState>,
+    /// The instruction that it is the state before, where its line says so.
+    before_pc: Option<u32>,
     came_from: Option<u32>,
+    pruned: Vec<u32>,
     /// Registers in between are those of an earlier state.
     looks_back: bool,
 }
 
 impl StepReader {
+    fn take_raw(&mut self, raw: &InputLine<'_>) {
+        let mut take = |part: &InputLine<'_>| self.take_line(LogLine::read_line(part));
+        split_line_parts(raw, &mut take);
+    }
+
     fn take_line(&mut self, line: LogLine<'_>) {
         match line.kind {
             LineKind::LookingBack => self.looks_back = true,
@@ -45,16 +59,37 @@ impl StepReader {
                 self.take_insn(line.number, insn, rest);
             }
             LineKind::State { start, branch } => {
-                self.came_from = branch.or(self.came_from);
-                let is_next = branch.is_some() || has_number(&line.text[..start]);
-                if let Some(state) = parse_state(&line.text[start..]) {
+                self.take_branch(branch);
+                let pc = find_number(&line.text[..start]);
+                let is_next = branch.is_some() || pc.is_some();
+                if let Some(last) = self.steps.last_mut() {
+                    last.is_passed |= is_next;
+                }
+                if let Some(mut state) = parse_state(&line.text[start..]) {
+                    state.set_line(line.number);
+                    self.before_pc = pc;
                     self.take_state(state, is_next);
+                } else if branch.is_some() {
+                    self.before_pc = pc;
                 }
             }
-            LineKind::Source { start } => {
-                self.source = Some(SourceLine::parse_source(&line.text[start..]));
+            LineKind::Source { start, end } => {
+                self.source = Some(SourceLine::parse_source(&line.text[start..end]));
+            }
+            LineKind::Messages(_) => {
+                if let Some(insn) = find_replaced_insn(&line.text) {
+                    self.take_insn(line.number, insn, "");
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Of two branches in a row, the first is like one that was walked before: `from 2 to 9: safe`.
+    fn take_branch(&mut self, branch: Option<u32>) {
+        if branch.is_some() {
+            self.pruned.extend(self.came_from);
+            self.came_from = branch;
         }
     }
 
@@ -68,25 +103,46 @@ impl StepReader {
         if self.looks_back && !is_next {
             return;
         }
-        if !is_next
-            && let Some(last) = self.steps.last_mut()
-            && last.after.is_none()
-            && !goes_on(last.insn.insn_action())
-        {
-            last.before = Some(state);
-        } else {
+        let Some(last) = self.steps.last_mut().filter(|_| !is_next) else {
             self.before = Some(state);
+            return;
+        };
+        match shows_state(last.insn.insn_action()) {
+            ShownState::After => {
+                self.before = Some(state);
+                // Of a jump, it is printed where the walk goes on with the next instruction.
+                let is_jump = matches!(last.insn.insn_action(), InsnAction::Compare { .. });
+                self.before_pc = is_jump.then(|| last.insn.next_pc());
+            }
+            ShownState::Before if last.after.is_none() => last.before = Some(state),
+            // The line of its instruction is missing.
+            ShownState::Before | ShownState::None => {}
         }
     }
 
     /// `rest`: what follows the instruction in its line.
     fn take_insn(&mut self, line: usize, insn: Insn, rest: &str) {
-        let after = rest.find(';').and_then(|at| parse_state(&rest[at..]));
-        let before = self.before.take();
-        // Without a `;` it is the state at the goal of a jump: `goto pc+3 15: R0=scalar()`.
-        if after.is_none() {
-            self.before = parse_state(rest);
+        let mut state = parse_state(rest);
+        if let Some(state) = &mut state {
+            state.set_line(line);
         }
+        // Where lines are missing, the state or the branch is not that of this instruction.
+        let is_other = self.before_pc.take().is_some_and(|pc| pc != insn.pc);
+        let before = self.before.take().filter(|_| !is_other);
+        if is_other {
+            self.pruned.extend(self.came_from.take());
+        }
+        // Without a `;` it is the state at the goal of a jump: `goto pc+3 15: R0=scalar()`.
+        let after = if rest.trim_start().starts_with(';') {
+            state
+        } else {
+            self.before_pc = state.as_ref().and_then(|_| {
+                let (pc, _) = rest.split_once(':')?;
+                pc.trim().parse().ok()
+            });
+            self.before = state;
+            None
+        };
         self.looks_back = false;
         self.steps.push(LogStep {
             line,
@@ -96,22 +152,42 @@ impl StepReader {
             before,
             after,
             came_from: self.came_from.take(),
+            pruned: mem::take(&mut self.pruned),
+            follows_gap: is_other,
+            is_passed: self.before_pc.is_some(),
         });
     }
 }
 
-/// Whether a state below the instruction is what holds after it.
-fn goes_on(action: &InsnAction) -> bool {
-    matches!(
-        action,
-        InsnAction::Compare { .. } | InsnAction::Exit | InsnAction::Function
-    )
+/// What a state below an instruction is.
+enum ShownState {
+    Before,
+    After,
+    /// No kernel prints one there.
+    None,
 }
 
-/// `12: R0=...` is the state before instruction 12.
-fn has_number(prefix: &str) -> bool {
-    let prefix = prefix.trim_end().strip_suffix(':');
-    prefix.is_some_and(|prefix| prefix.ends_with(|letter: char| letter.is_ascii_digit()))
+fn shows_state(action: &InsnAction) -> ShownState {
+    match action {
+        InsnAction::Compare { .. } | InsnAction::Exit | InsnAction::Function => ShownState::After,
+        InsnAction::Load { .. }
+        | InsnAction::Store { .. }
+        | InsnAction::Atomic { .. }
+        | InsnAction::Helper { .. } => ShownState::Before,
+        _ => ShownState::None,
+    }
+}
+
+/// 12 in `12: R0=...` and `from 9 to 12: R0=...`: the state before instruction 12.
+fn find_number(prefix: &str) -> Option<u32> {
+    let prefix = prefix
+        .trim_end()
+        .trim_end_matches(" safe")
+        .strip_suffix(':')?;
+    let digits = prefix
+        .trim_end_matches(|letter: char| letter.is_ascii_digit())
+        .len();
+    prefix[digits..].parse().ok()
 }
 
 #[cfg(test)]
@@ -119,11 +195,15 @@ mod tests {
     use super::*;
     use crate::input::scan::scan_text;
     use crate::log::knowledge::reconstruct_state;
-    use crate::log::step::find_previous_step;
+    use crate::log::path::find_previous_step;
 
-    fn read(log: &str) -> Vec<LogStep> {
-        let scan = scan_text(log.as_bytes());
-        read_steps(log.as_bytes(), &scan.logs[0], usize::MAX)
+    fn read(log_text: &str) -> Vec<LogStep> {
+        let log = &scan_text(log_text.as_bytes()).logs[0];
+        let end = log.steps.last_end();
+        let steps = read_steps(&log.steps);
+        let again = read_steps_between(log_text.as_bytes(), &log.begin.unwrap(), end);
+        assert_eq!(again.len(), steps.len());
+        steps
     }
 
     const NEW: &str = "0: R1=ctx() R10=fp0\n\
@@ -217,12 +297,5 @@ mod tests {
             ),
             (1, -64, None)
         );
-    }
-
-    #[test]
-    fn a_window_keeps_the_end() {
-        let log = scan_text(NEW.as_bytes()).logs.remove(0);
-        let steps = read_steps(NEW.as_bytes(), &log, 60);
-        assert_eq!(steps.first().unwrap().insn.pc, 5);
     }
 }

@@ -8,10 +8,7 @@ use alloc::vec::Vec;
 use alloc::borrow::Cow;
 
 use crate::grammar::needle::Needle;
-
-/// The kernel's own lines have at most a few kilobytes. What is longer is no line of a log, and is
-/// cut.
-const LONGEST: usize = 16 * 1024;
+use crate::input::lines::LONGEST_LINE;
 
 /// Whether this is no text at all. A log that was copied badly may have a few control characters.
 pub fn is_binary(bytes: &[u8]) -> bool {
@@ -25,7 +22,7 @@ pub fn is_binary(bytes: &[u8]) -> bool {
 /// The bytes of one line as text. `escaped`: it comes out of a quoted string, where `\"` means a
 /// quotation mark.
 pub fn clean_text(bytes: &[u8], escaped: bool) -> Cow<'_, str> {
-    let bytes = &bytes[..bytes.len().min(LONGEST)];
+    let bytes = &bytes[..bytes.len().min(LONGEST_LINE)];
     if bytes
         .iter()
         .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'&'))
@@ -279,6 +276,6 @@ mod tests {
 
     #[test]
     fn what_is_too_long_for_a_line_is_cut() {
-        assert_eq!(clean_text(&vec![b'a'; 1 << 20], false).len(), LONGEST);
+        assert_eq!(clean_text(&vec![b'a'; 1 << 20], false).len(), LONGEST_LINE);
     }
 }
