@@ -11,8 +11,8 @@ pub static HELPER_ARG_TYPE: ClassText = ClassText {
            `..._or_null` was not checked; `fp` where a kernel type is expected is a copy on the \
            stack.",
     fix_c: "Copy kernel data to the stack first (bpf_probe_read_kernel) if memory is expected; \
-            pass the original pointer (bpf_get_current_task_btf(), an argument of fentry) if a \
-            kernel type is. Put maps into SEC(\".maps\").",
+            pass the original pointer (bpf_get_current_task_btf() from Linux 5.11 on, an argument \
+            of fentry) if a kernel type is. Put maps into SEC(\".maps\").",
     fix_rust: "Read the key into a local variable and pass `&key`; keep pointers with kernel type \
                as the context gave them; handle `None` before.",
 };
@@ -27,6 +27,25 @@ pub static HELPER_NOT_ALLOWED: ClassText = ClassText {
     fix_c: "Look up the helper's program types and first kernel in bpf-helpers(7); probe with \
             `bpftool feature probe`; use another helper or another program type.",
     fix_rust: "The same; note that methods of aya's contexts, and its logging, call helpers too.",
+};
+
+pub static LOCKDOWN: ClassText = ClassText {
+    slug: "lockdown",
+    title: "the kernel does not let programs read its memory",
+    rule: "From Linux 5.8 on, programs of nearly every type may call bpf_probe_read_kernel and \
+           bpf_probe_read_kernel_str (tracing programs from 5.5 on), so the type is hardly ever \
+           the reason that they are refused. Likely the kernel is locked down: with lockdown in \
+           mode `confidentiality` it takes these helpers, and bpf_probe_read and \
+           bpf_probe_read_str, away from all programs, with the words that it has for a wrong \
+           type. The other cause is a process without CAP_PERFMON, in programs that are not for \
+           tracing.",
+    fix_c: "`cat /sys/kernel/security/lockdown`: with `[confidentiality]` no program can read \
+            kernel memory by address. Boot with `lockdown=integrity` or `lockdown=none` (Secure \
+            Boot may choose the mode), or read through pointers with a kernel type, which is \
+            allowed: fentry and tp_btf arguments, bpf_get_current_task_btf() (Linux 5.11). \
+            Otherwise load with CAP_PERFMON.",
+    fix_rust: "The same. `ctx.arg` of kprobes and the methods of aya's contexts call these \
+               helpers too; fentry and btf_tracepoint programs can read their arguments directly.",
 };
 
 pub static MAP_TYPE_MISMATCH: ClassText = ClassText {
@@ -72,8 +91,9 @@ pub static GLOBAL_FUNC_ARG: ClassText = ClassText {
            arguments but their types in BTF: a pointer may be NULL, and points to as many bytes \
            as its type has. Where the types are not clear (void pointers, unknown structs), or a \
            caller passes something else than declared, it is refused.",
-    fix_c: "Make the function `static`, or declare its arguments: `__arg_ctx`, `__arg_nonnull`, \
-            `__arg_trusted`, `__arg_arena`; check pointers for NULL within it.",
+    fix_c: "Make the function `static`, or declare its arguments: `__arg_ctx` and `__arg_nonnull` \
+            (Linux 6.8), `__arg_trusted` and `__arg_arena` (6.9); check pointers for NULL within \
+            it.",
     fix_rust: "Mark functions that take pointers `#[inline(always)]`, and do not export them with \
                `#[unsafe(no_mangle)]`.",
 };
@@ -95,7 +115,7 @@ pub static CALL_DEPTH_RECURSION: ClassText = ClassText {
     rule: "At most 8 functions may be nested, the program itself included (16 from Linux 7.2 on), \
            and none may call itself, not even through others.",
     fix_c: "Make inner functions static __always_inline; turn recursion into a bounded loop, \
-            bpf_loop() or a tail call.",
+            bpf_loop() (Linux 5.17) or a tail call.",
     fix_rust: "`#[inline(always)]` on small functions, `--release` (iterators nest deeply without \
                optimisation), loops instead of recursion.",
 };
@@ -119,9 +139,9 @@ pub static TAIL_CALL_RULES: ClassText = ClassText {
 pub static CALLBACKS: ClassText = ClassText {
     slug: "callbacks",
     title: "a callback breaks the rules for callbacks",
-    rule: "Callbacks of bpf_loop, bpf_for_each_map_elem, timers and others must be static \
-           functions with BTF, and most must return 0 (go on) or 1 (stop) on every path. They \
-           need the JIT, and no tail call may be made in them.",
+    rule: "Callbacks of bpf_loop (Linux 5.17), bpf_for_each_map_elem (5.13), timers (5.15) and \
+           others must be static functions with BTF, and most must return 0 (go on) or 1 (stop) \
+           on every path. They need the JIT, and no tail call may be made in them.",
     fix_c: "`static long cb(__u64 i, void *ctx) { ...; return 0; }`, and never another return \
             value than 0 or 1.",
     fix_rust: "`unsafe extern \"C\" fn cb(i: u64, ctx: *mut c_void) -> i64` that returns the \
@@ -131,9 +151,9 @@ pub static CALLBACKS: ClassText = ClassText {
 pub static EXCEPTIONS: ClassText = ClassText {
     slug: "exceptions",
     title: "an exception or its callback breaks the rules for exceptions",
-    rule: "bpf_throw() ends a program through its exception callback. There can be one for a \
-           program; it must be a global function with a single integer argument, and cannot be \
-           called directly.",
+    rule: "bpf_throw() (Linux 6.7) ends a program through its exception callback. There can be \
+           one for a program; it must be a global function with a single integer argument, and \
+           cannot be called directly.",
     fix_c: "`SEC(\"...\") __exception_cb(handler)` with `__noinline int handler(u64 cookie)`; no \
             bpf_throw in callbacks. libbpf's headers do not have the macro: it is \
             `__attribute__((btf_decl_tag(\"exception_callback:handler\")))`.",
@@ -200,8 +220,8 @@ pub static CONST_STRING: ClassText = ClassText {
            (`expected=map_value` and `type=fp` say the same), known when the program is loaded, \
            ended by a 0, and with format specifiers that bpf_snprintf() and bpf_trace_printk() \
            know.",
-    fix_c: "`static const char fmt[] = \"...\";`, or a literal through \
-            BPF_SNPRINTF()/bpf_printk(); not an array on the stack.",
+    fix_c: "`static const char fmt[] = \"...\";`, or a literal through bpf_printk() or \
+            BPF_SNPRINTF() (Linux 5.13); not an array on the stack.",
     fix_rust: "A `static FORMAT: [u8; N] = *b\"...\\0\"`, passed by its address.",
 };
 

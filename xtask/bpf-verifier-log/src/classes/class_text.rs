@@ -3,6 +3,7 @@
 /// What commands and pages say about a class of errors.
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ClassText {
     /// The name that commands and pages use.
     pub slug: &'static str,

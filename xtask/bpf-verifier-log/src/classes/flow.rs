@@ -46,7 +46,8 @@ pub static LOOP_BACK_EDGE: ClassText = ClassText {
     title: "a loop, where this kernel or this user may have none",
     rule: "Before Linux 5.3 programs could have no loops, and that is still true for programs \
            that are loaded without CAP_BPF.",
-    fix_c: "`#pragma unroll` with a constant bound, or bpf_loop() (5.17); load with CAP_BPF.",
+    fix_c: "Load with CAP_BPF; before Linux 5.3, `#pragma unroll` with a constant bound. \
+            bpf_loop() needs CAP_BPF too.",
     fix_rust: "Load with CAP_BPF; on an old kernel unroll by hand, or loop over a constant range \
                that LLVM unrolls.",
 };
@@ -59,7 +60,7 @@ pub static INFINITE_LOOP: ClassText = ClassText {
            not follow it, or not change the condition. In Rust, `loop {}` in a panic handler that \
            can be reached looks like this.",
     fix_c: "Use a counter with a constant bound that changes in each round: `for (int i = 0; i < \
-            MAX; i++)`, and break out of it; or bpf_loop(), or bpf_for() on 6.4.",
+            MAX; i++)`, and break out of it; or bpf_loop() (Linux 5.17), or bpf_for() (6.4).",
     fix_rust: "`for i in 0..MAX` with a constant MAX. Look for a panic that is left in (`cargo \
                xtask explain --object FILE` names its line): its handler is a `loop {}`.",
 };
@@ -72,11 +73,11 @@ pub static COMPLEXITY_INSNS: ClassText = ClassText {
            paths; where the states differ a little at the same place, none can be left out. The \
            instruction at the end of the log is only where it stopped.",
     fix_c: "Move the loop's body into bpf_loop() (5.17) or use bpf_for() (6.4), which are checked \
-            once. Split into global (non-static, __noinline) functions: each is checked once, \
-            however often it is called, but the million is for all of them together. Fewer \
-            branches in loops, smaller bounds, tail calls.",
-    fix_rust: "Fewer rounds and no `match` in byte loops; `bpf_loop` with an `extern \"C\"` \
-               callback; tail calls through a `ProgramArray`. aya's logging in a loop is \
+            once. Split into global (non-static, __noinline) functions (Linux 5.6): each is \
+            checked once, however often it is called, but the million is for all of them \
+            together. Fewer branches in loops, smaller bounds, tail calls.",
+    fix_rust: "Fewer rounds and no `match` in byte loops; `bpf_loop` (Linux 5.17) with an `extern \
+               \"C\"` callback; tail calls through a `ProgramArray`. aya's logging in a loop is \
                expensive: take it out.",
 };
 
@@ -85,9 +86,9 @@ pub static COMPLEXITY_JUMPS: ClassText = ClassText {
     title: "too many branches wait to be checked",
     rule: "Each conditional jump leaves a path for later, and at most 8192 may wait at a time. A \
            loop with several ways out, unrolled or not, collects them.",
-    fix_c: "As for too many instructions: fewer exits from loops, bpf_loop() or bpf_for(), global \
-            functions, tail calls.",
-    fix_rust: "Fewer `?`, `break` and `match` within loops; `bpf_loop`; tail calls.",
+    fix_c: "As for too many instructions: fewer exits from loops, bpf_loop() (Linux 5.17) or \
+            bpf_for() (6.4), global functions (5.6), tail calls.",
+    fix_rust: "Fewer `?`, `break` and `match` within loops; `bpf_loop` (Linux 5.17); tail calls.",
 };
 
 pub static UNKNOWN_OPCODE: ClassText = ClassText {
@@ -121,7 +122,7 @@ pub static ATOMICS_RESERVED: ClassText = ClassText {
     title: "an atomic operation that this kernel or this memory does not allow",
     rule: "Linux before 5.12 knows only one atomic operation, addition without a result. \
            Fetching, exchange and compare need 5.12 and -mcpu=v3, and exist for 4 and 8 bytes \
-           only. Load-acquire and store-release need 6.16 and -mcpu=v4; before, they are \
+           only. Load-acquire and store-release need 6.15 and -mcpu=v4; before, they are \
            \"BPF_ATOMIC uses invalid atomic opcode\", or for 1 and 2 bytes an unknown opcode. \
            Context and packet cannot be changed atomically.",
     fix_c: "For 5.10: `__sync_fetch_and_add(p, 1);` without use of its result, compiled with \

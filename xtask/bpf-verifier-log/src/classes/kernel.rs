@@ -112,7 +112,8 @@ pub static CORE_RELO: ClassText = ClassText {
     title: "a field or type that the program reads does not exist on this kernel",
     rule: "CO-RE relocations look fields and types up in the running kernel's BTF. What is not \
            found is replaced by an instruction that cannot be loaded (a call of function \
-           195896080), so the program fails only if the access can be reached.",
+           195896080), so the program fails only if the access can be reached. libbpf shows \
+           `<invalid CO-RE relocation>` in its place.",
     fix_c: "Guard it: `if (bpf_core_field_exists(t->field))` or bpf_core_type_exists(); add a \
             struct variant (`struct task_struct___old`) for the other name; generate vmlinux.h \
             from a kernel like the target.",

@@ -107,8 +107,10 @@ pub static BTF_REJECTED: ClassText = ClassText {
     fix_c: "Update libbpf, which rewrites what old kernels do not know, and clang or pahole. \
             Where BTF is missing, compile with -g. Where nothing needs it, `llvm-objcopy -R .BTF \
             -R .BTF.ext` takes it out (`llvm-strip -g` leaves it in).",
-    fix_rust: "Update bpf-linker and aya, which rewrite what Rust's type information has too \
-               much; link without `--btf` if nothing needs it.",
+    fix_rust: "\"Invalid name\" with a `<` in the name is a generic type of Rust: bpf-linker \
+               gives such types other names, old versions did not. Update bpf-linker and aya, \
+               which rewrite what Rust's type information has too much; link without `--btf` if \
+               nothing needs it.",
 };
 
 pub static LINKER_FAILED: ClassText = ClassText {

@@ -27,7 +27,12 @@ macro_rules! classes {
     ($($variant:ident => $family:ident::$text:ident,)*) => {
         /// A class of errors. A variant's name is its slug in camel case: `MapValueBounds` is
         /// `map-value-bounds`.
+        ///
+        /// [`Class::title`] says in half a sentence what a class is about, [`Class::text`] at
+        /// length; [`Class::ALL`] lists them.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[expect(missing_docs, reason = "what each variant means is data: its title and text")]
+        #[non_exhaustive]
         pub enum Class {
             $($variant,)*
         }
@@ -92,6 +97,7 @@ classes! {
     LdAbs => flow::LD_ABS,
     HelperArgType => calls::HELPER_ARG_TYPE,
     HelperNotAllowed => calls::HELPER_NOT_ALLOWED,
+    Lockdown => calls::LOCKDOWN,
     MapTypeMismatch => calls::MAP_TYPE_MISMATCH,
     HelperPacketArg => calls::HELPER_PACKET_ARG,
     Gpl => calls::GPL,

@@ -6,10 +6,11 @@ use super::class_text::ClassText;
 pub static DYNPTR: ClassText = ClassText {
     slug: "dynptr",
     title: "a dynptr is used in a way that is not allowed",
-    rule: "A dynptr lives on the stack, is initialised once by a constructor \
-           (bpf_dynptr_from_skb, bpf_ringbuf_reserve_dynptr...), and only then passed on, at \
-           offset 0. The stack under it must not be written, a referenced one must be submitted \
-           or discarded before it is reused, and slices of it become invalid when it does.",
+    rule: "A dynptr (Linux 5.19) lives on the stack, is initialised once by a constructor \
+           (bpf_ringbuf_reserve_dynptr, from 6.4 on bpf_dynptr_from_skb...), and only then passed \
+           on, at offset 0. The stack under it must not be written, a referenced one must be \
+           submitted or discarded before it is reused, and slices of it become invalid when it \
+           does.",
     fix_c: "`struct bpf_dynptr ptr;` as a separate local variable, the constructor before the \
             first use, and bpf_ringbuf_submit_dynptr() or discard on every path, also where \
             reserving failed.",
@@ -20,21 +21,21 @@ pub static DYNPTR: ClassText = ClassText {
 pub static ITERATORS: ClassText = ClassText {
     slug: "iterators",
     title: "an open-coded iterator is used in a way that is not allowed",
-    rule: "An iterator lives on the stack: bpf_iter_*_new() initialises it, _next() runs until it \
-           returns NULL, _destroy() ends it, once each and on every path. Passing another \
-           pointer, or the wrong order, is refused.",
+    rule: "An iterator (Linux 6.4) lives on the stack: bpf_iter_*_new() initialises it, _next() \
+           runs until it returns NULL, _destroy() ends it, once each and on every path. Passing \
+           another pointer, or the wrong order, is refused.",
     fix_c: "Use the macros bpf_for() and bpf_for_each(), which do all three; leave the loop with \
             `break`, not with `return` out of a hand-written one.",
-    fix_rust: "Iterators are kfuncs and not reachable from aya; use `bpf_loop` or a loop with a \
-               constant bound.",
+    fix_rust: "Iterators are kfuncs and not reachable from aya; use `bpf_loop` (Linux 5.17) or a \
+               loop with a constant bound.",
 };
 
 pub static KPTR: ClassText = ClassText {
     slug: "kptr",
     title: "a kernel pointer in a map value is handled in a way that is not allowed",
-    rule: "A field that is tagged __kptr or __uptr holds a pointer of exactly its type. \
-           Referenced ones change only through bpf_kptr_xchg(), at their exact, constant offset; \
-           what comes out may be NULL and must be released.",
+    rule: "A field that is tagged __kptr (Linux 5.19) or __uptr (6.13) holds a pointer of exactly \
+           its type. Referenced ones change only through bpf_kptr_xchg(), at their exact, \
+           constant offset; what comes out may be NULL and must be released.",
     fix_c: "`old = bpf_kptr_xchg(&v->ptr, new); if (old) bpf_obj_drop(old);` (or the object's \
             release function), with a pointer whose type fits the field.",
     fix_rust: "rustc cannot tag fields; keep ids instead of pointers in maps.",
@@ -43,10 +44,10 @@ pub static KPTR: ClassText = ClassText {
 pub static ALLOCATED_OBJECTS: ClassText = ClassText {
     slug: "allocated-objects",
     title: "an allocated object, list or tree is handled in a way that is not allowed",
-    rule: "Objects from bpf_obj_new() are owned until they are dropped or put into a list or \
-           tree, whose nodes, roots and lock must be in one allocation and be passed at their \
-           declared offsets. After insertion only a non-owning reference is left, and only while \
-           the lock is held.",
+    rule: "Objects from bpf_obj_new() (Linux 6.2) are owned until they are dropped or put into a \
+           list or tree, whose nodes, roots and lock must be in one allocation and be passed at \
+           their declared offsets. After insertion only a non-owning reference is left, and only \
+           while the lock is held.",
     fix_c: "Drop or insert each object on every path; take the lock of the same map value around \
             every list or tree operation; declare members with `__contains(type, node)`, which is \
             `__attribute__((btf_decl_tag(\"contains:type:node\")))` and not in libbpf's headers.",
@@ -56,9 +57,9 @@ pub static ALLOCATED_OBJECTS: ClassText = ClassText {
 pub static ARENA: ClassText = ClassText {
     slug: "arena",
     title: "an arena is used in a way that is not allowed",
-    rule: "Arena pointers belong to a program that uses exactly one arena map, need the JIT, \
-           CAP_BPF and CAP_PERFMON, and a clang that knows address space 1. They cannot be mixed \
-           with other pointers or passed as one.",
+    rule: "Arena pointers (Linux 6.9) belong to a program that uses exactly one arena map, need \
+           the JIT, CAP_BPF and CAP_PERFMON, and a clang that knows address space 1. They cannot \
+           be mixed with other pointers or passed as one.",
     fix_c: "Refer to the arena map in the program, mark pointers `__arena` \
             (`__attribute__((address_space(1)))`), and compile with clang 19 or newer.",
     fix_rust: "rustc has no arena address space; use array maps with BPF_F_MMAPABLE.",
@@ -67,9 +68,9 @@ pub static ARENA: ClassText = ClassText {
 pub static SPECIAL_FIELD: ClassText = ClassText {
     slug: "special-field",
     title: "a lock, timer or work item is not passed by its exact address",
-    rule: "bpf_spin_lock, bpf_timer, bpf_wq and the like are found by their place in the map \
-           value. The pointer must have a constant offset to exactly that field, and lead into \
-           the map that is passed beside it.",
+    rule: "bpf_spin_lock, bpf_timer (Linux 5.15), bpf_wq (6.10) and the like are found by their \
+           place in the map value. The pointer must have a constant offset to exactly that field, \
+           and lead into the map that is passed beside it.",
     fix_c: "`bpf_timer_init(&v->timer, &map, CLOCK_MONOTONIC)` with v from a lookup in the same \
             map, and no index in between.",
     fix_rust: "Pass `&raw mut (*v).timer` of a value that was looked up in the same map.",

@@ -11,12 +11,13 @@ pub static SCALAR_DEREF: ClassText = ClassText {
            numbers in a kprobe, a tracepoint or a perf program. A pointer also becomes a number \
            when it is cut to 32 bits, computed with, mixed with a number on another branch, or, \
            for packets, when a helper moved the packet.",
-    fix_c: "Read through a helper: `bpf_probe_read_kernel(&port, sizeof(port), \
-            &sk->__sk_common.skc_dport)` or BPF_CORE_READ(sk, __sk_common.skc_dport); for user \
-            memory bpf_probe_read_user. Or use fentry, tp_btf or LSM programs, whose arguments \
-            have types. Read data pointers from the context again after a helper that changes the \
-            packet.",
-    fix_rust: "`unsafe { bpf_probe_read_kernel(&(*sk).field) }?` instead of `(*sk).field`; \
+    fix_c: "Read through a helper: `bpf_probe_read_kernel(&pid, sizeof(pid), &task->pid)` (Linux \
+            5.5; before, bpf_probe_read) or BPF_CORE_READ(task, pid); for user memory \
+            bpf_probe_read_user (Linux 5.5; before, bpf_probe_read as well). Or use \
+            fentry, tp_btf (Linux 5.5) or LSM (5.7) programs, whose arguments have types. Read \
+            data pointers from the context again after a helper that changes the packet.",
+    fix_rust: "`unsafe { bpf_probe_read_kernel(field) }?` (Linux 5.5; before, bpf_probe_read) \
+               with `field = &raw const (*sk).field`, instead of `(*sk).field`; \
                `bpf_probe_read_user` for user memory. Do not turn a pointer into an integer of 32 \
                bits and back.",
 };
@@ -124,9 +125,9 @@ pub static BTF_STRUCT_ACCESS: ClassText = ClassText {
            only fields of exactly that type with their own size, and only few may be written. A \
            cast to a larger struct, an index into a field, per-CPU or user pointers and most \
            fields of struct bpf_map are refused.",
-    fix_c: "Read with BPF_CORE_READ(), or convert first: bpf_skc_to_tcp_sock(), \
-            bpf_rdonly_cast(), bpf_core_cast(). Write only through helpers and kfuncs; \
-            bpf_per_cpu_ptr() for per-CPU data.",
+    fix_c: "Read with BPF_CORE_READ(), or convert first: bpf_skc_to_tcp_sock() (Linux 5.9), \
+            bpf_rdonly_cast() or bpf_core_cast() (6.2). Write only through helpers and kfuncs; \
+            bpf_per_cpu_ptr() (5.10) for per-CPU data.",
     fix_rust: "Read with `bpf_probe_read_kernel(&(*ptr).field)`, at an offset that fits the \
                running kernel.",
 };
@@ -151,9 +152,11 @@ pub static RCU_OR_TRUSTED: ClassText = ClassText {
            or copied by bpf_probe_read loses that.",
     fix_c: "Take the object from the program's arguments, acquire it (bpf_task_acquire, \
             bpf_cgroup_acquire...), or read it between bpf_rcu_read_lock() and \
-            bpf_rcu_read_unlock(). Mark arguments of global functions `__arg_trusted`.",
+            bpf_rcu_read_unlock(): kfuncs of Linux 6.2 and later. Mark arguments of global \
+            functions `__arg_trusted` (6.9).",
     fix_rust: "Pass what the context gives (`ctx.arg(0)` of fentry, tp_btf or LSM) or what a \
-               helper such as `bpf_get_current_task_btf` returns, not a pointer that was read.",
+               helper such as `bpf_get_current_task_btf` (Linux 5.11) returns, not a pointer that \
+               was read.",
 };
 
 pub static UNPRIV_CAPABILITY: ClassText = ClassText {

@@ -14,7 +14,10 @@ pub static UNINIT_STACK: ClassText = ClassText {
            length is not a constant.",
     fix_c: "`struct key k; __builtin_memset(&k, 0, sizeof(k));` before the fields are set, or \
             explicit padding fields that are set too. `char buffer[64] = {};` for a buffer of \
-            which a helper fills a part.",
+            which a helper fills a part. A field of a kernel struct that was copied to the stack \
+            (`BPF_CORE_READ(task, ns).inum`) is read at the offset that it has in the running \
+            kernel, beyond the copy if the struct has changed: read the field itself, \
+            `BPF_CORE_READ(task, ns.inum)`.",
     fix_rust: "Start from `let mut key: Key = unsafe { core::mem::zeroed() };`, or give the \
                `#[repr(C)]` struct explicit `_pad: [u8; 7]` fields.",
 };
@@ -54,9 +57,14 @@ pub static STACK_BOUNDS: ClassText = ClassText {
     slug: "stack-bounds",
     title: "an access is outside the 512 bytes of stack",
     rule: "The stack reaches from R10-512 to R10-1. A local object that needs more, or an index \
-           that leaves its array, goes past it. LLVM warns of the first case but may go on.",
-    fix_c: "Move the object into a per-CPU array map. For an index: check it against the array's \
-            length, also for negative values.",
+           that leaves its array, goes past it. LLVM warns of the first case but may go on. A \
+           third cause is CO-RE: a struct that was copied to the stack has the size of the \
+           vmlinux.h that it was compiled with, and its field is then read at the offset that it \
+           has in the running kernel.",
+    fix_c: "Move the object into a per-CPU array map. For a field of a copied struct, read the \
+            field itself: `BPF_CORE_READ(task, ns.inum)` in place of `BPF_CORE_READ(task, \
+            ns).inum`. For an index: check it against the array's length, also for negative \
+            values.",
     fix_rust: "Move the object into a `PerCpuArray`; large values that are passed or returned by \
                value are copied to the stack. Check indexes.",
 };

@@ -21,6 +21,7 @@ pub fn decide_class(listed: Class, message: &str, in_global_function: bool) -> C
             Class::RcuOrTrusted
         }
         Class::HelperNotAllowed => decide_missing_function_class(message),
+        Class::ResourceLimits if is_within_limit(message) => Class::ComplexityInsns,
         Class::KfuncMissing if says("__bpf_trap") => Class::BpfTrapAndPointerMerge,
         Class::CtxModified if !says("ctx") => Class::ModifiedPointer,
         _ => listed,
@@ -49,7 +50,8 @@ fn decide_stack_class(listed: Class, message: &str) -> Class {
 /// `R1 invalid mem access 'map_value_or_null'`: the name in quotation marks says what the register
 /// holds instead of a pointer to memory.
 fn decide_deref_class(message: &str, in_global_function: bool) -> Class {
-    match message.split('\'').nth(1).unwrap_or_default() {
+    // Web pages and wrapped lines put blanks into the quotation marks.
+    match message.split('\'').nth(1).unwrap_or_default().trim() {
         "mem_or_null" if in_global_function => Class::GlobalFuncArg,
         kind if kind.contains("or_null") => Class::MapValueOrNull,
         "inv" | "invP" | "scalar" | "imm" | "unknown" | "UNKNOWN" | "" => Class::ScalarDeref,
@@ -57,59 +59,32 @@ fn decide_deref_class(message: &str, in_global_function: bool) -> Class {
     }
 }
 
-/// libbpf marks what it could not find with numbers that no helper has.
+/// `Program too large (3999 insns), at most 4096 insns`: bcc says so of every E2BIG. It was not the
+/// number of instructions then, but how many the verifier went through.
+fn is_within_limit(message: &str) -> bool {
+    let insns = find_number_after(message, "too large (");
+    let limit = find_number_after(message, "at most ");
+    insns.is_some() && insns < limit
+}
+
+/// Loaders mark what they could not find with numbers that no helper has.
 fn decide_missing_function_class(message: &str) -> Class {
     let last = message.rsplit(['#', ' ']).next();
     match last.and_then(parse_leading_number) {
         Some(195_896_080) => Class::CoreRelo,
+        // cilium/ebpf's, 0xdedc0de.
+        Some(233_685_214) => Class::KfuncMissing,
         Some(2_001_000_000..=2_001_999_999) => Class::MissingMap,
         Some(2_002_000_000..=2_002_999_999) => Class::KfuncMissing,
+        _ if is_about_kernel_memory(message) => Class::Lockdown,
         _ => Class::HelperNotAllowed,
     }
 }
 
-/// The class of a report of Linux 7.3 whose classic line is missing or not known: the problems
-/// that mean one class and no other. `problem`: `Unreadable register`.
-pub fn decide_class_of_problem(problem: &str) -> Option<Class> {
-    const PROBLEMS: [(&str, Class); 24] = [
-        ("unreadable register", Class::UninitReg),
-        (
-            "pointer arithmetic before null check",
-            Class::PtrArithProhibited,
-        ),
-        ("32-bit pointer arithmetic", Class::PtrBitwiseOp),
-        ("bitwise operation on pointer", Class::PtrBitwiseOp),
-        (
-            "invalid pointer arithmetic operator",
-            Class::PtrArithProhibited,
-        ),
-        ("subtraction from stack pointer", Class::PtrArithProhibited),
-        ("pointer offset is not safe", Class::PtrArithUnbounded),
-        ("uninitialized stack read", Class::UninitStack),
-        ("variable stack access", Class::StackVarOff),
-        ("stack spill corruption", Class::RegisterSpill),
-        ("unreleased resource", Class::UnreleasedRef),
-        ("uninitialized dynptr", Class::Dynptr),
-        ("already-initialized dynptr", Class::Dynptr),
-        ("referenced dynptr overwrite", Class::Dynptr),
-        ("const dynptr release", Class::Dynptr),
-        ("uninitialized iterator", Class::Iterators),
-        ("already-initialized iterator", Class::Iterators),
-        ("nested spin lock", Class::LockRules),
-        ("unlock without lock", Class::LockRules),
-        ("jump out of range", Class::JumpOutOfRange),
-        ("unreachable instruction", Class::UnreachableInsn),
-        ("back-edge is not allowed", Class::LoopBackEdge),
-        ("subprogram can fall through", Class::NoExitLastInsn),
-        ("recursive subprogram call", Class::CallDepthRecursion),
-    ];
-    let problem = problem.to_lowercase();
-    for (beginning, class) in PROBLEMS {
-        if problem.starts_with(beginning) {
-            return Some(class);
-        }
-    }
-    None
+/// The helpers that all types of programs may call since Linux 5.8, and that a locked-down kernel
+/// takes away. An older kernel that does not know them says `invalid func`.
+fn is_about_kernel_memory(message: &str) -> bool {
+    message.contains("bpf_probe_read_kernel") && !message.starts_with("invalid func")
 }
 
 /// The class of a log that shows no rejection, by the error of the system call.
@@ -128,7 +103,11 @@ pub fn decide_class_of_errno(errno: i32, processed: Option<u64>, insns: u64) -> 
         ENOTSUPP | EOPNOTSUPP => Some(Class::JitUnsupported),
         ENOSPC => Some(Class::LogTruncated),
         E2BIG if processed == Some(0) => Some(Class::ResourceLimits),
-        EINVAL | EACCES | E2BIG if processed.is_some() => Some(Class::CleanLogError),
+        // The log has no end. Too many maps or instructions end a load before the first step.
+        E2BIG if processed.is_none() && insns > 0 => Some(Class::ComplexityInsns),
+        EINVAL | E2BIG if processed.is_some() => Some(Class::CleanLogError),
+        // After its first step the verifier never says EACCES without a message: that one is lost.
+        EACCES if processed == Some(0) => Some(Class::CleanLogError),
         EPERM if insns == 0 => Some(Class::NoPermission),
         _ => None,
     }
@@ -247,10 +226,50 @@ mod tests {
             ("invalid func unknown#2002000001", Class::KfuncMissing),
             ("invalid func unknown#2002999999", Class::KfuncMissing),
             ("invalid func 2001000000", Class::MissingMap),
+            ("invalid func unknown#233685214", Class::KfuncMissing),
             ("invalid func unknown#211", Class::HelperNotAllowed),
             ("invalid func unknown#2003000000", Class::HelperNotAllowed),
             (
                 "helper call is not allowed in probe",
+                Class::HelperNotAllowed,
+            ),
+        ] {
+            assert_eq!(class_of(message), class, "{message}");
+        }
+    }
+
+    #[test]
+    fn bcc_says_too_large_of_other_limits_too() {
+        for (message, class) in [
+            (
+                "Program too large (3999 insns), at most 4096 insns",
+                Class::ComplexityInsns,
+            ),
+            (
+                "Program too large (4097 insns), at most 4096 insns",
+                Class::ResourceLimits,
+            ),
+            ("too many subprograms", Class::ResourceLimits),
+        ] {
+            assert_eq!(class_of(message), class, "{message}");
+        }
+    }
+
+    #[test]
+    fn all_programs_may_read_kernel_memory_unless_it_is_locked() {
+        for (message, class) in [
+            ("unknown func bpf_probe_read_kernel#113", Class::Lockdown),
+            (
+                "program of this type cannot use helper bpf_probe_read_kernel_str#115",
+                Class::Lockdown,
+            ),
+            (
+                "unknown func bpf_probe_read_user#112",
+                Class::HelperNotAllowed,
+            ),
+            ("unknown func bpf_probe_read#4", Class::HelperNotAllowed),
+            (
+                "invalid func bpf_probe_read_kernel#113",
                 Class::HelperNotAllowed,
             ),
         ] {
@@ -306,13 +325,6 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_of_the_report_decides() {
-        let class = decide_class_of_problem("Unreleased resource: reference");
-        assert_eq!(class, Some(Class::UnreleasedRef));
-        assert_eq!(decide_class_of_problem("Invalid dereference"), None);
-    }
-
-    #[test]
     fn the_error_of_the_system_call_decides_last() {
         for (errno, processed, insns, class) in [
             (524, Some(9), 9, Some(Class::JitUnsupported)),
@@ -325,7 +337,9 @@ mod tests {
             (1, None, 0, Some(Class::NoPermission)),
             (1, Some(0), 0, Some(Class::NoPermission)),
             (1, Some(9), 9, None),
-            (7, None, 9, None),
+            (7, None, 9, Some(Class::ComplexityInsns)),
+            (7, None, 0, None),
+            (13, Some(9), 9, None),
             (22, None, 9, None),
             (2, Some(9), 9, None),
         ] {

@@ -6,8 +6,12 @@ use alloc::vec::Vec;
 
 use crate::classes::Class;
 use crate::explain::decide_class::decide_class;
+use crate::explain::decide_report_class::decide_class_of_report;
+use crate::explain::diagnosis::Diagnosis;
 use crate::explain::message_text::{cut_message, trim_message};
-use crate::grammar::table::FoundMessage;
+use crate::explain::prose::without_margin;
+use crate::grammar::message_age::MessageAge;
+use crate::grammar::table::{FoundMessage, MessageTable};
 use crate::grammar::template::MessageRole;
 use crate::grammar::words::find_register;
 use crate::input::program_log::{MessageLine, ProgramLog};
@@ -22,6 +26,10 @@ pub struct RejectionReason {
     pub lines: Vec<LogMessage>,
     /// The register that the message names.
     pub register: Option<u8>,
+    /// Which kernels print the decisive line.
+    pub age: Option<MessageAge>,
+    /// It is about a function of which the verifier has not begun to check the instructions.
+    pub before_insns: bool,
 }
 
 /// The reason that a log gives; `None` if it shows no rejection.
@@ -29,11 +37,15 @@ pub fn decide_reason(log: &ProgramLog) -> Option<RejectionReason> {
     let errors = find_candidates(log, &[MessageRole::Error, MessageRole::Unexplained]);
     let details = find_candidates(log, &[MessageRole::Detail]);
     if let Some(main) = find_main(&errors) {
-        if let Some(cause) = find_cause(log, main) {
-            return Some(explain_candidate(log, &errors, &cause, Some(main)));
+        if is_about_caller(main) {
+            return Some(explain_call(log, main));
         }
-        let in_other_line = |error: &&Candidate<'_>| error.line.line != main.line.line;
-        let other = details.last().or(errors.iter().find(in_other_line));
+        let in_other_line = |error: &&Candidate<'_>| error.order != main.order;
+        let decoys = find_candidates(log, &[MessageRole::Decoy]);
+        let other = details
+            .last()
+            .or(errors.iter().find(in_other_line))
+            .or(decoys.iter().find(|decoy| explains(decoy, main)));
         return Some(explain_candidate(log, &errors, main, other));
     }
     if let Some(detail) = details.last() {
@@ -41,6 +53,8 @@ pub fn decide_reason(log: &ProgramLog) -> Option<RejectionReason> {
     }
     decide_by_limit(log)
         .or_else(|| decide_by_decoy(log))
+        .or_else(|| decide_by_report(log))
+        .or_else(|| decide_by_joined_lines(log))
         .or_else(|| decide_by_unknown_line(log))
 }
 
@@ -48,6 +62,8 @@ pub fn decide_reason(log: &ProgramLog) -> Option<RejectionReason> {
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     line: &'a MessageLine,
+    /// Which of the last lines it is: in a quoted log, all have one number.
+    order: usize,
     found: &'a FoundMessage,
 }
 
@@ -70,10 +86,10 @@ impl Candidate<'_> {
 /// The messages of these roles that the kernel printed, in the order of the log.
 fn find_candidates<'a>(log: &'a ProgramLog, roles: &[MessageRole]) -> Vec<Candidate<'a>> {
     let mut candidates = Vec::new();
-    for line in &log.last {
+    for (order, line) in log.last.iter().enumerate() {
         for found in &line.found {
             if found.from_kernel && roles.contains(&found.message_role()) {
-                candidates.push(Candidate { line, found });
+                candidates.push(Candidate { line, order, found });
             }
         }
     }
@@ -88,16 +104,55 @@ fn find_main<'a, 'b>(errors: &'b [Candidate<'a>]) -> Option<&'b Candidate<'a>> {
         .find(|error| error.found.template.class == class)
 }
 
-/// Linux 6.12 and 6.18 refuse a function for what it returns where it is called, one line after
-/// they said so.
-fn find_cause<'a>(log: &'a ProgramLog, main: &Candidate<'_>) -> Option<Candidate<'a>> {
-    if main.found.template.class != Some(Class::GlobalFuncArg) {
-        return None;
-    }
-    let decoys = find_candidates(log, &[MessageRole::Decoy]);
-    decoys
+/// A line above the message that is about the same: `func 'f' arg0 type FWD is not a struct`.
+fn explains(decoy: &Candidate<'_>, main: &Candidate<'_>) -> bool {
+    decoy.order + 1 == main.order && decoy.found.template.class == main.found.template.class
+}
+
+/// Linux 6.8 and later check what a global function takes and returns where it is called, and say
+/// so in a line of its own, which comes after the cause.
+fn is_about_caller(main: &Candidate<'_>) -> bool {
+    main.text().starts_with("Caller passes invalid args")
+}
+
+/// The function's own fault is printed for good programs of older kernels too; here it is the
+/// cause. All lines are shown.
+fn explain_call(log: &ProgramLog, caller: &Candidate<'_>) -> RejectionReason {
+    const ROLES: [MessageRole; 4] = [
+        MessageRole::Error,
+        MessageRole::Unexplained,
+        MessageRole::Detail,
+        MessageRole::Decoy,
+    ];
+    let all = find_candidates(log, &ROLES);
+    let above: Vec<_> = all
         .into_iter()
-        .find(|decoy| decoy.found.template.class == Some(Class::GlobalFuncReturn))
+        .filter(|candidate| candidate.order < caller.order)
+        .collect();
+    let cause = above
+        .iter()
+        .rev()
+        .find(|line| is_about_function(line.found));
+    let main = cause.unwrap_or(caller);
+    let mut reason = explain_candidate(log, &above, main, None);
+    for other in above.iter().chain([caller]) {
+        let message = other.message();
+        if !reason.lines.contains(&message) {
+            reason.lines.push(message);
+        }
+    }
+    reason
+}
+
+/// A function's own fault: nothing that a caller passes helps.
+fn is_about_function(found: &FoundMessage) -> bool {
+    let class = found.template.class;
+    let is_decoy = found.message_role() == MessageRole::Decoy;
+    (is_decoy && class != Some(Class::KfuncArg))
+        || matches!(
+            class,
+            Some(Class::GlobalFuncReturn | Class::BtfFuncInfo | Class::StackArgs)
+        )
 }
 
 /// `main` with the line that says more about it, out of all `candidates`.
@@ -122,6 +177,8 @@ fn explain_candidate(
         class: listed.map(|class| decide_class(class, main.text(), in_function)),
         lines,
         register,
+        age: main.found.template.age,
+        before_insns: false,
     }
 }
 
@@ -132,24 +189,96 @@ fn decide_by_limit(log: &ProgramLog) -> Option<RejectionReason> {
         class: Some(Class::ComplexityInsns),
         lines: vec![summary],
         register: None,
+        age: None,
+        before_insns: false,
     })
 }
 
 /// What is printed for good programs too is the reason only where the verifier got no further.
 fn decide_by_decoy(log: &ProgramLog) -> Option<RejectionReason> {
-    let went_on = log.insns > 0 || log.processed.is_some_and(|count| count > 0);
-    if went_on {
-        return None;
-    }
     let decoys = find_candidates(log, &[MessageRole::Decoy]);
     let main = decoys.last()?;
-    Some(explain_candidate(log, &decoys, main, None))
+    is_end(log, main).then(|| RejectionReason {
+        before_insns: log.is_at_function_start(),
+        ..explain_candidate(log, &decoys, main, None)
+    })
+}
+
+/// Whether a message that good programs have too ends this log.
+fn is_end(log: &ProgramLog, decoy: &Candidate<'_>) -> bool {
+    // `Unrecognized arg#0 type PTR` is the first line of good logs of 5.x. After an instruction,
+    // it comes from the call of a kfunc: a call of a function is followed by its instructions.
+    if decoy.found.template.class == Some(Class::KfuncArg) {
+        return log.insns > 0;
+    }
+    // Linux 5.10 and 6.1 check one global function after the other.
+    let went_on = log.insns > 0 || log.processed.is_some_and(|count| count > 0);
+    !went_on || log.is_at_function_start()
+}
+
+/// Where the classic line is missing, the report says all: what failed in its first line, and why
+/// below. That a newer kernel has other categories does not make it less of a rejection.
+fn decide_by_report(log: &ProgramLog) -> Option<RejectionReason> {
+    let report = Diagnosis::read_diagnosis(&log.report)?;
+    if !report.is_verifiers() && log.insns == 0 && log.processed.is_none() {
+        return None;
+    }
+    let title = log.report.first()?.trim();
+    Some(RejectionReason {
+        class: decide_class_of_report(&report),
+        lines: vec![LogMessage {
+            line: log.report_line,
+            text: trim_message(title).to_owned(),
+        }],
+        register: find_register(&report.reason),
+        age: None,
+        before_insns: false,
+    })
+}
+
+/// A message that mail has wrapped: it ends in the next line.
+fn decide_by_joined_lines(log: &ProgramLog) -> Option<RejectionReason> {
+    let pairs = log.last.windows(2);
+    let joined = pairs.filter_map(|pair| join_lines(&pair[0], &pair[1]));
+    let closed = log.last.iter().filter_map(close_quotation);
+    for line in joined.chain(closed) {
+        let joined = ProgramLog::from_quoted(vec![line]);
+        let errors = find_candidates(&joined, &[MessageRole::Error]);
+        if let Some(main) = find_main(&errors) {
+            return Some(explain_candidate(log, &errors, main, None));
+        }
+    }
+    None
+}
+
+fn join_lines(first: &MessageLine, second: &MessageLine) -> Option<MessageLine> {
+    if !first.found.is_empty() || second.line != first.line + 1 {
+        return None;
+    }
+    let (before, after) = (without_margin(&first.text), without_margin(&second.text));
+    let text = [before, " ", after].concat();
+    Some(MessageLine {
+        line: first.line,
+        found: MessageTable::get_table().all_in(&text),
+        text,
+    })
+}
+
+/// The mark that ends a kind may be in the next line, or cut.
+fn close_quotation(line: &MessageLine) -> Option<MessageLine> {
+    let is_open = line.found.is_empty() && line.text.matches('\'').count() == 1;
+    let text = is_open.then(|| [without_margin(&line.text), "'"].concat())?;
+    Some(MessageLine {
+        line: line.line,
+        found: MessageTable::get_table().all_in(&text),
+        text,
+    })
 }
 
 /// The line after the last instruction, where it is nothing that a good program's log has.
 fn decide_by_unknown_line(log: &ProgramLog) -> Option<RejectionReason> {
     // Without an end, what follows may be anything that someone wrote there.
-    if log.processed.is_none() && log.insns == 0 {
+    if log.processed.is_none() && log.insns == 0 && !log.is_one_line {
         return None;
     }
     let is_unknown = |line: &&MessageLine| line.found.is_empty() && may_be_message(&line.text);
@@ -157,6 +286,8 @@ fn decide_by_unknown_line(log: &ProgramLog) -> Option<RejectionReason> {
     let text = trim_message(&line.text).to_owned();
     Some(RejectionReason {
         class: None,
+        age: None,
+        before_insns: false,
         register: find_register(&text),
         lines: vec![LogMessage {
             line: line.line,
@@ -260,6 +391,22 @@ mod tests {
             let log = format!("0: (95) exit\n{messages}\n{end}");
             assert_eq!(register(&log), expected, "{messages}");
         }
+    }
+
+    #[test]
+    fn a_message_may_be_wrapped() {
+        let end = "processed 1 insns (limit 1000000)";
+        for wrapped in [
+            "R1 invalid mem access\n'inv'",
+            "> R1 invalid mem access 'inv\n> '",
+        ] {
+            let log = format!("0: (95) exit\n{wrapped}\n{end}");
+            assert_eq!(class(&log), Some(Class::ScalarDeref), "{wrapped}");
+            assert_eq!(lines(&log), ["R1 invalid mem access 'inv'"]);
+        }
+        let pointer = "R3 pointer arithmetic on map_value_or_null\nprohibited, null-check it first";
+        let log = format!("0: (95) exit\n{pointer}\n{end}");
+        assert_eq!(class(&log), Some(Class::PtrArithProhibited));
     }
 
     #[test]

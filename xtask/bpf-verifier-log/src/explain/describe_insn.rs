@@ -6,14 +6,12 @@ use alloc::string::String;
 use alloc::string::ToString;
 
 use crate::explain::words::format_bytes;
-use crate::log::insn::{Insn, InsnAction, MemoryPlace, Operand, Register};
+use crate::log::insn::{Insn, InsnAction, LOAD_64_BITS, MemoryPlace, Operand, Register};
 
 /// `copies R6 to R1`; `None` for what its own text says as well.
 pub fn describe_insn(insn: &Insn) -> Option<String> {
-    /// `r1 = map[id:5]`, `r1 = 0xffff...`: takes the place of two instructions.
-    const LOAD_64_BITS: u8 = 0x18;
     let words = match insn.insn_action() {
-        InsnAction::Set { to } | InsnAction::Move { to, .. } if insn.opcode == LOAD_64_BITS => {
+        InsnAction::Set { to } if insn.opcode == LOAD_64_BITS => {
             format!("puts an address or a number of 64 bits into R{to}")
         }
         InsnAction::Move { to, from } => moves(*to, *from),
@@ -36,9 +34,12 @@ pub fn describe_insn(insn: &Insn) -> Option<String> {
         InsnAction::Exit => "returns; R0 is the result".to_owned(),
         _ => return None,
     };
-    // `w1` is the lower half of R1.
-    let is_half = insn.text.starts_with('w') || insn.text.starts_with("if w");
-    Some(words + if is_half { ", with 32 bits only" } else { "" })
+    let half = if insn.is_half() {
+        ", with 32 bits only"
+    } else {
+        ""
+    };
+    Some(words + half)
 }
 
 fn loads(to: Register, place: MemoryPlace) -> String {

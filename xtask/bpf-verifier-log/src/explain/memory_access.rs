@@ -37,30 +37,46 @@ impl MemoryAccess {
         let Self { area, offset, size } = self;
         if *offset < 0 {
             return format!(
-                "In the worst case the access begins at offset {offset}, in front of the {area} \
-                 bytes."
+                "In the worst case the access begins at offset {offset}, in front of the {}.",
+                format_bytes(*area)
             );
         }
         let end = offset.saturating_add(*size);
-        let size = format_bytes(*size);
+        let (size, area) = (format_bytes(*size), format_bytes(*area));
         format!(
             "In the worst case the access of {size} begins at offset {offset} and ends at {end}, \
-             of {area} bytes."
+             of {area}."
         )
     }
 
-    /// How small the number must be that was added, where `most` is what it can be now.
-    pub fn describe_missing(&self, most: Option<u64>) -> Option<String> {
+    /// How small the numbers must be that were added, where `most` is what they can be now, if
+    /// that is known. `has_length`: a call makes the access, and its length may vary too.
+    pub fn describe_missing(
+        &self,
+        most: Option<u64>,
+        are_several: bool,
+        has_length: bool,
+    ) -> Option<String> {
         if self.offset < 0 {
             return Some("a check that the index is not negative".to_owned());
         }
         let end = self.offset.saturating_add(self.size);
         let beyond = u64::try_from(end.saturating_sub(self.area)).ok()?;
         let most = most.filter(|&most| most > 0)?;
+        if has_length {
+            let constant = u64::try_from(self.offset).ok()?.checked_sub(most)?;
+            let room = u64::try_from(self.area).ok()?.checked_sub(constant)?;
+            return Some(format!(
+                "a check that what is added to the pointer and the length of the access are at \
+                 most {room} together"
+            ));
+        }
         let allowed = most.checked_sub(beyond)?;
-        Some(format!(
-            "a check that the number which is added is at most {allowed}"
-        ))
+        Some(if are_several {
+            format!("a check that the numbers which are added are at most {allowed} together")
+        } else {
+            format!("a check that the number which is added is at most {allowed}")
+        })
     }
 }
 
@@ -76,20 +92,27 @@ mod tests {
             size: 1,
         };
         assert_eq!(
-            access.describe_missing(Some(255)).as_deref(),
+            access.describe_missing(Some(255), false, false).as_deref(),
             Some("a check that the number which is added is at most 7")
         );
         assert_eq!(
-            access.describe_missing(Some(4)),
+            access.describe_missing(Some(4), false, false),
             None,
             "it does not come from the number"
+        );
+        assert_eq!(
+            access.describe_missing(Some(255), false, true).as_deref(),
+            Some(
+                "a check that what is added to the pointer and the length of the access are at \
+                 most 8 together"
+            )
         );
         let before = MemoryAccess {
             offset: -1,
             ..access
         };
         assert_eq!(
-            before.describe_missing(None).as_deref(),
+            before.describe_missing(None, false, false).as_deref(),
             Some("a check that the index is not negative")
         );
     }

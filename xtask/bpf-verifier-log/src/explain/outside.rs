@@ -5,34 +5,43 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::classes::Class;
-use crate::explain::decide_class::decide_class_of_errno;
+use crate::explain::decide_class::{decide_class, decide_class_of_errno};
 use crate::explain::explained_program::{ExplainedProgram, LogVerdict};
-use crate::explain::prose::{find_prose_message, is_about_bpf, is_unmistakable};
+use crate::explain::prose::{TextSample, find_prose_message, is_unmistakable};
+use crate::grammar::table::FoundMessage;
 use crate::grammar::template::MessageRole;
+use crate::input::missing_part::MissingPart;
 use crate::input::program_log::{MessageLine, ProgramLog};
 use crate::log::message::LogMessage;
 
-/// Looks for an answer outside of the logs, where the logs have none.
+/// Looks for an answer outside of the logs, where the logs have none. True if there is one.
 pub fn add_outside_errors(
     programs: &mut Vec<ExplainedProgram>,
     outside: &[MessageLine],
-    input: &[u8],
-) {
+    sample: &TextSample,
+) -> bool {
     let has_unknown = programs
         .iter()
         .any(|program| program.verdict == LogVerdict::Unknown);
     if has_unknown {
-        return;
+        return false;
     }
-    let about_bpf = !programs.is_empty() || is_about_bpf(input);
-    if let Some(program) = find_error(programs, outside, input, about_bpf) {
-        programs.push(program);
-    } else if let Some((program, class)) = find_refused(programs) {
-        program.class = Some(class);
-        program.verdict = LogVerdict::Explained;
-    } else if programs.is_empty() {
-        programs.extend(find_loader_error(outside, MessageRole::Decoy, about_bpf));
+    let about_bpf = !programs.is_empty() || sample.is_about_bpf();
+    let mut found = find_error(programs, outside, sample, about_bpf);
+    if found.is_none() && programs.is_empty() {
+        found = find_loader_error(outside, MessageRole::Decoy, about_bpf);
     }
+    let Some(found) = found else {
+        return false;
+    };
+    // What the error number of a log says already.
+    for program in programs.iter() {
+        if decide_class_without_reason(program) == found.class {
+            return false;
+        }
+    }
+    programs.push(found);
+    true
 }
 
 /// The error of a compiler, a linker or a loader; or else a message of the verifier that someone
@@ -40,19 +49,25 @@ pub fn add_outside_errors(
 fn find_error(
     programs: &[ExplainedProgram],
     outside: &[MessageLine],
-    input: &[u8],
+    sample: &TextSample,
     about_bpf: bool,
 ) -> Option<ExplainedProgram> {
-    if let Some(program) = find_loader_error(outside, MessageRole::Error, about_bpf) {
-        return Some(program);
-    }
     // A quoted message counts where there is no log, or one whose end is missing.
     let has_end = programs.iter().any(|program| program.processed.is_some());
-    if !has_end && let Some(program) = find_quoted(outside, about_bpf) {
-        return Some(program);
+    let quoted = find_quoted(outside, about_bpf).filter(|_| !has_end);
+    let error = find_loader_error(outside, MessageRole::Error, about_bpf);
+    // A log may be cut, and have the message all the same.
+    let is_cut = |program: &ExplainedProgram| program.class == Some(Class::LogTruncated);
+    if let Some(error) = error
+        && (quoted.is_none() || !is_cut(&error))
+    {
+        return Some(error);
+    }
+    if quoted.is_some() {
+        return quoted;
     }
     if programs.is_empty() {
-        let message = find_prose_message(input)?;
+        let message = find_prose_message(sample)?;
         return explain_messages(vec![message]);
     }
     None
@@ -70,7 +85,8 @@ fn find_loader_error(
                 MessageRole::Decoy => about_bpf && is_about_loading(&line.text),
                 _ => about_bpf || is_unmistakable(found),
             };
-            if found.from_kernel || found.message_role() != role || !is_sure {
+            let is_other = is_other_sentence(found, &line.text);
+            if found.from_kernel || found.message_role() != role || !is_sure || is_other {
                 continue;
             }
             let text = line.text.get(found.start..).unwrap_or_default();
@@ -78,11 +94,19 @@ fn find_loader_error(
                 line: line.line,
                 text: text.trim_end_matches(['"', '`', '\\']).to_owned(),
             };
-            let class = found.template.class?;
-            return Some(ExplainedProgram::of_message(class, message));
+            let class = decide_class(found.template.class?, &message.text, false);
+            return Some(ExplainedProgram::of_message(class, message, &line.text));
         }
     }
     None
+}
+
+/// `BPF program is too large for ...` is what someone writes about programs.
+fn is_other_sentence(found: &FoundMessage, line: &str) -> bool {
+    let rest = line.get(found.end..).unwrap_or_default();
+    let goes_on = rest.strip_prefix(' ').unwrap_or_default();
+    found.template.class == Some(Class::ResourceLimits)
+        && goes_on.starts_with(|next: char| next.is_ascii_lowercase())
 }
 
 /// Any program can run out of space, or be refused a permission.
@@ -109,22 +133,47 @@ fn find_quoted(outside: &[MessageLine], about_bpf: bool) -> Option<ExplainedProg
 }
 
 fn explain_messages(last: Vec<MessageLine>) -> Option<ExplainedProgram> {
-    let program = ExplainedProgram::of_log(&[], ProgramLog::from_quoted(last));
+    let program = ExplainedProgram::of_log(&ProgramLog::from_quoted(last));
     (program.verdict == LogVerdict::Explained).then_some(program)
 }
 
-/// The first log without a rejection of which the error number says more.
-fn find_refused(programs: &mut [ExplainedProgram]) -> Option<(&mut ExplainedProgram, Class)> {
+/// What the error number says of logs without a rejection. `only_cut`: another program explains
+/// why whole logs have an error.
+pub fn explain_by_errno(programs: &mut [ExplainedProgram], only_cut: bool) {
     for program in programs {
-        let (Some(errno), LogVerdict::NoRejection) = (program.errno, program.verdict) else {
+        let is_whole = program.missing_part.is_none() && !program.buffer_too_small;
+        if program.verdict != LogVerdict::NoRejection || (only_cut && is_whole) {
             continue;
-        };
-        let class = decide_class_of_errno(errno, program.processed, program.shown_insns());
-        if let Some(class) = class {
-            return Some((program, class));
+        }
+        program.class = decide_class_without_reason(program);
+        program.is_guess = program.class == Some(Class::ComplexityInsns);
+        if program.class.is_some() {
+            program.verdict = LogVerdict::Explained;
+        } else if program.fails_load && program.missing_part.is_some() {
+            // It was rejected, and the line that says why is missing.
+            program.verdict = LogVerdict::Unknown;
         }
     }
-    None
+}
+
+fn decide_class_without_reason(program: &ExplainedProgram) -> Option<Class> {
+    const E2BIG: i32 = 7;
+    const EACCES: i32 = 13;
+    const EINVAL: i32 = 22;
+    let (processed, insns) = (program.processed, program.shown_insns());
+    if program.buffer_too_small {
+        return Some(Class::LogTruncated);
+    }
+    let errno = program.errno?;
+    match (program.missing_part, errno) {
+        // Too many maps or instructions would have ended it before the first step.
+        (Some(MissingPart::End), E2BIG) if insns > 0 => Some(Class::ComplexityInsns),
+        (Some(MissingPart::Beginning), EINVAL) if program.ends_with_insn => {
+            Some(Class::CleanLogError)
+        }
+        (Some(_), E2BIG | EACCES | EINVAL) => None,
+        _ => decide_class_of_errno(errno, processed, insns),
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +194,7 @@ mod tests {
             "wax: unknown opcode 17 in event_created_child, ignoring",
             "main.o: undefined reference to `main'",
             "sudo: Operation not permitted",
+            "it says \"BPF program is too large for this machine\"",
         ] {
             assert_eq!(
                 explain_log(text.as_bytes()).verdict,
@@ -155,6 +205,10 @@ mod tests {
         assert_eq!(
             class("bpf(BPF_PROG_LOAD): No space left on device"),
             Some(Class::LogTruncated)
+        );
+        assert_eq!(
+            class("back-edge from insn 7 to 3\n\nWARNING: Kernel log seems to be trimmed."),
+            Some(Class::LoopBackEdge)
         );
         assert_eq!(
             class("unknown opcode 8d\nfailed to load the BPF program"),

@@ -5,6 +5,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use memchr::memmem;
 
@@ -12,14 +13,48 @@ use crate::grammar::table::{FoundMessage, MessageTable};
 use crate::grammar::template::MessageRole;
 use crate::grammar::words::find_word_starts;
 use crate::input::line::LogLine;
-use crate::input::lines::InputLines;
+use crate::input::lines::{InputLine, LineReader};
 use crate::input::program_log::MessageLine;
 
 /// Enough for what a person writes; a log that is longer says what it says without this.
 const LONGEST: usize = 256 * 1024;
 
-/// Whether a text is about BPF at all: other programs print `unknown opcode 4` as well.
-pub fn is_about_bpf(input: &[u8]) -> bool {
+/// The beginning and the end of a text that comes in pieces.
+#[derive(Debug, Default)]
+pub struct TextSample {
+    begin: Vec<u8>,
+    /// The last bytes, after some that do not count any more.
+    end: Vec<u8>,
+}
+
+impl TextSample {
+    pub fn push_text(&mut self, piece: &[u8]) {
+        let room = LONGEST - self.begin.len();
+        self.begin
+            .extend_from_slice(&piece[..piece.len().min(room)]);
+        self.end
+            .extend_from_slice(&piece[piece.len().saturating_sub(LONGEST)..]);
+        // To move the bytes is cheap where it is rare.
+        if self.end.len() > 4 * LONGEST {
+            self.end.drain(..self.end.len() - LONGEST);
+        }
+    }
+
+    /// Whether the text is about BPF at all: other programs print `unknown opcode 4` as well.
+    pub fn is_about_bpf(&self) -> bool {
+        self.parts().into_iter().any(has_word_of_bpf)
+    }
+
+    /// What is kept; the parts of a short text overlap.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [
+            &self.begin,
+            &self.end[self.end.len().saturating_sub(LONGEST)..],
+        ]
+    }
+}
+
+fn has_word_of_bpf(text: &[u8]) -> bool {
     const WORDS: [&str; 11] = [
         "bpf",
         "BPF",
@@ -33,16 +68,9 @@ pub fn is_about_bpf(input: &[u8]) -> bool {
         "CO-RE",
         "type_id=",
     ];
-    let end = input.len().saturating_sub(LONGEST);
-    let parts = [&input[..input.len().min(LONGEST)], &input[end..]];
-    for word in WORDS {
-        for part in parts {
-            if memmem::find(part, word.as_bytes()).is_some() {
-                return true;
-            }
-        }
-    }
-    false
+    WORDS
+        .iter()
+        .any(|word| memmem::find(text, word.as_bytes()).is_some())
 }
 
 /// A message that no other program prints, also where nothing else in the text is about BPF.
@@ -52,37 +80,47 @@ pub fn is_unmistakable(found: &FoundMessage) -> bool {
 }
 
 /// The first message that a line breaks off in, or that two lines hold together.
-pub fn find_prose_message(input: &[u8]) -> Option<MessageLine> {
-    let about_bpf = is_about_bpf(input);
+pub fn find_prose_message(sample: &TextSample) -> Option<MessageLine> {
+    let about_bpf = sample.is_about_bpf();
     let mut before = String::new();
-    for raw in InputLines::new(&input[..input.len().min(LONGEST)]) {
-        let line = LogLine::read_line(&raw);
-        let text = without_margin(&line.text);
-        let joined = format!("{before} {text}");
-        if let Some(found) = find_across(&joined, before.len())
-            && (about_bpf || is_unmistakable(&found))
-        {
-            return Some(MessageLine {
-                line: raw.number.saturating_sub(1),
-                text: joined,
-                found: vec![found],
-            });
+    let mut first = None;
+    let mut take = |raw: &InputLine<'_>| {
+        if first.is_none() {
+            let line = LogLine::read_line(raw);
+            let text = without_margin(&line.text);
+            first = find_in_prose(&before, text, raw.number, about_bpf);
+            before = text.to_owned();
         }
-        if about_bpf && let Some(found) = find_broken_off(text) {
-            return Some(MessageLine {
-                line: raw.number,
-                text: text[..found.end].to_owned(),
-                found: vec![found],
-            });
-        }
-        before = text.to_owned();
+    };
+    let mut lines = LineReader::default();
+    lines.push_bytes(&sample.begin, &mut take);
+    lines.finish_lines(&mut take);
+    first
+}
+
+/// A message in a line of running text and the one before.
+fn find_in_prose(before: &str, text: &str, number: usize, about_bpf: bool) -> Option<MessageLine> {
+    let joined = format!("{before} {text}");
+    if let Some(found) = find_across(&joined, before.len())
+        && (about_bpf || is_unmistakable(&found))
+    {
+        return Some(MessageLine {
+            line: number.saturating_sub(1),
+            text: joined,
+            found: vec![found],
+        });
     }
-    None
+    let found = find_broken_off(text).filter(|_| about_bpf)?;
+    Some(MessageLine {
+        line: number,
+        text: text[..found.end].to_owned(),
+        found: vec![found],
+    })
 }
 
 /// A line without what sets it off: quotation marks of mail, the beginning of a comment, of a
 /// patch.
-fn without_margin(line: &str) -> &str {
+pub fn without_margin(line: &str) -> &str {
     line.trim_matches(|character: char| {
         matches!(character, ' ' | '>' | '|' | '+' | '*' | '/' | '#' | '\\')
     })
@@ -117,8 +155,14 @@ mod tests {
     use super::*;
     use crate::classes::Class;
 
+    fn sample(text: &str) -> TextSample {
+        let mut sample = TextSample::default();
+        sample.push_text(text.as_bytes());
+        sample
+    }
+
     fn class(text: &str) -> Option<Class> {
-        find_prose_message(text.as_bytes())?.found[0].template.class
+        find_prose_message(&sample(text))?.found[0].template.class
     }
 
     #[test]
@@ -162,11 +206,13 @@ mod tests {
             "The verifier does not allow invalid access.",
             "a BPF program of this type\nwould not load",
             "BPF: the program is too large for this page",
+            "BPF program is too large for what the verifier may take",
             "the sequence of BPF events",
             "",
         ] {
             assert_eq!(class(text), None, "{text}");
         }
-        assert!(is_about_bpf(b"a BPF program") && !is_about_bpf(b"unknown opcode 4"));
+        assert!(sample("a BPF program").is_about_bpf());
+        assert!(!sample("unknown opcode 4").is_about_bpf());
     }
 }

@@ -16,15 +16,18 @@ use core::ops::Range;
 use crate::explain::describe_insn::describe_insn;
 use crate::explain::words;
 use crate::log::insn::{FRAME_POINTER, InsnAction, Register};
-use crate::log::knowledge::apply_step;
+use crate::log::knowledge::{apply_step, pass_step};
+use crate::log::path::find_previous_step;
 use crate::log::state::{FrameState, Location, TrackedValue};
-use crate::log::step::{LogStep, find_previous_step};
+use crate::log::step::LogStep;
 use crate::log::trail::find_trail;
 
 /// The steps of one log, or those around the reason of the rejection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct LogTrace {
+    /// In the order of the log.
     pub steps: Vec<TraceStep>,
     /// Index of the step at which the program was refused.
     pub decisive: Option<usize>,
@@ -35,8 +38,9 @@ pub struct LogTrace {
 }
 
 /// A step with all that was known at it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct TraceStep {
     /// As the log has it.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -54,13 +58,15 @@ pub struct TraceStep {
 }
 
 /// What is known of one register or stack slot.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct KnownValue {
     /// `R1`, `fp-8`
     pub name: String,
-    /// As it is in the log; `None` where the log does not show it.
+    /// As the log spells it; `None` where it is not known.
     pub value: Option<String>,
+    /// The same in words.
     pub words: String,
     /// The step changed it.
     pub changed: bool,
@@ -169,6 +175,9 @@ fn as_shown(step: &LogStep) -> LogStep {
         insn: step.insn.clone(),
         source: step.source.clone().filter(|source| !source.text.is_empty()),
         came_from: step.came_from,
+        pruned: Vec::new(),
+        follows_gap: step.follows_gap,
+        is_passed: step.is_passed,
         before: None,
         after: None,
     }
@@ -188,7 +197,10 @@ fn state_after(before: &FrameState, steps: &[LogStep], at: usize) -> FrameState 
         _ => {}
     }
     let mut state = before.clone();
-    apply_step(&mut state, step);
+    match steps.get(at + 1) {
+        Some(next) => pass_step(&mut state, step, next),
+        None => apply_step(&mut state, step),
+    }
     for location in find_unprinted(&state, step) {
         if let Some(value) = find_printed_later(steps, at, location) {
             state.set_value(location, Some(value));
@@ -369,11 +381,14 @@ impl StepChange<'_> {
     }
 }
 
-/// Equal but for their spelling, which also has marks of what the verifier has used.
+/// Equal but for their spelling, which also has marks of what the verifier has used, and for the
+/// number that copies share.
 fn is_same_value(before: Option<&TrackedValue>, after: &TrackedValue) -> bool {
     let Some(before) = before else { return false };
     let before = TrackedValue {
         text: after.text.clone(),
+        line: after.line,
+        id: after.id,
         ..before.clone()
     };
     before == *after

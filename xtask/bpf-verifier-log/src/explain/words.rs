@@ -5,9 +5,24 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::log::insn::{FRAME_POINTER, InsnAction, Operand};
+use crate::log::insn::{FRAME_POINTER, Insn, InsnAction, LOAD_64_BITS, Operand};
 use crate::log::state::TrackedValue;
 use crate::log::step::LogStep;
+
+/// What a register holds, if the line has all of it. `frame`: 0 in the main program.
+pub fn describe_value_in(value: &TrackedValue, frame: u32) -> Option<String> {
+    if value.is_partial {
+        return None;
+    }
+    // Up to Linux 6.7, the log does not say whose stack it is.
+    let is_somewhere = value.kind == "fp" && frame > 0 && value.offset != 0;
+    let words = describe_value(value);
+    Some(if is_somewhere {
+        words.replacen("the stack", "a stack", 1)
+    } else {
+        words
+    })
+}
 
 /// What a register holds, to follow "R1 is".
 pub fn describe_value(value: &TrackedValue) -> String {
@@ -16,19 +31,11 @@ pub fn describe_value(value: &TrackedValue) -> String {
     }
     let offset = offset(value);
     match value.kind.as_str() {
-        "fp" if value.offset == 0 && offset.is_empty() => "the top of the stack".to_owned(),
-        "fp" => format!(
-            "a pointer to the stack, {} below its top{}",
-            format_bytes(-value.offset),
-            variable(value)
-        ),
+        "fp" => stack_pointer(value),
         "map_value" => format!("a pointer into a value of {}{offset}", map(value)),
         "map_value_or_null" => format!("a pointer to a value of {}, or NULL", map(value)),
         "map_ptr" => format!("the address of {}, not of a value in it", map(value)),
-        "pkt" => format!(
-            "a pointer into the packet{offset}, of which {} bytes are proved",
-            value.range.unwrap_or(0)
-        ),
+        "pkt" => format!("a pointer into the packet{offset}{}", proof(value)),
         "pkt_end" => "the end of the packet".to_owned(),
         "ctx" => format!("the program's context{offset}"),
         "mem" | "ringbuf_mem" | "alloc_mem" => {
@@ -36,6 +43,33 @@ pub fn describe_value(value: &TrackedValue) -> String {
         }
         "func" => "the address of a function of the program".to_owned(),
         kind => outer_stack(kind).unwrap_or_else(|| other(kind, &offset)),
+    }
+}
+
+fn stack_pointer(value: &TrackedValue) -> String {
+    let constant = value.bounds.as_constant();
+    let Some(offset) = constant.and_then(|more| value.offset.checked_add(more)) else {
+        return format!("a pointer to the stack{}", offset_from(value, "its top"));
+    };
+    match offset {
+        0 => "the top of the stack".to_owned(),
+        ..0 => format!(
+            "a pointer to the stack, {} below its top",
+            format_bytes(offset.saturating_neg())
+        ),
+        _ => format!(
+            "a pointer {} above the top of the stack",
+            format_bytes(offset)
+        ),
+    }
+}
+
+/// What a check has proved of the packet after a pointer.
+fn proof(value: &TrackedValue) -> String {
+    match value.range {
+        None => String::new(),
+        Some(1) => ", of which 1 byte is proved".to_owned(),
+        Some(bytes) => format!(", of which {bytes} bytes are proved"),
     }
 }
 
@@ -51,6 +85,9 @@ fn outer_stack(kind: &str) -> Option<String> {
 /// What a slot of the stack holds: a register that was saved, or eight letters for eight bytes.
 pub fn describe_slot(value: &TrackedValue) -> String {
     const LETTERS: [(char, &str); 3] = [('m', "written"), ('0', "zero"), ('?', "not written")];
+    if value.is_mixed() {
+        return "a saved register in some of its bytes".to_owned();
+    }
     let is_letters =
         value.kind.len() == 8 && value.kind.chars().all(|letter| "m0?".contains(letter));
     if !is_letters {
@@ -103,7 +140,10 @@ fn map(value: &TrackedValue) -> String {
         .map_or("a map".to_owned(), |name| format!("the map `{name}`"));
     name + &value
         .value_size
-        .map_or(String::new(), |size| format!(" ({size} bytes each)"))
+        .and_then(|size| i64::try_from(size).ok())
+        .map_or(String::new(), |size| {
+            format!(" ({} each)", format_bytes(size))
+        })
 }
 
 /// `1 byte`, `4 bytes`
@@ -112,24 +152,43 @@ pub fn format_bytes(count: i64) -> String {
 }
 
 fn size(bytes: Option<u64>) -> String {
-    bytes.map_or(String::new(), |bytes| format!(" of {bytes} bytes"))
+    let count = bytes.and_then(|bytes| i64::try_from(bytes).ok());
+    count.map_or(String::new(), |count| {
+        format!(" of {}", format_bytes(count))
+    })
 }
 
 fn offset(value: &TrackedValue) -> String {
-    let variable = variable(value);
-    match value.offset {
-        0 if variable.is_empty() => String::new(),
-        offset => format!(", at offset {offset}{variable}"),
+    let constant = value.bounds.as_constant();
+    match constant.and_then(|more| value.offset.checked_add(more)) {
+        Some(0) => String::new(),
+        Some(offset) => format!(", at offset {offset}"),
+        None => offset_from(value, ""),
     }
 }
 
-/// The part of a pointer's offset that is not fixed.
-fn variable(value: &TrackedValue) -> String {
-    match value.bounds.as_constant() {
-        Some(0) => String::new(),
-        Some(constant) => format!(" plus {constant}"),
-        None if value.bounds.is_unknown() => " plus a number of which nothing is known".to_owned(),
-        None => format!(" plus a number {}", value.bounds.describe_bounds()),
+/// The offset of a pointer that has a variable part, from the beginning of its memory.
+fn offset_from(value: &TrackedValue, base: &str) -> String {
+    let from = if base.is_empty() { "" } else { " from " };
+    let bounds = &value.bounds;
+    let sum = |limit: i64| value.offset.checked_add(limit);
+    // Linux 7.2 adds the constants to the limits; before, they are apart.
+    let small = i64::from(i32::MIN)..=i64::from(i32::MAX);
+    if small.contains(&bounds.smin)
+        && small.contains(&bounds.smax)
+        && let (Some(least), Some(most)) = (sum(bounds.smin), sum(bounds.smax))
+    {
+        return format!(", at an offset between {least} and {most}{from}{base}");
+    }
+    let limits = value.bounds.describe_bounds();
+    let number = match value.bounds.is_unknown() {
+        true => "a number of which nothing is known".to_owned(),
+        false => format!("a number {limits}"),
+    };
+    match value.offset {
+        0 if limits.starts_with("between") => format!(", at an offset {limits}{from}{base}"),
+        0 => format!(", at an offset{from}{base} that is {number}"),
+        offset => format!(", at offset {offset}{from}{base} plus {number}"),
     }
 }
 
@@ -156,19 +215,22 @@ fn shortened(text: &str) -> String {
 
 /// What an instruction does to the register that it sets, to follow "R1 comes from instruction 12:
 /// ...".
-pub fn describe_origin(action: &InsnAction) -> &'static str {
-    match action {
-        InsnAction::Load { place, .. } if place.base == FRAME_POINTER => "read back from the stack",
+pub fn describe_origin(insn: &Insn) -> &'static str {
+    match insn.insn_action() {
+        InsnAction::Set { .. } if insn.opcode == LOAD_64_BITS => "an address or a constant",
+        InsnAction::Load { place, .. } if place.base == FRAME_POINTER => "read from the stack",
         InsnAction::Load { .. } => "read from memory",
-        InsnAction::Helper { .. } => "returned by a helper",
+        InsnAction::Helper { .. } => "returned by this call",
         InsnAction::Function => "returned by a function of the program",
         InsnAction::Move {
             from: Operand::Number(_),
             ..
         } => "a constant",
         InsnAction::Move { .. } => "a copy",
-        InsnAction::Change { .. } => "computed",
-        InsnAction::Set { .. } => "set",
+        InsnAction::Change { .. } | InsnAction::Convert { .. } => "computed",
+        InsnAction::Atomic { .. } => "read from memory",
+        InsnAction::Set { .. } if insn.clears_arguments() => "read from the packet",
+        InsnAction::Set { .. } => "computed",
         _ => "left",
     }
 }
@@ -205,8 +267,7 @@ mod tests {
         );
         assert_eq!(
             words("map_value(map=m,ks=4,vs=8,off=4,smin=0,smax=umax=255,var_off=(0x0; 0xff))"),
-            "a pointer into a value of the map `m` (8 bytes each), at offset 4 plus a number \
-             between 0 and 255"
+            "a pointer into a value of the map `m` (8 bytes each), at an offset between 4 and 259"
         );
         assert_eq!(
             words("pkt(id=0,off=14,r=34,imm=0)"),
