@@ -1,6 +1,8 @@
 //! No input makes the library panic, and no text that it hands out could take over a terminal.
 //!
-//! The inputs are random bytes, and real logs that were cut, mixed, repeated, quoted and damaged.
+//! The inputs are random bytes, and real logs that were cut, mixed, repeated, quoted, damaged, and
+//! put into the forms that loaders and loggers give them. Each is read once in one piece and once
+//! in pieces of random sizes, with the same answer.
 //! Plain `cargo test` tries some thousands of them. As many as are asked for, and one of them again
 //! by the seed that a failure prints:
 //!
@@ -15,7 +17,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use bpf_verifier_log::{ExplainedProgram, Explanation, explain_log};
+use bpf_verifier_log::{ExplainedProgram, Explanation, LogReader, explain_log};
 use fastrand::Rng;
 
 const SOME: u64 = 20_000;
@@ -30,7 +32,9 @@ fn nothing_panics_and_nothing_is_left_that_a_terminal_would_obey() {
         let input = input(&mut rng, &logs);
         // Printed only if what follows panics.
         let told = Told(seed);
-        check(&explain_log(&input), &input);
+        let explanation = explain_log(&input);
+        check(&explanation, &input);
+        check_pieces(&mut rng, &explanation, &input);
         std::mem::forget(told);
     }
 }
@@ -50,11 +54,11 @@ fn number(name: &str) -> Option<u64> {
 
 fn real_logs() -> Vec<Vec<u8>> {
     // Tests run in the directory of their package.
-    let directory = Path::new("tests/logs");
-    let mut files: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let in_directory = |directory| fs::read_dir(Path::new(directory)).unwrap();
+    let entries = ["tests/logs", "tests/inputs"]
+        .into_iter()
+        .flat_map(in_directory);
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut logs: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     // Every message that is known is a log too.
@@ -72,11 +76,50 @@ fn input(rng: &mut Rng, logs: &[Vec<u8>]) -> Vec<u8> {
     for _ in 0..rng.u8(..6) {
         damage(rng, &mut bytes);
     }
-    if rng.u8(..6) == 0 {
-        quoted(&bytes)
-    } else {
-        bytes
+    wrapped(rng, bytes)
+}
+
+/// As a loader, a logger, an editor or a shell may hand it on.
+fn wrapped(rng: &mut Rng, bytes: Vec<u8>) -> Vec<u8> {
+    let text = || String::from_utf8_lossy(&bytes).into_owned();
+    let with = |before: &str| [before.as_bytes(), &bytes].concat();
+    match rng.u8(..24) {
+        0..4 => quoted(&bytes),
+        4 => with("Error: the BPF_PROG_LOAD syscall returned x (os error 7). Verifier output: "),
+        5 => with("LoadError { io_error: Os { code: 22 }, verifier_log: "),
+        6 => with("program a: load program: permission denied: "),
+        7 => with("Verification failed: Memory Safety: Access outside bounds\n\nReason:\n  "),
+        8 => with("magic: 0xeb9f\n[1] INT int size=4 "),
+        9 => each_line(&text(), "agent-1  | ", ""),
+        10 => each_line(&text(), "Apr 02 10:00:26 host agent[42]: ", ""),
+        11 => each_line(&text(), "level=warning msg=\"", "\" subsys=loader"),
+        12 => each_line(&text(), "{\"level\":\"info\",\"msg\":\"", "\"}"),
+        13 => each_line(&text(), "", "\n"),
+        14 => each_line(&text(), "", "\r"),
+        15 => utf16(&text(), b"\xff\xfe", u16::to_le_bytes),
+        16 => utf16(&text(), b"\xfe\xff", u16::to_be_bytes),
+        17 => quoted(&quoted(&bytes)),
+        18 => [&bytes[..], b" (truncated, 12 line(s) omitted)"].concat(),
+        19 => [
+            &bytes[..],
+            b"\n\nCaused by:\n    Invalid argument (os error 22)\n",
+        ]
+        .concat(),
+        _ => bytes,
     }
+}
+
+fn each_line(text: &str, before: &str, after: &str) -> Vec<u8> {
+    let mut lines = String::new();
+    for line in text.lines() {
+        lines.extend([before, line, after, "\n"]);
+    }
+    lines.into_bytes()
+}
+
+fn utf16(text: &str, mark: &[u8], to_bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let units = text.encode_utf16().flat_map(to_bytes);
+    mark.iter().copied().chain(units).collect()
 }
 
 fn random(rng: &mut Rng) -> Vec<u8> {
@@ -160,6 +203,18 @@ fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
 fn quoted(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes);
     format!("{{\"log\":{text:?}}}").into_bytes()
+}
+
+fn check_pieces(rng: &mut Rng, whole: &Explanation, input: &[u8]) {
+    let mut reader = LogReader::new();
+    let most = [1, 5, 50, 1000][rng.usize(..4)];
+    let mut rest = input;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rng.usize(..=most).min(rest.len()));
+        reader.push(piece);
+        rest = after;
+    }
+    assert_eq!(format!("{:?}", reader.finish()), format!("{whole:?}"));
 }
 
 fn check(report: &Explanation, input: &[u8]) {

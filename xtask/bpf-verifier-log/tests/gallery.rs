@@ -60,8 +60,9 @@ fn every_recorded_rejection_has_the_class_of_its_entry() {
             let Some(expected) = expected_class(entry, kernel) else {
                 continue;
             };
-            let decided = explain_log(log.as_bytes()).programs[0].class;
-            assert_eq!(decided, Some(expected), "{title} on {kernel}:\n{log}");
+            let program = &explain_log(log.as_bytes()).programs[0];
+            assert_eq!(program.class, Some(expected), "{title} on {kernel}:\n{log}");
+            assert_eq!(program.missing_part, None, "{title} on {kernel}:\n{log}");
             count += 1;
         }
         assert!(count > 90, "{kernel}: {count} logs");

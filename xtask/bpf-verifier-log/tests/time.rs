@@ -1,0 +1,293 @@
+//! The work grows no faster than the input, and the memory does not grow with it: for every form of
+//! a log, and for texts that were made to be hard.
+//!
+//! How much memory is asked for is the same on every machine; the clock is not, so that its test
+//! runs only when it is asked for:
+//!
+//! ```text
+//! cargo test --release -p bpf-verifier-log --test time -- --ignored --nocapture
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::hint::black_box;
+use std::thread;
+use std::time::Duration;
+
+use bpf_verifier_log::{LogReader, explain_log};
+
+/// Counts what the thread asks for.
+struct CountingAllocator;
+
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static MOST_HELD: Cell<usize> = const { Cell::new(0) };
+    static ASKED_FOR: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count_allocation(size: usize) {
+    HELD.set(HELD.get().wrapping_add(size));
+    MOST_HELD.set(MOST_HELD.get().max(HELD.get()));
+    ASKED_FOR.set(ASKED_FOR.get() + size);
+}
+
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_allocation(layout.size());
+        // SAFETY: the caller keeps the promises of this function, which are the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.set(HELD.get().wrapping_sub(layout.size()));
+        // SAFETY: the pointer is one that `alloc` got from there, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// A text of about so many bytes.
+type Text = fn(usize) -> Vec<u8>;
+
+fn repeat(unit: &str, size: usize) -> Vec<u8> {
+    unit.repeat(size / unit.len() + 1).into_bytes()
+}
+
+/// Numbers the units, so that no two are the same.
+fn count_up(size: usize, unit: fn(usize) -> String) -> Vec<u8> {
+    let mut text = String::new();
+    let mut number = 0;
+    while text.len() < size {
+        text += &unit(number);
+        number += 1;
+    }
+    text.into_bytes()
+}
+
+fn step(number: usize) -> String {
+    let pc = number % 5000;
+    format!(
+        "; value += data[{pc}]; @ count.bpf.c:{pc}\n\
+         {pc}: (0f) r2 += r1                       ; R1_w=scalar(umax=255,var_off=(0x0; 0xff)) \
+         R2_w=scalar(id={number},smin=0,smax=umax=0xffff,var_off=(0x0; 0xffff))\n\
+         mark_precise: frame0: regs=r2 stack= before {pc}: (0f) r2 += r1\n\
+         from {pc} to {}: R0=scalar() R1=ctx() R2=scalar(id={number}) R10=fp0 fp-8=mmmmmmmm\n",
+        pc + 1,
+    )
+}
+
+fn log(size: usize) -> Vec<u8> {
+    [&b"0: R1=ctx() R10=fp0\n"[..], &count_up(size, step)].concat()
+}
+
+fn rejection(number: usize) -> String {
+    format!(
+        "libbpf: prog 'p{number}': -- BEGIN PROG LOAD LOG --\n\
+         0: (bf) r0 = r2\nR2 !read_ok\nprocessed 1 insns (limit 1000000)\n-- END PROG LOAD LOG --\n"
+    )
+}
+
+fn one_line_error(number: usize) -> String {
+    format!(
+        "program p{number}: load program: invalid argument: R{number} !read_ok \
+         (9 line(s) omitted)\n"
+    )
+}
+
+fn report(number: usize) -> String {
+    format!(
+        "R2 !read_ok\n\nVerification failed: Memory Safety: Problem {number}\n\nReason:\n  It is.\n\
+         Suggestion:\n  Do not.\n\nprocessed 1 insns (limit 1000000)\n"
+    )
+}
+
+fn each_line(size: usize, before: &str, after: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&log(size)).into_owned();
+    let lines = text.lines().map(|line| format!("{before}{line}{after}\n"));
+    lines.collect::<String>().into_bytes()
+}
+
+fn quoted(text: &[u8]) -> Vec<u8> {
+    format!("{{\"error\":{:?}}}", String::from_utf8_lossy(text)).into_bytes()
+}
+
+fn utf16(text: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+    b"\xff\xfe".iter().copied().chain(units).collect()
+}
+
+const TEXTS: [(&str, Text); 29] = [
+    ("log", log),
+    ("log in a string", |size| quoted(&log(size))),
+    ("log in a string in a string", |size| {
+        quoted(&quoted(&log(size)))
+    }),
+    ("log in UTF-16", |size| utf16(&log(size / 2))),
+    ("Kubernetes", |size| {
+        each_line(size, "2026-03-27T06:20:40.061Z stderr F ", "")
+    }),
+    ("journald", |size| {
+        each_line(size, "Apr 02 10:00:26 host agent[4242]: ", "")
+    }),
+    ("logfmt", |size| {
+        each_line(size, "level=warning msg=\"", "\" subsys=loader")
+    }),
+    ("JSON", |size| {
+        each_line(size, "{\"level\":\"info\",\"msg\":\"", "\"}")
+    }),
+    ("mail", |size| each_line(size, "> > ", "")),
+    ("double line ends", |size| each_line(size, "", "\n")),
+    ("rejections", |size| count_up(size, rejection)),
+    ("the same rejection", |size| repeat(&rejection(1), size)),
+    ("one-line errors", |size| count_up(size, one_line_error)),
+    ("reports", |size| count_up(size, report)),
+    ("one report", |size| {
+        [
+            b"Verification failed: A: B\nReason:\n",
+            &repeat("  x y\n", size)[..],
+        ]
+        .concat()
+    }),
+    ("types", |size| {
+        [
+            b"magic: 0xeb9f\n",
+            &repeat("[1] INT int size=4 Invalid name\n", size)[..],
+        ]
+        .concat()
+    }),
+    ("messages", |size| {
+        repeat("R1 invalid mem access 'scalar'\n", size)
+    }),
+    ("outside errors", |size| {
+        repeat("libbpf: map 'm': unknown field 'size'.\n", size)
+    }),
+    ("unknown lines in a log", |size| {
+        [b"0: (95) exit\n", &repeat("the moon is wrong\n", size)[..]].concat()
+    }),
+    ("prose", |size| {
+        repeat(
+            "a text about eBPF and its programs: nothing (12) of it = a log\n",
+            size,
+        )
+    }),
+    ("one long line", |size| repeat("a", size)),
+    ("one long line of numbers", |size| repeat("1: ", size)),
+    ("backslashes", |size| repeat("\\", size)),
+    ("escapes", |size| repeat("\\n\\\\n\\\\\\n", size)),
+    ("source with escapes", |size| {
+        [b";", &repeat(" \\n", size)[..]].concat()
+    }),
+    ("brackets", |size| repeat("[1] [2] ] ", size)),
+    ("quotation marks", |size| repeat("\"msg\":\"\\\"\" ", size)),
+    ("words of loaders", |size| {
+        repeat("program a: load program: Verifier output: ", size)
+    }),
+    ("beginnings of messages", |size| {
+        repeat("invalid access to map value, value_size=1 off=", size)
+    }),
+];
+
+fn read_in_pieces(text: &[u8]) {
+    let mut reader = LogReader::new();
+    text.chunks(64 * 1024).for_each(|piece| reader.push(piece));
+    black_box(reader.finish());
+}
+
+/// How much memory is held at most while a text is read.
+fn most_held(text: &[u8]) -> usize {
+    read_in_pieces(b"warm");
+    let before = HELD.get();
+    MOST_HELD.set(before);
+    read_in_pieces(text);
+    MOST_HELD.get() - before
+}
+
+/// How much memory is asked for in all.
+fn asked_for(text: &[u8]) -> usize {
+    let before = ASKED_FOR.get();
+    read_in_pieces(text);
+    ASKED_FOR.get() - before
+}
+
+const MEGABYTE: usize = 1024 * 1024;
+
+#[test]
+fn memory_does_not_grow_with_the_input() {
+    for (name, text) in TEXTS {
+        // Twice as much as is ever kept of a log.
+        let held = most_held(&text(4 * MEGABYTE));
+        assert!(held < 8 * MEGABYTE, "{name}: {} KB", held / 1024);
+    }
+    let [some, more] = [4, 16].map(|size| most_held(&log(size * MEGABYTE)));
+    assert!(more < some + some / 10, "{some} and {more} bytes");
+}
+
+#[test]
+fn twice_the_input_asks_for_twice_the_memory() {
+    for (name, text) in TEXTS {
+        let [some, twice] = [1, 2].map(|size| asked_for(&text(size * MEGABYTE)));
+        // What a text of any size takes.
+        let fixed = 4 * MEGABYTE;
+        assert!(
+            twice < 2 * some + some / 5 + fixed,
+            "{name}: {some} and {twice} bytes"
+        );
+    }
+}
+
+/// How long this thread has run, without the time in which others did.
+fn time_on_processor() -> Duration {
+    // The kernel counts it up when it looks for another thread to run.
+    thread::yield_now();
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds = stat.split(' ').next().unwrap().parse().unwrap();
+    Duration::from_nanos(nanoseconds)
+}
+
+/// The least time of several rounds, each long enough to be measured.
+fn least_time(text: &[u8], runs: u32) -> Duration {
+    let mut least = Duration::MAX;
+    for _ in 0..5 {
+        let start = time_on_processor();
+        for _ in 0..runs {
+            black_box(explain_log(text));
+        }
+        least = least.min((time_on_processor() - start) / runs);
+    }
+    least
+}
+
+/// How many times as long twice the text takes.
+fn ratio_of_double(text: fn(usize) -> Vec<u8>) -> f64 {
+    let [some, twice] = [1, 2].map(|size| text(size * MEGABYTE));
+    let once = least_time(&some, 1).max(Duration::from_micros(20));
+    let runs = Duration::from_millis(5).div_duration_f64(once) as u32 + 1;
+    let [some, twice] = [&some, &twice].map(|text| least_time(text, runs));
+    twice.as_secs_f64() / some.as_secs_f64()
+}
+
+#[test]
+#[ignore = "takes seconds: cargo xtask test vm"]
+fn twice_the_input_takes_at_most_a_little_more_than_twice_the_time() {
+    const MOST: f64 = 2.2;
+    let mut slow = Vec::new();
+    for (name, text) in TEXTS {
+        // What else runs fills the processor's caches: a text is slow if it is slow each time.
+        let is_slow = |_| {
+            let ratio = ratio_of_double(text);
+            println!("{name:<30} {ratio:.2}");
+            ratio > MOST
+        };
+        if (0..5).all(is_slow) {
+            slow.push(name);
+        }
+    }
+    assert_eq!(slow, [""; 0], "more than {MOST} times the time");
+}
