@@ -10,10 +10,12 @@ use verifier_output::describe_error;
 
 use crate::attach::AttachRequest;
 use crate::attempt::Refusal;
+use crate::aya_object::AyaObject;
 use crate::failure::explain_failure;
 use crate::info::{read_info, read_type};
 use crate::load_report::{LoadReport, ProgramVerdict};
 use crate::map_definition::MapDefinition;
+use crate::measured_cost::MeasuredCost;
 use crate::missing::missing_by_name;
 use crate::object_file::ObjectFile;
 use crate::options::LoadOptions;
@@ -156,9 +158,22 @@ impl Loading<'_> {
                 Err(refused) => self.refuse(refused, &name, &section).into(),
             };
             verdict.notes.clone_from(&self.notes);
+            if self.session.options.cost {
+                verdict.add_cost(self.measure(&name, &section)?);
+            }
             self.report.tell(&name, &section.written, verdict)?;
         }
         Ok(())
+    }
+
+    /// `None` where only aya itself can load it.
+    fn measure(&mut self, name: &str, section: &ProgramSection) -> Result<Option<MeasuredCost>> {
+        let prepared = AyaObject::prepare(&self.object.bytes, self.btf, self.session);
+        let Ok(prepared) = prepared else {
+            return Ok(None);
+        };
+        let kind = self.kind_of(name, section);
+        prepared.measure(name, &kind, self.session).map(Some)
     }
 
     fn open(

@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result};
+use bpf_verifier_log::ProgramCost;
 use plan::load::{AttachResult, EbpfLibrary, Load, LoadResult, LoaderLine, Phase, ProgramName};
+
+use crate::measured_cost::MeasuredCost;
 
 pub struct LoadReport<'a> {
     /// As the loader was given it.
@@ -16,6 +19,7 @@ pub struct ProgramVerdict {
     pub result: LoadResult,
     pub attach: Option<AttachResult>,
     pub notes: Vec<String>,
+    pub cost: Option<ProgramCost>,
 }
 
 impl ProgramVerdict {
@@ -33,7 +37,26 @@ impl ProgramVerdict {
             )),
             attach: Some(AttachResult::NeedsTarget { what }),
             notes: Vec::new(),
+            cost: None,
         }
+    }
+}
+
+impl ProgramVerdict {
+    /// `None`: it cannot be measured.
+    pub fn add_cost(&mut self, measured: Option<MeasuredCost>) {
+        let Some(MeasuredCost { cost, late }) = measured else {
+            let note = "what its verification costs cannot be measured: it needs more of its \
+                        library than the load itself";
+            self.notes.push(note.to_owned());
+            return;
+        };
+        if late {
+            let note = "the load with the log took too long and was ended: what verification costs \
+                        is told of its beginning (--seconds allows more)";
+            self.notes.push(note.to_owned());
+        }
+        self.cost = cost;
     }
 }
 
@@ -43,6 +66,7 @@ impl From<LoadResult> for ProgramVerdict {
             result,
             attach: None,
             notes: Vec::new(),
+            cost: None,
         }
     }
 }
@@ -73,7 +97,13 @@ impl<'a> LoadReport<'a> {
             result,
             attach,
             notes,
+            cost,
         } = verdict;
+        let named = |mut cost: ProgramCost| {
+            cost.name = Some(program.to_owned());
+            cost
+        };
+        let cost = cost.map(named).map(serde_json::to_value).transpose()?;
         print_line(&LoaderLine::Load(Load {
             object: self.object.to_owned(),
             program: program.to_owned(),
@@ -82,6 +112,7 @@ impl<'a> LoadReport<'a> {
             result,
             attach,
             notes,
+            cost,
         }))
     }
 

@@ -10,6 +10,7 @@
 //!   session          what is kept while all objects are loaded
 //!   libbpf           loads with libbpf: objects of clang, bpf2go and other compilers
 //!   aya              loads with aya: objects of rustc
+//!   aya_object       an object as aya would load it, for a load with a log of ours
 //!   program_kind     what a kernel must know of a program
 //!   attempt          one attempt to load a program
 //!   attach           attaches a program that is loaded
@@ -19,6 +20,8 @@
 //!   failure          what a user can do about a failure
 //!   info             what the kernel tells about a program that it loaded
 //!   log              the verifier's log
+//!   measured_cost    what verification of one program cost
+//!   log_stream       reads one of a gigabyte while the kernel writes it
 //!   time_limit       interrupts a load that takes too long
 //!   load_report      tells the host
 //!   modules          loads kernel modules
@@ -31,13 +34,16 @@
 mod attach;
 mod attempt;
 mod aya;
+mod aya_object;
 mod failure;
 mod info;
 mod kernel_types;
 mod libbpf;
 mod load_report;
 mod log;
+mod log_stream;
 mod map_definition;
+mod measured_cost;
 mod missing;
 mod modules;
 mod object_file;

@@ -10,6 +10,9 @@ pub struct LoadOptions {
     /// Load programs, and attach none
     #[arg(long)]
     pub load_only: bool,
+    /// Load each program once more, for what its verification costs
+    #[arg(long)]
+    pub cost: bool,
     /// Leave out this program: it was done before
     #[arg(long, value_name = "NAME")]
     skip: Vec<String>,

@@ -5,6 +5,7 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::{io, mem};
 
 use libbpf_sys::{bpf_insn, bpf_prog_load_opts};
+use nix::libc;
 use verifier_output::{LogBuffer, LogDetail};
 
 /// Whatever the program does.
@@ -29,6 +30,15 @@ pub struct ProgramCode<'a> {
     pub options: bpf_prog_load_opts,
 }
 
+/// Where the kernel puts its log. It must be there, and as long, until the load is over.
+#[derive(Clone, Copy, Debug)]
+pub struct LogTarget {
+    pub start: *mut libc::c_char,
+    pub size: u32,
+    /// `log_level` in `union bpf_attr`.
+    pub level: u32,
+}
+
 impl ProgramKind {
     pub fn load_code(
         &self,
@@ -37,14 +47,27 @@ impl ProgramKind {
         detail: LogDetail,
     ) -> io::Result<OwnedFd> {
         let bytes = log.as_mut_bytes();
+        let target = LogTarget {
+            start: bytes.as_mut_ptr().cast(),
+            size: bytes.len() as u32,
+            level: detail.log_level(),
+        };
+        self.load_with_target(code, target)
+    }
+
+    pub fn load_with_target(
+        &self,
+        code: ProgramCode<'_>,
+        target: LogTarget,
+    ) -> io::Result<OwnedFd> {
         let mut options = bpf_prog_load_opts {
             sz: mem::size_of::<bpf_prog_load_opts>() as u64,
             expected_attach_type: self.expected_attach_type,
             prog_flags: self.prog_flags,
             attach_btf_id: self.attach_btf_id,
-            log_level: detail.log_level(),
-            log_size: bytes.len() as u32,
-            log_buf: bytes.as_mut_ptr().cast(),
+            log_level: target.level,
+            log_size: target.size,
+            log_buf: target.start,
             ..code.options
         };
         // SAFETY: the name and the licence end with a zero byte, the instructions and what the

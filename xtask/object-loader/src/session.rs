@@ -37,10 +37,19 @@ impl Session {
 
     /// Runs a load; says whether its time was up before it ended.
     pub fn time<T>(&mut self, load: impl FnOnce() -> T) -> Result<(T, bool)> {
+        self.time_generously(1, load)
+    }
+
+    /// The same with so many times the limit.
+    pub fn time_generously<T>(
+        &mut self,
+        times: u64,
+        load: impl FnOnce() -> T,
+    ) -> Result<(T, bool)> {
         let Some(limit) = &mut self.limit else {
             return Ok((load(), false));
         };
-        limit.start()?;
+        limit.start(times)?;
         let loaded = load();
         Ok((loaded, limit.stop()?))
     }

@@ -38,9 +38,13 @@ impl TimeLimit {
         })
     }
 
-    pub fn start(&mut self) -> Result<()> {
+    /// `times`: so many times the limit.
+    pub fn start(&mut self, times: u64) -> Result<()> {
         self.expired.store(false, Ordering::Relaxed);
-        self.set(Duration::from_secs(self.seconds), AGAIN)
+        self.set(
+            Duration::from_secs(self.seconds.saturating_mul(times)),
+            AGAIN,
+        )
     }
 
     /// Whether the time was up before this.

@@ -12,6 +12,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// A load with a log of each instruction takes so many times as long as one without.
+pub const LOG_SLOWNESS: u64 = 5;
+
 /// A line of the loader's output.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +71,10 @@ pub struct Load {
     /// name of another loader's was translated.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What its verification cost, if that was asked: a `ProgramCost` of `bpf-verifier-log`, which
+    /// this crate does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<serde_json::Value>,
 }
 
 impl Load {
@@ -81,6 +88,7 @@ impl Load {
             result: LoadResult::failed(why),
             attach: None,
             notes: Vec::new(),
+            cost: None,
         }
     }
 }

@@ -104,6 +104,12 @@ impl Loading<'_> {
             }
             Err(result) => self.refuse(result),
         };
+        if self.session.options.cost
+            && let Some(prepared) = self.preparation.prepared()
+        {
+            let measured = prepared.measure(program, self.session)?;
+            verdict.add_cost(measured);
+        }
         verdict.notes.extend(self.preparation.notes_on(program));
         verdict.notes.extend(program.section.note());
         verdict.notes.extend(note_module(program));

@@ -1,7 +1,7 @@
 //! An object whose maps are made and whose programs are relocated, each ready to be loaded.
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::{io, mem, slice};
@@ -21,6 +21,8 @@ use super::opened::{Opened, ProgramFacts, map_name};
 use super::struct_ops;
 use crate::attempt::Refusal;
 use crate::failure::explain_failure;
+use crate::log_stream::measure_load;
+use crate::measured_cost::MeasuredCost;
 use crate::missing::{describe_missing, find_missing_map};
 use crate::object_file::ObjectFile;
 use crate::program_kind::{ProgramCode, ProgramKind};
@@ -367,13 +369,35 @@ impl Prepared {
         log: &mut LogBuffer,
         detail: LogDetail,
     ) -> io::Result<OwnedFd> {
-        let code = ProgramCode {
-            name: &CString::new(program.name.as_str())?,
+        let name = CString::new(program.name.as_str())?;
+        kind.load_code(self.code_of(&name, found), log, detail)
+    }
+
+    fn code_of<'a>(&'a self, name: &'a CStr, found: NonNull<bpf_program>) -> ProgramCode<'a> {
+        ProgramCode {
+            name,
             license: &self.license,
             instructions: instructions(found),
             options: self.options_of(found),
+        }
+    }
+
+    /// Loads it for what its verification costs. `None` where that cannot be told here.
+    pub fn measure(
+        &self,
+        program: &ProgramFacts,
+        session: &mut Session,
+    ) -> Result<Option<MeasuredCost>> {
+        let found = self
+            .opened
+            .find_program(&program.name)
+            .context("a program is gone")?;
+        let Some(kind) = self.kind_of(program, found, session) else {
+            return Ok(None);
         };
-        kind.load_code(code, log, detail)
+        let name = CString::new(program.name.as_str())?;
+        let load = |target| kind.load_with_target(self.code_of(&name, found), target);
+        measure_load(session, load).map(Some)
     }
 
     /// The kernel's version, which old programs name, and types of functions and lines of source,
