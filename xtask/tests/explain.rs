@@ -117,6 +117,38 @@ fn the_log_as_json() {
 }
 
 #[test]
+fn the_log_in_forms_that_other_programs_read() {
+    let log = log("null-6.18.log");
+    for (format, start) in [
+        ("text", "R0 invalid mem access 'map_value_or_null'\n"),
+        ("json", "{\n  \"version\": 1,\n"),
+        ("rustc", "{\"$message_type\":\"diagnostic\","),
+        ("sarif", "{\n  \"$schema\": "),
+        ("github", "::error file=null.c,line=13,"),
+    ] {
+        let output = Run::new(&["explain", "--format", format, log.to_str().unwrap()]).output();
+        assert_eq!(output.status.code(), Some(0));
+        let text = stdout(&output);
+        assert!(text.starts_with(start), "{format}: {text}");
+    }
+    let json = ["--json", "--format=json"]
+        .map(|option| stdout(&Run::new(&["explain", option, log.to_str().unwrap()]).output()));
+    assert_eq!(json[0], json[1]);
+}
+
+#[test]
+fn a_form_that_needs_a_log_without_one() {
+    let output = Run::new(&["explain", "--code", "all", "--format", "sarif"]).output();
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("--format sarif is about a log, and none is given"),
+        "{text}"
+    );
+    assert!(text.contains("help"), "{text}");
+}
+
+#[test]
 fn several_programs_the_failing_one_first() {
     let accepted =
         "0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000)\n";

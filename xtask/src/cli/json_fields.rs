@@ -1,6 +1,6 @@
 //! Holds what the commands print as JSON to the fields that their `--help` tells.
 //!
-//! After a line that begins with `JSON`, each line of the help that begins with two, four or six
+//! After a line that begins with `JSON`, each line of the help that begins with two to eight
 //! spaces and a name tells a field; those with more spaces tell the fields in it.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::commands::{
 /// A command, and an example of each form of what it prints.
 type Sample = (&'static str, fn() -> Result<String>);
 
-const SAMPLES: [Sample; 12] = [
+const SAMPLES: [Sample; 13] = [
     ("list", list::json_sample),
     ("check", check::json_sample),
     ("class", class::json_sample),
@@ -25,6 +25,7 @@ const SAMPLES: [Sample; 12] = [
     ("where", where_name::json_sample),
     ("try", try_binary::json_sample),
     ("explain", explain::json_sample),
+    ("explain", explain::cost::tests::json_sample),
     ("doctor", doctor::json_sample),
     ("bench", bench::json_sample_of_programs),
     ("bench", bench::json_sample_of_cases),
@@ -137,7 +138,7 @@ fn field_of_line(line: &str) -> Option<(usize, &str, &str)> {
     let spaces = line.len() - rest.len();
     let (name, text) = rest.split_once("  ").unwrap_or((rest, ""));
     let is_name = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let depth = [2, 4, 6].iter().position(|it| *it == spaces)?;
+    let depth = [2, 4, 6, 8].iter().position(|it| *it == spaces)?;
     is_name(name).then_some((depth, name, text))
 }
 

@@ -101,7 +101,7 @@ enum Command {
     #[command(after_help = where_name::WHERE_HELP)]
     Where(WhereArguments),
     /// Reads a verifier log from anywhere: names the error, its cause, and the fix
-    #[command(after_help = explain::EXPLAIN_HELP)]
+    #[command(after_help = explain::explain_help())]
     Explain(ExplainArguments),
     /// Shows what this machine has and what is missing, with the fix for each
     #[command(after_help = setup::DOCTOR_HELP)]

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Parser;
 use problem::Problem;
 
-use crate::commands::verify::{AttachTarget, ReportFile, ReportForm, VerifyMode, VerifyOptions};
+use super::explain::parse_budget;
+use crate::commands::verify::{
+    AttachTarget, CostQuestion, ReportFile, ReportForm, VerifyMode, VerifyOptions,
+};
 use crate::pipeline::memory::{DEFAULT_MIB, parse_memory};
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
@@ -23,13 +26,15 @@ everything else. The output says which library it was, because they differ: if t
 aya passes `GPL` to the kernel, and libbpf nothing. What was changed so that an object could be
 loaded is said in a note.
 Exit code 0: every program works on every kernel; with --load-only, it was accepted. 1: not all do,
-or of some it is not known, because they need a target. 3: a VM could not be started.
+or of some it is not known, because they need a target, or one is over the --budget. 3: a VM could
+not be started.
 Examples:
   cargo xtask verify program.bpf.o                 on the course's five kernels
   cargo xtask verify program.bpf.o --bisect        where does it stop working?
   cargo xtask verify program.bpf.o --claim 5.10..  does it work on all of these?
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
   cargo xtask verify *.o --junit verify.xml        with a report for a pipeline
+  cargo xtask verify *.o --cost --budget 100000    fails if verification takes more instructions
   cargo xtask verify uprobe.o --target probe=/bin/sh:main
 
 JSON: one object per line (fields may be added; none is removed or changes its meaning)
@@ -59,6 +64,7 @@ JSON: one object per line (fields may be added; none is removed or changes its m
       instead        what to use instead, if that is known
       similar        names that this kernel has, if no kernel has this one
   notes              what was changed so that it could be loaded
+  cost               with --cost: what one of `programs` has, as in cargo xtask explain --help
   missing            if failed: what the kernel lacks, if that is why
     kind             as in attach
     name             such as BPF_PROG_TYPE_NETFILTER
@@ -94,6 +100,17 @@ pub struct VerifyArguments {
     /// Exit with 0 only if all programs work on each of these kernels, such as 5.10..
     #[arg(long, value_name = "KERNELS", conflicts_with = "kernel")]
     claim: Option<String>,
+    /// Also tell what verification of each program cost, line by line, from a second load with a
+    /// log of level 2
+    #[arg(long, conflicts_with_all = ["bisect"])]
+    cost: bool,
+    /// With --cost: exit with 1 if a program takes more instructions on one of the kernels
+    #[arg(long, value_name = "INSTRUCTIONS", requires = "cost")]
+    #[arg(allow_negative_numbers = true, value_parser = parse_budget)]
+    budget: Option<u64>,
+    /// With --cost: what changed since; the file has what --cost --json printed
+    #[arg(long, value_name = "OLD", requires = "cost", conflicts_with = "json")]
+    compare: Option<PathBuf>,
     /// Load only, attach nothing
     #[arg(long)]
     load_only: bool,
@@ -160,6 +177,10 @@ impl TryFrom<VerifyArguments> for VerifyOptions {
             seconds: arguments.seconds,
             memory_mib: arguments.memory,
             load_only: arguments.load_only,
+            cost: arguments.cost.then_some(CostQuestion {
+                budget: arguments.budget,
+                compare: arguments.compare,
+            }),
             targets: arguments.targets,
             map_entries: arguments.maps,
             modules: arguments.modules,

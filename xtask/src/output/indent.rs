@@ -11,6 +11,18 @@ pub fn indent_lines(text: &str, width: usize) -> String {
     indented
 }
 
+/// Wide enough for a line of code, and narrow enough to read.
+const WIDTH: usize = 96;
+
+/// A paragraph in lines: `first` comes before the first, `rest` before the others.
+pub fn wrap_text(text: &str, first: &str, rest: &str) -> String {
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .break_words(false);
+    textwrap::fill(text, options) + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::indent_lines;

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
+use bpf_verifier_log::report::SourcePlace;
+use bpf_verifier_log::{ExplainedProgram, Insn, clean_text};
 use checkout::workspace;
 use forbidden_calls::{ForbiddenCall, ForbiddenKind, Object, SourceSite};
 use problem::Problem;
 use serde::Serialize;
-use bpf_verifier_log::{ExplainedProgram, Insn, clean_text};
 
 /// What an object file tells.
 #[derive(Default)]
@@ -119,6 +120,16 @@ impl LineReport {
             .map(|site| site_as_text(site, self.built))
     }
 
+    /// As editors underline it.
+    pub fn site_as_place(&self) -> Option<SourcePlace> {
+        let site = self.site.as_ref()?;
+        let text = source_line(site, self.built).unwrap_or_default();
+        let text = clean_text(text.as_bytes(), false).into_owned();
+        let mut place = SourcePlace::new(path_from_here(site), site.line, text);
+        place.column = Some(site.column).filter(|column| *column > 0);
+        Some(place)
+    }
+
     /// Each call in a few lines: what it is, where, and what to write instead.
     pub fn as_text(&self) -> String {
         let mut text = String::new();
@@ -208,7 +219,7 @@ pub fn summarize_call(call: &ForbiddenCall) -> String {
 fn site_as_text(site: &SourceSite, built: Option<SystemTime>) -> String {
     let code = source_line(site, built);
     let code = code.map_or(String::new(), |code| {
-        format!("     {}\n", clean_text(code.as_bytes(), false))
+        format!("     {}\n", clean_text(code.trim().as_bytes(), false))
     });
     format!(" --> {}\n{code}", site_name(site))
 }
@@ -226,11 +237,18 @@ pub fn site_name(site: &SourceSite) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{}:{}{column}",
-        clean_text(short.as_os_str().as_encoded_bytes(), false),
-        site.line
-    )
+    format!("{}:{}{column}", clean_path(short), site.line)
+}
+
+/// A path that an editor or a pipeline opens: from here, or whole.
+fn path_from_here(site: &SourceSite) -> String {
+    let path = tidy(Path::new(&site.file));
+    let here = std::env::current_dir().unwrap_or_default();
+    clean_path(path.strip_prefix(here).unwrap_or(&path))
+}
+
+fn clean_path(path: &Path) -> String {
+    clean_text(path.as_os_str().as_encoded_bytes(), false).into_owned()
 }
 
 /// `a/b/../c` as `a/c`.
@@ -268,7 +286,7 @@ fn source_line(site: &SourceSite, built: Option<SystemTime>) -> Option<String> {
     let line = text
         .lines()
         .nth(usize::try_from(site.line).ok()?.checked_sub(1)?)?;
-    Some(line.trim().to_owned())
+    Some(line.to_owned())
 }
 
 /// A line of a source file, as `--json` of several commands prints it; `explain --help` tells the

@@ -39,6 +39,8 @@ pub struct Batch {
 pub struct LoaderOptions {
     /// Nothing is attached.
     pub load_only: bool,
+    /// Each program is loaded once more, for what its verification costs.
+    pub cost: bool,
     /// That one program may take. `None`: as long as the step lasts.
     pub program_seconds: Option<u64>,
     /// Names of programs, and where to attach them if their section does not say.
@@ -198,6 +200,9 @@ fn loader_arguments(options: &LoaderOptions) -> Vec<String> {
     let mut arguments = Vec::new();
     if options.load_only {
         arguments.push("--load-only".to_owned());
+    }
+    if options.cost {
+        arguments.push("--cost".to_owned());
     }
     if let Some(seconds) = options.program_seconds {
         arguments.push(format!("--seconds={seconds}"));

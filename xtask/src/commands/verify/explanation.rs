@@ -4,7 +4,7 @@ use plan::load::{Load, LoadResult};
 
 use super::input_object::InputObject;
 use super::kernel_verdict::KernelVerdict;
-use crate::commands::explain;
+use crate::commands::explain::explain_as_text;
 use crate::output::indent::indent_lines;
 use crate::pipeline::forbidden::LineReport;
 
@@ -38,7 +38,7 @@ pub fn explain_verdicts(verdicts: &[KernelVerdict], objects: &[InputObject]) -> 
         );
         let object = objects.iter().find(|object| object.path == load.object);
         let lines = object.map_or_else(LineReport::default, |object| object.report_lines(load));
-        let explained = explain::as_text(&bpf_verifier_log::explain_log(log.as_bytes()), &lines);
+        let explained = explain_as_text(log.as_bytes(), &lines);
         format!("\n{heading}:\n\n{}", indent_lines(&explained, 2))
     };
     told.into_iter().map(explanation).collect::<String>() + &explain_failures(verdicts, objects)

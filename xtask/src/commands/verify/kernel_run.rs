@@ -5,7 +5,7 @@ use std::slice;
 use anyhow::Result;
 use kernel::Kernel;
 use plan::Outcome;
-use plan::load::{AttachResult, Load, LoadResult, Phase, ProgramName};
+use plan::load::{AttachResult, LOG_SLOWNESS, Load, LoadResult, Phase, ProgramName};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
 use testvm::image::{Archive, Modules};
@@ -340,9 +340,10 @@ impl VerifyOptions {
         Batch {
             library: None,
             without_perfmon: false,
-            seconds: GRACE + self.seconds * programs as u64,
+            seconds: GRACE + self.seconds * programs as u64 * self.slowness(),
             options: LoaderOptions {
                 load_only: self.load_only,
+                cost: self.cost.is_some(),
                 program_seconds: Some(self.seconds),
                 targets: self.targets.iter().map(AttachTarget::in_guest).collect(),
                 map_entries: self.map_entries.clone(),
@@ -350,6 +351,13 @@ impl VerifyOptions {
                 has_modules,
             },
             objects: objects.iter().map(|object| object.name.clone()).collect(),
+        }
+    }
+
+    fn slowness(&self) -> u64 {
+        match self.cost {
+            Some(_) => 1 + LOG_SLOWNESS,
+            None => 1,
         }
     }
 

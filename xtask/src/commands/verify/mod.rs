@@ -14,12 +14,14 @@
 //!                  what the captured names of all kernels tell about it
 //!   table, explanation, verdict_json, junit, markdown
 //!                  the ways in which verdicts are told
+//!   cost           what verification cost
 //!   bisection      which kernels to ask, to find where an answer changes
 //! ```
 
 mod advice;
 mod attach_target;
 mod bisection;
+mod cost;
 mod explanation;
 mod hook_history;
 mod input_files;
@@ -48,7 +50,7 @@ use input_files::InputFiles;
 use kernel_result::KernelResult;
 use kernel_verdict::KernelVerdict;
 pub use kernel_verdict::find_reason;
-pub use options::{VerifyMode, VerifyOptions};
+pub use options::{CostQuestion, VerifyMode, VerifyOptions};
 use program_answer::ProgramAnswer;
 pub use report_file::{ReportFile, ReportForm};
 use survey::{ask_kernels, count_noun, good_word, show_notes, take_verdicts};
@@ -68,8 +70,13 @@ pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
 }
 
 fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
+    let earlier = match &options.cost {
+        Some(question) => cost::read_earlier(question)?,
+        None => None,
+    };
     let mut results = ask_kernels(options, files, &options.kernels)?;
     let verdicts = take_verdicts(&mut results, &Names::read()?)?;
+    let costs = cost::collect_costs(&verdicts)?;
     if options.json {
         for verdict in &verdicts {
             let line = verdict_json::format_line(verdict, &files.objects)?;
@@ -79,12 +86,31 @@ fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
         let table = table::as_text(&verdicts, &results, files, options.log);
         let explained = explanation::explain_verdicts(&verdicts, &files.objects);
         screen::write_answer((table + &explained).as_bytes())?;
+        if options.cost.is_some() {
+            screen::write_answer(cost::costs_as_text(&costs, earlier).as_bytes())?;
+        }
     }
     for report in &options.reports {
         report.write_report(&verdicts, &results)?;
     }
     show_notes(&results);
-    Ok(conclude(options, &verdicts, &results))
+    let exit = conclude(options, &verdicts, &results);
+    let is_over = options
+        .cost
+        .as_ref()
+        .is_some_and(|question| show_excess(question, &costs));
+    Ok(match exit {
+        Exit::Done if is_over => Exit::NotYet,
+        exit => exit,
+    })
+}
+
+fn show_excess(question: &CostQuestion, costs: &[cost::KernelCost]) -> bool {
+    let over = cost::describe_excess(question, costs);
+    for line in &over {
+        screen::show_marked(Mark::Bad, line);
+    }
+    !over.is_empty()
 }
 
 fn conclude(options: &VerifyOptions, verdicts: &[KernelVerdict], results: &[KernelResult]) -> Exit {
@@ -221,8 +247,10 @@ pub mod tests {
         let mut noted = accepted("5.10", "noted", Some(AttachResult::Attached));
         noted.load.notes.push("map events: a page".into());
         let what = "a function of the kernel".into();
+        let mut measured = accepted("5.10", "first", None);
+        measured.load.cost = Some(cost::tests::sample_as_json());
         vec![
-            accepted("5.10", "first", None),
+            measured,
             verdict("5.10", "second", rejected),
             noted,
             accepted("5.10", "bare", Some(AttachResult::NeedsTarget { what })),

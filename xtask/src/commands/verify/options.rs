@@ -19,6 +19,8 @@ pub struct VerifyOptions {
     pub memory_mib: u32,
     /// Nothing is attached.
     pub load_only: bool,
+    /// What verification costs is wanted.
+    pub cost: Option<CostQuestion>,
     pub targets: Vec<AttachTarget>,
     /// Names of maps, and how many entries they get.
     pub map_entries: Vec<(String, u32)>,
@@ -28,6 +30,15 @@ pub struct VerifyOptions {
     pub log: bool,
     pub json: bool,
     pub reports: Vec<ReportFile>,
+}
+
+/// What is asked about the cost of verification.
+#[derive(Clone, Debug, Default)]
+pub struct CostQuestion {
+    /// Instructions that a program may take on each kernel.
+    pub budget: Option<u64>,
+    /// What `verify --cost --json` printed before.
+    pub compare: Option<PathBuf>,
 }
 
 /// What is asked of the kernels.

@@ -32,6 +32,8 @@ struct VerdictJson<'a> {
     answer: ProgramAnswer,
     attach: Option<AttachJson<'a>>,
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<&'a serde_json::Value>,
     #[serde(flatten)]
     outcome: OutcomeJson<'a>,
 }
@@ -90,6 +92,7 @@ impl<'a> VerdictJson<'a> {
                 .as_ref()
                 .map(|attach| AttachJson::new(attach, verdict)),
             notes: &load.notes,
+            cost: load.cost.as_ref(),
             outcome: OutcomeJson::new(verdict, lines),
         }
     }
