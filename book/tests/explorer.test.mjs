@@ -36,7 +36,7 @@ for (const kernel of KERNELS) {
     const current = await shown.$eval('[aria-current=step]', line => line.textContent);
     assert.match(current, /^✗\d+: r\d = \*\(u64 \*\)\(r\d \+0\)$/);
     const known = await shown.$eval('.explorer-known', table => table.textContent);
-    assert.match(known, /plus a number between 0 and 2040/);
+    assert.match(known, /at an offset between 0 and 2040/);
   });
 }
 
@@ -131,6 +131,22 @@ test('the sample log shows how it works', async () => {
   assert.match(await page.$eval('#own-log-text', field => field.value), /invalid access to map value/);
   const advice = await page.$eval('.explorer-advice a', link => link.getAttribute('href'));
   assert.equal(advice, 'gallery/map-value-bounds.html');
+});
+
+test('instructions that were walked again have a number and a bar', async () => {
+  const round = count => `1: (07) r1 += 1 ; R1_w=${count}\n2: (a5) if r1 < 0x3 goto pc-2 ; R1_w=${count}\n`;
+  const loop = `0: (b7) r1 = 0 ; R1_w=0\n${[1, 2, 3].map(round).join('')}3: (95) exit\nR0 !read_ok\nprocessed 8 insns (limit 1000000)\n`;
+  await open('explorer.html');
+  await paste(loop);
+  const heat = await page.$$eval('#own-log .explorer-list li', lines =>
+    lines.map(line => [line.querySelector('code').textContent.split(':')[0], line.querySelector('.explorer-times').textContent]));
+  assert.ok(heat.length > 3);
+  for (const [pc, times] of heat) {
+    assert.equal(times, pc === '1' || pc === '2' ? '3×' : '1×', pc);
+  }
+  assert.deepEqual(await faultsOf('#own-log'), []);
+  await paste(REJECTED);
+  assert.equal(await page.$('#own-log .explorer-heat'), null, 'nothing was walked again');
 });
 
 test('what is no log gets a clear answer', async () => {

@@ -87,12 +87,22 @@
     D: 'decisive',
   };
 
+  // How often each instruction is among these steps; null where none comes again.
+  function visitsOf(steps) {
+    const visits = new Map();
+    for (const step of steps) {
+      visits.set(step.insn.pc, (visits.get(step.insn.pc) ?? 0) + 1);
+    }
+    return Math.max(0, ...visits.values()) > 1 ? visits : null;
+  }
+
   class Explorer {
     constructor(program, label) {
       this.program = program;
       this.trace = program.trace;
       this.last = this.trace.steps.length - 1;
       this.decisive = this.trace.decisive;
+      this.visits = visitsOf(this.trace.steps);
       this.element = element('div', {
         class: 'explorer',
         role: 'group',
@@ -206,12 +216,25 @@
         {},
         element('span', { class: 'explorer-mark', ...(named ? { role: 'img', 'aria-label': named } : {}) }, mark),
         element('code', {}, `${step.insn.pc}: ${step.insn.text}`),
+        this.heat(step),
       );
       if (at === this.at) {
         line.setAttribute('aria-current', 'step');
       }
       line.addEventListener('click', () => this.show(at));
       return line;
+    }
+
+    // How often the verifier walked an instruction: as a number, and as a bar.
+    heat(step) {
+      if (this.visits === null) {
+        return null;
+      }
+      const count = this.visits.get(step.insn.pc);
+      const bar = element('span', { class: 'explorer-bar', 'aria-hidden': 'true' });
+      bar.style.inlineSize = `${(3 * count) / Math.max(...this.visits.values())}em`;
+      const times = element('span', { class: 'explorer-times' }, `${count}×`);
+      return element('span', { class: 'explorer-heat', title: `walked ${count} times in these steps` }, bar, times);
     }
 
     about(step) {

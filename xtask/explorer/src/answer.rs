@@ -1,7 +1,7 @@
 //! What a page gets to know of a text.
 
-use serde::Serialize;
 use bpf_verifier_log::{Class, ExplainedProgram, LogTrace, LogVerdict, explain_log};
+use serde::Serialize;
 
 /// Programs with their steps: a page shows one at a time.
 const MOST_PROGRAMS: usize = 20;
