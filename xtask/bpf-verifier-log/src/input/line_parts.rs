@@ -12,21 +12,30 @@ use crate::input::lines::InputLine;
 /// Hands out the lines that a line holds: itself, if it is one.
 pub fn split_line_parts(line: &InputLine<'_>, take: &mut impl FnMut(&InputLine<'_>)) {
     let mut rest = *line;
-    while let Some((length, between)) = find_end(line, &rest) {
-        let (part, after) = rest.split_at(length + between);
-        let (part, _) = part.split_at(length);
-        take(&part);
-        rest = after;
+    while let Some((length, between)) = find_break(rest.bytes) {
+        rest = take_part(&rest, length, between, take);
+    }
+    if let Some(list) = find_list(line) {
+        while let Some((length, between)) = find_item_end(&rest, list) {
+            rest = take_part(&rest, length, between, take);
+        }
     }
     take(&rest);
 }
 
-/// How long the next part is, and what is between it and the one after it.
-fn find_end(whole: &InputLine<'_>, rest: &InputLine<'_>) -> Option<(usize, usize)> {
-    find_break(rest.bytes).or_else(|| find_item_end(whole, rest))
+/// Hands out the beginning of a line, and returns what comes `between` bytes after it.
+fn take_part<'a>(
+    line: &InputLine<'a>,
+    length: usize,
+    between: usize,
+    take: &mut impl FnMut(&InputLine<'_>),
+) -> InputLine<'a> {
+    let (part, after) = line.split_at(length + between);
+    take(&part.split_at(length).0);
+    after
 }
 
-/// `<br>`, `<br/>`, `<br />`
+/// How long a line is before `<br>`, `<br/>` or `<br />`, and how long that is.
 fn find_break(bytes: &[u8]) -> Option<(usize, usize)> {
     static BREAK: Needle = Needle::new("<br");
     let start = BREAK.find_in(bytes)?;
@@ -37,24 +46,29 @@ fn find_break(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((start, end + 1))
 }
 
-/// The end of an item of a list of strings: `", "` with or without the blank. The quotation mark
-/// goes with the next one, which it begins.
-fn find_item_end(whole: &InputLine<'_>, rest: &InputLine<'_>) -> Option<(usize, usize)> {
+/// Where in the text the list of strings begins that a line of JSON has.
+fn find_list(line: &InputLine<'_>) -> Option<u64> {
     static LIST: Needle = Needle::new("[\"");
-    static ENDS: [Needle; 2] = [Needle::new("\", \""), Needle::new("\",\"")];
-    let is_json = |byte: &u8| matches!(byte, b'{' | b'[');
-    whole
-        .bytes
-        .trim_ascii_start()
-        .first()
-        .filter(|byte| is_json(byte))?;
-    // Within the list, and not among the fields before it.
-    let begin = LIST.find_in(whole.bytes)? as u64 + whole.place.start;
-    let skipped = usize::try_from(begin.saturating_sub(rest.place.start)).ok()?;
-    let bytes = rest.bytes.get(skipped..)?;
-    let find = |end: &Needle| Some((end.find_in(bytes)?, end.find_end(bytes)?));
-    let (start, end) = ENDS.iter().filter_map(find).min()?;
-    (start > 0).then_some((skipped + start, end - start - 1))
+    let is_json = |byte: &&u8| matches!(byte, b'{' | b'[');
+    line.bytes.trim_ascii_start().first().filter(is_json)?;
+    Some(LIST.find_in(line.bytes)? as u64 + line.place.start)
+}
+
+/// The end of an item of a list of strings: `", "` with or without the blank. The quotation mark
+/// goes with the next one, which it begins. `list`: the fields before the list have no items.
+fn find_item_end(rest: &InputLine<'_>, list: u64) -> Option<(usize, usize)> {
+    static END: Needle = Needle::new("\",");
+    let skipped = usize::try_from(list.saturating_sub(rest.place.start)).ok()?;
+    let mut at = skipped;
+    loop {
+        let start = at + END.find_in(rest.bytes.get(at..)?)?;
+        let after = &rest.bytes[start + 2..];
+        let blanks = usize::from(after.starts_with(b" "));
+        if after[blanks..].starts_with(b"\"") {
+            return (start > skipped).then_some((start, 2 + blanks));
+        }
+        at = start + 2;
+    }
 }
 
 #[cfg(test)]

@@ -25,10 +25,7 @@ pub fn find_payload(line: &str) -> &str {
     let is_said = text
         .bytes()
         .any(|byte| byte.is_ascii_alphabetic() && !b"TZ".contains(&byte));
-    let is_empty = !is_said || text == "libbpf:";
-    if is_empty && !text.is_ascii() {
-        return text;
-    }
+    let is_empty = text.is_ascii() && (!is_said || text == "libbpf:");
     if is_empty { "" } else { text }
 }
 
