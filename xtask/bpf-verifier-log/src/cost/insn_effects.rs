@@ -1,4 +1,4 @@
-//! What an instruction reads, sets, and jumps to, from its text.
+//! What an instruction reads and sets, and how it goes on, from its text.
 
 use super::cost_line::leading_number;
 use crate::log::insn::{Insn, InsnAction};
@@ -26,20 +26,6 @@ pub fn flow_of(opcode: u8) -> InsnFlow {
         0x80 => InsnFlow::Call,
         0x90 => InsnFlow::Exit,
         _ => InsnFlow::Fork,
-    }
-}
-
-/// Where `goto pc-8` at an instruction leads; of a call, where the function begins.
-pub fn target_of(pc: u32, text: &str) -> Option<u32> {
-    let start = text.find("goto pc").map(|at| at + 7);
-    let start = start.or_else(|| text.starts_with("call pc").then_some(7))?;
-    let offset = &text.as_bytes()[start..];
-    let (number, _) = leading_number(offset.get(1..)?)?;
-    let next = pc.checked_add(1)?;
-    match offset.first()? {
-        b'+' => next.checked_add(number),
-        b'-' => next.checked_sub(number),
-        _ => None,
     }
 }
 
@@ -111,20 +97,23 @@ pub fn loaded_slot(opcode: u8, text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::insn::find_jump_goal;
 
     #[test]
     fn jumps_lead_forward_and_back() {
-        assert_eq!(target_of(18, "if r3 > 0x64 goto pc-8"), Some(11));
-        assert_eq!(target_of(10, "goto pc+4"), Some(15));
-        assert_eq!(target_of(10, "call pc+29"), Some(40));
+        assert_eq!(find_jump_goal(18, "if r3 > 0x64 goto pc-8"), Some(11));
+        assert_eq!(find_jump_goal(10, "goto pc+4"), Some(15));
+        assert_eq!(find_jump_goal(10, "call pc+29"), Some(40));
+        assert_eq!(find_jump_goal(10, "gotol pc-4"), Some(7));
         for text in [
             "goto pc-99",
             "goto pc",
             "call bpf_loop#181",
             "exit",
             "goto pc+x",
+            "call my_pc7",
         ] {
-            assert_eq!(target_of(3, text), None, "{text}");
+            assert_eq!(find_jump_goal(3, text), None, "{text}");
         }
     }
 

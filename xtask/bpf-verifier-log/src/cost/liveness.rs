@@ -3,8 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::insn_effects::{InsnFlow, InsnRegisters, flow_of, registers_of, target_of};
+use super::insn_effects::{InsnFlow, InsnRegisters, flow_of, registers_of};
 use super::insn_table::InsnTable;
+use crate::log::insn::find_jump_goal;
 
 /// Rounds over all instructions; those of most programs settle after a few.
 const MOST_ROUNDS: usize = 20;
@@ -17,7 +18,7 @@ pub fn live_registers(table: &InsnTable) -> BTreeMap<u32, u16> {
         insns.push(WalkedInsn {
             pc,
             flow,
-            target: target_of(pc, &record.text).filter(|_| flow != InsnFlow::Call),
+            target: find_jump_goal(pc, &record.text).filter(|_| flow != InsnFlow::Call),
             registers: registers_of(pc, record.opcode, &record.text),
         });
     }

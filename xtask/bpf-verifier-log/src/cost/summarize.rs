@@ -11,7 +11,7 @@ use core::cmp::Reverse;
 
 use super::cost_advice::{AdviceKind, CostAdvice};
 use super::find_advice::CostFacts;
-use super::insn_effects::{InsnFlow, flow_of, loaded_slot, target_of};
+use super::insn_effects::{InsnFlow, flow_of, loaded_slot};
 use super::insn_table::{InsnRecord, InsnTable};
 use super::liveness::live_registers;
 use super::program_cost::{
@@ -21,6 +21,7 @@ use super::walk::{FunctionRecord, Walk};
 use super::walked_state::slot_bit;
 use super::walked_state::slot_offset;
 use super::watch_point::{Difference, WatchPoint};
+use crate::log::insn::find_jump_goal;
 use crate::log::step::SourceLine;
 
 /// Of forks, and of places where paths meet.
@@ -150,7 +151,7 @@ fn measure_loops(walk: &Walk) -> Vec<LoopCost> {
         sum += record.cost();
         sums.push((pc, sum));
         let is_jump = matches!(flow_of(record.opcode), InsnFlow::Goto | InsnFlow::Fork);
-        if let Some(target) = target_of(pc, &record.text).filter(|it| is_jump && *it <= pc) {
+        if let Some(target) = find_jump_goal(pc, &record.text).filter(|it| is_jump && *it <= pc) {
             let end = ends.entry(target).or_insert(pc);
             *end = pc.max(*end);
         }

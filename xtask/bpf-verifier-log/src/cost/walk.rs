@@ -5,11 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::cost_line::CostLine;
-use super::insn_effects::{InsnFlow, flow_of, target_of};
+use super::insn_effects::{InsnFlow, flow_of};
 use super::insn_table::{InsnTable, LineTable, keep_text};
 use super::program_cost::StateCounts;
 use super::walked_state::{SavedOrigins, WalkedState};
 use super::watch_point::WatchPoint;
+use crate::log::insn::find_jump_goal;
 
 /// Forks whose other way is still to be walked. The kernel itself gives up at 8193.
 const MOST_PENDING: usize = 4096;
@@ -187,7 +188,7 @@ impl Walk {
         let (line, is_watched) = (record.line, record.is_watched);
         let target = match flow_of(opcode) {
             InsnFlow::Next | InsnFlow::Exit => None,
-            _ => target_of(pc, &record.text),
+            _ => find_jump_goal(pc, &record.text),
         };
         self.visit_line(pc, line);
         if is_watched {

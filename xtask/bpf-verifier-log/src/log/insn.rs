@@ -15,9 +15,9 @@ use crate::grammar::needle::Needle;
 pub struct Insn {
     /// Its number in the program.
     pub pc: u32,
-    /// The first byte of its code.
+    /// The first byte of its code; 0 where no line of the log shows the instruction.
     pub opcode: u8,
-    /// `r1 = *(u16 *)(r1 +12)`
+    /// `r1 = *(u16 *)(r1 +12)`; empty where only a message names the instruction.
     pub text: String,
     #[cfg_attr(feature = "serde", serde(skip))]
     action: InsnAction,
@@ -78,9 +78,7 @@ impl Insn {
 
     /// Where it jumps to: 15 for `11: if r1 == 0x0 goto pc+3`.
     pub(crate) fn jump_goal(&self) -> Option<u32> {
-        let (_, distance) = self.text.rsplit_once("pc")?;
-        let distance: i64 = distance.parse().ok()?;
-        u32::try_from(i64::from(self.pc) + 1 + distance).ok()
+        find_jump_goal(self.pc, &self.text)
     }
 
     /// The instruction in the next line of the program; those with a number of 64 bits take two.
@@ -88,6 +86,13 @@ impl Insn {
         let length = if self.opcode == LOAD_64_BITS { 2 } else { 1 };
         self.pc.saturating_add(length)
     }
+}
+
+/// Where `if r1 == 0x0 goto pc+3` at an instruction leads; of a call, where the function begins.
+pub fn find_jump_goal(pc: u32, text: &str) -> Option<u32> {
+    let (_, distance) = text.rsplit_once(" pc")?;
+    let distance: i64 = distance.parse().ok()?;
+    u32::try_from(i64::from(pc) + 1 + distance).ok()
 }
 
 /// `r1 = map[id:5]`, `r1 = 0xffff...`: takes the place of two instructions.

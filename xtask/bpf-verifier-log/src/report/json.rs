@@ -49,7 +49,7 @@ pub const PROGRAM_FIELDS: &str = "    verdict          as above
     insn             the refused instruction, or null
       pc             its number
       opcode         as a number
-      text           as the verifier prints it
+      text           as the verifier prints it; empty if only a message names it
     source           the line of its source, or null
       text           the line
       file           its file, or null
