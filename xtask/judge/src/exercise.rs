@@ -39,7 +39,13 @@ impl JudgedExercise {
         match &self.judge {
             Judge::Here(checks) => {
                 say(&Said::Checks(check_names(&[], checks)))?;
-                run_checks(checks, &mut AnswerProgram::new(&cli.answer), say)
+                let mut answer = AnswerProgram::new(&cli.answer);
+                run_checks(
+                    checks,
+                    &mut answer,
+                    |check, answer| (check.holds)(answer),
+                    say,
+                )
             }
             #[cfg(feature = "kernel")]
             Judge::UserProgram(exercise) => {
