@@ -43,7 +43,8 @@ pub const BUILT: &str = "XTASK_BUILT";
 
 /// Others that change what is built. `RUSTC_BOOTSTRAP` and the `AYA_` ones are for the inner builds
 /// of eBPF programs.
-const REMOVED: [&str; 11] = [
+const REMOVED: [&str; 12] = [
+    WORKSPACE_WRAPPER,
     "RUSTFLAGS",
     "RUSTDOCFLAGS",
     "RUSTC",
@@ -93,6 +94,18 @@ pub fn inner_cargo() -> Command {
 /// Takes from a command what would change what it builds, and sets what the configuration of others
 /// might.
 pub fn clean_environment(command: &mut Command) {
+    remove_settings(command);
+    if names_workspace_wrapper() {
+        command.env(WORKSPACE_WRAPPER, "");
+    }
+}
+
+/// A file of configuration cannot be undone here: an empty wrapper wins over it. Where none is
+/// named there must be no empty one: with it, cargo 1.95 forgets what it has asked rustc, and
+/// starts rustc six times before each build of an eBPF program. See findings/.
+const WORKSPACE_WRAPPER: &str = "RUSTC_WORKSPACE_WRAPPER";
+
+fn remove_settings(command: &mut Command) {
     static IS_CROSS: OnceLock<bool> = OnceLock::new();
     let is_cross = *IS_CROSS.get_or_init(|| is_cross_compiler(env::var_os("CC").as_deref()));
     for (name, _) in env::vars_os() {
@@ -108,11 +121,10 @@ pub fn clean_environment(command: &mut Command) {
 }
 
 /// Each wins over cargo's configuration, wherever its file is.
-const FIXED: [(&str, &str); 8] = [
+const FIXED: [(&str, &str); 7] = [
     // Even empty, it wins over every other way to give flags.
     ("CARGO_ENCODED_RUSTFLAGS", ""),
     ("CARGO_ENCODED_RUSTDOCFLAGS", ""),
-    ("RUSTC_WORKSPACE_WRAPPER", ""),
     // The workspace's own is `abort`, for editors: see its manifest.
     ("CARGO_PROFILE_DEV_PANIC", "unwind"),
     // What cargo says is read here, and passed on.
@@ -176,6 +188,15 @@ fn names_target() -> bool {
     })
 }
 
+/// Whether one names a program to start in place of rustc.
+fn names_workspace_wrapper() -> bool {
+    static NAMES: OnceLock<bool> = OnceLock::new();
+    *NAMES.get_or_init(|| {
+        has_other_configuration(workspace::workspace_root())
+            && configured("build.rustc-workspace-wrapper")
+    })
+}
+
 /// Whether there is a file of configuration beside the checkout's own: hardly ever, and cargo need
 /// not be asked then.
 fn has_other_configuration(root: &Path) -> bool {
@@ -201,7 +222,7 @@ fn cargo_home() -> Option<PathBuf> {
 fn configured(key: &str) -> bool {
     let mut cargo = Command::new(toolchain::cargo_program());
     cargo.current_dir(workspace::workspace_root());
-    clean_environment(&mut cargo);
+    remove_settings(&mut cargo);
     // The command is unstable.
     cargo
         .args(["-Zunstable-options", "config", "get", key])
@@ -293,6 +314,16 @@ mod tests {
         ))));
         assert!(!is_cross_compiler(Some(OsStr::new("/nowhere/cc"))));
         assert!(!is_cross_compiler(None));
+    }
+
+    /// It would make each build slower, and another than that of a plain cargo.
+    #[test]
+    fn there_is_no_empty_wrapper_where_none_is_named() {
+        let cargo = inner_cargo();
+        let is_set = cargo
+            .get_envs()
+            .any(|(name, value)| name == WORKSPACE_WRAPPER && value.is_some());
+        assert_eq!(is_set, names_workspace_wrapper());
     }
 
     #[test]
