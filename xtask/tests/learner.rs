@@ -13,6 +13,8 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
 use checkout::workspace;
 use common::checkout_copy::{CheckoutCopy, copy_built_below};
@@ -23,6 +25,7 @@ use nix::sys::inotify::{InitFlags, Inotify};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::Pid;
 use processes::child::pid_of;
 use xtask::pipeline::answer_build;
 
@@ -873,6 +876,54 @@ fn a_person_watches() {
         learner.progress(),
         "done 03/count-by-comm aya\nhints 03/count-by-comm 1\n"
     );
+}
+
+/// One VM judges each save, until an answer leaves something in it, or it ends. While it waits it
+/// costs nothing, and it ends with `watch`, whatever ends that.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_guest_is_kept_from_save_to_save() {
+    let learner = Learner::at("03/count-by-comm");
+    let solution = learner.text(Variant::Solution, Implementation::Libbpf);
+    let mut run = learner.run(&["watch", "03/count-by-comm", "--impl", "libbpf"]);
+    let (mut child, mut stderr) = start_watch(&mut run);
+    wait_for(&mut stderr, "not yet in");
+    let first = run.qemu();
+    let before = cpu_ticks(first);
+    sleep(Duration::from_secs(3));
+    let used = cpu_ticks(first) - before;
+    assert!(used < 30, "{used} ticks of 10 ms in 3 s");
+    solve_until_right(&learner, &mut stderr);
+    assert_eq!(run.qemu(), first, "it was kept");
+
+    // One that dies while it waits is not the next answer's fault.
+    kill(first, Signal::SIGKILL).unwrap();
+    let mut again = solution.clone();
+    again.extend(b"\n");
+    learner.write(Implementation::Libbpf, &again);
+    wait_for(&mut stderr, "right in");
+    let second = run.qemu();
+    assert_ne!(second, first);
+
+    let key = "__type(key, char[16]);";
+    let pinned = String::from_utf8(solution)
+        .unwrap()
+        .replace(key, &format!("{key} __uint(pinning, 1);"));
+    learner.write(Implementation::Libbpf, pinned.as_bytes());
+    wait_for(&mut stderr, "right in");
+    solve_until_right(&learner, &mut stderr);
+    assert_ne!(run.qemu(), second, "a pinned map was left in it");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(run.left_behind(), [""; 0]);
+}
+
+/// The time that a process has had the CPU, in hundredths of a second.
+fn cpu_ticks(process: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let (_, fields) = status.rsplit_once(')').unwrap();
+    let times = fields.split_whitespace().skip(11).take(2);
+    times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
 /// A person at a terminal, watching the answer in C to an exercise that needs no VM.

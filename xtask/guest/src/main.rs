@@ -106,6 +106,10 @@ fn serve() -> Result<Infallible> {
                 root.add_programs(length)?;
                 channel.send_news(&News::Unpacked)?;
             }
+            Order::Remove => {
+                root.remove_added()?;
+                channel.send_news(&News::Removed)?;
+            }
             Order::Run { plan, now } => {
                 clock::set_clock(now)?;
                 prepare_root(&mut root, &plan)?;

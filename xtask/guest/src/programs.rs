@@ -41,6 +41,8 @@ const LINK: u32 = 0o120_000;
 pub struct Root {
     memory: Option<SharedDevice>,
     has_programs: bool,
+    /// What was put beside the programs, in the order in which it was made.
+    added: Vec<PathBuf>,
     has_fresh_directories: bool,
 }
 
@@ -51,6 +53,7 @@ impl Root {
         Ok(Self {
             memory: SharedDevice::find()?,
             has_programs: false,
+            added: Vec::new(),
             has_fresh_directories: false,
         })
     }
@@ -62,6 +65,7 @@ impl Root {
                 .with_context(|| format!("cannot unmount {ROOT}"))?;
             // They were inside.
             self.has_fresh_directories = false;
+            self.added.clear();
             mount_root()?;
         }
         self.has_programs = true;
@@ -79,9 +83,30 @@ impl Root {
     }
 
     /// Puts more programs beside those that are there.
-    pub fn add_programs(&self, length: usize) -> Result<()> {
+    pub fn add_programs(&mut self, length: usize) -> Result<()> {
         remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))?;
-        unpack_archive(self.map_memory(length)?.bytes())?;
+        let memory = self.map_memory(length)?;
+        visit_entries(memory.bytes(), |name, mode, contents| {
+            let path = inside(name);
+            if path.symlink_metadata().is_err() {
+                self.added.push(path);
+            }
+            create(name, mode, contents).with_context(|| format!("cannot create {name}"))
+        })?;
+        protect()
+    }
+
+    /// Removes what was put beside the programs.
+    pub fn remove_added(&mut self) -> Result<()> {
+        remount_root(MsFlags::empty()).with_context(|| format!("cannot make {ROOT} writable"))?;
+        // What is in a directory was made after it.
+        for path in self.added.drain(..).rev() {
+            let removed = match path.symlink_metadata() {
+                Ok(data) if data.is_dir() => fs::remove_dir(&path),
+                _ => fs::remove_file(&path),
+            };
+            removed.with_context(|| format!("cannot remove {}", path.display()))?;
+        }
         protect()
     }
 

@@ -267,7 +267,11 @@ fn supervise(
                 }
             }
             Ok(Message::Order(
-                order @ (Order::Run { .. } | Order::Unpack(_) | Order::Add(_) | Order::Wake { .. }),
+                order @ (Order::Run { .. }
+                | Order::Unpack(_)
+                | Order::Add(_)
+                | Order::Remove
+                | Order::Wake { .. }),
             )) => {
                 bail!("the host sent {order:?} while a step was running");
             }

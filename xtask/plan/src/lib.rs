@@ -19,6 +19,8 @@
 //!    |                    <- Observed         |  what it loaded, if the step asks for that
 //!    |                    <- Ended(step 0)    |  ... and so on for each step
 //!    |                    <- Finished         |  ready for another plan
+//!    | Order::Remove      ->                  |  perhaps: what was added goes, for others
+//!    |                    <- Removed          |
 //! ```
 //!
 //! There is no order to end: a VM has nothing to save, and the host ends it with its QEMU.
@@ -37,7 +39,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -101,6 +103,8 @@ pub enum News {
     Awake { release: String },
     /// The programs are in place.
     Unpacked,
+    /// What was added is gone.
+    Removed,
     /// The step with this index has been started.
     Started(usize),
     /// What the step that is about to end has loaded into the kernel, or why that is not known.
@@ -180,6 +184,8 @@ pub enum Order {
     Unpack(Source),
     /// Put more programs beside those that are there: in the shared memory, this many bytes long.
     Add(usize),
+    /// Remove all that was added.
+    Remove,
     /// Run a plan. A VM may stay up for long, and the host's clock may be set meanwhile.
     Run { plan: Plan, now: Duration },
     /// Send this signal to the running step.

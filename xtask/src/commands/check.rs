@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
@@ -14,18 +14,16 @@ use course::{Implementation, choice};
 use kernel::{Kernel, MATRIX, SERIES, is_older};
 use problem::{Exit, Problem};
 use serde::Serialize;
-use testvm::{Failure, HeadStart};
 
 use crate::output::indent::indent_lines;
 use crate::output::screen::{self, Mark};
 use crate::pipeline::answer_build::{self, Built, BuiltProgram, course_path};
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
-use crate::pipeline::judging::{
-    self, Candidate, Checked, Verdict, VerifierRejection, failed_check,
-};
+use crate::pipeline::judge_guest::JudgeGuest;
+use crate::pipeline::judging::{self, Candidate, Checked, Verdict, VerifierRejection};
 use crate::pipeline::rejection::{self, Rejection};
 use crate::pipeline::selection::Selection;
-use crate::pipeline::{demo, needs, parallel};
+use crate::pipeline::{needs, parallel};
 
 /// What was found out about one answer on one kernel.
 pub struct Report {
@@ -193,8 +191,8 @@ fn judge_exercise(
             )
         }
         [kernel] => {
-            let report =
-                judge_beside_builds(exercise, implementation, kernel, judging::build_judge)?;
+            let (report, _) =
+                judge_beside_builds(exercise, implementation, kernel, judging::build_judge, None)?;
             Ok(vec![report])
         }
         several => {
@@ -203,7 +201,9 @@ fn judge_exercise(
                 timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
             parallel::run_on_each(several, None, |_, kernel| {
                 let judged = with_build(built.clone(), took, |built| {
-                    on(kernel, &judge, (exercise, implementation), built, None)
+                    let guest = JudgeGuest::start_with(judge.clone(), kernel)?;
+                    let answer = candidate(exercise, implementation, built);
+                    Ok(guest.judge_answer(&answer)?.0)
                 })?;
                 Ok(Report::new(exercise, implementation, &kernel.name, judged))
             })
@@ -227,77 +227,76 @@ pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Resul
     ))
 }
 
-/// On one kernel, whose VM gets ready and gets the judge while the compilers work.
+/// On one kernel, in a guest that gets ready, and gets the judge, while the compilers work. Returns
+/// the guest too, if it can be used again.
 fn judge_beside_builds(
     exercise: &Exercise,
     implementation: Implementation,
     kernel: &Kernel,
     build_judge: impl FnOnce() -> Result<PathBuf> + Send,
-) -> Result<Report> {
+    kept: Option<JudgeGuest>,
+) -> Result<(Report, Option<JudgeGuest>)> {
     thread::scope(|scope| {
         let (judge_is_built, built_judge) = mpsc::channel();
         let builds = scope.spawn(move || {
             let judge = build_judge()?;
             // Without a VM, nobody waits for it.
-            let _ = judge_is_built.send(judge.clone());
-            let answer = || answer_build::build_answer(exercise, implementation, Variant::Answer);
-            anyhow::Ok((judge, timed(answer)?))
+            let _ = judge_is_built.send(judge);
+            timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))
         });
         // Here and not in the other thread: a VM ends with the thread that started it.
-        let ahead = start_with_judge(kernel, &built_judge);
+        let guest = match kept.and_then(JudgeGuest::clean_up) {
+            Some(guest) => Ok(guest),
+            None => JudgeGuest::start_beside_build(&built_judge, kernel)
+                .and_then(|guest| warm_up(guest, exercise, implementation)),
+        };
         let built = builds.join();
-        let (judge, (built, took)) = built.map_err(|_| anyhow!("a build panicked"))??;
-        let ahead = ahead?;
+        let (built, took) = built.map_err(|_| anyhow!("a build panicked"))??;
+        let mut guest = Some(guest?);
         let judged = with_build(built, took, |built| {
-            on(
-                kernel,
-                &judge,
-                (exercise, implementation),
-                built,
-                Some(ahead),
-            )
+            let waiting = guest.take().context("it was started before")?;
+            let answer = candidate(exercise, implementation, built);
+            let (checks, kept) = waiting.judge_answer(&answer)?;
+            guest = kept;
+            Ok(checks)
         })?;
-        Ok(Report::new(exercise, implementation, &kernel.name, judged))
+        let report = Report::new(exercise, implementation, &kernel.name, judged);
+        Ok((report, guest))
     })
 }
 
-fn start_with_judge(kernel: &Kernel, judge: &Receiver<PathBuf>) -> Result<HeadStart> {
-    let machine = demo::describe_machine(kernel)?;
-    let mut ahead = testvm::start_ahead(&machine).map_err(Failure::into_error)?;
-    // One that does not build never comes.
-    if let Ok(judge) = judge.recv() {
-        let programs = judging::pack_judge(&judge, &[])?;
-        ahead
-            .load_programs(&programs)
-            .map_err(Failure::into_error)?;
+/// An answer in Rust takes a second to build. Meanwhile the guest judges the course's answer, in C,
+/// which takes a tenth.
+fn warm_up(
+    guest: JudgeGuest,
+    exercise: &Exercise,
+    implementation: Implementation,
+) -> Result<JudgeGuest> {
+    let in_c = Implementation::Libbpf;
+    let is_offered = exercise.offered_implementations().any(|it| it == in_c);
+    let builds_long = implementation != in_c && !exercise.has_user_program();
+    // On one core it would hold the build up.
+    let is_free = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    if !(is_offered && builds_long && is_free && guest.takes_others()) {
+        return Ok(guest);
     }
-    Ok(ahead)
+    // The verdict does not need it.
+    let Ok(Ok(solution)) = answer_build::build_answer(exercise, in_c, Variant::Solution) else {
+        return Ok(guest);
+    };
+    guest.warm_up(&candidate(exercise, implementation, solution))
 }
 
-/// On one kernel, whose VM is ready already, or gets ready meanwhile.
+/// On one kernel, in a guest that was kept or started before.
 pub fn judged_on(
     exercise: &Exercise,
     implementation: Implementation,
     kernel: &Kernel,
     judge: &Path,
-    ahead: Option<HeadStart>,
-) -> Result<Report> {
-    let Some(ahead) = ahead else {
-        let judge = || Ok(judge.to_owned());
-        return judge_beside_builds(exercise, implementation, kernel, judge);
-    };
-    let (built, took) =
-        timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
-    let judged = with_build(built, took, |built| {
-        on(
-            kernel,
-            judge,
-            (exercise, implementation),
-            built,
-            Some(ahead),
-        )
-    })?;
-    Ok(Report::new(exercise, implementation, &kernel.name, judged))
+    kept: Option<JudgeGuest>,
+) -> Result<(Report, Option<JudgeGuest>)> {
+    let judge = || Ok(judge.to_owned());
+    judge_beside_builds(exercise, implementation, kernel, judge, kept)
 }
 
 /// A kernel of the learner's own is taken as new enough.
@@ -354,34 +353,6 @@ fn with_build(
             }],
             String::new(),
         )),
-    }
-}
-
-fn on(
-    kernel: &Kernel,
-    judge: &Path,
-    (exercise, implementation): (&Exercise, Implementation),
-    built: BuiltProgram,
-    ahead: Option<HeadStart>,
-) -> Result<Vec<Checked>> {
-    let machine = demo::describe_machine(kernel)?;
-    let candidates = &[candidate(exercise, implementation, built)];
-    let ahead = ahead
-        .map_or_else(|| testvm::start_ahead(&machine), Ok)
-        .map_err(Failure::into_error)?;
-    let started = if ahead.has_programs() {
-        ahead.exchange_programs(&judging::pack_answers(judge, candidates)?)
-    } else {
-        ahead.give_programs(&machine, &judging::pack_judge(judge, candidates)?)
-    };
-    let mut started = started.map_err(Failure::into_error)?;
-    match judging::judge_in_guest(&mut started.guest, candidates) {
-        Ok(mut judged) => Ok(judged.pop().unwrap_or_default()),
-        Err(Failure::Died(death)) if death.qemu_failed.is_none() => Ok(vec![failed_check(
-            "the kernel survives it",
-            death.to_string(),
-        )]),
-        Err(failure) => Err(failure.into_error()),
     }
 }
 

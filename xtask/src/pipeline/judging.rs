@@ -120,11 +120,18 @@ pub fn build_judge_here() -> Result<PathBuf> {
     build::build_judge_here()
 }
 
+/// What became of each candidate, and of the guest.
+pub struct GuestVerdicts {
+    pub checks: Vec<Vec<Checked>>,
+    /// Nothing of the candidates is left in the guest: others can be judged in it.
+    pub is_clean: bool,
+}
+
 /// Judges the candidates one after the other in one guest.
 pub fn judge_in_guest(
     guest: &mut Guest,
     candidates: &[Candidate],
-) -> Result<Vec<Vec<Checked>>, Failure> {
+) -> Result<GuestVerdicts, Failure> {
     let plan = Plan {
         steps: candidates.iter().map(step).collect(),
     };
@@ -140,6 +147,7 @@ pub fn judge_in_guest(
         }
         Ok(())
     })?;
+    let is_clean = report.is_clean();
     let ended = minutes.into_iter().zip(report.steps);
     let mut judged: Vec<_> = ended
         .map(|(minutes, step)| minutes.conclude(&step.outcome))
@@ -150,7 +158,10 @@ pub fn judge_in_guest(
             format!("it says: {complaint}"),
         ));
     }
-    Ok(judged)
+    Ok(GuestVerdicts {
+        checks: judged,
+        is_clean,
+    })
 }
 
 fn step(candidate: &Candidate) -> Step {

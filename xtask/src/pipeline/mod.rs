@@ -16,6 +16,7 @@
 //!   answer_build   the programs of an exercise
 //!   answer_file    the files of an answer
 //!   judging        an answer to an exercise, judged in a VM or here
+//!   judge_guest    a guest with the judge, which waits for answers
 //!   rejection      the answer that the verifier rejected at the last check
 //!   loader         object files for a guest, and what the verifier made of them
 //!   name_capture   all names of a kernel, for `where`
@@ -31,6 +32,7 @@ pub mod demo;
 pub mod forbidden;
 pub mod guest_init;
 pub mod host;
+pub mod judge_guest;
 pub mod judging;
 pub mod loader;
 pub mod memory;

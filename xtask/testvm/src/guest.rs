@@ -93,6 +93,16 @@ pub struct PlanReport {
     pub left_behind: Vec<String>,
 }
 
+impl PlanReport {
+    /// Whether the kernel is as it was before the plan, and each program ended by itself and well:
+    /// then another plan finds nothing of this one.
+    pub fn is_clean(&self) -> bool {
+        self.complaints.is_empty()
+            && self.left_behind.is_empty()
+            && self.steps.iter().all(|step| step.outcome.succeeded())
+    }
+}
+
 /// What a guest says of itself when it has booted.
 pub(super) struct Ready {
     pub release: String,
@@ -231,6 +241,26 @@ impl Guest {
     pub fn add_programs(&mut self, programs: &[u8]) -> Result<(), Failure> {
         self.share(programs)?;
         self.order_unpacking(&Order::Add(programs.len()))
+    }
+
+    /// Removes what was added: the guest takes other programs beside those that it had before.
+    pub(super) fn remove_added_programs(&mut self) -> Result<(), Failure> {
+        self.order(&Order::Remove)?;
+        match self.next_news(GRACE)? {
+            News::Removed => Ok(()),
+            news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
+        }
+    }
+
+    /// Whether the guest still runs after a time in which nobody waited for it. A signal that came
+    /// then was for others.
+    pub(super) fn outlived_wait(&mut self) -> bool {
+        while let Ok(event) = self.events.try_recv() {
+            if !matches!(event, Event::Signal(_)) {
+                return false;
+            }
+        }
+        true
     }
 
     pub(super) fn unpack_source(&mut self, source: Source) -> Result<(), Failure> {

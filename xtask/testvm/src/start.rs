@@ -9,7 +9,7 @@ use std::io::{Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use plan::Source;
+use plan::{Plan, Source};
 use problem::{Exit, Problem};
 use processes::Interrupted;
 
@@ -49,6 +49,16 @@ impl Started {
             accel,
             how,
             ready: begin.elapsed(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Lets the guest wait for others, after programs that were added to its own have run. It has
+    /// to be cleaned before they come: see [`HeadStart::clean_up`].
+    pub fn wait_for_others(self) -> HeadStart {
+        HeadStart {
+            started: Some(self),
+            has_programs: true,
             notes: Vec::new(),
         }
     }
@@ -119,6 +129,20 @@ impl HeadStart {
 
     pub fn has_programs(&self) -> bool {
         self.has_programs
+    }
+
+    /// Removes what was added to the programs of a guest that has waited. Returns whether the guest
+    /// is as it was before all plans. One that is not should not be used again.
+    pub fn clean_up(&mut self) -> bool {
+        let Some(Started { guest, .. }) = &mut self.started else {
+            return false;
+        };
+        // A plan without steps only looks at what there is in the kernel, and what it has logged.
+        guest.outlived_wait()
+            && guest.remove_added_programs().is_ok()
+            && guest
+                .run_plan(&Plan::default(), |_| Ok(()))
+                .is_ok_and(|report| report.is_clean())
     }
 
     /// Gives a guest that has programs the other programs.

@@ -129,8 +129,7 @@ fn measure_cargo() -> Result<Duration> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let mut cargo = build::inner_cargo();
-        // Even empty, it would make another xtask, in place of this one.
-        cargo.arg("xtask").env_remove("RUSTC_WORKSPACE_WRAPPER");
+        cargo.arg("xtask");
         with.push(time(cargo)?);
         without.push(time(Command::new(&program))?);
     }

@@ -35,7 +35,6 @@ use problem::{Exit, Problem};
 use processes::child::pid_of;
 use processes::{Interrupted, interrupt};
 use signal_hook::consts::SIGINT;
-use testvm::{Failure, HeadStart};
 
 use crate::commands::check::{self, Report};
 use crate::commands::hint::{self, HintOptions, choose_pending};
@@ -49,8 +48,9 @@ use crate::output::progress_bar::draw_progress;
 use crate::output::screen::{self, Mark};
 use crate::output::terminal::is_line_by_line;
 use crate::pipeline::answer_build::course_path;
+use crate::pipeline::judge_guest::JudgeGuest;
 use crate::pipeline::selection::Selection;
-use crate::pipeline::{demo, judging, needs, rejection};
+use crate::pipeline::{judging, needs, rejection};
 
 /// What to watch, and where it is checked.
 pub struct WatchOptions {
@@ -99,7 +99,7 @@ pub fn watch_answer(options: &WatchOptions) -> Result<Exit> {
         seen: Vec::new(),
         editors: 0,
         court: None,
-        ahead: None,
+        guest: None,
     };
     while let Some(name) = watching.exercise(exercise)? {
         exercise = exercises::find_exercise(&exercises, &name)?;
@@ -121,8 +121,8 @@ struct Watching<'a> {
     editors: usize,
     /// The kernel, and the judge for its guest: looked for once.
     court: Option<(Kernel, PathBuf)>,
-    /// A guest that waits for a program.
-    ahead: Option<HeadStart>,
+    /// A guest that waits for an answer.
+    guest: Option<JudgeGuest>,
 }
 
 impl Watching<'_> {
@@ -315,14 +315,10 @@ impl Watching<'_> {
         }
         if exercise.about.place == StepPlace::Kernel {
             // Ready before the next save.
-            let (kernel, judge) = self.court()?;
-            let (machine, judge) = (
-                demo::describe_machine(kernel)?,
-                judging::pack_judge(judge, &[])?,
-            );
-            let mut ahead = testvm::start_ahead(&machine).map_err(Failure::into_error)?;
-            ahead.load_programs(&judge).map_err(Failure::into_error)?;
-            self.ahead = Some(ahead);
+            if self.guest.is_none() {
+                let (kernel, judge) = self.court()?;
+                self.guest = Some(JudgeGuest::start_with(judge.clone(), kernel)?);
+            }
         }
         Ok(())
     }
@@ -331,9 +327,12 @@ impl Watching<'_> {
         match exercise.about.place {
             StepPlace::Here => check::judged_here(exercise, implementation),
             StepPlace::Kernel => {
-                let ahead = self.ahead.take();
+                let waiting = self.guest.take();
                 let (kernel, judge) = self.court()?;
-                check::judged_on(exercise, implementation, kernel, judge, ahead)
+                let (report, kept) =
+                    check::judged_on(exercise, implementation, kernel, judge, waiting)?;
+                self.guest = kept;
+                Ok(report)
             }
         }
     }
