@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod answers;
 mod common;
 mod mistakes;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use answers::RustAnswers;
 use checkout::workspace;
 use common::test_vm::TestVm;
 use course::Implementation;
@@ -52,24 +54,29 @@ fn cases() -> &'static [Case] {
     CASES.get_or_init(|| {
         needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
         let exercises = exercises::read_exercises().unwrap();
+        let answers = RustAnswers::build(&exercises);
         let each = exercises.iter().flat_map(|exercise| {
             exercise
                 .offered_implementations()
                 .map(move |implementation| (exercise, implementation))
         });
-        each.flat_map(|(exercise, implementation)| cases_of(exercise, implementation))
+        each.flat_map(|(exercise, implementation)| cases_of(&answers, exercise, implementation))
             .collect()
     })
 }
 
-fn cases_of(exercise: &Exercise, implementation: Implementation) -> Vec<Case> {
+fn cases_of(
+    answers: &RustAnswers,
+    exercise: &Exercise,
+    implementation: Implementation,
+) -> Vec<Case> {
     let case = |program, should| Case {
         exercise: exercise.clone(),
         implementation,
         program,
         should,
     };
-    let build = |variant| answer_build::build_answer(exercise, implementation, variant).unwrap();
+    let build = |variant| answers.build_answer(exercise, implementation, variant);
     let what = format!("{} with {implementation}", exercise.name);
     let solution =
         build(Variant::Solution).unwrap_or_else(|said| panic!("{what}: the solution:\n{said}"));
@@ -130,10 +137,16 @@ fn mistakes_in(
     if exercise.about.place == StepPlace::Here || exercise.has_user_program() {
         return Vec::new();
     }
-    let in_c = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
-        .unwrap()
-        .unwrap();
-    let [solution, in_c] = [solution, &in_c.file].map(|path| std::fs::read(path).unwrap());
+    let in_c = match implementation {
+        Implementation::Aya => {
+            answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
+                .unwrap()
+                .unwrap()
+                .file
+        }
+        Implementation::Libbpf => solution.to_owned(),
+    };
+    let [solution, in_c] = [solution, &in_c].map(|path| std::fs::read(path).unwrap());
     mistakes::mistakes(exercise, implementation, &solution, &in_c)
 }
 
@@ -184,7 +197,8 @@ fn exercises_on(kernel: &str) {
     let mut started = TestVm::on(kernel).start_with(&programs);
     let judged = judging::judge_in_guest(&mut started.guest, &candidates)
         .map_err(Failure::into_error)
-        .unwrap();
+        .unwrap()
+        .checks;
     assert_eq!(judged.len(), cases.len());
     let wrong: Vec<String> = cases
         .iter()

@@ -360,19 +360,45 @@ fn lessons_are_built_upon_the_tools_crates() {
 
 /// Each crate that cargo would build for the tool, with its features.
 fn planned_crates(packages: &[&str]) -> BTreeSet<(String, String)> {
-    let mut cargo = build::inner_cargo();
-    cargo
-        .args(["build", "--bin", "xtask", "--unit-graph"])
-        .args(["-Z", "unstable-options"])
-        .args(packages)
-        .env("RUSTC_BOOTSTRAP", "1");
-    let graph: serde_json::Value = serde_json::from_str(&printed(&mut cargo)).unwrap();
-    let units = graph["units"].as_array().unwrap();
+    let units = planned_units(&[&["build", "--bin", "xtask"], packages].concat());
     let crates = units.iter().map(|unit| {
         let [package, features] = ["pkg_id", "features"].map(|key| unit[key].to_string());
         (package, features)
     });
     crates.collect()
+}
+
+/// What cargo would do for a command.
+fn planned_units(arguments: &[&str]) -> Vec<serde_json::Value> {
+    let mut cargo = build::inner_cargo();
+    cargo
+        .args(arguments)
+        .args(["--unit-graph", "-Z", "unstable-options"])
+        .env("RUSTC_BOOTSTRAP", "1");
+    let graph: serde_json::Value = serde_json::from_str(&printed(&mut cargo)).unwrap();
+    graph["units"].as_array().unwrap().clone()
+}
+
+/// What the book or a program asks for with other features than a build script or a macro. To unite
+/// them, each learner would compile features that only the book needs.
+const COMPILED_TWICE: [&str; 6] = ["chrono", "nix", "object", "semver", "serde", "tracing"];
+
+/// Each library that is compiled with two sets of features takes all that is built upon it along.
+#[test]
+fn no_other_library_is_compiled_twice_for_the_tests() {
+    let mut seen = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for unit in planned_units(&["test", "--no-run"]) {
+        let kind = unit["target"]["kind"][0].as_str().unwrap();
+        if unit["mode"] != "build" || !["lib", "proc-macro"].contains(&kind) {
+            continue;
+        }
+        if !seen.insert(unit["pkg_id"].to_string()) {
+            twice.insert(unit["target"]["name"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(seen.len() > 100, "{}", seen.len());
+    assert_eq!(twice, COMPILED_TWICE.map(str::to_owned).into());
 }
 
 /// A copied checkout is not compiled again, so that what was known when the original was compiled

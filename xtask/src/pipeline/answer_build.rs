@@ -81,7 +81,7 @@ fn missing_file(
 }
 
 /// The eBPF program, or the one that runs here.
-fn build_program(
+pub fn build_program(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,
@@ -207,9 +207,7 @@ fn variant_name(package: String, variant: Variant) -> String {
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = program_binary(exercise, variant);
     let package = exercise.ebpf_package();
-    let mut cargo = cargo_build(&package.context("no eBPF program in Rust")?, &binary);
-    cargo.args(["--release", "--target", TARGET, "-Z", "build-std=core"]);
-    build::set_ebpf_environment(&mut cargo);
+    let cargo = cargo_for_kernel(&package.context("no eBPF program in Rust")?, &binary);
     let programs = directory().join(TARGET).join("release");
     build::announce_first_build(
         &programs,
@@ -218,6 +216,14 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     );
     let file = programs.join(binary);
     Ok(said_by(cargo)?.map(|warnings| BuiltProgram::single(file, warnings)))
+}
+
+/// Cargo, to build an eBPF program in Rust.
+pub fn cargo_for_kernel(package: &str, binary: &str) -> Command {
+    let mut cargo = cargo_build(package, binary);
+    cargo.args(["--release", "--target", TARGET, "-Z", "build-std=core"]);
+    build::set_ebpf_environment(&mut cargo);
+    cargo
 }
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {

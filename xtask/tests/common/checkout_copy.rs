@@ -43,6 +43,7 @@ impl CheckoutCopy {
             copy_built(&original.join("target"), &root.join("target"));
         }
         copy_sources(original, &root);
+        keep_linker_path(original, &root);
         remove_all(&root.join(".kept"));
         replace(&root.join("target/debug/xtask"), |to| {
             fs::hard_link(program(), to).or_else(|_| fs::copy(program(), to).map(|_| ()))
@@ -127,6 +128,16 @@ fn copy_with_time(from: &Path, to: &Path) -> io::Result<()> {
         .append(true)
         .open(to)?
         .set_modified(modified)
+}
+
+/// Cargo compiles `core` again where the path of the linker differs: the copy names the original's.
+fn keep_linker_path(original: &Path, root: &Path) {
+    let path = ".cache/bin/bpf-linker";
+    let config = root.join(".cargo/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let [own, original] = [Path::new(path), &original.join(path)].map(|path| format!("{path:?}"));
+    assert!(text.contains(&own), "{text}");
+    fs::write(config, text.replace(&own, &original)).unwrap();
 }
 
 /// What was built for the programs of the tool and the lessons, so that the copy need not build all

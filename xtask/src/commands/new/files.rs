@@ -309,6 +309,32 @@ mod tests {
         );
     }
 
+    /// As the course builds its eBPF programs: with other settings, the test of projects would
+    /// compile `core` and the macros of aya-ebpf a second time.
+    #[test]
+    fn programs_for_the_kernel_are_built_upon_the_courses_crates() {
+        let root = workspace::workspace_root();
+        let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+        let course: toml::Table = read("Cargo.toml").parse().unwrap();
+        let configuration: toml::Table = read(".cargo/config.toml").parse().unwrap();
+        for implementations in [&[Implementation::Aya][..], &Implementation::ALL] {
+            let files = make_files(Hook::Kprobe, implementations);
+            let manifest: toml::Table = text_of(&files, "Cargo.toml").parse().unwrap();
+            assert_eq!(manifest["profile"]["release"], course["profile"]["release"]);
+            let own: toml::Table = text_of(&files, ".cargo/config.toml").parse().unwrap();
+            let unstable = configuration["unstable"].as_table().unwrap();
+            for (name, value) in unstable {
+                let variable = name.to_uppercase().replace('-', "_");
+                let variable = &own["env"][&format!("CARGO_UNSTABLE_{variable}")];
+                assert_eq!(
+                    variable.as_str(),
+                    Some(value.to_string().as_str()),
+                    "{name}"
+                );
+            }
+        }
+    }
+
     /// What a beginner reads at once.
     #[test]
     fn each_program_fits_a_page() {
