@@ -140,6 +140,36 @@ impl RingBuffer for LibbpfRingBuffer {
 }
 // ANCHOR_END: libbpf
 
+/// Several ring buffers that are read as if they were one.
+#[derive(Default)]
+pub struct JoinedRingBuffers(Vec<Box<dyn RingBuffer>>);
+
+impl JoinedRingBuffers {
+    pub fn add(&mut self, ring_buffer: impl RingBuffer + 'static) {
+        self.0.push(Box::new(ring_buffer));
+    }
+}
+
+impl RingBuffer for JoinedRingBuffers {
+    fn next_record(&mut self) -> Result<Option<Vec<u8>>> {
+        for ring_buffer in &mut self.0 {
+            if let Some(record) = ring_buffer.next_record()? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Shorter than `limit` if there are several: only the first can end the wait.
+    fn wait(&mut self, limit: Duration) -> Result<()> {
+        let share = u32::try_from(self.0.len()).unwrap_or(1).max(1);
+        match self.0.first_mut() {
+            Some(first) => first.wait(limit / share),
+            None => Ok(()),
+        }
+    }
+}
+
 fn wait_until_readable(descriptor: BorrowedFd<'_>, limit: Duration) -> Result<()> {
     let timeout = PollTimeout::try_from(limit).context("cannot convert the time limit")?;
     match poll(&mut [PollFd::new(descriptor, PollFlags::POLLIN)], timeout) {

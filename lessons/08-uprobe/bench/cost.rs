@@ -1,0 +1,136 @@
+//! What a uprobe costs: the same call without one, and with one on instructions of several kinds.
+
+use std::arch::naked_asm;
+use std::env;
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+use std::process;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use common::{Implementation, elf, say};
+use nix::unistd::getppid;
+
+use crate::event::{NO_TEXT, PointArgument};
+use crate::options::Watch;
+use crate::{aya, libbpf};
+
+/// Many short bursts: what disturbs the machine hits a few, and the median leaves those out.
+const BURSTS: usize = 9;
+const CALLS: u32 = 20;
+
+type Call = extern "C" fn();
+
+/// A row: what is watched, the function, its symbol, and whether its return is watched.
+const CASES: [(&str, Call, &str, bool); 5] = [
+    ("uprobe on nop, of 1 byte", with_nop, "with_nop", false),
+    ("uprobe on push", with_push, "with_push", false),
+    ("uprobe on mov", with_mov, "with_mov", false),
+    (
+        "uprobe on nop, of 5 bytes",
+        with_long_nop,
+        "with_long_nop",
+        false,
+    ),
+    (
+        "uretprobe, entered through nop of 1 byte",
+        with_nop,
+        "with_nop",
+        true,
+    ),
+];
+
+// ANCHOR: functions
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+extern "C" fn with_mov() {
+    naked_asm!("mov eax, edi", "ret")
+}
+
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+extern "C" fn with_push() {
+    naked_asm!("push rbp", "pop rbp", "ret")
+}
+
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+extern "C" fn with_nop() {
+    naked_asm!("nop", "ret")
+}
+
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+extern "C" fn with_long_nop() {
+    naked_asm!(".byte 0x0f, 0x1f, 0x44, 0x00, 0x00", "ret")
+}
+// ANCHOR_END: functions
+
+/// `--cost`. The programs do nothing: this is the way into them and back.
+pub fn measure_cost(implementation: Implementation) -> Result<()> {
+    let unit = measure_call(|| {
+        black_box(getppid());
+    });
+    say("cost of one call, in system calls (getppid) on this kernel")?;
+    say(&format!("medians of {BURSTS} bursts of {CALLS} calls\n"))?;
+    let bare = measure_call(|| black_box(with_mov as Call)());
+    show_row("not watched", bare, unit)?;
+    for (row, call, symbol, is_return) in CASES {
+        let file = env::current_exe().context("cannot find this program")?;
+        let offset = elf::find_file_function(&file, symbol)?.offset;
+        let watch = Watch::new(&file, symbol, Some(process::id()), &[]);
+        let cost = match implementation {
+            Implementation::Aya => measure_with_aya(call, is_return, &watch, offset)?,
+            Implementation::Libbpf => measure_with_libbpf(call, is_return, &watch, offset)?,
+        };
+        show_row(row, cost, unit)?;
+    }
+    Ok(())
+}
+
+fn measure_with_aya(call: Call, is_return: bool, watch: &Watch, offset: u64) -> Result<Duration> {
+    let mut ebpf = aya::load(NO_TEXT, &[PointArgument::NONE; 3])?;
+    let program = if is_return {
+        "on_nothing_return"
+    } else {
+        "on_nothing"
+    };
+    let _link = aya::attach(&mut ebpf, program, watch, offset)?;
+    Ok(measure_call(|| black_box(call)()))
+}
+
+fn measure_with_libbpf(
+    call: Call,
+    is_return: bool,
+    watch: &Watch,
+    offset: u64,
+) -> Result<Duration> {
+    let mut storage = MaybeUninit::uninit();
+    let skeleton = libbpf::load(&mut storage, NO_TEXT, false)?;
+    let programs = &skeleton.progs;
+    let program = if is_return {
+        &programs.on_nothing_return
+    } else {
+        &programs.on_nothing
+    };
+    let _link = libbpf::attach(program, watch, offset)?;
+    Ok(measure_call(|| black_box(call)()))
+}
+
+fn measure_call(call: impl Fn()) -> Duration {
+    let mut bursts = [Duration::ZERO; BURSTS];
+    for burst in &mut bursts {
+        let begin = Instant::now();
+        for _ in 0..CALLS {
+            call();
+        }
+        *burst = begin.elapsed();
+    }
+    bursts.sort();
+    bursts[BURSTS / 2]
+}
+
+fn show_row(row: &str, cost: Duration, unit: Duration) -> Result<()> {
+    let relative = cost.div_duration_f64(unit);
+    say(&format!("{row:<42} {relative:>8.2}"))
+}
