@@ -6,10 +6,8 @@
 mod common;
 
 use common::test_vm::TestVm;
-use common::{run, shell};
-use course::Implementation;
-use plan::{Outcome, Step};
-use testvm::{Failure, PlanReport, Started};
+use plan::Outcome;
+use testvm::Started;
 
 /// A VM with the lesson and busybox.
 fn start() -> Started {
@@ -18,30 +16,7 @@ fn start() -> Started {
 
 /// Runs this line of shell, with `LESSON` in it, once for each implementation.
 fn each(started: &mut Started, line: &str) -> Vec<(Outcome, String)> {
-    let steps: Vec<Step> = Implementation::ALL
-        .map(|implementation| {
-            let line = line.replace(
-                "LESSON",
-                &format!("/bin/fentry-fexit --impl {implementation}"),
-            );
-            Step {
-                seconds: Some(120),
-                ..shell(&line)
-            }
-        })
-        .into();
-    let (report, printed) = run(started, steps);
-    let report: PlanReport = report.map_err(Failure::into_error).unwrap();
-    assert_eq!(report.complaints, [""; 0]);
-    assert_eq!(report.left_behind, [""; 0], "after: {line}");
-    let outcomes = report.steps.iter().map(|step| step.outcome.clone());
-    outcomes
-        .zip(
-            printed
-                .into_iter()
-                .map(|bytes| String::from_utf8(bytes).unwrap()),
-        )
-        .collect()
+    common::run_each(started, "fentry-fexit", line)
 }
 
 /// A shell opens a missing file this often while the lesson is stopped and reads nothing.

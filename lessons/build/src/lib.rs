@@ -7,10 +7,12 @@
 //! ```
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use aya_build::{Package, Toolchain};
 use libbpf_cargo::SkeletonBuilder;
 
@@ -81,6 +83,40 @@ fn build_c(source: &Path, name: &str) -> Result<()> {
         .with_context(|| format!("cannot build {}", source.display()))
 }
 // ANCHOR_END: c
+
+/// The program that a lesson profiles, of which it has two: with frame pointers and without. Cargo
+/// has no such setting for one package, so this calls rustc.
+const PROFILED: &str = "profiled/work.rs";
+const PROFILED_PROGRAMS: [(&str, &str); 2] = [("with", "yes"), ("without", "no")];
+
+// ANCHOR: profiled
+/// Builds `profiled/work.rs` as `OUT_DIR/work-with` and `OUT_DIR/work-without`.
+pub fn build_profiled_program() -> Result<()> {
+    println!("cargo:rerun-if-changed={PROFILED}");
+    let out_dir = find_out_dir()?;
+    for (name, frame_pointers) in PROFILED_PROGRAMS {
+        let mut rustc = Command::new(env::var_os("RUSTC").context("cannot find RUSTC")?);
+        rustc
+            .args(["--edition=2024", "-Copt-level=1", "-Cpanic=abort"])
+            .arg(format!("-Cforce-frame-pointers={frame_pointers}"))
+            // It has symbols, but no debug information.
+            .args(["-Cstrip=debuginfo", PROFILED, "-o"])
+            .arg(out_dir.join(format!("work-{name}")));
+        if let Some(linker) = env::var_os("RUSTC_LINKER") {
+            rustc.arg("-C").arg(prefix_argument("linker=", &linker));
+        }
+        let status = rustc.status().context("cannot run rustc")?;
+        ensure!(status.success(), "cannot build {PROFILED}: rustc failed");
+    }
+    Ok(())
+}
+// ANCHOR_END: profiled
+
+fn prefix_argument(prefix: &str, value: &OsStr) -> OsString {
+    let mut argument = OsString::from(prefix);
+    argument.push(value);
+    argument
+}
 
 /// Where cargo wants a build script to put what it builds.
 pub fn find_out_dir() -> Result<PathBuf> {

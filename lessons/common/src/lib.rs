@@ -15,15 +15,18 @@
 //!   kallsyms        which functions the running kernel has
 //!   kprobe          whether the kernel would place a kprobe on a function
 //!   btf             where a field is in a struct of the running kernel
+//!   elf             where a function is in a program or library
 //!   prototype       a function or a field of the running kernel, declared in C
 //!   cost            what eBPF programs add to a call
 //!   histogram       how often something took how long
 //!   text            bytes and numbers of the kernel, fit for a terminal
 //!   screen          standard output
+//!   output_file     a file that is written at the end, and opened at the beginning
 //! ```
 
 mod implementation;
 mod kprobe;
+mod output_file;
 mod problem;
 mod screen;
 mod skeleton;
@@ -32,6 +35,7 @@ mod wait;
 
 pub mod btf;
 pub mod cost;
+pub mod elf;
 pub mod histogram;
 pub mod kallsyms;
 pub mod machine;
@@ -44,6 +48,7 @@ pub mod trace_pipe;
 pub mod tracepoint_format;
 
 pub use implementation::Implementation;
+pub use output_file::OutputFile;
 pub use problem::{NotReady, exit_code};
 pub use screen::say;
 pub use stop::Stop;

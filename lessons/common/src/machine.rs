@@ -109,6 +109,25 @@ pub fn explain_untraceable(function: &str, error: anyhow::Error) -> anyhow::Erro
     NotReady::new(text).help(help).into()
 }
 
+/// Fails where this setting of the kernel, such as `kernel.perf_event_max_stack`, is lower than
+/// something needs. The kernel itself would say only EINVAL. `what` is what cannot be done then.
+pub fn check_sysctl(name: &str, least: u64, what: &str) -> Result<(), NotReady> {
+    check_sysctl_in(Path::new(SLASH), name, least, what)
+}
+
+fn check_sysctl_in(slash: &Path, name: &str, least: u64, what: &str) -> Result<(), NotReady> {
+    let path = slash.join("proc/sys").join(name.replace('.', "/"));
+    let text = fs::read_to_string(path).unwrap_or_default();
+    match text.trim().parse::<u64>() {
+        // What cannot be read is left to the kernel.
+        Ok(value) if value < least => Err(NotReady::new(format!(
+            "cannot {what}: this kernel allows {value}, {name}"
+        ))
+        .help(format!("sysctl {name}={least}"))),
+        _ => Ok(()),
+    }
+}
+
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }

@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 use plan::{Outcome, Plan, Step};
 use test_vm::TestVm;
 use testvm::{Failure, Happening, PlanReport, Started, Stream};
+use xtask::pipeline::{build, needs};
 
 /// Makes a test for each kernel of the matrix, called `on_5_10` and so on, which runs the named
 /// function with the kernel's name.
@@ -251,6 +252,67 @@ pub fn run_step(started: &mut Started, step: Step, context: &str) -> String {
     assert_eq!(report.left_behind, [""; 0], "{context}: {text}");
     assert_eq!(report.complaints, [""; 0], "{context}: {text}");
     text
+}
+
+/// Runs a lesson's own tests, those that need root, on each kernel. So many must pass.
+pub fn run_lesson_tests(program: &str, passed: usize) {
+    let tests = build_lesson_tests(program);
+    let name = tests.file_name().unwrap().to_string_lossy();
+    for kernel in kernel::MATRIX {
+        let mut started = TestVm::on(kernel).with_program(&tests).start();
+        let step = Step {
+            program: format!("/bin/{name}"),
+            args: vec!["--ignored".into(), "--test-threads=1".into()],
+            seconds: Some(300),
+            ..shell("")
+        };
+        let text = run_step(&mut started, step, kernel);
+        let expected = format!("test result: ok. {passed} passed");
+        assert!(text.contains(&expected), "{kernel}: {text}");
+    }
+}
+
+fn build_lesson_tests(program: &str) -> PathBuf {
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+    let mut cargo = build::inner_cargo();
+    cargo.args([
+        "test",
+        "--no-run",
+        "--bin",
+        program,
+        "--message-format=json",
+    ]);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    for line in stdout(&output).lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(path) = message["executable"].as_str() {
+            return path.into();
+        }
+    }
+    panic!("cargo names no test program: {}", stdout(&output));
+}
+
+/// Runs this line of shell once for each implementation, with the lesson's program in place of
+/// `LESSON`. Returns how each ended and what it printed; nothing may be left behind.
+pub fn run_each(started: &mut Started, program: &str, line: &str) -> Vec<(Outcome, String)> {
+    let mut steps = Vec::new();
+    for implementation in Implementation::ALL {
+        let line = line.replace("LESSON", &format!("/bin/{program} --impl {implementation}"));
+        steps.push(Step {
+            seconds: Some(120),
+            ..shell(&line)
+        });
+    }
+    let (report, printed) = run(started, steps);
+    let report: PlanReport = report.map_err(Failure::into_error).unwrap();
+    assert_eq!(report.complaints, [""; 0]);
+    assert_eq!(report.left_behind, [""; 0], "after: {line}");
+    let outcomes = report.steps.into_iter().map(|step| step.outcome);
+    let printed = printed
+        .into_iter()
+        .map(|bytes| String::from_utf8(bytes).unwrap());
+    outcomes.zip(printed).collect()
 }
 
 /// Runs steps and collects what each printed on standard output.
