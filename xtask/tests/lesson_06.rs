@@ -5,34 +5,15 @@
 
 mod common;
 
-use std::path::PathBuf;
-
+use common::shell;
 use common::test_vm::TestVm;
-use common::{run_step, shell};
 use course::Implementation;
 use plan::Step;
 use testvm::Started;
-use xtask::pipeline::{build, needs};
 
 /// A VM with busybox and the lesson.
 fn start(kernel: &str) -> Started {
     TestVm::on(kernel).with_tools().with_lesson("06").start()
-}
-
-fn build_unit_tests() -> PathBuf {
-    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
-    let mut cargo = build::inner_cargo();
-    cargo.args(["test", "--no-run", "--bin", "xdp", "--message-format=json"]);
-    let output = cargo.output().unwrap();
-    assert!(output.status.success(), "{}", common::stderr(&output));
-    let mut found = None;
-    for line in common::stdout(&output).lines() {
-        let message: serde_json::Value = serde_json::from_str(line).unwrap();
-        if let Some(path) = message["executable"].as_str() {
-            found = Some(PathBuf::from(path));
-        }
-    }
-    found.unwrap()
 }
 
 /// In a network namespace of its own, where lo is on: any driver has generic mode, and lo has no
@@ -65,22 +46,7 @@ fn run_script(kernel: &str, lines: &str) -> String {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn every_program_judges_every_frame_rightly() {
-    let unit_tests = build_unit_tests();
-    let name = unit_tests.file_name().unwrap().to_string_lossy();
-    for kernel in ["5.10", "6.1", "6.12", "6.18", "7.3"] {
-        let mut started = TestVm::on(kernel).with_program(&unit_tests).start();
-        let step = Step {
-            program: format!("/bin/{name}"),
-            args: vec!["--ignored".into()],
-            seconds: Some(300),
-            ..shell("")
-        };
-        let text = run_step(&mut started, step, kernel);
-        assert!(
-            text.contains("test result: ok. 3 passed"),
-            "{kernel}: {text}"
-        );
-    }
+    common::run_lesson_tests("xdp", 3);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use anyhow::{Context as _, Error, Result};
 use clap::ValueEnum;
 use common::{NotReady, text};
-use libbpf_rs::ProgramHandle;
+use libbpf_rs::{ProgramHandle, TC_EGRESS, TC_INGRESS, TcAttachPoint, TcHook, TcHookBuilder};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, State, XdpAttached};
 use nix::libc;
@@ -30,6 +30,15 @@ impl Mode {
             Self::Generic => "generic",
         }
     }
+}
+
+/// Of what a program in tc sees.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// What comes in
+    Ingress,
+    /// What goes out
+    Egress,
 }
 
 #[derive(Clone, Debug)]
@@ -113,16 +122,21 @@ impl Interface {
     /// Attaches an XDP program until the link, a file descriptor, is closed. `attach_xdp` of
     /// libbpf-rs does the same, but has no parameter for the mode.
     pub fn create_xdp_link(&self, program: BorrowedFd<'_>, mode: Mode) -> io::Result<OwnedFd> {
+        let flags = match mode {
+            Mode::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
+            Mode::Generic => libbpf_sys::XDP_FLAGS_SKB_MODE,
+        };
+        self.create_link(program, libbpf_sys::BPF_XDP, flags)
+    }
+
+    /// `kind` is the type of the hook, as in `enum bpf_attach_type`.
+    fn create_link(&self, program: BorrowedFd<'_>, kind: u32, flags: u32) -> io::Result<OwnedFd> {
         let options = libbpf_sys::bpf_link_create_opts {
             sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
-            flags: match mode {
-                Mode::Native => libbpf_sys::XDP_FLAGS_DRV_MODE,
-                Mode::Generic => libbpf_sys::XDP_FLAGS_SKB_MODE,
-            },
+            flags,
             ..Default::default()
         };
-        let ifindex = i32::try_from(self.index).map_err(io::Error::other)?;
-        let (program, kind) = (program.as_raw_fd(), libbpf_sys::BPF_XDP);
+        let (program, ifindex) = (program.as_raw_fd(), self.index.cast_signed());
         // SAFETY: libbpf reads the options, whose size is in them.
         let fd = unsafe { libbpf_sys::bpf_link_create(program, ifindex, kind, &raw const options) };
         if fd < 0 {
@@ -132,6 +146,52 @@ impl Interface {
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
     // ANCHOR_END: link
+
+    /// Attaches a program of tc until the link is closed. libbpf-rs 0.27 has no method for that.
+    /// `None` if the kernel has no such links: they came with Linux 6.6.
+    pub fn create_tcx_link(
+        &self,
+        program: BorrowedFd<'_>,
+        direction: Direction,
+    ) -> io::Result<Option<OwnedFd>> {
+        let kind = match direction {
+            Direction::Ingress => libbpf_sys::BPF_TCX_INGRESS,
+            Direction::Egress => libbpf_sys::BPF_TCX_EGRESS,
+        };
+        match self.create_link(program, kind, 0) {
+            Ok(link) => Ok(Some(link)),
+            // The kernel does not know this type of hook.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    // ANCHOR: filter
+    /// Filters belong to a queueing discipline. This one has both directions.
+    pub fn add_clsact(&self, program: BorrowedFd<'_>) -> libbpf_rs::Result<()> {
+        let mut hook = self.filter_hook(program, TC_INGRESS | TC_EGRESS);
+        hook.create()?;
+        Ok(())
+    }
+
+    /// Attaches a program of tc as a filter, for kernels without links.
+    pub fn attach_filter(
+        &self,
+        program: BorrowedFd<'_>,
+        direction: Direction,
+    ) -> libbpf_rs::Result<TcFilter> {
+        let mut hook = match direction {
+            Direction::Ingress => self.filter_hook(program, TC_INGRESS),
+            Direction::Egress => self.filter_hook(program, TC_EGRESS),
+        };
+        Ok(TcFilter(hook.attach()?))
+    }
+
+    fn filter_hook(&self, program: BorrowedFd<'_>, point: TcAttachPoint) -> TcHook {
+        let mut builder = TcHookBuilder::new(program);
+        builder.ifindex(self.index.cast_signed()).hook(point)
+    }
+    // ANCHOR_END: filter
 
     /// Says why an XDP program could not be attached, and what to do, where the kernel's number
     /// alone does not help.
@@ -170,6 +230,17 @@ impl Interface {
             .help(format!(
                 "ip link set {name} xdp off, if 'ip link' attached it"
             ))
+    }
+}
+
+/// A filter that this process has attached. It is not a link: if the process is killed, the filter
+/// stays.
+pub struct TcFilter(TcHook);
+
+impl Drop for TcFilter {
+    fn drop(&mut self) {
+        // The interface may be gone, and its filters with it.
+        let _ = self.0.detach();
     }
 }
 

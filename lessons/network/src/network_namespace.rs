@@ -3,23 +3,24 @@
 //! A namespace lives as long as a process is in it. This one has no name, so it ends with the
 //! process, and so do its interfaces, however the process ends.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use common::NotReady;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::libc;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::frame::Mac;
 use crate::interface::Interface;
@@ -47,11 +48,50 @@ fn disable_ipv6() -> io::Result<()> {
     Ok(())
 }
 
+/// A network namespace with IPv6, to which threads of this process can go back.
+pub struct NetworkNamespace(File);
+
+impl NetworkNamespace {
+    /// Moves this thread into a new one.
+    pub fn create() -> Result<Self> {
+        unshare(CloneFlags::CLONE_NEWNET).context("cannot create a network namespace")?;
+        let file = File::open("/proc/thread-self/ns/net");
+        Ok(Self(file.context("cannot open the network namespace")?))
+    }
+
+    /// Moves this thread into it. Sockets stay in the namespace where they were made.
+    pub fn enter(&self) -> Result<()> {
+        setns(&self.0, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")
+    }
+}
+
 /// Creates two interfaces that are joined: what one sends, the other receives. Both are up.
 pub fn create_veth_pair(one: (&str, Mac), other: (&str, Mac)) -> Result<[Interface; 2]> {
+    request_veth_pair(one, other, None)?;
+    set_up(one.0)?;
+    set_up(other.0)?;
+    Ok([wait_until_up(one.0)?, wait_until_up(other.0)?])
+}
+
+/// Does the same, with `one` in this thread's namespace `here`, and `other` in `there`.
+pub fn join_namespaces(
+    (one, here): ((&str, Mac), &NetworkNamespace),
+    (other, there): ((&str, Mac), &NetworkNamespace),
+) -> Result<[Interface; 2]> {
+    request_veth_pair(one, other, Some(there.0.as_raw_fd()))?;
+    set_up(one.0)?;
+    there.enter()?;
+    let other = set_up(other.0).and_then(|()| wait_until_up(other.0));
+    here.enter()?;
+    Ok([wait_until_up(one.0)?, other?])
+}
+
+fn request_veth_pair(one: (&str, Mac), other: (&str, Mac), there: Option<RawFd>) -> Result<()> {
     let netlink = Netlink::open()?;
     let mut link = describe_end(one);
-    let peer = InfoData::Veth(InfoVeth::Peer(describe_end(other)));
+    let mut peer = describe_end(other);
+    peer.attributes.extend(there.map(LinkAttribute::NetNsFd));
+    let peer = InfoData::Veth(InfoVeth::Peer(peer));
     link.attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::Kind(InfoKind::Veth),
         LinkInfo::Data(peer),
@@ -72,10 +112,7 @@ pub fn create_veth_pair(one: (&str, Mac), other: (&str, Mac)) -> Result<[Interfa
             });
         }
     }
-    for (name, _) in [one, other] {
-        set_up(&netlink, name).with_context(|| format!("cannot set up {name}"))?;
-    }
-    Ok([wait_until_up(one.0)?, wait_until_up(other.0)?])
+    Ok(())
 }
 
 fn describe_end((name, mac): (&str, Mac)) -> LinkMessage {
@@ -88,12 +125,14 @@ fn describe_end((name, mac): (&str, Mac)) -> LinkMessage {
 }
 
 /// An end cannot be created as "up": at that moment it does not have its other end yet.
-fn set_up(netlink: &Netlink, name: &str) -> io::Result<()> {
+fn set_up(name: &str) -> Result<()> {
     let mut link = LinkMessage::default();
     link.header.flags = LinkFlags::Up;
     link.header.change_mask = LinkFlags::Up;
     link.attributes = vec![LinkAttribute::IfName(name.to_owned())];
-    netlink.send_request(RouteNetlinkMessage::SetLink(link), 0)?;
+    Netlink::open()?
+        .send_request(RouteNetlinkMessage::SetLink(link), 0)
+        .with_context(|| format!("cannot set up {name}"))?;
     Ok(())
 }
 
@@ -112,13 +151,26 @@ fn wait_until_up(name: &str) -> Result<Interface> {
     }
 }
 
-pub fn add_address(interface: &Interface, address: Ipv4Addr, prefix_len: u8) -> Result<()> {
-    let ip = IpAddr::V4(address);
+pub fn add_address(
+    interface: &Interface,
+    address: impl Into<IpAddr>,
+    prefix_len: u8,
+) -> Result<()> {
+    let address = address.into();
     let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
+    message.header.family = match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    // No other host could have it. Without this, IPv6 asks for a second and meanwhile does not use
+    // the address.
+    message.header.flags = AddressHeaderFlags::Nodad;
     message.header.prefix_len = prefix_len;
     message.header.index = interface.index;
-    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
+    message.attributes = vec![
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
+    ];
     Netlink::open()?
         .send_request(RouteNetlinkMessage::NewAddress(message), NEW)
         .with_context(|| format!("cannot give {} the address {address}", interface.name))?;

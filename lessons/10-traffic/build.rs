@@ -1,0 +1,3 @@
+fn main() -> anyhow::Result<()> {
+    lesson_build::build_ebpf_programs()
+}
