@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::Pod;
-use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, RingBuf};
+use aya::maps::{
+    Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, RingBuf, StackTraceMap,
+};
 use aya::util::nr_cpus;
 
 use crate::library::{LoadedObject, PacketVerdict};
@@ -53,6 +55,15 @@ impl LoadedAnswer {
 
     pub fn array_mut<V: Pod>(&mut self, name: &str) -> Result<Array<&mut MapData, V>> {
         Array::try_from(self.map_mut(name)?).with_context(|| format!("read the map {name}"))
+    }
+
+    pub fn stack_traces(&self, name: &str) -> Result<StackTraceMap<&MapData>> {
+        StackTraceMap::try_from(self.map(name)?).with_context(|| format!("read the map {name}"))
+    }
+
+    /// For the judge to remove stacks that it has read: what user space would do.
+    pub fn stack_traces_mut(&mut self, name: &str) -> Result<StackTraceMap<&mut MapData>> {
+        StackTraceMap::try_from(self.map_mut(name)?).with_context(|| format!("read the map {name}"))
     }
 
     /// The records that wait in a ring buffer, of the size that the exercise tells.

@@ -3,6 +3,8 @@
 
 use plan::load::EbpfLibrary;
 
+use crate::probed::ProbedFunction;
+
 /// A place in the kernel, named as the kernel names it.
 #[derive(Clone, Copy, Debug)]
 pub enum Hook {
@@ -23,6 +25,14 @@ pub enum Hook {
     Classifier,
     /// The same, for a filter on a socket.
     SocketFilter,
+    /// When a process of the judge's cgroup makes this call: `connect4`.
+    Cgroup(&'static str),
+    /// A function of the judge itself.
+    UProbe(ProbedFunction),
+    /// The same, when the function returns.
+    URetProbe(ProbedFunction),
+    /// The CPU clock, on each CPU.
+    PerfEvent,
 }
 
 impl Hook {
@@ -40,6 +50,10 @@ impl Hook {
             Self::Xdp => "XDP",
             Self::Classifier => "tc",
             Self::SocketFilter => "socket filter",
+            Self::Cgroup(_) => "cgroup",
+            Self::UProbe(_) => "uprobe",
+            Self::URetProbe(_) => "uretprobe",
+            Self::PerfEvent => "perf event",
         }
     }
 
@@ -49,7 +63,9 @@ impl Hook {
             Self::KProbe(_) | Self::KRetProbe(_) | Self::FEntry(_) | Self::FExit(_) => "function",
             Self::Tracepoint(_) | Self::RawTracepoint(_) | Self::BtfTracepoint(_) => "tracepoint",
             Self::Lsm(_) => "LSM hook",
+            Self::Cgroup(_) => "hook",
             Self::Xdp | Self::Classifier | Self::SocketFilter => "",
+            Self::UProbe(_) | Self::URetProbe(_) | Self::PerfEvent => "",
         }
     }
 
@@ -62,9 +78,16 @@ impl Hook {
             | Self::BtfTracepoint(name)
             | Self::FEntry(name)
             | Self::FExit(name)
-            | Self::Lsm(name) => std::slice::from_ref(name),
+            | Self::Lsm(name)
+            | Self::Cgroup(name) => std::slice::from_ref(name),
             Self::Xdp | Self::Classifier | Self::SocketFilter => &[],
+            Self::UProbe(_) | Self::URetProbe(_) | Self::PerfEvent => &[],
         }
+    }
+
+    /// A section cannot name these: only user space knows which file, or which CPUs.
+    fn is_left_to_user_space(&self) -> bool {
+        matches!(self, Self::UProbe(_) | Self::URetProbe(_) | Self::PerfEvent)
     }
 }
 
@@ -85,9 +108,11 @@ impl Placed {
 
     /// What user space attaches it to: any of these.
     pub fn attach_targets(&self) -> Vec<&str> {
-        match self.named_target() {
-            Some(target) => vec![target],
-            None => self.hook.target_names().to_vec(),
+        match (self.named_target(), self.hook) {
+            (Some(target), _) => vec![target],
+            (None, Hook::UProbe(function) | Hook::URetProbe(function)) => vec![function.name],
+            (None, Hook::PerfEvent) => vec!["the CPU clock"],
+            (None, _) => self.hook.target_names().to_vec(),
         }
     }
 
@@ -113,6 +138,12 @@ impl Placed {
         if matches!(hook, Hook::Xdp) && section.contains('/') {
             return Some(format!(
                 "{name} should be for a network interface, and is for a map: {written}"
+            ));
+        }
+        if hook.is_left_to_user_space() && section.contains('/') {
+            return Some(format!(
+                "{name} is attached by user space, and its section should name the type alone: \
+                 {written}"
             ));
         }
         let target = self.named_target()?;
@@ -142,6 +173,9 @@ fn kind_of(section: &str) -> &str {
         "tp_btf" => "BTF tracepoint",
         "fentry.s" => "fentry",
         "fexit.s" => "fexit",
+        "uprobe.s" => "uprobe",
+        "uretprobe.s" => "uretprobe",
+        "perf_event" => "perf event",
         "lsm" | "lsm.s" => "LSM",
         "xdp" | "xdp.frags" => "XDP",
         "tc" | "tcx" | "classifier" => "tc",
@@ -205,6 +239,18 @@ mod tests {
             mistake.ends_with("SEC(\"tp/sched/exc\"). Is it misspelt?"),
             "{mistake}"
         );
+    }
+
+    #[test]
+    fn a_section_cannot_tell_where_a_judge_is() {
+        let function = ProbedFunction {
+            name: "pay",
+            address: || 0,
+        };
+        assert_eq!(mistake(Hook::UProbe(function), "uprobe"), None);
+        assert_eq!(mistake(Hook::PerfEvent, "perf_event"), None);
+        let told = mistake(Hook::UProbe(function), "uprobe//bin/shop:pay").unwrap();
+        assert!(told.contains("by user space"), "{told}");
     }
 
     #[test]

@@ -23,7 +23,13 @@
 //!   sections, near         the nearest names, for a section or a hook that does not exist
 //!   answer                 the answer, loaded and attached; its maps by name
 //!   field_offset           where a field is in the record of a tracepoint
+//!   probed                 functions of the judge, for probes to see
+//!   cpu_clock              the perf event that takes samples
+//!   spin                   code that keeps a CPU busy, at addresses that are known
+//!   target_file            a program that is made for one run, for probes to see
 //!   frame                  frames, and what packet programs do with them
+//!   cgroup                 the cgroup that programs for connections are attached to
+//!   skipped_runs           a check that the kernel spoilt is done again
 //!   work                   what the judges do for the programs to see
 //!   lessons/               the judges themselves, a file for each lesson
 //! ```
@@ -48,6 +54,10 @@ pub mod intro;
 mod answer;
 #[cfg(feature = "kernel")]
 mod answer_object;
+#[cfg(feature = "kernel")]
+mod cgroup;
+#[cfg(feature = "kernel")]
+mod cpu_clock;
 #[cfg(feature = "kernel")]
 mod field_offset;
 #[cfg(feature = "kernel")]
@@ -75,7 +85,15 @@ mod near;
 #[cfg(feature = "kernel")]
 mod open;
 #[cfg(feature = "kernel")]
+mod probed;
+#[cfg(feature = "kernel")]
 mod sections;
+#[cfg(feature = "kernel")]
+mod skipped_runs;
+#[cfg(feature = "kernel")]
+mod spin;
+#[cfg(feature = "kernel")]
+mod target_file;
 #[cfg(feature = "kernel")]
 mod traced;
 #[cfg(feature = "kernel")]

@@ -18,6 +18,7 @@ enum Kind {
     Hash,
     PerCpuHash,
     RingBuf,
+    StackTrace,
 }
 
 /// What `BPF_MAP_TYPE_*` number this is, in words.
@@ -46,6 +47,7 @@ impl Kind {
             Self::Hash => &[1, 9],
             Self::PerCpuHash => &[5, 10],
             Self::RingBuf => &[27],
+            Self::StackTrace => &[7],
         }
     }
 }
@@ -109,6 +111,16 @@ impl MapSpec {
         }
     }
 
+    /// It holds stacks as deep as the answer likes.
+    pub const fn stack_trace(name: &'static str) -> Self {
+        Self {
+            name,
+            kind: Kind::StackTrace,
+            key_size: size::<u32>(),
+            value_size: 0,
+        }
+    }
+
     /// What is wrong with the map of this name.
     pub fn find_mistake(
         &self,
@@ -138,11 +150,12 @@ impl MapSpec {
             (is != should)
                 .then(|| format!("{name}'s {part} has {is} bytes, and should have {should}"))
         };
-        if matches!(right, Kind::RingBuf) {
-            return None;
+        match right {
+            Kind::RingBuf => None,
+            Kind::StackTrace => wrong("key", *key_size, self.key_size),
+            _ => wrong("key", *key_size, self.key_size)
+                .or_else(|| wrong("value", *value_size, self.value_size)),
         }
-        wrong("key", *key_size, self.key_size)
-            .or_else(|| wrong("value", *value_size, self.value_size))
     }
 }
 
@@ -178,6 +191,15 @@ mod tests {
             told(99, 4, 8),
             "FAILED is a map of type 99, and should be a hash or an LRU hash"
         );
+    }
+
+    #[test]
+    fn a_stack_may_have_any_depth() {
+        let spec = MapSpec::stack_trace("STACKS");
+        assert_eq!(mistake(&spec, 7, 4, 127 * 8), None);
+        assert_eq!(mistake(&spec, 7, 4, 16 * 8), None);
+        let words = mistake(&spec, 7, 8, 127 * 8).unwrap();
+        assert_eq!(words, "STACKS's key has 8 bytes, and should have 4");
     }
 
     #[test]

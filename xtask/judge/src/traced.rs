@@ -2,6 +2,7 @@
 //! two of its steps, on any machine and at each run.
 
 use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use crate::user_program::UserProgram;
+use crate::work::join_thread;
+
 /// For a process to stop. It takes less than a millisecond; this is for a machine that is very
 /// busy.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -20,14 +24,14 @@ const LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// The first thread of a child of this process. The thread that seized it must do all the rest.
-pub struct Traced {
+struct Traced {
     process: Pid,
     /// What is to be sent to it when it goes on.
     signal: libc::c_long,
 }
 
 impl Traced {
-    pub fn seize(process: Pid) -> Result<Self> {
+    fn seize(process: Pid) -> Result<Self> {
         let traced = Self { process, signal: 0 };
         traced
             .ask(libc::PTRACE_SEIZE, 0)
@@ -37,7 +41,7 @@ impl Traced {
     }
 
     /// Lets it go on to its next stop; false, if that does not come while this holds.
-    pub fn step(&mut self, goes_on: impl Fn() -> bool) -> Result<bool> {
+    fn step(&mut self, goes_on: impl Fn() -> bool) -> Result<bool> {
         self.ask(libc::PTRACE_SYSCALL, self.signal)
             .context("let the tool go on")?;
         while goes_on() {
@@ -55,7 +59,7 @@ impl Traced {
     }
 
     /// Lets it run as if it had never been traced.
-    pub fn release(self) -> Result<()> {
+    fn release(self) -> Result<()> {
         self.interrupt()?;
         self.ask(libc::PTRACE_DETACH, 0)
             .context("let go of the tool")
@@ -91,4 +95,42 @@ impl Traced {
         let result = unsafe { libc::ptrace(request, self.process.as_raw(), no_address, data) };
         Errno::result(result).map(drop)
     }
+}
+
+/// A thread of this name calls this between any two system calls of the answer, while it does the
+/// work. Returns how often.
+pub fn call_between_steps(
+    answer: &mut UserProgram,
+    name: &str,
+    call: impl Fn() -> Result<()> + Sync,
+    work: impl FnOnce(&mut UserProgram) -> Result<()>,
+) -> Result<u64> {
+    let tool = answer.process()?;
+    let (calls, ends) = (AtomicU64::new(0), AtomicBool::new(false));
+    let call = || {
+        call()?;
+        calls.fetch_add(1, Ordering::SeqCst);
+        anyhow::Ok(())
+    };
+    let trace = || {
+        let mut traced = Traced::seize(tool)?;
+        call()?;
+        while traced.step(|| !ends.load(Ordering::SeqCst))? {
+            call()?;
+        }
+        traced.release()
+    };
+    thread::scope(|scope| {
+        let tracer = thread::Builder::new().name(name.to_owned());
+        let tracer = tracer.spawn_scoped(scope, trace);
+        let tracer = tracer.context("start a thread")?;
+        while calls.load(Ordering::SeqCst) == 0 && !tracer.is_finished() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let worked = work(answer);
+        ends.store(true, Ordering::SeqCst);
+        let traced = join_thread(tracer);
+        worked.and(traced)
+    })?;
+    Ok(calls.into_inner())
 }

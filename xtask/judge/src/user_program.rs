@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use aya::maps::{Map, MapData, loaded_maps};
 use aya::programs::loaded_programs;
 use nix::sys::prctl;
@@ -325,16 +325,19 @@ fn printed(lines: &[String]) -> String {
         .map_or_else(String::new, |line| format!("; its last line is `{line}`"))
 }
 
-/// A map that is in the kernel, by its name.
+/// The newest map in the kernel with this name: one of an answer that has just ended may still be
+/// there.
 pub fn loaded_map(name: &str) -> Result<Map> {
+    let mut newest = None;
     for map in loaded_maps() {
         let map = map.context("list the kernel's maps")?;
         if map.name_as_str() == Some(name) {
-            let data = MapData::from_id(map.id()).with_context(|| format!("open {name}"))?;
-            return Map::from_map_data(data).with_context(|| format!("read the map {name}"));
+            newest = Some(map.id());
         }
     }
-    Err(anyhow!("no map in the kernel is called {name}"))
+    let id = newest.with_context(|| format!("no map in the kernel is called {name}"))?;
+    let data = MapData::from_id(id).with_context(|| format!("open {name}"))?;
+    Map::from_map_data(data).with_context(|| format!("read the map {name}"))
 }
 
 /// The names of all programs that are in the kernel.

@@ -5,19 +5,28 @@ use std::mem;
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::Map;
-use aya::programs::{KProbe, Program, ProgramError, TestRun as _, TestRunOptions};
+use aya::programs::perf_event::{
+    PerfEvent, PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent,
+};
+use aya::programs::uprobe::UProbeScope;
+use aya::programs::{
+    CgroupAttachMode, KProbe, Program, ProgramError, TestRun as _, TestRunOptions, UProbe,
+};
+use aya::util::online_cpus;
 use aya::{Btf, BtfError, Ebpf, EbpfLoader, VerifierLogLevel};
 use aya_obj::{Object, ParseError};
 use verifier_output::{LogDetail, describe_error, load_with_log};
 
 use crate::answer_object::AnswerObject;
+use crate::cgroup;
+use crate::cpu_clock::HERTZ;
 use crate::global::Global;
 use crate::hook::{Hook, Placed};
 use crate::library::{LoadRefused, LoadedObject, MapShape, OpenedObject, PacketVerdict};
 use crate::near;
 use crate::sections;
 
-/// What aya 0.14 makes programs of; `cgroup` has more, such as `cgroup/connect4`.
+/// What aya 0.14 makes programs of.
 const SECTIONS: &[&str] = &[
     "kprobe",
     "kretprobe",
@@ -59,6 +68,24 @@ const SECTIONS: &[&str] = &[
     "cgroup/dev",
     "cgroup/sysctl",
     "cgroup/sock",
+    "cgroup/sock_create",
+    "cgroup/sock_release",
+    "cgroup/post_bind4",
+    "cgroup/post_bind6",
+    "cgroup/bind4",
+    "cgroup/bind6",
+    "cgroup/connect4",
+    "cgroup/connect6",
+    "cgroup/getpeername4",
+    "cgroup/getpeername6",
+    "cgroup/getsockname4",
+    "cgroup/getsockname6",
+    "cgroup/sendmsg4",
+    "cgroup/sendmsg6",
+    "cgroup/recvmsg4",
+    "cgroup/recvmsg6",
+    "cgroup/getsockopt",
+    "cgroup/setsockopt",
     "perf_event",
     "flow_dissector",
     "lirc_mode2",
@@ -204,6 +231,9 @@ fn load(placed: &Placed, program: &mut Program, btf: Option<&Btf>) -> Result<(),
         Program::Xdp(program) => program.load(),
         Program::SchedClassifier(program) => program.load(),
         Program::SocketFilter(program) => program.load(),
+        Program::CgroupSockAddr(program) => program.load(),
+        Program::UProbe(program) => program.load(),
+        Program::PerfEvent(program) => program.load(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
@@ -299,6 +329,14 @@ fn attach(program: &mut Program, placed: &Placed) -> Result<(), ProgramError> {
         Program::FEntry(program) => program.attach().map(drop),
         Program::FExit(program) => program.attach().map(drop),
         Program::Lsm(program) => program.attach().map(drop),
+        Program::CgroupSockAddr(program) => {
+            let directory = cgroup::make_directory().map_err(ProgramError::IOError)?;
+            program
+                .attach(directory, CgroupAttachMode::Single)
+                .map(drop)
+        }
+        Program::UProbe(program) => attach_to_judge(program, placed.hook),
+        Program::PerfEvent(program) => attach_to_clock(program),
         // The checks run the others themselves.
         _ => Ok(()),
     }
@@ -317,6 +355,24 @@ fn attach_to_first(program: &mut KProbe, targets: &[&str]) -> Result<(), Program
         }
     }
     attached
+}
+
+fn attach_to_judge(program: &mut UProbe, hook: Hook) -> Result<(), ProgramError> {
+    let (Hook::UProbe(function) | Hook::URetProbe(function)) = hook else {
+        return Err(ProgramError::UnexpectedProgramType);
+    };
+    let place = function.find_place()?;
+    let attached = program.attach(place.offset, &place.path, UProbeScope::AllProcesses);
+    attached.map(drop)
+}
+
+fn attach_to_clock(program: &mut PerfEvent) -> Result<(), ProgramError> {
+    let event = PerfEventConfig::Software(SoftwareEvent::CpuClock);
+    for cpu in online_cpus().map_err(|(_, error)| error)? {
+        let scope = PerfEventScope::AllProcessesOneCpu { cpu };
+        program.attach(event, scope, SamplePolicy::Frequency(HERTZ), false)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //! attaches those that the exercise asks for.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, IntoRawFd as _};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::maps::{Map, MapData};
+use aya::util::online_cpus;
 use libbpf_rs::btf::types::{Func, FuncProto};
 use libbpf_rs::btf::{Btf, BtfKind};
 use libbpf_rs::{
@@ -17,10 +18,12 @@ use verifier_output::{
 };
 
 use crate::answer_object::AnswerObject;
+use crate::cpu_clock::open_cpu_clock;
 use crate::global::Global;
 use crate::hook::{Hook, Placed};
 use crate::library::{LoadRefused, LoadedObject, MapShape, OpenedObject, PacketVerdict};
-use crate::{near, sections};
+use crate::probed::ProbedFunction;
+use crate::{cgroup, near, sections};
 
 /// libbpf's own words say more than the error number that comes with them.
 fn said(error: &libbpf_rs::Error) -> String {
@@ -119,8 +122,12 @@ impl OpenedObject for OpenedWithLibbpf<'_> {
             btf.type_by_id::<libbpf_rs::btf::BtfType<'_>>(ty)
                 .is_some_and(|ty| points(&ty))
         };
+        let is_text = |ty| {
+            btf.type_by_id::<libbpf_rs::btf::BtfType<'_>>(ty)
+                .is_some_and(|ty| points_to_text(&ty))
+        };
         let first = prototype.iter().next()?;
-        if prototype.len() == 1 && is_pointer(first.ty) {
+        if prototype.len() == 1 && is_pointer(first.ty) && !is_text(first.ty) {
             return None;
         }
         let names: Vec<String> = prototype
@@ -130,7 +137,8 @@ impl OpenedObject for OpenedWithLibbpf<'_> {
         let Placed { name, hook, .. } = program;
         let (kind, names) = (hook.kind_name(), names.join(", "));
         let has = format!(
-            "{name} has the parameters ({names}), and a {kind} program gets a single pointer"
+            "{name} has the parameters ({names}), and a {kind} program gets a single pointer, to \
+             its context"
         );
         Some(match hook {
             Hook::KProbe(_) => {
@@ -138,6 +146,12 @@ impl OpenedObject for OpenedWithLibbpf<'_> {
             }
             Hook::KRetProbe(_) => {
                 format!("{has}: is BPF_KRETPROBE missing, as in BPF_KRETPROBE({name}, ...)?")
+            }
+            Hook::UProbe(_) => {
+                format!("{has}: is BPF_UPROBE missing, as in BPF_UPROBE({name}, ...)?")
+            }
+            Hook::URetProbe(_) => {
+                format!("{has}: is BPF_URETPROBE missing, as in BPF_URETPROBE({name}, ...)?")
             }
             Hook::FEntry(_) | Hook::FExit(_) | Hook::Lsm(_) | Hook::BtfTracepoint(_) => {
                 format!("{has}: is BPF_PROG missing, as in BPF_PROG({name}, ...)?")
@@ -180,6 +194,13 @@ fn points(ty: &libbpf_rs::btf::BtfType<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// No context does: it is an argument of the function.
+fn points_to_text(ty: &libbpf_rs::btf::BtfType<'_>) -> bool {
+    let target = ty.skip_mods_and_typedefs().next_type();
+    let name = target.and_then(|target| target.skip_mods_and_typedefs().name());
+    name.is_some_and(|name| name == "char")
 }
 
 /// A program's name, and the buffer for what the verifier says about it.
@@ -287,9 +308,12 @@ impl LoadedObject for LoadedWithLibbpf {
         for placed in programs {
             let program = find(&self.object, placed.name)?;
             clear_messages();
-            let link = attach(&program, placed)
-                .map_err(|error| near::attach_error(placed, &said(&error)))?;
-            self.links.extend(link);
+            let links = match placed.hook {
+                Hook::PerfEvent => attach_to_clock(&program),
+                _ => attach(&program, placed).map(Vec::from_iter),
+            };
+            let links = links.map_err(|error| near::attach_error(placed, &said(&error)))?;
+            self.links.extend(links);
         }
         Ok(())
     }
@@ -336,6 +360,10 @@ fn find<'a>(object: &'a Object, name: &str) -> Result<ProgramMut<'a>> {
 
 /// By the section's name, where that names a hook.
 fn attach(program: &ProgramMut<'_>, placed: &Placed) -> libbpf_rs::Result<Option<Link>> {
+    if let Hook::Cgroup(_) = placed.hook {
+        let directory = cgroup::make_directory()?;
+        return program.attach_cgroup(directory.as_raw_fd()).map(Some);
+    }
     if placed.named_target().is_some() {
         return program.attach().map(Some);
     }
@@ -353,9 +381,35 @@ fn attach(program: &ProgramMut<'_>, placed: &Placed) -> libbpf_rs::Result<Option
             program.attach_trace().map(Some)
         }
         Hook::Lsm(_) => program.attach_lsm().map(Some),
+        Hook::UProbe(function) => attach_to_judge(program, false, function).map(Some),
+        Hook::URetProbe(function) => attach_to_judge(program, true, function).map(Some),
         // The checks run these themselves.
-        Hook::Xdp | Hook::Classifier | Hook::SocketFilter => Ok(None),
+        Hook::Xdp | Hook::Classifier | Hook::SocketFilter | Hook::Cgroup(_) => Ok(None),
+        // It has a link for each CPU.
+        Hook::PerfEvent => Ok(None),
     }
+}
+
+fn attach_to_judge(
+    program: &ProgramMut<'_>,
+    at_return: bool,
+    function: ProbedFunction,
+) -> libbpf_rs::Result<Link> {
+    const ALL_PROCESSES: i32 = -1;
+    let place = function.find_place()?;
+    program.attach_uprobe(at_return, ALL_PROCESSES, place.path, place.offset as usize)
+}
+
+fn attach_to_clock(program: &ProgramMut<'_>) -> libbpf_rs::Result<Vec<Link>> {
+    let cpus = online_cpus().map_err(|(_, error)| error)?;
+    let attach = |&cpu| {
+        let event = open_cpu_clock(cpu)?;
+        let link = program.attach_perf_event(event.as_raw_fd())?;
+        // From here on, the link closes it.
+        let _ = event.into_raw_fd();
+        Ok(link)
+    };
+    cpus.iter().map(attach).collect()
 }
 
 fn attach_to_first(

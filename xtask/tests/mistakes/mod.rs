@@ -1,6 +1,7 @@
 //! Mistakes that people make, made in the object file of a solution that is right.
 
 mod elf;
+mod wrong_answers;
 
 use std::fs;
 
@@ -34,7 +35,7 @@ pub enum Expected {
 /// The exercises whose answers in C need a licence that is compatible with the GPL: the verifier
 /// refuses a helper, or an LSM program, without. For others libbpf and the kernel do without, and
 /// for answers in Rust aya says "GPL".
-const NEED_A_LICENCE: [&str; 7] = [
+const NEED_A_LICENCE: [&str; 8] = [
     "01/removal-errors",
     "02/long-paths",
     "03/exec-log",
@@ -42,6 +43,7 @@ const NEED_A_LICENCE: [&str; 7] = [
     "05/port-guard",
     "05/verdict-table",
     "07/what-was-written",
+    "08/user-names",
 ];
 
 /// What programs are for whose section names no hook, in either language. (Of these functions,
@@ -57,10 +59,10 @@ const HOOKS: [(&str, &str); 4] = [
 const WITHOUT_A_MAP: &str = "05/no-setuid";
 
 /// Whose map has a key that is as long as its value: with the value's type it is no shorter.
-const KEY_AS_LONG_AS_VALUE: &str = "04/open-latency";
+const KEY_AS_LONG_AS_VALUE: [&str; 2] = ["04/open-latency", "09/user-or-kernel"];
 
 /// Another hook, which every kernel has, for programs of this kind.
-const OTHER_HOOKS: [(&str, &[&str]); 6] = [
+const OTHER_HOOKS: [(&str, &[&str]); 7] = [
     ("kprobe", &["ksys_read", "vfs_read"]),
     ("kretprobe", &["ksys_read", "vfs_read"]),
     ("fentry", &["ksys_read", "vfs_write"]),
@@ -70,10 +72,11 @@ const OTHER_HOOKS: [(&str, &[&str]); 6] = [
         "tracepoint",
         &["sched/sched_process_exit", "sched/sched_process_exec"],
     ),
+    ("cgroup", &["bind4"]),
 ];
 
 /// For each section another of the same library, and how the judge calls the two types.
-const OTHER_TYPES: [(&str, &str, &str, &str); 8] = [
+const OTHER_TYPES: [(&str, &str, &str, &str); 11] = [
     ("kprobe", "kretprobe", "kprobe", "kretprobe"),
     ("kretprobe", "kprobe", "kretprobe", "kprobe"),
     ("fentry", "fexit", "fentry", "fexit"),
@@ -82,6 +85,9 @@ const OTHER_TYPES: [(&str, &str, &str, &str); 8] = [
     ("tracepoint", "raw_tp", "tracepoint", "raw tracepoint"),
     ("xdp", "classifier", "XDP", "tc"),
     ("classifier", "xdp", "tc", "XDP"),
+    ("cgroup", "xdp", "cgroup", "XDP"),
+    ("uprobe", "uretprobe", "uprobe", "uretprobe"),
+    ("perf_event", "raw_tp", "perf event", "raw tracepoint"),
 ];
 
 /// Every kind of mistake, in one exercise's solution. `in_c` is the solution in C, whose sections
@@ -126,6 +132,7 @@ pub fn mistakes(
     mistakes.extend(subject.function_renamed());
     if implementation == Implementation::Libbpf {
         mistakes.extend(macro_missing(exercise));
+        mistakes.extend(wrong_answers::wrong_answers(exercise));
     }
     mistakes
 }
@@ -135,7 +142,14 @@ pub fn mistakes(
 fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     let solution = exercise.program_path(Variant::Solution, Implementation::Libbpf);
     let text = fs::read_to_string(&solution).unwrap();
-    let (name, at) = ["BPF_KPROBE", "BPF_KRETPROBE", "BPF_PROG"]
+    let macros = [
+        "BPF_KPROBE",
+        "BPF_KRETPROBE",
+        "BPF_PROG",
+        "BPF_UPROBE",
+        "BPF_URETPROBE",
+    ];
+    let (name, at) = macros
         .into_iter()
         .find_map(|name| Some((name, text.find(&format!("int {name}("))?)))?;
     let (begin, rest) = text.split_at(at);
@@ -143,9 +157,23 @@ fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
     if program.contains(')') {
         return None;
     }
+    let text = format!("{begin}int {program}({parameters}");
+    let object = compile(exercise, &text, &format!("without {name}"));
+    let words = format!("is {name} missing, as in {name}({program}, ...)?");
+    let verdict = refused(FITS, &[&words]);
+    Some(Mistake {
+        name: "the macro is missing",
+        kernel: DEFAULT,
+        object,
+        verdict,
+    })
+}
+
+/// The object file of an answer in C with this text.
+fn compile(exercise: &Exercise, text: &str, what: &str) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let [source, object] = ["main.bpf.c", "main.bpf.o"].map(|file| directory.path().join(file));
-    fs::write(&source, format!("{begin}int {program}({parameters}")).unwrap();
+    fs::write(&source, text).unwrap();
     let clang = answer_build::clang_for_kernel(exercise)
         .unwrap()
         .arg("-c")
@@ -153,20 +181,8 @@ fn macro_missing(exercise: &Exercise) -> Option<Mistake> {
         .arg("-o")
         .arg(&object)
         .status();
-    assert!(
-        clang.unwrap().success(),
-        "{}: without {name}",
-        exercise.name
-    );
-    let words = format!("is {name} missing, as in {name}({program}, ...)?");
-    let verdict = refused(FITS, &[&words]);
-    let object = fs::read(object).unwrap();
-    Some(Mistake {
-        name: "the macro is missing",
-        kernel: DEFAULT,
-        object,
-        verdict,
-    })
+    assert!(clang.unwrap().success(), "{}: {what}", exercise.name);
+    fs::read(object).unwrap()
 }
 
 /// The hook of a program; XDP and tc programs have none that a section could name.
@@ -280,6 +296,12 @@ impl Subject<'_> {
         };
         let (begin, end) = target.split_at(target.len() - 2);
         let wrong = format!("{begin}{}", &end[1..]);
+        if self.kind == "cgroup" {
+            // Unlike a function or a tracepoint, it is a part of what the libraries know.
+            let words = [&self.program, &format!("cgroup/{wrong}"), "cgroup/connect4"];
+            let section = format!("cgroup/{wrong}");
+            return Some(self.in_section(name, &section, refused(FITS, &words)));
+        }
         let verdict = refused(FITS, &[&self.program, &wrong, target, "misspelt"]);
         Some(self.in_section(name, &format!("{}/{wrong}", self.kind), verdict))
     }
@@ -314,6 +336,12 @@ impl Subject<'_> {
                 );
                 Some(self.in_section(name, "classifier/eth0", verdict))
             }
+            // A file and a function of it, or an event.
+            ("uprobe" | "perf_event", _) => {
+                let section = format!("{}//bin/true:main", self.kind);
+                let verdict = refused(FITS, &[&self.program, &section]);
+                Some(self.in_section(name, &section, verdict))
+            }
             // aya's macro takes nothing that it could put there.
             ("classifier", false) => None,
             (kind, _) => panic!("{kind} programs have hooks"),
@@ -345,9 +373,11 @@ impl Subject<'_> {
             )),
             // Whatever could be wrong with the hook of these, the library or the verifier says
             // before.
-            "fentry" | "fexit" | "lsm" => None,
+            "fentry" | "fexit" | "lsm" | "cgroup" => None,
             // The judge does not attach these, it runs them.
             "xdp" | "classifier" => None,
+            // The judge says to what they are attached.
+            "uprobe" | "perf_event" => None,
             kind => panic!("{kind}: how would attaching fail?"),
         }
     }
@@ -412,7 +442,7 @@ impl Subject<'_> {
         });
         let mut mistakes = vec![typed, named, forgotten];
         let mut elf = Elf::read(self.solution);
-        if elf.give_key_type_of_value(map) && self.exercise != KEY_AS_LONG_AS_VALUE {
+        if elf.give_key_type_of_value(map) && !KEY_AS_LONG_AS_VALUE.contains(&self.exercise) {
             let words = [&format!("{map}'s key has "), " bytes, and should have "];
             let (object, verdict) = (elf.bytes().to_vec(), refused(FITS, &words));
             mistakes.push(Mistake {

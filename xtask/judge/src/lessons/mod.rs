@@ -8,8 +8,14 @@ mod lsm;
 mod maps;
 mod maps_user_program;
 mod own_tool;
+mod profiler;
+mod profiler_user_program;
 mod tracepoint;
 mod tracepoint_user_program;
+mod traffic;
+mod traffic_user_program;
+mod uprobe;
+mod uprobe_user_program;
 mod verifier_pitfalls;
 mod xdp;
 mod xdp_user_program;
@@ -32,6 +38,12 @@ const LESSONS: &[&[JudgedExercise]] = &[
     xdp_user_program::EXERCISES,
     verifier_pitfalls::EXERCISES,
     own_tool::EXERCISES,
+    traffic::EXERCISES,
+    traffic_user_program::EXERCISES,
+    uprobe::EXERCISES,
+    uprobe_user_program::EXERCISES,
+    profiler::EXERCISES,
+    profiler_user_program::EXERCISES,
 ];
 
 pub fn find_exercise(name: &str) -> Result<&'static JudgedExercise> {

@@ -8,7 +8,7 @@ use std::hint;
 use std::iter;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use nix::sys::prctl;
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::traced::Traced;
+use crate::traced;
 use crate::user_program::UserProgram;
 use crate::user_program_exercise::UserProgramExercise;
 use crate::work;
@@ -601,7 +601,7 @@ fn taking_turns(answer: &mut UserProgram) -> Result<()> {
     let mut callers = Vec::new();
     for _ in 0..3 {
         let name = work::any_name();
-        let succeed = call_between_steps(answer, &name, |answer| {
+        let succeed = traced::call_between_steps(answer, &name, open_root, |answer| {
             answer.order(&format!("only {name}"))?;
             answer.order(&format!("only {name}"))?;
             answer.order("all")
@@ -610,41 +610,4 @@ fn taking_turns(answer: &mut UserProgram) -> Result<()> {
     }
     let did = "each name called openat before, during and after `only` with this name, then `all`";
     Report::ask(answer, did)?.has_all(&callers)
-}
-
-/// A thread of this name calls between any two system calls of the tool, while it does the work.
-/// Returns how often.
-fn call_between_steps(
-    answer: &mut UserProgram,
-    name: &str,
-    work: impl FnOnce(&mut UserProgram) -> Result<()>,
-) -> Result<u64> {
-    let tool = answer.process()?;
-    let (calls, ends) = (AtomicU64::new(0), AtomicBool::new(false));
-    let call = || {
-        open_root()?;
-        calls.fetch_add(1, Ordering::SeqCst);
-        anyhow::Ok(())
-    };
-    let trace = || {
-        let mut traced = Traced::seize(tool)?;
-        call()?;
-        while traced.step(|| !ends.load(Ordering::SeqCst))? {
-            call()?;
-        }
-        traced.release()
-    };
-    thread::scope(|scope| {
-        let tracer = thread::Builder::new().name(name.to_owned());
-        let tracer = tracer.spawn_scoped(scope, trace);
-        let tracer = tracer.context("start a thread")?;
-        while calls.load(Ordering::SeqCst) == 0 && !tracer.is_finished() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let worked = work(answer);
-        ends.store(true, Ordering::SeqCst);
-        let traced = work::join_thread(tracer);
-        worked.and(traced)
-    })?;
-    Ok(calls.into_inner())
 }

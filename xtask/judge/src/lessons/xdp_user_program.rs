@@ -1,7 +1,9 @@
 //! Lesson 06, the exercises of user-space programs.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -78,7 +80,11 @@ fn allowed_again(answer: &mut UserProgram) -> Result<()> {
     blocked.expect_datagram(true)
 }
 
-/// Waits at a port that was free.
+/// Ports that receivers have or had. An answer goes on blocking a port when its receiver is gone,
+/// and the kernel may choose the same one again: in one of about 2,000 runs.
+static USED_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// Waits at a port that was free, and that no receiver had before.
 struct Receiver {
     socket: UdpSocket,
     port: u16,
@@ -86,9 +92,14 @@ struct Receiver {
 
 impl Receiver {
     fn open() -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("wait for datagrams")?;
-        let port = socket.local_addr().context("ask for the port")?.port();
-        Ok(Self { socket, port })
+        loop {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("wait for datagrams")?;
+            let port = socket.local_addr().context("ask for the port")?.port();
+            let mut used = USED_PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+            if used.insert(port) {
+                return Ok(Self { socket, port });
+            }
+        }
     }
 
     fn order(&self, command: &str, answer: &mut UserProgram) -> Result<()> {
