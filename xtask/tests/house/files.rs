@@ -18,10 +18,10 @@ impl SourceFile {
         self.path.ends_with(".rs")
     }
 
-    /// Exercises, entries of the gallery, and the templates of projects are twins of each other on
-    /// purpose.
+    /// Exercises, entries of the gallery, the templates of projects, and the old forms of the page
+    /// "What changed" are twins of each other on purpose.
     pub fn is_twin(&self) -> bool {
-        let twins = ["/exercises/", "/entries/", "/templates/"];
+        let twins = ["/exercises/", "/entries/", "/templates/", "/changes/old/"];
         twins.iter().any(|directory| self.path.contains(directory))
     }
 

@@ -9,6 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod changes;
 mod code;
 mod files;
 mod imports;
