@@ -1,6 +1,9 @@
 //! The learner's answer, loaded and attached: its maps by name.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::Pod;
@@ -10,6 +13,10 @@ use aya::maps::{
 use aya::util::nr_cpus;
 
 use crate::library::{LoadedObject, PacketVerdict};
+
+/// A record that another CPU has reserved and not yet submitted holds back all that come after it.
+/// Submitting takes a few instructions, but an emulated CPU may have been stopped just before them.
+const WRITING: Duration = Duration::from_millis(20);
 
 pub struct LoadedAnswer {
     maps: BTreeMap<String, Map>,
@@ -86,10 +93,9 @@ impl LoadedAnswer {
     pub fn read_records_of_any_size(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
         let map = self.map_mut(name)?;
         let mut ring = RingBuf::try_from(map).with_context(|| format!("read the map {name}"))?;
-        let mut records = Vec::new();
-        while let Some(record) = ring.next() {
-            records.push(record.to_vec());
-        }
+        let mut records = read_waiting(&mut ring);
+        thread::sleep(WRITING);
+        records.extend(read_waiting(&mut ring));
         Ok(records)
     }
 
@@ -109,6 +115,14 @@ impl LoadedAnswer {
             .get_mut(name)
             .with_context(|| format!("find the map {name}"))
     }
+}
+
+fn read_waiting<T: Borrow<MapData>>(ring: &mut RingBuf<T>) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    while let Some(record) = ring.next() {
+        records.push(record.to_vec());
+    }
+    records
 }
 
 /// What all CPUs together have in their values of one entry.
