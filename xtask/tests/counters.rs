@@ -15,7 +15,7 @@ use xtask::pipeline::{build, needs};
 
 /// Maps whose values no two CPUs change at once, and why. They need neither atomic additions nor
 /// `BPF_NOEXIST`.
-const NOT_SHARED: [(&str, &str, &str); 23] = [
+const NOT_SHARED: [(&str, &str, &str); 32] = [
     ("01/removal-errors", "NAMES", BY_THREAD),
     ("01/time-asleep", "SLEPT", BY_THREAD),
     ("01/time-asleep", "START", BY_THREAD),
@@ -32,6 +32,9 @@ const NOT_SHARED: [(&str, &str, &str); 23] = [
     ("04/two-sleepers", "STARTS", BY_THREAD),
     ("06/count-protocols", "PACKETS", PER_CPU),
     ("07/files-removed", "REMOVED", BY_THREAD),
+    ("08/failed-payments", "ACCOUNTS", BY_THREAD),
+    ("09/every-cpu", "SAMPLES", PER_CPU),
+    ("10/take-out-backend", "CONNECTIONS", ONLY_A_TURN),
     ("lesson 03", "LOST", PER_CPU),
     ("lesson 04", "CALLS", BY_THREAD),
     ("lesson 04", "STARTS", BY_THREAD),
@@ -43,9 +46,24 @@ const NOT_SHARED: [(&str, &str, &str); 23] = [
     ),
     ("lesson 06", "EGRESS_DROPS", PER_CPU),
     ("lesson 06", "FRAMES", PER_CPU),
+    ("lesson 08", "COUNTS", PER_CPU),
+    ("lesson 09", "TOTALS", PER_CPU),
+    ("lesson 10", "CHOICES", ONLY_A_TURN),
+    ("lesson 10", "COUNTERS", PER_CPU),
+    (
+        "lesson 10",
+        "FLOWS",
+        "the key is a flow, whose packets come one after the other",
+    ),
+    (
+        "lesson 10",
+        "SOCKETS",
+        "the key is a socket, which is locked during connect",
+    ),
 ];
 
 const PER_CPU: &str = "each CPU has its own value";
+const ONLY_A_TURN: &str = "two that choose at once may choose the same backend, which does no harm";
 const BY_THREAD: &str = "only the thread in the key changes the value";
 
 #[test]
