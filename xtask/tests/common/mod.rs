@@ -18,6 +18,7 @@ use anyhow::Result;
 use checkout::workspace;
 use course::Implementation;
 use nix::pty::openpty;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::Pid;
 use plan::{Outcome, Plan, Step};
 use test_vm::TestVm;
@@ -91,6 +92,10 @@ impl Run {
             .env("LANG", "C.UTF-8");
         // In a checkout where somebody learns, his progress is not ours.
         command.env("XTASK_PROGRESS", scratch());
+        // A shell without job control starts what runs in the background with Ctrl-C ignored, and
+        // programs inherit that.
+        // SAFETY: no handler is set, so nothing can run at a bad moment.
+        unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.unwrap();
         Self { command, mark }
     }
 
