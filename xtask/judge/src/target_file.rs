@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::slice;
+use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64, Sym64};
@@ -94,6 +95,12 @@ impl TargetFile {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("start {}", self.path.display()))?;
+        // The kernel lets us go on a moment before it has exchanged the program of the child.
+        let exe = format!("/proc/{}/exe", child.id());
+        let own = fs::read_link("/proc/self/exe")?;
+        while fs::read_link(&exe).with_context(|| format!("read {exe}"))? == own {
+            thread::yield_now();
+        }
         let input = child.stdin.take().context("its input")?;
         let output = child.stdout.take().context("its output")?;
         Ok(RunningTarget {
