@@ -12,6 +12,7 @@ use std::sync::mpsc::Receiver;
 
 use anyhow::{Context as _, Result};
 use kernel::Kernel;
+use processes::Interrupted;
 use testvm::{Failure, HeadStart, Machine};
 
 use crate::pipeline::demo;
@@ -61,10 +62,12 @@ impl JudgeGuest {
     /// Where it has left something, another guest is started.
     pub fn warm_up(self, solution: &Candidate) -> Result<Self> {
         let (machine, judge) = (self.machine.clone(), self.judge.clone());
-        let warm = self
-            .judge_once(solution)
-            .ok()
-            .and_then(|(_, kept)| kept?.clean_up());
+        let warm = match self.judge_once(solution) {
+            Ok((_, kept)) => kept.and_then(Self::clean_up),
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            // A cold guest judges as well.
+            Err(_) => None,
+        };
         warm.map_or_else(|| Self::start(machine, || Ok(judge)), Ok)
     }
 

@@ -9,6 +9,7 @@ use course::Implementation;
 use course::exercises::Exercise;
 use plan::judge::Said;
 use processes::{Foreground, Interrupted};
+use signal_hook::consts::SIGINT;
 use testvm::image::{self, Archive};
 use testvm::{Failure, Guest, Happening, Programs, Stream};
 
@@ -147,6 +148,10 @@ pub fn judge_in_guest(
         }
         Ok(())
     })?;
+    // The first Ctrl-C goes to the program in the guest: to the judge, whose verdict is none then.
+    if guest.was_asked_to_stop() {
+        return Err(Failure::Interrupted(SIGINT));
+    }
     let is_clean = report.is_clean();
     let ended = minutes.into_iter().zip(report.steps);
     let mut judged: Vec<_> = ended
