@@ -5,10 +5,8 @@
 
 mod common;
 
-use common::shell;
+use common::script_in_namespaces;
 use common::test_vm::TestVm;
-use course::Implementation;
-use plan::Step;
 use testvm::Started;
 
 /// A VM with busybox and the lesson.
@@ -16,30 +14,11 @@ fn start(kernel: &str) -> Started {
     TestVm::on(kernel).with_tools().with_lesson("06").start()
 }
 
-/// In a network namespace of its own, where lo is on: any driver has generic mode, and lo has no
-/// other.
-fn script(implementation: Implementation, lines: &str) -> Step {
-    let prepare = "exec 2>&1; alias ip='busybox ip' ping='busybox ping' grep='busybox grep'; \
-        cd /tmp; busybox rm -f out; ip link set lo up";
-    let helpers = format!(
-        "xdp=\"/bin/xdp --impl {implementation}\"\n\
-         until_out() {{ for _ in $(busybox seq 200); do grep -q \"$1\" out 2>/dev/null && return; \
-             busybox usleep 50000; done; echo \"no $1 in out\"; busybox cat out; exit 1; }}\n\
-         fails() {{ $xdp \"$@\" 2>&1; echo \"code $?\"; }}"
-    );
-    let arguments = ["unshare", "-n", "/bin/busybox", "sh", "-c"].map(String::from);
-    let script = format!("{prepare}\n{helpers}\n{lines}");
-    Step {
-        args: arguments.into_iter().chain([script]).collect(),
-        seconds: Some(120),
-        ..shell("")
-    }
-}
-
 /// What the lines print with each implementation: the same, and nothing is left behind.
 fn run_script(kernel: &str, lines: &str) -> String {
-    let step = |implementation| script(implementation, lines);
-    common::run_with_both(&mut start(kernel), kernel, step)
+    common::run_with_both(&mut start(kernel), kernel, |implementation| {
+        script_in_namespaces("xdp", implementation, lines)
+    })
 }
 
 /// The unit tests of the eBPF programs: lessons/06-xdp/tests/frames.

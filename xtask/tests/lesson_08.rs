@@ -8,11 +8,9 @@ mod common;
 use std::fs;
 use std::process::Command;
 
-use common::shell;
 use common::test_vm::TestVm;
 use kernel::MATRIX;
-use plan::Step;
-use testvm::{Failure, Started};
+use testvm::Started;
 
 /// Runs the program that follows as the user nobody; its arguments come after `--`.
 const AS_NOBODY: &str = "busybox start-stop-daemon -S -q -c nobody -x";
@@ -39,20 +37,8 @@ fn start(kernel: &str) -> Started {
 
 /// Runs this line of shell, with `LESSON` in it, once for each implementation.
 fn each(started: &mut Started, line: &str) -> Vec<String> {
-    let lines =
-        ["aya", "libbpf"].map(|name| line.replace("LESSON", &format!("/bin/uprobe --impl {name}")));
-    let steps = lines.iter().map(|line| Step {
-        seconds: Some(600),
-        ..shell(line)
-    });
-    let (report, printed) = common::run(started, steps.collect());
-    let report = report.map_err(Failure::into_error).unwrap();
-    assert_eq!(report.left_behind, [""; 0], "after: {line}");
-    assert_eq!(report.complaints, [""; 0], "after: {line}");
-    printed
-        .into_iter()
-        .map(|bytes| String::from_utf8(bytes).unwrap())
-        .collect()
+    let ended = common::run_each(started, "uprobe", line);
+    ended.into_iter().map(|(_, printed)| printed).collect()
 }
 
 #[test]

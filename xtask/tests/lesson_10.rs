@@ -5,10 +5,8 @@
 
 mod common;
 
-use common::shell;
+use common::script_in_namespaces;
 use common::test_vm::TestVm;
-use course::Implementation;
-use plan::Step;
 use testvm::Started;
 
 /// A VM with busybox and the lesson.
@@ -16,28 +14,11 @@ fn start(kernel: &str) -> Started {
     TestVm::on(kernel).with_tools().with_lesson("10").start()
 }
 
-/// In a network namespace of its own, where lo is on.
-fn script(implementation: Implementation, lines: &str) -> Step {
-    let helpers = format!(
-        "exec 2>&1; cd /tmp; busybox rm -f out; busybox ip link set lo up\n\
-         traffic=\"/bin/traffic --impl {implementation}\"\n\
-         fails() {{ $traffic \"$@\" 2>&1; echo \"code $?\"; }}\n\
-         until_out() {{ for _ in $(busybox seq 200); do \
-             busybox grep -q \"$1\" out 2>/dev/null && return; busybox usleep 50000; done; \
-             echo \"no $1 in out\"; busybox cat out; exit 1; }}\n"
-    );
-    let arguments = ["unshare", "-m", "-n", "/bin/busybox", "sh", "-c"].map(String::from);
-    Step {
-        args: arguments.into_iter().chain([helpers + lines]).collect(),
-        seconds: Some(120),
-        ..shell("")
-    }
-}
-
 /// What the lines print with each implementation: the same, and nothing is left behind.
 fn run_script(kernel: &str, lines: &str) -> String {
-    let step = |implementation| script(implementation, lines);
-    common::run_with_both(&mut start(kernel), kernel, step)
+    common::run_with_both(&mut start(kernel), kernel, |implementation| {
+        script_in_namespaces("traffic", implementation, lines)
+    })
 }
 
 /// The storm, the checksums and the health of backends: lessons/10-traffic/tests/storm.

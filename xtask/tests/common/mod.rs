@@ -247,6 +247,26 @@ pub fn run_with_both(
     aya
 }
 
+/// A step that runs lines of shell in their own namespaces for mounts and for the network, where lo
+/// is on. The lesson's program is there as a variable of its name, for example `$xdp`.
+pub fn script_in_namespaces(program: &str, implementation: Implementation, lines: &str) -> Step {
+    let prepare = "exec 2>&1; alias ip='busybox ip' ping='busybox ping' grep='busybox grep'; \
+        cd /tmp; busybox rm -f out; ip link set lo up";
+    let helpers = format!(
+        "{program}=\"/bin/{program} --impl {implementation}\"\n\
+         until_out() {{ for _ in $(busybox seq 200); do grep -q \"$1\" out 2>/dev/null && return; \
+             busybox usleep 50000; done; echo \"no $1 in out\"; busybox cat out; exit 1; }}\n\
+         fails() {{ ${program} \"$@\" 2>&1; echo \"code $?\"; }}"
+    );
+    let arguments = ["unshare", "-m", "-n", "/bin/busybox", "sh", "-c"].map(String::from);
+    let script = format!("{prepare}\n{helpers}\n{lines}");
+    Step {
+        args: arguments.into_iter().chain([script]).collect(),
+        seconds: Some(120),
+        ..shell("")
+    }
+}
+
 /// What a step printed. It must succeed and leave nothing behind.
 pub fn run_step(started: &mut Started, step: Step, context: &str) -> String {
     let (report, printed) = run(started, vec![step]);
