@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -802,6 +803,34 @@ fn ctrl_c_in_the_middle_of_a_check() {
     assert_eq!(run.left_behind(), [""; 0]);
     assert_eq!(learner.progress(), "");
     run.command = Command::new("true");
+}
+
+/// Ctrl-C ends the judge too, in the middle of what it looks at.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_right_answer_is_not_wrong_because_of_ctrl_c() {
+    let mut learner = Learner::at("03/count-by-comm");
+    let in_c = Implementation::Libbpf;
+    learner.write(in_c, &learner.text(Variant::Solution, in_c));
+    // What it needs is built then.
+    let (code, said) = learner.types("check", &["--impl", "libbpf"]);
+    assert_eq!(code, 0, "{said}");
+    // At each moment, up to its end.
+    for tenths in 0.. {
+        let mut run = learner.run(&["check", "03/count-by-comm", "--impl", "libbpf"]);
+        run.command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = run.command.spawn().unwrap();
+        run.wait_for_qemu();
+        sleep(Duration::from_millis(100 * tenths));
+        kill(pid_of(&child), Signal::SIGINT).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(run.left_behind(), [""; 0]);
+        if status.success() {
+            break;
+        }
+        let signal = status.signal();
+        assert_eq!(signal, Some(Signal::SIGINT as i32), "{tenths}: {status}");
+    }
 }
 
 #[test]
