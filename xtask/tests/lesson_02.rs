@@ -72,7 +72,7 @@ fn renumbered(text: &str) -> String {
 /// was printed, without the lines about a storm's files.
 fn watch(started: &mut Started, arguments: &str, meanwhile: &str) -> String {
     let line = format!(
-        "mkdir /tmp/w; cd /tmp/w; maps /tmp/w {arguments} > /tmp/out & watcher=$!; \
+        "rm -f /tmp/out; mkdir /tmp/w; cd /tmp/w; maps /tmp/w {arguments} > /tmp/out & watcher=$!; \
          until grep -q attached-yet /tmp/out; \
          do mkdir attached-yet; rmdir attached-yet; usleep 10000; done; \
          {meanwhile}; kill -INT $watcher; wait $watcher && grep -v ' storm-' /tmp/out"

@@ -35,7 +35,7 @@ fn a_firewall_blocks_with_exceptions() {
         let text = run_script(
             kernel,
             "answered() { ping -c 1 -W 1 127.0.0.1 >/dev/null && echo answered || echo silent; }\n\
-             guard() { busybox rm -f out; $xdp --interface lo --mode generic \"$@\" > out 2>&1 & \
+             guard() { in_background $xdp --interface lo --mode generic \"$@\"\n\
                  until_out attached; }\n\
              end() { kill -INT $!; wait $!; echo code $?; grep icmp out | busybox tail -1; }\n\
              guard --block 127.0.0.0/8; answered; end\n\
@@ -71,7 +71,7 @@ fn nothing_stays_however_it_ends() {
                for after in 0.01 0.1 0.3 0.5 0.7 0.9 1.2; do\n\
                  busybox timeout -s $signal $after $xdp --demo >/dev/null 2>&1\n\
                done\n\
-               $xdp --interface lo --mode generic > out & \n\
+               in_background $xdp --interface lo --mode generic\n\
                until_out attached; kill -$signal $!; wait $! 2>/dev/null; echo $signal $?\n\
                ip link show lo | grep xdp\n\
              done 2>/dev/null; true",
@@ -87,7 +87,7 @@ fn faults_are_told_with_help_and_exit_codes() {
         "6.12",
         "fails --interface nothing\n\
          fails --interface lo\n\
-         $xdp --interface lo --mode generic > out & \n\
+         in_background $xdp --interface lo --mode generic\n\
          until_out attached; fails --interface lo --mode generic \
              | busybox sed 's/program [0-9][0-9]*/program 7/'\n\
          kill -TERM $!; wait $!",

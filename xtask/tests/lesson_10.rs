@@ -35,7 +35,7 @@ fn protocols_are_counted_on_an_interface() {
         // What goes out through lo comes in through lo: each packet is seen twice.
         let text = run_script(
             kernel,
-            "$traffic --interface lo > out & until_out attached\n\
+            "in_background $traffic --interface lo; until_out attached\n\
              busybox ping -c 2 127.0.0.1 >/dev/null\n\
              until_out 'pings 4'\n\
              kill -INT $!; wait $!; echo code $?\n\
@@ -61,7 +61,7 @@ fn nothing_stays_however_it_ends() {
                for after in 0.05 0.2 0.4 0.6 0.8 1 1.3 1.6 2; do\n\
                  busybox timeout -s $signal $after $traffic --demo >/dev/null 2>&1\n\
                done\n\
-               $traffic --interface lo > out & \n\
+               in_background $traffic --interface lo\n\
                until_out attached; kill -$signal $!; wait $! 2>/dev/null; echo $signal $?\n\
              done 2>/dev/null; true",
         );

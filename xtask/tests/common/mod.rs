@@ -248,12 +248,15 @@ pub fn run_with_both(
 }
 
 /// A step that runs lines of shell in their own namespaces for mounts and for the network, where lo
-/// is on. The lesson's program is there as a variable of its name, for example `$xdp`.
+/// is on. The lesson's program is there as a variable of its name, for example `$xdp`. What
+/// `in_background` starts writes to a new file `out`: the text of an earlier one would end
+/// `until_out` before the program has begun.
 pub fn script_in_namespaces(program: &str, implementation: Implementation, lines: &str) -> Step {
     let prepare = "exec 2>&1; alias ip='busybox ip' ping='busybox ping' grep='busybox grep'; \
         cd /tmp; busybox rm -f out; ip link set lo up";
     let helpers = format!(
         "{program}=\"/bin/{program} --impl {implementation}\"\n\
+         in_background() {{ busybox rm -f out; \"$@\" > out 2>&1 & }}\n\
          until_out() {{ for _ in $(busybox seq 200); do grep -q \"$1\" out 2>/dev/null && return; \
              busybox usleep 50000; done; echo \"no $1 in out\"; busybox cat out; exit 1; }}\n\
          fails() {{ ${program} \"$@\" 2>&1; echo \"code $?\"; }}"
