@@ -418,6 +418,8 @@ fn directories_of_crates(name: &str) -> Vec<PathBuf> {
             "metadata",
             "--format-version=1",
             "--offline",
+            // The crates for other systems are fetched only by a command that needs them.
+            "--filter-platform=host-tuple",
             "--manifest-path",
         ])
         .arg(manifest);
