@@ -176,6 +176,11 @@ fn bad_input_is_told_at_once_and_leaves_no_file() {
             "error: cannot sample process 99999: there is none",
         ),
         (
+            "--folded /tmp/new --svg /tmp/new",
+            1,
+            "error: cannot write /tmp/new: it is being written",
+        ),
+        (
             "--folded /missing/file",
             1,
             "error: cannot write /missing/file: No such file",
