@@ -120,7 +120,7 @@ fn nothing_stays_in_the_watched_program_however_the_lesson_ends() {
 }
 
 /// What is typed after the program's name, the message, and the exit code.
-const FAULTS: [(&str, &str, u8); 14] = [
+const FAULTS: [(&str, &str, u8); 15] = [
     (
         "--file /bin/uprobe --function no_such",
         "cannot find the function 'no_such' in /bin/uprobe: it has no function of this name",
@@ -187,6 +187,7 @@ const FAULTS: [(&str, &str, u8); 14] = [
         2,
     ),
     ("--function greet", "--file <PATH>", 2),
+    ("", "|--cost|--first>", 2),
 ];
 
 #[test]

@@ -13,7 +13,7 @@ use crate::event::{ENTER, NO_TEXT, POINT, ProbeEvent, RETURN};
 /// Needs root. With --function or --usdt it shows calls until Ctrl-C.
 #[derive(Parser)]
 #[command(version, group(ArgGroup::new("mode").required(true).args(
-    ["function", "usdt", "demo", "points", "cost", "first", "target"])))]
+    ["function", "usdt", "demo", "points", "cost", "first"])))]
 pub struct Cli {
     /// Which of the two sets of programs to run; both print the same
     #[arg(long = "impl", value_enum, value_name = "NAME", default_value_t)]
@@ -57,7 +57,7 @@ pub struct Cli {
     #[arg(long)]
     pub first: bool,
     /// Be the program that the demo watches
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, exclusive = true)]
     pub target: bool,
 }
 
