@@ -404,18 +404,56 @@ fn conclude(
 /// From one implementation to both, from one kernel to all, then to the next lesson.
 fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &RunOptions) -> String {
     let number = &lesson.number;
+    let arguments = format_arguments(&options.arguments);
     if options.implementations == [Implementation::Aya]
         && options.kernels == Selection::one(DEFAULT)
     {
         return format!(
-            "cargo xtask run {number} --impl libbpf    (the same with the eBPF program in C)"
+            "cargo xtask run {number} --impl libbpf{arguments}    \
+             (the same with the eBPF program in C)"
         );
     }
     if !options.kernels.is_several() {
-        return format!("cargo xtask run {number} --impl both --kernel all");
+        return format!("cargo xtask run {number} --impl both --kernel all{arguments}");
     }
     match lessons.iter().find(|other| other.number > lesson.number) {
         Some(following) => format!("cargo xtask run {}", following.number),
         None => "cargo xtask shell    (look around in the VM)".to_owned(),
+    }
+}
+
+/// A lesson's arguments, as they are typed after those of `run`.
+fn format_arguments(arguments: &[String]) -> String {
+    let mut text = String::new();
+    for argument in arguments {
+        text += if text.is_empty() { " -- " } else { " " };
+        text += &quote_for_shell(argument);
+    }
+    text
+}
+
+/// A word that a shell takes as it is, or a text in quotes.
+fn quote_for_shell(argument: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=+%@".contains(&byte);
+    if !argument.is_empty() && argument.bytes().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_shown_as_they_are_typed() {
+        let shown = |arguments: &[&str]| {
+            let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
+            format_arguments(&arguments)
+        };
+        assert_eq!(shown(&[]), "");
+        assert_eq!(shown(&["--first"]), " -- --first");
+        assert_eq!(shown(&["--deny", "my plan"]), " -- --deny 'my plan'");
+        assert_eq!(shown(&["it's", ""]), r" -- 'it'\''s' ''");
     }
 }
