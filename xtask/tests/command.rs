@@ -334,7 +334,8 @@ fn a_script_runs_in_the_shell() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let script = b"uname -r; bpftool version | head -1; hello-kprobe --demo | tail -1; exit 0";
+    let script = b"uname -r; bpftool version | head -1; \
+        hello-kprobe --impl libbpf --demo | tail -1; exit 0";
     child.stdin.take().unwrap().write_all(script).unwrap();
     let output = child.wait_with_output().unwrap();
     let text = stdout(&output);

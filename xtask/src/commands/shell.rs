@@ -130,7 +130,12 @@ fn files(programs: &[PathBuf], profile: &str, script: Option<&[u8]>) -> Result<P
 /// What the guest's shell reads first.
 fn profile(lessons: &[Lesson], implementation: Implementation) -> String {
     let mut profile = String::from(PROFILE);
-    for lesson in lessons {
+    // With the lessons' own default no alias is needed, and `--impl` can be typed: given twice, it
+    // is refused.
+    let chosen = lessons
+        .iter()
+        .filter(|_| implementation != Implementation::Aya);
+    for lesson in chosen {
         profile += &format!("alias {0}='{0} --impl {implementation}'\n", lesson.name);
     }
     let names: Vec<_> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
