@@ -3,18 +3,21 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use plan::frame::{Decoder, Frame, FrameKind, encode_frame, encode_message};
-use plan::{News, Observed, Order, Outcome, Plan, Size, Source};
+use plan::{News, Order, Plan, Size, Source};
 use processes::interrupt::{self, Listening};
 use signal_hook::consts::SIGINT;
 
 use crate::console::Console;
+use crate::guest_events::{Event, EventQueue, EventSender, Stream, open_queue};
 use crate::monitor::Monitor;
+use crate::plan_progress::{PlanProgress, PlanTurn, describe_news};
+use crate::plan_report::{PlanReport, StepReport};
 use crate::qemu::{HostLines, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::timeline::{note_moment, note_output, now};
@@ -38,34 +41,13 @@ pub struct Guest {
     /// QEMU's own line, until it is needed.
     monitor: Option<UnixStream>,
     console: Option<JoinHandle<Console>>,
-    events: Receiver<Event>,
-    sender: Sender<Event>,
+    events: EventQueue,
+    sender: EventSender,
     /// Told whenever the running step can take more of its standard input.
-    input: Option<Sender<()>>,
+    input: Option<SyncSender<()>>,
     /// The user pressed Ctrl-C once; the lesson was told.
     asked_to_stop: bool,
     _listening: Listening,
-}
-
-/// Whatever a guest can bring up, in one queue.
-enum Event {
-    News(News),
-    Output(Stream, Vec<u8>),
-    /// The kernel printed this line, and has crashed.
-    Crashed(String),
-    /// QEMU is gone, or the guest speaks nonsense.
-    LineClosed(String),
-    Signal(i32),
-    Key(Vec<u8>),
-    Resized(Size),
-    /// The user wants to leave, whatever the guest is doing.
-    Leave,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// What happens while a plan runs, in order.
@@ -73,34 +55,6 @@ pub enum Happening<'a> {
     Started(usize),
     Output(Stream, &'a [u8]),
     Ended(usize, &'a StepReport),
-}
-
-#[derive(Clone, Debug)]
-pub struct StepReport {
-    pub outcome: Outcome,
-    /// Measured in the guest.
-    pub duration: Duration,
-    /// Of a step with [`plan::Step::observe`]: what it loaded, or why that is not known.
-    pub observed: Option<Result<Observed, String>>,
-}
-
-#[derive(Debug, Default)]
-pub struct PlanReport {
-    pub steps: Vec<StepReport>,
-    /// Warnings that the kernel logged while the plan ran.
-    pub complaints: Vec<String>,
-    /// What the plan left in the kernel: the guest should not be used again.
-    pub left_behind: Vec<String>,
-}
-
-impl PlanReport {
-    /// Whether the kernel is as it was before the plan, and each program ended by itself and well:
-    /// then another plan finds nothing of this one.
-    pub fn is_clean(&self) -> bool {
-        self.complaints.is_empty()
-            && self.left_behind.is_empty()
-            && self.steps.iter().all(|step| step.outcome.succeeded())
-    }
 }
 
 /// What a guest says of itself when it has booted.
@@ -142,17 +96,21 @@ impl Guest {
         lines: HostLines,
         memory: Option<SharedMemory>,
     ) -> Result<Self> {
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = open_queue();
         let plans = lines
             .plans
             .try_clone()
             .context("cannot share the guest's line")?;
+        // One that does not read its orders is not waited for.
+        plans
+            .set_write_timeout(Some(GRACE))
+            .context("cannot set a time limit")?;
         let console = spawn("console", watch_console(lines.console, sender.clone()))?;
         spawn("guest", read_news(lines.plans, sender.clone()))?;
         let signals = sender.clone();
         let listening = interrupt::listen_to_signals(move |signal| {
             // A guest that is gone needs no signal.
-            let _ = signals.send(Event::Signal(signal));
+            signals.send_event(Event::Signal(signal));
         });
         Ok(Self {
             qemu: Some(qemu),
@@ -182,7 +140,8 @@ impl Guest {
                 uptime,
             }),
             news => Err(self.fail_as_dead(&format!(
-                "the guest's init is not of this xtask: it said {news:?}"
+                "the guest's init is not of this xtask: it said {}",
+                describe_news(&news)
             ))),
         }
     }
@@ -227,7 +186,7 @@ impl Guest {
                 note_moment("awake");
                 Ok(release)
             }
-            news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
+            news => Err(self.fail_out_of_turn(&news)),
         }
     }
 
@@ -248,14 +207,14 @@ impl Guest {
         self.order(&Order::Remove)?;
         match self.next_news(GRACE)? {
             News::Removed => Ok(()),
-            news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
+            news => Err(self.fail_out_of_turn(&news)),
         }
     }
 
     /// Whether the guest still runs after a time in which nobody waited for it. A signal that came
     /// then was for others.
     pub(super) fn outlived_wait(&mut self) -> bool {
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(event) = self.events.take_waiting() {
             if !matches!(event, Event::Signal(_)) {
                 return false;
             }
@@ -283,14 +242,14 @@ impl Guest {
         self.order(order)?;
         match self.next_news(GRACE)? {
             News::Unpacked => Ok(()),
-            news => Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn"))),
+            news => Err(self.fail_out_of_turn(&news)),
         }
     }
 
     fn next_news(&mut self, limit: Duration) -> Result<News, Failure> {
         let deadline = Instant::now() + limit;
         loop {
-            match self.next_event(Some(deadline)) {
+            match self.events.next_event(Some(deadline)) {
                 Some(Event::News(news)) => return Ok(news),
                 // No lesson runs yet that could want it.
                 Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
@@ -311,63 +270,51 @@ impl Guest {
         plan: &Plan,
         mut audience: impl FnMut(Happening<'_>) -> Result<()>,
     ) -> Result<PlanReport, Failure> {
-        let mut report = PlanReport::default();
+        let mut progress = PlanProgress::new(plan);
         self.order(&Order::Run {
             plan: plan.clone(),
             now: now(),
         })?;
-        let mut observed = None;
         // The first step starts at once.
         let mut deadline = Some(Instant::now() + GRACE);
         loop {
-            let told = match self.next_event(deadline) {
-                Some(Event::News(News::Finished)) => {
-                    note_moment("finished");
-                    return Ok(report);
-                }
-                Some(Event::Leave) => return Ok(report),
-                Some(Event::News(News::Started(index))) => {
-                    let limit = plan.steps.get(index).and_then(|step| step.seconds);
-                    deadline =
-                        limit.map(|seconds| Instant::now() + Duration::from_secs(seconds) + GRACE);
-                    audience(Happening::Started(index))
-                }
+            let told = match self.events.next_event(deadline) {
+                Some(Event::Leave) => return Ok(progress.into_report()),
                 Some(Event::Output(stream, bytes)) => {
                     note_output(&bytes);
+                    progress
+                        .count_output(bytes.len())
+                        .map_err(|fault| self.fail_as_dead(&fault))?;
                     audience(Happening::Output(stream, &bytes))
                 }
-                Some(Event::News(News::Observed(programs))) => {
-                    observed = Some(programs);
-                    Ok(())
-                }
-                Some(Event::News(News::Ended {
-                    step,
-                    outcome,
-                    micros,
-                })) => {
-                    note_moment("step ended");
-                    deadline = Some(Instant::now() + GRACE);
-                    let duration = Duration::from_micros(micros);
-                    let ended = StepReport {
-                        outcome,
-                        duration,
-                        observed: observed.take(),
-                    };
-                    let told = audience(Happening::Ended(step, &ended));
-                    report.steps.push(ended);
-                    // The steps that follow are not wanted any more.
-                    if self.asked_to_stop && report.steps.len() < plan.steps.len() {
-                        return Err(self.interrupted(SIGINT));
+                Some(Event::News(news)) => {
+                    let turn = progress.take_news(news);
+                    match turn.map_err(|fault| self.fail_as_dead(&fault))? {
+                        PlanTurn::Started(index) => {
+                            deadline = plan.steps[index].seconds.map(deadline_after);
+                            audience(Happening::Started(index))
+                        }
+                        PlanTurn::Ended(index) => {
+                            note_moment("step ended");
+                            deadline = Some(Instant::now() + GRACE);
+                            let ended = &progress.report().steps[index];
+                            let told = audience(Happening::Ended(index, ended));
+                            // The steps that follow are not wanted any more.
+                            if self.asked_to_stop && index + 1 < plan.steps.len() {
+                                return Err(self.interrupted(SIGINT));
+                            }
+                            told
+                        }
+                        PlanTurn::WantsInput => {
+                            self.ask_for_input();
+                            Ok(())
+                        }
+                        PlanTurn::Noted => Ok(()),
+                        PlanTurn::Finished => {
+                            note_moment("finished");
+                            return Ok(progress.into_report());
+                        }
                     }
-                    told
-                }
-                Some(Event::News(News::KernelComplained(lines))) => {
-                    report.complaints = lines;
-                    Ok(())
-                }
-                Some(Event::News(News::LeftBehind(things))) => {
-                    report.left_behind = things;
-                    Ok(())
                 }
                 Some(event) => self.answer(event).map(Ok)?,
                 None => return Err(self.fail_as_dead("the guest stopped answering")),
@@ -379,6 +326,11 @@ impl Guest {
         }
     }
 
+    /// Whoever feeds the step may have no more, or may not have come to the last request.
+    fn ask_for_input(&self) {
+        let _ = self.input.as_ref().map(|input| input.try_send(()));
+    }
+
     /// Deals with what has nothing to do with a plan's own progress.
     fn answer(&mut self, event: Event) -> Result<(), Failure> {
         match event {
@@ -387,14 +339,7 @@ impl Guest {
             Event::Resized(size) => self.order(&Order::Resize(size)),
             Event::Crashed(line) => Err(self.crashed(&line)),
             Event::LineClosed(why) => Err(self.fail_as_dead(&why)),
-            Event::News(News::WantsInput) => {
-                // Whoever feeds the step may have no more.
-                let _ = self.input.as_ref().map(|input| input.send(()));
-                Ok(())
-            }
-            Event::News(news) => {
-                Err(self.fail_as_dead(&format!("the guest said {news:?} out of turn")))
-            }
+            Event::News(news) => Err(self.fail_out_of_turn(&news)),
             Event::Output(..) | Event::Leave => Ok(()),
         }
     }
@@ -409,7 +354,8 @@ impl Guest {
     /// For each message, the step of the next plan wants a piece of its standard input: some bytes
     /// for the [`Keyboard`], or none at the end.
     pub fn receive_requests_for_input(&mut self) -> Receiver<()> {
-        let (sender, requests) = mpsc::channel();
+        // A guest asks once, and waits for the answer.
+        let (sender, requests) = mpsc::sync_channel(1);
         self.input = Some(sender);
         requests
     }
@@ -427,24 +373,6 @@ impl Guest {
         }
         self.asked_to_stop = true;
         self.order(&Order::Signal(signal))
-    }
-
-    /// The next event, or `None` when the deadline has passed.
-    fn next_event(&self, deadline: Option<Instant>) -> Option<Event> {
-        let closed = || Event::LineClosed("the guest's line is closed".to_owned());
-        match deadline {
-            None => Some(self.events.recv().unwrap_or_else(|_| closed())),
-            Some(deadline) => {
-                match self
-                    .events
-                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                {
-                    Ok(event) => Some(event),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => Some(closed()),
-                }
-            }
-        }
     }
 
     fn order(&mut self, order: &Order) -> Result<(), Failure> {
@@ -468,7 +396,7 @@ impl Guest {
     /// Lets a crashed kernel print the rest, unless the user has seen enough.
     fn crashed(&mut self, line: &str) -> Failure {
         let deadline = Instant::now() + LAST_BREATH;
-        while let Some(event) = self.next_event(Some(deadline)) {
+        while let Some(event) = self.events.next_event(Some(deadline)) {
             match event {
                 Event::Signal(signal) => return self.interrupted(signal),
                 Event::LineClosed(_) => break,
@@ -476,6 +404,11 @@ impl Guest {
             }
         }
         self.fail_as_dead(&format!("the guest's kernel crashed: {line}"))
+    }
+
+    fn fail_out_of_turn(&mut self, news: &News) -> Failure {
+        let told = describe_news(news);
+        self.fail_as_dead(&format!("the guest said {told} out of turn"))
     }
 
     pub(super) fn fail_as_dead(&mut self, why: &str) -> Failure {
@@ -506,25 +439,29 @@ impl Guest {
 /// The way in for what the user types, and for changes of the terminal's size.
 #[derive(Clone)]
 pub struct Keyboard {
-    sender: Sender<Event>,
+    sender: EventSender,
 }
 
 impl Keyboard {
     /// Returns false when the guest is gone.
     pub fn send_keys(&self, bytes: Vec<u8>) -> bool {
-        self.sender.send(Event::Key(bytes)).is_ok()
+        self.sender.send_event(Event::Key(bytes))
     }
 
     /// Ends the VM at once.
     pub fn end_guest(&self) {
         // A guest that is gone has ended already.
-        let _ = self.sender.send(Event::Leave);
+        self.sender.send_event(Event::Leave);
     }
 
     /// Returns false when the guest is gone.
     pub fn send_size(&self, size: Size) -> bool {
-        self.sender.send(Event::Resized(size)).is_ok()
+        self.sender.send_event(Event::Resized(size))
     }
+}
+
+fn deadline_after(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds) + GRACE
 }
 
 fn spawn<T: Send + 'static>(
@@ -535,7 +472,7 @@ fn spawn<T: Send + 'static>(
     thread.with_context(|| format!("cannot start the {name} thread"))
 }
 
-fn watch_console(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() -> Console {
+fn watch_console(mut line: UnixStream, events: EventSender) -> impl FnOnce() -> Console {
     move || {
         let mut console = Console::default();
         let mut buffer = [0; 8192];
@@ -543,14 +480,14 @@ fn watch_console(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() -
             if let Some(crash) = console.push_output(&buffer[..length]) {
                 // When the guest is no longer watched, reading goes on, so that QEMU is not held
                 // up.
-                let _ = events.send(Event::Crashed(crash));
+                events.send_event(Event::Crashed(crash));
             }
         }
         console
     }
 }
 
-fn read_news(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() {
+fn read_news(mut line: UnixStream, events: EventSender) -> impl FnOnce() {
     move || {
         let why = match forward_frames(&mut line, &events) {
             Ok(()) => "the VM ended".to_owned(),
@@ -558,11 +495,11 @@ fn read_news(mut line: UnixStream, events: Sender<Event>) -> impl FnOnce() {
             Err(error) => format!("the guest's line broke: {error}"),
         };
         // Nobody listens when the guest has been ended on purpose.
-        let _ = events.send(Event::LineClosed(why));
+        events.send_event(Event::LineClosed(why));
     }
 }
 
-fn forward_frames(line: &mut UnixStream, events: &Sender<Event>) -> std::io::Result<()> {
+fn forward_frames(line: &mut UnixStream, events: &EventSender) -> std::io::Result<()> {
     let mut decoder = Decoder::default();
     let mut buffer = [0; 8192];
     loop {
@@ -572,7 +509,8 @@ fn forward_frames(line: &mut UnixStream, events: &Sender<Event>) -> std::io::Res
         }
         decoder.push_bytes(&buffer[..length]);
         while let Some(frame) = decoder.next_frame()? {
-            if events.send(event(frame)?).is_err() {
+            let size = frame.payload.len();
+            if !events.send_frame(event(frame)?, size) {
                 return Ok(());
             }
         }
@@ -583,6 +521,10 @@ fn event(frame: Frame) -> std::io::Result<Event> {
     Ok(match frame.kind {
         FrameKind::Stdout => Event::Output(Stream::Stdout, frame.payload),
         FrameKind::Stderr => Event::Output(Stream::Stderr, frame.payload),
-        FrameKind::News | FrameKind::Order | FrameKind::Input => Event::News(frame.read_message()?),
+        FrameKind::News => Event::News(frame.read_message()?),
+        FrameKind::Order | FrameKind::Input => {
+            let what = format!("a guest sends no frame of kind {:?}", frame.kind);
+            return Err(std::io::Error::new(ErrorKind::InvalidData, what));
+        }
     })
 }

@@ -6,6 +6,9 @@
 //!   QemuProcess    QEMU, its command line, and the lines into the guest
 //!   Console        what the kernel prints: its last words, and signs of a crash
 //!   Guest          a running guest that takes plans
+//!   EventQueue     whatever it brings up
+//!   PlanProgress   how far it is with a plan: what it says is not taken on trust
+//!   PlanReport     what became of a plan
 //!   SharedMemory   how programs get into a running guest
 //!   GuestMemory    the memory of a guest that is going to be saved
 //!   Snapshot       a guest that has booted, in a file; resuming it takes a tenth of the time
@@ -23,11 +26,14 @@ mod cmpxchg16b;
 mod console;
 mod digest;
 mod guest;
+mod guest_events;
 mod guest_memory;
 pub mod image;
 mod machine;
 mod monitor;
 mod pages;
+mod plan_progress;
+mod plan_report;
 mod qemu;
 mod shared_memory;
 mod snapshot;
@@ -38,8 +44,11 @@ mod usage;
 pub use accel::{Accel, KvmState, OVERRIDE, find_kvm_state};
 pub use cmpxchg16b::Cmpxchg16b;
 pub use digest::Digest;
-pub use guest::{Death, Failure, Guest, Happening, Keyboard, PlanReport, StepReport, Stream};
+pub use guest::{Death, Failure, Guest, Happening, Keyboard};
+pub use guest_events::Stream;
 pub use machine::{Machine, Programs, VmClock};
+pub use plan_progress::{PlanProgress, PlanTurn};
+pub use plan_report::{PlanReport, StepReport};
 pub use qemu::NANOSECONDS;
 pub use start::{
     HeadStart, How, Started, show_last_words, start_ahead, start_guest, time_shortest_vm,
