@@ -146,7 +146,8 @@ impl Loader {
             Ok(object) => object,
             Err(error) => {
                 let report = LoadReport::new(&name, None);
-                return report.tell_whole(ProgramVerdict::failed(format!("{error:#}")));
+                report.tell_whole(ProgramVerdict::failed(format!("{error:#}")))?;
+                return report.end();
             }
         };
         let library = self.with.library(&object);

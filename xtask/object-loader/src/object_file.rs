@@ -31,7 +31,7 @@ impl ObjectFile {
         Self::parse(bytes)
     }
 
-    fn parse(bytes: Vec<u8>) -> Result<Self> {
+    pub fn parse(bytes: Vec<u8>) -> Result<Self> {
         let file = object::File::parse(bytes.as_slice()).context("this is no ELF file")?;
         let machine = file.architecture();
         ensure!(

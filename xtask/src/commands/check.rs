@@ -85,7 +85,7 @@ pub fn check_answers(options: &CheckOptions) -> Result<Exit> {
         }
     }
     if options.json {
-        screen::write_answer(as_json(&reports)?.as_bytes())?;
+        screen::write_json(&as_json(&reports)?)?;
     }
     conclude(&exercises, &reports, options)
 }
@@ -116,9 +116,9 @@ fn reports_of(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Report>
     }
     let reports = judge_exercise(exercise, implementation, &options.kernels)?;
     if !options.json {
-        screen::write_answer(warnings_as_text(&reports).as_bytes())?;
+        screen::write_text(&warnings_as_text(&reports))?;
         for report in &reports {
-            screen::write_answer(report.as_text(reports.len() > 1).as_bytes())?;
+            screen::write_text(&report.as_text(reports.len() > 1))?;
         }
     }
     take_down(&reports)?;

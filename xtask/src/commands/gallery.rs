@@ -49,7 +49,7 @@ pub fn show_gallery(options: &GalleryOptions) -> Result<Exit> {
             .iter()
             .filter(|shown| options.languages.contains(&shown.language))
             .collect();
-        screen::write_answer(on_kernel(kernel, &wanted, options.log).as_bytes())?;
+        screen::write_text(&on_kernel(kernel, &wanted, options.log))?;
         // Of other kernels nobody has said what they should do.
         if MATRIX.contains(&kernel.name.as_str()) {
             let found = wanted.iter();

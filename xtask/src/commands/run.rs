@@ -358,7 +358,7 @@ fn conclude(
     build: Duration,
 ) -> Result<Exit> {
     if options.kernels.is_several() {
-        screen::write_verdict(row::format_table(rows).as_bytes())?;
+        screen::write_verdict(&row::format_table(rows))?;
     }
     let mut failed = rows
         .iter()

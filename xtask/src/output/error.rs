@@ -2,12 +2,12 @@
 
 use problem::Problem;
 
-use crate::output::screen;
+use crate::output::screen::{Label, show_labelled};
 
 /// Shows an error, with what to do about it where that is known.
 pub fn show_error(error: &anyhow::Error) {
-    screen::show_note(&format!("\x1b[1;31merror\x1b[0m: {error:#}"));
+    show_labelled(Label::Error, &format!("{error:#}"));
     for line in error.downcast_ref().map_or(&[][..], Problem::help_lines) {
-        screen::show_note(&format!("  \x1b[1mhelp\x1b[0m: {line}"));
+        show_labelled(Label::Help, line);
     }
 }

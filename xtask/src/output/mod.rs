@@ -4,6 +4,7 @@
 //!   screen           lines, marks, answers
 //!   ordered_output   what several VMs print at once, one VM after the other
 //!   row              what they gave, as a table
+//!   plain_text       texts of strangers, without what a terminal would obey
 //!   error            an error with its help
 //!   consent          a question before something is done
 //!   reporter         what set-up does
@@ -16,6 +17,7 @@ pub mod consent;
 pub mod error;
 pub mod indent;
 pub mod ordered_output;
+pub mod plain_text;
 pub mod progress_bar;
 pub mod reporter;
 pub mod row;

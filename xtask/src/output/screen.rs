@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use crate::output::plain_text::{clean_json, clean_lines};
+
 /// A mark is never alone: a word always says the same.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mark {
@@ -50,18 +52,50 @@ fn speaks_utf8() -> bool {
 
 /// A line about the progress of the command.
 pub fn show_marked(mark: Mark, text: &str) {
-    show_note(&format!("{}{} {text}\x1b[0m", mark.colour(), mark.symbol()));
+    let (colour, symbol) = (mark.colour(), mark.symbol());
+    show_coloured(&format!("{colour}{symbol} {}\x1b[0m", clean_lines(text)));
 }
 
 /// A line about a part of the work that takes time.
 pub fn show_progress(text: &str) {
-    show_note(&format!("\x1b[2m{} {text}\x1b[0m", Mark::Note.symbol()));
+    let symbol = Mark::Note.symbol();
+    show_coloured(&format!("\x1b[2m{symbol} {}\x1b[0m", clean_lines(text)));
 }
 
-/// A line for people on standard error; colours go where they can be seen.
+/// A line for people on standard error.
 pub fn show_note(text: &str) {
+    show_coloured(&clean_lines(text));
+}
+
+/// An error, or what to do about it.
+pub fn show_labelled(label: Label, text: &str) {
+    let label = match label {
+        Label::Error => "\x1b[1;31merror\x1b[0m",
+        Label::Help => "  \x1b[1mhelp\x1b[0m",
+    };
+    show_coloured(&format!("{label}: {}", clean_lines(text)));
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Label {
+    Error,
+    Help,
+}
+
+/// Colours go where they can be seen.
+fn show_coloured(text: &str) {
     // When standard error is closed there is no one to tell.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// A part of the command's answer, with names and words of strangers in it.
+pub fn write_text(text: &str) -> io::Result<()> {
+    write_answer(clean_lines(text).as_bytes())
+}
+
+/// The same as JSON.
+pub fn write_json(json: &str) -> io::Result<()> {
+    write_answer(clean_json(json).as_bytes())
 }
 
 /// A part of the command's answer, as it is.
@@ -81,8 +115,8 @@ pub fn write_answer(bytes: &[u8]) -> io::Result<()> {
 
 /// The end of an answer, after which an exit code says yes or no: it counts even if
 /// nobody reads it.
-pub fn write_verdict(bytes: &[u8]) -> io::Result<()> {
-    match write_answer(bytes) {
+pub fn write_verdict(text: &str) -> io::Result<()> {
+    match write_text(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

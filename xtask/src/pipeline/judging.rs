@@ -14,6 +14,7 @@ use testvm::image::{self, Archive};
 use testvm::{Failure, Guest, Happening, Programs, Stream};
 
 use crate::pipeline::build;
+use crate::pipeline::line_buffer::LineBuffer;
 pub use plan::judge::{ACCEPTED, ATTACHED, FITS, STARTS, can_load};
 use plan::{Outcome, Plan, Step};
 
@@ -235,7 +236,7 @@ struct Minutes {
     checks: Vec<Checked>,
     /// How many of them are decided.
     decided: usize,
-    line: Vec<u8>,
+    lines: LineBuffer,
     since: Instant,
     complaints: Vec<u8>,
 }
@@ -245,25 +246,28 @@ impl Minutes {
         Self {
             checks: Vec::new(),
             decided: 0,
-            line: Vec::new(),
+            lines: LineBuffer::default(),
             since: Instant::now(),
             complaints: Vec::new(),
         }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        self.line.extend_from_slice(bytes);
-        while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.line.drain(..=end).collect();
-            let said = serde_json::from_slice(&line)
+        let mut lines = std::mem::take(&mut self.lines);
+        let heard = lines.push_bytes(bytes, |line| {
+            let said = serde_json::from_slice(line)
                 .context("the judge printed a line that is not a verdict")?;
-            self.hear(said)?;
-        }
-        Ok(())
+            self.hear(said)
+        });
+        self.lines = lines;
+        heard
     }
 
     fn hear(&mut self, said: Said) -> Result<()> {
         let verdict = match said {
+            Said::Checks(_) if !self.checks.is_empty() => {
+                bail!("the judge announced its checks twice")
+            }
             Said::Checks(names) => {
                 let not_run = |name| Checked {
                     name,
@@ -304,7 +308,8 @@ impl Minutes {
     /// A judge that ended early did so because of what it was judging.
     fn conclude(mut self, outcome: &Outcome) -> Vec<Checked> {
         let why = match outcome {
-            Outcome::Exited(0) => return self.checks,
+            Outcome::Exited(0) if !self.checks.is_empty() => return self.checks,
+            Outcome::Exited(0) => "the judge said nothing".to_owned(),
             Outcome::TimedOut => format!("it did not end within {SECONDS} s"),
             Outcome::Flooded => format!("it printed more than {} MB", OUTPUT_LIMIT >> 20),
             Outcome::Killed(signal) => format!("signal {signal} ended it"),
@@ -382,19 +387,23 @@ mod tests {
 
     #[test]
     fn a_judge_that_says_nothing_is_no_success() {
-        let checks = Minutes::begin().conclude(&Outcome::Killed(11));
-        assert!(matches!(
-            checks[..],
-            [Checked {
-                verdict: Verdict::Failed { .. },
-                ..
-            }]
-        ));
+        for outcome in [Outcome::Killed(11), Outcome::Exited(0)] {
+            let checks = Minutes::begin().conclude(&outcome);
+            assert!(matches!(
+                checks[..],
+                [Checked {
+                    verdict: Verdict::Failed { .. },
+                    ..
+                }]
+            ));
+        }
     }
 
     #[test]
     fn what_is_no_verdict_is_an_error() {
         assert!(Minutes::begin().take(b"hello\n").is_err());
         assert!(Minutes::begin().hear(Said::Passed).is_err());
+        let checks = || Said::Checks(vec!["a".to_owned()]);
+        assert!(minutes(&[checks()]).hear(checks()).is_err());
     }
 }

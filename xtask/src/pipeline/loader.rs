@@ -11,6 +11,7 @@ use testvm::image::{self, Archive};
 use testvm::{Failure, Guest, Happening, Programs, StepReport, Stream};
 
 use crate::pipeline::build;
+use crate::pipeline::line_buffer::LineBuffer;
 
 /// Where object files are in the guest.
 const DIRECTORY: &str = "/objects";
@@ -92,7 +93,7 @@ pub struct LoaderOutput {
     pub finished: Vec<String>,
     /// How its step ended; `None` while it runs, and if the guest died.
     pub step: Option<StepReport>,
-    unfinished_line: Vec<u8>,
+    lines: LineBuffer,
     errors: Vec<u8>,
 }
 
@@ -102,18 +103,12 @@ impl LoaderOutput {
         String::from_utf8_lossy(&self.errors).trim().to_owned()
     }
 
-    /// A loader that is ended may be in the middle of a line: the rest of it is kept.
-    fn read_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.unfinished_line.extend_from_slice(bytes);
-        let printed = std::mem::take(&mut self.unfinished_line);
-        for line in printed.split_inclusive(|&byte| byte == b'\n') {
-            if line.ends_with(b"\n") {
-                self.read_line(line)?;
-            } else {
-                self.unfinished_line = line.to_vec();
-            }
-        }
-        Ok(())
+    /// A loader that is ended may be in the middle of a line, which is none then.
+    pub fn read_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut lines = std::mem::take(&mut self.lines);
+        let read = lines.push_bytes(bytes, |line| self.read_line(line));
+        self.lines = lines;
+        read
     }
 
     fn read_line(&mut self, line: &[u8]) -> Result<()> {

@@ -18,6 +18,7 @@
 //!   judging        an answer to an exercise, judged in a VM or here
 //!   judge_guest    a guest with the judge, which waits for answers
 //!   rejection      the answer that the verifier rejected at the last check
+//!   line_buffer    lines of a program's output, which comes in pieces
 //!   loader         object files for a guest, and what the verifier made of them
 //!   name_capture   all names of a kernel, for `where`
 //!   forbidden      lines of an object file that no kernel accepts
@@ -34,6 +35,7 @@ pub mod guest_init;
 pub mod host;
 pub mod judge_guest;
 pub mod judging;
+pub mod line_buffer;
 pub mod loader;
 pub mod memory;
 pub mod name_capture;

@@ -40,7 +40,7 @@ pub fn show_class(options: &ClassOptions) -> Result<Exit> {
     } else {
         table::format_overview(&overview)
     };
-    screen::write_verdict(answer.as_bytes())?;
+    screen::write_verdict(&answer)?;
     if overview.broken.is_empty() {
         return Ok(Exit::Done);
     }

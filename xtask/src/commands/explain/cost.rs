@@ -10,6 +10,7 @@ use problem::{Exit, Problem};
 use super::cost_comparison::compare_programs;
 use super::cost_input::{COSTS_VERSION, CostsJson, name_of, read_costs};
 use super::cost_table::{count_as_text, count_processed, program_as_text};
+use crate::output::plain_text::clean_json;
 use crate::output::screen::{self, Mark};
 
 /// What `explain --cost` is asked.
@@ -37,7 +38,7 @@ pub fn explain_cost(options: &CostOptions, format: ReportFormat) -> Result<Exit>
             programs.join("\n")
         }
     };
-    screen::write_verdict(text.as_bytes())?;
+    screen::write_verdict(&text)?;
     for line in &over {
         screen::show_marked(Mark::Bad, line);
     }
@@ -63,7 +64,7 @@ pub fn explain_comparison(old: &Path, new: &Path) -> Result<Exit> {
             .into());
     }
     let text = compare_programs(&read_measured(old)?, &read_measured(new)?);
-    screen::write_verdict(text.as_bytes())?;
+    screen::write_verdict(&text)?;
     Ok(Exit::Done)
 }
 
@@ -105,7 +106,8 @@ fn costs_as_json(programs: Vec<ProgramCost>) -> Result<String> {
         version: COSTS_VERSION,
         programs,
     };
-    Ok(serde_json::to_string_pretty(&costs).context("cannot write JSON")? + "\n")
+    let json = serde_json::to_string_pretty(&costs).context("cannot write JSON")?;
+    Ok(clean_json(&json).into_owned() + "\n")
 }
 
 const NO_INSTRUCTIONS: &str = "\

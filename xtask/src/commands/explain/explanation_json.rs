@@ -6,6 +6,7 @@ use course::Implementation;
 use serde::Serialize;
 
 use super::gallery_entry::find_gallery_entry;
+use crate::output::plain_text::clean_json;
 use crate::pipeline::answer_build::course_path;
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 use crate::pipeline::rejection::{self, Rejection};
@@ -96,7 +97,8 @@ impl<'a> RejectedAnswerJson<'a> {
 }
 
 fn format_pretty(value: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n")
+    let json = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    Ok(clean_json(&json).into_owned() + "\n")
 }
 
 /// Of the newest kernel, which tells the most.

@@ -137,7 +137,7 @@ fn show(
         Some(rejection) if format == ReportFormat::Text => answer_as_text(rejection) + "\n" + &text,
         _ => text,
     };
-    screen::write_verdict(text.as_bytes())?;
+    screen::write_verdict(&text)?;
     Ok(if report.verdict == LogVerdict::Explained {
         Exit::Done
     } else {
@@ -152,7 +152,7 @@ fn object_alone(lines: &LineReport, json: bool) -> Result<Exit> {
         (false, true) => NO_FORBIDDEN_CALL.to_owned(),
         (false, false) => lines.as_text(),
     };
-    screen::write_verdict(text.as_bytes())?;
+    screen::write_verdict(&text)?;
     Ok(if lines.calls.is_empty() {
         Exit::NotYet
     } else {

@@ -71,7 +71,7 @@ pub fn run_tests(options: &TestOptions) -> Result<Exit> {
         true => table::write_json(&results)?,
         false => table::write_table(&results, begin.elapsed(), &skips),
     };
-    screen::write_verdict(answer.as_bytes())?;
+    screen::write_verdict(&answer)?;
     Ok(conclude(&results, &steps[results.len()..], &skips, options))
 }
 

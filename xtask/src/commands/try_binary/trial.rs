@@ -13,6 +13,7 @@ use signal_hook::consts::SIGKILL;
 use testvm::{Death, Stream};
 
 use crate::output::ordered_output::Piece;
+use crate::output::plain_text::clean_json;
 use crate::output::row::{self, Failed};
 use crate::output::screen::{Mark, format_seconds};
 
@@ -166,7 +167,7 @@ impl Trial {
             ready_seconds: self.ready.as_secs_f64(),
             seconds: self.took.as_secs_f64(),
         };
-        Ok(serde_json::to_string(&line)? + "\n")
+        Ok(clean_json(&serde_json::to_string(&line)?).into_owned() + "\n")
     }
 }
 

@@ -60,13 +60,13 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
     results.sort_by_key(|result| Version::parse(&result.kernel));
     let verdicts = bisection.collect_verdicts();
     let changes = bisection.describe_changes();
-    let answer = if options.json {
-        as_json(&changes)?
+    if options.json {
+        screen::write_json(&as_json(&changes)?)?;
     } else {
         let explained = explanation::explain_verdicts(&verdicts, &files.objects);
-        as_text(&changes, &verdicts) + &bisection.describe_asked() + &explained
-    };
-    screen::write_answer(answer.as_bytes())?;
+        let found = as_text(&changes, &verdicts) + &bisection.describe_asked();
+        screen::write_text(&(found + &explained))?;
+    }
     for report in &options.reports {
         report.write_report(&verdicts, &results)?;
     }

@@ -10,9 +10,11 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
 use super::program_answer::ProgramAnswer;
+use crate::output::plain_text::clean_lines;
 
 type Xml = Writer<Vec<u8>>;
 
+/// XML has no way to write most control characters, so that texts are cleaned of them.
 pub fn as_junit(verdicts: &[KernelVerdict], results: &[KernelResult]) -> Result<Vec<u8>> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     write_report(&mut xml, verdicts, results).context("cannot write the report as XML")?;
@@ -55,7 +57,10 @@ fn write_suite(xml: &mut Xml, verdicts: &[KernelVerdict], result: &KernelResult)
     let vm = usize::from(result.machine_failed.is_some());
     let errors = count(&[ProgramAnswer::NotKnown]) + vm;
     xml.create_element("testsuite")
-        .with_attribute(("name", format!("Linux {}", result.kernel).as_str()))
+        .with_attribute((
+            "name",
+            clean_lines(&format!("Linux {}", result.kernel)).as_ref(),
+        ))
         .with_attribute(("tests", (here.len() + vm).to_string().as_str()))
         .with_attribute(("failures", failures.to_string().as_str()))
         .with_attribute(("errors", errors.to_string().as_str()))
@@ -78,8 +83,8 @@ fn write_case(xml: &mut Xml, verdict: &KernelVerdict) -> io::Result<()> {
     };
     let case = xml
         .create_element("testcase")
-        .with_attribute(("name", name))
-        .with_attribute(("classname", verdict.load.object.as_str()));
+        .with_attribute(("name", clean_lines(name).as_ref()))
+        .with_attribute(("classname", clean_lines(&verdict.load.object).as_ref()));
     let answer = verdict.answer();
     let element = match answer {
         ProgramAnswer::Works | ProgramAnswer::Accepted => {
@@ -101,9 +106,10 @@ fn write_failed_vm(xml: &mut Xml, why: &str) -> io::Result<()> {
 }
 
 fn write_reason(xml: &mut Xml, element: &str, kind: &str, reason: &str) -> io::Result<()> {
+    let reason = clean_lines(reason);
     xml.create_element(element)
         .with_attribute(("type", kind))
-        .with_attribute(("message", reason))
-        .write_text_content(BytesText::new(reason))?;
+        .with_attribute(("message", reason.as_ref()))
+        .write_text_content(BytesText::new(&reason))?;
     Ok(())
 }

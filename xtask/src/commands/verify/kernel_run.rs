@@ -121,6 +121,11 @@ impl<'a> KernelRun<'a> {
                 done_programs.extend(loaded.map(|load| load.program.clone()));
             }
             self.keep_loads(now, &mut attempt.output);
+            for object in &now[..finished] {
+                let programs = attempt.output.programs.get(&object.name);
+                self.result
+                    .blame_silence(&object.path, programs.map(Vec::as_slice));
+            }
             let Some(object) = unfinished else {
                 continue;
             };

@@ -3,6 +3,7 @@
 use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
 use super::table::programs_of;
+use crate::output::plain_text::clean_lines;
 use crate::output::screen::Mark;
 
 pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> String {
@@ -10,7 +11,8 @@ pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> Stri
         .iter()
         .map(|result| result.kernel.as_str())
         .collect();
-    let mut text = format!("| program | {} |\n", kernels.join(" | "));
+    let heads: Vec<String> = kernels.iter().map(|kernel| in_cell(kernel)).collect();
+    let mut text = format!("| program | {} |\n", heads.join(" | "));
     text += &format!("|---|{}\n", "---|".repeat(kernels.len()));
     let mut remarks = String::new();
     for object in objects_of(verdicts) {
@@ -24,14 +26,14 @@ pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> Stri
                 .copied()
                 .filter(|verdict| verdict.load.program == program)
                 .collect();
-            let name = name_of(object, program);
-            text += &row(&name, &of_program, &kernels);
-            remarks += &remarks_on(&name, &of_program);
+            text += &row(&name_of(object, program, in_cell), &of_program, &kernels);
+            remarks += &remarks_on(&name_of(object, program, as_code), &of_program);
         }
     }
     for result in results {
         if let Some(why) = &result.machine_failed {
-            remarks += &format!("- Linux {}: no answer: {}\n", result.kernel, escape(why));
+            let kernel = as_code(&result.kernel);
+            remarks += &format!("- Linux {kernel}: no answer: {}\n", as_code(why));
         }
     }
     if !remarks.is_empty() {
@@ -60,13 +62,14 @@ fn remarks_on(name: &str, verdicts: &[&KernelVerdict]) -> String {
         if answer.is_good() {
             continue;
         }
-        let reason = format!("{}: {}", verdict.word(), escape(&verdict.reason()));
+        let reason = format!("{}: {}", verdict.word(), as_code(&verdict.reason()));
         match reasons.iter_mut().find(|(same, _)| *same == reason) {
             Some((_, kernels)) => kernels.push(&verdict.kernel),
             None => reasons.push((reason, vec![&verdict.kernel])),
         }
     }
     let line = |(reason, kernels): (String, Vec<&str>)| {
+        let kernels: Vec<String> = kernels.into_iter().map(as_code).collect();
         format!("- {name} on {}: {reason}\n", kernels.join(", "))
     };
     reasons.into_iter().map(line).collect()
@@ -83,14 +86,54 @@ fn objects_of(verdicts: &[KernelVerdict]) -> Vec<&str> {
     objects
 }
 
-fn name_of(object: &str, program: &str) -> String {
+fn name_of(object: &str, program: &str, write: fn(&str) -> String) -> String {
     match program {
-        "" => format!("`{}`", escape(object)),
-        _ => format!("`{}` `{}`", escape(object), escape(program)),
+        "" => write(object),
+        _ => format!("{} {}", write(object), write(program)),
     }
 }
 
-/// A bar would end the table's cell, a new line its row.
-fn escape(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', "; ")
+/// Names and reasons may hold anything; as code they are no markup, no link and no mention of a
+/// person. A kernel's version is neither.
+fn as_code(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_digit() || letter == '.';
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let text = clean_lines(&lines.join("; ")).replace('\t', " ");
+    // Code ends at as many backticks as it began with.
+    let longest = text.split(|letter| letter != '`').map(str::len).max();
+    let fence = "`".repeat(longest.unwrap_or(0) + 1);
+    if text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
+        return format!("{fence} {text} {fence}");
+    }
+    format!("{fence}{text}{fence}")
+}
+
+/// In a table, a bar would end the cell, even in code.
+fn in_cell(text: &str) -> String {
+    as_code(text).replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_holds_anything() {
+        for (text, code) in [
+            ("7.3", "7.3"),
+            ("my kernel", "`my kernel`"),
+            ("<script>@all #1", "`<script>@all #1`"),
+            ("a`b``c", "```a`b``c```"),
+            ("`a", "`` `a ``"),
+            ("one\r\n  two\n", "`one; two`"),
+            ("\u{1b}[2J", "`\u{fffd}[2J`"),
+            ("", "`  `"),
+        ] {
+            assert_eq!(as_code(text), code);
+        }
+        assert_eq!(in_cell("a|b"), "`a\\|b`");
+    }
 }

@@ -47,13 +47,13 @@ use crate::output::screen::{self, Mark};
 use crate::pipeline::memory;
 pub use attach_target::AttachTarget;
 use input_files::InputFiles;
-use kernel_result::KernelResult;
-use kernel_verdict::KernelVerdict;
-pub use kernel_verdict::find_reason;
+pub use kernel_result::KernelResult;
+pub use kernel_verdict::{KernelVerdict, find_reason};
 pub use options::{CostQuestion, VerifyMode, VerifyOptions};
 use program_answer::ProgramAnswer;
 pub use report_file::{ReportFile, ReportForm};
 use survey::{ask_kernels, count_noun, good_word, show_notes, take_verdicts};
+pub use verdict_json::format_line as format_verdict;
 
 pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
     memory::give_back_large_blocks();
@@ -79,15 +79,15 @@ fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
     let costs = cost::collect_costs(&verdicts)?;
     if options.json {
         for verdict in &verdicts {
-            let line = verdict_json::format_line(verdict, &files.objects)?;
+            let line = format_verdict(verdict, &files.objects)?;
             screen::write_answer(line.as_bytes())?;
         }
     } else {
         let table = table::as_text(&verdicts, &results, files, options.log);
         let explained = explanation::explain_verdicts(&verdicts, &files.objects);
-        screen::write_answer((table + &explained).as_bytes())?;
+        screen::write_text(&(table + &explained))?;
         if options.cost.is_some() {
-            screen::write_answer(cost::costs_as_text(&costs, earlier).as_bytes())?;
+            screen::write_text(&cost::costs_as_text(&costs, earlier))?;
         }
     }
     for report in &options.reports {
@@ -322,6 +322,74 @@ pub mod tests {
     fn a_report_in_junits_form() {
         let bytes = junit::as_junit(&verdicts(), &results()).unwrap();
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap());
+    }
+
+    /// What an object or a guest may call things.
+    const HOSTILE: &str = "<b>`a`</b>|&\"]]>\u{1b}[2J\u{9b}\0\u{ffff}\n@all";
+
+    fn hostile_verdicts() -> Vec<KernelVerdict> {
+        let failed = LoadResult::failed(HOSTILE);
+        let rejected = LoadResult::Rejected {
+            error: HOSTILE.to_owned(),
+            log: format!("{HOSTILE}\n0: (bf) r0 = r2\nR2 !read_ok\n{HOSTILE}"),
+        };
+        let mut verdicts = vec![
+            verdict("5.10", HOSTILE, failed),
+            verdict("7.3", HOSTILE, rejected),
+        ];
+        for verdict in &mut verdicts {
+            verdict.load.object = HOSTILE.to_owned();
+            verdict.load.notes = vec![HOSTILE.to_owned()];
+        }
+        verdicts
+    }
+
+    /// Reads XML to its end, and returns the texts in it.
+    fn texts_of(xml: &[u8]) -> String {
+        let mut reader = quick_xml::Reader::from_reader(xml);
+        reader.config_mut().check_end_names = true;
+        let mut texts = String::new();
+        loop {
+            use quick_xml::events::Event;
+            match reader.read_event().unwrap() {
+                Event::Eof => return texts,
+                Event::Start(tag) | Event::Empty(tag) => {
+                    for attribute in tag.attributes() {
+                        attribute.unwrap();
+                    }
+                }
+                Event::Text(text) => texts += &text,
+                Event::GeneralRef(name) => texts += &format!("&{};", &*name),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn no_form_obeys_what_strangers_wrote() {
+        let (verdicts, results) = (hostile_verdicts(), results());
+        let is_control = |text: &str| text.contains(|it: char| it.is_control() && it != '\n');
+        let junit = junit::as_junit(&verdicts, &results).unwrap();
+        let texts = texts_of(&junit);
+        let junit = String::from_utf8(junit).unwrap();
+        assert!(
+            !is_control(&junit) && !junit.contains('\u{ffff}'),
+            "{junit:?}"
+        );
+        assert!(texts.contains("&lt;b&gt;`a`&lt;/b&gt;|&amp;"), "{texts}");
+        let markdown = markdown::as_markdown(&verdicts, &results);
+        assert!(!is_control(&markdown), "{markdown:?}");
+        let outside_code: Vec<&str> = markdown.split("``").step_by(2).collect();
+        assert!(
+            !outside_code.concat().contains(['<', '@', '&']),
+            "{markdown}"
+        );
+        for verdict in &verdicts {
+            let line = format_verdict(verdict, &[]).unwrap();
+            assert!(!is_control(&line), "{line:?}");
+            let back: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(back["program"], HOSTILE);
+        }
     }
 
     #[test]

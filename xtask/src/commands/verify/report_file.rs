@@ -23,6 +23,19 @@ pub enum ReportForm {
     Markdown,
 }
 
+impl ReportForm {
+    pub fn format_report(
+        self,
+        verdicts: &[KernelVerdict],
+        results: &[KernelResult],
+    ) -> Result<Vec<u8>> {
+        match self {
+            Self::Junit => junit::as_junit(verdicts, results),
+            Self::Markdown => Ok(markdown::as_markdown(verdicts, results).into_bytes()),
+        }
+    }
+}
+
 impl ReportFile {
     /// Before minutes are spent on what could not be written then. What is there stays as it is.
     pub fn check_writable(&self) -> Result<(), Problem> {
@@ -36,10 +49,7 @@ impl ReportFile {
     }
 
     pub fn write_report(&self, verdicts: &[KernelVerdict], results: &[KernelResult]) -> Result<()> {
-        let bytes = match self.form {
-            ReportForm::Junit => junit::as_junit(verdicts, results)?,
-            ReportForm::Markdown => markdown::as_markdown(verdicts, results).into_bytes(),
-        };
+        let bytes = self.form.format_report(verdicts, results)?;
         Ok(replace_file(&self.path, &bytes).map_err(|error| self.problem(&error))?)
     }
 

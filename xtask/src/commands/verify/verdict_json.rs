@@ -8,6 +8,7 @@ use super::advice::Advice;
 use super::input_object::InputObject;
 use super::kernel_verdict::KernelVerdict;
 use super::program_answer::ProgramAnswer;
+use crate::output::plain_text::clean_json;
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 
 /// One line. Those of hundreds of objects together would take much memory: of each rejected
@@ -16,9 +17,8 @@ pub fn format_line(verdict: &KernelVerdict, objects: &[InputObject]) -> Result<S
     let load = &verdict.load;
     let object = objects.iter().find(|object| object.path == load.object);
     let lines = object.map_or_else(LineReport::default, |object| object.report_lines(load));
-    let mut text = serde_json::to_string(&VerdictJson::new(verdict, &lines))?;
-    text.push('\n');
-    Ok(text)
+    let json = serde_json::to_string(&VerdictJson::new(verdict, &lines))?;
+    Ok(clean_json(&json).into_owned() + "\n")
 }
 
 #[derive(Serialize)]
