@@ -1,5 +1,7 @@
 //! Functions and calls of an object file.
 
+use std::collections::{BTreeSet, HashMap};
+
 use object::{
     Architecture, Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget,
     SectionKind, SymbolIndex, SymbolKind,
@@ -49,6 +51,10 @@ pub enum Target {
 pub struct Code<'data> {
     file: object::File<'data>,
     functions: Vec<Function>,
+    /// By section and offset, the function that is there.
+    places: HashMap<(usize, u64), usize>,
+    /// The symbol that an instruction refers to, by section and offset.
+    references: HashMap<(usize, u64), SymbolIndex>,
     /// Functions that the kernel has.
     kfuncs: Vec<String>,
 }
@@ -63,20 +69,11 @@ impl<'data> Code<'data> {
                 file.architecture()
             ));
         }
-        let functions = file
-            .symbols()
-            .filter(|symbol| symbol.kind() == SymbolKind::Text);
-        let function = |symbol: object::Symbol<'_, '_>| {
-            Some(Function {
-                name: demangle_name(symbol.name().ok()?),
-                section: symbol.section_index()?.0,
-                offset: symbol.address(),
-                size: symbol.size(),
-            })
-        };
-        let functions = functions.filter_map(function).collect();
+        let functions = read_functions(&file, bytes.len())?;
         let kfuncs = btf::find_kfuncs(&file);
         Ok(Self {
+            places: find_places(&functions),
+            references: find_references(&file, &functions),
             file,
             functions,
             kfuncs,
@@ -107,17 +104,6 @@ impl<'data> Code<'data> {
         &self.functions[function]
     }
 
-    /// A function without code has the address of the one that follows.
-    fn find_function_at(&self, section: usize, offset: u64) -> Option<usize> {
-        let is_there =
-            |function: &&Function| (function.section, function.offset) == (section, offset);
-        let there = self.functions.iter().filter(is_there);
-        let longest = there.max_by_key(|function| function.size)?;
-        self.functions
-            .iter()
-            .position(|function| std::ptr::eq(function, longest))
-    }
-
     /// Whether a kernel may accept a call: of this function, if it is one of the object; or the
     /// name of what is called.
     pub fn check_call(&self, call: &Call) -> Result<Option<usize>, Option<String>> {
@@ -126,11 +112,13 @@ impl<'data> Code<'data> {
             // Newer kernels have the trap, to reject what leads to it.
             Target::Missing(name) if name != TRAP && self.kfuncs.contains(name) => Ok(None),
             Target::Missing(name) => Err(Some(demangle_name(name))),
-            Target::Place(section, offset) => match self.find_function_at(*section, *offset) {
-                Some(function) if self.returns(function) => Ok(Some(function)),
-                Some(function) => Err(Some(self.function_at(function).name.clone())),
-                None => Ok(None),
-            },
+            Target::Place(section, offset) => {
+                match self.places.get(&(*section, *offset)).copied() {
+                    Some(function) if self.returns(function) => Ok(Some(function)),
+                    Some(function) => Err(Some(self.function_at(function).name.clone())),
+                    None => Ok(None),
+                }
+            }
         }
     }
 
@@ -142,24 +130,8 @@ impl<'data> Code<'data> {
 
     pub fn find_calls(&self, function: usize) -> Vec<Call> {
         let function = self.function_at(function);
-        let Ok(section) = self
-            .file
-            .section_by_index(object::SectionIndex(function.section))
-        else {
-            return Vec::new();
-        };
-        let relocations: Vec<(u64, SymbolIndex)> = section
-            .relocations()
-            .filter_map(|(offset, relocation)| match relocation.target() {
-                RelocationTarget::Symbol(symbol) => Some((offset, symbol)),
-                _ => None,
-            })
-            .collect();
         let call = |(offset, bytes): (u64, [u8; 8])| {
-            let symbol = relocations
-                .iter()
-                .find(|(at, _)| *at == offset)
-                .map(|(_, symbol)| *symbol);
+            let symbol = self.references.get(&(function.section, offset)).copied();
             let target = match bytes[0] {
                 CALL_REGISTER => Target::Register,
                 CALL if self.source_register(bytes) == PSEUDO_CALL => {
@@ -226,11 +198,11 @@ impl<'data> Code<'data> {
                 .flatten()
         });
         let mut is_second_half = false;
-        let numbered = data
-            .unwrap_or_default()
-            .chunks_exact(8)
-            .zip((function.offset..).step_by(8));
-        numbered.filter_map(move |(bytes, offset)| {
+        let (start, chunks) = (function.offset, data.unwrap_or_default().chunks_exact(8));
+        let numbered = chunks.zip(0u64..);
+        numbered.filter_map(move |(bytes, number)| {
+            // A section may claim to be at the end of all addresses.
+            let offset = start.checked_add(number.checked_mul(INSTRUCTION)?)?;
             let bytes: [u8; 8] = bytes.try_into().ok()?;
             let is_code = !is_second_half;
             is_second_half = is_code && bytes[0] == WIDE_CONSTANT;
@@ -250,5 +222,149 @@ impl<'data> Code<'data> {
             Endianness::Little => i32::from_le_bytes([a, b, c, d]),
             Endianness::Big => i32::from_be_bytes([a, b, c, d]),
         }
+    }
+}
+
+/// Names and code of an honest file are parts of it, even if some have several names. Symbols that
+/// all have the same long name, or all the same code, could fill any memory and take for ever.
+const MOST_SHARED: u64 = 16;
+
+fn read_functions(file: &object::File<'_>, length: usize) -> Result<Vec<Function>, String> {
+    let (mut functions, mut code, mut names) = (Vec::new(), 0u64, 0u64);
+    let most = MOST_SHARED.saturating_mul(length as u64);
+    for symbol in file.symbols() {
+        let (SymbolKind::Text, Ok(name), Some(section)) =
+            (symbol.kind(), symbol.name(), symbol.section_index())
+        else {
+            continue;
+        };
+        let name = demangle_name(name);
+        code = code.saturating_add(symbol.size());
+        names = names.saturating_add(name.len() as u64);
+        if code > most || names > most {
+            return Err("its functions are larger than the file".to_owned());
+        }
+        functions.push(Function {
+            name,
+            section: section.0,
+            offset: symbol.address(),
+            size: symbol.size(),
+        });
+    }
+    Ok(functions)
+}
+
+/// A function without code has the address of the one that follows.
+fn find_places(functions: &[Function]) -> HashMap<(usize, u64), usize> {
+    let mut places = HashMap::new();
+    for (number, function) in functions.iter().enumerate() {
+        let place = places
+            .entry((function.section, function.offset))
+            .or_insert(number);
+        if function.size >= functions[*place].size {
+            *place = number;
+        }
+    }
+    places
+}
+
+fn find_references(
+    file: &object::File<'_>,
+    functions: &[Function],
+) -> HashMap<(usize, u64), SymbolIndex> {
+    let sections: BTreeSet<usize> = functions.iter().map(|it| it.section).collect();
+    let mut references = HashMap::new();
+    for number in sections {
+        let Ok(section) = file.section_by_index(object::SectionIndex(number)) else {
+            continue;
+        };
+        for (offset, relocation) in section.relocations() {
+            if let RelocationTarget::Symbol(symbol) = relocation.target() {
+                references.entry((number, offset)).or_insert(symbol);
+            }
+        }
+    }
+    references
+}
+
+#[cfg(test)]
+mod tests {
+    use object::write::{Object, Relocation, StandardSection, Symbol, SymbolSection};
+    use object::{
+        Architecture, BinaryFormat, Endianness, RelocationFlags, SymbolFlags, SymbolScope, elf,
+    };
+
+    use super::*;
+
+    /// A file with so many functions of this size, all at the beginning of one section.
+    fn file_with(count: usize, size: u64) -> Vec<u8> {
+        let mut file = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
+        let section = file.section_id(StandardSection::Text);
+        // Calls of the next instruction, and an end.
+        let call = [CALL, PSEUDO_CALL << 4, 0, 0, 0, 0, 0, 0];
+        let end = [EXIT, 0, 0, 0, 0, 0, 0, 0];
+        let code = [call.repeat(999), end.to_vec()].concat();
+        file.append_section_data(section, &code, 8);
+        for number in 0..count {
+            let symbol = file.add_symbol(Symbol {
+                name: format!("f{number}").into_bytes(),
+                value: 0,
+                size,
+                kind: SymbolKind::Text,
+                scope: SymbolScope::Linkage,
+                weak: false,
+                section: SymbolSection::Section(section),
+                flags: SymbolFlags::None,
+            });
+            let flags = RelocationFlags::Elf {
+                r_type: elf::R_BPF_64_32,
+            };
+            let relocation = Relocation {
+                offset: 8 * number as u64,
+                symbol,
+                addend: 0,
+                flags,
+            };
+            file.add_relocation(section, relocation).unwrap();
+        }
+        file.write().unwrap()
+    }
+
+    #[test]
+    fn functions_that_are_all_the_same_code_are_refused() {
+        let honest = file_with(50, 16);
+        let code = Code::parse(&honest).unwrap();
+        assert_eq!(code.find_calls(0).len(), 2);
+        let shared = file_with(5000, 8000);
+        let why = Code::parse(&shared).map(drop).unwrap_err();
+        assert_eq!(why, "its functions are larger than the file");
+    }
+
+    /// An honest file has its sections at address 0.
+    #[test]
+    fn code_at_the_end_of_all_addresses_is_no_panic() {
+        let mut bytes = file_with(1, 16);
+        let at = |name: &[u8]| {
+            let file = object::File::parse(&*bytes).unwrap();
+            let number = file.sections().find(|it| it.name_bytes() == Ok(name));
+            number.unwrap().index().0
+        };
+        let (text, symbols) = (at(b".text"), at(b".symtab"));
+        let headers = u64::from_le_bytes(bytes[0x28..0x30].try_into().unwrap()) as usize;
+        let start = (u64::MAX - 7).to_le_bytes();
+        let address = headers + 64 * text + 16;
+        bytes[address..address + 8].copy_from_slice(&start);
+        let table = headers + 64 * symbols + 24;
+        let table = u64::from_le_bytes(bytes[table..table + 8].try_into().unwrap()) as usize;
+        // The function's is the last.
+        let file = object::File::parse(&*bytes).unwrap();
+        let last = file.symbols().last().unwrap().index().0;
+        let value = table + 24 * last + 8;
+        bytes[value..value + 8].copy_from_slice(&start);
+        let code = Code::parse(&bytes).unwrap();
+        assert!(
+            code.find_calls(0).is_empty(),
+            "what is called has no address"
+        );
     }
 }

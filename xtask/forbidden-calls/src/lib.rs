@@ -41,6 +41,9 @@ pub struct ForbiddenCall {
     pub site: Option<SourceSite>,
 }
 
+/// More calls of a program are not looked for.
+const MOST_CALLS: usize = 200;
+
 /// An object file, read once.
 pub struct Object<'data> {
     code: Code<'data>,
@@ -79,6 +82,9 @@ impl<'data> Object<'data> {
                         // A loop that was unrolled has it several times.
                         if !found.contains(&call) {
                             found.push(call);
+                        }
+                        if found.len() == MOST_CALLS {
+                            return found;
                         }
                     }
                 }
