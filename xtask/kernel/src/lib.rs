@@ -105,19 +105,7 @@ fn release_of(path: &Path) -> Result<String> {
             Problem::usage(format!("{} is a directory, not a kernel", path.display())).into(),
         );
     }
-    let mut head = Vec::new();
-    file.by_ref()
-        .take(HEADER)
-        .read_to_end(&mut head)
-        .map_err(unreadable)?;
-    let release = if is_bzimage(&head) {
-        release_in_bzimage(&mut file, &head)
-    } else if head.starts_with(b"\x7fELF") {
-        release_in_vmlinux(&mut file)
-    } else {
-        Ok(None)
-    };
-    release.map_err(unreadable)?.ok_or_else(|| {
+    read_release(&mut file).map_err(unreadable)?.ok_or_else(|| {
         Problem::usage(format!(
             "{} is not a kernel: neither an x86-64 bzImage nor a vmlinux",
             path.display()
@@ -130,6 +118,19 @@ fn release_of(path: &Path) -> Result<String> {
     })
 }
 
+/// The release that an image names; `None` if it is no kernel's.
+pub fn read_release(image: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
+    let mut head = Vec::new();
+    image.by_ref().take(HEADER).read_to_end(&mut head)?;
+    if is_bzimage(&head) {
+        release_in_bzimage(image, &head)
+    } else if head.starts_with(b"\x7fELF") {
+        release_in_vmlinux(image)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Up to where the boot header's fields used here reach (Documentation/arch/x86/boot.rst).
 const HEADER: u64 = 0x300;
 
@@ -140,20 +141,23 @@ pub fn is_bzimage(head: &[u8]) -> bool {
 
 /// The header's `kernel_version` field points to the text "RELEASE (builder) #1 SMP ...", 0x200
 /// bytes further on.
-fn release_in_bzimage(file: &mut File, head: &[u8]) -> std::io::Result<Option<String>> {
-    let pointer = u16::from_le_bytes([head[0x20e], head[0x20f]]);
-    if pointer == 0 {
-        return Ok(None);
-    }
+fn release_in_bzimage(
+    file: &mut (impl Read + Seek),
+    head: &[u8],
+) -> std::io::Result<Option<String>> {
+    let pointer = match head.get(0x20e..0x210) {
+        Some(&[low, high]) if (low, high) != (0, 0) => u16::from_le_bytes([low, high]),
+        _ => return Ok(None),
+    };
     file.seek(SeekFrom::Start(u64::from(pointer) + 0x200))?;
     let mut text = Vec::new();
     file.take(256).read_to_end(&mut text)?;
-    Ok(first_word(&text))
+    Ok(release_at(&text))
 }
 
 /// A vmlinux has no header that names the release; its banner, the first line of every kernel log,
 /// does.
-fn release_in_vmlinux(file: &mut File) -> std::io::Result<Option<String>> {
+fn release_in_vmlinux(file: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
     // Debug information, which can be ten times the size of the kernel, comes after all that is
     // loaded.
     const ENOUGH: u64 = 256 << 20;
@@ -167,17 +171,25 @@ fn release_in_vmlinux(file: &mut File) -> std::io::Result<Option<String>> {
         if let Some(banner) = rest.strip_prefix(b"inux version ")
             && banner.first().is_some_and(u8::is_ascii_digit)
         {
-            return Ok(first_word(banner));
+            return Ok(release_at(banner));
         }
     }
     Ok(None)
 }
 
-fn first_word(text: &[u8]) -> Option<String> {
+/// The first word, if a kernel can have it as its release: files and directories are found by it.
+fn release_at(text: &[u8]) -> Option<String> {
+    // `__NEW_UTS_LEN` of the kernel's source.
+    const LONGEST: usize = 64;
     let word = text
         .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
         .next()?;
-    (!word.is_empty() && word.is_ascii()).then(|| String::from_utf8_lossy(word).into_owned())
+    let is_release = word.len() <= LONGEST
+        && word.first().is_some_and(u8::is_ascii_digit)
+        && word
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() && *byte != b'/');
+    is_release.then(|| String::from_utf8_lossy(word).into_owned())
 }
 
 #[cfg(test)]
@@ -224,7 +236,17 @@ mod tests {
 
     #[test]
     fn other_files_are_refused_with_usage() {
-        for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fELF but no banner"] {
+        let cut_off = &bzimage("6.9.0-test")[..0x20e];
+        for bytes in [
+            &b""[..],
+            b"#!/bin/sh\n",
+            b"\x7fELF but no banner",
+            cut_off,
+            &bzimage("/6.9"),
+            &bzimage("6.9/../../home"),
+            &bzimage("6.9\x1b[2J"),
+            &bzimage(&format!("6.{}", "9".repeat(63))),
+        ] {
             let error = from_bytes("other", bytes).unwrap_err();
             assert_eq!(error.downcast_ref::<Problem>().unwrap().exit(), Exit::Usage);
             assert!(error.to_string().contains("is not a kernel"), "{error}");

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use object::Endianness;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
@@ -22,6 +22,12 @@ pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
     let Some(loader) = find_loader(bytes).with_context(unreadable)? else {
         return Ok(Vec::new());
     };
+    ensure!(
+        is_of_system(&loader),
+        "{} names {} as its loader, which is none of this system's",
+        program.display(),
+        loader.display()
+    );
     match (ask_loader(&loader, program, None), env::var_os(SEARCHED)) {
         (Err(_), Some(directories)) => ask_loader(&loader, program, Some(&directories)),
         (asked, _) => asked,
@@ -56,8 +62,22 @@ fn ask_loader(
     Ok(libraries_in(&text))
 }
 
+/// Where systems have their loaders: usually in one of the first three, with Nix or Guix in the
+/// last two.
+const SYSTEM: [&str; 5] = ["/lib", "/lib64", "/usr", "/nix/store", "/gnu/store"];
+
+/// A program may name anything, and what it names is started here.
+fn is_of_system(loader: &Path) -> bool {
+    let name = loader.file_name().unwrap_or_default().to_string_lossy();
+    let is_loader = name.starts_with("ld-") && name.contains(".so");
+    let is_there = |path: &Path| SYSTEM.iter().any(|place| path.starts_with(place));
+    // One that is not there cannot be started, and that is told then.
+    let real = loader.canonicalize();
+    is_loader && is_there(loader) && real.map_or(true, |real| is_there(&real))
+}
+
 /// The loader that an ELF file for x86-64 names.
-fn find_loader(bytes: &[u8]) -> Result<Option<PathBuf>> {
+pub fn find_loader(bytes: &[u8]) -> Result<Option<PathBuf>> {
     let header = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = header.endian()?;
     for segment in header.program_headers(endian, bytes)? {
@@ -171,6 +191,33 @@ mod tests {
         let needed = ask_loader(&loader, &program, Some(directory.path().as_os_str())).unwrap();
         let found = needed.iter().find(|it| it.inside.ends_with("libq.so.6"));
         assert_eq!(found.unwrap().here, directory.path().join("libq.so.6"));
+    }
+
+    #[test]
+    fn only_the_systems_own_loaders_are_started() {
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let named = find_loader(&own).unwrap().unwrap();
+        assert!(is_of_system(&named), "{}", named.display());
+        let directory = tempfile::tempdir().unwrap();
+        let elsewhere = directory.path().join("ld-linux.so.2");
+        let link = directory.path().join("ld-link.so.2");
+        std::fs::write(&elsewhere, "#!/bin/sh\n").unwrap();
+        std::os::unix::fs::symlink("/bin/sh", &link).unwrap();
+        let up = Path::new("/usr/..").join(elsewhere.strip_prefix("/").unwrap());
+        let others = ["/bin/sh", "ld-linux-x86-64.so.2", "/usr/bin/env"].map(PathBuf::from);
+        for other in others.into_iter().chain([elsewhere, link, up]) {
+            assert!(!is_of_system(&other), "{}", other.display());
+        }
+        // A program that names such a thing: the first letters of its loader are others.
+        let mut bytes = own.clone();
+        let name = named.as_os_str().as_bytes();
+        let at = bytes.windows(name.len()).position(|it| it == name).unwrap();
+        bytes[at..at + 4].copy_from_slice(b"/tmp");
+        let error = needed_by(Path::new("/bin/true"), &bytes).unwrap_err();
+        assert!(
+            error.to_string().ends_with("none of this system's"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod archive;
 mod library;
+mod module_info;
 mod modules;
 
 use std::fs;

@@ -7,11 +7,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use lzma_rust2::XzReader;
-use object::{Object, ObjectSection};
 use ruzstd::decoding::StreamingDecoder;
 
+use super::module_info::read_dependencies;
 use super::{Archive, read};
 
 /// What the kernels of the matrix have as modules only, and lessons about the network need: a pair
@@ -23,6 +23,8 @@ pub const WANTED: [&str; 4] = ["veth", "sch_ingress", "cls_bpf", "act_bpf"];
 #[derive(Default)]
 pub struct Modules {
     files: Vec<(String, Vec<u8>)>,
+    /// Those whose dependencies are being added.
+    wanted: Vec<String>,
     /// What a person should know about those that are not here.
     pub notes: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Modules {
                 .push(format!("the kernel has no modules: {error:#}"));
         }
         for name in names {
+            modules.wanted.clear();
             if let Err(error) = modules.add(name, &available) {
                 modules
                     .notes
@@ -71,11 +74,16 @@ impl Modules {
             return Ok(());
         };
         let bytes = unpack(path).with_context(|| format!("cannot unpack {}", path.display()))?;
-        for dependency in
-            dependencies(&bytes).with_context(|| format!("cannot parse {}", path.display()))?
-        {
+        let dependencies = read_dependencies(&bytes)
+            .with_context(|| format!("cannot parse {}", path.display()))?;
+        self.wanted.push(name.to_owned());
+        for dependency in dependencies {
+            if self.wanted.contains(&dependency) {
+                bail!("{name} and {dependency} need each other");
+            }
             self.add(&dependency, available)?;
         }
+        self.wanted.pop();
         self.files.push((name.to_owned(), bytes));
         Ok(())
     }
@@ -107,30 +115,25 @@ fn list(directory: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()> {
 
 /// An emulated CPU unpacks slower than this one.
 fn unpack(path: &Path) -> Result<Vec<u8>> {
+    // With debug information; a guest could not hold it.
+    const LARGEST: u64 = 512 << 20;
     let (packed, mut bytes) = (read(path)?, Vec::new());
     match path.extension().and_then(OsStr::to_str) {
         Some("ko") => return Ok(packed),
-        Some("xz") => XzReader::new(packed.as_slice(), false).read_to_end(&mut bytes)?,
-        Some("zst") => StreamingDecoder::new(packed.as_slice())?.read_to_end(&mut bytes)?,
+        Some("xz") => XzReader::new(packed.as_slice(), false)
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)?,
+        Some("zst") => StreamingDecoder::new(packed.as_slice())?
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)?,
         _ => bail!("its compression is unknown"),
     };
+    ensure!(
+        bytes.len() as u64 <= LARGEST,
+        "it has more than {} MiB",
+        LARGEST >> 20
+    );
     Ok(bytes)
-}
-
-/// `depends=a,b` in the section `.modinfo`, a list of texts that each end with a zero.
-fn dependencies(module: &[u8]) -> Result<Vec<String>> {
-    let file = object::File::parse(module)?;
-    let section = file
-        .section_by_name(".modinfo")
-        .context("it is no kernel module")?;
-    let texts = section.data()?.split(|byte| *byte == 0);
-    let names = texts
-        .filter_map(|text| text.strip_prefix(b"depends="))
-        .flat_map(|list| list.split(|byte| *byte == b','));
-    Ok(names
-        .filter(|name| !name.is_empty())
-        .map(|name| String::from_utf8_lossy(name).replace('-', "_"))
-        .collect())
 }
 
 #[cfg(test)]
@@ -205,6 +208,22 @@ mod tests {
         assert!(
             archive.contains_path("modules/00-ptr_ring")
                 && archive.contains_path("modules/03-sch_ingress")
+        );
+    }
+
+    #[test]
+    fn modules_that_need_each_other_are_a_note() {
+        let (veth, pool) = (module("page_pool"), module("veth"));
+        let directory = directory_with(&[
+            ("veth.ko", veth.as_slice()),
+            ("page_pool.ko", pool.as_slice()),
+            ("sch_ingress.ko", module("").as_slice()),
+        ]);
+        let modules = Modules::find_modules(Some(directory.path()), &["veth", "sch_ingress"]);
+        assert_eq!(modules.files.len(), 1);
+        assert_eq!(
+            modules.notes,
+            ["the guest has no module veth: page_pool and veth need each other"]
         );
     }
 
