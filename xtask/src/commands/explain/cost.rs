@@ -140,6 +140,25 @@ pub mod tests {
         costs_as_json(sample())
     }
 
+    /// Costs that somebody else wrote down.
+    #[test]
+    fn numbers_without_measure_are_shown() {
+        let mut programs = sample();
+        for program in &mut programs {
+            for line in &mut program.lines {
+                (line.insns, line.advice) = (u64::MAX, Some(usize::MAX));
+                line.text = "the same".to_owned();
+            }
+            for function in &mut program.functions {
+                (function.insns, function.name) = (u64::MAX, None);
+            }
+            let (one, two) = (program.functions[0].clone(), program.functions[0].clone());
+            program.functions.extend([one, two]);
+            assert!(program_as_text(program).contains("18,446,744,073,709,551,615"));
+        }
+        compare_programs(&sample(), &programs);
+    }
+
     #[test]
     fn a_program_as_text() {
         let texts: Vec<String> = sample().iter().map(program_as_text).collect();

@@ -90,7 +90,7 @@ fn count_functions(program: &ProgramCost, are_named: bool) -> BTreeMap<String, u
             (None, 0) => "the program".to_owned(),
             (None, _) => format!("function {}", function.number),
         };
-        *counts.entry(name).or_default() += function.insns;
+        add_count(&mut counts, name, function.insns);
     }
     counts
 }
@@ -103,9 +103,15 @@ fn count_lines(program: &ProgramCost, have_files: bool) -> BTreeMap<String, u64>
             Some(file) => format!("{file}  {}", source_as_text(None, None, &line.text)),
             None => source_as_text(None, None, &line.text),
         };
-        *counts.entry(name).or_default() += line.insns;
+        add_count(&mut counts, name, line.insns);
     }
     counts
+}
+
+/// A file may hold any numbers.
+fn add_count(counts: &mut BTreeMap<String, u64>, name: String, more: u64) {
+    let count = counts.entry(name).or_default();
+    *count = count.saturating_add(more);
 }
 
 fn rows(title: &str, old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>) -> String {

@@ -103,7 +103,9 @@ fn lines(program: &ProgramCost) -> String {
         "insns", "share", "visits", "states"
     );
     for line in program.lines.iter().take(MOST_ROWS) {
-        let number = line.advice.map(|it| format!("   ({})", it + 1));
+        let number = line
+            .advice
+            .map(|it| format!("   ({})", it.saturating_add(1)));
         text += &format!(
             "  {:>9} {:>7} {:>9} {:>9}  {}{}\n",
             count_as_text(line.insns),

@@ -1,0 +1,29 @@
+//! Files that the host looks into: a kernel's image (`--kernel FILE`), its modules, the program of
+//! `try`.
+
+#![no_main]
+#![allow(dead_code, reason = "a crate's files are not all used here")]
+
+use std::io::Cursor;
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../src/commands/try_binary/binary.rs"]
+mod binary;
+#[path = "../../testvm/src/image/library.rs"]
+mod library;
+#[path = "../../testvm/src/image/module_info.rs"]
+mod module_info;
+
+fuzz_target!(|input: &[u8]| {
+    if let Ok(Some(release)) = kernel::read_release(&mut Cursor::new(input)) {
+        assert!(release.len() <= 64 && !release.contains('/'));
+        assert!(release.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+    binary::is_binary(input);
+    // The loader that it names may be anything; it is not started.
+    let _ = library::find_loader(input);
+    if let Ok(names) = module_info::read_dependencies(input) {
+        assert!(names.iter().all(|name| !name.is_empty()));
+    }
+});
