@@ -115,10 +115,31 @@ fn check_size(path: &Path, memory_mib: u32) -> Result<(), Problem> {
 fn parse(bytes: &[u8]) -> Result<object::File<'_>, String> {
     let file = object::File::parse(bytes).map_err(|_| "it is no ELF file")?;
     match file.architecture() {
-        Architecture::Bpf if file.is_little_endian() => Ok(file),
+        Architecture::Bpf if file.is_little_endian() => {
+            check_names(&file, bytes.len())?;
+            Ok(file)
+        }
         Architecture::Bpf => Err("it is big-endian, and the kernels here are not".to_owned()),
         other => Err(format!("it is for another machine ({other:?})")),
     }
+}
+
+/// An honest file's names are parts of it, even if some are those of several symbols. If all
+/// symbols have the same long name, a list of them could fill any memory.
+fn check_names(file: &object::File<'_>, length: usize) -> Result<(), String> {
+    const MOST_SHARED: usize = 16;
+    let mut names = 0usize;
+    for symbol in file.symbols() {
+        let section = symbol.section_index();
+        let section = section.and_then(|index| file.section_by_index(index).ok());
+        let section = section.and_then(|section| section.name_bytes().ok().map(<[u8]>::len));
+        let name = symbol.name_bytes().map_or(0, <[u8]>::len);
+        names = names.saturating_add(name + section.unwrap_or(0));
+        if names > length.saturating_mul(MOST_SHARED) {
+            return Err("its names are longer than the file".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// The names of these symbols, and of the section of each.
@@ -176,6 +197,33 @@ mod tests {
             problem.starts_with("cannot read /nothing/here"),
             "{problem}"
         );
+    }
+
+    #[test]
+    fn names_that_are_longer_than_the_file_are_refused() {
+        use object::write::{Object, StandardSection, Symbol, SymbolSection};
+        use object::{BinaryFormat, Endianness, SymbolFlags, SymbolScope};
+        let file_with = |count: usize| {
+            let mut file = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
+            let section = SymbolSection::Section(file.section_id(StandardSection::Text));
+            for _ in 0..count {
+                // A name that several symbols have is there once.
+                file.add_symbol(Symbol {
+                    name: vec![b'n'; 10_000],
+                    value: 0,
+                    size: 0,
+                    kind: SymbolKind::Text,
+                    scope: SymbolScope::Linkage,
+                    weak: false,
+                    section,
+                    flags: SymbolFlags::None,
+                });
+            }
+            file.write().unwrap()
+        };
+        assert!(parse(&file_with(10)).is_ok());
+        let why = parse(&file_with(1000)).map(drop).unwrap_err();
+        assert_eq!(why, "its names are longer than the file");
     }
 
     #[test]
