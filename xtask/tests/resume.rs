@@ -10,7 +10,6 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -28,6 +27,7 @@ use plan::{Outcome, Step};
 use processes::child::pid_of;
 use requirements::kernels::find_kernel;
 use requirements::{Qemu, require_kernel};
+use testvm::timeline::{RETRY, TIMELINE};
 use testvm::{Accel, Failure, How, Machine, PlanReport, Started};
 use xtask::pipeline::{build, demo, needs};
 
@@ -695,9 +695,15 @@ fn a_snapshot_that_does_not_work_costs_a_boot_and_is_told() {
         spoil(&path);
         // All faults are tried, so that one does not hide the others.
         let tried = std::panic::catch_unwind(|| {
-            let said = worked(kernel.run(), How::Booted);
+            let (mut run, timeline) = (kernel.run(), kernel.path("timeline"));
+            fs::write(&timeline, "").unwrap();
+            run.command.env(TIMELINE, &timeline);
+            let said = worked(run, How::Booted);
             assert_says(&said, why);
             assert_says(&said, "on Linux 6.1.");
+            let noted = fs::read_to_string(&timeline).unwrap();
+            let retries: Vec<&str> = noted.lines().filter(|it| it.contains(RETRY)).collect();
+            assert!(matches!(retries[..], [it] if it.contains(why)), "{noted}");
             if !said.contains("again and again") {
                 let marks = usize::from(MARKED.contains(&name));
                 assert_eq!(kernel.files().len(), 1 + marks);
@@ -900,80 +906,3 @@ fn two_runs_that_need_the_same_snapshot_make_it_once() {
     kernel.snapshot();
     assert!(runs.iter().all(|run| run.left_behind().is_empty()));
 }
-
-/// Without `XTASK_STRESS`: enough to meet each kernel and each program twice.
-const ROUNDS: usize = 2 * MATRIX.len();
-
-/// Known programs over all kernels, `XTASK_STRESS` times: each must do what it always does.
-#[test]
-#[ignore = "needs a VM: XTASK_STRESS=200 cargo test -p xtask --test resume -- --ignored stress"]
-fn stress() {
-    let rounds = match std::env::var("XTASK_STRESS") {
-        Ok(text) => text.parse().unwrap(),
-        Err(_) => ROUNDS,
-    };
-    let begin = Instant::now();
-    let (mut wrong, mut booted) = (Vec::new(), 0);
-    for round in 0..rounds {
-        let kernel = MATRIX[round % MATRIX.len()];
-        // There are five kernels and four programs: twenty rounds meet each pair.
-        let known = &KNOWN[round % KNOWN.len()];
-        let mut run =
-            Run::new(&[&["run", "01", "-v", "--kernel", kernel], known.arguments].concat());
-        let output = run.command.env("XTASK_ACCEL", "tcg").output().unwrap();
-        booted += usize::from(stderr(&output).contains("booted in"));
-        let right = output.status.code() == Some(known.exit)
-            && (stdout(&output) + &stderr(&output)).contains(known.says)
-            && stderr(&output).contains(&format!("on Linux {kernel}."))
-            && run.left_behind().is_empty();
-        if !right {
-            let text = format!(
-                "round {round}: {kernel} {:?}: {:?}\n",
-                known.arguments, output.status
-            );
-            // As it happens: a long test is watched.
-            eprintln!("{text}{}{}", stdout(&output), stderr(&output));
-            wrong.push(text);
-        }
-    }
-    let seconds = begin.elapsed().as_secs_f64();
-    let wrongs = wrong.len();
-    // To standard error of the process itself: the test harness keeps the rest of a test that
-    // passes.
-    writeln!(
-        std::io::stderr(),
-        "{rounds} runs in {seconds:.0} s: {wrongs} false, {booted} booted"
-    )
-    .unwrap();
-    assert_eq!(wrong, [""; 0]);
-}
-
-/// A program whose outcome is known, good or bad.
-struct Known {
-    arguments: &'static [&'static str],
-    exit: i32,
-    says: &'static str,
-}
-
-const KNOWN: [Known; 4] = [
-    Known {
-        arguments: &["--impl", "aya"],
-        exit: 0,
-        says: WORKED,
-    },
-    Known {
-        arguments: &["--impl", "libbpf"],
-        exit: 0,
-        says: WORKED,
-    },
-    Known {
-        arguments: &["--impl", "both"],
-        exit: 0,
-        says: WORKED,
-    },
-    Known {
-        arguments: &["--", "--no-such-flag"],
-        exit: 1,
-        says: "it ended with exit status 2",
-    },
-];

@@ -18,11 +18,11 @@ pub type Say<'a> = &'a mut dyn FnMut(&Said) -> Result<()>;
 pub fn run_checks<A>(
     checks: &[Check<A>],
     answer: &mut A,
-    run: fn(&Check<A>, &mut A) -> Result<()>,
+    run: fn(&Check<A>, &mut A, Say<'_>) -> Result<()>,
     say: Say<'_>,
 ) -> Result<()> {
     for check in checks {
-        match run(check, answer) {
+        match run(check, answer, say) {
             Ok(()) => say(&Said::Passed)?,
             Err(error) => return say(&failed_check(&error)),
         }

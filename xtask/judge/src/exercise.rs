@@ -43,7 +43,7 @@ impl JudgedExercise {
                 run_checks(
                     checks,
                     &mut answer,
-                    |check, answer| (check.holds)(answer),
+                    |check, answer, _| (check.holds)(answer),
                     say,
                 )
             }

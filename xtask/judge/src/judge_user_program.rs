@@ -42,7 +42,7 @@ pub fn judge_user_program(
         holds: leaves_nothing,
     };
     for check in exercise.checks.iter().chain([&last]) {
-        match run_unless_skipped(check, &mut answer) {
+        match run_unless_skipped(check, &mut answer, say) {
             Ok(()) => say(&Said::Passed)?,
             Err(error) => return say(&failed_answer(&error)),
         }

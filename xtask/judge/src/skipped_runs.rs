@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use libbpf_rs::query::ProgInfoIter;
+use plan::judge::Said;
 
-use crate::check::Check;
+use crate::check::{Check, Say};
 
 /// How often a check is done at most. Where threads that read without a pause are preempted ten
 /// thousand times a second, six of ten tries miss an event.
@@ -21,12 +22,17 @@ const TRIES: usize = 20;
 /// No check is begun again after this time: some take seconds.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Does a check; again, if it failed and the kernel skipped a program meanwhile.
-pub fn run_unless_skipped<A>(check: &Check<A>, answer: &mut A) -> Result<()> {
-    repeat_if_skipped(count_skipped_runs, || (check.holds)(answer))
+/// Does a check; again, which is said, if it failed and the kernel skipped a program meanwhile.
+pub fn run_unless_skipped<A>(check: &Check<A>, answer: &mut A, say: Say<'_>) -> Result<()> {
+    let say_again = || say(&Said::Again);
+    repeat_if_skipped(count_skipped_runs, say_again, || (check.holds)(answer))
 }
 
-fn repeat_if_skipped(count: impl Fn() -> u64, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
+fn repeat_if_skipped(
+    count: impl Fn() -> u64,
+    mut say_again: impl FnMut() -> Result<()>,
+    mut holds: impl FnMut() -> Result<()>,
+) -> Result<()> {
     let begin = Instant::now();
     let mut tried = 0;
     loop {
@@ -37,6 +43,7 @@ fn repeat_if_skipped(count: impl Fn() -> u64, mut holds: impl FnMut() -> Result<
         if !is_spoilt || tried == TRIES || begin.elapsed() > LIMIT {
             return held;
         }
+        say_again()?;
     }
 }
 
@@ -60,15 +67,20 @@ mod tests {
     /// How often a check is done that holds at this try, where this many tries meet a skipped run;
     /// and whether it held.
     fn tries(holds_at: usize, skipped: usize) -> (usize, bool) {
-        let tried = Cell::new(0);
+        let (tried, said) = (Cell::new(0), Cell::new(0));
         let held = repeat_if_skipped(
             || tried.get().min(skipped) as u64,
+            || {
+                said.set(said.get() + 1);
+                Ok(())
+            },
             || {
                 tried.set(tried.get() + 1);
                 ensure!(tried.get() >= holds_at, "an event is missing");
                 Ok(())
             },
         );
+        assert_eq!(said.get() + 1, tried.get(), "each other try is told");
         (tried.get(), held.is_ok())
     }
 

@@ -25,6 +25,8 @@ pub fn can_load(library: &str) -> String {
 #[serde(rename_all = "snake_case")]
 pub enum Said {
     Checks(Vec<String>),
+    /// The kernel skipped a program during the check that runs now: it is done again.
+    Again,
     Passed,
     /// With what was seen, and what should have been.
     Failed {

@@ -15,6 +15,7 @@ use kernel::{DEFAULT, Kernel};
 use problem::{Exit, Problem};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
+use testvm::timeline::note_retry;
 use testvm::{Accel, Failure, Happening, HeadStart, How, Programs, Started, Stream};
 
 use crate::commands::shell;
@@ -168,7 +169,10 @@ fn try_earlier_program(
         ..packed.map_err(|_| anyhow!("the thread that packs the lesson panicked"))??
     };
     match performance.on_each(slice::from_ref(kernel)) {
-        Err(error) if error.is::<Outdated>() => Ok((None, None)),
+        Err(error) if error.is::<Outdated>() => {
+            note_retry(&error.to_string());
+            Ok((None, None))
+        }
         rows => Ok((None, Some(rows?))),
     }
 }

@@ -13,6 +13,7 @@ use std::sync::mpsc::Receiver;
 use anyhow::{Context as _, Result};
 use kernel::Kernel;
 use processes::Interrupted;
+use testvm::timeline::note_retry;
 use testvm::{Failure, HeadStart, Machine};
 
 use crate::pipeline::demo;
@@ -66,7 +67,10 @@ impl JudgeGuest {
             Ok((_, kept)) => kept.and_then(Self::clean_up),
             Err(error) if error.is::<Interrupted>() => return Err(error),
             // A cold guest judges as well.
-            Err(_) => None,
+            Err(error) => {
+                note_retry(&format!("the course's answer was not judged: {error:#}"));
+                None
+            }
         };
         warm.map_or_else(|| Self::start(machine, || Ok(judge)), Ok)
     }
@@ -78,7 +82,14 @@ impl JudgeGuest {
 
     /// Makes it ready for another answer; `None` if that has to be judged in another guest.
     pub fn clean_up(mut self) -> Option<Self> {
-        (self.judged < MOST_ANSWERS && self.waiting.clean_up()).then_some(self)
+        if self.judged >= MOST_ANSWERS {
+            return None;
+        }
+        let is_clean = self.waiting.clean_up();
+        if !is_clean {
+            note_retry("a guest could not be used again");
+        }
+        is_clean.then_some(self)
     }
 
     /// Judges an answer. Returns the guest too, if it may judge another after [`Self::clean_up`].
@@ -88,7 +99,10 @@ impl JudgeGuest {
         }
         let (machine, judge) = (self.machine.clone(), self.judge.clone());
         match self.judge_once(candidate)? {
-            (_, None) => Self::start(machine, || Ok(judge))?.judge_once(candidate),
+            (_, None) => {
+                note_retry("an answer was judged again in a fresh guest");
+                Self::start(machine, || Ok(judge))?.judge_once(candidate)
+            }
             judged => Ok(judged),
         }
     }

@@ -11,6 +11,7 @@ use plan::judge::Said;
 use processes::{Foreground, Interrupted};
 use signal_hook::consts::SIGINT;
 use testvm::image::{self, Archive};
+use testvm::timeline::note_retry;
 use testvm::{Failure, Guest, Happening, Programs, Stream};
 
 use crate::pipeline::build;
@@ -277,6 +278,12 @@ impl Minutes {
                 self.checks = names.into_iter().map(not_run).collect();
                 return Ok(());
             }
+            Said::Again => {
+                let check = self.checks.get(self.decided);
+                let name = check.map_or("", |check| check.name.as_str());
+                note_retry(&format!("the kernel skipped a program in a check: {name}"));
+                return Ok(());
+            }
             Said::Passed => Verdict::Passed,
             Said::Failed { why } => Verdict::Failed { why },
             Said::Rejected {
@@ -373,6 +380,14 @@ mod tests {
             verdicts(&checks),
             ["a: Passed", "b: Failed { why: \"2, not 3\" }", "c: NotRun"]
         );
+    }
+
+    #[test]
+    fn a_check_that_is_done_again_has_one_verdict() {
+        let checks = Said::Checks(["a", "b"].map(str::to_owned).to_vec());
+        let said = [checks, Said::Again, Said::Again, Said::Passed, Said::Passed];
+        let checks = minutes(&said).conclude(&Outcome::Exited(0));
+        assert_eq!(verdicts(&checks), ["a: Passed", "b: Passed"]);
     }
 
     #[test]

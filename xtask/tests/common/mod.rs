@@ -131,6 +131,12 @@ impl Run {
         }
     }
 
+    /// The numbers of the processes of this run that are still alive.
+    pub fn living_processes(&self) -> Vec<i32> {
+        let processes = processes_with(&self.mark).into_iter();
+        processes.map(|(process, _)| process).collect()
+    }
+
     /// Waits until QEMU runs as a child of this run.
     pub fn wait_for_qemu(&self) {
         let deadline = Instant::now() + Duration::from_secs(120);

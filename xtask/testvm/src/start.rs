@@ -21,7 +21,7 @@ use crate::machine::{Machine, Programs, VmClock};
 use crate::qemu::{Origin, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::snapshot::{Sealed, Snapshot};
-use crate::timeline::note_moment;
+use crate::timeline::{note_moment, note_retry};
 
 /// Under emulation one boot in some hundreds dies early, before any program of ours runs.
 const ATTEMPTS: usize = 3;
@@ -103,13 +103,24 @@ pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
         return Ok(head);
     }
     match start_by_snapshot(machine, &mut head.notes) {
-        Err(Failure::Died(death)) => head.notes.push(format!("no snapshot: {death}")),
-        Err(Failure::Caller(error)) => head.notes.push(format!("no snapshot: {error:#}")),
+        Err(Failure::Died(death)) => {
+            add_retry(&mut head.notes, format!("no snapshot: {death}"));
+        }
+        Err(Failure::Caller(error)) => {
+            add_retry(&mut head.notes, format!("no snapshot: {error:#}"));
+        }
         Ok(started) => head.started = started,
         // A kernel that does not boot will not do so because a snapshot is missing.
         Err(failure @ (Failure::Interrupted(_) | Failure::NotBooted(_))) => return Err(failure),
     }
     Ok(head)
+}
+
+/// Says that something did not work and is tried again, or in another way. What comes before the
+/// first colon names the cause, and stays the same.
+fn add_retry(notes: &mut Vec<String>, why: String) {
+    note_retry(&why);
+    notes.push(why);
 }
 
 impl HeadStart {
@@ -196,10 +207,12 @@ fn start_by_snapshot(
         .and_then(|init| Snapshot::of_machine(machine, &init))
         .map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
-        notes.push(format!(
+        let file = snapshot.file_path();
+        let why = format!(
             "no snapshot: resuming from {} has failed again and again",
-            snapshot.file_path().display()
-        ));
+            file.display()
+        );
+        add_retry(notes, why);
         return Ok(None);
     }
     if let Some(started) = resume_with(machine, &snapshot, notes)? {
@@ -214,16 +227,14 @@ fn start_by_snapshot(
     let purpose = Purpose::Save(&memory);
     let mut started = boot_with_retries(machine, KvmState::Forced(Accel::Tcg), purpose, notes)?;
     let begin = Instant::now();
-    notes.push(
-        match snapshot.save_snapshot(|file| save(&mut started.guest, machine, &memory, file)) {
-            Ok(bytes) => format!(
-                "the next run will resume: a snapshot of {} MB was made in {:.1} s",
-                bytes / 1_000_000,
-                begin.elapsed().as_secs_f64()
-            ),
-            Err(error) => format!("the snapshot could not be made: {error:#}"),
-        },
-    );
+    match snapshot.save_snapshot(|file| save(&mut started.guest, machine, &memory, file)) {
+        Ok(bytes) => notes.push(format!(
+            "the next run will resume: a snapshot of {} MB was made in {:.1} s",
+            bytes / 1_000_000,
+            begin.elapsed().as_secs_f64()
+        )),
+        Err(error) => add_retry(notes, format!("the snapshot could not be made: {error:#}")),
+    }
     drop(lock);
     started.guest.wake_guest()?;
     Ok(Some(started))
@@ -264,7 +275,7 @@ fn resume_with(
             let note = format!("{error:#}");
             // What cannot be cleared away is met twice.
             if !notes.contains(&note) {
-                notes.push(note);
+                add_retry(notes, note);
             }
             return Ok(None);
         }
@@ -283,7 +294,7 @@ fn resume_with(
                 other => format!("{:#}", other.into_error()),
             };
             snapshot.count_failure(&why);
-            notes.push(format!("the snapshot was dropped: {why}"));
+            add_retry(notes, format!("the snapshot was dropped: {why}"));
             Ok(None)
         }
     }
@@ -364,15 +375,15 @@ fn boot_with_retries(
                 return Ok(Started::begun_at(begin, How::Booted, accel, guest, release));
             }
             Err(Failure::Died(death)) if state == KvmState::Promising => {
-                let why = format!("a boot with KVM did not get through ({death})");
+                let why = format!("a boot with KVM did not get through: {death}");
                 kvm_failed = death.qemu_failed.is_none().then(|| why.clone());
-                notes.push(why.clone());
+                add_retry(notes, why.clone());
                 state = KvmState::Unusable(why);
             }
             // When QEMU itself refused, another attempt would end the same way.
             Err(Failure::Died(death)) if failed + 1 < ATTEMPTS && death.qemu_failed.is_none() => {
                 failed += 1;
-                notes.push(format!("a boot failed and was tried again: {death}"));
+                add_retry(notes, format!("a boot failed and was tried again: {death}"));
             }
             Err(Failure::Died(death)) if death.qemu_failed.is_none() => {
                 return Err(Failure::NotBooted(death));

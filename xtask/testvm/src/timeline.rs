@@ -1,4 +1,5 @@
-//! When a run got where: a file with a line for each moment, which `bench run` asks for.
+//! When a run got where: a file with a line for each moment, which `bench run` asks for, and for
+//! each thing that was tried again, which the soak test counts.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -21,6 +22,20 @@ pub fn note_moment(moment: impl Display) {
         // A moment that cannot be noted is missing in the table.
         let _ = file.write_all(line.as_bytes());
     }
+}
+
+/// How the moment begins at which something did not work, and is tried again or in another way.
+/// What follows, up to a colon, names the cause.
+pub const RETRY: &str = "tried again: ";
+
+/// Notes that something did not work and is tried again, or in another way: the cause, in words
+/// that stay the same, then after a colon what happened this time.
+pub fn note_retry(why: &str) {
+    // A moment is one line.
+    note_moment(format_args!(
+        "{RETRY}{}",
+        why.lines().next().unwrap_or_default()
+    ));
 }
 
 /// Notes the first word of each line that a lesson has printed.

@@ -9,6 +9,7 @@ use plan::load::{AttachResult, LOG_SLOWNESS, Load, LoadResult, Phase, ProgramNam
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
 use testvm::image::{Archive, Modules};
+use testvm::timeline::note_retry;
 use testvm::{Death, Failure, Guest, Machine, Started};
 
 use super::attach_target::AttachTarget;
@@ -130,6 +131,7 @@ impl<'a> KernelRun<'a> {
                 continue;
             };
             restarts += 1;
+            note_retry(&format!("an object was not finished: {}", object.path));
             let culprit = self.blame(object, &attempt)?;
             match culprit {
                 Some(program) if restarts < MAX_RESTARTS => done_programs.push(program),

@@ -1,0 +1,142 @@
+//! How many runs there were, of which kind, and what became of them.
+
+use std::collections::BTreeMap;
+
+use crate::known::{KINDS, Kind, Round};
+use crate::watched::EndedRun;
+use kernel::MATRIX;
+
+#[derive(Default)]
+pub struct Tally {
+    cells: BTreeMap<(Kind, &'static str), Cell>,
+    seconds: BTreeMap<Kind, f64>,
+    /// Retries by cause, on each kernel.
+    causes: BTreeMap<String, BTreeMap<&'static str, usize>>,
+    wrong: Vec<String>,
+    booted: usize,
+}
+
+/// The runs of one kind on one kernel.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    runs: usize,
+    wrong: usize,
+    /// Runs that tried something again.
+    retried: usize,
+}
+
+impl Cell {
+    fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.wrong += other.wrong;
+        self.retried += other.retried;
+    }
+}
+
+impl Tally {
+    pub fn add_run(&mut self, round: &Round, run: &EndedRun) {
+        let cell = self.cells.entry((round.kind, round.kernel)).or_default();
+        cell.add(Cell {
+            runs: 1,
+            wrong: usize::from(!run.faults.is_empty()),
+            retried: usize::from(!run.retries.is_empty()),
+        });
+        for why in &run.retries {
+            let cause = why.split(':').next().unwrap_or_default().to_owned();
+            *self
+                .causes
+                .entry(cause)
+                .or_default()
+                .entry(round.kernel)
+                .or_default() += 1;
+        }
+        self.booted += usize::from(run.stderr.contains(", booted in "));
+        if !run.faults.is_empty() {
+            self.wrong.push(format!(
+                "round {}: {} on {}: cargo xtask {}: {}",
+                round.number,
+                round.kind.name(),
+                round.kernel,
+                run.command,
+                run.faults.join("; ")
+            ));
+        }
+    }
+
+    /// A round that did not get as far as its runs.
+    pub fn add_panic(&mut self, round: &Round) {
+        let cell = self.cells.entry((round.kind, round.kernel)).or_default();
+        cell.runs += 1;
+        cell.wrong += 1;
+        let (number, kind) = (round.number, round.kind.name());
+        self.wrong.push(format!(
+            "round {number}: {kind} on {}: the test panicked",
+            round.kernel
+        ));
+    }
+
+    pub fn add_seconds(&mut self, kind: Kind, seconds: f64) {
+        *self.seconds.entry(kind).or_default() += seconds;
+    }
+
+    /// A line for each run that was wrong.
+    pub fn wrong(&self) -> &[String] {
+        &self.wrong
+    }
+
+    pub fn as_text(&self) -> String {
+        let mut text = format!("\n{:<26}", "");
+        for kernel in MATRIX {
+            text += &format!("{kernel:>8}");
+        }
+        text += "   wrong  retried  seconds\n";
+        let mut sums = [Cell::default(); MATRIX.len()];
+        for kind in KINDS {
+            let row = MATRIX.map(|kernel| self.cell(kind, kernel));
+            if row.iter().all(|cell| cell.runs == 0) {
+                continue;
+            }
+            let seconds = self.seconds.get(&kind).copied().unwrap_or_default();
+            text += &format_row(kind.name(), &row, seconds);
+            for (sum, cell) in sums.iter_mut().zip(row) {
+                sum.add(cell);
+            }
+        }
+        text += &format_row("all", &sums, self.seconds.values().sum());
+        let mut all = Cell::default();
+        sums.into_iter().for_each(|sum| all.add(sum));
+        let one_in = match all.retried {
+            0 => "none".to_owned(),
+            retried => format!("1 in {}", all.runs / retried),
+        };
+        text += &format!(
+            "{} runs, {} wrong; with a retry: {} ({one_in}); lessons that were booted: {}\n",
+            all.runs, all.wrong, all.retried, self.booted
+        );
+        for (cause, kernels) in &self.causes {
+            let on: Vec<String> = kernels
+                .iter()
+                .map(|(kernel, times)| format!("{times} on {kernel}"))
+                .collect();
+            text += &format!("  {cause}: {}\n", on.join(", "));
+        }
+        for wrong in &self.wrong {
+            text += &format!("  wrong: {wrong}\n");
+        }
+        text
+    }
+
+    fn cell(&self, kind: Kind, kernel: &'static str) -> Cell {
+        self.cells.get(&(kind, kernel)).copied().unwrap_or_default()
+    }
+}
+
+fn format_row(name: &str, row: &[Cell], seconds: f64) -> String {
+    let mut text = format!("{name:<26}");
+    let mut all = Cell::default();
+    for cell in row {
+        text += &format!("{:>8}", cell.runs);
+        all.add(*cell);
+    }
+    text + &format!("{:>8}{:>9}{seconds:>9.0}\n", all.wrong, all.retried)
+}
