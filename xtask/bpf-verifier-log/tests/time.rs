@@ -36,12 +36,14 @@ fn count_allocation(size: usize) {
 
 // SAFETY: everything is handed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for CountingAllocator {
+    // SAFETY: what the caller promises is passed on.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count_allocation(layout.size());
         // SAFETY: the caller keeps the promises of this function, which are the same.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: what the caller promises is passed on.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.set(HELD.get().wrapping_sub(layout.size()));
         // SAFETY: the pointer is one that `alloc` got from there, with this layout.

@@ -26,6 +26,7 @@ global_asm!(
     ".popsection",
 );
 
+// SAFETY: the labels are in the code before, which takes one number and returns nothing.
 unsafe extern "C" {
     fn judge_spin_one(turns: u32);
     fn judge_spin_two(turns: u32);

@@ -58,6 +58,7 @@ global_asm!(
     ".popsection",
 );
 
+// SAFETY: the labels are in the code before, and only their addresses are taken.
 unsafe extern "C" {
     static judge_target_begin: u8;
     static judge_target_first: u8;

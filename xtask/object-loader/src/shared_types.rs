@@ -13,6 +13,7 @@ use libbpf_sys::btf;
 /// Null until they were asked for.
 static KERNEL_TYPES: AtomicPtr<btf> = AtomicPtr::new(ptr::null_mut());
 
+// SAFETY: libbpf's own declarations; the linker gives its functions these names (`--wrap`).
 unsafe extern "C" {
     fn __real_btf__load_vmlinux_btf() -> *mut btf;
     fn __real_btf__free(types: *mut btf);

@@ -18,6 +18,7 @@ mod lines;
 mod maps;
 mod names;
 mod repeats;
+mod unsafes;
 mod words;
 
 use files::SourceFile;
@@ -63,6 +64,13 @@ fn figures() {
             percent(lesson.lines_outside() + lines, lesson.lines() + lines)
         );
     }
+}
+
+/// Each `unsafe` of the workspace with its reason.
+#[test]
+#[ignore = "prints them; another test names those without a reason"]
+fn unsafe_reasons() {
+    print!("{}", unsafes::list_reasons(&sources()));
 }
 
 fn percent(part: usize, whole: usize) -> String {
@@ -135,6 +143,16 @@ fn words_that_nobody_uses_do_not_come_back() {
 fn maps_have_one_form() {
     let faults = maps::faults(&files::house());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn each_unsafe_has_its_reason() {
+    let faults = unsafes::find_unexplained(&sources());
+    let shown = faults.join("\n");
+    assert!(
+        faults.is_empty(),
+        "say why, in a comment `// SAFETY:`:\n{shown}"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+// SAFETY: as the manual pages unshare(2) and mount(2) declare them.
 unsafe extern "C" {
     fn unshare(flags: c_int) -> c_int;
     fn mount(

@@ -3,6 +3,7 @@
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
+// SAFETY: the library's function takes and returns this.
 unsafe extern "C" {
     /// It is in a library, and no library is linked to the program.
     fn checksum(value: u32) -> u32;
