@@ -19,7 +19,7 @@ use crate::pipeline::{answer_build, build};
 pub enum TestStep {
     /// The code is formatted
     Fmt,
-    /// The dependencies have licences and sources that `deny.toml` allows
+    /// The dependencies have licences, sources and versions that `deny.toml` allows
     Dependencies,
     /// Clippy has no warning about what runs on the host
     Clippy,
@@ -134,13 +134,22 @@ fn book(what: &str) -> Command {
     cargo(&["run", "--quiet", "--bin", "book", "--", what])
 }
 
+/// cargo-deny only warns of these.
+const UNNEEDED: [&str; 3] = [
+    "unmatched-skip",
+    "license-not-encountered",
+    "license-exception-not-encountered",
+];
+
 /// Advisories need a git repository, which a package registry does not have.
 fn check_dependencies() -> Command {
     let mut command = Command::new(cargo_deny::program_path());
     checkout::environment::clean_environment(&mut command);
     command
         .current_dir(workspace::workspace_root())
-        .args(["check", "licenses", "bans", "sources"]);
+        .args(["check", "licenses", "bans", "sources"])
+        // What is listed in `deny.toml` and no longer needed.
+        .args(UNNEEDED.iter().flat_map(|lint| ["--deny", lint]));
     command
 }
 
