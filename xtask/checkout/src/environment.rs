@@ -211,7 +211,8 @@ fn has_other_configuration(root: &Path) -> bool {
     })
 }
 
-fn cargo_home() -> Option<PathBuf> {
+/// Where cargo keeps its configuration and what it fetched.
+pub fn cargo_home() -> Option<PathBuf> {
     let home = || env::home_dir().map(|home| home.join(".cargo"));
     env::var_os("CARGO_HOME")
         .filter(|path| !path.is_empty())

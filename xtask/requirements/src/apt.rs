@@ -40,6 +40,9 @@ pub fn forget_lists(site: &Path) -> Result<()> {
 pub struct Suite {
     pub name: String,
     config: PathBuf,
+    /// On the disk whose room was looked at. With a full `/tmp`, apt says that signatures are not
+    /// valid.
+    temporary: PathBuf,
 }
 
 /// What the suite's signed list says about a package.
@@ -60,6 +63,7 @@ impl Suite {
         let suite = Self {
             name: name.to_owned(),
             config: root.join("apt.conf"),
+            temporary: root.join("tmp"),
         };
         let fetched = root.join(FETCHED);
         if fetched.exists() {
@@ -67,7 +71,7 @@ impl Suite {
         }
         let mirrors = Mirrors::find_mirrors()?;
         let keyring = keyring(site)?;
-        for directory in ["lists/partial", "cache/archives/partial", "state"] {
+        for directory in ["lists/partial", "cache/archives/partial", "state", "tmp"] {
             site::create_directory(&root.join(directory))?;
         }
         let source = source_line(name, mirrors.of(name), &keyring);
@@ -176,7 +180,10 @@ impl Suite {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("APT_CONFIG", &self.config).env("LC_ALL", "C");
+        // Named here it is read last. With APT_CONFIG the machine's own files would win, and some
+        // of them allow lists without a signature.
+        command.arg("--config-file").arg(&self.config);
+        command.env("TMPDIR", &self.temporary).env("LC_ALL", "C");
         child::end_with_us(&mut command);
         command
     }
@@ -309,6 +316,9 @@ Acquire::Retries "2";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+APT::Get::AllowUnauthenticated "false";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -325,7 +335,8 @@ fn keyring(site: &SetupSite) -> Result<PathBuf> {
     let directory = site.create_stage("keyring")?;
     let mut download = Command::new("apt-get");
     download
-        .args(["-q", "download", "debian-archive-keyring"])
+        .args(["-q", "--option", "APT::Get::AllowUnauthenticated=false"])
+        .args(["download", "debian-archive-keyring"])
         .current_dir(&directory);
     let what = "fetch the keys of Debian's archive (package debian-archive-keyring)";
     command::run_to_success(&mut download, what, &site.log_path("keyring"), || {})?;

@@ -14,12 +14,18 @@ use problem::Problem;
 use processes::child;
 
 use crate::command;
+use crate::crate_source::CrateSource;
+use crate::record::State;
 use crate::requirement::Requirement;
 use crate::site::{self, SetupSite};
 use crate::step::{SetupStep, format_megabytes};
 use crate::{fault, links, outside_cargo, record};
 
-const VERSION: &str = "0.13.0";
+const SOURCE: CrateSource = CrateSource {
+    name: NAME,
+    version: "0.13.0",
+    sha256: "998bea250d009a4719ed16ab6d772d519b77b031a0261e69223a35013972594b",
+};
 const NAME: &str = "bpf-linker";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -38,13 +44,18 @@ impl Requirement for BpfLinker {
         is_there()
     }
 
+    fn is_whole(&self) -> bool {
+        self.is_met() && is_unchanged()
+    }
+
     fn bytes(&self) -> u64 {
         350_000_000
     }
 
     fn plan(&self) -> Option<String> {
         Some(format!(
-            "build version {VERSION} into the cache: about a minute, 7 MB"
+            "build version {} into the cache: about a minute, 7 MB",
+            SOURCE.version
         ))
     }
 
@@ -53,16 +64,40 @@ impl Requirement for BpfLinker {
     }
 }
 
-/// Present, and tried with this toolchain.
+/// Present, of the size that it had, and tried with this toolchain.
 pub fn is_there() -> bool {
-    links::link_works(NAME)
-        && toolchain::find_sysroot()
-            .is_ok_and(|sysroot| links::is_noted(NAME, &circumstances(&sysroot)))
+    noted_sum().is_some()
 }
 
-/// The toolchain whose bitcode it read.
-fn circumstances(sysroot: &Path) -> String {
-    format!("{}\n", sysroot.display())
+/// Whether it is the file that was tried.
+fn is_unchanged() -> bool {
+    let linker = links::link_path(NAME);
+    noted_sum().is_some_and(|noted| record::sum_file(&linker).is_ok_and(|sum| sum == noted))
+}
+
+/// The checksum that the linker had when it was tried, if it is there as it was then.
+fn noted_sum() -> Option<String> {
+    if !links::link_works(NAME) {
+        return None;
+    }
+    let circumstances = circumstances(&toolchain::find_sysroot().ok()?, &links::link_path(NAME))?;
+    let noted = links::read_circumstances(NAME)?;
+    let sum = noted.strip_prefix(&circumstances)?;
+    Some(sum.strip_prefix("sha256 ")?.trim().to_owned())
+}
+
+/// The toolchain whose bitcode it read, and the size of a linker that was cut short is another.
+fn circumstances(sysroot: &Path, linker: &Path) -> Option<String> {
+    let size = linker.metadata().ok()?.len();
+    Some(format!("{}\n{size} bytes\n", sysroot.display()))
+}
+
+/// Remembers that the linker was tried.
+fn note_tried(sysroot: &Path) -> Result<()> {
+    let linker = links::link_path(NAME);
+    let sum = record::sum_file(&linker)?;
+    let circumstances = circumstances(sysroot, &linker).unwrap_or_default();
+    links::note_circumstances(NAME, &format!("{circumstances}sha256 {sum}\n"))
 }
 
 fn directory() -> PathBuf {
@@ -87,10 +122,14 @@ fn install_linker(site: &SetupSite) -> Result<()> {
     let sysroot = toolchain::find_sysroot()?;
     let step = site.start_step(NAME, "looking for one that reads this rustc's bitcode");
     let probe = Probe::new(site, &sysroot)?;
-    let built = [workspace::own_cache(), workspace::cache_directory()]
-        .map(|cache| cache.join(NAME).join("bin").join(NAME));
-    let there = built.iter().cloned().chain(child::find_program(NAME));
-    let fits = there
+    let caches = [workspace::own_cache(), workspace::cache_directory()];
+    let built = caches.map(|cache| cache.join(NAME));
+    // One that was damaged may still read the probe.
+    let is_whole = |place: &&PathBuf| record::compare_checksums(place) == State::Whole;
+    let whole = built.iter().filter(is_whole);
+    let linkers = whole.map(|directory| directory.join("bin").join(NAME));
+    let fits = linkers
+        .chain(child::find_program(NAME))
         .filter(|linker| child::is_executable(linker))
         .find(|linker| probe.passes(linker));
     let linker = match fits {
@@ -108,12 +147,13 @@ fn install_linker(site: &SetupSite) -> Result<()> {
         .help("rustc --version --verbose   (its LLVM version must be 22)")
         .into());
     }
-    match built.contains(&linker) {
-        true => links::copy_program(NAME, &linker)?,
-        false => links::set_link(NAME, &linker)?,
+    if built.iter().any(|directory| linker.starts_with(directory)) {
+        links::copy_program(NAME, &linker)?;
+    } else {
+        links::set_link(NAME, &linker)?;
     }
     // Last, so that its presence says that all of this went well.
-    links::note_circumstances(NAME, &circumstances(&sysroot))?;
+    note_tried(&sysroot)?;
     step.report_done(&format!("ready ({})", linker.display()));
     Ok(())
 }
@@ -123,8 +163,10 @@ fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> 
     let major = toolchain::llvm_major(&llvm)
         .with_context(|| format!("cannot read a version in {}", library.display()))?;
     step.show_line(&format!(
-        "building version {VERSION} with rustc's own LLVM {major}; this takes a minute"
+        "building version {} with rustc's own LLVM {major}; this takes a minute",
+        SOURCE.version
     ));
+    SOURCE.fetch_crate(site, sysroot, step)?;
     let staged = site.create_stage(NAME)?;
     let log = site.log_path("bpf-linker");
     let mut cargo = outside_cargo::cargo_outside(sysroot);
@@ -136,9 +178,7 @@ fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> 
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     cargo.args([
         "install",
-        NAME,
-        "--version",
-        VERSION,
+        &SOURCE.spec(),
         "--locked",
         "--no-track",
         "--target",
@@ -159,7 +199,7 @@ fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> 
         flags(&sysroot.join("lib"), &llvm),
     );
     command::run_to_success(&mut cargo, "build bpf-linker", &log, || {
-        step.show_progress(&command::read_last_line(&log))
+        step.show_last_line(&log)
     })?;
     record::write_record(&staged)?;
     site.move_into_place(&staged, &directory())?;
@@ -190,7 +230,8 @@ fn no_llvm(sysroot: &Path) -> Problem {
     .help("install Rust with rustup: https://rustup.rs")
     .help(format!(
         "or put a bpf-linker built for this rustc's LLVM on PATH: cargo install bpf-linker \
-         --version {VERSION}"
+         --version {}",
+        SOURCE.version
     ))
 }
 

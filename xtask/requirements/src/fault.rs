@@ -16,10 +16,11 @@ const NO_NETWORK: [&str; 8] = [
     "Could not resolve host",
     "Connection refused",
 ];
-const DAMAGED: [&str; 5] = [
+const DAMAGED: [&str; 6] = [
     "Hash Sum mismatch",
     "File has unexpected size",
     "does not match the checksum",
+    "failed to verify the checksum",
     "Undetermined Error",
     "unexpected end of file",
 ];
@@ -31,26 +32,74 @@ const UNSIGNED: [&str; 5] = [
     "no longer signed",
 ];
 const FULL_DISK: [&str; 2] = ["No space left on device", "enough free space"];
-/// Less room than this, in bytes, is none.
-const FULL: u64 = 1_000_000;
+/// Where a list or a file should be, a proxy or a sign-in page answers with its own text.
+const PAGE: [&str; 2] = [
+    "does the network require authentication",
+    // Cargo, of an index that is no JSON.
+    "expected value at line 1 column 1",
+];
+/// apt compares the dates of its lists with the clock.
+const CLOCK: [&str; 2] = ["is not valid yet", "is expired"];
+const LOCKED: [&str; 2] = [
+    "Could not get lock",
+    "Unable to acquire the dpkg frontend lock",
+];
 const LINES: usize = 5;
 
 /// Why a program failed, from its output in the file `log`.
 pub fn explain_failure(what: &str, log: &Path) -> Problem {
-    let mut text = std::fs::read_to_string(log).unwrap_or_default();
+    let text = std::fs::read_to_string(log).unwrap_or_default();
     // On a full disk the program's last words found no room either.
-    let free = log.parent().and_then(space::free_space);
-    if free.is_some_and(|bytes| bytes < FULL) {
-        text += FULL_DISK[0];
+    let temporary = std::env::temp_dir();
+    let places = log.parent().into_iter().chain([temporary.as_path()]);
+    match places.into_iter().find(|place| space::is_full(place)) {
+        Some(place) => {
+            let place = place.display();
+            no_room(format!(
+                "cannot {what}: the disk is full, no room in {place}\n{}",
+                last_lines(&text)
+            ))
+        }
+        None => name_fault(what, &text, log),
     }
-    name(what, &text)
 }
 
-fn name(what: &str, text: &str) -> Problem {
+fn no_room(what: String) -> Problem {
+    Problem::machine(what)
+        .help("make room, then type the same command again: what is done already is kept")
+}
+
+fn name_fault(what: &str, text: &str, log: &Path) -> Problem {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&FULL_DISK) {
-        return Problem::machine(format!("cannot {what}: the disk is full"))
-            .help("make room, then type the same command again: what is done already is kept");
+        let lines = last_lines(text);
+        return no_room(format!("cannot {what}: the disk is full\n{lines}"));
+    }
+    if says(&LOCKED) {
+        return Problem::machine(format!(
+            "cannot {what}: another program is at work there\n{}",
+            last_lines(text)
+        ))
+        .help("wait until it ends, then type the same command again");
+    }
+    if says(&PAGE) {
+        return Problem::machine(format!(
+            "cannot {what}: the answer is not what was asked for, as if it came from a proxy or \
+             a sign-in page\n{}",
+            last_lines(text)
+        ))
+        .help("sign in to the network, or set http_proxy and https_proxy, then type it again")
+        .help(
+            "or name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup",
+        );
+    }
+    if says(&CLOCK) {
+        return Problem::machine(format!(
+            "cannot {what}: by this machine's clock, the list is too old or from the future\n{}",
+            last_lines(text)
+        ))
+        .help("date    (is it right? if not, set the clock)")
+        .help("if it is, the mirror is not kept up to date: name another one with XTASK_MIRROR");
     }
     if says(&UNSIGNED) {
         return Problem::machine(format!(
@@ -91,6 +140,7 @@ fn name(what: &str, text: &str) -> Problem {
         );
     }
     Problem::machine(format!("cannot {what}\n{}", last_lines(text)))
+        .help(format!("all that it printed: cat {}", log.display()))
 }
 
 /// apt begins the lines that say why with `E:`; of other programs, the last lines do.
@@ -129,8 +179,7 @@ pub fn io_problem(what: impl std::fmt::Display, error: &std::io::Error) -> Probl
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let problem = Problem::machine(format!("cannot {what}: {error}"));
     match error.kind() {
-        StorageFull | QuotaExceeded => problem
-            .help("make room, then type the same command again: what is done already is kept"),
+        StorageFull | QuotaExceeded => no_room(problem.to_string()),
         PermissionDenied | ReadOnlyFilesystem => problem.help(
             "to keep everything that is fetched in another directory: XTASK_CACHE=DIRECTORY cargo \
              xtask setup",
@@ -159,9 +208,17 @@ mod tests {
                 "E: The repository 'x' does not have a Release file.",
                 "the mirror does not have it",
             ),
+            (
+                "E: Could not get lock /x/lock-frontend. It is held by process 4711 (apt)",
+                "held by process 4711 (apt)",
+            ),
+            (
+                "E: Release file for x is not valid yet (invalid for another 23h 59min 50s).",
+                "this machine's clock",
+            ),
             ("E: something new\nprogress", "something new"),
         ] {
-            let problem = name("fetch x", output);
+            let problem = name_fault("fetch x", output, Path::new("/log"));
             assert!(problem.to_string().contains(named), "{output}: {problem}");
             assert_eq!(problem.exit(), Exit::MachineNotReady);
         }
@@ -170,7 +227,7 @@ mod tests {
     #[test]
     fn only_the_end_of_a_long_output_is_shown() {
         let output: String = (0..100).map(|line| format!("line {line}\n\n")).collect();
-        let shown = name("fetch x", &output).to_string();
+        let shown = name_fault("fetch x", &output, Path::new("/log")).to_string();
         assert!(shown.ends_with("line 99"), "{shown}");
         assert_eq!(shown.lines().count(), 1 + LINES);
     }

@@ -175,7 +175,8 @@ fn read_kernel(
 ) -> Result<Kernel> {
     let name = &locked.series;
     let installed = match record::compare_sizes(directory) {
-        State::Whole => InstalledKernel::read(directory)?,
+        State::Whole => InstalledKernel::read(directory)
+            .map_err(|_| unusable(name, "was set up by another version of this tool"))?,
         State::Absent => return Err(unusable(name, "is not here yet").into()),
         State::Changed => return Err(unusable(name, "was changed or damaged after set-up").into()),
     };
@@ -268,7 +269,7 @@ fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
     } else {
         instead_of = Some(locked.version.clone());
     }
-    if keep_installed(name, &package, &instead_of)? {
+    if keep_installed(&kernel_directory(name), &package, &instead_of)? {
         return Ok(());
     }
     let step = site.start_step(
@@ -299,12 +300,18 @@ fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
 }
 
 /// Whether this very package is installed already, and only the lock has moved.
-fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) -> Result<bool> {
-    let directory = kernel_directory(name);
-    if record::compare_checksums(&directory) != State::Whole {
+fn keep_installed(
+    directory: &Path,
+    package: &Package,
+    instead_of: &Option<String>,
+) -> Result<bool> {
+    if record::compare_checksums(directory) != State::Whole {
         return Ok(false);
     }
-    let mut installed = InstalledKernel::read(&directory)?;
+    // Another version of the tool may have described it in another way.
+    let Ok(mut installed) = InstalledKernel::read(directory) else {
+        return Ok(false);
+    };
     if (&installed.package, &installed.version) != (&package.name, &package.version) {
         return Ok(false);
     }
@@ -312,7 +319,7 @@ fn keep_installed(name: &str, package: &Package, instead_of: &Option<String>) ->
         return Ok(false);
     }
     installed.instead_of.clone_from(instead_of);
-    installed.write(&directory)?;
+    installed.write(directory)?;
     Ok(true)
 }
 
@@ -606,6 +613,21 @@ mod tests {
         fs::write(directory.join("kernel.json"), "").unwrap();
         let error = read_kernel(directory, &other, || false).unwrap_err();
         assert!(error.to_string().contains("changed or damaged"), "{error}");
+    }
+
+    /// Both newer and older ones may share a cache with this one.
+    #[test]
+    fn a_description_of_another_version_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        fs::write(directory.join("kernel.json"), r#"{"format": 9}"#).unwrap();
+        record::write_record(directory).unwrap();
+        let wanted = locked("a-12", "6.18.12-1");
+        let error = read_kernel(directory, &wanted, || true).unwrap_err();
+        let problem = error.downcast_ref::<Problem>().unwrap();
+        assert!(problem.to_string().contains("another version of this tool"));
+        assert_eq!(problem.help_lines(), ["cargo xtask setup"]);
+        assert!(!keep_installed(directory, &package("a-12", "6.18.12-1"), &None).unwrap());
     }
 
     #[test]

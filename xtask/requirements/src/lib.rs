@@ -13,6 +13,7 @@
 //!   Reporter       to whom it tells what it does
 //!   SetupSite      where the work is done, with a lock
 //!   apt, packages  Debian's packages in the cache; the system's own packages
+//!   CrateSource    a crate that a program is built from
 //!   record, links  what was made, and where it is found
 //! ```
 
@@ -22,6 +23,7 @@ pub mod browser;
 pub mod cargo_deny;
 pub mod clang;
 mod command;
+mod crate_source;
 mod fault;
 pub mod guest_tools;
 pub mod kernels;

@@ -28,11 +28,6 @@ pub fn note_circumstances(name: &str, circumstances: &str) -> Result<()> {
         .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
 }
 
-/// Whether the program was tried under the same circumstances.
-pub fn is_noted(name: &str, circumstances: &str) -> bool {
-    read_circumstances(name).is_some_and(|noted| noted == circumstances)
-}
-
 /// What was noted about the program.
 pub fn read_circumstances(name: &str) -> Option<String> {
     std::fs::read_to_string(note_place(name)).ok()
@@ -68,14 +63,29 @@ fn set_in(directory: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<(
     let partial = directory.join(format!(".{name}.partial"));
     site::remove_path(&partial)?;
     let place = directory.join(name);
-    make(&partial)
-        .and_then(|()| std::fs::rename(&partial, &place))
-        .map_err(|error| fault::io_problem(format!("create {}", place.display()), &error).into())
+    let made = make(&partial).and_then(|()| std::fs::rename(&partial, &place));
+    made.map_err(|error| {
+        // On a full disk, half of a program is in nobody's interest.
+        let _ = std::fs::remove_file(&partial);
+        fault::io_problem(format!("create {}", place.display()), &error).into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_copy_does_not_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = set_in(directory.path(), "bpf-linker", |partial| {
+            std::fs::write(partial, "half a lin")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        let error = made.unwrap_err().to_string();
+        assert!(error.contains("/bpf-linker"), "{error}");
+        assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    }
 
     #[test]
     fn a_copy_outlives_the_cache_that_it_came_from() {

@@ -1,6 +1,7 @@
 //! Meets what is missing.
 
 use anyhow::Result;
+use problem::Problem;
 
 use crate::apt;
 use crate::bpf_linker::BpfLinker;
@@ -78,9 +79,31 @@ fn meet(site: SetupSite, needs: &[Need], yes: bool) -> Result<()> {
         .collect();
     packages::install_missing(&site, &parts, yes)?;
     for need in needs {
-        need.meet(&site)?;
+        meet_one(&site, *need)?;
     }
     site.remove_leftovers()
+}
+
+/// Another program may fill the disk meanwhile.
+fn meet_one(site: &SetupSite, need: Need) -> Result<()> {
+    space::need_space(site.work_directory(), need.bytes())?;
+    need.meet(site).map_err(|error| {
+        let is_full = space::is_full(site.work_directory());
+        match error.downcast::<Problem>() {
+            Ok(problem) if is_full => {
+                let megabytes = need.bytes() / 1_000_000;
+                let directory = site.work_directory().display();
+                let name = need.name();
+                problem
+                    .help(format!(
+                        "{name} needs {megabytes} MB in {directory} for a while"
+                    ))
+                    .into()
+            }
+            Ok(problem) => problem.into(),
+            Err(error) => error,
+        }
+    })
 }
 
 #[cfg(test)]

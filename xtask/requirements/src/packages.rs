@@ -97,7 +97,10 @@ impl Manager {
             .map(|name| if *name == "clang" { clang } else { *name })
             .collect();
         let install = match self {
-            Manager::Apt => "apt-get install --yes --no-install-recommends",
+            // Without the option it fails at once where the system installs updates meanwhile.
+            Manager::Apt => {
+                "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300"
+            }
             Manager::Dnf => "dnf install --assumeyes --setopt=install_weak_deps=False",
             Manager::Pacman => "pacman -S --needed --noconfirm",
         };
@@ -225,9 +228,7 @@ fn run_command(site: &SetupSite, command: &str, step: &SetupStep) -> Result<()> 
     if !site.reporter().is_interactive() {
         let log = site.log_path("packages");
         program.env("DEBIAN_FRONTEND", "noninteractive");
-        return command::run_to_success(&mut program, &what, &log, || {
-            step.show_progress(&command::read_last_line(&log))
-        });
+        return command::run_to_success(&mut program, &what, &log, || step.show_last_line(&log));
     }
     // On a terminal sudo may ask for a password, and the user sees what happens to the system.
     let status = program
@@ -311,7 +312,8 @@ mod tests {
         let command = Manager::Apt.install(&[Part::Clang, Part::LibElf], "clang-22");
         assert_eq!(
             command,
-            "apt-get install --yes --no-install-recommends clang-22 libelf-dev"
+            "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 clang-22 \
+             libelf-dev"
         );
         let command = Manager::Pacman.install(&[Part::Qemu, Part::Zlib], "clang");
         assert_eq!(

@@ -19,7 +19,7 @@ const FILE: &str = "record";
 pub enum State {
     Whole,
     Absent,
-    /// Another size or content than recorded, or a file is gone.
+    /// Another size or content than recorded, or other files.
     Changed,
 }
 
@@ -32,10 +32,7 @@ struct Line<'a> {
 
 /// Records every file below `directory`.
 pub fn write_record(directory: &Path) -> Result<()> {
-    let mut paths = Vec::new();
-    collect(directory, Path::new(""), &mut paths)?;
-    paths.retain(|path| !is_record(path));
-    paths.sort();
+    let paths = recorded_files(directory)?;
     let sums = sums(directory, &paths)?;
     let mut text = String::new();
     for (path, sum) in paths.iter().zip(sums) {
@@ -59,11 +56,11 @@ pub fn compare_sizes(directory: &Path) -> State {
     let Ok(text) = fs::read_to_string(directory.join(FILE)) else {
         return State::Absent;
     };
+    let Some(lines) = read_lines(directory, &text) else {
+        return State::Changed;
+    };
     let mut doubt = false;
-    for line in text.lines() {
-        let Some(line) = parse(line) else {
-            return State::Changed;
-        };
+    for line in lines {
         match fs::metadata(directory.join(line.path)) {
             Ok(data) if data.len() != line.size => return State::Changed,
             Ok(data) => doubt |= data.mtime() != line.modified,
@@ -86,7 +83,7 @@ pub fn compare_checksums(directory: &Path) -> State {
     let Ok(text) = fs::read_to_string(directory.join(FILE)) else {
         return State::Absent;
     };
-    let Some(lines) = text.lines().map(parse).collect::<Option<Vec<_>>>() else {
+    let Some(lines) = read_lines(directory, &text) else {
         return State::Changed;
     };
     let paths: Vec<PathBuf> = lines.iter().map(|line| PathBuf::from(line.path)).collect();
@@ -99,6 +96,25 @@ pub fn compare_checksums(directory: &Path) -> State {
 pub fn count_bytes(directory: &Path) -> u64 {
     let text = fs::read_to_string(directory.join(FILE)).unwrap_or_default();
     text.lines().filter_map(parse).map(|line| line.size).sum()
+}
+
+/// The lines of a record that names all files of the directory: one that was cut off, even to
+/// nothing, names fewer.
+fn read_lines<'a>(directory: &Path, text: &'a str) -> Option<Vec<Line<'a>>> {
+    let mut lines = text.lines().map(parse).collect::<Option<Vec<_>>>()?;
+    lines.sort_by_key(|line| Path::new(line.path));
+    let files = recorded_files(directory).ok()?;
+    let named = lines.iter().map(|line| Path::new(line.path));
+    named.eq(&files).then_some(lines)
+}
+
+/// The files that a record names, sorted.
+fn recorded_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    collect(directory, Path::new(""), &mut paths)?;
+    paths.retain(|path| !is_record(path));
+    paths.sort();
+    Ok(paths)
 }
 
 /// The record itself, or what a killed run left of one.
@@ -137,6 +153,12 @@ fn collect(root: &Path, below: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The checksum of a file.
+pub fn sum_file(file: &Path) -> Result<String> {
+    let sums = sums(Path::new("/"), &[file.to_owned()])?;
+    sums.into_iter().next().context("sha256sum printed nothing")
 }
 
 /// One run of sha256sum for all files: optimised, everywhere, and nothing to compile.
@@ -228,6 +250,26 @@ mod tests {
             (State::Changed, State::Changed),
             "gone"
         );
+    }
+
+    #[test]
+    fn a_record_that_was_cut_off_proves_nothing() {
+        let directory = directory_with_files();
+        let dir = directory.path();
+        write_record(dir).unwrap();
+        let text = fs::read_to_string(dir.join(FILE)).unwrap();
+        let first_line = text.find('\n').unwrap() + 1;
+        for kept in [0, 10, first_line, text.len() - 2] {
+            fs::write(dir.join(FILE), &text[..kept]).unwrap();
+            assert_eq!(
+                (compare_sizes(dir), compare_checksums(dir)),
+                (State::Changed, State::Changed),
+                "{kept} bytes"
+            );
+        }
+        // As another version of the tool may write it.
+        fs::write(dir.join(FILE), format!("record 2\n{text}")).unwrap();
+        assert_eq!(compare_sizes(dir), State::Changed);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The standard library's source, from which `core` is built for eBPF.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -79,7 +80,8 @@ fn install_source(site: &SetupSite) -> Result<()> {
     suite.unpack_packages(site, &[package], &unpacked, &step)?;
     let library = unpacked.join(format!("usr/src/rustc-{version}/library"));
     step.show_progress("moving it into the toolchain");
-    put(site, &library, &rust_src_path(&sysroot))?;
+    let log = site.log_path("cp");
+    put(&library, &rust_src_path(&sysroot), &log)?;
     step.report_done(&format!("put into {}", rust_src_path(&sysroot).display()));
     Ok(())
 }
@@ -135,17 +137,17 @@ fn find(site: &SetupSite, version: &str) -> Result<(Suite, Package)> {
 }
 
 /// The toolchain may be on another disk, so it is copied beside its place first and then renamed.
-fn put(site: &SetupSite, library: &Path, place: &Path) -> Result<()> {
+/// Set-ups of other checkouts may be at the same: each has its own cache, and one toolchain.
+fn put(library: &Path, place: &Path, log: &Path) -> Result<()> {
+    let busy = |error| fault::io_problem(format!("lock {}", place.display()), &error);
+    let lock = File::open(place).map_err(busy)?;
+    lock.lock().map_err(busy)?;
     let partial = place.join("library.partial");
     site::remove_path(&partial)?;
     let mut copy = Command::new("cp");
     copy.args(["-r", "--"]).arg(library).arg(&partial);
-    let copied = command::run_to_success(
-        &mut copy,
-        &format!("copy rust-src into {}", place.display()),
-        &site.log_path("cp"),
-        || {},
-    );
+    let what = format!("copy rust-src into {}", place.display());
+    let copied = command::run_to_success(&mut copy, &what, log, || {});
     if let Err(error) = copied {
         site::remove_path(&partial)?;
         return Err(error);
@@ -155,4 +157,42 @@ fn put(site: &SetupSite, library: &Path, place: &Path) -> Result<()> {
     site::remove_path(&library)?;
     std::fs::rename(&partial, &library)
         .map_err(|error| fault::io_problem(format!("create {}", library.display()), &error).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+
+    use super::*;
+
+    /// Two checkouts with one toolchain.
+    #[test]
+    fn two_set_ups_at_once_put_the_same_source_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let (library, place) = (directory.path().join("new"), directory.path().join("rust"));
+        fs::create_dir_all(&place).unwrap();
+        for name in ["alloc", "core", "std"] {
+            let sources = library.join(name).join("src");
+            fs::create_dir_all(&sources).unwrap();
+            for number in 0..200 {
+                fs::write(sources.join(format!("{number}.rs")), "// Source.\n").unwrap();
+            }
+        }
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let log = directory.path().join(format!("log {number}"));
+                let (library, place) = (&library, &place);
+                scope.spawn(move || put(library, place, &log).unwrap());
+            }
+        });
+        let names = |path: &Path| {
+            let entries = path.read_dir().unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&place), ["library"]);
+        assert_eq!(names(&place.join("library")), ["alloc", "core", "std"]);
+    }
 }

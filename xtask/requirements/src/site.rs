@@ -3,7 +3,7 @@
 //! a dead run left is removed by the next.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -16,6 +16,9 @@ use crate::step::SetupStep;
 
 pub struct SetupSite {
     work: PathBuf,
+    /// Another one for each run: a compiler may outlive a run that was killed for seconds, and
+    /// goes on writing.
+    stage: PathBuf,
     fills_cache: bool,
     reporter: &'static dyn Reporter,
     // Held until the value is dropped; the kernel lets go of it when the process dies.
@@ -47,26 +50,27 @@ impl SetupSite {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 reporter.begin(&format!(
-                    "another set-up is working in {}: waiting for it",
+                    "another set-up{} is working in {}: waiting for it",
+                    holder(&work),
                     work.display()
                 ));
-                lock.lock()
-                    .map_err(|error| fault::io_problem("wait for another set-up", &error))?;
+                lock.lock().map_err(|error| not_locked(&work, &error))?;
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(fault::io_problem("lock the set-up directory", &error).into());
-            }
+            Err(TryLockError::Error(error)) => return Err(not_locked(&work, &error).into()),
         }
+        name_holder(&lock);
         let site = Self {
+            stage: work.join("stage").join(std::process::id().to_string()),
             work,
             fills_cache,
             reporter,
             _lock: lock,
         };
         site.clear()?;
-        for name in ["stage", "downloads", "log"] {
-            create_directory(&site.work.join(name))?;
+        for directory in ["downloads", "log"].map(|name| site.work.join(name)) {
+            create_directory(&directory)?;
         }
+        create_directory(&site.stage)?;
         Ok(site)
     }
 
@@ -81,7 +85,7 @@ impl SetupSite {
 
     /// A new empty directory to make something in.
     pub fn create_stage(&self, name: &str) -> Result<PathBuf> {
-        let path = self.work.join("stage").join(name);
+        let path = self.stage.join(name);
         remove_path(&path)?;
         create_directory(&path)?;
         Ok(path)
@@ -105,7 +109,7 @@ impl SetupSite {
         if let Some(parent) = place.parent() {
             create_directory(parent)?;
         }
-        let old = self.work.join("stage/replaced");
+        let old = self.stage.join("replaced");
         remove_path(&old)?;
         match fs::rename(place, &old) {
             Ok(()) => {}
@@ -141,7 +145,16 @@ impl SetupSite {
                 remove_path(&entry.path())?;
             }
         }
-        remove_path(&self.work.join("stage"))
+        match fs::remove_dir_all(self.work.join("stage")) {
+            // A program of a run that was killed still writes there: the next run removes it.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                let what = format!("remove {}", self.work.join("stage").display());
+                Err(fault::io_problem(what, &error).into())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 }
 
@@ -155,7 +168,37 @@ impl Drop for SetupSite {
 
 fn open_lock(work: &Path) -> io::Result<File> {
     fs::create_dir_all(work)?;
-    File::create(work.join("lock"))
+    // Not emptied: it names the process that holds it.
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(work.join("lock"))
+}
+
+/// For a person that waits. Nothing depends on it: a full disk may have no room for it.
+fn name_holder(mut lock: &File) {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let text = format!("process {} on {}", std::process::id(), host.trim());
+    let _ = lock
+        .set_len(0)
+        .and_then(|()| lock.write_all(text.as_bytes()));
+}
+
+/// The process that holds the lock, as " (process 5 on HOST)", if it is known.
+fn holder(work: &Path) -> String {
+    match fs::read_to_string(work.join("lock")) {
+        Ok(holder) if !holder.is_empty() => format!(" ({holder})"),
+        _ => String::new(),
+    }
+}
+
+/// Some file systems of a network have no locks.
+fn not_locked(work: &Path, error: &io::Error) -> Problem {
+    Problem::machine(format!("cannot lock {}: {error}", work.display())).help(
+        "keep everything that is fetched on a disk of this machine: XTASK_CACHE=DIRECTORY cargo \
+         xtask setup",
+    )
 }
 
 fn may_work_in(cache: &Path, own: &Path, opened: &io::Result<File>) -> bool {
@@ -237,6 +280,9 @@ pub fn remove_path(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
     use super::*;
 
     /// For work of which nothing is to be seen.
@@ -276,6 +322,38 @@ mod tests {
             (&*own.join("shared/setup"), true)
         );
         drop(site);
+    }
+
+    /// A run that was killed may leave a compiler behind that works on for seconds.
+    #[test]
+    fn what_a_killed_run_still_writes_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path();
+        let left = own.join("setup/stage/4711/target");
+        fs::create_dir_all(&left).unwrap();
+        let done = AtomicBool::new(false);
+        let write_on = &|name: char| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = fs::create_dir_all(&left);
+                for number in 0..20 {
+                    let _ = fs::write(left.join(format!("{name}{number}")), "");
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for name in ['a', 'b', 'c'] {
+                scope.spawn(move || write_on(name));
+            }
+            let opened: Vec<bool> = (0..30)
+                .map(|_| SetupSite::enter_one(own, own, &Silent).is_ok())
+                .collect();
+            done.store(true, Ordering::Relaxed);
+            assert!(opened.iter().all(|is_ok| *is_ok), "{opened:?}");
+        });
+        let site = SetupSite::enter_one(own, own, &Silent).unwrap();
+        assert!(!own.join("setup/stage/4711").exists());
+        drop(site);
+        assert!(!own.join("setup/stage").exists());
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub fn need_space(directory: &Path, bytes: u64) -> Result<()> {
     .into())
 }
 
+/// Less room than this, in bytes, is none.
+const FULL: u64 = 1_000_000;
+
+/// Whether the disk that `directory` is on has no room left.
+pub fn is_full(directory: &Path) -> bool {
+    free_space(directory).is_some_and(|bytes| bytes < FULL)
+}
+
 /// The bytes that are free where `directory` is, if the system says.
 pub fn free_space(directory: &Path) -> Option<u64> {
     let stat = statvfs(directory).ok()?;

@@ -1,13 +1,18 @@
 //! What set-up says about a step of its work: a line when it starts, one when it is done, and
 //! between them how far it is.
 
+use std::cell::Cell;
+use std::path::Path;
 use std::time::Instant;
 
+use crate::command;
 use crate::reporter::Reporter;
 
 pub struct SetupStep {
     name: String,
     started: Instant,
+    /// Whether it was said that a program waits for another one.
+    said_waiting: Cell<bool>,
     reporter: &'static dyn Reporter,
 }
 
@@ -17,6 +22,7 @@ impl SetupStep {
         let step = Self {
             name: name.to_owned(),
             started: Instant::now(),
+            said_waiting: Cell::new(false),
             reporter,
         };
         step.show_line(what);
@@ -37,12 +43,29 @@ impl SetupStep {
             .show_status(&format!("{}: {text} ({seconds} s)", self.name));
     }
 
+    /// What a program does now, told from the last line of its log. That it waits for a lock is
+    /// said for everyone: it may take long.
+    pub fn show_last_line(&self, log: &Path) {
+        let line = command::read_last_line(log);
+        if is_waiting(&line) && !self.said_waiting.replace(true) {
+            self.show_line(&line);
+        }
+        self.show_progress(&line);
+    }
+
     pub fn report_done(self, text: &str) {
         self.reporter.clear_status();
         let seconds = self.started.elapsed().as_secs_f64();
         self.reporter
             .done(&format!("{}: {text}, {seconds:.1} s", self.name));
     }
+}
+
+/// As apt and cargo say it. apt says who holds the lock.
+fn is_waiting(line: &str) -> bool {
+    ["Waiting for cache lock", "waiting for file lock"]
+        .iter()
+        .any(|words| line.contains(words))
 }
 
 pub fn format_megabytes(bytes: u64) -> String {
