@@ -86,7 +86,7 @@ fn noted_sum() -> Option<String> {
     Some(sum.strip_prefix("sha256 ")?.trim().to_owned())
 }
 
-/// The toolchain whose bitcode it read, and the size of a linker that was cut short is another.
+/// The toolchain whose bitcode it read, and its size, which differs once it is cut short.
 fn circumstances(sysroot: &Path, linker: &Path) -> Option<String> {
     let size = linker.metadata().ok()?.len();
     Some(format!("{}\n{size} bytes\n", sysroot.display()))

@@ -107,7 +107,7 @@ mod tests {
         fs::write(registry.join("tool-1.2.4.crate"), "newer").unwrap();
         let file = registry.join("tool-1.2.3.crate");
         fs::write(&file, "foo\n").unwrap();
-        assert_eq!(SOURCE.find_files(home.path()), [file.clone()]);
+        assert_eq!(SOURCE.find_files(home.path()), std::slice::from_ref(&file));
         SOURCE.check_file(&file).unwrap();
 
         fs::write(&file, "fop\n").unwrap();

@@ -40,9 +40,10 @@ const PAGE: [&str; 2] = [
 ];
 /// apt compares the dates of its lists with the clock.
 const CLOCK: [&str; 2] = ["is not valid yet", "is expired"];
+/// With its `E:`, apt has given up; without, it waits.
 const LOCKED: [&str; 2] = [
-    "Could not get lock",
-    "Unable to acquire the dpkg frontend lock",
+    "E: Could not get lock",
+    "E: Unable to acquire the dpkg frontend lock",
 ];
 const LINES: usize = 5;
 

@@ -11,22 +11,8 @@ pub struct Mirror {
     root: PathBuf,
 }
 
-/// What the tool does not depend on must not count here either: names and versions.
-const PACKAGES: [(&str, &[(&str, &str)]); 2] = [
-    ("busybox-static", &[("bin/busybox", "usr/bin")]),
-    (
-        "bpftool",
-        &[
-            ("lib/bpftool/bpftool", "usr/sbin"),
-            ("lib/bpftool/ld-linux-x86-64.so.2", "usr/lib64"),
-            ("lib/bpftool/libc.so.6", "usr/lib/x86_64-linux-gnu"),
-            ("lib/bpftool/libcap.so.2", "usr/lib/x86_64-linux-gnu"),
-            ("lib/bpftool/libelf.so.1", "usr/lib/x86_64-linux-gnu"),
-            ("lib/bpftool/libz.so.1", "usr/lib/x86_64-linux-gnu"),
-            ("lib/bpftool/libzstd.so.1", "usr/lib/x86_64-linux-gnu"),
-        ],
-    ),
-];
+/// Whoever packs and signs.
+const USER: &str = "The test <t@localhost>";
 
 const LIST: &str = "main/binary-amd64/Packages";
 
@@ -37,10 +23,10 @@ impl Mirror {
             root: root.to_owned(),
         };
         fs::create_dir_all(mirror.suite().join("main/binary-amd64")).unwrap();
-        let mut list = String::new();
-        for (name, files) in PACKAGES {
-            list += &mirror.pack(name, files);
-        }
+        let tools = guest_tools::find_tools().unwrap();
+        let busybox = (tools.join("bin/busybox"), "usr/bin");
+        let mut list = mirror.pack("busybox-static", &[busybox]);
+        list += &mirror.pack("bpftool", &files_of_bpftool(&tools));
         fs::write(mirror.suite().join(LIST), list).unwrap();
         mirror.sign("");
         mirror
@@ -51,17 +37,15 @@ impl Mirror {
     }
 
     /// Makes a package of some files, and returns what the list says about it.
-    fn pack(&self, name: &str, files: &[(&str, &str)]) -> String {
-        let tools = guest_tools::find_tools().unwrap();
+    fn pack(&self, name: &str, files: &[(PathBuf, &str)]) -> String {
         let staged = self.root.join(name);
         for (file, place) in files {
             let place = staged.join(place);
             fs::create_dir_all(&place).unwrap();
-            let file = tools.join(file);
-            fs::copy(&file, place.join(file.file_name().unwrap())).unwrap();
+            fs::copy(file, place.join(file.file_name().unwrap())).unwrap();
         }
         let fields = format!(
-            "Package: {name}\nVersion: 1-1\nArchitecture: amd64\nMaintainer: The test <t@localhost>\n\
+            "Package: {name}\nVersion: 1-1\nArchitecture: amd64\nMaintainer: {USER}\n\
              Description: for a test\n"
         );
         fs::create_dir_all(staged.join("DEBIAN")).unwrap();
@@ -96,8 +80,7 @@ impl Mirror {
                 .current_dir(self.suite());
             run(&mut gpg);
         };
-        let user = "The test <t@localhost>";
-        gpg(&["--quick-generate-key", user, "ed25519", "sign", "never"]);
+        gpg(&["--quick-generate-key", USER, "ed25519", "sign", "never"]);
         gpg(&["--output", keyring.to_str().unwrap(), "--export"]);
         gpg(&["--output", "InRelease", "--clearsign", "Release"]);
         // The agent that gpg started would stay for a while.
@@ -116,6 +99,21 @@ impl Mirror {
     pub fn keyring(&self) -> PathBuf {
         self.root.join("keyring.gpg")
     }
+}
+
+/// The program, its loader and its libraries, with their places in a system.
+fn files_of_bpftool(tools: &Path) -> Vec<(PathBuf, &'static str)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(tools.join("lib/bpftool")).unwrap() {
+        let file = entry.unwrap().path();
+        let place = match file.file_name().unwrap().to_str().unwrap() {
+            "bpftool" => "usr/sbin",
+            "ld-linux-x86-64.so.2" => "usr/lib64",
+            _ => "usr/lib/x86_64-linux-gnu",
+        };
+        files.push((file, place));
+    }
+    files
 }
 
 pub fn size_and_sum(file: &Path) -> (u64, String) {
