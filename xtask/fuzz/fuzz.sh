@@ -54,13 +54,13 @@ make_seeds() {
         frame 1 'a line'
         frame N '"WantsInput"'
         frame N '{"Observed":{"Ok":{"programs":[],"without_btf":1,"missed":0}}}'
-        frame N '{"Ended":{"step":0,"outcome":{"Exited":0},"micros":42}}'
+        frame N '{"Ended":{"step":0,"outcome":{"Exited":0},"micros":42,"token":0}}'
         frame N '{"Started":1}'
         frame 2 'an error'
-        frame N '{"Ended":{"step":1,"outcome":"TimedOut","micros":42}}'
+        frame N '{"Ended":{"step":1,"outcome":"TimedOut","micros":42,"token":0}}'
         frame N '{"LeftBehind":["a map"]}'
         frame N '{"KernelComplained":["a warning"]}'
-        frame N '"Finished"'
+        frame N '{"Finished":0}'
     } > "$corpus/guest_frames/seed-plan"
     cat > "$corpus/verdict_reports/seed-lines" <<'LINES'
 {"programs":{"object":"a.o","programs":[{"program":"p","section":"xdp"}]}}

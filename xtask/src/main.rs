@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use problem::{Exit, Problem};
 use processes::{Interrupted, interrupt};
+use requirements::exposure;
 use xtask::cli;
 use xtask::output::error::show_error;
 use xtask::pipeline::own_build;
 
 fn main() -> ExitCode {
+    exposure::keep_new_files_from_others();
     match interrupt::install_handlers()
         .and_then(|()| own_build::ensure_own_build())
         .and_then(|()| cli::run_command())

@@ -32,7 +32,7 @@ fn read_console(input: &[u8]) {
 
 fn read_frames(input: &[u8]) {
     let plan = plan();
-    let mut progress = PlanProgress::new(&plan);
+    let mut progress = PlanProgress::new(&plan, 0);
     let mut decoder = Decoder::default();
     let mut printed = 0;
     for piece in input.chunks(1 + input.len() / 3) {

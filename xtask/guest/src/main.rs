@@ -44,7 +44,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::utsname::uname;
 use nix::unistd::sync;
-use plan::{News, Order, Plan};
+use plan::{News, Order, Plan, Token};
 
 use crate::channel::{Channel, Message};
 use crate::clock::ClockOffset;
@@ -110,14 +110,14 @@ fn serve() -> Result<Infallible> {
                 root.remove_added()?;
                 channel.send_news(&News::Removed)?;
             }
-            Order::Run { plan, now } => {
+            Order::Run { plan, now, token } => {
                 clock::set_clock(now)?;
                 prepare_root(&mut root, &plan)?;
                 let clock = ClockOffset::read_now()?;
-                let leftovers = run_steps(&plan, &channel, &inbox)?;
+                let leftovers = run_steps(&plan, token, &channel, &inbox)?;
                 root.unmount_fresh_directories()?;
                 report_traces(&channel, &before, leftovers, clock, &mut kernel_log)?;
-                channel.send_news(&News::Finished)?;
+                channel.send_news(&News::Finished(token))?;
             }
             // A signal or a new size that arrives after its step has ended is too late to matter.
             Order::Signal(_) | Order::Resize(_) => {}
@@ -152,7 +152,12 @@ fn prepare_root(root: &mut Root, plan: &Plan) -> Result<()> {
 }
 
 /// Returns the processes that steps left, if they are asked for that.
-fn run_steps(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Result<Vec<String>> {
+fn run_steps(
+    plan: &Plan,
+    token: Token,
+    channel: &Channel,
+    inbox: &Receiver<Message>,
+) -> Result<Vec<String>> {
     let mut leftovers = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send_news(&News::Started(index))?;
@@ -170,6 +175,7 @@ fn run_steps(plan: &Plan, channel: &Channel, inbox: &Receiver<Message>) -> Resul
             step: index,
             outcome,
             micros,
+            token,
         })?;
     }
     Ok(leftovers)

@@ -134,6 +134,7 @@ mod tests {
             step: 3,
             outcome: Outcome::Exited(1),
             micros: 42,
+            token: 7,
         };
         let mut bytes = encode_message(FrameKind::News, &news).unwrap();
         bytes.extend(encode_frame(FrameKind::Stdout, b"\x00\xffnot utf-8"));

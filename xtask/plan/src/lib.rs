@@ -39,7 +39,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -87,6 +87,11 @@ pub struct Size {
     pub columns: u16,
 }
 
+/// Random, and another for each run of a plan: only init and the host know it. So nothing that a
+/// program happens to write to the line, and nothing that an earlier plan left in it, is taken for
+/// a result. Against a program that means it there is no defence: as root, it can read it in init.
+pub type Token = u64;
+
 /// What the guest tells the host, besides output.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum News {
@@ -116,14 +121,16 @@ pub enum News {
         step: usize,
         outcome: Outcome,
         micros: u64,
+        /// The plan's.
+        token: Token,
     },
     /// Lines of the kernel's log that no healthy run leaves: warnings with a trace, oopses.
     KernelComplained(Vec<String>),
     /// What the plan left in the kernel or in the file system, although all its processes have
     /// ended.
     LeftBehind(Vec<String>),
-    /// All steps of the plan have ended.
-    Finished,
+    /// All steps of the plan with this token have ended.
+    Finished(Token),
 }
 
 /// eBPF programs that were loaded while a step ran.
@@ -187,7 +194,11 @@ pub enum Order {
     /// Remove all that was added.
     Remove,
     /// Run a plan. A VM may stay up for long, and the host's clock may be set meanwhile.
-    Run { plan: Plan, now: Duration },
+    Run {
+        plan: Plan,
+        now: Duration,
+        token: Token,
+    },
     /// Send this signal to the running step.
     Signal(i32),
     /// The user's terminal has a new size.

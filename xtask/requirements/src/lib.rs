@@ -14,6 +14,7 @@
 //!   SetupSite      where the work is done, with a lock
 //!   apt, packages  Debian's packages in the cache; the system's own packages
 //!   CrateSource    a crate that a program is built from
+//!   exposure       what other users of the machine could change
 //!   record, links  what was made, and where it is found
 //! ```
 
@@ -24,6 +25,7 @@ pub mod cargo_deny;
 pub mod clang;
 mod command;
 mod crate_source;
+pub mod exposure;
 mod fault;
 pub mod guest_tools;
 pub mod kernels;

@@ -6,6 +6,7 @@ use problem::Problem;
 use crate::apt;
 use crate::bpf_linker::BpfLinker;
 use crate::clang::Clang;
+use crate::exposure;
 use crate::guest_tools::GuestTools;
 use crate::libbpf_build::LibbpfBuild;
 use crate::packages;
@@ -40,6 +41,7 @@ pub fn plan_need(need: Need) -> String {
 
 /// Does what is missing. When nothing is, this costs a few looks at files.
 pub fn meet_missing(needs: &[Need], reporter: &'static dyn Reporter) -> Result<()> {
+    exposure::refuse_exposed_files()?;
     if needs.iter().all(|need| need.is_met()) {
         return Ok(());
     }
@@ -56,6 +58,7 @@ pub fn meet_missing(needs: &[Need], reporter: &'static dyn Reporter) -> Result<(
 /// Does what is missing or damaged, which reads every checksum. With `yes`, packages of the
 /// system's are installed without a question.
 pub fn meet_whole(needs: &[Need], yes: bool, reporter: &'static dyn Reporter) -> Result<()> {
+    exposure::refuse_exposed_files()?;
     let is_missing = |need: &Need| !need.is_whole();
     if !needs.iter().any(is_missing) {
         return Ok(());

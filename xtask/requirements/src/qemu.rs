@@ -76,6 +76,15 @@ pub fn read_qemu_version(qemu: &Path) -> Option<String> {
     Some(rest.split([' ', '(']).next()?.to_owned())
 }
 
+/// What was found out about a QEMU.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct QemuFacts {
+    /// Empty when it could not be read.
+    version: String,
+    /// Whether it can forbid itself system calls here.
+    sandbox: bool,
+}
+
 /// Whether this QEMU was seen to be new enough. No program is started.
 fn was_checked() -> bool {
     checked().is_some()
@@ -83,29 +92,51 @@ fn was_checked() -> bool {
 
 /// What the QEMU that was checked said its version is.
 pub fn checked_version() -> Option<String> {
-    checked().filter(|version| !version.is_empty())
+    Some(checked()?.version).filter(|version| !version.is_empty())
 }
 
-/// The version that was noted for the QEMU that is found now; empty when that could not be read.
-fn checked() -> Option<String> {
-    version_in(
+/// `off`: QEMU runs without its sandbox.
+const SANDBOX_VARIABLE: &str = "XTASK_SANDBOX";
+
+/// Whether VMs run in QEMU's seccomp sandbox.
+pub fn uses_sandbox() -> bool {
+    if std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == "off") {
+        return false;
+    }
+    // The note may be of another QEMU by now, which another run uses.
+    checked().map_or_else(
+        || find_qemu().is_some_and(|qemu| has_sandbox(&qemu)),
+        |facts| facts.sandbox,
+    )
+}
+
+/// Asks QEMU itself: it may be built without, and a container may forbid such filters. It sets the
+/// filter up before it lists its machines and ends.
+pub fn has_sandbox(qemu: &Path) -> bool {
+    child::ask_program(qemu, &["-sandbox", "on,spawn=deny", "-machine", "help"]).is_some()
+}
+
+/// What was noted for the QEMU that is found now.
+fn checked() -> Option<QemuFacts> {
+    facts_in(
         &links::read_circumstances(NAME)?,
         &circumstances(&find_qemu()?)?,
     )
-    .map(str::to_owned)
 }
 
-fn note(circumstances: &str, version: &str) -> String {
-    format!("{circumstances}version {version}\n")
+fn note(circumstances: &str, facts: &QemuFacts) -> String {
+    let QemuFacts { version, sandbox } = facts;
+    format!("{circumstances}version {version}\nsandbox {sandbox}\n")
 }
 
 /// `None` when the note is about another QEMU.
-fn version_in<'a>(note: &'a str, circumstances: &str) -> Option<&'a str> {
-    Some(
-        note.strip_prefix(circumstances)?
-            .strip_prefix("version ")?
-            .trim(),
-    )
+fn facts_in(note: &str, circumstances: &str) -> Option<QemuFacts> {
+    let facts = note.strip_prefix(circumstances)?.strip_prefix("version ")?;
+    let (version, sandbox) = facts.split_once("\nsandbox ")?;
+    Some(QemuFacts {
+        version: version.to_owned(),
+        sandbox: sandbox.trim().parse().ok()?,
+    })
 }
 
 /// Refuses a QEMU that is too old for the course's VMs, and remembers one that is not.
@@ -123,9 +154,12 @@ fn check_version() -> Result<()> {
         );
     }
     // A version that cannot be read is no proof; the first VM will tell.
-    let version = version.unwrap_or_default();
+    let facts = QemuFacts {
+        version: version.unwrap_or_default(),
+        sandbox: has_sandbox(&qemu),
+    };
     circumstances(&qemu).map_or(Ok(()), |found| {
-        links::note_circumstances(NAME, &note(&found, &version))
+        links::note_circumstances(NAME, &note(&found, &facts))
     })
 }
 
@@ -172,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn a_note_tells_the_version_of_the_same_qemu_only() {
-        let noted = note("/usr/bin/qemu\n5 bytes\n", "7.2.22");
-        assert_eq!(
-            version_in(&noted, "/usr/bin/qemu\n5 bytes\n"),
-            Some("7.2.22")
-        );
-        assert_eq!(version_in(&noted, "/usr/bin/qemu\n6 bytes\n"), None);
-        assert_eq!(
-            version_in("/usr/bin/qemu\n5 bytes\n", "/usr/bin/qemu\n5 bytes\n"),
-            None,
-            "no version"
-        );
+    fn a_note_tells_about_the_same_qemu_only() {
+        let facts = QemuFacts {
+            version: "7.2.22".to_owned(),
+            sandbox: true,
+        };
+        let noted = note("/usr/bin/qemu\n5 bytes\n", &facts);
+        assert_eq!(facts_in(&noted, "/usr/bin/qemu\n5 bytes\n"), Some(facts));
+        assert_eq!(facts_in(&noted, "/usr/bin/qemu\n6 bytes\n"), None);
+        for unfinished in ["", "version 7.2.22\n"] {
+            let noted = format!("/usr/bin/qemu\n5 bytes\n{unfinished}");
+            assert_eq!(facts_in(&noted, "/usr/bin/qemu\n5 bytes\n"), None);
+        }
     }
 
     #[test]

@@ -4,10 +4,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use checkout::workspace;
+use nix::libc::O_NOFOLLOW;
 use problem::Problem;
 
 use crate::fault;
@@ -168,12 +170,12 @@ impl Drop for SetupSite {
 
 fn open_lock(work: &Path) -> io::Result<File> {
     fs::create_dir_all(work)?;
+    let mut options = File::options();
     // Not emptied: it names the process that holds it.
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(work.join("lock"))
+    options.write(true).create(true).truncate(false);
+    // A link there is nobody's of ours.
+    options.custom_flags(O_NOFOLLOW);
+    options.open(work.join("lock"))
 }
 
 /// For a person that waits. Nothing depends on it: a full disk may have no room for it.
@@ -236,7 +238,9 @@ pub fn may_fill_cache(site: &SetupSite) -> Result<()> {
 /// Writes a file so that whoever reads it gets the old text or the new one, even after a crash.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = partial_path(path);
-    let replaced = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    let replaced = create_partial(&partial)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&partial, path));
     replaced.map_err(|error| {
         let _ = fs::remove_file(&partial);
         fault::io_problem(format!("write {}", path.display()), &error).into()
@@ -246,9 +250,18 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Fails where [`replace_file`] would, for a clear word before long work.
 pub fn check_replaceable(path: &Path) -> Result<()> {
     let partial = partial_path(path);
-    File::create(&partial)
+    create_partial(&partial)
         .and_then(|_| fs::remove_file(&partial))
         .map_err(|error| fault::io_problem(format!("write {}", path.display()), &error).into())
+}
+
+/// A new file, whatever a dead process of the same number has left there.
+fn create_partial(partial: &Path) -> io::Result<File> {
+    match fs::remove_file(partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::create_new(partial)
 }
 
 /// Beside the file, and another one for each process.
@@ -372,6 +385,20 @@ mod tests {
         assert_eq!(names(), 1);
         // Not even root may create a file there.
         assert!(check_replaceable(Path::new("/sys/kernel/kernels.lock")).is_err());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (work, other) = (directory.path(), directory.path().join("other"));
+        fs::write(&other, "of another").unwrap();
+        std::os::unix::fs::symlink(&other, work.join("lock")).unwrap();
+        assert!(open_lock(work).is_err());
+        let path = work.join("kernels.lock");
+        std::os::unix::fs::symlink(&other, partial_path(&path)).unwrap();
+        replace_file(&path, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "of another");
     }
 
     #[test]

@@ -10,8 +10,9 @@ use course::catalog;
 use kernel::{Kernel, MATRIX, SERIES, Version};
 use problem::{Exit, Problem};
 use requirements::Requirement as _;
-use requirements::{LibbpfBuild, bpf_linker, clang, guest_tools, kernels, qemu, rust_src, space};
+use requirements::{LibbpfBuild, bpf_linker, clang, exposure, guest_tools, kernels, qemu};
 use requirements::{Part, packages};
+use requirements::{rust_src, space};
 use serde::Serialize;
 use testvm::{Accel, Cmpxchg16b, KvmState};
 
@@ -77,6 +78,7 @@ fn examine() -> Result<Vec<Item>> {
     items.extend([
         memory(),
         disk(),
+        cache(),
         kvm()?,
         privileges(),
         host_kernel(),
@@ -230,9 +232,10 @@ fn qemu() -> Item {
             Some(version) => ok(
                 "QEMU",
                 format!(
-                    "{version}, {}{}",
+                    "{version}, {}{}{}",
                     path.display(),
-                    without_cmpxchg16b(&version)
+                    without_cmpxchg16b(&version),
+                    without_sandbox(&path)
                 ),
             ),
             None => missing(
@@ -250,6 +253,13 @@ fn without_cmpxchg16b(qemu: &str) -> &'static str {
         Cmpxchg16b::Emulated => "",
         _ => "; older than 10.0, so that emulated CPUs have no cmpxchg16b",
     }
+}
+
+fn without_sandbox(qemu: &Path) -> &'static str {
+    if qemu::has_sandbox(qemu) && qemu::uses_sandbox() {
+        return "";
+    }
+    "; without a seccomp sandbox, so that less protects this machine from a fault in QEMU"
 }
 
 fn static_libc() -> Item {
@@ -362,6 +372,14 @@ fn disk() -> Item {
             )
         }
         Some(free) => ok("disk", format!("{free} MB free, cache {}", cache.display())),
+    }
+}
+
+/// Whether other users could change what is started or booted.
+fn cache() -> Item {
+    match exposure::find_any_exposure() {
+        Some(exposure) => missing("cache", exposure.describe(), exposure.fix()),
+        None => ok("cache", exposure::describe_cache_rights()),
     }
 }
 

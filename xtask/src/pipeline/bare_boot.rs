@@ -22,7 +22,8 @@ pub fn pack_initramfs() -> Result<Vec<u8>> {
 }
 
 fn compile_init() -> Result<PathBuf> {
-    let directory = workspace::cache_directory().join("init");
+    // A class may only read the cache that it shares.
+    let directory = workspace::own_cache().join("init");
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
     let (source, program) = (directory.join("bare.c"), directory.join("bare"));

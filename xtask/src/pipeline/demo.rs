@@ -167,6 +167,7 @@ pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
         memory_mib: DEFAULT_MIB,
         clock: VmClock::Host,
         cmpxchg16b,
+        sandbox: qemu::uses_sandbox(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The guest's init, built when its source has changed.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -64,7 +64,10 @@ fn put(directory: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     // Another run may be doing the same; a rename lets the last one win without anyone seeing half
     // a file.
     let temporary = directory.join(format!("{NEW}{}", std::process::id()));
-    fs::write(&temporary, bytes)
+    // What a dead run of the same number has left.
+    let _ = fs::remove_file(&temporary);
+    File::create_new(&temporary)
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, path))
         .with_context(|| format!("cannot write {}", path.display()))?;
     remove_oldest(directory, path);

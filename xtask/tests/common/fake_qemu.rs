@@ -36,15 +36,17 @@ impl FakeQemu {
 
     /// As a QEMU that does not know a part of its command line.
     pub fn without(self, argument: &str, message: &str) -> Self {
-        self.with_line(&format!(
-            "case \"$*\" in *{argument}*) echo \"{message}\" >&2; exit 1;; esac"
-        ))
+        self.with_case(argument, &format!("echo \"{message}\" >&2; exit 1"))
+    }
+
+    /// If that is a part of its command line, it does this.
+    pub fn with_case(self, argument: &str, lines: &str) -> Self {
+        self.with_line(&format!("case \"$*\" in *{argument}*) {lines};; esac"))
     }
 
     /// If that is a part of its command line, it does what the file says at that time.
     pub fn with_orders(self, argument: &str, file: &Path) -> Self {
-        let file = file.display();
-        self.with_line(&format!("case \"$*\" in *{argument}*) . {file};; esac"))
+        self.with_case(argument, &format!(". {}", file.display()))
     }
 
     /// Ends at once, as if all were well.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use plan::frame::{Decoder, Frame, FrameKind, encode_frame, encode_message};
-use plan::{News, Order, Plan, Size, Source};
+use plan::{News, Order, Plan, Size, Source, Token};
 use processes::interrupt::{self, Listening};
 use signal_hook::consts::SIGINT;
 
@@ -176,11 +176,11 @@ impl Guest {
     /// Tells a guest that has just been booted or resumed what it cannot know: the time, and random
     /// numbers.
     pub(super) fn wake_guest(&mut self) -> Result<String, Failure> {
-        let mut seed = vec![0; 64];
-        File::open("/dev/urandom")
-            .and_then(|mut random| random.read_exact(&mut seed))
-            .map_err(|error| Failure::Caller(error.into()))?;
-        self.order(&Order::Wake { now: now(), seed })?;
+        let seed = random_bytes::<64>().map_err(Failure::Caller)?;
+        self.order(&Order::Wake {
+            now: now(),
+            seed: seed.to_vec(),
+        })?;
         match self.next_news(AWAKE)? {
             News::Awake { release } => {
                 note_moment("awake");
@@ -270,10 +270,12 @@ impl Guest {
         plan: &Plan,
         mut audience: impl FnMut(Happening<'_>) -> Result<()>,
     ) -> Result<PlanReport, Failure> {
-        let mut progress = PlanProgress::new(plan);
+        let token = Token::from_le_bytes(random_bytes().map_err(Failure::Caller)?);
+        let mut progress = PlanProgress::new(plan, token);
         self.order(&Order::Run {
             plan: plan.clone(),
             now: now(),
+            token,
         })?;
         // The first step starts at once.
         let mut deadline = Some(Instant::now() + GRACE);
@@ -462,6 +464,14 @@ impl Keyboard {
 
 fn deadline_after(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds) + GRACE
+}
+
+fn random_bytes<const LENGTH: usize>() -> Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("cannot read random numbers")?;
+    Ok(bytes)
 }
 
 fn spawn<T: Send + 'static>(

@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_came_in_time_is_heard_later() {
         let (sender, queue) = open_queue();
-        sender.send_event(Event::News(News::Finished));
+        sender.send_event(Event::News(News::Finished(0)));
         let deadline = Instant::now();
         thread::sleep(Duration::from_millis(1));
         assert!(queue.next_event(Some(deadline)).is_some());

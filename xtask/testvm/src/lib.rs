@@ -4,6 +4,7 @@
 //! ```text
 //!   Machine        what to boot: kernel, QEMU, memory
 //!   QemuProcess    QEMU, its command line, and the lines into the guest
+//!   confinement    what QEMU is kept from
 //!   Console        what the kernel prints: its last words, and signs of a crash
 //!   Guest          a running guest that takes plans
 //!   EventQueue     whatever it brings up
@@ -23,6 +24,7 @@
 
 mod accel;
 mod cmpxchg16b;
+mod confinement;
 mod console;
 mod digest;
 mod guest;

@@ -24,6 +24,8 @@ pub struct Machine {
     pub clock: VmClock,
     /// When it is emulated.
     pub cmpxchg16b: Cmpxchg16b,
+    /// Whether QEMU can forbid itself system calls.
+    pub sandbox: bool,
 }
 
 impl Machine {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plan::{News, Observed, Plan, Step};
+use plan::{News, Observed, Plan, Step, Token};
 
 use crate::plan_report::{PlanReport, StepReport};
 
@@ -15,6 +15,7 @@ const OVERRUN: u64 = 16 << 20;
 /// which nothing ran would look like one in which nothing failed.
 pub struct PlanProgress<'plan> {
     plan: &'plan Plan,
+    token: Token,
     report: PlanReport,
     /// Of the running step, the bytes that it printed. `None`: no step runs.
     printed: Option<u64>,
@@ -36,9 +37,10 @@ pub enum PlanTurn {
 }
 
 impl<'plan> PlanProgress<'plan> {
-    pub fn new(plan: &'plan Plan) -> Self {
+    pub fn new(plan: &'plan Plan, token: Token) -> Self {
         Self {
             plan,
+            token,
             report: PlanReport::default(),
             printed: None,
             observed: None,
@@ -50,6 +52,9 @@ impl<'plan> PlanProgress<'plan> {
     pub fn take_news(&mut self, news: News) -> Result<PlanTurn, String> {
         let next = self.report.steps.len();
         match (news, self.running_step()) {
+            (News::Ended { token, .. } | News::Finished(token), _) if token != self.token => {
+                Err("something in the guest made a result up".to_owned())
+            }
             (News::Started(index), None) if index == next && next < self.plan.steps.len() => {
                 self.printed = Some(0);
                 Ok(PlanTurn::Started(index))
@@ -64,6 +69,7 @@ impl<'plan> PlanProgress<'plan> {
                     step,
                     outcome,
                     micros,
+                    ..
                 },
                 Some(_),
             ) if step == next => {
@@ -83,7 +89,7 @@ impl<'plan> PlanProgress<'plan> {
                 self.report.left_behind = things;
                 Ok(PlanTurn::Noted)
             }
-            (News::Finished, None) if self.has_run_all() => Ok(PlanTurn::Finished),
+            (News::Finished(_), None) if self.has_run_all() => Ok(PlanTurn::Finished),
             (news, _) => Err(format!(
                 "the guest said {} out of turn",
                 describe_news(&news)
@@ -147,6 +153,8 @@ mod tests {
 
     use super::*;
 
+    const TOKEN: Token = 7;
+
     fn step(seconds: u64) -> Step {
         Step {
             program: "/bin/true".to_owned(),
@@ -171,18 +179,19 @@ mod tests {
             step,
             outcome: Outcome::Exited(0),
             micros: 1,
+            token: TOKEN,
         }
     }
 
     fn honest() -> Vec<News> {
         let left = News::LeftBehind(vec!["a map".to_owned()]);
         let first = [News::Started(0), ended(0), News::Started(1), ended(1)];
-        first.into_iter().chain([left, News::Finished]).collect()
+        first.into_iter().chain([left, News::Finished(TOKEN)]).collect()
     }
 
     /// The first thing that is wrong with what a guest says.
     fn fault_in(plan: &Plan, news: Vec<News>) -> Option<String> {
-        let mut progress = PlanProgress::new(plan);
+        let mut progress = PlanProgress::new(plan, TOKEN);
         news.into_iter()
             .find_map(|news| progress.take_news(news).err())
     }
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn an_honest_guest_is_believed() {
         let plan = plan();
-        let mut progress = PlanProgress::new(&plan);
+        let mut progress = PlanProgress::new(&plan, TOKEN);
         for news in honest() {
             progress.take_news(news).unwrap();
         }
@@ -210,8 +219,25 @@ mod tests {
             news.insert(number, news[number].clone());
             assert!(fault_in(&plan, news).is_some(), "{number} twice");
         }
-        let nothing_ran = fault_in(&plan, vec![News::Finished]);
-        assert_eq!(nothing_ran.unwrap(), "the guest said Finished out of turn");
+        let nothing_ran = fault_in(&plan, vec![News::Finished(TOKEN)]);
+        let out_of_turn = "the guest said Finished(7) out of turn";
+        assert_eq!(nothing_ran.unwrap(), out_of_turn);
+    }
+
+    #[test]
+    fn results_of_another_plan_are_not_believed() {
+        let plan = plan();
+        let mut news = honest();
+        *news.last_mut().unwrap() = News::Finished(TOKEN + 1);
+        assert!(fault_in(&plan, news).unwrap().contains("made a result up"));
+        let mut news = honest();
+        news[1] = News::Ended {
+            step: 0,
+            outcome: Outcome::Exited(0),
+            micros: 1,
+            token: TOKEN + 1,
+        };
+        assert!(fault_in(&plan, news).unwrap().contains("made a result up"));
     }
 
     #[test]
@@ -246,7 +272,7 @@ mod tests {
     #[test]
     fn a_flood_has_an_end() {
         let plan = plan();
-        let mut progress = PlanProgress::new(&plan);
+        let mut progress = PlanProgress::new(&plan, TOKEN);
         assert!(progress.count_output(1).is_err(), "no step runs");
         progress.take_news(News::Started(0)).unwrap();
         progress.count_output(100 + OVERRUN as usize).unwrap();

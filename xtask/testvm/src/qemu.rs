@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -11,7 +11,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
@@ -19,6 +18,7 @@ use problem::Problem;
 use processes::child::pid_of;
 
 use crate::accel::Accel;
+use crate::confinement;
 use crate::machine::{Machine, VmClock};
 use crate::shared_memory::SharedMemory;
 use crate::timeline::note_moment;
@@ -50,6 +50,9 @@ const KERNEL_PARAMETERS: [&str; 9] = [
 /// How long an instruction takes with [`VmClock::Instructions`], a power of two: near what
 /// emulating it takes, so that a time limit means about what it says.
 pub const NANOSECONDS: u64 = 4;
+
+/// More than QEMU writes into a snapshot besides the guest's memory: its devices and firmware.
+const DEVICES_AT_MOST: u64 = 64 << 20;
 
 /// A running QEMU. Dropping it ends it.
 pub struct QemuProcess {
@@ -100,6 +103,7 @@ struct Inherited {
 enum Start {
     /// The initial file system, and perhaps the file that is the guest's memory.
     Boot {
+        kernel: RawFd,
         initramfs: RawFd,
         memory: Option<RawFd>,
     },
@@ -107,6 +111,16 @@ enum Start {
 }
 
 impl Start {
+    /// The size of the largest file that QEMU has to write: a snapshot, or none.
+    fn largest_file(self, machine: &Machine) -> u64 {
+        match self {
+            Start::Boot {
+                memory: Some(_), ..
+            } => machine.memory_bytes() + DEVICES_AT_MOST,
+            Start::Boot { memory: None, .. } | Start::Snapshot(_) => 0,
+        }
+    }
+
     /// A saved guest has shared memory at an address that a QEMU which has only just started knows
     /// nothing of, and refuses. Its private view of the file is as good: nobody but xtask writes.
     fn share_of_programs(self) -> &'static str {
@@ -119,14 +133,18 @@ impl Start {
 
 impl Inherited {
     fn all(&self) -> impl Iterator<Item = RawFd> {
-        let (origin, memory) = match self.start {
-            Start::Boot { initramfs, memory } => (initramfs, memory),
-            Start::Snapshot(file) => (file, None),
+        let (origin, others) = match self.start {
+            Start::Boot {
+                kernel,
+                initramfs,
+                memory,
+            } => (initramfs, [Some(kernel), memory]),
+            Start::Snapshot(file) => (file, [None; 2]),
         };
         [self.console, self.plans, self.monitor, origin]
             .into_iter()
             .chain(self.programs)
-            .chain(memory)
+            .chain(others.into_iter().flatten())
     }
 }
 
@@ -141,33 +159,39 @@ impl QemuProcess {
         let pair = || UnixStream::pair().context("cannot create a socket pair");
         let ((console, guest_console), (plans, guest_plans), (monitor, guest_monitor)) =
             (pair()?, pair()?, pair()?);
-        let initramfs = match origin {
-            Origin::Boot(bytes) | Origin::BootToSave(bytes, _) => Some(memory_file(bytes)?),
+        let boot = match origin {
+            Origin::Boot(bytes) | Origin::BootToSave(bytes, _) => {
+                Some((open_kernel(machine)?, memory_file(bytes)?))
+            }
             Origin::Snapshot(_) => None,
+        };
+        let start = match (origin, &boot) {
+            (Origin::Snapshot(file), _) => Start::Snapshot(file.as_raw_fd()),
+            (Origin::Boot(_) | Origin::BootToSave(..), Some((kernel, initramfs))) => Start::Boot {
+                kernel: kernel.as_raw_fd(),
+                initramfs: initramfs.as_raw_fd(),
+                memory: match origin {
+                    Origin::BootToSave(_, memory) => Some(memory.as_raw_fd()),
+                    _ => None,
+                },
+            },
+            (_, None) => unreachable!("a boot has a kernel"),
         };
         let inherited = Inherited {
             console: guest_console.as_raw_fd(),
             plans: guest_plans.as_raw_fd(),
             monitor: guest_monitor.as_raw_fd(),
             programs: programs.map(SharedMemory::as_raw_fd),
-            start: match (origin, &initramfs) {
-                (Origin::Snapshot(file), _) => Start::Snapshot(file.as_raw_fd()),
-                (Origin::Boot(_), Some(initramfs)) => Start::Boot {
-                    initramfs: initramfs.as_raw_fd(),
-                    memory: None,
-                },
-                (Origin::BootToSave(_, memory), Some(initramfs)) => Start::Boot {
-                    initramfs: initramfs.as_raw_fd(),
-                    memory: Some(memory.as_raw_fd()),
-                },
-                (_, None) => unreachable!("a boot has an initial file system"),
-            },
+            start,
         };
+        let largest_file = start.largest_file(machine);
 
-        let mut command = Command::new(&machine.qemu);
+        // It is started in another directory.
+        let program = std::path::absolute(&machine.qemu).context("cannot find QEMU")?;
+        let mut command = Command::new(program);
+        confinement::clean_surroundings(&mut command);
         command
             .args(qemu_command_line(machine, accel, &inherited))
-            .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -177,12 +201,10 @@ impl QemuProcess {
         // until after the spawn; nothing is allocated and no lock is taken.
         unsafe {
             command.pre_exec(move || {
-                set_pdeathsig(Signal::SIGKILL)?;
-                for descriptor in inherited.all() {
-                    let descriptor = BorrowedFd::borrow_raw(descriptor);
-                    fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
-                }
-                Ok(())
+                confinement::keep_descriptors(inherited.all())?;
+                confinement::confine_process(largest_file)?;
+                // The last: a change of rights makes the kernel forget it.
+                Ok(set_pdeathsig(Signal::SIGKILL)?)
             });
         }
         note_moment("QEMU starts");
@@ -217,7 +239,10 @@ impl QemuProcess {
             }
         };
         if let Some(signal) = status.signal() {
-            return Some(format!("it was ended by signal {signal}"));
+            return Some(match signal {
+                nix::libc::SIGSYS => BROKE_SANDBOX.to_owned(),
+                _ => format!("it was ended by signal {signal}"),
+            });
         }
         let mut said = String::new();
         if let Some(errors) = self.errors.take() {
@@ -272,6 +297,15 @@ impl Drop for QemuProcess {
     }
 }
 
+/// How the end by SIGSYS is told.
+pub const BROKE_SANDBOX: &str = "its seccomp sandbox forbids a system call that it made, and ended \
+    it";
+
+fn open_kernel(machine: &Machine) -> Result<File> {
+    let kernel = &machine.kernel;
+    File::open(kernel).with_context(|| format!("cannot open the kernel {}", kernel.display()))
+}
+
 fn cannot_start(machine: &Machine, error: &std::io::Error) -> Problem {
     Problem::machine(format!("cannot start {}: {error}", machine.qemu.display()))
         .help("cargo xtask doctor")
@@ -291,10 +325,15 @@ fn memory_file(bytes: &[u8]) -> Result<OwnedFd> {
 fn qemu_command_line(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsString> {
     let mut arguments = memory_of_guest(machine, inherited.start);
     arguments.extend(hardware(machine, accel, inherited));
+    if machine.sandbox {
+        arguments.extend(["-sandbox", confinement::SANDBOX].map(OsString::from));
+    }
     let mut add = |option: &str, value: &OsStr| arguments.extend([option.into(), value.to_owned()]);
     match inherited.start {
-        Start::Boot { initramfs, .. } => {
-            add("-kernel", machine.kernel.as_os_str());
+        Start::Boot {
+            kernel, initramfs, ..
+        } => {
+            add("-kernel", path_of_descriptor(kernel).as_ref());
             add("-initrd", path_of_descriptor(initramfs).as_ref());
             add("-append", kernel_parameters(machine, accel).as_ref());
         }
@@ -449,10 +488,12 @@ mod tests {
             memory_mib: 256,
             clock,
             cmpxchg16b,
+            sandbox: true,
         }
     }
 
     const BOOT: Start = Start::Boot {
+        kernel: 9,
         initramfs: 7,
         memory: None,
     };
@@ -486,6 +527,7 @@ mod tests {
     #[test]
     fn a_resume_changes_the_memory_and_the_origin_and_nothing_else() {
         let to_save = Start::Boot {
+            kernel: 9,
             initramfs: 7,
             memory: Some(8),
         };

@@ -19,6 +19,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::accel::Accel;
@@ -135,6 +136,7 @@ impl Snapshot {
         let _ = File::options()
             .append(true)
             .create(true)
+            .custom_flags(O_NOFOLLOW)
             .open(self.file(".bad"))
             .and_then(|mut failures| {
                 writeln!(failures, "{}", why.lines().next().unwrap_or_default())
@@ -157,8 +159,11 @@ impl Snapshot {
         let path = self
             .directory
             .join(format!("{}-{}.lock", self.kernel, self.whose));
-        let file =
-            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        options.custom_flags(O_NOFOLLOW);
+        let opened = options.open(&path);
+        let file = opened.with_context(|| format!("cannot create {}", path.display()))?;
         file.lock()
             .with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(file)
@@ -285,12 +290,7 @@ impl Seal {
 
 fn write_sealed(path: &Path, name: &Path, save: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
     let mut options = File::options();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600);
+    options.read(true).write(true).create_new(true).mode(0o600);
     let mut file = options
         .open(path)
         .with_context(|| format!("cannot create {}", path.display()))?;
@@ -307,13 +307,13 @@ fn write_sealed(path: &Path, name: &Path, save: impl FnOnce(&File) -> Result<()>
 }
 
 fn open_sealed(path: &Path) -> Result<Sealed> {
-    let data = path
-        .symlink_metadata()
-        .context("cannot look at the snapshot")?;
-    // Before it is opened: a pipe would wait for a writer.
-    ensure!(data.is_file(), "{} is not a file", path.display());
-    let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut options = File::options();
+    // A pipe would wait for a writer.
+    options.read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    let opened = options.open(path);
+    let mut file = opened.with_context(|| format!("cannot open {}", path.display()))?;
     let data = file.metadata().context("cannot look at the snapshot")?;
+    ensure!(data.is_file(), "{} is not a file", path.display());
     if data.uid() != nix::unistd::geteuid().as_raw() || data.mode() & 0o022 != 0 {
         bail!("{} can be written by others", path.display());
     }
@@ -453,6 +453,33 @@ mod tests {
             clear(&snapshot.file_path()).unwrap();
         }
         assert!(std::env::temp_dir().exists(), "a link was followed");
+    }
+
+    #[test]
+    fn a_link_to_a_whole_one_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
+        make(&snapshot);
+        let other = directory.path().join("other");
+        fs::rename(snapshot.file_path(), &other).unwrap();
+        std::os::unix::fs::symlink(&other, snapshot.file_path()).unwrap();
+        assert!(snapshot.open_sealed().is_err());
+        assert!(snapshot.open_sealed().unwrap().is_none());
+        assert!(other.exists());
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_lock_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot_in(&directory);
+        drop(snapshot.wait_for_lock().unwrap());
+        let (lock, other) = (
+            snapshot.directory.join("6.12-vmlinux-f2-u1.lock"),
+            directory.path().join("other"),
+        );
+        fs::rename(&lock, &other).unwrap();
+        std::os::unix::fs::symlink(&other, &lock).unwrap();
+        assert!(snapshot.wait_for_lock().is_err());
     }
 
     #[test]

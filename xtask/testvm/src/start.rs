@@ -18,7 +18,7 @@ use crate::guest::{Death, Failure, Guest, Ready};
 use crate::guest_memory::GuestMemory;
 use crate::image::{self, Modules};
 use crate::machine::{Machine, Programs, VmClock};
-use crate::qemu::{Origin, QemuProcess};
+use crate::qemu::{BROKE_SANDBOX, Origin, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::snapshot::{Sealed, Snapshot};
 use crate::timeline::{note_moment, note_retry};
@@ -93,6 +93,10 @@ pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
         has_programs: false,
         notes: Vec::new(),
     };
+    if !machine.sandbox {
+        head.notes
+            .push("QEMU runs without its seccomp sandbox".to_owned());
+    }
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
     let emulated = accel::find_kvm_state(&machine.state)
         .map_err(Failure::Caller)?
@@ -479,6 +483,9 @@ fn not_booted(death: &Death) -> Problem {
             "close other programs: a VM needs 256 MiB of memory, or what --memory says, and QEMU \
              some more for itself",
         );
+    }
+    if death.qemu_failed.as_deref() == Some(BROKE_SANDBOX) {
+        problem = problem.help("to run it without the sandbox: set XTASK_SANDBOX=off");
     }
     problem
         .help(show_last_words(death))
