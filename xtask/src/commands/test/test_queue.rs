@@ -12,20 +12,29 @@ use crate::commands::test::part::{PartResult, read_log, run_logged_part, show_lo
 use crate::commands::test::records::Records;
 use crate::pipeline::parallel;
 
-/// These take most of the time: begun last, one of them would run alone at the end.
-const LONGEST: [&str; 12] = [
+/// These take most of the time, the first one the most: begun last, one of them would run alone at
+/// the end.
+const LONGEST: [&str; 20] = [
     "xtask/exercises",
     "xtask/resume",
     "xtask/gallery",
     "xtask/transcripts",
-    "xtask/learner",
     "xtask/new_project",
+    "xtask/learner",
+    "xtask/lesson_10",
     "xtask/judge_guest",
     "xtask/lesson_03",
     "xtask/lesson_05",
     "xtask/lesson_06",
-    "xtask/lesson_10",
+    "xtask/cost",
+    "xtask/attach",
+    "xtask/verify",
+    "xtask/lesson_09",
     "xtask/command",
+    "xtask/lesson_02",
+    "xtask/lesson_08",
+    "xtask/loader",
+    "xtask/where_name",
 ];
 
 /// What all binaries of a step have in common.
