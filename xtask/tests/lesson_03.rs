@@ -136,13 +136,15 @@ fn ends(said: &str, texts: &[&str], code: u8) {
 }
 
 /// Runs the lesson, and a line of shell when it is attached: that is when it has printed its first
-/// line. The shell waits for it without a program, which would be an event. Prints the last lines
-/// of the lesson.
+/// line. The shell waits for it without a program, which would be an event: it reads for a moment
+/// what nobody writes. Prints the last lines of the lesson.
 fn listen(arguments: &str, then: &str) -> String {
     format!(
-        "tracepoint {arguments} > /tmp/out & pid=$!; \
-         until read -r attached < /tmp/out; do :; done; \
-         {then}; wait $pid; echo code $?; busybox tail -n 4 /tmp/out; busybox rm /tmp/out"
+        "busybox mkfifo /tmp/never; exec 3<>/tmp/never; \
+         tracepoint {arguments} > /tmp/out & pid=$!; \
+         until read -r attached < /tmp/out; do read -t 0.02 nothing <&3; done; \
+         {then}; wait $pid; echo code $?; busybox tail -n 4 /tmp/out; \
+         busybox rm /tmp/out /tmp/never"
     )
 }
 
