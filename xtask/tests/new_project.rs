@@ -17,6 +17,7 @@ use common::test_vm::TestVm;
 use common::{Run, scratch, stderr, stdout};
 use course::Implementation;
 use kernel::MATRIX;
+use object::{Object as _, ObjectSymbol as _};
 use plan::{Outcome, Step};
 use tempfile::TempDir;
 use testvm::{Failure, Started};
@@ -176,6 +177,29 @@ impl SharedBuild {
             let line = format!("Compiling {package} v0.1.0 ({})", place.display());
             assert!(told.contains(&line), "no line '{line}' in: {told}");
         }
+        if implementations.contains(&Implementation::Aya) {
+            self.expect_lean_link(name);
+        }
+    }
+
+    /// `bcmp`, which no project calls, is in an eBPF program only if bpf-linker has read all of
+    /// `compiler_builtins`, and with that most of the time that a link can take.
+    fn expect_lean_link(&self, package: &str) {
+        let mut linked = 0;
+        for entry in fs::read_dir(self.target.join("debug/build")).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let program = entry.path().join("out/count");
+            if name.rsplit_once('-').is_none_or(|(it, _)| it != package) || !program.is_file() {
+                continue;
+            }
+            let object = fs::read(program).unwrap();
+            let object = object::File::parse(&*object).unwrap();
+            let mut symbols = object.symbols();
+            assert!(symbols.all(|symbol| symbol.name() != Ok("bcmp")), "{name}");
+            linked += 1;
+        }
+        assert_eq!(linked, 1, "eBPF programs of {package}");
     }
 
     /// Takes away what cargo knows of a package; it then builds all of it.

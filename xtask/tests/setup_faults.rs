@@ -353,7 +353,7 @@ fn a_changed_file_of_the_cache_is_fetched_again() {
         assert_works(&machine);
     }
     // The linker is not in the cache, but where cargo looks for it.
-    let linker = machine.path("checkout/.cache/bin/bpf-linker");
+    let linker = machine.path("checkout/.cache/bin/whole/bpf-linker");
     let whole = fs::read(&linker).unwrap();
     change_one_bit(&linker);
     assert_works(&machine);

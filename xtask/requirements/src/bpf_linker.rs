@@ -19,7 +19,7 @@ use crate::record::State;
 use crate::requirement::Requirement;
 use crate::site::{self, SetupSite};
 use crate::step::{SetupStep, format_megabytes};
-use crate::{fault, links, outside_cargo, record};
+use crate::{fault, lean_link, links, outside_cargo, record};
 
 const SOURCE: CrateSource = CrateSource {
     name: NAME,
@@ -66,21 +66,22 @@ impl Requirement for BpfLinker {
 
 /// Present, of the size that it had, and tried with this toolchain.
 pub fn is_there() -> bool {
-    noted_sum().is_some()
+    lean_link::is_installed() && noted_sum().is_some()
 }
 
 /// Whether it is the file that was tried.
 fn is_unchanged() -> bool {
-    let linker = links::link_path(NAME);
+    let linker = links::link_path(lean_link::WHOLE);
     noted_sum().is_some_and(|noted| record::sum_file(&linker).is_ok_and(|sum| sum == noted))
 }
 
 /// The checksum that the linker had when it was tried, if it is there as it was then.
 fn noted_sum() -> Option<String> {
-    if !links::link_works(NAME) {
+    if !links::link_works(lean_link::WHOLE) {
         return None;
     }
-    let circumstances = circumstances(&toolchain::find_sysroot().ok()?, &links::link_path(NAME))?;
+    let linker = links::link_path(lean_link::WHOLE);
+    let circumstances = circumstances(&toolchain::find_sysroot().ok()?, &linker)?;
     let noted = links::read_circumstances(NAME)?;
     let sum = noted.strip_prefix(&circumstances)?;
     Some(sum.strip_prefix("sha256 ")?.trim().to_owned())
@@ -94,7 +95,7 @@ fn circumstances(sysroot: &Path, linker: &Path) -> Option<String> {
 
 /// Remembers that the linker was tried.
 fn note_tried(sysroot: &Path) -> Result<()> {
-    let linker = links::link_path(NAME);
+    let linker = links::link_path(lean_link::WHOLE);
     let sum = record::sum_file(&linker)?;
     let circumstances = circumstances(sysroot, &linker).unwrap_or_default();
     links::note_circumstances(NAME, &format!("{circumstances}sha256 {sum}\n"))
@@ -106,7 +107,12 @@ fn directory() -> PathBuf {
 
 /// Where the linker in use really is.
 pub fn linker_in_use() -> Option<PathBuf> {
-    links::link_path(NAME).canonicalize().ok()
+    links::link_path(lean_link::WHOLE).canonicalize().ok()
+}
+
+/// What cargo starts, if that is there.
+pub fn linker_for_cargo() -> Option<PathBuf> {
+    links::link_works(NAME).then(|| links::link_path(NAME))
 }
 
 /// "0.13.0", asked of the linker.
@@ -130,7 +136,7 @@ fn install_linker(site: &SetupSite) -> Result<()> {
     let linkers = whole.map(|directory| directory.join("bin").join(NAME));
     let fits = linkers
         .chain(child::find_program(NAME))
-        .filter(|linker| child::is_executable(linker))
+        .filter(|linker| child::is_executable(linker) && !lean_link::is_script(linker))
         .find(|linker| probe.passes(linker));
     let linker = match fits {
         Some(linker) => linker,
@@ -148,10 +154,11 @@ fn install_linker(site: &SetupSite) -> Result<()> {
         .into());
     }
     if built.iter().any(|directory| linker.starts_with(directory)) {
-        links::copy_program(NAME, &linker)?;
+        links::copy_program(lean_link::WHOLE, &linker)?;
     } else {
-        links::set_link(NAME, &linker)?;
+        links::set_link(lean_link::WHOLE, &linker)?;
     }
+    lean_link::install_script()?;
     // Last, so that its presence says that all of this went well.
     note_tried(&sysroot)?;
     step.report_done(&format!("ready ({})", linker.display()));

@@ -16,6 +16,7 @@
 //!   CrateSource    a crate that a program is built from
 //!   exposure       what other users of the machine could change
 //!   record, links  what was made, and where it is found
+//!   lean_link      the script that cargo starts as bpf-linker
 //! ```
 
 mod apt;
@@ -30,6 +31,7 @@ mod fault;
 pub mod guest_tools;
 pub mod kernels;
 mod kernels_lock;
+mod lean_link;
 mod libbpf_build;
 mod links;
 mod meeting;

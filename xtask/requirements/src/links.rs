@@ -2,8 +2,9 @@
 //! installed, with notes of what was tried. In the checkout even when the cache is elsewhere:
 //! cargo's configuration cannot follow a variable, and what was tried holds for this machine only.
 
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -52,6 +53,18 @@ pub fn copy_program(name: &str, program: &Path) -> Result<()> {
     copy_in(&directory(), name, program)
 }
 
+/// Writes a file whose text the tool has itself.
+pub fn write_file(name: &str, mode: u32, text: &str) -> Result<()> {
+    write_file_in(&directory(), name, mode, text)
+}
+
+pub fn write_file_in(directory: &Path, name: &str, mode: u32, text: &str) -> Result<()> {
+    set_in(directory, name, |partial| {
+        std::fs::write(partial, text)?;
+        std::fs::set_permissions(partial, Permissions::from_mode(mode))
+    })
+}
+
 fn copy_in(directory: &Path, name: &str, program: &Path) -> Result<()> {
     set_in(directory, name, |partial| {
         std::fs::copy(program, partial).map(drop)
@@ -59,10 +72,11 @@ fn copy_in(directory: &Path, name: &str, program: &Path) -> Result<()> {
 }
 
 fn set_in(directory: &Path, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
-    site::create_directory(directory)?;
-    let partial = directory.join(format!(".{name}.partial"));
-    site::remove_path(&partial)?;
     let place = directory.join(name);
+    // The name may begin with a directory.
+    site::create_directory(place.parent().unwrap_or(directory))?;
+    let partial = place.with_added_extension("partial");
+    site::remove_path(&partial)?;
     let made = make(&partial).and_then(|()| std::fs::rename(&partial, &place));
     made.map_err(|error| {
         // On a full disk, half of a program is in nobody's interest.

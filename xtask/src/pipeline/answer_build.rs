@@ -201,9 +201,9 @@ fn variant_name(package: String, variant: Variant) -> String {
 }
 
 /// As aya-build builds the lessons' programs, with all debug information of `core` and
-/// `compiler_builtins`. It costs 0.2 s a build, but BTF is made from it: with none, functions such
-/// as `memcmp` have no entry there, and Linux 6.12 rejects a right answer for that; with lines
-/// only, their entries name types that do not exist.
+/// `compiler_builtins`. It costs 0.2 s where a program is linked with the two, but BTF is made from
+/// it: with none, functions such as `memcmp` have no entry there, and Linux 6.12 rejects a right
+/// answer for that; with lines only, their entries name types that do not exist.
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = program_binary(exercise, variant);
     let package = exercise.ebpf_package();

@@ -100,7 +100,7 @@ impl Machine {
     /// The linker is to be built, and a registry on this machine offers another source, with a
     /// build script.
     pub fn offer_linker(&mut self, registry: &str, script: &str) {
-        fs::remove_file(self.path("checkout/.cache/bin/bpf-linker")).unwrap();
+        fs::remove_file(self.path("checkout/.cache/bin/whole/bpf-linker")).unwrap();
         fs::remove_dir_all(self.path("checkout/.cache/bpf-linker")).unwrap();
         let manifest = "[package]\nname = 'bpf-linker'\nversion = '0.13.0'\nedition = '2021'\n\
             build = 'build.rs'\n[features]\nllvm-22 = []\nno-llvm-linking = []\n";

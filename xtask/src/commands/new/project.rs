@@ -60,7 +60,7 @@ fn build_needs(implementations: &[Implementation]) -> Vec<Need> {
 /// the name that is looked for in PATH.
 fn find_programs() -> Result<MachinePaths> {
     Ok(MachinePaths {
-        bpf_linker: bpf_linker::linker_in_use().unwrap_or("bpf-linker".into()),
+        bpf_linker: bpf_linker::linker_for_cargo().unwrap_or("bpf-linker".into()),
         clang: clang::clang_in_use().unwrap_or("clang".into()),
         xtask: env::current_exe().context("cannot find this program's own path")?,
     })
