@@ -72,14 +72,15 @@ impl Progress {
         if progress == before {
             return Ok(());
         }
-        let mut file = tempfile::Builder::new()
-            .prefix(FILE)
-            .tempfile_in(directory)
-            .map_err(cannot)?;
-        file.write_all(progress.to_text().as_bytes())
-            .map_err(cannot)?;
-        file.as_file().sync_all().map_err(cannot)?;
-        file.persist(&path).map_err(|error| cannot(error.error))?;
+        // Always the same name: what a killed run left there is overwritten.
+        let new = directory.join(format!("{FILE}.new"));
+        let replaced =
+            write_synced(&new, &progress.to_text()).and_then(|()| fs::rename(&new, &path));
+        if replaced.is_err() {
+            // It may never have been created.
+            let _ = fs::remove_file(&new);
+        }
+        replaced.map_err(cannot)?;
         Ok(())
     }
 
@@ -159,6 +160,12 @@ impl Progress {
     pub fn next_pending<'a>(&self, exercises: &'a [Exercise]) -> Option<&'a Exercise> {
         exercises.iter().find(|exercise| !self.is_done(exercise))
     }
+}
+
+fn write_synced(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// The file, for those who ask where it is.

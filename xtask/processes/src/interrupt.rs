@@ -3,6 +3,9 @@
 //! While a VM runs, it is told and decides: the first Ctrl-C goes to the lesson. At any other time
 //! the signal does what it always does. Nothing has to be cleaned up then: a VM lives in memory and
 //! inherited descriptors only.
+//!
+//! A file that would become longer than the limit for files is an error of the write, as on a full
+//! disk: SIGXFSZ would end the tool without a word, and maybe a compiler, too.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -37,6 +41,9 @@ pub struct Listening {
 
 /// Takes the signals over; called once, at the start of the program.
 pub fn install_handlers() -> Result<()> {
+    // SAFETY: no handler is set, so nothing can run at a bad moment.
+    unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }
+        .context("cannot ignore the signal of the limit for files")?;
     let wanted = [SIGINT, SIGTERM, SIGHUP]
         .into_iter()
         .filter(|signal| !is_ignored(*signal));

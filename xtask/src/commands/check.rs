@@ -143,8 +143,12 @@ pub fn take_down(reports: &[Report]) -> Result<()> {
     else {
         return Ok(());
     };
-    let done = reports.iter().all(Report::has_passed);
-    Progress::change_progress(|progress| progress.set_done(exercise, *implementation, done))
+    let passed = reports.iter().all(Report::has_passed);
+    Progress::change_progress(|progress| {
+        // It may have been reset while it was judged.
+        let done = passed && exercise.is_begun(*implementation);
+        progress.set_done(exercise, *implementation, done);
+    })
 }
 
 pub fn name_place(place: &str) -> String {

@@ -55,17 +55,24 @@ pub fn reset_answers(options: &ResetOptions) -> Result<Exit> {
             "leave it as it is",
         )?;
     }
+    // First, so that a reset that ends in the middle leaves no starter that is recorded as done.
+    mark_undone(&wanted)?;
     for (exercise, implementation) in &begun {
         write_answer(exercise, *implementation, Variant::Starter)?;
     }
-    Progress::change_progress(|progress| {
-        for exercise in &wanted {
-            exercise
-                .offered_implementations()
-                .for_each(|implementation| progress.set_done(exercise, implementation, false));
-        }
-    })?;
+    // Again, because a check may have ended meanwhile.
+    mark_undone(&wanted)?;
     Ok(Exit::Done)
+}
+
+fn mark_undone(exercises: &[&Exercise]) -> Result<()> {
+    Progress::change_progress(|progress| {
+        for exercise in exercises {
+            for implementation in exercise.offered_implementations() {
+                progress.set_done(exercise, implementation, false);
+            }
+        }
+    })
 }
 
 fn files(number: usize) -> String {
