@@ -819,6 +819,25 @@ fn a_qemu_that_dies_or_hangs_at_a_resume_costs_a_boot() {
     worked(kernel.run_with(&qemu), How::Resumed);
 }
 
+/// Neither the resume nor the boot after it works: when there is memory again, all is as before.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_lack_of_memory_costs_no_snapshot() {
+    let kernel = OwnKernel::copy_of("6.1");
+    let order = kernel.path("order");
+    fs::write(&order, "").unwrap();
+    let qemu = FakeQemu::default().with_orders("q35", &order);
+    worked(kernel.run_with(&qemu), How::Booted);
+    let before = kernel.snapshot().metadata().unwrap().ino();
+    fs::write(&order, "ulimit -v 400000").unwrap();
+    let output = kernel.run_with(&qemu).output();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_says(&stderr(&output), "Cannot allocate memory");
+    fs::write(&order, "").unwrap();
+    worked(kernel.run_with(&qemu), How::Resumed);
+    assert_eq!(kernel.snapshot().metadata().unwrap().ino(), before);
+}
+
 /// What happens to QEMU when it has written this much of a snapshot: the disk is full, or it is
 /// killed.
 #[test]

@@ -97,17 +97,19 @@ pub fn find_sysroot() -> Result<PathBuf> {
         .stdin(Stdio::null())
         .stderr(Stdio::null());
     child::end_with_us(&mut rustc);
-    let output = rustc.output().ok().filter(|output| output.status.success());
-    let Some(output) = output else {
-        return Err(
-            Problem::machine("cannot find the Rust toolchain: rustc does not run")
-                .help("install Rust with rustup: https://rustup.rs")
-                .into(),
-        );
+    let why = match rustc.output() {
+        Ok(output) if output.status.success() => {
+            let sysroot = String::from_utf8_lossy(&output.stdout);
+            return Ok(PathBuf::from(sysroot.trim()));
+        }
+        Ok(output) => output.status.to_string(),
+        Err(error) => error.to_string(),
     };
-    Ok(PathBuf::from(
-        String::from_utf8_lossy(&output.stdout).trim(),
+    Err(Problem::machine(format!(
+        "cannot find the Rust toolchain: rustc does not run ({why})"
     ))
+    .help("if it is missing, install Rust with rustup: https://rustup.rs")
+    .into())
 }
 
 /// "1.95.0".

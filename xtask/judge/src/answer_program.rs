@@ -1,6 +1,7 @@
 //! An answer that is a program for the learner's own machine.
 
 use std::io::{Read, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -9,9 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use crate::check::MachineFault;
+
 pub struct AnswerProgram {
     path: PathBuf,
 }
+
+const SIGKILL: i32 = 9;
 
 /// For a program that does a millisecond's work.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -36,12 +41,14 @@ impl AnswerProgram {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .context("start it")?;
+            // It was just built: processes, memory or descriptors are too few.
+            .context(MachineFault)?;
         let mut stdin = child.stdin.take().context("its input")?;
         let input = input.to_owned();
         // It may stop reading, or print before it has read all.
-        let writer = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-        let (printed, complaint) = (read(child.stdout.take()), read(child.stderr.take()));
+        let write = move || drop(stdin.write_all(input.as_bytes()));
+        let writer = thread::Builder::new().spawn(write).context(MachineFault)?;
+        let (printed, complaint) = (read(child.stdout.take())?, read(child.stderr.take())?);
         let status = wait(&mut child);
         if status.is_err() {
             child.kill().context("end it")?;
@@ -53,6 +60,10 @@ impl AnswerProgram {
             bail!("it printed {} MB, and was ended", MOST >> 20);
         }
         let status = status?;
+        // No answer sends itself this: memory was short.
+        if status.signal() == Some(SIGKILL) {
+            return Err(anyhow!("it was killed").context(MachineFault));
+        }
         if !status.success() {
             bail!("it ended with {status}{}", shown(&complaint));
         }
@@ -62,15 +73,16 @@ impl AnswerProgram {
 
 type Reader = Receiver<std::io::Result<Vec<u8>>>;
 
-fn read(from: Option<impl Read + Send + 'static>) -> Reader {
+fn read(from: Option<impl Read + Send + 'static>) -> Result<Reader> {
     let (sender, reader) = mpsc::channel();
-    thread::spawn(move || {
+    let read = move || {
         let mut bytes = Vec::new();
         // A program that prints for ever is ended by the pipe that closes here.
         let read = from.map_or(Ok(0), |from| from.take(MOST).read_to_end(&mut bytes));
         sender.send(read.map(|_| bytes))
-    });
-    reader
+    };
+    thread::Builder::new().spawn(read).context(MachineFault)?;
+    Ok(reader)
 }
 
 /// What was read, when the program has ended.
@@ -114,5 +126,17 @@ mod tests {
         let mut shell = AnswerProgram::new(Path::new("/bin/sh"));
         let error = shell.run_with_input("sleep 9 &\n").expect_err("it stays");
         assert!(format!("{error:#}").contains("output open"), "{error:#}");
+    }
+
+    #[test]
+    fn what_the_machine_does_to_a_program_is_no_mistake_in_it() {
+        let is_fault = |path: &str, input: &str| {
+            let mut program = AnswerProgram::new(Path::new(path));
+            let error = program.run_with_input(input).expect_err("it fails");
+            error.is::<MachineFault>()
+        };
+        assert!(is_fault("/bin/sh", "kill -KILL $$\n"));
+        assert!(!is_fault("/bin/sh", "kill -SEGV $$\n"));
+        assert!(is_fault("/nowhere/answer", ""));
     }
 }

@@ -1,5 +1,7 @@
 //! What must be true of an answer.
 
+use std::fmt;
+
 use anyhow::Result;
 use plan::judge::Said;
 
@@ -9,6 +11,16 @@ pub struct Check<A> {
     pub says: &'static str,
     /// An error says what was seen, and what should have been.
     pub holds: fn(&mut A) -> Result<()>,
+}
+
+/// Something that this machine could not do, whatever the answer is.
+#[derive(Debug)]
+pub struct MachineFault;
+
+impl fmt::Display for MachineFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this machine cannot run the answer")
+    }
 }
 
 /// Receives what the judge says.
@@ -24,6 +36,7 @@ pub fn run_checks<A>(
     for check in checks {
         match run(check, answer, say) {
             Ok(()) => say(&Said::Passed)?,
+            Err(error) if error.is::<MachineFault>() => return Err(error),
             Err(error) => return say(&failed_check(&error)),
         }
     }

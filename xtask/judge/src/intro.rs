@@ -7,7 +7,7 @@ use crate::bytecode::{
     self, ADD, ADD_32, CONDITIONS, IF_GREATER, IF_GREATER_SIGNED, IF_NOT_EQUAL, Instruction, MOVE,
     MOVE_32, exit_insn, goto_insn, with_constant, with_register,
 };
-use crate::check::Check;
+use crate::check::{Check, MachineFault};
 use crate::exercise::{Judge, JudgedExercise};
 
 static EXERCISES: [JudgedExercise; 2] = [
@@ -297,6 +297,7 @@ fn returns(answer: &mut AnswerProgram, program: &[Instruction], r1: u64) -> Resu
     let seen = match answer.run_with_input(&format!("{r1}\n{}", lines(program))) {
         Ok(said) if said.trim() == expected.to_string() => return Ok(()),
         Ok(said) => format!("the answer says {}", shown(&said)),
+        Err(error) if error.is::<MachineFault>() => return Err(error),
         Err(error) => format!("{error:#}"),
     };
     let words: String = program

@@ -15,6 +15,7 @@ use processes::{Foreground, Interrupted};
 use requirements::clang;
 
 use crate::pipeline::build;
+use crate::pipeline::machine_fault::find_machine_fault;
 
 /// What eBPF programs in Rust are compiled for.
 const TARGET: &str = "bpfel-unknown-none";
@@ -295,7 +296,10 @@ fn said_by(mut command: Command) -> Result<Result<String, String>> {
     match compiler.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
         (status, None) if status.success() => Ok(Ok(said)),
-        _ => Ok(Err(said)),
+        (status, None) => match find_machine_fault(status, &said) {
+            Some(problem) => Err(problem.into()),
+            None => Ok(Err(said)),
+        },
     }
 }
 

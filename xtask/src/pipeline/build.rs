@@ -13,6 +13,7 @@ use problem::{Exit, Problem};
 use processes::{Foreground, Interrupted};
 
 use crate::output::screen;
+use crate::pipeline::machine_fault::find_machine_fault;
 
 /// Cargo with an environment in which it builds the same on every machine.
 pub fn inner_cargo() -> Command {
@@ -171,11 +172,14 @@ fn run_cargo(mut command: Command) -> Result<Ended> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut cargo = Foreground::start_command(command)?;
     let mut offline = false;
+    let mut said = String::new();
     if let Some(stderr) = cargo.child.stderr.take() {
         for line in BufReader::new(stderr).split(b'\n') {
             let line = line.context("cannot read cargo's output")?;
             let line = String::from_utf8_lossy(&line);
             offline |= OFFLINE.iter().any(|sign| line.contains(sign));
+            said += &line;
+            said.push('\n');
             if let Some(line) = worth_showing(&line) {
                 screen::show_note(line);
             }
@@ -189,7 +193,10 @@ fn run_cargo(mut command: Command) -> Result<Ended> {
         )
         .help("the first build needs the network; the next ones do not")
         .into()),
-        _ => Ok(Ended::Badly),
+        (status, None) => match find_machine_fault(status, &said) {
+            Some(problem) => Err(problem.into()),
+            None => Ok(Ended::Badly),
+        },
     }
 }
 

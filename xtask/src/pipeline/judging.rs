@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::exercises::Exercise;
 use plan::judge::Said;
+use problem::Problem;
 use processes::{Foreground, Interrupted};
 use signal_hook::consts::SIGINT;
 use testvm::image::{self, Archive};
@@ -228,7 +229,13 @@ fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
     }
     match running.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
-        (status, None) => Ok(minutes.conclude(&Outcome::Exited(status.code().unwrap_or(1)))),
+        (status, None) if status.success() => Ok(minutes.conclude(&Outcome::Exited(0))),
+        // Answers are other programs: they do not end the judge. It may have said why.
+        (status, None) => Err(
+            Problem::machine(format!("the judge came to no end: {status}"))
+                .help("free memory, or a higher limit (ulimit -a); then try again")
+                .into(),
+        ),
     }
 }
 

@@ -19,6 +19,7 @@
 //!   judge_guest    a guest with the judge, which waits for answers
 //!   rejection      the answer that the verifier rejected at the last check
 //!   line_buffer    lines of a program's output, which comes in pieces
+//!   machine_fault  a compiler that failed because of this machine
 //!   loader         object files for a guest, and what the verifier made of them
 //!   name_capture   all names of a kernel, for `where`
 //!   forbidden      lines of an object file that no kernel accepts
@@ -37,6 +38,7 @@ pub mod judge_guest;
 pub mod judging;
 pub mod line_buffer;
 pub mod loader;
+pub mod machine_fault;
 pub mod memory;
 pub mod name_capture;
 pub mod needs;

@@ -139,12 +139,17 @@ impl Run {
 
     /// Waits until QEMU runs as a child of this run.
     pub fn wait_for_qemu(&self) {
+        self.wait_for_program("q35");
+    }
+
+    /// Waits until a program of this run has this in its command line.
+    pub fn wait_for_program(&self, part: &str) {
         let deadline = Instant::now() + Duration::from_secs(120);
         while !processes_with(&self.mark)
             .iter()
-            .any(|(_, command)| command.contains("q35"))
+            .any(|(_, command)| command.contains(part))
         {
-            assert!(Instant::now() < deadline, "QEMU was never started");
+            assert!(Instant::now() < deadline, "{part} was never started");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

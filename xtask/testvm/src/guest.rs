@@ -80,7 +80,7 @@ pub enum Failure {
 }
 
 /// What is known about the unexpected end of a VM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Death {
     pub why: String,
     /// QEMU itself failed, and why.

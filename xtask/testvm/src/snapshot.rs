@@ -12,6 +12,7 @@
 //! leave each other's alone, and the size of the guest's memory, so that guests of two sizes do
 //! too.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -260,13 +261,24 @@ impl Sealed {
     /// thing.
     pub fn check_hash(&self) -> Result<()> {
         let found = hash_of(&self.file, self.seal.length).context("cannot read the snapshot")?;
-        ensure!(
-            found == self.seal.contents,
-            "the snapshot's bytes are not those that were written"
-        );
+        if found != self.seal.contents {
+            bail!(DamagedSnapshot);
+        }
         Ok(())
     }
 }
+
+/// What a seal shows, in contrast to a file that could not be read.
+#[derive(Debug)]
+pub struct DamagedSnapshot;
+
+impl fmt::Display for DamagedSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the snapshot's bytes are not those that were written")
+    }
+}
+
+impl std::error::Error for DamagedSnapshot {}
 
 /// What a snapshot ends with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

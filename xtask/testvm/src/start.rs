@@ -20,7 +20,7 @@ use crate::image::{self, Modules};
 use crate::machine::{Machine, Programs, VmClock};
 use crate::qemu::{BROKE_SANDBOX, Origin, QemuProcess};
 use crate::shared_memory::SharedMemory;
-use crate::snapshot::{Sealed, Snapshot};
+use crate::snapshot::{DamagedSnapshot, Sealed, Snapshot};
 use crate::timeline::{note_moment, note_retry};
 
 /// Under emulation one boot in some hundreds dies early, before any program of ours runs.
@@ -293,15 +293,46 @@ fn resume_with(
         }
         Err(interrupted @ Failure::Interrupted(_)) => Err(interrupted),
         Err(failure) => {
+            let is_bad = is_of_snapshot(&failure);
             let why = match failure {
                 Failure::Died(death) => death.to_string(),
                 other => format!("{:#}", other.into_error()),
             };
-            snapshot.count_failure(&why);
-            add_retry(notes, format!("the snapshot was dropped: {why}"));
+            let note = if is_bad {
+                snapshot.count_failure(&why);
+                format!("the snapshot was dropped: {why}")
+            } else {
+                format!("the snapshot was not used: {why}")
+            };
+            // One that was not used is tried twice.
+            if !notes.contains(&note) {
+                add_retry(notes, note);
+            }
             Ok(None)
         }
     }
+}
+
+/// Whether a resume failed because of the snapshot, and not because this machine has too little
+/// memory, or too few descriptors or processes, for any VM.
+fn is_of_snapshot(failure: &Failure) -> bool {
+    match failure {
+        Failure::Caller(error) => error.is::<DamagedSnapshot>(),
+        Failure::Died(death) => !found_too_little(death),
+        Failure::NotBooted(_) | Failure::Interrupted(_) => true,
+    }
+}
+
+fn found_no_memory(death: &Death) -> bool {
+    let why = death.qemu_failed.as_ref();
+    why.is_some_and(|why| why.contains("allocate memory"))
+}
+
+/// The same for what else QEMU cannot do without.
+fn found_too_little(death: &Death) -> bool {
+    const SIGNS: [&str; 2] = ["Too many open files", "Resource temporarily unavailable"];
+    let why = death.qemu_failed.as_ref();
+    found_no_memory(death) || why.is_some_and(|why| SIGNS.iter().any(|sign| why.contains(sign)))
 }
 
 /// Resumes while the snapshot is read a second time, on another core: what a damaged guest says
@@ -474,11 +505,7 @@ fn not_booted(death: &Death) -> Problem {
         Some(why) => format!("QEMU could not run a VM: {why}"),
     };
     let mut problem = Problem::machine(what);
-    if death
-        .qemu_failed
-        .as_ref()
-        .is_some_and(|why| why.contains("allocate memory"))
-    {
+    if found_no_memory(death) {
         problem = problem.help(
             "close other programs: a VM needs 256 MiB of memory, or what --memory says, and QEMU \
              some more for itself",
@@ -542,5 +569,26 @@ mod tests {
             why,
             "the guest's clock is wrong: by it the boot took 20.0 s, and not 3.0 s"
         );
+    }
+
+    #[test]
+    fn a_machine_with_too_little_spoils_no_snapshot() {
+        let caller = |error: anyhow::Error| is_of_snapshot(&Failure::Caller(error));
+        assert!(caller(DamagedSnapshot.into()));
+        assert!(!caller(anyhow::anyhow!("too many open files")));
+        let died = |why: &str| {
+            is_of_snapshot(&Failure::Died(Death {
+                qemu_failed: Some(why.to_owned()),
+                ..Death::default()
+            }))
+        };
+        assert!(died("it was ended by signal 9"));
+        for too_little in [
+            "cannot set up guest memory 'pc.ram': Cannot allocate memory",
+            "Could not open '/proc/self/fd/7': Too many open files",
+            "qemu_thread_create: Resource temporarily unavailable",
+        ] {
+            assert!(!died(too_little), "{too_little}");
+        }
     }
 }

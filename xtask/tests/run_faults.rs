@@ -1,0 +1,324 @@
+//! Runs on a machine that has too little of something, or on which something is missing, and runs
+//! that end at a bad moment: no right answer is called wrong, nothing stays, and the next run
+//! works.
+//!
+//! What is tested for each stage of a run, and who gets the signal:
+//!
+//! | stage    | the tool                              | QEMU                                  |
+//! |----------|---------------------------------------|---------------------------------------|
+//! | build    | `a_signal_during_a_build` here        | there is none                         |
+//! | boot     | `command`: ctrl_c_while_booting       | `command`: a_qemu_that_dies           |
+//! | resume   | `a_signal_at_each_moment` here,       | `resume`: a_qemu_that_dies_or_hangs   |
+//! |          | `resume`: sigkill_during_a_resume     |                                       |
+//! | save     | `resume`: sigkill_during_a_save       | `resume`: a_save_that_fails           |
+//! | step     | `command`: ctrl_c_reaches_the_lesson, | `a_qemu_that_is_ended_is_no_verdict`  |
+//! |          | sigterm_ends_the_vm, sigkill_takes    | here; `command`: a_vm_that_is_killed, |
+//! |          |                                       | a_vm_that_hangs                       |
+//! | a judge  | `learner`: a_right_answer_is_not_wrong| `a_qemu_that_is_ended_is_no_verdict`  |
+//! | report   | `a_signal_at_each_moment` here        | it has ended                          |
+
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::checkout_copy::CheckoutCopy;
+use common::{Run, skip, stderr, stdout, wait_for};
+use course::Implementation;
+use course::exercises::{self, Exercise, Variant};
+use kernel::MATRIX;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use processes::child::pid_of;
+use xtask::pipeline::{answer_build, needs};
+
+/// Its answers are built and judged on this machine.
+const HERE: &str = "00/decode-instruction";
+
+const IN_VM: &str = "03/count-by-comm";
+
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
+
+/// Somebody whose answer is right.
+struct Learner {
+    checkout: CheckoutCopy,
+    exercise: Exercise,
+    progress: tempfile::TempDir,
+}
+
+impl Learner {
+    fn at(name: &str) -> Self {
+        let all = exercises::read_exercises().unwrap();
+        let learner = Self {
+            checkout: CheckoutCopy::open(),
+            exercise: exercises::find_exercise(&all, name).unwrap().clone(),
+            progress: tempfile::tempdir().unwrap(),
+        };
+        for implementation in Implementation::ALL {
+            let [solution, answer] = [Variant::Solution, Variant::Answer]
+                .map(|variant| learner.path(variant, implementation));
+            fs::copy(solution, answer).unwrap();
+        }
+        learner
+    }
+
+    fn path(&self, variant: Variant, implementation: Implementation) -> PathBuf {
+        let path = self.exercise.program_path(variant, implementation);
+        self.checkout.path(&path)
+    }
+
+    fn check(&self, implementation: Implementation) -> Run {
+        let language = implementation.to_string();
+        let arguments = ["check", &self.exercise.name, "--impl", &language];
+        let mut run = self.checkout.run(&arguments);
+        run.command
+            .env("XTASK_PROGRESS", self.progress.path())
+            .stdin(Stdio::null());
+        run
+    }
+
+    /// In a namespace in which this line of shell has run.
+    fn check_after(&self, line: &str) -> Output {
+        let run = self.check(Implementation::Libbpf);
+        let mut command = Command::new("unshare");
+        let script = format!("{line} && exec \"$@\"");
+        command
+            .args(["-m", "sh", "-c", &script, "sh"])
+            .arg(run.command.get_program())
+            .args(run.command.get_args())
+            .current_dir(run.command.get_current_dir().unwrap())
+            .stdin(Stdio::null());
+        let set = run.command.get_envs();
+        command.envs(set.filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().unwrap();
+        assert_eq!(run.left_behind(), [""; 0]);
+        output
+    }
+
+    fn assert_right(&self, implementation: Implementation) {
+        let mut run = self.check(implementation);
+        let output = run.output();
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(run.left_behind(), [""; 0]);
+    }
+
+    /// Right, or no verdict and a reason.
+    fn assert_not_wrong(&self, trouble: &str, output: &Output) {
+        let said = said(output);
+        let code = output.status.code();
+        assert!(code == Some(0) || code == Some(3), "{trouble}: {said}");
+        assert!(
+            code == Some(0) || said.contains("error: "),
+            "{trouble}: {said}"
+        );
+        for word in ["not yet", "panicked"] {
+            assert!(!said.contains(word), "{trouble}: {said}");
+        }
+        let record = fs::read_to_string(self.progress.path().join(".progress")).unwrap();
+        let done = format!("done {} libbpf\n", self.exercise.name);
+        assert_eq!(record, done, "{trouble}: it was done before");
+    }
+}
+
+fn said(output: &Output) -> String {
+    stdout(output) + &stderr(output)
+}
+
+/// Each as much as ends the command early, or the compiler, or nothing. Less memory ends cargo
+/// itself, which then waits for itself.
+const LIMITS: [(Resource, &[u64]); 5] = [
+    (Resource::RLIMIT_NOFILE, &[6, 9, 12, 32]),
+    (Resource::RLIMIT_FSIZE, &[0, 900, 20_000]),
+    (Resource::RLIMIT_AS, &[100 << 20]),
+    (Resource::RLIMIT_CPU, &[1]),
+    (Resource::RLIMIT_MEMLOCK, &[0]),
+];
+
+#[test]
+fn a_limit_makes_no_right_answer_wrong() {
+    let learner = Learner::at(HERE);
+    let in_c = Implementation::Libbpf;
+    learner.assert_right(in_c);
+    for (resource, limits) in LIMITS {
+        for &limit in limits {
+            let mut run = learner.check(in_c);
+            let set = move || Ok(setrlimit(resource, limit, limit)?);
+            // SAFETY: only one system call is made between fork and exec.
+            unsafe { run.command.pre_exec(set) };
+            let output = run.output();
+            learner.assert_not_wrong(&format!("{resource:?} {limit}"), &output);
+            assert_eq!(run.left_behind(), [""; 0]);
+        }
+    }
+    learner.assert_right(in_c);
+}
+
+/// What happens to the machine, and what is said then; nothing, if the command works.
+const TROUBLES: [(&str, &str); 7] = [
+    ("export TMPDIR=/nowhere", ""),
+    (
+        "mount -t tmpfs -o size=4k none $ROOM && echo > $ROOM/x && export TMPDIR=$ROOM",
+        "No space left on device",
+    ),
+    (
+        "cargo=${CARGO_HOME:-$HOME/.cargo}; \
+         mount --bind $cargo $cargo && mount -o remount,bind,ro $cargo",
+        "",
+    ),
+    ("mount -t tmpfs none /dev/shm -o ro", ""),
+    ("mount -t tmpfs none /dev/pts -o ro", ""),
+    ("mount -t tmpfs none /proc", "/proc"),
+    ("mkdir $ROOM/x && cd $ROOM/x && rmdir $ROOM/x", ""),
+];
+
+#[test]
+fn what_is_missing_makes_no_right_answer_wrong() {
+    let unshared = Command::new("unshare").args(["-m", "true"]).status();
+    if !unshared.is_ok_and(|status| status.success()) {
+        let what = "a machine without /proc, /dev/shm, or room";
+        return skip(what, "only root can take them away");
+    }
+    let learner = Learner::at(HERE);
+    learner.assert_right(Implementation::Libbpf);
+    let room = tempfile::tempdir().unwrap();
+    for (line, why) in TROUBLES {
+        // Directories that are made are this namespace's own.
+        let room = format!("ROOM={}; mount -t tmpfs none $ROOM", room.path().display());
+        let output = learner.check_after(&format!("{room} && {line}"));
+        learner.assert_not_wrong(line, &output);
+        assert_eq!(
+            output.status.success(),
+            why.is_empty(),
+            "{line}: {}",
+            said(&output)
+        );
+        assert!(said(&output).contains(why), "{line}: {}", said(&output));
+    }
+    learner.assert_right(Implementation::Libbpf);
+}
+
+fn spawn(run: &mut Run) -> Child {
+    let command = run.command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Ended by the signal, without a verdict.
+fn assert_ended(run: &Run, child: Child, signal: Signal) {
+    let output = child.wait_with_output().unwrap();
+    let said = said(&output);
+    assert_eq!(output.status.signal(), Some(signal as i32), "{said}");
+    assert!(!said.contains("not yet"), "{said}");
+    assert_eq!(run.left_behind(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn a_signal_during_a_build() {
+    let learner = Learner::at(HERE);
+    let answer = learner.path(Variant::Answer, Implementation::Aya);
+    for signal in SIGNALS {
+        let mut text = fs::read_to_string(&answer).unwrap();
+        text += &format!("// {signal}\n");
+        fs::write(&answer, text).unwrap();
+        let mut run = learner.check(Implementation::Aya);
+        let child = spawn(&mut run);
+        run.wait_for_program("--crate-name e00");
+        kill(pid_of(&child), signal).unwrap();
+        assert_ended(&run, child, signal);
+    }
+    learner.assert_right(Implementation::Aya);
+}
+
+/// At these lines of a run; the first comes before its guest is resumed.
+const MOMENTS: [&str; 2] = ["", "detached"];
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_signal_at_each_moment() {
+    let worked = |run: &mut Run| {
+        let output = run.output();
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    worked(&mut Run::new(&["run", "01", "-v"]));
+    for moment in MOMENTS {
+        for signal in SIGNALS {
+            let mut run = Run::new(&["run", "01", "-v"]);
+            let mut child = spawn(&mut run);
+            run.wait_for_qemu();
+            wait_for(child.stdout.as_mut().unwrap(), moment);
+            kill(pid_of(&child), signal).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let ended = output.status.signal() == Some(signal as i32);
+            // At the end, it may have been quicker.
+            let is_right = ended || moment == "detached" && output.status.success();
+            assert!(is_right, "'{moment}' {signal}: {}", said(&output));
+            assert_eq!(run.left_behind(), [""; 0]);
+        }
+    }
+    let said = worked(&mut Run::new(&["run", "01", "-v"]));
+    let is_emulated = !said.contains("with KVM");
+    assert!(!is_emulated || said.contains("resumed in"), "{said}");
+}
+
+/// As one does who ends all QEMUs of a machine.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_qemu_that_is_ended_is_no_verdict() {
+    let learner = Learner::at(IN_VM);
+    learner.assert_right(Implementation::Libbpf);
+    for (milliseconds, signal) in [0, 250, 500].into_iter().zip(SIGNALS) {
+        let mut run = learner.check(Implementation::Libbpf);
+        let child = spawn(&mut run);
+        run.wait_for_qemu();
+        let qemu = run.qemu();
+        thread::sleep(Duration::from_millis(milliseconds));
+        // It may have ended already.
+        let _ = kill(qemu, signal);
+        let output = child.wait_with_output().unwrap();
+        learner.assert_not_wrong(signal.as_str(), &output);
+        assert_eq!(run.left_behind(), [""; 0]);
+    }
+    learner.assert_right(Implementation::Libbpf);
+}
+
+/// Without `XTASK_AT_ONCE`. More than these are on each kernel.
+const AT_ONCE: usize = 4;
+
+/// Each resumes the snapshot of its kernel, or waits for the run that makes it.
+#[test]
+#[ignore = "needs a VM: XTASK_AT_ONCE=10 cargo test -p xtask --test run_faults -- --ignored"]
+fn runs_at_once_are_all_right() {
+    let number = std::env::var("XTASK_AT_ONCE").map_or(AT_ONCE, |text| text.parse().unwrap());
+    let here = Learner::at(HERE);
+    let all = exercises::read_exercises().unwrap();
+    let exercise = exercises::find_exercise(&all, IN_VM).unwrap();
+    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+    let built = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution);
+    let object = built.unwrap().unwrap().file;
+    let kernels = if number > AT_ONCE {
+        &MATRIX[..]
+    } else {
+        &["6.12"]
+    };
+    let mut runs: Vec<_> = (0..number)
+        .map(|index| match index % 4 {
+            0 => here.check(Implementation::Libbpf),
+            1 => Run::new(&["verify", "--kernel", "6.12", object.to_str().unwrap()]),
+            _ => Run::new(&["run", "01", "--kernel", kernels[index % kernels.len()]]),
+        })
+        .collect();
+    let children: Vec<_> = runs.iter_mut().map(spawn).collect();
+    for (index, child) in children.into_iter().enumerate() {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{index}: {}", said(&output));
+        assert_eq!(runs[index].left_behind(), [""; 0]);
+    }
+}
