@@ -16,6 +16,7 @@ use signal_hook::consts::SIGINT;
 use crate::console::Console;
 use crate::guest_events::{Event, EventQueue, EventSender, Stream, open_queue};
 use crate::monitor::Monitor;
+use crate::patience::Patience;
 use crate::plan_progress::{PlanProgress, PlanTurn, describe_news};
 use crate::plan_report::{PlanReport, StepReport};
 use crate::qemu::{HostLines, QemuProcess};
@@ -246,10 +247,35 @@ impl Guest {
         }
     }
 
-    fn next_news(&mut self, limit: Duration) -> Result<News, Failure> {
-        let deadline = Instant::now() + limit;
+    fn wait_for_at_most(&self, limit: Duration) -> Patience {
+        // Without a QEMU, nothing is waited for.
+        let process = self.qemu.as_ref().map_or(0, QemuProcess::id);
+        Patience::begin_waiting(process, limit)
+    }
+
+    /// `None`: none came in time.
+    fn next_event(&mut self, patience: Option<&Patience>) -> Option<Event> {
+        let Some(patience) = patience else {
+            return self.events.next_event(None);
+        };
+        let mut deadline = patience.earliest_end();
         loop {
-            match self.events.next_event(Some(deadline)) {
+            let event = self.events.next_event(Some(deadline));
+            if event.is_some() {
+                return event;
+            }
+            let later = patience.end();
+            if later <= deadline {
+                return None;
+            }
+            deadline = later;
+        }
+    }
+
+    fn next_news(&mut self, limit: Duration) -> Result<News, Failure> {
+        let patience = self.wait_for_at_most(limit);
+        loop {
+            match self.next_event(Some(&patience)) {
                 Some(Event::News(news)) => return Ok(news),
                 // No lesson runs yet that could want it.
                 Some(Event::Signal(signal)) => return Err(self.interrupted(signal)),
@@ -257,7 +283,7 @@ impl Guest {
                 None => {
                     return Err(self.fail_as_dead(&format!(
                         "the guest did not answer within {} s",
-                        limit.as_secs()
+                        patience.waited().as_secs()
                     )));
                 }
             }
@@ -278,9 +304,9 @@ impl Guest {
             token,
         })?;
         // The first step starts at once.
-        let mut deadline = Some(Instant::now() + GRACE);
+        let mut patience = Some(self.wait_for_at_most(GRACE));
         loop {
-            let told = match self.events.next_event(deadline) {
+            let told = match self.next_event(patience.as_ref()) {
                 Some(Event::Leave) => return Ok(progress.into_report()),
                 Some(Event::Output(stream, bytes)) => {
                     note_output(&bytes);
@@ -293,12 +319,13 @@ impl Guest {
                     let turn = progress.take_news(news);
                     match turn.map_err(|fault| self.fail_as_dead(&fault))? {
                         PlanTurn::Started(index) => {
-                            deadline = plan.steps[index].seconds.map(deadline_after);
+                            let seconds = plan.steps[index].seconds.map(Duration::from_secs);
+                            patience = seconds.map(|limit| self.wait_for_at_most(limit + GRACE));
                             audience(Happening::Started(index))
                         }
                         PlanTurn::Ended(index) => {
                             note_moment("step ended");
-                            deadline = Some(Instant::now() + GRACE);
+                            patience = Some(self.wait_for_at_most(GRACE));
                             let ended = &progress.report().steps[index];
                             let told = audience(Happening::Ended(index, ended));
                             // The steps that follow are not wanted any more.
@@ -460,10 +487,6 @@ impl Keyboard {
     pub fn send_size(&self, size: Size) -> bool {
         self.sender.send_event(Event::Resized(size))
     }
-}
-
-fn deadline_after(seconds: u64) -> Instant {
-    Instant::now() + Duration::from_secs(seconds) + GRACE
 }
 
 fn random_bytes<const LENGTH: usize>() -> Result<[u8; LENGTH]> {

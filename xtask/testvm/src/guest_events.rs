@@ -46,6 +46,8 @@ pub struct EventSender {
 
 pub struct EventQueue {
     arrivals: Receiver<Arrival>,
+    /// One that came after a deadline, for whoever has a later one.
+    late: Option<Arrival>,
 }
 
 /// A queue, and the way into it.
@@ -55,7 +57,11 @@ pub fn open_queue() -> (EventSender, EventQueue) {
         arrivals: sender,
         backlog: Arc::default(),
     };
-    (sender, EventQueue { arrivals })
+    let queue = EventQueue {
+        arrivals,
+        late: None,
+    };
+    (sender, queue)
 }
 
 impl EventSender {
@@ -85,23 +91,34 @@ impl EventSender {
 impl EventQueue {
     /// The next event that came until the deadline, or `None`. A guest that never stops talking
     /// gets no further than a silent one.
-    pub fn next_event(&self, deadline: Option<Instant>) -> Option<Event> {
+    pub fn next_event(&mut self, deadline: Option<Instant>) -> Option<Event> {
         let closed = || Event::LineClosed("the guest's line is closed".to_owned());
-        let Some(deadline) = deadline else {
-            let arrival = self.arrivals.recv();
-            return Some(arrival.map_or_else(|_| closed(), |arrival| arrival.event));
+        let received = match (self.late.take(), deadline) {
+            (Some(late), _) => Ok(late),
+            (None, None) => self
+                .arrivals
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
+            (None, Some(deadline)) => {
+                let rest = deadline.saturating_duration_since(Instant::now());
+                self.arrivals.recv_timeout(rest)
+            }
         };
-        let rest = deadline.saturating_duration_since(Instant::now());
-        match self.arrivals.recv_timeout(rest) {
-            Ok(arrival) => (arrival.at <= deadline).then_some(arrival.event),
+        match received {
+            Ok(arrival) if deadline.is_some_and(|deadline| arrival.at > deadline) => {
+                self.late = Some(arrival);
+                None
+            }
+            Ok(arrival) => Some(arrival.event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(closed()),
         }
     }
 
     /// What is there already.
-    pub fn take_waiting(&self) -> Option<Event> {
-        Some(self.arrivals.try_recv().ok()?.event)
+    pub fn take_waiting(&mut self) -> Option<Event> {
+        let arrival = self.late.take().or_else(|| self.arrivals.try_recv().ok())?;
+        Some(arrival.event)
     }
 }
 
@@ -154,7 +171,7 @@ mod tests {
     fn a_flood_waits_in_the_guest() {
         const PIECE: usize = 1 << 20;
         const ROOM: usize = MOST_WAITING / PIECE;
-        let (sender, queue) = open_queue();
+        let (sender, mut queue) = open_queue();
         let sent = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&sent);
         let flood = thread::spawn(move || {
@@ -182,19 +199,23 @@ mod tests {
 
     #[test]
     fn who_never_stops_talking_is_late_all_the_same() {
-        let (sender, queue) = open_queue();
+        let (sender, mut queue) = open_queue();
         let deadline = Instant::now();
         thread::sleep(Duration::from_millis(1));
-        for _ in 0..3 {
-            assert!(sender.send_event(Event::Output(Stream::Stdout, Vec::new())));
+        for number in 0..3 {
+            assert!(sender.send_event(Event::Output(Stream::Stdout, vec![number])));
         }
         assert!(queue.next_event(Some(deadline)).is_none());
-        assert!(queue.next_event(None).is_some());
+        // Whoever waits longer after all gets each of them.
+        for number in 0..3 {
+            let event = queue.next_event(Some(Instant::now()));
+            assert!(matches!(event, Some(Event::Output(_, bytes)) if bytes == [number]));
+        }
     }
 
     #[test]
     fn what_came_in_time_is_heard_later() {
-        let (sender, queue) = open_queue();
+        let (sender, mut queue) = open_queue();
         sender.send_event(Event::News(News::Finished(0)));
         let deadline = Instant::now();
         thread::sleep(Duration::from_millis(1));

@@ -8,6 +8,7 @@
 //!   Console        what the kernel prints: its last words, and signs of a crash
 //!   Guest          a running guest that takes plans
 //!   EventQueue     whatever it brings up
+//!   Patience       how long to wait for it, on a busy machine too
 //!   PlanProgress   how far it is with a plan: what it says is not taken on trust
 //!   PlanReport     what became of a plan
 //!   SharedMemory   how programs get into a running guest
@@ -34,6 +35,7 @@ pub mod image;
 mod machine;
 mod monitor;
 mod pages;
+mod patience;
 mod plan_progress;
 mod plan_report;
 mod qemu;

@@ -186,7 +186,10 @@ mod tests {
     fn honest() -> Vec<News> {
         let left = News::LeftBehind(vec!["a map".to_owned()]);
         let first = [News::Started(0), ended(0), News::Started(1), ended(1)];
-        first.into_iter().chain([left, News::Finished(TOKEN)]).collect()
+        first
+            .into_iter()
+            .chain([left, News::Finished(TOKEN)])
+            .collect()
     }
 
     /// The first thing that is wrong with what a guest says.

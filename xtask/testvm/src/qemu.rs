@@ -227,6 +227,11 @@ impl QemuProcess {
         ))
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Why QEMU ended by itself, if it did within a moment: what it said, or the signal that ended
     /// it. An honest end of the VM, such as a kernel's panic, has no such reason.
     pub fn own_failure(&mut self) -> Option<String> {
