@@ -3,9 +3,11 @@
 //! Trusted are root, the user, and the owner of the checkout, whose build scripts run anyway. The
 //! owner of a cache that `XTASK_CACHE` names is trusted too: so a teacher's cache serves a class.
 //! Everybody else must be unable to write the files, their directories, and each directory and
-//! link on the way there.
+//! link on the way there. The way to the checkout is left out, and so is all of a checkout that
+//! others can write: whoever can swap that has cargo run what they like before this looks.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,10 @@ use crate::qemu;
 /// `others`: what other users could change is started all the same.
 const TRUST: &str = "XTASK_TRUST";
 
+/// Set by services that run a pipeline. Their containers have no other users, and often a umask of
+/// 0.
+const PIPELINE: &str = "CI";
+
 /// In the cache, `kernels/6.12/vmlinux`: what is deeper are modules and parts of packages. Looking
 /// at those too would take longer than a resume.
 const DEPTH: usize = 3;
@@ -31,8 +37,14 @@ const ALL: usize = usize::MAX;
 /// Set-up's workshop. apt gives a directory in it to a user of its own, and checks what comes out.
 const WORKSHOP: &str = "setup";
 
+/// Each snapshot is looked at before it is resumed: one that others can write is dropped.
+const SNAPSHOTS: &str = "snapshots";
+
 /// So many links, one after the other, are a circle for Linux.
 const MOST_LINKS: usize = 40;
+
+const ELSEWHERE: &str = "have XTASK_CACHE, and XTASK_QEMU for QEMU, name files in places where \
+    only you and root can write";
 
 /// What another user could change, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,11 +86,10 @@ impl Exposure {
                 format!("sudo chown -R $USER {path}    (if it is yours)")
             }
             Access::Group(_) | Access::Everybody if is_inside => format!("chmod -R go-w {path}"),
-            Access::Group(_) | Access::Everybody => format!("chmod go-w {path}"),
-            Access::Owner(_) | Access::Links => {
-                "keep the course, and what XTASK_CACHE names, where only you and root can write"
-                    .to_owned()
+            Access::Group(_) | Access::Everybody => {
+                format!("chmod go-w {path}    (with sudo if it is not yours), or {ELSEWHERE}")
             }
+            Access::Owner(_) | Access::Links => ELSEWHERE.to_owned(),
         }
     }
 }
@@ -86,9 +97,11 @@ impl Exposure {
 /// Refuses to go on where another user decides what is started. Looks once.
 pub fn refuse_exposed_files() -> Result<()> {
     static FOUND: OnceLock<Option<Exposure>> = OnceLock::new();
-    let is_trusted = env::var_os(TRUST).is_some_and(|value| value == "others");
-    let found = FOUND.get_or_init(|| find_exposure(DEPTH));
-    let Some(exposure) = found.as_ref().filter(|_| !is_trusted) else {
+    let [trust, pipeline] = [TRUST, PIPELINE].map(env::var_os);
+    if trusts_others(trust.as_deref(), pipeline.as_deref()) {
+        return Ok(());
+    }
+    let Some(exposure) = FOUND.get_or_init(|| find_exposure(DEPTH)) else {
         return Ok(());
     };
     let what = format!(
@@ -101,6 +114,11 @@ pub fn refuse_exposed_files() -> Result<()> {
             "or, if you trust all users of this machine: set {TRUST}=others"
         ))
         .into())
+}
+
+fn trusts_others(trust: Option<&OsStr>, pipeline: Option<&OsStr>) -> bool {
+    let is_pipeline = pipeline.is_some_and(|value| !value.is_empty() && value != "false");
+    is_pipeline || trust.is_some_and(|value| value == "others")
 }
 
 /// The same for a report, of all files.
@@ -130,9 +148,12 @@ fn find_exposure(depth: usize) -> Option<Exposure> {
     let mut users = Users::of_checkout();
     let program = qemu::find_qemu().and_then(|qemu| users.check_way(&qemu, MOST_LINKS));
     let target = workspace::target_directory();
-    let found = program
-        .or_else(|| users.check_tree(&target, 1))
-        .or_else(|| users.check_tree(&workspace::own_cache(), depth));
+    let mut found = program;
+    if !users.can_swap_checkout() {
+        found = found
+            .or_else(|| users.check_tree(&target, 1))
+            .or_else(|| users.check_tree(&workspace::own_cache(), depth));
+    }
     let cache = workspace::cache_directory();
     if found.is_some() || cache == workspace::own_cache() {
         return found;
@@ -142,22 +163,36 @@ fn find_exposure(depth: usize) -> Option<Exposure> {
 }
 
 /// Those who may write.
-struct Users(Vec<u32>);
+struct Users {
+    trusted: Vec<u32>,
+    checkout: PathBuf,
+}
 
 impl Users {
     fn of_checkout() -> Self {
-        let mut users = vec![0, geteuid().as_raw()];
-        users.extend(owner_of(workspace::workspace_root()));
-        users.extend(owner_of_everything_foreign());
-        Self(users)
+        let checkout = workspace::workspace_root();
+        let mut trusted = vec![0, geteuid().as_raw()];
+        trusted.extend(owner_of(checkout));
+        trusted.extend(owner_of_everything_foreign());
+        Self {
+            trusted,
+            checkout: checkout.to_owned(),
+        }
     }
 
     /// Not where everybody may make directories: somebody may have been quicker than the owner.
     fn trust_owner_of(&mut self, cache: &Path) {
         let parent = cache.parent().and_then(|parent| parent.metadata().ok());
         if parent.is_some_and(|data| data.mode() & 0o002 == 0) {
-            self.0.extend(owner_of(cache));
+            self.trusted.extend(owner_of(cache));
         }
+    }
+
+    /// Whether others can write the checkout itself, as on file systems without modes. Then they
+    /// need nothing in it.
+    fn can_swap_checkout(&self) -> bool {
+        let data = self.checkout.metadata();
+        data.is_ok_and(|data| self.judge_file(&self.checkout, &data).is_some())
     }
 
     /// The way to a place, and what is in it, so many directories deep.
@@ -175,7 +210,7 @@ impl Users {
             let mut found = self.judge_file(&path, &data);
             if data.is_symlink() {
                 found = found.or_else(|| self.check_way(&path, MOST_LINKS));
-            } else if data.is_dir() && depth > 1 && entry.file_name() != WORKSHOP {
+            } else if data.is_dir() && depth > 1 && !looks_after_itself(&entry.file_name()) {
                 found = found.or_else(|| self.check_entries(&path, depth - 1));
             }
             if found.is_some() {
@@ -188,12 +223,14 @@ impl Users {
     /// Each directory and each link that is passed, from the root on. What is not there yet, we
     /// make.
     fn check_way(&self, place: &Path, links: usize) -> Option<Exposure> {
+        let is_inside = place.starts_with(&self.checkout);
         let mut way = PathBuf::new();
         let mut parts = place.components();
         while let Some(part) = parts.next() {
             way.push(part);
             let data = way.symlink_metadata().ok()?;
-            let found = self.judge_file(&way, &data);
+            let leads_to_checkout = is_inside && self.checkout.starts_with(&way);
+            let found = self.judge_file(&way, &data).filter(|_| !leads_to_checkout);
             if found.is_some() {
                 return found;
             }
@@ -227,7 +264,7 @@ impl Users {
 
     fn judge(&self, owner: u32, group: u32, mode: u32, is_directory: bool) -> Option<Access> {
         let sticky = 0o1000;
-        if !self.0.contains(&owner) {
+        if !self.trusted.contains(&owner) {
             return Some(Access::Owner(owner));
         }
         // There, nobody can remove what is another's.
@@ -250,6 +287,10 @@ impl Users {
         };
         group.name == user.name && group.mem.iter().all(|member| *member == user.name)
     }
+}
+
+fn looks_after_itself(directory: &OsStr) -> bool {
+    [WORKSHOP, SNAPSHOTS].iter().any(|name| directory == *name)
 }
 
 fn owner_of(path: &Path) -> Option<u32> {
@@ -289,7 +330,14 @@ mod tests {
     use super::*;
 
     fn us() -> Users {
-        Users(vec![0, geteuid().as_raw()])
+        trusting(vec![0, geteuid().as_raw()])
+    }
+
+    fn trusting(trusted: Vec<u32>) -> Users {
+        Users {
+            trusted,
+            checkout: "/a/checkout".into(),
+        }
     }
 
     fn set_mode(path: &Path, mode: u32) {
@@ -326,18 +374,59 @@ mod tests {
     }
 
     #[test]
+    fn whoever_can_swap_the_checkout_needs_nothing_else() {
+        let (directory, _) = cache();
+        let users = Users {
+            checkout: directory.path().to_owned(),
+            ..us()
+        };
+        let place = directory.path().join("cache");
+        set_mode(directory.path(), 0o777);
+        assert_eq!(users.check_tree(&place, DEPTH), None);
+        assert!(users.can_swap_checkout());
+        set_mode(&place, 0o777);
+        assert_eq!(users.check_tree(&place, DEPTH).unwrap().path, place);
+        set_mode(directory.path(), 0o755);
+        assert!(!users.can_swap_checkout());
+    }
+
+    #[test]
+    fn a_snapshot_that_others_can_write_is_left_to_its_reader() {
+        let (directory, _) = cache();
+        let place = directory.path().join("cache");
+        let snapshots = place.join(SNAPSHOTS);
+        fs::create_dir(&snapshots).unwrap();
+        set_mode(&snapshots, 0o755);
+        fs::write(snapshots.join("6.12"), "").unwrap();
+        set_mode(&snapshots.join("6.12"), 0o666);
+        assert_eq!(us().check_tree(&place, DEPTH), None);
+        set_mode(&snapshots, 0o777);
+        assert_eq!(us().check_tree(&place, DEPTH).unwrap().path, snapshots);
+    }
+
+    #[test]
+    fn pipelines_have_no_other_users() {
+        let trusts = |trust: Option<&str>, pipeline: Option<&str>| {
+            trusts_others(trust.map(OsStr::new), pipeline.map(OsStr::new))
+        };
+        assert!(trusts(Some("others"), None) && trusts(None, Some("true")));
+        assert!(!trusts(None, None) && !trusts(Some("yes"), Some("")));
+        assert!(!trusts(None, Some("false")));
+    }
+
+    #[test]
     fn what_belongs_to_another_user_is_found_unless_its_owner_is_trusted() {
         let (directory, _) = cache();
         let place = directory.path().join("cache");
         let (me, somebody) = (geteuid().as_raw(), geteuid().as_raw() + 1);
-        let mut others = Users(vec![somebody]);
+        let mut others = trusting(vec![somebody]);
         // Down from the cache: what it is in belongs to root, who is a stranger here.
         let found = others.check_entries(&place, DEPTH).unwrap();
         assert_eq!(found.how, Access::Owner(me));
         others.trust_owner_of(&place);
         assert_eq!(others.check_entries(&place, DEPTH), None);
         // Where everybody may make a directory, its owner may be anybody.
-        let mut others = Users(vec![somebody]);
+        let mut others = trusting(vec![somebody]);
         set_mode(directory.path(), 0o1777);
         others.trust_owner_of(&place);
         assert!(others.check_entries(&place, DEPTH).is_some());

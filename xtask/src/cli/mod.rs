@@ -176,7 +176,8 @@ Environment:
   XTASK_SNAPSHOTS
                 off: always boot VMs, never resume them from a snapshot
   XTASK_SANDBOX off: QEMU runs without its seccomp sandbox
-  XTASK_TRUST   others: go on even if other users could change what is started
+  XTASK_TRUST   others: go on even if other users could change what is started;
+                so it is where CI is set
   XTASK_MIRROR  base address of a Debian mirror for kernels, instead of the one that apt uses;
                 XTASK_SECURITY_MIRROR likewise for security updates
   XTASK_KERNELS the kernels of `try` without --kernel, as when it is cargo's runner
