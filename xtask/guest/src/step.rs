@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -97,13 +97,12 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
     }
     let printed = Arc::new(AtomicU64::new(0));
     let mut threads = Vec::new();
-    let mut input = None;
     let has_input = step.surroundings.as_ref().is_some_and(|it| it.input);
+    let mut input_end = None;
     if has_input && step.terminal.is_none() {
-        let (program_end, sender, thread) = take_input(channel)?;
+        let (program_end, end) = io::pipe()?;
         command.stdin(program_end);
-        input = Some(sender);
-        threads.push(thread);
+        input_end = Some(end);
     } else {
         command.stdin(Stdio::null());
     }
@@ -127,6 +126,12 @@ fn start_program(step: &Step, channel: &Channel) -> Result<Running> {
             (child, Some(terminal))
         }
     };
+    // Now that it runs: what did not start wants nothing.
+    let input = input_end.map(|end| {
+        let (sender, thread) = take_input(channel, end);
+        threads.push(thread);
+        sender
+    });
     announce_end(&child, channel);
     Ok(Running {
         child,
@@ -143,10 +148,9 @@ fn starting_directory(step: &Step) -> Result<CString> {
     CString::new(directory.unwrap_or("/root")).context("a directory's name has a zero byte")
 }
 
-/// The end of a pipe that gets what the host sends, a frame at a time: a program that does not read
-/// holds the host up, and not init.
-fn take_input(channel: &Channel) -> Result<(PipeReader, Sender<Vec<u8>>, JoinHandle<()>)> {
-    let (program_end, mut end) = io::pipe()?;
+/// Fills a pipe with what the host sends, a frame at a time: a program that does not read holds the
+/// host up, and not init.
+fn take_input(channel: &Channel, mut end: PipeWriter) -> (Sender<Vec<u8>>, JoinHandle<()>) {
     let (sender, frames) = mpsc::channel::<Vec<u8>>();
     let channel = channel.clone();
     let thread = std::thread::spawn(move || {
@@ -159,7 +163,7 @@ fn take_input(channel: &Channel) -> Result<(PipeReader, Sender<Vec<u8>>, JoinHan
             }
         }
     });
-    Ok((program_end, sender, thread))
+    (sender, thread)
 }
 
 /// Starts the program. The command is dropped here, and with it init's copies of the program's ends
