@@ -254,7 +254,9 @@ impl QemuProcess {
             // What can be read of it is enough for a report.
             let _ = errors.take(4096).read_to_string(&mut said);
         }
-        (!status.success()).then(|| said.trim().to_owned())
+        // Asked to end by somebody, QEMU ends as if the VM had been switched off.
+        let was_ended = said.contains(ENDED_BY_SIGNAL);
+        (was_ended || !status.success()).then(|| said.trim().to_owned())
     }
 
     /// Waits until QEMU ends by itself.
@@ -301,6 +303,9 @@ impl Drop for QemuProcess {
         }
     }
 }
+
+/// What QEMU says before it does what a signal asks for.
+const ENDED_BY_SIGNAL: &str = "terminating on signal";
 
 /// How the end by SIGSYS is told.
 pub const BROKE_SANDBOX: &str = "its seccomp sandbox forbids a system call that it made, and ended \
