@@ -15,6 +15,7 @@ mod points;
 mod program;
 mod usdt;
 
+use std::env;
 use std::mem::MaybeUninit;
 use std::process::ExitCode;
 use std::slice;
@@ -34,14 +35,15 @@ const LESSON: &str = env!("CARGO_PKG_NAME");
 const NEEDS: [Need; 2] = [Need::Root, Need::Btf];
 
 fn main() -> ExitCode {
+    // The demo starts this program once more, to watch it.
+    if env::args().nth(1).as_deref() == Some("--target") {
+        return common::exit_code(program::obey_commands());
+    }
     let result = run(Cli::parse());
     common::exit_code(result.map_err(|error| machine::explain_refusal(LESSON, error)))
 }
 
 fn run(cli: Cli) -> Result<()> {
-    if cli.target {
-        return program::obey_commands();
-    }
     machine::check(LESSON, &NEEDS)?;
     let chosen = cli.implementation;
     if cli.first {

@@ -56,9 +56,6 @@ pub struct Cli {
     /// The chapter's first program: a line of text for a call of getenv
     #[arg(long)]
     pub first: bool,
-    /// Be the program that the demo watches
-    #[arg(long, hide = true, exclusive = true)]
-    pub target: bool,
 }
 
 /// What an argument is.
