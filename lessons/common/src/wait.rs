@@ -10,10 +10,10 @@ use crate::Stop;
 
 /// Nothing in a demo takes that long, even in an emulated VM; this is for a machine that is very
 /// busy.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Looks again and again until `condition` is true. `what` is what happens then, as in "the child
-/// opens the file". An error after 10 seconds, and when `stop` is set first; a process that signals
+/// opens the file". An error after 30 seconds, and when `stop` is set first; a process that signals
 /// simply end has no `stop`.
 pub fn wait_until(
     what: &str,
