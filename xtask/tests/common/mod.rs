@@ -363,7 +363,11 @@ pub fn run(started: &mut Started, steps: Vec<Step>) -> (Result<PlanReport, Failu
             Happening::Output(Stream::Stdout, bytes) => {
                 printed.last_mut().unwrap().extend_from_slice(bytes)
             }
-            Happening::Output(Stream::Stderr, _) | Happening::Ended(..) => {}
+            // Shown when the test fails.
+            Happening::Output(Stream::Stderr, bytes) => {
+                eprint!("{}", String::from_utf8_lossy(bytes));
+            }
+            Happening::Ended(..) => {}
         }
         Ok(())
     });
