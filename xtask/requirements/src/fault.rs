@@ -72,48 +72,40 @@ fn no_room(what: String) -> Problem {
 
 fn name_fault(what: &str, text: &str, log: &Path) -> Problem {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let failed =
+        |why: &str| Problem::machine(format!("cannot {what}: {why}\n{}", last_lines(text)));
     if says(&FULL_DISK) {
         let lines = last_lines(text);
         return no_room(format!("cannot {what}: the disk is full\n{lines}"));
     }
     if says(&LOCKED) {
-        return Problem::machine(format!(
-            "cannot {what}: another program is at work there\n{}",
-            last_lines(text)
-        ))
-        .help("wait until it ends, then type the same command again");
+        return failed("another program is at work there")
+            .help("wait until it ends, then type the same command again");
     }
     if says(&PAGE) {
-        return Problem::machine(format!(
-            "cannot {what}: the answer is not what was asked for, as if it came from a proxy or \
-             a sign-in page\n{}",
-            last_lines(text)
-        ))
+        return failed(
+            "the answer is not what was asked for, as if it came from a proxy or \
+             a sign-in page",
+        )
         .help("sign in to the network, or set http_proxy and https_proxy, then type it again")
         .help(
             "or name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup",
         );
     }
     if says(&CLOCK) {
-        return Problem::machine(format!(
-            "cannot {what}: by this machine's clock, the list is too old or from the future\n{}",
-            last_lines(text)
-        ))
-        .help("date    (is it right? if not, set the clock)")
-        .help("if it is, the mirror is not kept up to date: name another one with XTASK_MIRROR");
+        return failed("by this machine's clock, the list is too old or from the future")
+            .help("date    (is it right? if not, set the clock)")
+            .help(
+                "if it is, the mirror is not kept up to date: name another one with XTASK_MIRROR",
+            );
     }
     if says(&UNSIGNED) {
-        return Problem::machine(format!(
-            "cannot {what}: the mirror's signature is not valid\n{}",
-            last_lines(text)
-        ))
-        .help("name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup");
+        return failed("the mirror's signature is not valid").help(
+            "name another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup",
+        );
     }
     if says(&NO_NETWORK) {
-        return Problem::machine(format!(
-            "cannot {what}: no connection to the server\n{}",
-            last_lines(text)
-        ))
+        return failed("no connection to the server")
         .help("check the network, then type the same command again: what is done already is kept")
         .help(
             "to fetch kernels from another Debian mirror: XTASK_MIRROR=http://MIRROR/debian cargo \
@@ -121,24 +113,17 @@ fn name_fault(what: &str, text: &str, log: &Path) -> Problem {
         );
     }
     if says(&DAMAGED) {
-        return Problem::machine(format!(
-            "cannot {what}: the download is damaged\n{}",
-            last_lines(text)
-        ))
-        .help(
+        return failed("the download is damaged").help(
             "type the same command again; if it stays so, name another mirror with XTASK_MIRROR",
         );
     }
     if says(&["does not have a Release file"]) {
-        return Problem::machine(format!(
-            "cannot {what}: the mirror does not have it\n{}",
-            last_lines(text)
-        ))
-        .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
-        .help(
-            "for security updates it is derived from that, or: \
+        return failed("the mirror does not have it")
+            .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
+            .help(
+                "for security updates it is derived from that, or: \
              XTASK_SECURITY_MIRROR=http://MIRROR/debian-security",
-        );
+            );
     }
     Problem::machine(format!("cannot {what}\n{}", last_lines(text)))
         .help(format!("all that it printed: cat {}", log.display()))

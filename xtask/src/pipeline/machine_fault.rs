@@ -22,7 +22,7 @@ const WORDS: [&str; 10] = [
 ];
 
 /// What such a line begins with.
-const SPEAKERS: [&str; 11] = [
+const SPEAKERS: [&str; 10] = [
     "error:",
     "fatal error:",
     "clang",
@@ -33,7 +33,6 @@ const SPEAKERS: [&str; 11] = [
     "cc1",
     "collect2",
     "virtual memory",
-    "memory allocation of ",
 ];
 
 /// The numbers that rustc and cargo put after the same, in each language: EIO, EAGAIN, ENOMEM,
@@ -69,12 +68,12 @@ pub fn find_machine_fault(status: ExitStatus, said: &str) -> Option<Problem> {
 }
 
 fn has_sign(line: &str) -> bool {
-    let message = text_after_place(line).unwrap_or(line);
-    let speaks = SPEAKERS.iter().any(|begin| message.starts_with(begin));
     // So little memory that the message says nothing else.
     if line.starts_with("memory allocation of ") {
         return true;
     }
+    let message = text_after_place(line).unwrap_or(line);
+    let speaks = SPEAKERS.iter().any(|begin| message.starts_with(begin));
     let names_error = |number: &i32| {
         line.contains(&format!("(os error {number})")) || line.contains(&format!("code: {number},"))
     };
