@@ -6,8 +6,9 @@ use anyhow::{Result, ensure};
 use plan::judge::{LEAVES_NOTHING, LOADED, STARTS, Said};
 
 use crate::check::{Check, Say, check_names};
+use crate::loaded::loaded_program_names;
 use crate::skipped_runs::run_unless_skipped;
-use crate::user_program::{UserProgram, loaded_program_names, wait_until_unloaded};
+use crate::user_program::{UserProgram, wait_until_unloaded};
 use crate::user_program_exercise::UserProgramExercise;
 
 /// Bytes that the kernel keeps of a program's name.

@@ -79,6 +79,8 @@ pub mod lessons;
 #[cfg(feature = "kernel")]
 mod library;
 #[cfg(feature = "kernel")]
+mod loaded;
+#[cfg(feature = "kernel")]
 mod map_spec;
 #[cfg(feature = "kernel")]
 mod near;

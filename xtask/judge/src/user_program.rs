@@ -13,12 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aya::maps::{Map, MapData, loaded_maps};
-use aya::programs::loaded_programs;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+use crate::loaded::loaded_program_names;
 
 /// For what takes a tenth of a second in an emulated VM: this is for a machine that is very busy.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -323,31 +323,6 @@ fn printed(lines: &[String]) -> String {
     lines
         .last()
         .map_or_else(String::new, |line| format!("; its last line is `{line}`"))
-}
-
-/// The newest map in the kernel with this name: one of an answer that has just ended may still be
-/// there.
-pub fn loaded_map(name: &str) -> Result<Map> {
-    let mut newest = None;
-    for map in loaded_maps() {
-        let map = map.context("list the kernel's maps")?;
-        if map.name_as_str() == Some(name) {
-            newest = Some(map.id());
-        }
-    }
-    let id = newest.with_context(|| format!("no map in the kernel is called {name}"))?;
-    let data = MapData::from_id(id).with_context(|| format!("open {name}"))?;
-    Map::from_map_data(data).with_context(|| format!("read the map {name}"))
-}
-
-/// The names of all programs that are in the kernel.
-pub fn loaded_program_names() -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for program in loaded_programs() {
-        let program = program.context("list the kernel's programs")?;
-        names.push(program.name_as_str().unwrap_or_default().to_owned());
-    }
-    Ok(names)
 }
 
 /// Waits until no program is in the kernel: it lets go of one a while after its last user.

@@ -5,7 +5,8 @@ use aya::maps::{Array, Map};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_program::{self, UserProgram};
+use crate::loaded::loaded_map;
+use crate::user_program::UserProgram;
 use crate::user_program_exercise::UserProgramExercise;
 use crate::work;
 
@@ -66,7 +67,7 @@ fn count_removals(counts: bool) -> Result<()> {
         let map = Array::<_, u64>::try_from(map).context("read the map REMOVED")?;
         map.get(&0, 0).context("read the map REMOVED")
     };
-    let map = user_program::loaded_map("REMOVED")?;
+    let map = loaded_map("REMOVED")?;
     let before = removed(&map)?;
     let files = fastrand::u64(2..9);
     work::remove_files(files)?;

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::maps::MapError;
-use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
 use aya::util::nr_cpus;
 use common::text::{printable, until_nul};
@@ -21,6 +20,7 @@ use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
 use crate::hook::Hook;
 use crate::kernel_exercise::KernelExercise;
+use crate::loaded::loaded_program_infos;
 use crate::map_spec::MapSpec;
 use crate::spin::Spin;
 use crate::work;
@@ -154,10 +154,10 @@ impl Runs {
 
 /// Of the newest program of this name: one of an answer that was judged before may still be there.
 fn read_run_count() -> Result<u64> {
-    let programs = loaded_programs().flatten();
+    let programs = loaded_program_infos()?;
     let newest = programs
-        .filter(|program| program.name() == PROGRAM.as_bytes())
-        .last();
+        .iter()
+        .rfind(|program| program.name() == PROGRAM.as_bytes());
     let newest = newest.with_context(|| format!("find {PROGRAM} in the kernel"))?;
     Ok(newest.run_count())
 }

@@ -8,7 +8,8 @@ use aya::maps::PerCpuArray;
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
-use crate::user_program::{self, UserProgram};
+use crate::loaded::loaded_map;
+use crate::user_program::UserProgram;
 use crate::user_program_exercise::UserProgramExercise;
 
 /// For samples to come. This is for a machine that is very busy.
@@ -132,7 +133,7 @@ fn expect_rate(rate: u64) -> Result<()> {
 
 /// What has been counted on each CPU.
 fn samples() -> Result<Vec<u64>> {
-    let map = user_program::loaded_map("SAMPLES")?;
+    let map = loaded_map("SAMPLES")?;
     let samples = PerCpuArray::<_, u64>::try_from(&map).context("read the map SAMPLES")?;
     Ok(samples.get(&0, 0).context("read the map SAMPLES")?.to_vec())
 }

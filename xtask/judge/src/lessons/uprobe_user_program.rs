@@ -5,8 +5,9 @@ use aya::maps::{HashMap, MapError};
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
+use crate::loaded::loaded_map;
 use crate::target_file::{RunningTarget, TargetFile};
-use crate::user_program::{self, UserProgram};
+use crate::user_program::UserProgram;
 use crate::user_program_exercise::UserProgramExercise;
 
 pub const EXERCISES: &[JudgedExercise] = &[JudgedExercise {
@@ -147,7 +148,7 @@ fn expect_counted(
 }
 
 fn count_of(process: u32) -> Result<u64> {
-    let map = user_program::loaded_map("CALLS")?;
+    let map = loaded_map("CALLS")?;
     let calls = HashMap::<_, u32, u64>::try_from(&map).context("read the map CALLS")?;
     match calls.get(&process, 0) {
         Ok(count) => Ok(count),
