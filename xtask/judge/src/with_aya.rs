@@ -1,7 +1,7 @@
 //! Loads and attaches answers in Rust with aya, each program by the hook that its macro names.
 
 use std::collections::BTreeMap;
-use std::mem;
+use std::mem::ManuallyDrop;
 
 use anyhow::{Context as _, Result, bail};
 use aya::maps::Map;
@@ -15,6 +15,7 @@ use aya::programs::{
 use aya::util::online_cpus;
 use aya::{Btf, BtfError, Ebpf, EbpfLoader, VerifierLogLevel};
 use aya_obj::{Object, ParseError};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use verifier_output::{LogDetail, describe_error, load_with_log};
 
 use crate::answer_object::AnswerObject;
@@ -91,6 +92,12 @@ const SECTIONS: &[&str] = &[
     "lirc_mode2",
 ];
 
+/// Where aya reads the kernel's BTF.
+const KERNEL_TYPES: &str = "/sys/kernel/btf/vmlinux";
+
+/// A file that everybody has.
+const EMPTY: &str = "/dev/null";
+
 pub struct OpenedWithAya<'a> {
     file: &'a AnswerObject,
     object: Object,
@@ -156,17 +163,16 @@ impl OpenedObject for OpenedWithAya<'_> {
             .map(|global| (global.value)())
             .collect::<Result<Vec<u32>>>();
         let values = values.map_err(|error| LoadRefused::ByLibrary(format!("{error:#}")))?;
-        // Made once: a new loader reads all types of the kernel.
-        let mut loader = EbpfLoader::new();
+        // To free the kernel's types one by one takes half as long as reading them, and the judge
+        // ends soon.
+        let btf = ManuallyDrop::new(self.kernel_types(programs)?);
+        let mut loader = without_kernel_types(EbpfLoader::new);
+        loader.btf(btf.as_ref());
         for (Global { name, .. }, value) in globals.iter().zip(&values) {
             loader.override_global(name, value, true);
         }
-        let btf = kernel_types(programs)?;
         let load = |detail| self.load_for(detail, &mut loader, programs, btf.as_ref());
         let ebpf = load_with_log(load, LoadRefused::verifier_log);
-        // The judge ends soon, and the kernel's types with it. To free them one by one takes half
-        // as long as reading them.
-        mem::forget((loader, btf));
         Ok(Box::new(LoadedWithAya { ebpf: ebpf? }))
     }
 }
@@ -196,24 +202,39 @@ impl OpenedWithAya<'_> {
         }
         Ok(ebpf)
     }
+
+    /// Reading them takes a third of a second in an emulated guest: only where they are needed.
+    fn kernel_types(&self, programs: &[Placed]) -> Result<Option<Btf>, LoadRefused> {
+        let has_types = |placed: &Placed| {
+            matches!(
+                placed.hook,
+                Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) | Hook::Lsm(_)
+            )
+        };
+        let needed = self.object.has_btf_relocations() || programs.iter().any(has_types);
+        let btf = needed.then(Btf::from_sys_fs).transpose();
+        btf.map_err(|error| {
+            LoadRefused::ByLibrary(format!("read the kernel's BTF: {}", describe_error(&error)))
+        })
+    }
 }
 
-/// Reading them takes a third of a second in an emulated guest: only where they are needed.
-fn kernel_types(programs: &[Placed]) -> Result<Option<Btf>, LoadRefused> {
-    let has_types = |placed: &Placed| {
-        matches!(
-            placed.hook,
-            Hook::BtfTracepoint(_) | Hook::FEntry(_) | Hook::FExit(_) | Hook::Lsm(_)
-        )
-    };
-    let btf = programs
-        .iter()
-        .any(has_types)
-        .then(Btf::from_sys_fs)
-        .transpose();
-    btf.map_err(|error| {
-        LoadRefused::ByLibrary(format!("read the kernel's BTF: {}", describe_error(&error)))
-    })
+/// Does this while the kernel's BTF looks empty: aya 0.14 reads all of it for a new loader, whether
+/// or not an object needs it. Where it cannot be covered, it is read.
+fn without_kernel_types<T>(make: impl FnOnce() -> T) -> T {
+    let covered = mount(
+        Some(EMPTY),
+        KERNEL_TYPES,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    );
+    let made = make();
+    if covered.is_ok() {
+        // Nobody else has mounted anything there since.
+        let _ = umount2(KERNEL_TYPES, MntFlags::MNT_DETACH);
+    }
+    made
 }
 
 /// Gives the program to the verifier.
