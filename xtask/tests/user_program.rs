@@ -132,6 +132,42 @@ fn a_rejected_program_is_explained() {
     }
 }
 
+/// What makes the additions of a solution lose what another CPU adds.
+const NOT_ATOMIC: [(Implementation, &str, &str); 2] = [
+    (
+        Implementation::Aya,
+        "atomic_xadd::<u64, u64, { Relaxed }>(number, 1);",
+        "*number += 1;",
+    ),
+    (
+        Implementation::Libbpf,
+        "__sync_fetch_and_add(&counts->failed, 1);",
+        "counts->failed += 1;",
+    ),
+];
+
+/// In an emulated VM they lose nothing.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn an_addition_that_loses_updates_is_refused() {
+    let learner = Learner::begin();
+    for (implementation, right, wrong) in NOT_ATOMIC {
+        learner.copy(Variant::Solution, implementation);
+        let [_, program] = learner.paths(Variant::Answer, implementation);
+        let [_, solution] = learner.texts(Variant::Solution, implementation);
+        assert_eq!(solution.matches(right).count(), 1, "{solution}");
+        fs::write(&program, solution.replace(right, wrong)).unwrap();
+        let (code, said) = learner.types(&["check", NAME, "--impl", &implementation.to_string()]);
+        assert_eq!(code, 1, "{said}");
+        for expected in [
+            "✗ loses no call when all CPUs call at once",
+            "openat_ends loads a number, adds to it, and stores it",
+        ] {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+    }
+}
+
 /// As the tool names it.
 fn exercise_file(learner: &Learner, path: &Path) -> String {
     let root = learner.checkout.path(workspace::workspace_root());

@@ -81,6 +81,8 @@ mod library;
 #[cfg(feature = "kernel")]
 mod loaded;
 #[cfg(feature = "kernel")]
+mod lost_update;
+#[cfg(feature = "kernel")]
 mod map_spec;
 #[cfg(feature = "kernel")]
 mod near;

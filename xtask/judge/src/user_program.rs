@@ -4,6 +4,7 @@
 //! keep to one protocol. They print `ready` when they are attached, do what each line of their
 //! input tells them, print `done` after it, and end when their input ends.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,11 @@ impl UserProgram {
     pub fn thread_name(&self) -> String {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         name.chars().take(15).collect()
+    }
+
+    /// The bytes of the eBPF program that it loads.
+    pub fn read_object(&self) -> Result<Vec<u8>> {
+        fs::read(&self.object).with_context(|| format!("read {}", self.object.display()))
     }
 
     pub fn process(&self) -> Result<Pid> {

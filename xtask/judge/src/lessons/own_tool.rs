@@ -20,6 +20,7 @@ use nix::sys::prctl;
 
 use crate::check::Check;
 use crate::exercise::{Judge, JudgedExercise};
+use crate::lost_update::find_lost_update;
 use crate::traced;
 use crate::user_program::UserProgram;
 use crate::user_program_exercise::UserProgramExercise;
@@ -540,6 +541,12 @@ fn waiting_call(answer: &mut UserProgram) -> Result<()> {
 /// First names that are new on all CPUs at once: few at a time, as the tool need not have room for
 /// more than 1000. Then one name that calls often.
 fn all_cpus(answer: &mut UserProgram) -> Result<()> {
+    if let Some(function) = find_lost_update(&answer.read_object()?) {
+        bail!(
+            "{function} loads a number, adds to it, and stores it: what another CPU adds in \
+             between is lost. `__sync_fetch_and_add` in C and `atomic_xadd` in Rust lose nothing"
+        );
+    }
     let news = (0..3).map(|_| {
         iter::repeat_with(|| (work::any_name(), 1))
             .take(400)
