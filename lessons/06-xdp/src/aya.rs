@@ -30,7 +30,7 @@ pub struct AyaProgram {
 unsafe impl Pod for Counter {}
 
 // ANCHOR: load
-pub fn load(program: PacketProgram) -> Result<AyaProgram> {
+pub fn load(loader: &mut EbpfLoader<'_>, program: PacketProgram) -> Result<AyaProgram> {
     // Up to Linux 5.10 maps count as locked memory, which even for root is limited. An error here
     // does not matter to newer kernels. libbpf does this without being asked.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
@@ -43,8 +43,7 @@ pub fn load(program: PacketProgram) -> Result<AyaProgram> {
         PacketProgram::Egress => object!("egress"),
     };
     let name = program.program_name();
-    // Nothing here depends on the kernel's types: do not look for any in its BTF.
-    let loaded = EbpfLoader::new().btf(None).load(object);
+    let loaded = loader.load(object);
     let mut ebpf = loaded.with_context(|| format!("cannot load the maps of {name}"))?;
     let loaded = match find_program(&mut ebpf, name)? {
         aya::programs::Program::Xdp(xdp) => xdp.load(),

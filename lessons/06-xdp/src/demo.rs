@@ -17,7 +17,7 @@ const BAD_V6: Ipv6Addr = Ipv6Addr::new(0xfd06, 6, 0, 0, 0, 0, 0, 6);
 
 // ANCHOR: demo
 /// `load` loads a program with one of the two libraries.
-pub fn run_demo(load: impl Fn(PacketProgram) -> Result<BoxedProgram>) -> Result<()> {
+pub fn run_demo(mut load: impl FnMut(PacketProgram) -> Result<BoxedProgram>) -> Result<()> {
     show_parse(load(PacketProgram::Parse)?)?;
 
     let network = Workload::set_up()?;

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+use ::aya::EbpfLoader;
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Parser};
 use common::machine::{self, Need};
@@ -81,17 +82,26 @@ fn run(cli: &Cli) -> Result<()> {
     if let Some(interface) = &cli.interface {
         return watch_interface(cli, &Interface::find_interface(interface)?);
     }
+    let mut load = choose_library(cli.implementation);
     if cli.bench {
-        let mut program = load(cli.implementation, PacketProgram::Block)?;
-        return bench::measure_rules(&mut program);
+        return bench::measure_rules(&mut load(PacketProgram::Block)?);
     }
-    demo::run_demo(|program| load(cli.implementation, program))
+    demo::run_demo(load)
 }
 
-fn load(implementation: Implementation, program: PacketProgram) -> Result<BoxedProgram> {
+/// What loads a program with one of the two libraries.
+fn choose_library(
+    implementation: Implementation,
+) -> Box<dyn FnMut(PacketProgram) -> Result<BoxedProgram>> {
     match implementation {
-        Implementation::Aya => Ok(Box::new(aya::load(program)?)),
-        Implementation::Libbpf => Ok(Box::new(libbpf::load(program)?)),
+        Implementation::Aya => {
+            // To make a loader, aya parses the kernel's BTF: one is enough for all programs.
+            let mut loader = EbpfLoader::new();
+            // Nothing here depends on the kernel's types: do not look for any in it.
+            loader.btf(None);
+            Box::new(move |program| Ok(Box::new(aya::load(&mut loader, program)?)))
+        }
+        Implementation::Libbpf => Box::new(|program| Ok(Box::new(libbpf::load(program)?))),
     }
 }
 // ANCHOR_END: main
@@ -102,7 +112,7 @@ fn watch_interface(cli: &Cli, interface: &Interface) -> Result<()> {
         false => PacketProgram::Block,
         true => PacketProgram::Reply,
     };
-    let mut program = load(cli.implementation, kind)?;
+    let mut program = choose_library(cli.implementation)(kind)?;
     for (verdict, networks) in [(DROP, &cli.block), (PASS, &cli.allow)] {
         for &network in networks {
             let set = program.set_rule(network, Some(verdict));

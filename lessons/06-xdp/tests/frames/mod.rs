@@ -9,6 +9,7 @@
 
 mod cases;
 
+use aya::EbpfLoader;
 use network::frame;
 use network::interface::Interface;
 
@@ -29,8 +30,9 @@ const SHORTEST: usize = 14;
 
 /// Each program with each library, with rules as far as it has them.
 fn for_each_program(test: impl Fn(&dyn LoadedProgram, PacketProgram)) {
+    let mut loader = EbpfLoader::new();
     for program in PROGRAMS {
-        let mut aya = crate::aya::load(program).expect("aya loads it");
+        let mut aya = crate::aya::load(&mut loader, program).expect("aya loads it");
         prepare(&mut aya, program);
         test(&aya, program);
         let mut libbpf = crate::libbpf::load(program).expect("libbpf loads it");
