@@ -401,6 +401,31 @@ fn no_other_library_is_compiled_twice_for_the_tests() {
     assert_eq!(twice, COMPILED_TWICE.map(str::to_owned).into());
 }
 
+/// The clippy step compiles what the workspace is built upon, and the unit step finds it.
+#[test]
+fn clippy_looks_upon_the_crates_of_the_tests() {
+    let of_tests = compiled_libraries(&["test", "--no-run"]);
+    let for_clippy = compiled_libraries(&["build", "--all-targets"]);
+    assert!(for_clippy.len() > 100, "{}", for_clippy.len());
+    let others: Vec<_> = for_clippy.difference(&of_tests).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+/// Each library, with all that decides whether what is compiled for one command is of use for
+/// another.
+fn compiled_libraries(arguments: &[&str]) -> BTreeSet<String> {
+    let mut units = planned_units(arguments);
+    units.retain(|unit| unit["mode"] == "build" && unit["target"]["kind"][0] == "lib");
+    let name_unit = |unit: &mut serde_json::Value| {
+        // Those of two names may be the same.
+        unit["profile"]["name"].take();
+        ["pkg_id", "features", "profile"]
+            .map(|key| unit[key].to_string())
+            .join(" ")
+    };
+    units.iter_mut().map(name_unit).collect()
+}
+
 /// A copied checkout is not compiled again, so that what was known when the original was compiled
 /// is wrong in it.
 #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //!   steps        the steps, and the programs of each
 //!   cargo_build  cargo that compiles, and what
+//!   lint         Clippy, upon what the tests are built upon
 //!   part         a program of a step, or a test binary, run to its end
 //!   beside       programs that go on while the next steps run
 //!   test_queue   test binaries, some side by side
@@ -14,6 +15,7 @@
 mod beside;
 mod cargo_build;
 mod cost;
+mod lint;
 mod part;
 mod records;
 mod steps;

@@ -12,6 +12,7 @@ use course::exercises::{self, Exercise, Variant};
 use requirements::cargo_deny;
 
 use crate::commands::test::cargo_build::MESSAGES;
+use crate::commands::test::lint::lint_cargo;
 use crate::pipeline::{answer_build, build};
 
 /// The steps, cheapest first.
@@ -79,8 +80,8 @@ pub fn parts_of_step(step: TestStep) -> Result<Vec<StepPart>> {
         TestStep::Fmt => vec![run("rustfmt", cargo(&["fmt", "--all", "--check"]))],
         TestStep::Dependencies => vec![run("cargo-deny", check_dependencies())],
         TestStep::Clippy => {
-            let host = ["clippy", "--all-targets", "--", "--deny", "warnings"];
-            vec![build("host", &host), clippy_host_solutions()?]
+            let host = lint("host", lint_cargo(&["--all-targets".to_owned()]));
+            vec![host, clippy_host_solutions()?]
         }
         TestStep::ClippyEbpf => vec![clippy_lessons()?, clippy_ebpf_solutions()?],
         TestStep::Unit => vec![
@@ -116,6 +117,10 @@ fn build(name: &'static str, arguments: &[&str]) -> StepPart {
         name,
         cargo: compiling_cargo(arguments),
     }
+}
+
+fn lint(name: &'static str, cargo: Command) -> StepPart {
+    StepPart::Build { name, cargo }
 }
 
 fn compiling_cargo(arguments: &[&str]) -> Command {
@@ -155,7 +160,7 @@ fn check_dependencies() -> Command {
 
 /// One call: what they share is looked at once. With them, the new forms that the book shows.
 fn clippy_lessons() -> Result<StepPart> {
-    let mut arguments = vec!["clippy".into(), "--package".into(), "changes-ebpf".into()];
+    let mut arguments = vec!["--package".into(), "changes-ebpf".into()];
     for lesson in catalog::read_lessons()? {
         arguments.extend(["--package".to_owned(), format!("{}-ebpf", lesson.name)]);
     }
@@ -165,7 +170,7 @@ fn clippy_lessons() -> Result<StepPart> {
 /// The answers that the course shows; what learners begin with may have warnings. With them, the
 /// eBPF programs that exercises give.
 fn clippy_ebpf_solutions() -> Result<StepPart> {
-    let mut arguments = vec!["clippy".to_owned()];
+    let mut arguments = Vec::new();
     for exercise in exercises::read_exercises()? {
         let offers_rust = exercise
             .offered_implementations()
@@ -180,16 +185,13 @@ fn clippy_ebpf_solutions() -> Result<StepPart> {
 
 /// The answers in Rust that run on the host.
 fn clippy_host_solutions() -> Result<StepPart> {
-    let mut arguments = vec!["clippy".to_owned(), "--workspace".to_owned()];
+    let mut arguments = vec!["--workspace".to_owned()];
     for exercise in exercises::read_exercises()? {
         for solution in host_solutions(&exercise) {
             arguments.extend(["--bin".into(), solution]);
         }
     }
-    Ok(StepPart::Build {
-        name: "solutions",
-        cargo: cargo_without_warnings(arguments),
-    })
+    Ok(lint("solutions", lint_cargo(&arguments)))
 }
 
 fn host_solutions(exercise: &Exercise) -> Vec<String> {
@@ -209,13 +211,7 @@ fn clippy_for_kernel(name: &'static str, mut arguments: Vec<String>) -> StepPart
     let target = ["--target", "bpfel-unknown-none", "-Z", "build-std=core"];
     arguments.push("--release".to_owned());
     arguments.extend(target.map(String::from));
-    let mut cargo = cargo_without_warnings(arguments);
+    let mut cargo = lint_cargo(&arguments);
     build::set_ebpf_environment(&mut cargo);
-    StepPart::Build { name, cargo }
-}
-
-fn cargo_without_warnings(mut arguments: Vec<String>) -> Command {
-    arguments.extend(["--", "--deny", "warnings"].map(String::from));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    compiling_cargo(&arguments)
+    lint(name, cargo)
 }
