@@ -19,9 +19,12 @@ const TESTS: &str = "all.test.mjs";
 /// installs anything.
 const INSTALLED: &str = "node_modules/.installed-lock.json";
 
-pub fn test_in_browser() -> Result<Exit> {
+pub fn test_in_browser(is_built: bool) -> Result<Exit> {
     needs::ensure_needs(&[&Browser])?;
-    let book = render::build_book()?;
+    let book = match is_built {
+        true => render::find_book()?,
+        false => render::build_book()?,
+    };
     let directory = render::source_directory().join("tests");
     install_packages(&directory)?;
     let mut node = Command::new("node");

@@ -76,7 +76,11 @@ enum Command {
     /// typed in
     Check,
     /// Build it, and read it in a headless Chromium
-    Test,
+    Test {
+        /// Read the one that the last command has built
+        #[arg(long)]
+        built: bool,
+    },
     /// Write the texts to translate to target/book-po/messages.pot
     Po,
 }
@@ -86,7 +90,7 @@ fn main() -> ExitCode {
         Command::Build { open } => build(open),
         Command::Serve { open, port } => serve::serve_book(port, open),
         Command::Check => check::check_book(),
-        Command::Test => browser::test_in_browser(),
+        Command::Test { built } => browser::test_in_browser(built),
         Command::Po => po::extract_messages(),
     };
     match done {

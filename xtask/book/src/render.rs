@@ -7,6 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, anyhow};
 use checkout::workspace;
 use mdbook_driver::MDBook;
+use problem::{Exit, Problem};
 
 use crate::explorer;
 use crate::facts::Facts;
@@ -18,10 +19,24 @@ pub fn source_directory() -> PathBuf {
     workspace::workspace_root().join("book")
 }
 
+/// The directory of the book that was built last.
+pub fn find_book() -> Result<PathBuf> {
+    let directory = book_directory();
+    if directory.join("index.html").is_file() {
+        return Ok(directory);
+    }
+    let problem = Problem::new(Exit::NotYet, "the book has not been built");
+    Err(problem.help("cargo xtask book build").into())
+}
+
+fn book_directory() -> PathBuf {
+    workspace::target_directory().join("book")
+}
+
 /// Builds it; returns its directory.
 pub fn build_book() -> Result<PathBuf> {
     let explorer = explorer::build_script()?;
-    let directory = workspace::target_directory().join("book");
+    let directory = book_directory();
     let mut book = load_pages()?;
     book.config.build.build_dir = directory.clone();
     let gallery = Rc::new(Gallery::read_gallery()?);

@@ -93,10 +93,10 @@ pub fn parts_of_step(step: TestStep) -> Result<Vec<StepPart>> {
         ],
         TestStep::Book => vec![
             build("book", &["build", "--bin", "book"]),
-            run("check", book("check")),
+            run("check", book(&["check"])),
             StepPart::Beside {
                 name: "browser",
-                program: book("test"),
+                program: book(&["test", "--built"]),
             },
         ],
         TestStep::Vm => vec![StepPart::Tests {
@@ -135,8 +135,8 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-fn book(what: &str) -> Command {
-    cargo(&["run", "--quiet", "--bin", "book", "--", what])
+fn book(arguments: &[&str]) -> Command {
+    cargo(&[&["run", "--quiet", "--bin", "book", "--"], arguments].concat())
 }
 
 /// cargo-deny only warns of these.
