@@ -1,6 +1,8 @@
 //! What the object's type information tells: which missing functions are the kernel's (`extern int
 //! bpf_x(...) __ksym;`), and the source lines, without inlined functions.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use object::{Endianness, Object as _, ObjectSection as _, SectionIndex};
 
 use crate::site::SourceSite;
@@ -8,44 +10,54 @@ use crate::site::SourceSite;
 const MAGIC: u16 = 0xeb9f;
 const VARIABLE_SECTION: u32 = 15;
 
-/// A type: its name, its kind, and what follows the common part, up to the next type.
+/// Bytes of the longest text that is read: several things may have the same one. Paths of files
+/// have at most as many (`PATH_MAX` of the kernel's source).
+const LONGEST: usize = 4096;
+
+/// A type: where its name is, its kind, and what follows the common part, up to the next type.
 struct Type<'data> {
-    name: &'data str,
+    name: u32,
     kind: u32,
     more: &'data [u8],
 }
 
 /// Their names; none where there is no type information.
-pub fn find_kfuncs(file: &object::File<'_>) -> Vec<String> {
+pub fn find_kfuncs<'data>(file: &object::File<'data>) -> BTreeSet<&'data str> {
     let section = file.section_by_name(".BTF");
-    let Some(data) = section.and_then(|section| section.data().ok()) else {
-        return Vec::new();
-    };
-    let types = types(data, file.endianness()).unwrap_or_default();
+    let data = section.and_then(|section| section.data().ok());
+    data.and_then(|data| read_kfuncs(data, file.endianness()))
+        .unwrap_or_default()
+}
+
+fn read_kfuncs(data: &[u8], endianness: Endianness) -> Option<BTreeSet<&str>> {
+    let types = types(data, endianness)?;
+    let names = part(data, 16, endianness)?;
     let numbers = |section: &Type<'_>| {
         let members = section.more.chunks_exact(12);
         members
-            .filter_map(|member| number(member, 0, file.endianness()))
+            .filter_map(|member| number(member, 0, endianness))
             .collect::<Vec<u32>>()
     };
     let declared = types
         .iter()
-        .filter(|item| item.kind == VARIABLE_SECTION && item.name == ".ksyms");
+        .filter(|item| item.kind == VARIABLE_SECTION && text(names, item.name) == Some(".ksyms"));
+    // Each is read once, however often it is declared.
+    let numbers: BTreeSet<u32> = declared.flat_map(numbers).collect();
     // Types are counted from 1.
     let at = |number: u32| types.get(usize::try_from(number).ok()?.checked_sub(1)?);
-    declared
-        .flat_map(numbers)
-        .filter_map(at)
-        .map(|function| function.name.to_owned())
-        .collect()
+    let functions = numbers.into_iter().filter_map(at);
+    Some(
+        functions
+            .filter_map(|function| text(names, function.name))
+            .collect(),
+    )
 }
 
 fn types(data: &[u8], endianness: Endianness) -> Option<Vec<Type<'_>>> {
     let mut rest = part(data, 8, endianness)?;
-    let names = part(data, 16, endianness)?;
     let mut found = Vec::new();
     while !rest.is_empty() {
-        let name = text(names, number(rest, 0, endianness)?)?;
+        let name = number(rest, 0, endianness)?;
         let info = number(rest, 4, endianness)?;
         let (kind, members) = (info >> 24 & 0x1f, usize::try_from(info & 0xffff).ok()?);
         let more = rest.get(12..)?.get(..size_of_more(kind, members)?)?;
@@ -69,61 +81,97 @@ fn part(data: &[u8], at: usize, endianness: Endianness) -> Option<&[u8]> {
     data.get(start..start.checked_add(size(at + 4)?)?)
 }
 
+/// `None` where it is longer than any that is read.
 fn text(names: &[u8], offset: u32) -> Option<&str> {
-    let name = names
-        .get(usize::try_from(offset).ok()?..)?
-        .split(|byte| *byte == 0)
-        .next()?;
-    std::str::from_utf8(name).ok()
-}
-
-/// The line of an instruction. Of an inlined function it is the line in that function.
-pub fn find_line(file: &object::File<'_>, section: usize, offset: u64) -> Option<SourceSite> {
-    let endianness = file.endianness();
-    let names = part(file.section_by_name(".BTF")?.data().ok()?, 16, endianness)?;
-    let lines = part(
-        file.section_by_name(".BTF.ext")?.data().ok()?,
-        16,
-        endianness,
-    )?;
-    let wanted = file.section_by_index(SectionIndex(section)).ok()?;
-    let size = usize::try_from(number(lines, 0, endianness)?)
-        .ok()
-        .filter(|size| *size >= LINE)?;
-    let mut rest = lines.get(4..)?;
-    while !rest.is_empty() {
-        let section = text(names, number(rest, 0, endianness)?)?;
-        let count = usize::try_from(number(rest, 4, endianness)?).ok()?;
-        let records = rest.get(8..)?.get(..size.checked_mul(count)?)?;
-        if wanted.name() == Ok(section) {
-            return nearest(records, size, names, offset, endianness);
-        }
-        rest = &rest[8 + records.len()..];
-    }
-    None
+    let names = names.get(usize::try_from(offset).ok()?..)?;
+    let names = &names[..names.len().min(LONGEST)];
+    let end = names.iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(&names[..end]).ok()
 }
 
 /// Bytes of a line's record: offset of the instruction, name of the file, text, line and column.
 const LINE: usize = 16;
 
-/// The last record up to an instruction.
-fn nearest(
-    records: &[u8],
-    size: usize,
-    names: &[u8],
-    offset: u64,
+/// The name of a file, then the line and the column.
+type Place = (u32, u32);
+
+/// Source lines of instructions.
+pub struct BtfLines<'data> {
+    names: &'data [u8],
+    /// By the number of a section in the file: where in [`Self::places`].
+    sections: HashMap<usize, usize>,
+    /// By the offset of the first instruction.
+    places: Vec<BTreeMap<u32, Place>>,
+}
+
+impl<'data> BtfLines<'data> {
+    /// `None` where there are none.
+    pub fn parse(file: &object::File<'data>) -> Option<Self> {
+        let endianness = file.endianness();
+        let data = |name| file.section_by_name(name)?.data().ok();
+        let names = part(data(".BTF")?, 16, endianness)?;
+        let lines = part(data(".BTF.ext")?, 16, endianness)?;
+        let (numbers, places) = read_places(lines, names, endianness)?;
+        let mut sections = HashMap::new();
+        for section in file.sections() {
+            if let Some(number) = section.name().ok().and_then(|name| numbers.get(name)) {
+                let SectionIndex(index) = section.index();
+                sections.insert(index, *number);
+            }
+        }
+        Some(Self {
+            names,
+            sections,
+            places,
+        })
+    }
+
+    /// The line of an instruction: the last that begins up to there. Of an inlined function it is
+    /// the line in that function.
+    pub fn find_line(&self, section: usize, offset: u64) -> Option<SourceSite> {
+        let places = &self.places[*self.sections.get(&section)?];
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        let (_, &(file, place)) = places.range(..=offset).next_back()?;
+        Some(SourceSite {
+            file: text(self.names, file)?.to_owned(),
+            line: place >> 10,
+            column: place & 0x3ff,
+        })
+    }
+}
+
+/// The first part for each name of a section counts.
+type Places<'data> = (HashMap<&'data str, usize>, Vec<BTreeMap<u32, Place>>);
+
+fn read_places<'data>(
+    lines: &[u8],
+    names: &'data [u8],
     endianness: Endianness,
-) -> Option<SourceSite> {
-    let before =
-        |record: &&[u8]| number(record, 0, endianness).is_some_and(|at| u64::from(at) <= offset);
-    let record = records.chunks_exact(size).rfind(before)?;
-    let place = number(record, 12, endianness)?;
-    let file = text(names, number(record, 4, endianness)?)?.to_owned();
-    Some(SourceSite {
-        file,
-        line: place >> 10,
-        column: place & 0x3ff,
-    })
+) -> Option<Places<'data>> {
+    let size = usize::try_from(number(lines, 0, endianness)?)
+        .ok()
+        .filter(|size| *size >= LINE)?;
+    let (mut numbers, mut places) = (HashMap::new(), Vec::new());
+    let mut rest = lines.get(4..)?;
+    while !rest.is_empty() {
+        let section = text(names, number(rest, 0, endianness)?)?;
+        let count = usize::try_from(number(rest, 4, endianness)?).ok()?;
+        let records = rest.get(8..)?.get(..size.checked_mul(count)?)?;
+        numbers.entry(section).or_insert_with(|| {
+            places.push(by_offset(records, size, endianness));
+            places.len() - 1
+        });
+        rest = &rest[8 + records.len()..];
+    }
+    Some((numbers, places))
+}
+
+fn by_offset(records: &[u8], size: usize, endianness: Endianness) -> BTreeMap<u32, Place> {
+    let place = |record: &[u8]| {
+        let value = |at| number(record, at, endianness);
+        Some((value(0)?, (value(4)?, value(12)?)))
+    };
+    records.chunks_exact(size).filter_map(place).collect()
 }
 
 /// Bytes that follow the common twelve, by the kind (include/uapi/linux/btf.h).

@@ -1,14 +1,15 @@
 //! Functions and calls of an object file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use object::{
     Architecture, Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget,
     SectionKind, SymbolIndex, SymbolKind,
 };
 
-use crate::btf;
+use crate::btf::{self, BtfLines};
 use crate::demangle::demangle_name;
+use crate::names::{MOST_SHARED, check_name_lengths};
 use crate::site::SourceFrame;
 
 /// Bytes of one; a 64-bit constant takes two.
@@ -44,8 +45,18 @@ pub enum Target {
     /// The place in a section.
     Place(usize, u64),
     Register,
-    /// The name of a function that the object does not have.
-    Missing(String),
+    /// A function that the object does not have.
+    Missing(SymbolIndex),
+}
+
+/// A function that the object only names.
+struct MissingFunction {
+    /// As in the source, with its path.
+    name: String,
+    /// The loader replaces a call of it.
+    is_optional: bool,
+    /// The kernel has it.
+    is_kfunc: bool,
 }
 
 pub struct Code<'data> {
@@ -55,8 +66,14 @@ pub struct Code<'data> {
     places: HashMap<(usize, u64), usize>,
     /// The symbol that an instruction refers to, by section and offset.
     references: HashMap<(usize, u64), SymbolIndex>,
-    /// Functions that the kernel has.
-    kfuncs: Vec<String>,
+    missing: HashMap<SymbolIndex, MissingFunction>,
+    /// By name, the first of the functions that are called so.
+    names: HashMap<String, usize>,
+    /// By function: a kernel may accept a call of it.
+    returning: Vec<bool>,
+    /// Sections whose functions are programs.
+    program_sections: HashSet<usize>,
+    lines: Option<BtfLines<'data>>,
 }
 
 impl<'data> Code<'data> {
@@ -69,35 +86,33 @@ impl<'data> Code<'data> {
                 file.architecture()
             ));
         }
+        check_name_lengths(&file, bytes.len())?;
         let functions = read_functions(&file, bytes.len())?;
-        let kfuncs = btf::find_kfuncs(&file);
-        Ok(Self {
+        let mut code = Self {
             places: find_places(&functions),
             references: find_references(&file, &functions),
+            missing: find_missing(&file),
+            names: number_names(&functions),
+            returning: Vec::new(),
+            program_sections: find_program_sections(&file),
+            lines: BtfLines::parse(&file),
             file,
             functions,
-            kfuncs,
-        })
+        };
+        let returning = code.functions.iter().map(|function| code.returns(function));
+        code.returning = returning.collect();
+        Ok(code)
     }
 
     /// Functions in a separate section, as `SEC("xdp")` and the macros of aya put them.
     pub fn find_programs(&self) -> impl Iterator<Item = &Function> {
-        self.functions.iter().filter(|function| {
-            let section = self
-                .file
-                .section_by_index(object::SectionIndex(function.section));
-            let name = section
-                .as_ref()
-                .ok()
-                .and_then(|section| section.name().ok());
-            name.is_some_and(|name| name != ".text" && !name.starts_with(".text."))
-        })
+        self.functions
+            .iter()
+            .filter(|function| self.program_sections.contains(&function.section))
     }
 
     pub fn find_function(&self, name: &str) -> Option<usize> {
-        self.functions
-            .iter()
-            .position(|function| function.name == name)
+        self.names.get(name).copied()
     }
 
     pub fn function_at(&self, function: usize) -> &Function {
@@ -109,12 +124,13 @@ impl<'data> Code<'data> {
     pub fn check_call(&self, call: &Call) -> Result<Option<usize>, Option<String>> {
         match &call.target {
             Target::Register => Err(None),
-            // Newer kernels have the trap, to reject what leads to it.
-            Target::Missing(name) if name != TRAP && self.kfuncs.contains(name) => Ok(None),
-            Target::Missing(name) => Err(Some(demangle_name(name))),
+            Target::Missing(symbol) => match self.missing.get(symbol) {
+                Some(function) if !function.is_kfunc => Err(Some(function.name.clone())),
+                _ => Ok(None),
+            },
             Target::Place(section, offset) => {
                 match self.places.get(&(*section, *offset)).copied() {
-                    Some(function) if self.returns(function) => Ok(Some(function)),
+                    Some(function) if self.returning[function] => Ok(Some(function)),
                     Some(function) => Err(Some(self.function_at(function).name.clone())),
                     None => Ok(None),
                 }
@@ -123,29 +139,43 @@ impl<'data> Code<'data> {
     }
 
     /// A panic never returns, whatever its name: its code has no `exit`.
-    fn returns(&self, function: usize) -> bool {
-        self.instructions(self.function_at(function))
+    fn returns(&self, function: &Function) -> bool {
+        self.instructions(function)
             .any(|(_, bytes)| bytes[0] == EXIT)
     }
 
-    pub fn find_calls(&self, function: usize) -> Vec<Call> {
+    pub fn find_calls(&self, function: usize) -> impl Iterator<Item = Call> {
         let function = self.function_at(function);
-        let call = |(offset, bytes): (u64, [u8; 8])| {
-            let symbol = self.references.get(&(function.section, offset)).copied();
-            let target = match bytes[0] {
-                CALL_REGISTER => Target::Register,
-                CALL if self.source_register(bytes) == PSEUDO_CALL => {
-                    self.target(function.section, offset, self.constant(bytes), symbol)?
-                }
-                _ => return None,
-            };
-            Some(Call {
-                section: function.section,
-                offset,
-                target,
-            })
+        self.instructions(function)
+            .filter_map(|(offset, bytes)| self.read_call(function.section, offset, bytes))
+    }
+
+    /// The call that an instruction of a function is, if it is one; `offset`: in the function.
+    pub fn find_call_at(&self, function: usize, offset: u64) -> Option<Call> {
+        let function = self.function_at(function);
+        let offset = (offset < function.size).then(|| function.offset.checked_add(offset))??;
+        let section = self
+            .file
+            .section_by_index(object::SectionIndex(function.section))
+            .ok()?;
+        let bytes = section.data_range(offset, INSTRUCTION).ok()??;
+        self.read_call(function.section, offset, bytes.try_into().ok()?)
+    }
+
+    fn read_call(&self, section: usize, offset: u64, bytes: [u8; 8]) -> Option<Call> {
+        let symbol = self.references.get(&(section, offset)).copied();
+        let target = match bytes[0] {
+            CALL_REGISTER => Target::Register,
+            CALL if self.source_register(bytes) == PSEUDO_CALL => {
+                self.target(section, offset, self.constant(bytes), symbol)?
+            }
+            _ => return None,
         };
-        self.instructions(function).filter_map(call).collect()
+        Some(Call {
+            section,
+            offset,
+            target,
+        })
     }
 
     /// The constant of a call counts instructions from the next one, or from the symbol's address.
@@ -160,12 +190,10 @@ impl<'data> Code<'data> {
         let Some(symbol) = symbol else {
             return Some(Target::Place(section, offset.checked_add_signed(distance)?));
         };
-        let symbol = self.file.symbol_by_index(symbol).ok()?;
-        if symbol.is_undefined() {
-            let name = symbol.name().unwrap_or_default();
-            // The loader replaces a call that may have no target; LLVM declares its trap like one.
-            return (!symbol.is_weak() || name == TRAP).then(|| Target::Missing(name.to_owned()));
+        if let Some(function) = self.missing.get(&symbol) {
+            return (!function.is_optional).then_some(Target::Missing(symbol));
         }
+        let symbol = self.file.symbol_by_index(symbol).ok()?;
         Some(Target::Place(
             symbol.section_index()?.0,
             symbol.address().checked_add_signed(distance)?,
@@ -174,7 +202,7 @@ impl<'data> Code<'data> {
 
     /// What the type information tells of an instruction's place, where there is nothing better.
     pub fn find_frame(&self, section: usize, offset: u64) -> Option<SourceFrame> {
-        let site = btf::find_line(&self.file, section, offset)?;
+        let site = self.lines.as_ref()?.find_line(section, offset)?;
         Some(SourceFrame {
             function: String::new(),
             site,
@@ -225,10 +253,6 @@ impl<'data> Code<'data> {
     }
 }
 
-/// Names and code of an honest file are parts of it, even if some have several names. Symbols that
-/// all have the same long name, or all the same code, could fill any memory and take for ever.
-const MOST_SHARED: u64 = 16;
-
 fn read_functions(file: &object::File<'_>, length: usize) -> Result<Vec<Function>, String> {
     let (mut functions, mut code, mut names) = (Vec::new(), 0u64, 0u64);
     let most = MOST_SHARED.saturating_mul(length as u64);
@@ -252,6 +276,42 @@ fn read_functions(file: &object::File<'_>, length: usize) -> Result<Vec<Function
         });
     }
     Ok(functions)
+}
+
+fn number_names(functions: &[Function]) -> HashMap<String, usize> {
+    let mut names = HashMap::new();
+    for (number, function) in functions.iter().enumerate() {
+        names.entry(function.name.clone()).or_insert(number);
+    }
+    names
+}
+
+fn find_missing(file: &object::File<'_>) -> HashMap<SymbolIndex, MissingFunction> {
+    let kfuncs = btf::find_kfuncs(file);
+    let missing = file.symbols().filter(|symbol| symbol.is_undefined());
+    let describe = |symbol: object::Symbol<'_, '_>| {
+        let name = symbol.name().unwrap_or_default();
+        // LLVM declares its trap like one that may have no target; newer kernels have it, to reject
+        // what leads to it.
+        let is_trap = name == TRAP;
+        let function = MissingFunction {
+            name: demangle_name(name),
+            is_optional: symbol.is_weak() && !is_trap,
+            is_kfunc: kfuncs.contains(name) && !is_trap,
+        };
+        (symbol.index(), function)
+    };
+    missing.map(describe).collect()
+}
+
+/// Separate ones, with a name.
+fn find_program_sections(file: &object::File<'_>) -> HashSet<usize> {
+    let is_programs = |section: &object::Section<'_, '_>| {
+        let name = section.name();
+        name.is_ok_and(|name| name != ".text" && !name.starts_with(".text."))
+    };
+    let sections = file.sections().filter(is_programs);
+    sections.map(|section| section.index().0).collect()
 }
 
 /// A function without code has the address of the one that follows.
@@ -334,7 +394,7 @@ mod tests {
     fn functions_that_are_all_the_same_code_are_refused() {
         let honest = file_with(50, 16);
         let code = Code::parse(&honest).unwrap();
-        assert_eq!(code.find_calls(0).len(), 2);
+        assert_eq!(code.find_calls(0).count(), 2);
         let shared = file_with(5000, 8000);
         let why = Code::parse(&shared).map(drop).unwrap_err();
         assert_eq!(why, "its functions are larger than the file");
@@ -363,7 +423,7 @@ mod tests {
         bytes[value..value + 8].copy_from_slice(&start);
         let code = Code::parse(&bytes).unwrap();
         assert!(
-            code.find_calls(0).is_empty(),
+            code.find_calls(0).next().is_none(),
             "what is called has no address"
         );
     }

@@ -4,6 +4,8 @@
 //!   code      functions and calls of the object file: symbols, instructions, relocations
 //!   btf       which missing functions are the kernel's, and source lines without inlined functions
 //!   lines     source lines, through inlined functions, from the debug information (DWARF)
+//!   debug_limits  debug information that would take for ever is not read
+//!   names     names that are longer than the file are refused
 //!   kind      why such a call is made, and what to write instead
 //!   site      places in source files
 //!   demangle  names of functions
@@ -16,16 +18,20 @@
 
 mod btf;
 mod code;
+mod debug_limits;
 mod demangle;
 mod kind;
 mod lines;
+mod names;
 mod site;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use code::{Call, Code, Target};
 pub use kind::ForbiddenKind;
 use lines::LineTable;
+pub use names::check_name_lengths;
 pub use site::SourceSite;
 use site::{SourceFrame, find_own_site};
 
@@ -44,10 +50,20 @@ pub struct ForbiddenCall {
 /// More calls of a program are not looked for.
 const MOST_CALLS: usize = 200;
 
+/// Instructions that are looked at for all programs together: a program looks at each function
+/// that it leads to, and those may be the same for all. A hundred programs that all lead to a
+/// hundred thousand instructions look at 10 million.
+const MOST_INSTRUCTIONS: u64 = 1 << 24;
+
+/// To find the line of one costs as much as to look at so many.
+const LINE_COST: u64 = 512;
+
 /// An object file, read once.
 pub struct Object<'data> {
     code: Code<'data>,
     lines: Option<LineTable>,
+    /// Instructions that may still be looked at.
+    budget: Cell<u64>,
 }
 
 impl<'data> Object<'data> {
@@ -56,7 +72,11 @@ impl<'data> Object<'data> {
     pub fn parse(bytes: &'data [u8]) -> Result<Self, String> {
         let code = Code::parse(bytes)?;
         let lines = LineTable::parse(bytes);
-        Ok(Self { code, lines })
+        Ok(Self {
+            code,
+            lines,
+            budget: Cell::new(MOST_INSTRUCTIONS),
+        })
     }
 
     /// The names of the programs.
@@ -66,17 +86,23 @@ impl<'data> Object<'data> {
             .map(|program| program.name.as_str())
     }
 
-    /// The calls that a program leads to, also those in functions that it calls.
+    /// The calls that a program leads to, also those in functions that it calls. Of an object that
+    /// no compiler makes, those that were found before it took too long.
     pub fn find_forbidden_calls(&self, program: &str) -> Vec<ForbiddenCall> {
         let Some(start) = self.code.find_function(program) else {
             return Vec::new();
         };
         let (mut found, mut seen, mut pending) = (Vec::new(), BTreeSet::from([start]), vec![start]);
         while let Some(function) = pending.pop() {
+            let length = self.code.function_at(function).size / code::INSTRUCTION;
+            if !self.spend(length) {
+                return found;
+            }
             for call in self.code.find_calls(function) {
                 match self.code.check_call(&call) {
                     Ok(Some(next)) if seen.insert(next) => pending.push(next),
                     Ok(_) => {}
+                    Err(_) if !self.spend(LINE_COST) => return found,
                     Err(callee) => {
                         let call = self.forbidden(program, &call, callee);
                         // A loop that was unrolled has it several times.
@@ -91,6 +117,13 @@ impl<'data> Object<'data> {
             }
         }
         found
+    }
+
+    /// False if there is not so much left.
+    fn spend(&self, instructions: u64) -> bool {
+        let left = self.budget.get().checked_sub(instructions);
+        self.budget.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     fn forbidden(&self, program: &str, call: &Call, callee: Option<String>) -> ForbiddenCall {
@@ -131,12 +164,7 @@ impl<'data> Object<'data> {
         let offset = u64::try_from(instruction)
             .ok()?
             .checked_mul(code::INSTRUCTION)?;
-        let offset = self.code.function_at(function).offset.checked_add(offset)?;
-        let call = self
-            .code
-            .find_calls(function)
-            .into_iter()
-            .find(|call| call.offset == offset)?;
+        let call = self.code.find_call_at(function, offset)?;
         let callee = self.code.check_call(&call).ok()??;
         Some(self.code.function_at(callee).size / code::INSTRUCTION)
     }

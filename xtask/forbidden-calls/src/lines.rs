@@ -9,10 +9,9 @@ use object::{
     Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags, RelocationTarget,
 };
 
+use crate::debug_limits::{Reader, check_debug_information};
 use crate::demangle::demangle_name;
 use crate::site::{SourceFrame, SourceSite};
-
-type Reader = EndianArcSlice<RunTimeEndian>;
 
 pub struct LineTable(Context<Reader>);
 
@@ -22,6 +21,12 @@ const SECTION_SPACING: u32 = 32;
 
 /// R_BPF_64_ABS64: the address of a symbol, in 8 bytes. LLVM before 13 wrote R_BPF_64_64 here.
 const ADDRESSES: [u32; 2] = [2, object::elf::R_BPF_64_64];
+
+/// More functions that are inlined in each other are not looked at.
+const DEEPEST: usize = 64;
+
+/// `PATH_MAX` of the kernel's source.
+const LONGEST_PATH: usize = 4096;
 
 impl LineTable {
     /// `None` where the object has no debug information that can be read.
@@ -37,7 +42,8 @@ impl LineTable {
             let bytes = relocated(&file, id.name()).unwrap_or_default();
             Ok::<_, gimli::Error>(EndianArcSlice::new(Arc::from(bytes), endian))
         };
-        let sections = gimli::Dwarf::load(load).ok()?;
+        let mut sections = gimli::Dwarf::load(load).ok()?;
+        check_debug_information(&mut sections)?;
         Context::from_dwarf(sections).ok().map(Self)
     }
 
@@ -49,7 +55,9 @@ impl LineTable {
             return Vec::new();
         };
         let mut frames = Vec::new();
-        while let Ok(Some(frame)) = inner_first.next() {
+        while frames.len() < DEEPEST
+            && let Ok(Some(frame)) = inner_first.next()
+        {
             let function = frame
                 .function
                 .as_ref()
@@ -61,7 +69,7 @@ impl LineTable {
             frames.push(SourceFrame {
                 function: function.map_or(String::new(), |name| demangle_name(&name)),
                 site: SourceSite {
-                    file: file.to_owned(),
+                    file: file[..file.floor_char_boundary(LONGEST_PATH)].to_owned(),
                     line,
                     column: location.and_then(|at| at.column).unwrap_or(0),
                 },

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use forbidden_calls::check_name_lengths;
 use memchr::memmem;
 use object::{Architecture, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use plan::load::{Load, LoadResult};
@@ -72,6 +73,11 @@ impl InputObject {
         fs::read(&self.path).with_context(|| format!("cannot read {}", self.path))
     }
 
+    /// One for each function, and one for the whole object.
+    pub fn most_verdicts(&self) -> usize {
+        self.functions.len() + 1
+    }
+
     /// What it tells about a program that was not accepted.
     pub fn report_lines(&self, load: &Load) -> LineReport {
         let program = Some(load.program.as_str()).filter(|name| !name.is_empty());
@@ -116,30 +122,12 @@ fn parse(bytes: &[u8]) -> Result<object::File<'_>, String> {
     let file = object::File::parse(bytes).map_err(|_| "it is no ELF file")?;
     match file.architecture() {
         Architecture::Bpf if file.is_little_endian() => {
-            check_names(&file, bytes.len())?;
+            check_name_lengths(&file, bytes.len())?;
             Ok(file)
         }
         Architecture::Bpf => Err("it is big-endian, and the kernels here are not".to_owned()),
         other => Err(format!("it is for another machine ({other:?})")),
     }
-}
-
-/// An honest file's names are parts of it, even if some are those of several symbols. If all
-/// symbols have the same long name, a list of them could fill any memory.
-fn check_names(file: &object::File<'_>, length: usize) -> Result<(), String> {
-    const MOST_SHARED: usize = 16;
-    let mut names = 0usize;
-    for symbol in file.symbols() {
-        let section = symbol.section_index();
-        let section = section.and_then(|index| file.section_by_index(index).ok());
-        let section = section.and_then(|section| section.name_bytes().ok().map(<[u8]>::len));
-        let name = symbol.name_bytes().map_or(0, <[u8]>::len);
-        names = names.saturating_add(name + section.unwrap_or(0));
-        if names > length.saturating_mul(MOST_SHARED) {
-            return Err("its names are longer than the file".to_owned());
-        }
-    }
-    Ok(())
 }
 
 /// The names of these symbols, and of the section of each.
