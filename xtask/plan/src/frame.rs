@@ -88,17 +88,23 @@ pub fn encode_message<T: Serialize>(kind: FrameKind, message: &T) -> io::Result<
 #[derive(Default)]
 pub struct Decoder {
     pending: Vec<u8>,
+    /// So many of them were given already: a piece may hold thousands of frames, and the rest of it
+    /// is not moved for each.
+    given: usize,
 }
 
 impl Decoder {
     pub fn push_bytes(&mut self, bytes: &[u8]) {
+        self.pending.drain(..self.given);
+        self.given = 0;
         self.pending.extend_from_slice(bytes);
     }
 
     /// The next whole frame; `None` when more bytes are needed; an error when the bytes are not
     /// frames.
     pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
-        let Some(&[kind_byte, a, b, c, d]) = self.pending.first_chunk::<HEADER>() else {
+        let pending = &self.pending[self.given..];
+        let Some((&[kind_byte, a, b, c, d], rest)) = pending.split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -110,16 +116,12 @@ impl Decoder {
                     format!("not a frame: kind {kind_byte:#04x}, length {length}"),
                 )
             })?;
-        if self.pending.len() < HEADER + length {
+        let Some(payload) = rest.get(..length) else {
             return Ok(None);
-        }
-        let rest = self.pending.split_off(HEADER + length);
-        let mut frame = std::mem::replace(&mut self.pending, rest);
-        frame.drain(..HEADER);
-        Ok(Some(Frame {
-            kind,
-            payload: frame,
-        }))
+        };
+        let payload = payload.to_vec();
+        self.given += HEADER + length;
+        Ok(Some(Frame { kind, payload }))
     }
 }
 
