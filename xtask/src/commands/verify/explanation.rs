@@ -1,5 +1,7 @@
 //! Why programs were refused, at length, below the table.
 
+use std::collections::HashMap;
+
 use plan::load::{Load, LoadResult};
 
 use super::input_object::InputObject;
@@ -11,22 +13,23 @@ use crate::pipeline::forbidden::LineReport;
 /// Why programs were rejected: once for each class of error that a program met, in the words of the
 /// oldest of the kernels that told it.
 pub fn explain_verdicts(verdicts: &[KernelVerdict], objects: &[InputObject]) -> String {
-    let mut told: Vec<(&Load, Option<&str>, Vec<&str>)> = Vec::new();
+    let mut told: Vec<(&Load, Vec<&str>)> = Vec::new();
+    let mut numbers = HashMap::new();
     for verdict in verdicts {
         let KernelVerdict { kernel, load, .. } = verdict;
         if !matches!(load.result, LoadResult::Rejected { .. }) {
             continue;
         }
         let class = verdict.class().map(|class| class.slug());
-        let same = told.iter_mut().find(|(other, other_class, _)| {
-            (&other.object, &other.program, *other_class) == (&load.object, &load.program, class)
-        });
-        match same {
-            Some((.., kernels)) => kernels.push(kernel),
-            None => told.push((load, class, vec![kernel])),
+        let number = numbers
+            .entry((&load.object, &load.program, class))
+            .or_insert(told.len());
+        match told.get_mut(*number) {
+            Some((_, kernels)) => kernels.push(kernel),
+            None => told.push((load, vec![kernel])),
         }
     }
-    let explanation = |(load, _, kernels): (&Load, Option<&str>, Vec<&str>)| {
+    let explanation = |(load, kernels): (&Load, Vec<&str>)| {
         let LoadResult::Rejected { log, .. } = &load.result else {
             return String::new();
         };

@@ -1,5 +1,7 @@
 //! What one kernel said.
 
+use std::collections::HashSet;
+
 use plan::load::{Load, LoadResult, ProgramName};
 
 /// What became of the objects on one kernel.
@@ -22,9 +24,9 @@ impl KernelResult {
     /// work: no verdict would look like a good one. `None`: it did not even name the programs.
     pub fn blame_silence(&mut self, object: &str, programs: Option<&[ProgramName]>) {
         let here = self.loads.iter().filter(|load| load.object == object);
-        let told: Vec<&str> = here.map(|load| load.program.as_str()).collect();
+        let told: HashSet<&str> = here.map(|load| load.program.as_str()).collect();
         // One verdict on the whole object is one on each of its programs.
-        if told.contains(&"") {
+        if told.contains("") {
             return;
         }
         let failed = |why: &str| Load::of_failed_object(object, None, why.to_owned());
@@ -33,7 +35,7 @@ impl KernelResult {
             silent.push(failed("the loader did not say which programs it has"));
         }
         for ProgramName { program, section } in programs.unwrap_or_default() {
-            if !told.contains(&program.as_str()) {
+            if !told.contains(program.as_str()) {
                 silent.push(Load {
                     program: program.clone(),
                     section: section.clone(),

@@ -1,5 +1,7 @@
 //! All objects on one kernel.
 
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::slice;
 
 use anyhow::Result;
@@ -297,6 +299,7 @@ impl<'a> KernelRun<'a> {
     /// Names the programs that were not reached.
     fn give_up(&mut self, object: &InputObject, output: &LoaderOutput, done: &[String]) {
         let programs = output.programs.get(&object.name);
+        let done: HashSet<&String> = done.iter().collect();
         for ProgramName { program, section } in programs.into_iter().flatten() {
             if !done.contains(program) {
                 let why = "not reached: the loader ended before it".to_owned();
@@ -313,10 +316,8 @@ impl<'a> KernelRun<'a> {
 
     /// The loads move over: their logs take much memory.
     fn keep_loads(&mut self, objects: &[InputObject], output: &mut LoaderOutput) {
-        for load in std::mem::take(&mut output.loads) {
-            let Some(object) = objects.iter().find(|object| object.name == load.object) else {
-                continue;
-            };
+        let loads = std::mem::take(&mut output.loads);
+        for (object, load) in refuse_surplus(objects, loads) {
             let attach = match (&load.result, load.attach) {
                 (LoadResult::Accepted(_), None) if !self.options.load_only => {
                     let why = "the loader did not say what became of it".to_owned();
@@ -411,6 +412,29 @@ fn section_of(output: &LoaderOutput, object: &str, program: &str) -> String {
         .map_or_else(String::new, |name| name.section.clone())
 }
 
+/// The verdicts on these objects, at most as many on each as it can have: a guest that tells more
+/// is not believed.
+fn refuse_surplus(objects: &[InputObject], loads: Vec<Load>) -> Vec<(&InputObject, Load)> {
+    let (mut kept, mut told) = (Vec::new(), HashMap::new());
+    for load in loads {
+        let Some(object) = objects.iter().find(|object| object.name == load.object) else {
+            continue;
+        };
+        let count = told.entry(&object.name).or_insert(0);
+        *count += 1;
+        match (*count).cmp(&(object.most_verdicts() + 1)) {
+            Ordering::Less => kept.push((object, load)),
+            Ordering::Equal => {
+                let why = "the guest told of more programs than the object can have";
+                let load = Load::of_failed_object(&object.name, None, why.to_owned());
+                kept.push((object, load));
+            }
+            Ordering::Greater => {}
+        }
+    }
+    kept
+}
+
 /// As many neighbours as may be in a guest at once. They need the same modules.
 fn groups(objects: &[InputObject]) -> Vec<&[InputObject]> {
     let (mut groups, mut begin, mut bytes) = (Vec::new(), 0, 0);
@@ -443,6 +467,27 @@ mod tests {
             sections: Vec::new(),
             reads_config: false,
         }
+    }
+
+    #[test]
+    fn a_guest_that_tells_too_much_is_not_believed() {
+        let mut object = object(1);
+        object.name = "0.o".to_owned();
+        object.functions = vec!["one".to_owned()];
+        let load = |name: &str| Load::of_failed_object(name, None, "it says so".to_owned());
+        let reasons = |names: &[&str]| {
+            let loads = names.iter().copied().map(load).collect();
+            let kept = refuse_surplus(slice::from_ref(&object), loads).into_iter();
+            kept.map(|(_, load)| match load.result {
+                LoadResult::Failed { why, .. } => why,
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(&["0.o", "1.o", "0.o"]), ["it says so"; 2]);
+        let flooded = reasons(&["0.o"; 1000]);
+        assert_eq!(flooded.len(), 3);
+        assert!(flooded[2].contains("more programs than"), "{flooded:?}");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Verdicts as a table of Markdown, for the summary of a job.
 
+use std::collections::HashMap;
+
+use plan::load::Load;
+
 use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
-use super::table::programs_of;
+use super::table::{by_program, group_verdicts};
 use crate::output::plain_text::clean_lines;
 use crate::output::screen::Mark;
 
@@ -15,17 +19,11 @@ pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> Stri
     let mut text = format!("| program | {} |\n", heads.join(" | "));
     text += &format!("|---|{}\n", "---|".repeat(kernels.len()));
     let mut remarks = String::new();
-    for object in objects_of(verdicts) {
-        let of_object: Vec<&KernelVerdict> = verdicts
-            .iter()
-            .filter(|verdict| verdict.load.object == object)
-            .collect();
-        for (program, _) in programs_of(&of_object) {
-            let of_program: Vec<&KernelVerdict> = of_object
-                .iter()
-                .copied()
-                .filter(|verdict| verdict.load.program == program)
-                .collect();
+    for of_object in group_verdicts(verdicts.iter(), |verdict| &verdict.load.object) {
+        for of_program in by_program(&of_object) {
+            let Load {
+                object, program, ..
+            } = &of_program[0].load;
             text += &row(&name_of(object, program, in_cell), &of_program, &kernels);
             remarks += &remarks_on(&name_of(object, program, as_code), &of_program);
         }
@@ -56,14 +54,15 @@ fn row(name: &str, verdicts: &[&KernelVerdict], kernels: &[&str]) -> String {
 
 /// What is not good, once for each reason.
 fn remarks_on(name: &str, verdicts: &[&KernelVerdict]) -> String {
-    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    let (mut reasons, mut numbers) = (Vec::<(String, Vec<&str>)>::new(), HashMap::new());
     for verdict in verdicts {
         let answer = verdict.answer();
         if answer.is_good() {
             continue;
         }
         let reason = format!("{}: {}", verdict.word(), as_code(&verdict.reason()));
-        match reasons.iter_mut().find(|(same, _)| *same == reason) {
+        let number = *numbers.entry(reason.clone()).or_insert(reasons.len());
+        match reasons.get_mut(number) {
             Some((_, kernels)) => kernels.push(&verdict.kernel),
             None => reasons.push((reason, vec![&verdict.kernel])),
         }
@@ -73,17 +72,6 @@ fn remarks_on(name: &str, verdicts: &[&KernelVerdict]) -> String {
         format!("- {name} on {}: {reason}\n", kernels.join(", "))
     };
     reasons.into_iter().map(line).collect()
-}
-
-fn objects_of(verdicts: &[KernelVerdict]) -> Vec<&str> {
-    let mut objects = Vec::new();
-    for verdict in verdicts {
-        let object = verdict.load.object.as_str();
-        if !objects.contains(&object) {
-            objects.push(object);
-        }
-    }
-    objects
 }
 
 fn name_of(object: &str, program: &str, write: fn(&str) -> String) -> String {

@@ -1,6 +1,8 @@
 //! Verdicts by object and program, with a line for each kernel.
 
-use plan::load::LoadResult;
+use std::collections::HashMap;
+
+use plan::load::{Load, LoadResult};
 
 use super::advice::Advice;
 use super::input_files::InputFiles;
@@ -32,11 +34,11 @@ pub fn as_text(
             text += "  it has no programs: there is nothing to verify\n";
         }
         let object = files.objects.iter().find(|object| object.path == *path);
-        for (program, section) in programs_of(&of_object) {
+        for of_program in by_program(&of_object) {
+            let Load {
+                program, section, ..
+            } = &of_program[0].load;
             text += &program_heading(program, section);
-            let of_program = of_object
-                .iter()
-                .filter(|verdict| verdict.load.program == program);
             let mut last_advice = None;
             for verdict in of_program {
                 text += &line(verdict, last_advice, object, with_log);
@@ -63,16 +65,25 @@ pub fn program_heading(program: &str, section: &str) -> String {
     }
 }
 
-/// The programs of one object and their sections, in the order in which they were loaded.
-pub fn programs_of<'a>(verdicts: &[&'a KernelVerdict]) -> Vec<(&'a str, &'a str)> {
-    let mut programs = Vec::new();
+/// The verdicts on each program of one object, in the order in which they were loaded.
+pub fn by_program<'a>(verdicts: &[&'a KernelVerdict]) -> Vec<Vec<&'a KernelVerdict>> {
+    group_verdicts(verdicts.iter().copied(), |verdict| &verdict.load.program)
+}
+
+/// The verdicts of each name, which is there at least once, in the order of the names' first.
+pub fn group_verdicts<'a>(
+    verdicts: impl Iterator<Item = &'a KernelVerdict>,
+    name: fn(&'a KernelVerdict) -> &'a str,
+) -> Vec<Vec<&'a KernelVerdict>> {
+    let (mut groups, mut numbers) = (Vec::<Vec<_>>::new(), HashMap::new());
     for verdict in verdicts {
-        let program = (verdict.load.program.as_str(), verdict.load.section.as_str());
-        if !programs.contains(&program) {
-            programs.push(program);
+        let number = *numbers.entry(name(verdict)).or_insert(groups.len());
+        if number == groups.len() {
+            groups.push(Vec::new());
         }
+        groups[number].push(verdict);
     }
-    programs
+    groups
 }
 
 /// Advice that the kernel before got already is not said again.
