@@ -76,6 +76,34 @@ impl Kind {
     }
 }
 
+/// What loads the eBPF programs of a run.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Uses {
+    Aya,
+    Libbpf,
+    Both,
+    Neither,
+}
+
+impl Uses {
+    fn of_option(option: &str) -> Self {
+        match option {
+            "aya" => Self::Aya,
+            "libbpf" => Self::Libbpf,
+            _ => Self::Both,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aya => "with aya",
+            Self::Libbpf => "with libbpf",
+            Self::Both => "with both",
+            Self::Neither => "without a program",
+        }
+    }
+}
+
 /// So many rounds are part of the test command: they take what other tests have built.
 pub const SMALL: u64 = 10;
 
@@ -96,6 +124,7 @@ impl Round {
 struct Known<'a> {
     run: Run,
     check: Box<dyn Fn(&mut EndedRun) + 'a>,
+    uses: Uses,
     /// What it needs until then.
     _checkout: Option<CheckoutCopy>,
 }
@@ -143,7 +172,7 @@ impl Course {
             Kind::TwoAtOnce => return self.run_two(round, rng),
             kind => {
                 let known = self.describe(kind, round, rng);
-                let run = WatchedRun::start(known.run);
+                let run = WatchedRun::start(known.run, known.uses);
                 return vec![finish(run, &*known.check)];
             }
         };
@@ -163,7 +192,8 @@ impl Course {
 
     fn run_two(&self, round: &Round, rng: &mut Rng) -> Vec<EndedRun> {
         let [one, other] = [(); 2].map(|()| self.describe(Kind::Lesson, round, rng));
-        let runs = [one.run, other.run].map(WatchedRun::start);
+        let runs = [(one.run, one.uses), (other.run, other.uses)];
+        let runs = runs.map(|(run, uses)| WatchedRun::start(run, uses));
         let checks = [one.check, other.check];
         let ended = runs.into_iter().zip(checks);
         ended.map(|(run, check)| finish(run, &*check)).collect()
@@ -214,7 +244,7 @@ impl Course {
             run.expect(said == times, "it says where it ran");
             expect_start(run, is_booted);
         };
-        Known::new(run, check)
+        Known::new(run, check).with(Uses::of_option(implementation))
     }
 
     /// `verify` of a program of the gallery.
@@ -255,7 +285,10 @@ impl Course {
             let here = |verdict: &Value| verdict["kernel"] == round.kernel;
             run.expect(verdicts.iter().all(here), "all verdicts are on this kernel");
         };
-        Known::new(run, check)
+        Known::new(run, check).with(match language {
+            Language::C => Uses::Libbpf,
+            Language::Rust => Uses::Aya,
+        })
     }
 
     /// `check` of the solution, or of the starter.
@@ -309,7 +342,7 @@ impl Course {
             };
             run.expect(as_known, "the checks pass that should, and no other");
         };
-        let known = Known::new(run, check);
+        let known = Known::new(run, check).with(Uses::of_option(&with));
         Known {
             _checkout: Some(checkout),
             ..known
@@ -330,8 +363,13 @@ impl<'a> Known<'a> {
         Self {
             run,
             check: Box::new(check),
+            uses: Uses::Neither,
             _checkout: None,
         }
+    }
+
+    fn with(self, uses: Uses) -> Self {
+        Self { uses, ..self }
     }
 }
 
@@ -347,7 +385,7 @@ fn finish(run: WatchedRun, check: &dyn Fn(&mut EndedRun)) -> EndedRun {
 fn run_until_signal(known: Known<'_>, signal: Signal, rng: &mut Rng) -> EndedRun {
     // Resumed, and with nothing else to do, this machine needs one second for lesson 01.
     let moment = Duration::from_millis(rng.u64(..2000));
-    let run = WatchedRun::start(known.run);
+    let run = WatchedRun::start(known.run, known.uses);
     thread::sleep(moment);
     // One that has ended was not waited for yet: its number is still its own.
     run.send_signal(signal);
@@ -373,14 +411,15 @@ fn usage_error<'a>(round: &'a Round, rng: &mut Rng) -> Known<'a> {
     let implementation = *rng.choice(&["aya", "libbpf"]).unwrap();
     let arguments = ["run", "01", "-v", "--impl", implementation];
     let run = run_on(round, &[&arguments[..], &["--", "--no-such-flag"]].concat());
-    Known::new(run, |run| {
+    let known = Known::new(run, |run| {
         run.expect_code(1);
         run.expect(run.stdout.is_empty(), "nothing on standard output");
         for text in ["it ended with exit status 2", "'--no-such-flag'"] {
             run.expect(run.stderr.contains(text), text);
         }
         expect_start(run, false);
-    })
+    });
+    known.with(Uses::of_option(implementation))
 }
 
 fn exit_code<'a>(round: &'a Round, rng: &mut Rng) -> Known<'a> {

@@ -33,8 +33,8 @@ use known::{Course, KINDS, Round, SMALL};
 use tally::Tally;
 
 /// `XTASK_SOAK`: how many rounds; without it, each kernel is met twice. `XTASK_SOAK_SEED`: what is
-/// drawn in them. `XTASK_SOAK_ROUND`: only this one. `XTASK_SOAK_LOAD`: so many busy threads beside
-/// them.
+/// drawn in them. `XTASK_SOAK_FROM`: the round to go on with, after an end before its time.
+/// `XTASK_SOAK_ROUND`: only this one. `XTASK_SOAK_LOAD`: so many busy threads beside them.
 #[test]
 #[ignore = "needs a VM: XTASK_SOAK=1000 cargo test -p xtask --test soak -- --ignored --nocapture"]
 fn soak() {
@@ -44,7 +44,7 @@ fn soak() {
             let round = number("XTASK_SOAK_ROUND", 0);
             round..round + 1
         }
-        None => 0..number("XTASK_SOAK", SMALL),
+        None => number("XTASK_SOAK_FROM", 0)..number("XTASK_SOAK", SMALL),
     };
     let course = Course::build(rounds.end <= SMALL);
     let busy = AtomicBool::new(true);
@@ -93,7 +93,11 @@ fn run_rounds(course: &Course, seed: u64, rounds: std::ops::Range<u64>) -> Tally
         tally.add_seconds(round.kind, seconds);
         // A long test is watched, and may be ended before its time.
         if number % 20 == 19 {
-            tell(&tally.as_text());
+            tell(&format!(
+                "{}go on from here: XTASK_SOAK_FROM={}",
+                tally.as_text(),
+                number + 1
+            ));
         }
     }
     tally

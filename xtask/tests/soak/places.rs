@@ -6,9 +6,38 @@ use std::path::{Path, PathBuf};
 
 use checkout::workspace;
 
+/// What kind of thing a run left.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum LeftOver {
+    Process,
+    File,
+    Snapshot,
+    MemorySegment,
+}
+
+impl LeftOver {
+    pub const ALL: [Self; 4] = [
+        Self::Process,
+        Self::File,
+        Self::Snapshot,
+        Self::MemorySegment,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "processes",
+            Self::File => "files",
+            Self::Snapshot => "snapshots",
+            Self::MemorySegment => "memory segments",
+        }
+    }
+}
+
+type Found = BTreeSet<(LeftOver, String)>;
+
 /// What was there before a run, so that only what is new is its own.
 pub struct Places {
-    before: BTreeSet<String>,
+    before: Found,
 }
 
 impl Places {
@@ -19,24 +48,23 @@ impl Places {
     }
 
     /// What is there now, was not before, and is used by nobody.
-    pub fn find_left_over(&self, temporary: &Path) -> Vec<String> {
+    pub fn find_left_over(&self, temporary: &Path) -> Vec<(LeftOver, String)> {
         let mut left = files_in(temporary);
         left.extend(find_unused().difference(&self.before).cloned());
         left
     }
 }
 
-fn find_unused() -> BTreeSet<String> {
+fn find_unused() -> Found {
     let mut unused = unused_segments();
     unused.extend(half_made_files());
     unused
 }
 
-fn files_in(directory: &Path) -> Vec<String> {
+fn files_in(directory: &Path) -> Vec<(LeftOver, String)> {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
-    entries
-        .map(|entry| format!("temporary file {}", entry.path().display()))
-        .collect()
+    let name = |entry: fs::DirEntry| format!("temporary file {}", entry.path().display());
+    entries.map(|entry| (LeftOver::File, name(entry))).collect()
 }
 
 fn names_in(directory: &Path) -> Vec<String> {
@@ -48,26 +76,26 @@ fn names_in(directory: &Path) -> Vec<String> {
 
 /// Files of the cache that are not whole, and that no living process is making: other tests use the
 /// same cache.
-fn half_made_files() -> Vec<String> {
+fn half_made_files() -> Vec<(LeftOver, String)> {
     let cache = workspace::own_cache();
     let mut left = Vec::new();
     for name in names_in(&cache.join("init")) {
         let process = name.strip_prefix("new-");
         if process.is_some_and(|process| !is_alive(process)) {
-            left.push(format!("half an init: {name}"));
+            left.push((LeftOver::File, format!("half an init: {name}")));
         }
     }
     for name in names_in(&cache) {
         let process = name.strip_prefix("gallery-");
         let process = process.and_then(|rest| rest.split('-').next());
         if process.is_some_and(|process| !is_alive(process)) {
-            left.push(format!("objects of the gallery: {name}"));
+            left.push((LeftOver::File, format!("objects of the gallery: {name}")));
         }
     }
     let snapshots = cache.join("snapshots");
     for name in names_in(&snapshots) {
         if name.ends_with(".new") && !is_being_saved(&snapshots, &name) {
-            left.push(format!("half a snapshot: {name}"));
+            left.push((LeftOver::Snapshot, format!("half a snapshot: {name}")));
         }
     }
     left
@@ -102,7 +130,7 @@ fn is_being_saved(snapshots: &Path, name: &str) -> bool {
 
 /// Shared memory that is there although no process has it: by name in /dev/shm, and of System V.
 /// What lives without a name goes with the last process that has it.
-fn unused_segments() -> BTreeSet<String> {
+fn unused_segments() -> Found {
     let named = names_in(Path::new("/dev/shm"));
     let mut unused = BTreeSet::new();
     if !named.is_empty() {
@@ -112,14 +140,14 @@ fn unused_segments() -> BTreeSet<String> {
             named
                 .into_iter()
                 .filter(|name| !is_used(name))
-                .map(|name| format!("/dev/shm/{name}")),
+                .map(|name| (LeftOver::MemorySegment, format!("/dev/shm/{name}"))),
         );
     }
     let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     for line in table.lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let [_, id, _, _, _, _, "0", ..] = words[..] {
-            unused.insert(format!("System V memory {id}"));
+            unused.insert((LeftOver::MemorySegment, format!("System V memory {id}")));
         }
     }
     unused

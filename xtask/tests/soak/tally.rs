@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::known::{KINDS, Kind, Round};
+use crate::known::{KINDS, Kind, Round, Uses};
+use crate::places::LeftOver;
 use crate::watched::EndedRun;
 use kernel::MATRIX;
 
 #[derive(Default)]
 pub struct Tally {
     cells: BTreeMap<(Kind, &'static str), Cell>,
+    /// The same runs by what loads their programs.
+    uses: BTreeMap<(Uses, &'static str), Cell>,
+    left: BTreeMap<LeftOver, usize>,
     seconds: BTreeMap<Kind, f64>,
     /// Retries by cause, on each kernel.
     causes: BTreeMap<String, BTreeMap<&'static str, usize>>,
@@ -35,12 +39,18 @@ impl Cell {
 
 impl Tally {
     pub fn add_run(&mut self, round: &Round, run: &EndedRun) {
-        let cell = self.cells.entry((round.kind, round.kernel)).or_default();
-        cell.add(Cell {
+        let one = Cell {
             runs: 1,
             wrong: usize::from(!run.faults.is_empty()),
             retried: usize::from(!run.retries.is_empty()),
-        });
+        };
+        let of_kind = self.cells.entry((round.kind, round.kernel)).or_default();
+        of_kind.add(one);
+        let of_use = self.uses.entry((run.uses, round.kernel)).or_default();
+        of_use.add(one);
+        for kind in &run.left {
+            *self.left.entry(*kind).or_default() += 1;
+        }
         for why in &run.retries {
             let cause = why.split(':').next().unwrap_or_default().to_owned();
             *self
@@ -97,12 +107,17 @@ impl Tally {
                 continue;
             }
             let seconds = self.seconds.get(&kind).copied().unwrap_or_default();
-            text += &format_row(kind.name(), &row, seconds);
+            text += &format_row(kind.name(), &row, &format!("{seconds:.0}"));
             for (sum, cell) in sums.iter_mut().zip(row) {
                 sum.add(cell);
             }
         }
-        text += &format_row("all", &sums, self.seconds.values().sum());
+        let seconds: f64 = self.seconds.values().sum();
+        text += &format_row("all", &sums, &format!("{seconds:.0}"));
+        for uses in [Uses::Aya, Uses::Libbpf, Uses::Both, Uses::Neither] {
+            let cell = |kernel| self.uses.get(&(uses, kernel)).copied().unwrap_or_default();
+            text += &format_row(uses.name(), &MATRIX.map(cell), "");
+        }
         let mut all = Cell::default();
         sums.into_iter().for_each(|sum| all.add(sum));
         let one_in = match all.retried {
@@ -113,6 +128,11 @@ impl Tally {
             "{} runs, {} wrong; with a retry: {} ({one_in}); lessons that were booted: {}\n",
             all.runs, all.wrong, all.retried, self.booted
         );
+        let left = LeftOver::ALL.map(|kind| {
+            let count = self.left.get(&kind).copied().unwrap_or_default();
+            format!("{count} {}", kind.name())
+        });
+        text += &format!("left behind: {}\n", left.join(", "));
         for (cause, kernels) in &self.causes {
             let on: Vec<String> = kernels
                 .iter()
@@ -131,12 +151,13 @@ impl Tally {
     }
 }
 
-fn format_row(name: &str, row: &[Cell], seconds: f64) -> String {
+fn format_row(name: &str, row: &[Cell], seconds: &str) -> String {
     let mut text = format!("{name:<26}");
     let mut all = Cell::default();
     for cell in row {
         text += &format!("{:>8}", cell.runs);
         all.add(*cell);
     }
-    text + &format!("{:>8}{:>9}{seconds:>9.0}\n", all.wrong, all.retried)
+    text += &format!("{:>8}{:>9}{seconds:>9}", all.wrong, all.retried);
+    text.trim_end().to_owned() + "\n"
 }

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use testvm::timeline::{RETRY, TIMELINE, parse_timeline};
 
 use crate::common::Run;
-use crate::known::Round;
-use crate::places::Places;
+use crate::known::{Round, Uses};
+use crate::places::{LeftOver, Places};
 
 /// Many times what any of these runs takes on a busy machine, with what it has to compile: what is
 /// not over by then never is.
@@ -27,6 +27,7 @@ pub struct WatchedRun {
     run: Run,
     child: Child,
     command: String,
+    uses: Uses,
     files: TempDir,
     places: Places,
 }
@@ -34,19 +35,22 @@ pub struct WatchedRun {
 /// A run that is over.
 pub struct EndedRun {
     pub command: String,
+    pub uses: Uses,
     pub status: Option<ExitStatus>,
     pub stdout: String,
     pub stderr: String,
     /// Why something was tried again, once for each time.
     pub retries: Vec<String>,
-    /// What is wrong with it.
+    /// What it left, of each kind.
+    pub left: Vec<LeftOver>,
+    /// What is wrong with it; what it left is.
     pub faults: Vec<String>,
 }
 
 impl WatchedRun {
     /// With its own directory for temporary files. Its output goes into files: a pipe would stay
     /// open as long as anything that was left behind.
-    pub fn start(mut run: Run) -> Self {
+    pub fn start(mut run: Run, uses: Uses) -> Self {
         let files = tempfile::Builder::new().prefix("xtask-soak-").tempdir();
         let files = files.unwrap();
         let path = |name: &str| files.path().join(name);
@@ -63,6 +67,7 @@ impl WatchedRun {
         let arguments = run.command.get_args().map(|it| it.to_string_lossy());
         Self {
             command: arguments.collect::<Vec<_>>().join(" "),
+            uses,
             places: Places::look(),
             child: run.command.spawn().unwrap(),
             run,
@@ -88,8 +93,11 @@ impl WatchedRun {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        let processes = self.run.left_behind();
-        faults.extend(processes.iter().map(|it| format!("left a process: {it}")));
+        let mut all_left = Vec::new();
+        for process in self.run.left_behind() {
+            faults.push(format!("left a process: {process}"));
+            all_left.push(LeftOver::Process);
+        }
         let temporary = self.files.path().join("tmp");
         let begin = Instant::now();
         let mut left = self.places.find_left_over(&temporary);
@@ -97,7 +105,10 @@ impl WatchedRun {
             std::thread::sleep(Duration::from_millis(100));
             left = self.places.find_left_over(&temporary);
         }
-        faults.extend(left.iter().map(|it| format!("left behind: {it}")));
+        for (kind, what) in left {
+            faults.push(format!("left behind: {what}"));
+            all_left.push(kind);
+        }
         self.end_all();
         let read = |name: &str| {
             let bytes = fs::read(self.files.path().join(name)).unwrap();
@@ -108,10 +119,12 @@ impl WatchedRun {
         let retries = moments.filter_map(|(_, moment)| moment.strip_prefix(RETRY));
         EndedRun {
             command: self.command,
+            uses: self.uses,
             status,
             stdout: read("stdout"),
             stderr: read("stderr"),
             retries: retries.map(str::to_owned).collect(),
+            left: all_left,
             faults,
         }
     }
@@ -160,6 +173,7 @@ impl EndedRun {
             stderr,
             retries,
             faults,
+            ..
         } = self;
         let (seed, number) = (round.seed, round.number);
         format!(
