@@ -83,7 +83,7 @@ fn address_of(section: usize, offset: u64) -> Option<u64> {
     let section = u64::try_from(section)
         .ok()
         .filter(|section| *section < 1 << (63 - SECTION_SPACING))?;
-    (offset >> SECTION_SPACING == 0).then_some((section << SECTION_SPACING) + offset)
+    (offset >> SECTION_SPACING == 0).then(|| (section << SECTION_SPACING) + offset)
 }
 
 /// A section's bytes with the addresses of code filled in. Offsets into other sections are there
@@ -129,4 +129,17 @@ fn add_base(bytes: &mut [u8], offset: u64, base: u64, is_little: bool) {
         u64::from_be_bytes(old).wrapping_add(base).to_be_bytes()
     };
     place.copy_from_slice(&new);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A symbol may claim any address.
+    #[test]
+    fn an_address_that_no_section_has_is_none() {
+        assert_eq!(address_of(3, 8), Some((3 << 32) + 8));
+        assert_eq!(address_of(1, u64::MAX), None);
+        assert_eq!(address_of(usize::MAX, 8), None);
+    }
 }
