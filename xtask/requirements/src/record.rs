@@ -112,7 +112,7 @@ fn read_lines<'a>(directory: &Path, text: &'a str) -> Option<Vec<Line<'a>>> {
 fn recorded_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     collect(directory, Path::new(""), &mut paths)?;
-    paths.retain(|path| !is_record(path));
+    paths.retain(|path| !is_record(path) && !is_removed_elsewhere(path));
     paths.sort();
     Ok(paths)
 }
@@ -120,6 +120,13 @@ fn recorded_files(directory: &Path) -> Result<Vec<PathBuf>> {
 /// The record itself, or what a killed run left of one.
 fn is_record(path: &Path) -> bool {
     path.parent() == Some(Path::new("")) && path.to_string_lossy().starts_with(FILE)
+}
+
+/// NFS keeps a file under such a name while a process of the machine that removed it has it open.
+fn is_removed_elsewhere(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = name.strip_prefix(".nfs");
+    number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn parse(line: &str) -> Option<Line<'_>> {
@@ -218,6 +225,18 @@ mod tests {
             .unwrap()
             .set_modified(time)
             .unwrap();
+    }
+
+    #[test]
+    fn what_nfs_has_yet_to_remove_is_no_damage() {
+        let directory = directory_with_files();
+        let dir = directory.path();
+        write_record(dir).unwrap();
+        fs::write(dir.join("below/.nfs0000000001ab23cd00000001"), "gone").unwrap();
+        let states = || (compare_sizes(dir), compare_checksums(dir));
+        assert_eq!(states(), (State::Whole, State::Whole));
+        fs::write(dir.join("below/.nfs"), "planted").unwrap();
+        assert_eq!(states(), (State::Changed, State::Changed));
     }
 
     #[test]
