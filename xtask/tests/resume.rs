@@ -472,13 +472,21 @@ impl OwnKernel {
 
     /// `run 01` on this kernel, emulated: elsewhere nothing is resumed.
     fn run(&self) -> Run {
-        let mut run = Run::new(&[
-            "run",
-            "01",
-            "-v",
-            "--kernel",
-            self.image().to_str().unwrap(),
-        ]);
+        let image = self.image();
+        Self::emulated(Run::new(&run_arguments(&image)))
+    }
+
+    /// The same, and something is mounted there for it alone: with it, that is gone.
+    fn run_with_mount(&self, place: &Path) -> Run {
+        let (image, program) = (self.image(), common::program());
+        let script = format!("mount -t tmpfs none '{}' && exec \"$@\"", place.display());
+        let mut arguments = vec!["--mount", "sh", "-c", &script, "sh"];
+        arguments.push(program.to_str().unwrap());
+        arguments.extend(run_arguments(&image));
+        Self::emulated(Run::of(Path::new("unshare"), &arguments))
+    }
+
+    fn emulated(mut run: Run) -> Run {
         run.command
             .env("XTASK_ACCEL", "tcg")
             .env_remove("XTASK_SNAPSHOTS");
@@ -538,6 +546,10 @@ impl OwnKernel {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+fn run_arguments(image: &Path) -> [&str; 5] {
+    ["run", "01", "-v", "--kernel", image.to_str().unwrap()]
 }
 
 impl Drop for OwnKernel {
@@ -747,21 +759,15 @@ fn what_cannot_be_cleared_away_costs_a_boot_and_is_told() {
     let path = kernel.snapshot();
     remove(&path);
     fs::create_dir(&path).unwrap();
-    let mount = |arguments: &[&str]| {
-        let done = std::process::Command::new(arguments[0])
-            .args(&arguments[1..])
-            .arg(&path)
-            .status();
-        done.is_ok_and(|status| status.success())
-    };
     // Not even root can remove a directory that something is mounted on; others cannot set it up.
-    if !mount(&["mount", "-t", "tmpfs", "none"]) {
+    let unshared = std::process::Command::new("unshare")
+        .args(["--mount", "true"])
+        .status();
+    if !unshared.is_ok_and(|status| status.success()) {
         let what = "a snapshot's place that cannot be cleared";
         return skip(what, "only root can mount something there");
     }
-    let said = std::panic::catch_unwind(|| worked(kernel.run(), How::Booted));
-    assert!(mount(&["umount"]));
-    let said = said.unwrap();
+    let said = worked(kernel.run_with_mount(&path), How::Booted);
     assert_says(&said, "cannot clear");
     assert_says(&said, "the snapshot could not be made");
     worked(kernel.run(), How::Booted);
