@@ -21,12 +21,12 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::checkout_copy::CheckoutCopy;
 use common::{Run, skip, stderr, stdout, wait_for};
@@ -233,6 +233,27 @@ fn a_signal_during_a_build() {
         kill(pid_of(&child), signal).unwrap();
         assert_ended(&run, child, signal);
     }
+    learner.assert_right(Implementation::Aya);
+}
+
+/// The clock was set back before it was saved, or it is a copy with the time that it had.
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn an_answer_with_an_old_time_is_the_one_that_is_judged() {
+    let learner = Learner::at(HERE);
+    let answer = learner.path(Variant::Answer, Implementation::Aya);
+    let write = |variant| {
+        fs::copy(learner.path(variant, Implementation::Aya), &answer).unwrap();
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        let file = File::options().append(true).open(&answer).unwrap();
+        file.set_modified(old).unwrap();
+    };
+    write(Variant::Solution);
+    learner.assert_right(Implementation::Aya);
+    write(Variant::Starter);
+    let output = learner.check(Implementation::Aya).output();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    write(Variant::Solution);
     learner.assert_right(Implementation::Aya);
 }
 

@@ -14,8 +14,9 @@ use problem::Problem;
 use processes::{Foreground, Interrupted};
 use requirements::clang;
 
-use crate::pipeline::build;
 use crate::pipeline::machine_fault::find_machine_fault;
+use crate::pipeline::source_record::SourceRecord;
+use crate::pipeline::{build, build_times};
 
 /// What eBPF programs in Rust are compiled for.
 const TARGET: &str = "bpfel-unknown-none";
@@ -118,8 +119,15 @@ fn build_user_program(
 ) -> Result<Built> {
     let binary = user_program_binary(exercise, implementation, variant);
     let cargo = build::build_quietly(&binary);
-    Ok(said_by(cargo)?.map(|said| BuiltProgram {
-        file: build::built_program(&binary),
+    let file = build::built_program(&binary);
+    let answer = AnswerCrate {
+        source: exercise.user_program_path(variant, implementation),
+        package: exercise.answer_package(implementation),
+        programs: file.with_file_name(""),
+        binary,
+    };
+    Ok(answer.build_by(cargo)?.map(|said| BuiltProgram {
+        file,
         object: Some(program.file),
         warnings: [program.warnings, said].join("\n").trim().to_owned(),
     }))
@@ -208,15 +216,24 @@ fn variant_name(package: String, variant: Variant) -> String {
 fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = program_binary(exercise, variant);
     let package = exercise.ebpf_package();
-    let cargo = cargo_for_kernel(&package.context("no eBPF program in Rust")?, &binary);
-    let programs = directory().join(TARGET).join("release");
+    let package = package.context("no eBPF program in Rust")?;
+    let cargo = cargo_for_kernel(&package, &binary);
+    let kernel = Path::new(TARGET).join("release");
+    let programs = directory().join(&kernel);
     build::announce_first_build(
         &programs,
         "Rust's `core` for eBPF and your answer",
         "about 25 s",
     );
-    let file = programs.join(binary);
-    Ok(said_by(cargo)?.map(|warnings| BuiltProgram::single(file, warnings)))
+    let file = programs.join(&binary);
+    let answer = AnswerCrate {
+        source: exercise.program_path(variant, Implementation::Aya),
+        package,
+        programs: build::ebpf_directory().join(kernel),
+        binary,
+    };
+    let built = answer.build_by(cargo)?;
+    Ok(built.map(|warnings| BuiltProgram::single(file, warnings)))
 }
 
 /// Cargo, to build an eBPF program in Rust.
@@ -229,10 +246,44 @@ pub fn cargo_for_kernel(package: &str, binary: &str) -> Command {
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = program_binary(exercise, variant);
-    let mut cargo = cargo_build(&exercise.base_name(), &binary);
+    let package = exercise.base_name();
+    let mut cargo = cargo_build(&package, &binary);
     cargo.env("CARGO_BUILD_BUILD_DIR", directory());
-    let file = environment::output_directory(&directory()).join(binary);
-    Ok(said_by(cargo)?.map(|warnings| BuiltProgram::single(file, warnings)))
+    let programs = environment::output_directory(&directory());
+    let file = programs.join(&binary);
+    let answer = AnswerCrate {
+        source: exercise.program_path(variant, Implementation::Aya),
+        package,
+        programs,
+        binary,
+    };
+    let built = answer.build_by(cargo)?;
+    Ok(built.map(|warnings| BuiltProgram::single(file, warnings)))
+}
+
+/// What cargo builds of an answer in Rust.
+struct AnswerCrate {
+    source: PathBuf,
+    package: String,
+    /// The directory of cargo's in which it becomes a program.
+    programs: PathBuf,
+    binary: String,
+}
+
+impl AnswerCrate {
+    /// The program is that of the source as it is, even if the source's time is an older one.
+    fn build_by(&self, cargo: Command) -> Result<Result<String, String>> {
+        let record = directory().join("sources").join(&self.binary);
+        let record = SourceRecord::of_source(&self.source, record);
+        if !record.is_built() {
+            build_times::distrust_package(&self.programs, &self.package)?;
+        }
+        let said = said_by(cargo)?;
+        if said.is_ok() {
+            record.write()?;
+        }
+        Ok(said)
+    }
 }
 
 fn cargo_build(package: &str, binary: &str) -> Command {

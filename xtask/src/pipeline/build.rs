@@ -25,16 +25,18 @@ pub fn inner_cargo() -> Command {
 pub fn set_ebpf_environment(cargo: &mut Command) {
     let flags = "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf";
     cargo
-        .env(
-            "CARGO_BUILD_BUILD_DIR",
-            workspace::target_directory().join("ebpf"),
-        )
+        .env("CARGO_BUILD_BUILD_DIR", ebpf_directory())
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         // Build scripts have it, and so has the cargo that aya-build starts in one. aya-ebpf, and
         // all that is built upon it, would be compiled again whenever it comes or goes.
         .env("HOST", HOST)
         // For `-Z build-std`, with a stable compiler.
         .env("RUSTC_BOOTSTRAP", "1");
+}
+
+/// Where cargo keeps what it builds eBPF programs from.
+pub fn ebpf_directory() -> PathBuf {
+    workspace::target_directory().join("ebpf")
 }
 
 /// Builds a lesson, both eBPF programs included; returns its program.

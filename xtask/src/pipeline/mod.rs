@@ -5,6 +5,7 @@
 //!   needs          what a command needs of this machine, met before it begins
 //!   selection      which kernels a command is for
 //!   build          cargo, for the lessons and for programs of the course's own
+//!   build_times    what cargo is to build again although its time is newer
 //!   bare_boot      a boot that does nothing, to compare with
 //!   pending_build  a lesson's build beside the start of its VM
 //!   guest_init     the guest's init, built when its source has changed
@@ -14,6 +15,7 @@
 //!   host           lessons without a VM
 //!   parallel       the same work on several kernels
 //!   answer_build   the programs of an exercise
+//!   source_record  the text from which a program of an exercise was built last
 //!   answer_file    the files of an answer
 //!   judging        an answer to an exercise, judged in a VM or here
 //!   judge_guest    a guest with the judge, which waits for answers
@@ -29,6 +31,7 @@ pub mod answer_build;
 pub mod answer_file;
 pub mod bare_boot;
 pub mod build;
+pub mod build_times;
 pub mod conversation;
 pub mod demo;
 pub mod forbidden;
@@ -47,3 +50,4 @@ pub mod parallel;
 pub mod pending_build;
 pub mod rejection;
 pub mod selection;
+pub mod source_record;

@@ -13,7 +13,7 @@ use checkout::workspace;
 use problem::Problem;
 
 use crate::output::screen;
-use crate::pipeline::build;
+use crate::pipeline::{build, build_times};
 
 /// Goes on as this checkout's own xtask if another checkout's was started: from a target directory
 /// that both share, or by its path.
@@ -27,8 +27,10 @@ pub fn ensure_own_build() -> Result<()> {
     }
     let program = env::current_exe().context("cannot find this program's own path")?;
     if workspace::is_own_build(&program) {
+        let target = workspace::target_directory();
+        build_times::distrust_future(&target)?;
         return forget_original(
-            &workspace::target_directory(),
+            &target,
             workspace::workspace_root(),
             workspace::compiled_in(),
         );
