@@ -23,7 +23,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -85,7 +85,11 @@ impl Learner {
 
     /// In a namespace in which this line of shell has run.
     fn check_after(&self, line: &str) -> Output {
-        let run = self.check(Implementation::Libbpf);
+        self.check_in(Implementation::Libbpf, line)
+    }
+
+    fn check_in(&self, implementation: Implementation, line: &str) -> Output {
+        let run = self.check(implementation);
         let mut command = Command::new("unshare");
         let script = format!("{line} && exec \"$@\"");
         command
@@ -157,6 +161,64 @@ fn a_limit_makes_no_right_answer_wrong() {
         }
     }
     learner.assert_right(in_c);
+}
+
+/// A control group, as a container is one.
+struct ControlGroup(PathBuf);
+
+impl ControlGroup {
+    /// One in which processes can be counted.
+    fn new() -> Option<Self> {
+        let name = format!("xtask-{}", std::process::id());
+        let roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].map(Path::new);
+        let groups = roots.map(|root| Self(root.join(&name)));
+        groups
+            .into_iter()
+            .find(|group| fs::create_dir(&group.0).is_ok() && group.0.join("pids.max").exists())
+    }
+
+    fn set_most_processes(&self, number: u32) {
+        fs::write(self.0.join("pids.max"), number.to_string()).unwrap();
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        // It has no processes any more, or was never made.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// At each of them, another program or thread is the first that cannot be started.
+const MOST_PROCESSES: [u32; 4] = [1, 2, 4, 12];
+
+/// With so few, rustc is started, and fails.
+const TOO_FEW_FOR_RUSTC: u32 = 6;
+
+#[test]
+#[ignore = "needs both toolchains: cargo xtask test vm"]
+fn too_few_processes_make_no_right_answer_wrong() {
+    let Some(group) = ControlGroup::new() else {
+        return skip("a limit on processes", "no control group can be made here");
+    };
+    let learner = Learner::at(HERE);
+    learner.assert_right(Implementation::Libbpf);
+    let before = learner.checkout.file_names();
+    let enter = format!("echo 0 > {}/cgroup.procs", group.0.display());
+    for number in MOST_PROCESSES {
+        group.set_most_processes(number);
+        let output = learner.check_after(&enter);
+        learner.assert_not_wrong(&format!("{number} processes"), &output);
+    }
+    let answer = learner.path(Variant::Answer, Implementation::Aya);
+    let text = fs::read_to_string(&answer).unwrap() + "// Not built yet.\n";
+    fs::write(&answer, text).unwrap();
+    group.set_most_processes(TOO_FEW_FOR_RUSTC);
+    let output = learner.check_in(Implementation::Aya, &enter);
+    learner.assert_not_wrong("too few for rustc", &output);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert_eq!(learner.checkout.file_names(), before);
+    learner.assert_right(Implementation::Aya);
 }
 
 /// What happens to the machine, and what is said then; nothing, if the command works.

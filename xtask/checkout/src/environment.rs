@@ -121,7 +121,9 @@ fn remove_settings(command: &mut Command) {
 }
 
 /// Each wins over cargo's configuration, wherever its file is.
-const FIXED: [(&str, &str); 7] = [
+const FIXED: [(&str, &str); 8] = [
+    // A rustc that ends because it may start no thread would leave a file in the checkout.
+    ("RUSTC_ICE", "0"),
     // Even empty, it wins over every other way to give flags.
     ("CARGO_ENCODED_RUSTFLAGS", ""),
     ("CARGO_ENCODED_RUSTDOCFLAGS", ""),

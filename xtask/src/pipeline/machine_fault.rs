@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use problem::Problem;
 
 /// What compilers and linkers say of a machine, in lines that are no part of a program.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
+    "Resource temporarily unavailable",
     "No space left on device",
     "Disk quota exceeded",
     "File too large",
@@ -151,6 +152,7 @@ mod tests {
             "memory allocation of 4096 bytes failed",
             "main.c:35:1: fatal error: error writing to /tmp/x.s: No space left on device",
             "clang: error: unable to execute command: Killed",
+            "collect2: fatal error: vfork: Resource temporarily unavailable",
             "error: unable to open output file '/x.o': 'Read-only file system'",
         ] {
             assert!(fault(256, said).is_some(), "{said}");

@@ -3,6 +3,7 @@
 //!
 //! The copy stays in the target directory: the next test finds what this one built in it.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,14 @@ impl CheckoutCopy {
             .join(original.strip_prefix(workspace::workspace_root()).unwrap())
     }
 
+    /// What is in its topmost directory, sorted.
+    pub fn file_names(&self) -> Vec<OsString> {
+        let entries = fs::read_dir(&self.root).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
     /// A command that is typed in the copy.
     pub fn run(&self, arguments: &[&str]) -> Run {
         let mut run = Run::of(&self.root.join("target/debug/xtask"), arguments);
@@ -97,7 +106,7 @@ fn copy_sources(from: &Path, to: &Path) {
         let entries = fs::read_dir(directory).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).collect()
     };
-    let is_source = |name: &std::ffi::OsString| !LEFT_OUT.iter().any(|other| name == other);
+    let is_source = |name: &OsString| !LEFT_OUT.iter().any(|other| name == other);
     let (mut sources, mut gone) = (names(from), names(to));
     sources.retain(is_source);
     gone.retain(|name| is_source(name) && !sources.contains(name));
