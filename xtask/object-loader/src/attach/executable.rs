@@ -139,13 +139,14 @@ fn resolve(name: &str) -> Option<PathBuf> {
 
 /// Where an address is in the file.
 fn file_offset<'data>(file: &impl Object<'data>, address: u64) -> Option<u64> {
-    let segment = file.segments().find(|segment| {
-        let (start, size) = (segment.address(), segment.size());
-        (start..start + size).contains(&address)
+    let (segment, offset) = file.segments().find_map(|segment| {
+        let offset = address.checked_sub(segment.address())?;
+        (offset < segment.size()).then_some((segment, offset))
     })?;
     let (start, length) = segment.file_range();
-    let offset = address - segment.address();
-    (offset < length).then_some(start + offset)
+    (offset < length)
+        .then(|| start.checked_add(offset))
+        .flatten()
 }
 
 pub struct StaticTracepoint {
@@ -232,6 +233,26 @@ mod tests {
             panic!("{none:?}")
         };
         assert!(what.ends_with("has no function no_such_function"), "{what}");
+    }
+
+    /// A file may say that it is at the end of all addresses, or of all files.
+    #[test]
+    fn no_place_in_a_file_is_after_all_places() {
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
+        let file = object::File::parse(own.as_slice()).unwrap();
+        let first = file.segments().next().unwrap().address();
+        assert!(file_offset(&file, first + 1).is_some());
+        let number = |at: usize| u64::from_le_bytes(own[at..at + 8].try_into().unwrap()) as usize;
+        let (headers, count) = (number(0x20), usize::from(own[0x38]));
+        // The place in the file, and the address.
+        for field in [8, 16] {
+            let mut bytes = own.clone();
+            for header in (0..count).map(|number| headers + 56 * number) {
+                bytes[header + field..header + field + 8].fill(0xff);
+            }
+            let file = object::File::parse(bytes.as_slice()).unwrap();
+            assert_eq!(file_offset(&file, first + 1), None);
+        }
     }
 
     #[test]
