@@ -41,8 +41,8 @@ pub fn loaded_program_names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The kernel gives the id of the next one, and then opens it: what it frees in between is an error
-/// in aya's list, and no fault of anybody.
+/// Aya asks the kernel for the next id, then opens what has it: what the kernel frees in between is
+/// an error in aya's list, and nobody's fault.
 fn without_gone<T, E: Into<Error>>(
     list: impl Iterator<Item = Result<T, E>>,
 ) -> impl Iterator<Item = Result<T>> {

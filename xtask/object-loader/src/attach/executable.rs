@@ -144,9 +144,10 @@ fn file_offset<'data>(file: &impl Object<'data>, address: u64) -> Option<u64> {
         (offset < segment.size()).then_some((segment, offset))
     })?;
     let (start, length) = segment.file_range();
-    (offset < length)
-        .then(|| start.checked_add(offset))
-        .flatten()
+    if offset >= length {
+        return None;
+    }
+    start.checked_add(offset)
 }
 
 pub struct StaticTracepoint {
