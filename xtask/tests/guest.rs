@@ -5,13 +5,16 @@
 mod common;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use checkout::workspace;
 use common::test_vm::TestVm;
 use common::{run, shell, start_with_tools};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use plan::{Outcome, Step};
+use processes::child::end_with_us;
 use requirements::Clang;
 use serde_json::Value;
 use testvm::{Failure, How, Machine, Started, VmClock};
@@ -95,6 +98,67 @@ fn limits_end_a_step_and_not_the_guest() {
     );
     assert_eq!(report.steps[1].outcome, Outcome::Flooded);
     assert_eq!(printed[2], b"alive\n");
+}
+
+/// What keeps one CPU busy, until it is dropped.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn on_cpu(cpu: usize, processes: usize) -> Self {
+        let start = || {
+            let mut program = Command::new("taskset");
+            program.args(["-c", &cpu.to_string(), "yes"]);
+            end_with_us(&mut program);
+            program.stdout(Stdio::null()).spawn().unwrap()
+        };
+        Self((0..processes).map(|_| start()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+/// QEMU gets a fifth of a CPU: the step takes longer than its limit, by the clock of the guest too.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_time_limit_waits_for_a_busy_machine() {
+    let mut cpus = CpuSet::new();
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let cpu = (0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap());
+    cpus.set(cpu.unwrap()).unwrap();
+    // QEMU will have it from this thread.
+    sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+    let mut started = start_with_tools("6.12");
+    let count = shell("i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done");
+    let mut run_one = |step: Step| {
+        let (report, _) = run(&mut started, vec![step]);
+        let mut report = report.map_err(Failure::into_error).unwrap();
+        report.steps.remove(0)
+    };
+
+    let quiet = run_one(count.clone());
+    assert_eq!(quiet.outcome, Outcome::Exited(0));
+    let limit = 2 * quiet.duration.as_secs() + 1;
+    let busy = Busy::on_cpu(cpu.unwrap(), 4);
+    let begin = Instant::now();
+    let late = run_one(Step {
+        seconds: Some(limit),
+        ..count
+    });
+    let took = begin.elapsed();
+    drop(busy);
+    let times = format!("{quiet:?}, then {late:?} within {took:?}, limit {limit} s");
+    assert_eq!(late.outcome, Outcome::Exited(0), "{times}");
+    assert!(
+        took > Duration::from_secs(limit),
+        "not busy enough: {times}"
+    );
 }
 
 #[test]

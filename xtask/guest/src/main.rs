@@ -119,8 +119,8 @@ fn serve() -> Result<Infallible> {
                 report_traces(&channel, &before, leftovers, clock, &mut kernel_log)?;
                 channel.send_news(&News::Finished(token))?;
             }
-            // A signal or a new size that arrives after its step has ended is too late to matter.
-            Order::Signal(_) | Order::Resize(_) => {}
+            // What is meant for a step that has ended by now is too late to matter.
+            Order::EndStep(_) | Order::Signal(_) | Order::Resize(_) => {}
         }
     }
 }
@@ -162,7 +162,7 @@ fn run_steps(
     for (index, step) in plan.steps.iter().enumerate() {
         channel.send_news(&News::Started(index))?;
         let observer = step.observe.then(Observer::start_listening);
-        let (outcome, duration, left) = step::run_step(step, channel, inbox)?;
+        let (outcome, duration, left) = step::run_step(index, step, channel, inbox)?;
         leftovers.extend(left);
         if let Some(observer) = observer {
             let observed = observer

@@ -48,6 +48,7 @@ struct Running {
 /// Returns how the step ended, how long it took, and which processes it left, if it is asked for
 /// that. They are ended.
 pub fn run_step(
+    index: usize,
     step: &Step,
     channel: &Channel,
     inbox: &Receiver<Message>,
@@ -63,7 +64,7 @@ pub fn run_step(
             ));
         }
     };
-    let limit = supervise(step, &mut running, inbox, start)?;
+    let limit = supervise(index, step, &mut running, inbox)?;
     let status = running
         .child
         .wait()
@@ -255,15 +256,22 @@ fn announce_end(child: &Child, channel: &Channel) {
 
 /// Waits for the program to end; ends it when it has reached a limit, and says which.
 fn supervise(
+    index: usize,
     step: &Step,
     running: &mut Running,
     inbox: &Receiver<Message>,
-    start: Instant,
 ) -> Result<Option<Outcome>> {
     let mut limit = None;
     loop {
         match inbox.recv_timeout(LOOK) {
             Ok(Message::ProgramEnded) => return Ok(limit),
+            Ok(Message::Order(Order::EndStep(ended))) => {
+                // Of an earlier one, which ended by itself meanwhile, the order is too late.
+                if ended == index && limit.is_none() {
+                    limit = Some(Outcome::TimedOut);
+                    kill_everything();
+                }
+            }
             Ok(Message::Order(Order::Signal(number))) => send_signal(running, number),
             Ok(Message::Order(Order::Resize(size))) => {
                 if let Some(terminal) = &running.terminal {
@@ -292,26 +300,16 @@ fn supervise(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the host went away"),
         }
-        if limit.is_none() {
-            limit = reached_limit(step, running, start);
-            if limit.is_some() {
-                kill_everything();
-            }
+        if limit.is_none() && has_flooded(step, running) {
+            limit = Some(Outcome::Flooded);
+            kill_everything();
         }
     }
 }
 
-fn reached_limit(step: &Step, running: &Running, start: Instant) -> Option<Outcome> {
-    if step
-        .seconds
-        .is_some_and(|seconds| start.elapsed() >= Duration::from_secs(seconds))
-    {
-        return Some(Outcome::TimedOut);
-    }
+fn has_flooded(step: &Step, running: &Running) -> bool {
     let printed = running.printed.load(Ordering::Relaxed);
-    step.output_limit
-        .is_some_and(|limit| printed > limit)
-        .then_some(Outcome::Flooded)
+    step.output_limit.is_some_and(|limit| printed > limit)
 }
 
 fn send_signal(running: &Running, number: i32) {

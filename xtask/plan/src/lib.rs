@@ -16,6 +16,7 @@
 //!    |                    <- Started(step 0)  |
 //!    |                    <- output bytes     |
 //!    |                    <- WantsInput       |  if the step has input: answered by some of it
+//!    | Order::EndStep     ->                  |  perhaps: its time is up
 //!    |                    <- Observed         |  what it loaded, if the step asks for that
 //!    |                    <- Ended(step 0)    |  ... and so on for each step
 //!    |                    <- Finished         |  ready for another plan
@@ -39,7 +40,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Bumped when host and guest would misunderstand each other.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// Programs to run one after the other in one guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,7 +57,8 @@ pub struct Step {
     /// Extra environment variables.
     #[serde(default)]
     pub env: Vec<(String, String)>,
-    /// Seconds after which the step is ended. None: no limit, for what the user ends.
+    /// Seconds after which the step is ended. None: no limit, for what the user ends. The host
+    /// counts them: only it knows when a busy machine did not let the guest run.
     pub seconds: Option<u64>,
     /// Bytes of output after which the step is ended: a serial line carries under 1 MB/s.
     pub output_limit: Option<u64>,
@@ -199,6 +201,8 @@ pub enum Order {
         now: Duration,
         token: Token,
     },
+    /// The step with this index has used up its time, if it still runs.
+    EndStep(usize),
     /// Send this signal to the running step.
     Signal(i32),
     /// The user's terminal has a new size.

@@ -23,7 +23,7 @@ use crate::qemu::{HostLines, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::timeline::{note_moment, note_output, now};
 
-/// The guest keeps a step's time limit itself; a guest that is this late no longer runs.
+/// A guest that runs answers sooner.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A resumed guest answers in milliseconds.
@@ -56,6 +56,31 @@ pub enum Happening<'a> {
     Started(usize),
     Output(Stream, &'a [u8]),
     Ended(usize, &'a StepReport),
+}
+
+/// What a guest that runs a plan is waited for.
+enum Wait {
+    /// Its next word, which comes soon.
+    Word(Patience),
+    /// The end of the step with this index: within the step's limit, or when the user ends it.
+    Step(usize, Option<Patience>),
+}
+
+impl Wait {
+    fn patience(&self) -> Option<&Patience> {
+        match self {
+            Self::Word(patience) => Some(patience),
+            Self::Step(_, limit) => limit.as_ref(),
+        }
+    }
+
+    /// The step that has used up its time.
+    fn late_step(&self) -> Option<usize> {
+        match self {
+            Self::Step(index, Some(limit)) if limit.is_over() => Some(*index),
+            _ => None,
+        }
+    }
 }
 
 /// What a guest says of itself when it has booted.
@@ -304,9 +329,14 @@ impl Guest {
             token,
         })?;
         // The first step starts at once.
-        let mut patience = Some(self.wait_for_at_most(GRACE));
+        let mut wait = Wait::Word(self.wait_for_at_most(GRACE));
         loop {
-            let told = match self.next_event(patience.as_ref()) {
+            // Before the next event: a step that prints without an end always has one.
+            if let Some(index) = wait.late_step() {
+                self.order(&Order::EndStep(index))?;
+                wait = Wait::Word(self.wait_for_at_most(GRACE));
+            }
+            let told = match self.next_event(wait.patience()) {
                 Some(Event::Leave) => return Ok(progress.into_report()),
                 Some(Event::Output(stream, bytes)) => {
                     note_output(&bytes);
@@ -320,12 +350,13 @@ impl Guest {
                     match turn.map_err(|fault| self.fail_as_dead(&fault))? {
                         PlanTurn::Started(index) => {
                             let seconds = plan.steps[index].seconds.map(Duration::from_secs);
-                            patience = seconds.map(|limit| self.wait_for_at_most(limit + GRACE));
+                            let limit = seconds.map(|limit| self.wait_for_at_most(limit));
+                            wait = Wait::Step(index, limit);
                             audience(Happening::Started(index))
                         }
                         PlanTurn::Ended(index) => {
                             note_moment("step ended");
-                            patience = Some(self.wait_for_at_most(GRACE));
+                            wait = Wait::Word(self.wait_for_at_most(GRACE));
                             let ended = &progress.report().steps[index];
                             let told = audience(Happening::Ended(index, ended));
                             // The steps that follow are not wanted any more.
@@ -346,6 +377,8 @@ impl Guest {
                     }
                 }
                 Some(event) => self.answer(event).map(Ok)?,
+                // It is late by now, or will be.
+                None if matches!(wait, Wait::Step(..)) => Ok(()),
                 None => return Err(self.fail_as_dead("the guest stopped answering")),
             };
             if let Err(error) = told {

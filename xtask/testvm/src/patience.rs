@@ -45,6 +45,11 @@ impl Patience {
         self.earliest_end() + queued.min(self.limit * (MOST - 1))
     }
 
+    pub fn is_over(&self) -> bool {
+        let now = Instant::now();
+        now >= self.earliest_end() && now >= self.end()
+    }
+
     pub fn waited(&self) -> Duration {
         self.begin.elapsed()
     }
