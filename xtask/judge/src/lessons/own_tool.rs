@@ -541,10 +541,10 @@ fn waiting_call(answer: &mut UserProgram) -> Result<()> {
 /// First names that are new on all CPUs at once: few at a time, as the tool need not have room for
 /// more than 1000. Then one name that calls often.
 fn all_cpus(answer: &mut UserProgram) -> Result<()> {
-    if let Some(function) = find_lost_update(&answer.read_object()?) {
+    if let Some(what) = find_lost_update(&answer.read_object()?) {
         bail!(
-            "{function} loads a number, adds to it, and stores it: what another CPU adds in \
-             between is lost. `__sync_fetch_and_add` in C and `atomic_xadd` in Rust lose nothing"
+            "{what}: what another CPU adds in between is lost. `__sync_fetch_and_add` in C and \
+             `atomic_xadd` in Rust lose nothing"
         );
     }
     let news = (0..3).map(|_| {

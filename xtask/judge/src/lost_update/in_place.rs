@@ -1,72 +1,13 @@
-//! Additions to a map that lose something when two CPUs add at the same moment.
-//!
-//! An emulated VM cannot show it: QEMU turns to the next CPU between blocks of code, and a plain
-//! addition is within one block. On a machine whose CPUs really run at the same time, it loses.
+//! A number in memory that all CPUs share: it is loaded, added to, and stored where it was.
 
 use std::collections::HashMap;
 
-use aya_obj::Object;
-use aya_obj::generated::{bpf_insn, bpf_map_type};
+use aya_obj::generated::bpf_insn;
 
-/// The part of a code that says what an instruction works on.
-const CLASS: u8 = 0x07;
-const LOAD_CONSTANT: u8 = 0x00;
-const LOAD: u8 = 0x01;
-const STORE_REGISTER: u8 = 0x03;
-const ALU_32: u8 = 0x04;
-const JUMP: u8 = 0x05;
-const JUMP_32: u8 = 0x06;
-const ALU_64: u8 = 0x07;
-
-/// The part of a load or a store that says how.
-const MODE: u8 = 0xe0;
-const MEMORY: u8 = 0x60;
-
-/// The part of a calculation that says which one.
-const OPERATION: u8 = 0xf0;
-const ADD: u8 = 0x00;
-const MOVE: u8 = 0xb0;
-
-const FROM_REGISTER: u8 = 0x08;
-const CALL: u8 = 0x85;
-const STACK: u8 = 10;
-
-/// `bpf_get_smp_processor_id`: it may give each CPU its own entry.
-const CPU_NUMBER: i32 = 8;
-const SPIN_LOCK: i32 = 93;
-
-/// Each CPU has values of its own there.
-const PER_CPU: [bpf_map_type; 3] = [
-    bpf_map_type::BPF_MAP_TYPE_PERCPU_HASH,
-    bpf_map_type::BPF_MAP_TYPE_PERCPU_ARRAY,
-    bpf_map_type::BPF_MAP_TYPE_LRU_PERCPU_HASH,
-];
-
-/// The function of this object file that loads a number from memory which all CPUs share, adds to
-/// it, and stores it. `None` also where something in the object may keep CPUs apart.
-pub fn find_lost_update(object: &[u8]) -> Option<String> {
-    let object = Object::parse(object).ok()?;
-    let is_per_cpu = |map: &aya_obj::Map| {
-        let kind = map.map_type();
-        PER_CPU.iter().any(|per_cpu| *per_cpu as u32 == kind)
-    };
-    let keeps_apart = |instruction: &bpf_insn| {
-        instruction.code == CALL
-            && instruction.src_reg() == 0
-            && [CPU_NUMBER, SPIN_LOCK].contains(&instruction.imm)
-    };
-    let functions = object.functions.values();
-    let mut instructions = functions
-        .clone()
-        .flat_map(|function| &function.instructions);
-    if object.maps.values().any(is_per_cpu) || instructions.any(keeps_apart) {
-        return None;
-    }
-    functions
-        .into_iter()
-        .find(|function| loses_updates(&function.instructions))
-        .map(|function| function.name.clone())
-}
+use super::instruction::{
+    ADD, ALU_32, ALU_64, CLASS, FROM_REGISTER, JUMP, JUMP_32, LOAD, LOAD_CONSTANT, MEMORY, MODE,
+    MOVE, OPERATION, STACK, STORE_REGISTER,
+};
 
 /// A number that a register has from memory.
 #[derive(Clone, Copy)]
@@ -78,7 +19,7 @@ struct Number {
     is_sum: bool,
 }
 
-fn loses_updates(instructions: &[bpf_insn]) -> bool {
+pub fn loses_updates(instructions: &[bpf_insn]) -> bool {
     let mut numbers = HashMap::new();
     let mut each = instructions.iter();
     while let Some(instruction) = each.next() {
@@ -151,6 +92,7 @@ fn write_register(numbers: &mut HashMap<u8, Number>, register: u8, number: Optio
 
 #[cfg(test)]
 mod tests {
+    use super::super::instruction::CALL;
     use super::*;
 
     const LOAD_U64: u8 = 0x79;
