@@ -18,6 +18,9 @@ pub const KERNEL_MARK: &str = "_[k]";
 /// In place of the outermost frames, of which the kernel kept none.
 pub const CUT_MARK: &str = "[cut]";
 
+/// In place of the frames of a stack whose place in the map was taken.
+pub const UNKEPT_MARK: &str = "[stack not kept]";
+
 /// All samples with the same stacks in the same process.
 pub struct SampledStack {
     pub key: SampleKey,
@@ -78,7 +81,7 @@ pub fn name_stacks(symbolizer: &Symbolizer, stacks: &[SampledStack]) -> Result<N
         let comm = printable(until_nul(&stack.key.comm)).replace(';', ":");
         let mut frames = vec![comm];
         if stack.is_unkept() {
-            frames.push("[stack not kept]".to_owned());
+            frames.push(UNKEPT_MARK.to_owned());
         }
         if stack.is_cut() {
             frames.push(CUT_MARK.to_owned());
