@@ -133,8 +133,8 @@ fn a_rejected_program_is_explained() {
 }
 
 const STORES: &str = "openat_ends loads a number, adds to it, and stores it";
-const UPDATES: &str = "openat_ends adds to a number that it has from a map, and writes the sum with \
-    bpf_map_update_elem";
+const UPDATES: &str = "openat_ends adds to a number that it has from a map, and writes the sum \
+    with bpf_map_update_elem";
 
 /// What makes the additions of a solution lose what another CPU adds, and what is said of it.
 const NOT_ATOMIC: [(Implementation, &str, &str, &str); 4] = [

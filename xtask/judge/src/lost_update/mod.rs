@@ -1,7 +1,7 @@
 //! Additions to a map that lose something when two CPUs add at the same moment.
 //!
-//! An emulated VM cannot be relied on to show it: QEMU turns to the next CPU between blocks of code,
-//! and seldom. On a machine whose CPUs really run at the same time, they lose.
+//! An emulated VM cannot be relied on to show it: QEMU turns to the next CPU between blocks of
+//! code, and seldom. On a machine whose CPUs really run at the same time, they lose.
 //!
 //! ```text
 //!   instruction    the parts of an instruction's code
