@@ -86,7 +86,7 @@ fn list_directory(directory: &Path) -> Result<Vec<PathBuf>> {
 /// Builds a program that must not build, as aya-build builds the others.
 fn refuse_rust(name: &str, out_dir: &Path) -> Result<()> {
     let program = format!("{name}-fail");
-    let output = cargo_for(&program, out_dir)
+    let output = cargo_for(&program, out_dir)?
         .output()
         .context("cannot start cargo")?;
     if output.status.success() {
@@ -96,7 +96,9 @@ fn refuse_rust(name: &str, out_dir: &Path) -> Result<()> {
     fs::write(out_dir.join(&file), output.stderr).with_context(|| format!("cannot write {file}"))
 }
 
-fn cargo_for(program: &str, out_dir: &Path) -> Command {
+fn cargo_for(program: &str, out_dir: &Path) -> Result<Command> {
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").context("cannot find the architecture")?;
+    let flags = format!("--cfg=bpf_target_arch=\"{arch}\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--package", PACKAGE, "--bin", program])
@@ -105,17 +107,14 @@ fn cargo_for(program: &str, out_dir: &Path) -> Command {
         // With aya-build's directory and flags, all but the program itself is built already.
         .arg("--target-dir")
         .arg(out_dir.join("aya-build/target").join(PACKAGE))
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
-        )
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
         // Readers see what it prints.
         .env("CARGO_TERM_COLOR", "never")
         // cargo sets them for the build scripts it runs, and the inner cargo would take another
         // compiler from them.
         .env_remove("RUSTC")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
-    cargo
+    Ok(cargo)
 }
 
 /// A hundred small files: as many at a time as there are cores.

@@ -31,6 +31,11 @@ struct pt_regs {
 	unsigned long di, si, ax;
 };
 
+/* arm64: x0, x1 and so on. The first argument and the return value are both in x0. */
+struct user_pt_regs {
+	unsigned long regs[31];
+};
+
 struct filename {
 	const char *name;
 };

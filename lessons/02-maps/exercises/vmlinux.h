@@ -49,6 +49,11 @@ struct pt_regs {
 	unsigned long di, si, dx, cx;
 };
 
+/* arm64: x0, x1 and so on; the first arguments are in the first ones. */
+struct user_pt_regs {
+	unsigned long regs[31];
+};
+
 #pragma clang attribute pop
 
 #endif

@@ -10,10 +10,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
+use common::architecture::LOADER;
 
 pub const MISSING: &str = "/no/such/program";
-
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// `nobody` on most machines

@@ -38,6 +38,11 @@ struct pt_regs {
 	unsigned long di, si, dx, ax;
 };
 
+/* arm64: x0, x1 and so on. The first argument and the result are both in x0. */
+struct user_pt_regs {
+	unsigned long regs[31];
+};
+
 struct open_how {
 	__u64 flags;
 };

@@ -26,7 +26,7 @@ use workload::Workload;
 
 const LESSON: &str = env!("CARGO_PKG_NAME");
 
-const NEEDS: [Need; 4] = [Need::Root, Need::Btf, Need::Jit, Need::Kprobes];
+const NEEDS: [Need; 4] = [Need::Root, Need::Btf, Need::Trampolines, Need::Kprobes];
 
 /// Shows every call that opens a file: which process makes it, its result, and how long it takes.
 ///

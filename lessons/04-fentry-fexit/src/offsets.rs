@@ -24,7 +24,7 @@ pub fn show_offsets(implementation: Implementation, kernel: &Kernel) -> Result<(
     };
     let baked = format!("real_parent {BAKED_REAL_PARENT}, tgid {BAKED_TGID}");
     say(&format!(
-        "baked into the programs, from Linux 6.12: {baked}"
+        "baked into the programs, from Linux 6.12 on x86-64: {baked}"
     ))?;
     let readings = match implementation {
         Implementation::Aya => aya::read_parent(&offsets)?,
@@ -47,7 +47,10 @@ fn show_readings(readings: &ParentReadings, state: &str) -> Result<()> {
     show_reading(found, readings.found)?;
     let relocated = "with offsets that the loader corrected (C only: CO-RE)";
     show_reading(relocated, readings.relocated)?;
-    show_reading("with offsets baked in for Linux 6.12", readings.baked)?;
+    show_reading(
+        "with offsets baked in for Linux 6.12 on x86-64",
+        readings.baked,
+    )?;
     say(&format!("getppid() says parent={}", parent_id()))?;
     let states = [readings.state_found, readings.state_relocated];
     if states != [0; 2] {

@@ -10,14 +10,12 @@ use std::{env, process};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use common::{Stop, wait_until};
+use nix::libc::SYS_openat;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 const THERE: &str = "/proc/version";
 const MISSING: &str = "/proc/missing";
-
-/// The number of openat(2) on x86-64, as `/proc/.../syscall` shows it.
-const OPENAT: &str = "257 ";
 
 /// How long the call waits that has to wait.
 const HOLD: Duration = Duration::from_millis(50);
@@ -74,8 +72,7 @@ impl Workload {
         let _writer = writer.context("cannot open the pipe for writing")?;
         let reader = self.reader.join();
         let reader = reader.map_err(|_| anyhow!("the reader panicked"))?;
-        reader.context("cannot open the pipe for reading")?;
-        Ok(())
+        reader.context("cannot open the pipe for reading").map(drop)
     }
 
     fn wait_for_reader(&mut self, stop: &Stop) -> Result<()> {
@@ -83,7 +80,8 @@ impl Workload {
             let mut syscall = String::new();
             self.syscall.rewind()?;
             self.syscall.read_to_string(&mut syscall)?;
-            Ok(syscall.starts_with(OPENAT))
+            // Its number comes first.
+            Ok(syscall.starts_with(&format!("{SYS_openat} ")))
         })
     }
 }

@@ -28,7 +28,7 @@ use workload::Role;
 
 const LESSON: &str = env!("CARGO_PKG_NAME");
 
-const NEEDS: [Need; 3] = [Need::Root, Need::Btf, Need::Jit];
+const NEEDS: [Need; 3] = [Need::Root, Need::Btf, Need::Trampolines];
 
 /// How long to sleep at most before looking at the processes again.
 const MOMENT: Duration = Duration::from_millis(100);

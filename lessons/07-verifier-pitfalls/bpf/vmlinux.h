@@ -104,3 +104,11 @@ struct pt_regs {
 	unsigned long sp;
 	unsigned long ss;
 };
+
+/* arm64: x0 and so on; the arguments are in the first ones, the return value is in x0. */
+struct user_pt_regs {
+	unsigned long regs[31];
+	unsigned long sp;
+	unsigned long pc;
+	unsigned long pstate;
+};

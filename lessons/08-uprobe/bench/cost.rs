@@ -1,6 +1,5 @@
 //! What a uprobe costs: the same call without one, and with one on instructions of several kinds.
 
-use std::arch::naked_asm;
 use std::env;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -15,56 +14,20 @@ use crate::event::{NO_TEXT, PointArgument};
 use crate::options::Watch;
 use crate::{aya, libbpf};
 
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64.rs"]
+mod functions;
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+mod functions;
+
+use functions::{CASES, with_mov};
+
 /// Many short bursts: what disturbs the machine hits a few, and the median leaves those out.
 const BURSTS: usize = 9;
 const CALLS: u32 = 20;
 
 type Call = extern "C" fn();
-
-/// A row: what is watched, the function, its symbol, and whether its return is watched.
-const CASES: [(&str, Call, &str, bool); 5] = [
-    ("uprobe on nop, of 1 byte", with_nop, "with_nop", false),
-    ("uprobe on push", with_push, "with_push", false),
-    ("uprobe on mov", with_mov, "with_mov", false),
-    (
-        "uprobe on nop, of 5 bytes",
-        with_long_nop,
-        "with_long_nop",
-        false,
-    ),
-    (
-        "uretprobe, entered through nop of 1 byte",
-        with_nop,
-        "with_nop",
-        true,
-    ),
-];
-
-// ANCHOR: functions
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn with_mov() {
-    naked_asm!("mov eax, edi", "ret")
-}
-
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn with_push() {
-    naked_asm!("push rbp", "pop rbp", "ret")
-}
-
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn with_nop() {
-    naked_asm!("nop", "ret")
-}
-
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn with_long_nop() {
-    naked_asm!(".byte 0x0f, 0x1f, 0x44, 0x00, 0x00", "ret")
-}
-// ANCHOR_END: functions
 
 /// `--cost`. The programs do nothing: this is the way into them and back.
 pub fn measure_cost(implementation: Implementation) -> Result<()> {

@@ -35,6 +35,13 @@ struct pt_regs {
 	unsigned long di, si, dx, ax, ip;
 };
 
+/* arm64: x0, x1 and so on, and the address of the instruction. The first argument
+ * and the result are both in x0. */
+struct user_pt_regs {
+	unsigned long regs[31];
+	unsigned long pc;
+};
+
 #pragma clang attribute pop
 
 #endif

@@ -5,15 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use common::elf;
+use common::register::find_register;
 use object::read::elf::SectionHeader as _;
 use object::{Object as _, ObjectSection as _};
 
 use crate::event::{CONSTANT, MEMORY, PointArgument, REGISTER};
-
-/// The registers in the order of `struct pt_regs`, without what marks their size: `rdi` and `edi`
-/// are `di`, `r8` and `r8d` are `8`. Each is 8 bytes long.
-const REGISTERS: &str =
-    "15 14 13 12 bp bx 11 10 9 8 ax cx dx si di (system-call) (ip) (cs) (flags) sp";
 
 // ANCHOR: point
 /// One place of a probe point. The compiler may have copied it: then there are several.
@@ -21,7 +17,7 @@ pub struct Point {
     pub offset: u64,
     /// Where the file has the 16 bits that are not 0 while somebody watches; 0 if there are none.
     pub semaphore: u64,
-    /// `8@%rdi -4@%esi`: sizes, and where the arguments are.
+    /// `8@%rdi -4@%esi`, or `8@x0 -4@x1` on arm64: sizes, and where the arguments are.
     pub arguments: String,
 }
 // ANCHOR_END: point
@@ -88,9 +84,10 @@ fn read_number(bytes: &[u8], at: usize) -> u64 {
 }
 
 // ANCHOR: arguments
-/// The first three of `8@%rdi -4@$7 4@-20(%rbp)`: in a register, a constant, in memory. A negative
-/// size is that of a signed number.
+/// The first three of `8@%rdi -4@$7 4@-20(%rbp)`: in a register, a constant, in memory. On arm64
+/// that is `8@x0 -4@7 4@[x29, -20]`. A negative size is that of a signed number.
 pub fn parse_arguments(text: &str) -> Result<[PointArgument; 3]> {
+    let text = text.replace(", ", ",");
     let mut arguments = [PointArgument::NONE; 3];
     for (argument, text) in arguments.iter_mut().zip(text.split_whitespace()) {
         let parsed = parse_argument(text);
@@ -107,14 +104,14 @@ fn parse_argument(text: &str) -> Option<PointArgument> {
         is_signed: u32::from(size < 0),
         ..PointArgument::NONE
     };
-    if let Some(number) = place.strip_prefix('$') {
+    if let Ok(number) = place.trim_start_matches('$').parse() {
         argument.place = CONSTANT;
-        argument.value = number.parse().ok()?;
-    } else if let Some(name) = place.strip_prefix('%') {
+        argument.value = number;
+    } else if let Some(register) = find_register(place) {
         argument.place = REGISTER;
-        argument.register = find_register(name)?;
+        argument.register = register;
     } else {
-        let (distance, name) = place.strip_suffix(')')?.split_once("(%")?;
+        let (distance, name) = split_memory(place)?;
         argument.place = MEMORY;
         argument.register = find_register(name)?;
         argument.value = if distance.is_empty() {
@@ -127,14 +124,14 @@ fn parse_argument(text: &str) -> Option<PointArgument> {
 }
 // ANCHOR_END: arguments
 
-fn find_register(name: &str) -> Option<u32> {
-    let name = name.strip_suffix(['d', 'w', 'b', 'l']).unwrap_or(name);
-    let name = name.strip_prefix(['r', 'e']).unwrap_or(name);
-    // `al` has become `a`.
-    let wide = format!("{name}x");
-    let mut registers = REGISTERS.split(' ');
-    let index = registers.position(|register| register == name || register == wide)?;
-    u32::try_from(index * 8).ok()
+/// The distance and the register of `-20(%rbp)` or `[x29,-20]`.
+fn split_memory(place: &str) -> Option<(&str, &str)> {
+    let Some(inside) = place.strip_prefix('[') else {
+        return place.strip_suffix(')')?.split_once('(');
+    };
+    let inside = inside.strip_suffix(']')?;
+    let (name, distance) = inside.split_once(',').unwrap_or((inside, ""));
+    Some((distance, name))
 }
 
 #[cfg(test)]
@@ -153,19 +150,6 @@ mod tests {
             (MEMORY, 32, -20)
         );
         assert_eq!(parse_arguments("").unwrap(), [PointArgument::NONE; 3]);
-        for (name, offset) in [
-            ("r15b", 0),
-            ("bl", 40),
-            ("r8d", 72),
-            ("al", 80),
-            ("dil", 112),
-        ] {
-            assert_eq!(find_register(name), Some(offset), "{name}");
-        }
-        assert_eq!(
-            (find_register("rsp"), find_register("xmm0")),
-            (Some(152), None)
-        );
         for text in [
             "8",
             "8@",
@@ -177,5 +161,19 @@ mod tests {
         ] {
             assert!(parse_arguments(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn arguments_of_arm64_are_written_in_another_way() {
+        let [first, second, third] = parse_arguments("8@x1 -4@-7 4@[x29, -20]").unwrap();
+        assert_eq!((first.place, first.register), (REGISTER, 8));
+        assert_eq!((second.place, second.value), (CONSTANT, -7));
+        assert_eq!(
+            (third.place, third.register, third.value),
+            (MEMORY, 232, -20)
+        );
+        let [on_stack, _, _] = parse_arguments("8@[sp]").unwrap();
+        assert_eq!((on_stack.register, on_stack.value), (248, 0));
+        assert!(parse_arguments("8@[sp").is_err());
     }
 }

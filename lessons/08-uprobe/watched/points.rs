@@ -15,7 +15,7 @@ pub static REPLY_SEMAPHORE: AtomicU16 = AtomicU16::new(0);
 /// A note in the section `.note.stapsdt`, and the `nop` that it is about: all that is left of a
 /// probe point that nobody watches.
 macro_rules! probe_point {
-    ($name:literal, $semaphore:literal, $arguments:literal, $($operands:tt)*) => {
+    ($name:literal, $semaphore:literal, $arguments:expr, $($operands:tt)*) => {
         asm!(
             "990: nop",
             ".pushsection .note.stapsdt, \"?\", \"note\"",
@@ -41,11 +41,29 @@ macro_rules! probe_point {
             ".popsection",
             ".endif",
             $($operands)*
-            options(att_syntax, readonly, nostack, preserves_flags)
+            // Registers in the note are written as `%rdi`.
+            #[cfg(target_arch = "x86_64")]
+            options(att_syntax),
+            options(readonly, nostack, preserves_flags)
         )
     };
 }
 // ANCHOR_END: usdt
+
+/// The register of a number of 32 bits: `%esi` on x86-64. On arm64 notes name the whole register,
+/// `x1`.
+#[cfg(target_arch = "x86_64")]
+macro_rules! status_register {
+    () => {
+        "{status:e}"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! status_register {
+    () => {
+        "{status:x}"
+    };
+}
 
 // ANCHOR: reach
 #[inline(never)]
@@ -61,7 +79,7 @@ pub fn reach_request(id: u64, path: &CStr) {
 pub fn reach_reply(id: u64, status: i32) {
     // SAFETY: a nop, and the address of a static.
     unsafe {
-        probe_point!("reply", "{semaphore}", "8@{id} -4@{status:e}",
+        probe_point!("reply", "{semaphore}", concat!("8@{id} -4@", status_register!()),
             id = in(reg) id, status = in(reg) status, semaphore = sym REPLY_SEMAPHORE,);
     }
 }

@@ -6,8 +6,6 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::{env, fs, io};
 
-const GETRANDOM: u64 = 318;
-
 fn main() -> io::Result<()> {
     // Its argument becomes the name that the kernel has for this process.
     fs::write("/proc/self/comm", env::args().nth(1).unwrap_or_default())?;
@@ -68,7 +66,9 @@ fn hash_bytes(body: &[u8], rounds: u32) -> u64 {
 
 /// The system call itself, without the C library: that was built without frame pointers.
 #[inline(never)]
+#[cfg(target_arch = "x86_64")]
 fn fill_random(bytes: &mut [u8]) {
+    const GETRANDOM: u64 = 318;
     // SAFETY: the kernel fills the bytes of the slice, and no more; the instruction changes rcx and
     // r11.
     unsafe {
@@ -80,6 +80,22 @@ fn fill_random(bytes: &mut [u8]) {
             in("rdx") 0,
             out("rcx") _,
             out("r11") _,
+        );
+    }
+}
+
+#[inline(never)]
+#[cfg(target_arch = "aarch64")]
+fn fill_random(bytes: &mut [u8]) {
+    const GETRANDOM: u64 = 278;
+    // SAFETY: the kernel fills the bytes of the slice, and no more.
+    unsafe {
+        asm!(
+            "svc 0",
+            in("x8") GETRANDOM,
+            inlateout("x0") bytes.as_mut_ptr() => _,
+            in("x1") bytes.len(),
+            in("x2") 0,
         );
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anyhow::Result;
+use common::architecture::SYSTEM_CALL;
 use common::say;
 use inferno::flamegraph::color::MultiPalette;
 use inferno::flamegraph::{self, Options, Palette};
@@ -71,13 +72,10 @@ pub fn show_functions(stacks: &NamedStacks) -> Result<()> {
 /// The ways into the functions in which most samples were taken: for the demo, which prints the
 /// same at each run.
 pub fn show_paths(stacks: &NamedStacks) -> Result<()> {
-    for (share, path) in find_paths(stacks) {
-        say(&format!("  {share:<18}{path}"))?;
-    }
-    Ok(())
+    find_paths(stacks).iter().try_for_each(|line| say(line))
 }
 
-fn find_paths(stacks: &NamedStacks) -> Vec<(&'static str, String)> {
+fn find_paths(stacks: &NamedStacks) -> Vec<String> {
     let all: u64 = stacks.values().sum();
     let mut paths: BTreeMap<String, u64> = BTreeMap::new();
     for (frames, count) in stacks {
@@ -90,7 +88,7 @@ fn find_paths(stacks: &NamedStacks) -> Vec<(&'static str, String)> {
     for (share, least, below) in [("over half", 2, 1), ("over a twentieth", 20, 2)] {
         for (path, count) in &paths {
             if count * least > all && count * below <= all {
-                found.push((share, path.clone()));
+                found.push(format!("  {share:<18}{path}"));
             }
         }
     }
@@ -108,7 +106,7 @@ fn format_path(frames: &[String]) -> String {
     }
     for name in frames.iter().skip(main.unwrap_or(1)) {
         match name.strip_suffix(KERNEL_MARK) {
-            Some(name) if !name.starts_with("__x64_sys_") => {}
+            Some(name) if !name.starts_with(SYSTEM_CALL) => {}
             None if name == "[unknown]" => {}
             _ => path.push(name.strip_prefix("work::").unwrap_or(name)),
         }

@@ -94,11 +94,14 @@ const PROFILED_PROGRAMS: [(&str, &str); 2] = [("with", "yes"), ("without", "no")
 pub fn build_profiled_program() -> Result<()> {
     println!("cargo:rerun-if-changed={PROFILED}");
     let out_dir = find_out_dir()?;
+    let target = env::var_os("TARGET").context("cannot find TARGET")?;
     for (name, frame_pointers) in PROFILED_PROGRAMS {
         let mut rustc = Command::new(env::var_os("RUSTC").context("cannot find RUSTC")?);
         rustc
             .args(["--edition=2024", "-Copt-level=1", "-Cpanic=abort"])
             .arg(format!("-Cforce-frame-pointers={frame_pointers}"))
+            .arg("--target")
+            .arg(&target)
             // It has symbols, but no debug information.
             .args(["-Cstrip=debuginfo", PROFILED, "-o"])
             .arg(out_dir.join(format!("work-{name}")));

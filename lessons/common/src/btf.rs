@@ -4,6 +4,8 @@
 //! kernel only. The lessons ask the kernel that they are on, before they load, and pass the answer
 //! as a global variable.
 
+use std::path::Path;
+
 use libbpf_rs::btf::types::{Composite, CompositeMember, MemberAttr};
 use libbpf_rs::btf::{Btf, BtfType, HasSize as _};
 
@@ -19,7 +21,7 @@ impl Kernel {
     pub fn open() -> Result<Self, NotReady> {
         // libbpf would go on to look in seven other places, and then print its own message.
         if !machine::has_btf() {
-            return Err(Need::Btf.missing());
+            return Err(Need::Btf.missing(Path::new("/")));
         }
         let types = Btf::from_vmlinux();
         Ok(Self {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   problem         how a lesson fails: what is missing, what to type, the exit code
+//!   architecture    what is called differently on each architecture
 //!   machine         what a lesson needs of this machine, checked before the kernel says only EPERM
 //!   implementation  aya or libbpf: the value of --impl
 //!   stop            Ctrl-C ends a lesson's loop, not the lesson: it detaches and sums up
@@ -16,6 +17,7 @@
 //!   kprobe          whether the kernel would place a kprobe on a function
 //!   btf             where a field is in a struct of the running kernel
 //!   elf             where a function is in a program or library
+//!   register        where the kernel keeps a register of a program that it has interrupted
 //!   prototype       a function or a field of the running kernel, declared in C
 //!   cost            what eBPF programs add to a call
 //!   histogram       how often something took how long
@@ -33,6 +35,7 @@ mod skeleton;
 mod stop;
 mod wait;
 
+pub mod architecture;
 pub mod btf;
 pub mod cost;
 pub mod elf;
@@ -42,6 +45,7 @@ pub mod machine;
 pub mod process_tree;
 pub mod prototype;
 pub mod record;
+pub mod register;
 pub mod ring_buffer;
 pub mod text;
 pub mod trace_pipe;

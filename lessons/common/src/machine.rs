@@ -1,6 +1,7 @@
 //! Whether this machine can run a lesson. Said first, in plain words: the kernel would say only
 //! EPERM or EINVAL.
 
+use std::env::consts::ARCH;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -16,13 +17,15 @@ pub enum Need {
     Btf,
     Kprobes,
     Tracefs,
-    /// fentry, fexit and LSM programs go through a trampoline, which only machine code can use.
-    Jit,
+    /// fentry, fexit and LSM programs go through a trampoline, which only machine code can use. On
+    /// arm64, the kernel has had them for less long.
+    Trampolines,
 }
 
 const BTF: &str = "sys/kernel/btf/vmlinux";
 const KPROBES: &str = "sys/bus/event_source/devices/kprobe";
 const JIT: &str = "proc/sys/net/core/bpf_jit_enable";
+const RELEASE: &str = "proc/sys/kernel/osrelease";
 const SECURITYFS: &str = "sys/kernel/security";
 /// Debian and most others mount it at the first place; the second is where it used to be.
 const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
@@ -31,6 +34,10 @@ const TRACEFS: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
 /// other code where a trampoline would go), EINVAL (it must not be probed) and EOPNOTSUPP (ftrace
 /// does not know it).
 const UNTRACEABLE: [i32; 4] = [libc::ENOENT, libc::EBUSY, libc::EINVAL, libc::EOPNOTSUPP];
+
+/// The first Linux that can attach to its functions by trampolines on arm64. Older ones fail with
+/// ENOTSUPP, an error of the kernel's own that has no name outside.
+const ARM64_TRAMPOLINES: (u32, u32) = (6, 4);
 
 /// Where the kernel's own file systems are mounted. Tests have another place.
 const SLASH: &str = "/";
@@ -43,7 +50,7 @@ pub fn check(lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
 
 fn check_in(slash: &Path, lesson: &str, needs: &[Need]) -> Result<(), NotReady> {
     match needs.iter().find(|need| !need.is_met(slash)) {
-        Some(need) => Err(need.missing().help(format!(
+        Some(need) => Err(need.missing(slash).help(format!(
             "cargo xtask run {lesson} runs the lesson in a virtual machine"
         ))),
         None => Ok(()),
@@ -57,11 +64,11 @@ impl Need {
             Self::Btf => slash.join(BTF).exists(),
             Self::Kprobes => slash.join(KPROBES).exists(),
             Self::Tracefs => tracefs_in(slash).is_ok(),
-            Self::Jit => jit_in(slash) != Some(false),
+            Self::Trampolines => jit_in(slash) != Some(false) && has_trampolines_in(slash),
         }
     }
 
-    pub(crate) fn missing(self) -> NotReady {
+    pub(crate) fn missing(self, slash: &Path) -> NotReady {
         match self {
             Self::Root => NotReady::new("cannot load an eBPF program: only root may do that here")
                 .help("sudo, with the same command"),
@@ -73,10 +80,14 @@ impl Need {
             ),
             Self::Tracefs => NotReady::new("cannot look into tracefs: it is not mounted")
                 .help("mount -t tracefs tracefs /sys/kernel/tracing"),
-            Self::Jit => NotReady::new(
+            Self::Trampolines if has_trampolines_in(slash) => NotReady::new(
                 "cannot attach to a kernel function: the JIT compiler for eBPF is off",
             )
             .help("sysctl net.core.bpf_jit_enable=1"),
+            Self::Trampolines => NotReady::new(
+                "cannot attach to a kernel function: on arm64, Linux can do that since 6.4",
+            )
+            .help("boot a newer kernel; in a virtual machine: --kernel 6.12"),
         }
     }
 }
@@ -150,6 +161,20 @@ pub fn jit_state() -> Option<bool> {
     jit_in(Path::new(SLASH))
 }
 
+fn has_trampolines_in(slash: &Path) -> bool {
+    let release = fs::read_to_string(slash.join(RELEASE)).unwrap_or_default();
+    ARCH != "aarch64" || has_arm64_trampolines(&release)
+}
+
+/// What cannot be read is left to the kernel.
+fn has_arm64_trampolines(release: &str) -> bool {
+    let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= ARM64_TRAMPOLINES,
+        _ => true,
+    }
+}
+
 fn jit_in(slash: &Path) -> Option<bool> {
     Some(fs::read_to_string(slash.join(JIT)).ok()?.trim() != "0")
 }
@@ -164,7 +189,7 @@ fn tracefs_in(slash: &Path) -> Result<PathBuf, NotReady> {
         .iter()
         .map(|mount| slash.join(mount))
         .find(|mount| mount.join("instances").exists());
-    mount.ok_or_else(|| Need::Tracefs.missing())
+    mount.ok_or_else(|| Need::Tracefs.missing(slash))
 }
 
 /// The Linux security modules that are asked, in their order. eBPF programs can refuse something
@@ -256,7 +281,7 @@ mod tests {
     fn a_machine_with_everything_is_ready() {
         let instance = format!("{}/instances/x", TRACEFS[1]);
         let slash = machine(&[(BTF, ""), (KPROBES, ""), (JIT, "1\n"), (&instance, "")]);
-        let needs = [Need::Btf, Need::Kprobes, Need::Jit, Need::Tracefs];
+        let needs = [Need::Btf, Need::Kprobes, Need::Trampolines, Need::Tracefs];
         check_in(slash.path(), "a-lesson", &needs).expect("all is there");
         assert_eq!(
             tracefs_in(slash.path()).expect("it is there"),
@@ -311,12 +336,29 @@ mod tests {
         for (text, on) in [("0\n", false), ("1\n", true), ("2\n", true)] {
             let slash = machine(&[(JIT, text)]);
             assert_eq!(jit_in(slash.path()), Some(on));
-            assert_eq!(check_in(slash.path(), "a-lesson", &[Need::Jit]).is_ok(), on);
+            assert_eq!(
+                check_in(slash.path(), "a-lesson", &[Need::Trampolines]).is_ok(),
+                on
+            );
         }
         let silent = machine(&[]);
         assert_eq!(jit_in(silent.path()), None);
-        check_in(silent.path(), "a-lesson", &[Need::Jit])
+        check_in(silent.path(), "a-lesson", &[Need::Trampolines])
             .expect("what is not told is not held against it");
+    }
+
+    #[test]
+    fn trampolines_of_arm64_came_with_linux_6_4() {
+        for (release, has) in [
+            ("5.10.0-44-cloud-arm64", false),
+            ("6.1.0-50-cloud-arm64", false),
+            ("6.4.0", true),
+            ("6.12.117+deb13-cloud-arm64", true),
+            ("7.0-rc1", true),
+            ("", true),
+        ] {
+            assert_eq!(has_arm64_trampolines(release), has, "{release}");
+        }
     }
 
     #[test]

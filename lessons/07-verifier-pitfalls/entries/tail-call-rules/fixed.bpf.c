@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -21,7 +22,8 @@ SEC("kprobe/do_nanosleep")
 int tail_call_rules(struct pt_regs *ctx)
 {
 	char path[200];
-	long length = bpf_probe_read_user_str(path, sizeof(path), (const void *)ctx->di);
+	const void *argument = (const void *)PT_REGS_PARM1(ctx);
+	long length = bpf_probe_read_user_str(path, sizeof(path), argument);
 
 	if (length < 0)
 		return 0;
