@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         .nth(1)
         .context("the file of a kernel is needed")?;
     let kernel = Kernel::from_file(Path::new(&file))?;
-    needs::ensure_needs(&[&LibbpfBuild, &Qemu])?;
+    needs::ensure_needs(&[&LibbpfBuild, &Qemu::HOST])?;
     let programs = demo::pack_programs(&[&build::build_tool("facts")?])?;
     let mut started = testvm::start_guest(&demo::describe_machine(&kernel)?, &programs)
         .map_err(Failure::into_error)?;

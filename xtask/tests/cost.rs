@@ -16,7 +16,7 @@ use checkout::workspace;
 use common::test_vm::TestVm;
 use course::Implementation;
 use course::catalog::{self, Lesson, StepPlace};
-use kernel::DEFAULT;
+use kernel::{Architecture, DEFAULT};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use requirements::{Qemu, kernels, require_kernel};
@@ -49,16 +49,27 @@ struct Figures {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_run_is_no_larger_part_of_a_boot_than_it_was() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    needs::ensure_needs(&[&Qemu, require_kernel(DEFAULT).unwrap()]).unwrap();
+    needs::ensure_needs(&[
+        &Qemu::HOST,
+        require_kernel(DEFAULT, Architecture::HOST).unwrap(),
+    ])
+    .unwrap();
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
-    let machine = demo::describe_machine(&kernels::find_kernel(DEFAULT).unwrap()).unwrap();
-    if find_kvm_state(&machine.state).unwrap().choose_accel() == Accel::Kvm {
+    let machine =
+        demo::describe_machine(&kernels::find_kernel(DEFAULT, Architecture::HOST).unwrap())
+            .unwrap();
+    if find_kvm_state(&machine.state, Architecture::HOST)
+        .unwrap()
+        .choose_accel()
+        == Accel::Kvm
+    {
         common::skip("a run as a part of a boot", "with KVM nothing is resumed");
         return;
     }
     let lessons = catalog::read_lessons().unwrap();
     let lesson = catalog::find_lesson(&lessons, "01").unwrap();
-    let programs = demo::pack_programs(&[&build::build_lesson(lesson).unwrap()]).unwrap();
+    let programs =
+        demo::pack_programs(&[&build::build_lesson(lesson, Architecture::HOST).unwrap()]).unwrap();
     let script = Script::of_demo(lesson, &[Implementation::Aya], |_| true);
     let initramfs = bare_boot::pack_initramfs().unwrap();
 
@@ -112,7 +123,7 @@ fn no_demo_costs_more_than_it_did() {
         ..machine
     });
     for lesson in &lessons {
-        vm = vm.with_program(&build::build_lesson(lesson).unwrap());
+        vm = vm.with_program(&build::build_lesson(lesson, Architecture::HOST).unwrap());
     }
     let mut guest = vm.start().guest;
     let mut costs = Costs::new();

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use course::catalog::{self, StepPlace};
 use course::exercises::{self, Variant};
+use kernel::Architecture;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
 use xtask::pipeline::{build, needs};
 
@@ -137,7 +138,8 @@ fn lessons() -> Vec<(String, Vec<u8>)> {
         .iter()
         .filter(|lesson| lesson.name != "verifier-pitfalls")
     {
-        let program = std::fs::read(build::build_lesson(lesson).unwrap()).unwrap();
+        let program =
+            std::fs::read(build::build_lesson(lesson, Architecture::HOST).unwrap()).unwrap();
         let begins = (0..program.len() - 20).filter(|begin| {
             program[*begin..].starts_with(b"\x7fELF")
                 && program[begin + 18..begin + 20] == MACHINE_BPF

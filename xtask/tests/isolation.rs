@@ -93,7 +93,7 @@ impl Qemu {
             "CapEff:\t0000000000000000",
             "CapPrm:\t0000000000000000",
         ];
-        match qemu::has_sandbox(&qemu::find_qemu().unwrap()) {
+        match qemu::has_sandbox(&qemu::find_qemu(kernel::Architecture::HOST).unwrap()) {
             true => expected.push("Seccomp:\t2"),
             false => skip("QEMU's sandbox", "this QEMU has none"),
         }

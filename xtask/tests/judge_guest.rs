@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use checkout::workspace;
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use requirements::kernels::find_kernel;
 use requirements::{Qemu, require_kernel};
 use xtask::pipeline::answer_build::{self, BuiltProgram};
@@ -159,10 +159,14 @@ struct Court {
 
 impl Court {
     fn on(kernel: &str) -> Self {
-        needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
+        needs::ensure_needs(&[
+            &Qemu::HOST,
+            require_kernel(kernel, Architecture::HOST).unwrap(),
+        ])
+        .unwrap();
         Self {
             judge: judging::build_judge().unwrap(),
-            kernel: find_kernel(kernel).unwrap(),
+            kernel: find_kernel(kernel, Architecture::HOST).unwrap(),
         }
     }
 

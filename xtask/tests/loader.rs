@@ -10,6 +10,7 @@ use std::process::Command;
 
 use checkout::workspace;
 use common::test_vm::TestVm;
+use kernel::Architecture;
 use plan::load::{
     AttachResult, EbpfLibrary, Load, LoadResult, LoaderLine, Missing, MissingKind, Phase,
 };
@@ -244,7 +245,9 @@ impl Lines {
 
 fn check_kernel(kernel: &str) {
     // libbpf looks for the release that `uname` tells, which is known once the guest runs.
-    let release = requirements::kernels::find_kernel(kernel).unwrap().release;
+    let release = requirements::kernels::find_kernel(kernel, Architecture::HOST)
+        .unwrap()
+        .release;
     let config = format!("boot/config-{release}");
     let mut guest = Guest::start(TestVm::on(kernel).with_file(&config, b"CONFIG_HZ=250\n"));
     check_go_objects(&mut guest);
@@ -545,7 +548,9 @@ fn check_objects_of_all_kinds(guest: &mut Guest) {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn modules_come_first() {
     // The modules of 6.1 are not compressed.
-    let modules = requirements::kernels::find_kernel("6.1").unwrap().modules;
+    let modules = requirements::kernels::find_kernel("6.1", Architecture::HOST)
+        .unwrap()
+        .modules;
     let dummy = modules.unwrap().join("kernel/drivers/net/dummy.ko");
     let vm = TestVm::on("6.1").with_tools();
     let mut guest = Guest::start(vm.with_file("modules/dummy.ko", &std::fs::read(dummy).unwrap()));

@@ -20,7 +20,7 @@ use common::fake_qemu::FakeQemu;
 use common::test_vm::TestVm;
 use common::{Run, run, shell, skip, start_with_tools, stderr, stdout};
 use course::catalog;
-use kernel::{Kernel, MATRIX};
+use kernel::{Architecture, Kernel, MATRIX};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::geteuid;
 use plan::{Outcome, Step};
@@ -435,7 +435,11 @@ fn two_resumes_have_different_random_numbers() {
 fn build_lesson() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let lessons = catalog::read_lessons().unwrap();
-    build::build_lesson(catalog::find_lesson(&lessons, "01").unwrap()).unwrap();
+    build::build_lesson(
+        catalog::find_lesson(&lessons, "01").unwrap(),
+        Architecture::HOST,
+    )
+    .unwrap();
 }
 
 /// A copy of a kernel, which has its snapshots to itself: their names begin with that of its
@@ -446,12 +450,20 @@ struct OwnKernel {
 
 impl OwnKernel {
     fn copy_of(kernel: &str) -> Self {
-        needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
+        needs::ensure_needs(&[
+            &Qemu::HOST,
+            require_kernel(kernel, Architecture::HOST).unwrap(),
+        ])
+        .unwrap();
         build_lesson();
         let mut directory = tempfile::Builder::new();
         let directory = directory.prefix("xtask-resume-").tempdir().unwrap();
         let own = Self { directory };
-        fs::copy(find_kernel(kernel).unwrap().image, own.image()).unwrap();
+        fs::copy(
+            find_kernel(kernel, Architecture::HOST).unwrap().image,
+            own.image(),
+        )
+        .unwrap();
         own
     }
 

@@ -6,7 +6,7 @@ mod common;
 
 use checkout::workspace;
 use common::{Run, stderr, stdout};
-use kernel::SERIES;
+use kernel::{Architecture, SERIES};
 use kernel_names::{Kind, Names, stored_version};
 use requirements::{kernels, require_kernel};
 use xtask::pipeline::name_capture::NameCapture;
@@ -139,7 +139,10 @@ fn json_is_one_object() {
 #[test]
 fn the_names_are_those_of_the_locked_kernels() {
     for series in SERIES {
-        let (stored, locked) = (stored_version(series), kernels::locked_version(series));
+        let (stored, locked) = (
+            stored_version(series),
+            kernels::locked_version(series, Architecture::HOST),
+        );
         assert_eq!(
             stored.unwrap().version,
             locked.unwrap(),
@@ -210,8 +213,8 @@ fn has_function(names: &Names, name: &str, series: &str) -> bool {
 
 fn the_stored_names_are_those_of(series: &str) {
     needs::ensure_needs(&needs::VM_NEEDS).unwrap();
-    needs::ensure_needs(&[require_kernel(series).unwrap()]).unwrap();
-    let kernel = kernels::find_kernel(series).unwrap();
+    needs::ensure_needs(&[require_kernel(series, Architecture::HOST).unwrap()]).unwrap();
+    let kernel = kernels::find_kernel(series, Architecture::HOST).unwrap();
     let capture = NameCapture::build_program().unwrap();
     let (version, capture) = capture.capture_kernel(&kernel).unwrap();
     assert_eq!(version, stored_version(series).unwrap());

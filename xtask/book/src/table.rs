@@ -25,11 +25,12 @@ pub fn needs_table(number: &str) -> Result<String> {
             items.join(", ")
         }
     };
+    let mut kernel = format!("Linux {} or newer: {}", about.oldest_kernel, about.why);
+    if let Some(arm64) = &about.arm64 {
+        kernel += &format!(". On arm64 {} or newer: {}", arm64.oldest_kernel, arm64.why);
+    }
     let rows = [
-        (
-            "Kernel",
-            format!("Linux {} or newer: {}", about.oldest_kernel, about.why),
-        ),
+        ("Kernel", kernel),
         ("Hooks", list(&about.hooks)),
         ("Maps", list(&about.maps)),
         (

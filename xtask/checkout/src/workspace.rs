@@ -86,6 +86,12 @@ fn cache_named(dir: Option<OsString>) -> PathBuf {
     }
 }
 
+/// The C libraries that programs of another architecture are linked with, in directories as
+/// Debian's packages have them.
+pub fn foreign_libraries(architecture: &str) -> PathBuf {
+    cache_directory().join(architecture).join("libraries")
+}
+
 /// The checkout's own, even when `XTASK_CACHE` names another: what belongs to this machine and this
 /// place is kept here, such as links.
 pub fn own_cache() -> PathBuf {

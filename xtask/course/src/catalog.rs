@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use checkout::workspace;
+use kernel::{Architecture, SERIES, is_older};
 use problem::{Problem, find_similar};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub struct LessonAbout {
     pub oldest_kernel: String,
     /// Why that one.
     pub why: String,
+    /// Where arm64 had to wait for longer.
+    #[serde(default)]
+    pub arm64: Option<OldestKernel>,
     /// Time limit of each step of the demo.
     pub seconds: u64,
     pub demo: Vec<Demo>,
@@ -46,9 +50,35 @@ pub struct LessonAbout {
     /// transcript.
     #[serde(default)]
     pub volatile: Vec<(String, String)>,
-    /// Kernels whose transcript differs, and why.
+    /// Kernels whose transcript differs, and why: "5.10", and "arm64" or "5.10 arm64".
     #[serde(default)]
     pub differs: BTreeMap<String, String>,
+}
+
+/// The oldest kernel that a lesson runs on, on one architecture, and why that one.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OldestKernel {
+    pub oldest_kernel: String,
+    pub why: String,
+}
+
+impl LessonAbout {
+    /// The oldest kernel of this architecture, and why that one.
+    pub fn oldest_kernel_of(&self, architecture: Architecture) -> (&str, &str) {
+        match (&self.arm64, architecture) {
+            (Some(arm64), Architecture::Arm64) => (&arm64.oldest_kernel, &arm64.why),
+            _ => (&self.oldest_kernel, &self.why),
+        }
+    }
+
+    /// Why this kernel is too old for the lesson, in a sentence; `None`: it is not, as far as its
+    /// name tells.
+    pub fn why_too_old(&self, kernel: &str, architecture: Architecture) -> Option<String> {
+        let (oldest, why) = self.oldest_kernel_of(architecture);
+        let is_too_old = SERIES.contains(&kernel) && is_older(kernel, oldest);
+        is_too_old.then(|| format!("it needs Linux {oldest} or newer on {architecture}: {why}"))
+    }
 }
 
 /// One step of a lesson's demo.

@@ -16,7 +16,8 @@ mod library;
 mod module_info;
 
 fuzz_target!(|input: &[u8]| {
-    if let Ok(Some(release)) = kernel::read_release(&mut Cursor::new(input)) {
+    if let Ok(Some(image)) = kernel::identify_image(&mut Cursor::new(input)) {
+        let release = image.release;
         assert!(release.len() <= 64 && !release.contains('/'));
         assert!(release.bytes().all(|byte| byte.is_ascii_graphic()));
     }

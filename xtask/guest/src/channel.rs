@@ -13,7 +13,12 @@ use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use plan::frame::{Decoder, FrameKind, encode_frame, encode_message};
 use plan::{News, Order};
 
-const PORT: &str = "/dev/ttyS1";
+/// The console of arm64's machine is a port of another kind, so this one is the first of its kind.
+const PORT: &str = if cfg!(target_arch = "aarch64") {
+    "/dev/ttyS0"
+} else {
+    "/dev/ttyS1"
+};
 
 /// What the main thread waits for.
 pub enum Message {

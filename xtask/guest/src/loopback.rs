@@ -16,7 +16,7 @@ pub fn bring_up_loopback() -> Result<()> {
     // SAFETY: all of its fields may be zero.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = from.cast_signed();
+        *to = libc::c_char::from_ne_bytes([*from]);
     }
     request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
     // SAFETY: the call reads the request, which lives as long as the call.

@@ -22,7 +22,11 @@ use nix::unistd::{Pid, gettid, mkfifo};
 
 /// Every dynamic program comes with it, and the VM has no other programs. It is small, and ends at
 /// once.
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+const LOADER: &str = if cfg!(target_arch = "aarch64") {
+    "/lib/ld-linux-aarch64.so.1"
+} else {
+    "/lib64/ld-linux-x86-64.so.2"
+};
 
 /// The least and the most that something took: what is measured in the kernel is between.
 pub type Span = RangeInclusive<Duration>;
@@ -30,9 +34,6 @@ pub type Span = RangeInclusive<Duration>;
 /// For a thread to get where it is wanted. It takes a millisecond; this is for a machine that is
 /// very busy.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// The number of openat(2) on x86-64, as /proc/.../syscall shows it.
-const OPENAT: &str = "257 ";
 
 /// A name that nobody can know beforehand, of 8 letters.
 pub fn any_name() -> String {
@@ -303,6 +304,7 @@ pub fn open_slowly_as(name: &str, meanwhile: impl FnOnce() -> Result<()>) -> Res
 
 fn wait_until_it_opens(thread: u32) -> Result<()> {
     let path = format!("/proc/self/task/{thread}/syscall");
-    let opens = || fs::read_to_string(&path).is_ok_and(|call| call.starts_with(OPENAT));
+    let openat = format!("{} ", libc::SYS_openat);
+    let opens = || fs::read_to_string(&path).is_ok_and(|call| call.starts_with(&openat));
     wait_until(opens).context("wait for a thread to open the pipe")
 }

@@ -4,12 +4,16 @@
 //! file of the user's.
 //!
 //! ```text
-//!   MATRIX    the kernels of the course, oldest first
-//!   SERIES    every series that Debian has, those of the course among them
-//!   Kernel    one that is here, with its modules
-//!   Version   the order of versions: of kernels, of their packages, of QEMU
+//!   MATRIX         the kernels of the course, oldest first
+//!   ARM64_MATRIX   those of them that it is tested on for arm64
+//!   SERIES         every series that Debian has, those of the course among them
+//!   Kernel         one that is here, with its modules
+//!   KernelImage    what an image says about itself
+//!   Architecture   what is called differently on amd64 and arm64
+//!   Version        the order of versions: of kernels, of their packages, of QEMU
 //! ```
 
+mod architecture;
 mod version;
 
 use std::fs::File;
@@ -17,12 +21,16 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+pub use architecture::Architecture;
 use nix::sys::utsname::uname;
 use problem::Problem;
 pub use version::{Version, is_older};
 
 /// The kernels that every lesson is tested on, oldest first.
 pub const MATRIX: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.3"];
+/// Of these, the kernels that every lesson is tested on for arm64: all of them would take as long
+/// again.
+pub const ARM64_MATRIX: [&str; 3] = ["5.10", DEFAULT, "7.3"];
 /// Every series of Linux that Debian's archive has, oldest first.
 pub const SERIES: [&str; 11] = [
     "5.10", "6.1", "6.12", "6.16", "6.17", "6.18", "6.19", "7.0", "7.1", "7.2", "7.3",
@@ -34,12 +42,13 @@ pub const DEFAULT: &str = "6.12";
 pub struct Kernel {
     /// "6.12" for a series of Debian's, else the name of the user's file.
     pub name: String,
+    pub architecture: Architecture,
     /// What `uname -r` says in the guest.
     pub release: String,
     /// Where it came from, for reports.
     pub origin: String,
     /// An uncompressed vmlinux where there is one (it boots about 1 s sooner under TCG), else a
-    /// bzImage.
+    /// bzImage; an Image for arm64.
     pub image: PathBuf,
     /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
     pub modules: Option<PathBuf>,
@@ -49,10 +58,13 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// A kernel of the user's own: a bzImage or a vmlinux, with its modules where distributions put
-    /// them.
+    /// A kernel of the user's own: a bzImage, a vmlinux or an arm64 Image, with its modules where
+    /// distributions put them.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let release = release_of(path)?;
+        let KernelImage {
+            architecture,
+            release,
+        } = identify_file(path)?;
         let name = path
             .file_name()
             .unwrap_or(path.as_os_str())
@@ -62,6 +74,7 @@ impl Kernel {
         let config = Path::new("/boot").join(format!("config-{release}"));
         Ok(Self {
             name,
+            architecture,
             origin: format!("{} ({release})", path.display()),
             image: path
                 .canonicalize()
@@ -81,7 +94,7 @@ pub fn running_release() -> String {
     system.release().to_string_lossy().into_owned()
 }
 
-fn release_of(path: &Path) -> Result<String> {
+fn identify_file(path: &Path) -> Result<KernelImage> {
     let unreadable = |error: std::io::Error| {
         Problem::machine(format!(
             "cannot read the kernel {}: {error}",
@@ -105,30 +118,45 @@ fn release_of(path: &Path) -> Result<String> {
             Problem::usage(format!("{} is a directory, not a kernel", path.display())).into(),
         );
     }
-    read_release(&mut file).map_err(unreadable)?.ok_or_else(|| {
-        Problem::usage(format!(
-            "{} is not a kernel: neither an x86-64 bzImage nor a vmlinux",
-            path.display()
-        ))
-        .help(
-            "a distribution's kernel is /boot/vmlinuz-RELEASE; \
-             one you built is arch/x86/boot/bzImage or vmlinux",
-        )
-        .into()
-    })
+    identify_image(&mut file)
+        .map_err(unreadable)?
+        .ok_or_else(|| {
+            Problem::usage(format!(
+                "{} is not a kernel: neither an x86-64 bzImage or vmlinux nor an arm64 Image",
+                path.display()
+            ))
+            .help(
+                "a distribution's kernel is /boot/vmlinuz-RELEASE; one you built is \
+             arch/x86/boot/bzImage, vmlinux or arch/arm64/boot/Image",
+            )
+            .into()
+        })
 }
 
-/// The release that an image names; `None` if it is no kernel's.
-pub fn read_release(image: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
+/// What the image of a kernel says about itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KernelImage {
+    pub architecture: Architecture,
+    pub release: String,
+}
+
+/// `None` if it is no image that can be booted here.
+pub fn identify_image(image: &mut (impl Read + Seek)) -> std::io::Result<Option<KernelImage>> {
     let mut head = Vec::new();
     image.by_ref().take(HEADER).read_to_end(&mut head)?;
-    if is_bzimage(&head) {
-        release_in_bzimage(image, &head)
-    } else if head.starts_with(b"\x7fELF") {
-        release_in_vmlinux(image)
+    let (architecture, release) = if is_bzimage(&head) {
+        (Architecture::Amd64, release_in_bzimage(image, &head)?)
+    } else if is_amd64_vmlinux(&head) {
+        (Architecture::Amd64, release_in_banner(image)?)
+    } else if is_arm64_image(&head) {
+        (Architecture::Arm64, release_in_banner(image)?)
     } else {
-        Ok(None)
-    }
+        return Ok(None);
+    };
+    Ok(release.map(|release| KernelImage {
+        architecture,
+        release,
+    }))
 }
 
 /// Up to where the boot header's fields used here reach (Documentation/arch/x86/boot.rst).
@@ -137,6 +165,18 @@ const HEADER: u64 = 0x300;
 /// Whether a file that begins so is a bzImage.
 pub fn is_bzimage(head: &[u8]) -> bool {
     head.get(0x202..0x206) == Some(b"HdrS")
+}
+
+/// QEMU boots an ELF file of arm64 at its virtual addresses, where there is no memory.
+fn is_amd64_vmlinux(head: &[u8]) -> bool {
+    const EM_AARCH64: [u8; 2] = 183u16.to_le_bytes();
+    head.starts_with(b"\x7fELF") && head.get(0x12..0x14) != Some(&EM_AARCH64)
+}
+
+/// Whether a file that begins so is an uncompressed kernel of arm64
+/// (Documentation/arch/arm64/booting.rst).
+pub fn is_arm64_image(head: &[u8]) -> bool {
+    head.get(0x38..0x3c) == Some(b"ARM\x64")
 }
 
 /// The header's `kernel_version` field points to the text "RELEASE (builder) #1 SMP ...", 0x200
@@ -155,9 +195,9 @@ fn release_in_bzimage(
     Ok(release_at(&text))
 }
 
-/// A vmlinux has no header that names the release; its banner, the first line of every kernel log,
-/// does.
-fn release_in_vmlinux(file: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
+/// Neither a vmlinux nor an Image has a header that names the release; its banner, the first line
+/// of every kernel log, does.
+fn release_in_banner(file: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
     // Debug information, which can be ten times the size of the kernel, comes after all that is
     // loaded.
     const ENOUGH: u64 = 256 << 20;
@@ -232,6 +272,27 @@ mod tests {
                 "padding {padding}"
             );
         }
+    }
+
+    #[test]
+    fn an_image_tells_its_architecture() {
+        let banner = b"Linux version 6.9.1-test (me@here)";
+        let mut image = vec![0; 0x38];
+        image.extend_from_slice(b"ARM\x64");
+        image.extend_from_slice(banner);
+        let kernel = from_bytes("Image", &image).unwrap();
+        assert_eq!(kernel.release, "6.9.1-test");
+        assert_eq!(kernel.architecture, Architecture::Arm64);
+
+        let mut vmlinux = b"\x7fELF".to_vec();
+        vmlinux.resize(0x12, 0);
+        for (machine, bootable) in [(62u16, true), (183, false)] {
+            let bytes = [&vmlinux, &machine.to_le_bytes()[..], banner].concat();
+            let found = identify_image(&mut std::io::Cursor::new(bytes)).unwrap();
+            assert_eq!(found.is_some(), bootable, "{machine}");
+        }
+        let kernel = from_bytes("bzImage", &bzimage("6.9.0-test")).unwrap();
+        assert_eq!(kernel.architecture, Architecture::Amd64);
     }
 
     #[test]

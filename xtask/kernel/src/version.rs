@@ -38,7 +38,7 @@ pub fn is_older(kernel: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MATRIX, SERIES};
+    use crate::{ARM64_MATRIX, MATRIX, SERIES};
 
     #[test]
     fn versions_sort_as_people_read_them() {
@@ -68,6 +68,8 @@ mod tests {
     fn kernels_are_in_the_order_of_versions() {
         assert!(SERIES.is_sorted_by_key(|name| Version::parse(name)));
         assert!(MATRIX.iter().all(|name| SERIES.contains(name)));
+        assert_eq!(ARM64_MATRIX.first(), MATRIX.first());
+        assert_eq!(ARM64_MATRIX.last(), MATRIX.last());
         assert!(MATRIX.is_sorted_by_key(|name| Version::parse(name)));
         assert!(is_older("6.12", "6.18") && !is_older("6.12", "6.1"));
         assert!(!is_older("6.12", "6.12"));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use kernel::Architecture;
 use problem::Problem;
 use processes::child;
 
@@ -36,7 +37,7 @@ pub fn forget_lists(site: &Path) -> Result<()> {
         .try_for_each(|marker| site::remove_path(&marker))
 }
 
-/// One Debian suite, as a private apt root sees it.
+/// One Debian suite on one architecture, as a private apt root sees it.
 pub struct Suite {
     pub name: String,
     config: PathBuf,
@@ -58,8 +59,9 @@ pub struct Package {
 impl Suite {
     /// Fetches the suite's package list; the next call in the same set-up finds it there (see
     /// `forget_lists`).
-    pub fn open(site: &SetupSite, name: &str) -> Result<Self> {
-        let root = site.work_directory().join("apt").join(name);
+    pub fn open(site: &SetupSite, name: &str, architecture: Architecture) -> Result<Self> {
+        let directory = format!("{name}{}", architecture.cache_suffix());
+        let root = site.work_directory().join("apt").join(&directory);
         let suite = Self {
             name: name.to_owned(),
             config: root.join("apt.conf"),
@@ -74,21 +76,27 @@ impl Suite {
         for directory in ["lists/partial", "cache/archives/partial", "state", "tmp"] {
             site::create_directory(&root.join(directory))?;
         }
-        let source = source_line(name, mirrors.of(name), &keyring);
+        let source = source_line(name, architecture, mirrors.of(name), &keyring);
         write(&root.join("sources.list"), &source)?;
-        write(&suite.config, &configuration(&root))?;
+        write(&suite.config, &configuration(&root, architecture))?;
         let step = site.start_step(
             "packages",
-            &format!("reading the package list of Debian {name}"),
+            &format!(
+                "reading the package list of {}",
+                describe_suite(name, architecture)
+            ),
         );
         let mut update = suite.command("apt-get");
         // Without the error mode apt calls an unreachable mirror a success with warnings.
         update.args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
-        let what = format!("read the package list of Debian {name}");
+        let what = format!(
+            "read the package list of {}",
+            describe_suite(name, architecture)
+        );
         command::run_to_success(
             &mut update,
             &what,
-            &site.log_path(&format!("apt-update-{name}")),
+            &site.log_path(&format!("apt-update-{directory}")),
             || {},
         )?;
         write(&fetched, "")?;
@@ -281,7 +289,12 @@ fn is_debian_security(release: &str, address: &str) -> bool {
         && address.ends_with("/debian-security")
 }
 
-fn source_line(suite: &str, mirror: &str, keyring: &Path) -> String {
+/// For people.
+fn describe_suite(name: &str, architecture: Architecture) -> String {
+    format!("Debian {}", architecture.label(name))
+}
+
+fn source_line(suite: &str, architecture: Architecture, mirror: &str, keyring: &Path) -> String {
     // Updates of the oldest release end one day, and with them the renewal of its list's date; the
     // signature is checked all the same.
     let dated = if suite.starts_with("bullseye") {
@@ -290,12 +303,12 @@ fn source_line(suite: &str, mirror: &str, keyring: &Path) -> String {
         ""
     };
     format!(
-        "deb [arch=amd64 signed-by={}{dated}] {mirror} {suite} main\n",
+        "deb [arch={architecture} signed-by={}{dated}] {mirror} {suite} main\n",
         keyring.display()
     )
 }
 
-fn configuration(root: &Path) -> String {
+fn configuration(root: &Path, architecture: Architecture) -> String {
     let root = root.display();
     format!(
         r#"Dir::State "{root}/state";
@@ -308,8 +321,8 @@ Dir::Etc::sourcelist "{root}/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
-APT::Architecture "amd64";
-APT::Architectures {{ "amd64"; }};
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
 APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::Retries "2";

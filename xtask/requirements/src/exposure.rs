@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 
 use anyhow::Result;
 use checkout::workspace;
+use kernel::Architecture;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 use problem::Problem;
@@ -146,7 +147,8 @@ pub fn keep_new_files_from_others() {
 
 fn find_exposure(depth: usize) -> Option<Exposure> {
     let mut users = Users::of_checkout();
-    let program = qemu::find_qemu().and_then(|qemu| users.check_way(&qemu, MOST_LINKS));
+    let mut qemus = Architecture::ALL.into_iter().filter_map(qemu::find_qemu);
+    let program = qemus.find_map(|qemu| users.check_way(&qemu, MOST_LINKS));
     let target = workspace::target_directory();
     let mut found = program;
     if !users.can_swap_checkout() {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use checkout::workspace;
-use kernel::Version;
+use kernel::{Architecture, Version};
 use problem::Problem;
 use processes::child;
 
@@ -90,7 +90,7 @@ fn directory() -> PathBuf {
 
 fn fetch_tools(site: &SetupSite) -> Result<()> {
     site::may_fill_cache(site)?;
-    let suite = Suite::open(site, SUITE)?;
+    let suite = Suite::open(site, SUITE, Architecture::HOST)?;
     let packages = closure(&suite)?;
     let step = site.start_step("VM tools", "busybox and bpftool with its libraries");
     let unpacked = site.create_stage("unpacked")?;

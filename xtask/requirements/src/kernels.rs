@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 use checkout::workspace;
-use kernel::{Kernel, SERIES, Version};
+use kernel::{Architecture, Kernel, SERIES, Version};
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -50,31 +50,40 @@ const KEPT: [&str; 16] = [
 /// Below `drivers/net/` stand the virtual devices; its directories are for hardware.
 const SHALLOW: &str = "drivers/net/";
 
-/// The newest kernel of a series, as Debian builds it.
+/// The newest kernel of a series on an architecture, as Debian builds it.
 pub struct DebianKernel {
     pub name: &'static str,
+    pub architecture: Architecture,
 }
 
-pub static KERNELS: LazyLock<[DebianKernel; SERIES.len()]> =
-    LazyLock::new(|| SERIES.map(|name| DebianKernel { name }));
+/// All of an architecture before the next one's.
+pub static KERNELS: LazyLock<Vec<DebianKernel>> = LazyLock::new(|| {
+    let of_architecture = |architecture| SERIES.map(|name| DebianKernel { name, architecture });
+    Architecture::ALL
+        .into_iter()
+        .flat_map(of_architecture)
+        .collect()
+});
 
 /// What a command needs that boots the kernel of this series.
-pub fn require_kernel(name: &str) -> Result<Need> {
-    let found = KERNELS.iter().find(|kernel| kernel.name == name);
+pub fn require_kernel(name: &str, architecture: Architecture) -> Result<Need> {
+    let found = KERNELS
+        .iter()
+        .find(|kernel| kernel.name == name && kernel.architecture == architecture);
     Ok(found.ok_or_else(|| kernels_lock::unknown_kernel(name))?)
 }
 
 impl Requirement for DebianKernel {
     fn name(&self) -> String {
-        format!("kernel {}", self.name)
+        format!("kernel {}", self.architecture.label(self.name))
     }
 
     fn is_met(&self) -> bool {
-        is_there(self.name)
+        is_there(self.name, self.architecture)
     }
 
     fn is_whole(&self) -> bool {
-        self.is_met() && is_whole(self.name)
+        self.is_met() && is_whole(self.name, self.architecture)
     }
 
     fn bytes(&self) -> u64 {
@@ -82,12 +91,28 @@ impl Requirement for DebianKernel {
     }
 
     fn plan(&self) -> Option<String> {
-        let source = kernel_source(self.name);
-        Some(format!("{source}: fetch 20 to 50 MB, keep 65 to 90 MB"))
+        let source = kernel_source(self.name, self.architecture);
+        Some(format!("{source}: {}", describe_sizes(self.architecture)))
     }
 
     fn meet(&self, site: &SetupSite) -> Result<()> {
-        fetch_kernel(site, self.name)
+        fetch_kernel(site, self)
+    }
+}
+
+fn describe_sizes(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Amd64 => "fetch 20 to 50 MB, keep 65 to 90 MB",
+        Architecture::Arm64 => "fetch 10 to 31 MB, keep 35 to 51 MB",
+    }
+}
+
+/// What to type when a kernel of this architecture cannot be used.
+fn setup_command(architecture: Architecture) -> String {
+    if architecture == Architecture::HOST {
+        "cargo xtask setup".to_owned()
+    } else {
+        format!("cargo xtask setup --arch {architecture}")
     }
 }
 
@@ -161,10 +186,11 @@ impl InstalledKernel {
 }
 
 /// The kernel of that name from the cache; nothing is fetched.
-pub fn find_kernel(name: &str) -> Result<Kernel> {
-    let directory = kernel_directory(name);
+pub fn find_kernel(name: &str, architecture: Architecture) -> Result<Kernel> {
+    let directory = kernel_directory(name, architecture);
     let lock = KernelLock::read_lock()?;
-    read_kernel(&directory, lock.find_series(name)?, site::is_cache_writable)
+    let locked = lock.find_series(name, architecture)?;
+    read_kernel(&directory, locked, site::is_cache_writable)
 }
 
 /// The kernel in that directory.
@@ -173,17 +199,18 @@ fn read_kernel(
     locked: &LockedKernel,
     can_replace: fn() -> bool,
 ) -> Result<Kernel> {
-    let name = &locked.series;
     let installed = match record::compare_sizes(directory) {
         State::Whole => InstalledKernel::read(directory)
-            .map_err(|_| unusable(name, "was set up by another version of this tool"))?,
-        State::Absent => return Err(unusable(name, "is not here yet").into()),
-        State::Changed => return Err(unusable(name, "was changed or damaged after set-up").into()),
+            .map_err(|_| unusable(locked, "was set up by another version of this tool"))?,
+        State::Absent => return Err(unusable(locked, "is not here yet").into()),
+        State::Changed => {
+            return Err(unusable(locked, "was changed or damaged after set-up").into());
+        }
     };
     if !installed.is_usable(locked, can_replace) {
         let (here, wanted) = (&installed.version, &locked.version);
         let why = format!("is {here} here, and kernels.lock wants {wanted}");
-        return Err(unusable(name, &why).into());
+        return Err(unusable(locked, &why).into());
     }
     let mut origin = format!(
         "Debian {}, {} {}",
@@ -194,7 +221,8 @@ fn read_kernel(
     }
     let modules = directory.join("lib/modules").join(&installed.release);
     Ok(Kernel {
-        name: name.to_owned(),
+        name: locked.series.clone(),
+        architecture: locked.architecture,
         origin,
         image: directory.join(&installed.image),
         modules: modules.is_dir().then_some(modules),
@@ -205,62 +233,69 @@ fn read_kernel(
 
 /// A sentence for every report about this kernel, if the one that is installed and may be booted is
 /// not the locked one.
-pub fn deviation_from_lock(name: &str) -> Option<String> {
-    let (installed, locked) = read_usable(name)?;
+pub fn deviation_from_lock(name: &str, architecture: Architecture) -> Option<String> {
+    let (installed, locked) = read_usable(name, architecture)?;
     let deviation = installed.deviation(&locked)?;
-    Some(format!(
-        "kernel {name} is Debian's {}, {deviation}",
-        installed.version
-    ))
+    let (label, version) = (locked.label(), installed.version);
+    Some(format!("kernel {label} is Debian's {version}, {deviation}"))
 }
 
-fn unusable(name: &str, why: &str) -> Problem {
-    Problem::machine(format!("kernel {name} {why}")).help("cargo xtask setup")
+fn unusable(locked: &LockedKernel, why: &str) -> Problem {
+    Problem::machine(format!("kernel {} {why}", locked.label()))
+        .help(setup_command(locked.architecture))
 }
 
 /// The version of Debian's package that `kernels.lock` names for a series.
-pub fn locked_version(name: &str) -> Result<String> {
-    Ok(KernelLock::read_lock()?.find_series(name)?.version.clone())
+pub fn locked_version(name: &str, architecture: Architecture) -> Result<String> {
+    let lock = KernelLock::read_lock()?;
+    Ok(lock.find_series(name, architecture)?.version.clone())
 }
 
-pub fn kernel_directory(name: &str) -> PathBuf {
-    workspace::cache_directory().join("kernels").join(name)
+pub fn kernel_directory(name: &str, architecture: Architecture) -> PathBuf {
+    workspace::cache_directory()
+        .join("kernels")
+        .join(format!("{name}{}", architecture.cache_suffix()))
 }
 
-pub fn is_there(name: &str) -> bool {
-    record::compare_sizes(&kernel_directory(name)) == State::Whole && read_usable(name).is_some()
+pub fn is_there(name: &str, architecture: Architecture) -> bool {
+    record::compare_sizes(&kernel_directory(name, architecture)) == State::Whole
+        && read_usable(name, architecture).is_some()
 }
 
-pub fn is_whole(name: &str) -> bool {
-    record::compare_checksums(&kernel_directory(name)) == State::Whole
-        && read_usable(name).is_some()
+pub fn is_whole(name: &str, architecture: Architecture) -> bool {
+    record::compare_checksums(&kernel_directory(name, architecture)) == State::Whole
+        && read_usable(name, architecture).is_some()
 }
 
 /// What is installed, if it may be booted, and what the lock wants.
-fn read_usable(name: &str) -> Option<(InstalledKernel, LockedKernel)> {
-    let installed = InstalledKernel::read(&kernel_directory(name)).ok()?;
+fn read_usable(name: &str, architecture: Architecture) -> Option<(InstalledKernel, LockedKernel)> {
+    let installed = InstalledKernel::read(&kernel_directory(name, architecture)).ok()?;
     let lock = KernelLock::read_lock().ok()?;
-    let locked = lock.find_series(name).ok()?;
+    let locked = lock.find_series(name, architecture).ok()?;
     let is_usable = installed.is_usable(locked, site::is_cache_writable);
     is_usable.then(|| (installed, locked.clone()))
 }
 
 /// Where it comes from, for a plan.
-pub fn kernel_source(name: &str) -> String {
+pub fn kernel_source(name: &str, architecture: Architecture) -> String {
     let lock = KernelLock::read_lock();
-    match lock.as_ref().map(|lock| lock.find_series(name)) {
+    match lock
+        .as_ref()
+        .map(|lock| lock.find_series(name, architecture))
+    {
         Ok(Ok(locked)) => format!("{} from Debian {}", locked.version, locked.suite),
         _ => "from Debian".to_owned(),
     }
 }
 
 /// Fetches the locked version; if the archive has it no more, the newest of the series.
-fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
+fn fetch_kernel(site: &SetupSite, kernel: &DebianKernel) -> Result<()> {
     site::may_fill_cache(site)?;
     let lock = KernelLock::read_lock()?;
-    let locked = lock.find_series(name)?;
-    let suite = Suite::open(site, &locked.suite)?;
-    let package = choose_version(suite.search_packages(&pattern(name))?, locked)
+    let locked = lock.find_series(kernel.name, kernel.architecture)?;
+    let directory = kernel_directory(kernel.name, kernel.architecture);
+    let suite = Suite::open(site, &locked.suite, kernel.architecture)?;
+    let package = choose_version(suite.search_packages(&pattern(locked))?, locked)
         .ok_or_else(|| no_version(locked))?;
     let parts = parts(&suite, &package)?;
     let mut instead_of = None;
@@ -269,18 +304,18 @@ fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
     } else {
         instead_of = Some(locked.version.clone());
     }
-    if keep_installed(&kernel_directory(name), &package, &instead_of)? {
+    if keep_installed(&directory, &package, &instead_of)? {
         return Ok(());
     }
     let step = site.start_step(
-        &format!("kernel {name}"),
+        &kernel.name(),
         &format!("{} {}", package.name, package.version),
     );
     let unpacked = site.create_stage("unpacked")?;
     suite.unpack_packages(site, &parts, &unpacked, &step)?;
     let staged = site.create_stage("kernel")?;
     step.show_progress("unpacking the image");
-    let (release, image) = arrange(&unpacked, &staged, &step)?;
+    let (release, image) = arrange(&unpacked, &staged, kernel.architecture, &step)?;
     let config = keep_config(&unpacked, &release, &staged)?;
     let installed = InstalledKernel {
         suite: suite.name.clone(),
@@ -293,8 +328,8 @@ fn fetch_kernel(site: &SetupSite, name: &str) -> Result<()> {
         instead_of,
     };
     installed.write(&staged)?;
-    site.move_into_place(&staged, &kernel_directory(name))?;
-    let size = format_megabytes(record::count_bytes(&kernel_directory(name)));
+    site.move_into_place(&staged, &directory)?;
+    let size = format_megabytes(record::count_bytes(&directory));
     step.report_done(&format!("Linux {} in place, {size}", installed.release));
     Ok(())
 }
@@ -333,8 +368,8 @@ pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
     apt::forget_lists(site.work_directory())?;
     let mut moved = Vec::new();
     for locked in lock.kernels_mut() {
-        let suite = Suite::open(&site, &locked.suite)?;
-        let candidates = suite.search_packages(&pattern(&locked.series))?;
+        let suite = Suite::open(&site, &locked.suite, locked.architecture)?;
+        let candidates = suite.search_packages(&pattern(locked))?;
         let newest = newest_version(candidates).ok_or_else(|| no_version(locked))?;
         if Version::parse(&newest.version) < Version::parse(&locked.version) {
             continue;
@@ -358,16 +393,16 @@ pub fn update_lock(reporter: &'static dyn Reporter) -> Result<Vec<String>> {
 fn no_version(locked: &LockedKernel) -> Problem {
     Problem::machine(format!(
         "Debian {} no longer has a kernel {}",
-        locked.suite, locked.series
+        locked.suite,
+        locked.label()
     ))
     .help("name a mirror that has it: XTASK_MIRROR=http://MIRROR/debian cargo xtask setup")
 }
 
-fn pattern(name: &str) -> String {
-    format!(
-        r"^linux-image-{}\.[^-]*(-[0-9]+)?-cloud-amd64$",
-        name.replace('.', r"\.")
-    )
+fn pattern(locked: &LockedKernel) -> String {
+    let series = locked.series.replace('.', r"\.");
+    let architecture = locked.architecture;
+    format!(r"^linux-image-{series}\.[^-]*(-[0-9]+)?-cloud-{architecture}$")
 }
 
 fn choose_version(candidates: Vec<Package>, locked: &LockedKernel) -> Option<Package> {
@@ -409,16 +444,21 @@ fn parts(suite: &Suite, image: &Package) -> Result<Vec<Package>> {
 
 /// From the layout of the packages to the cache's: the image beside `lib/modules/RELEASE`. Returns
 /// the release and the name of the image file.
-fn arrange(unpacked: &Path, staged: &Path, step: &SetupStep) -> Result<(String, String)> {
+fn arrange(
+    unpacked: &Path,
+    staged: &Path,
+    architecture: Architecture,
+    step: &SetupStep,
+) -> Result<(String, String)> {
     let (release, image) = find_image(unpacked)?;
-    let bzimage = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
-    let (name, bytes) = match vmlinux::extract_vmlinux(&bzimage) {
-        Ok(vmlinux) => ("vmlinux", vmlinux),
+    let vmlinuz = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
+    let (name, bytes) = match vmlinux::unpack_image(&vmlinuz, architecture) {
+        Ok(unpacked) => unpacked,
         Err(error) => {
             step.show_line(&format!(
                 "keeping the compressed image, which boots about a second later: {error:#}"
             ));
-            ("bzImage", bzimage)
+            (vmlinux::compressed_name(architecture), vmlinuz)
         }
     };
     put(&staged.join(name), &bytes)?;
@@ -540,7 +580,9 @@ mod tests {
     fn locked(package_name: &str, version: &str) -> LockedKernel {
         let lock = KernelLock::read_lock().unwrap();
         let image = package(package_name, version);
-        lock.find_series("6.18").unwrap().moved_to(&image, &[])
+        lock.find_series("6.18", Architecture::HOST)
+            .unwrap()
+            .moved_to(&image, &[])
     }
 
     fn installed(version: &str, instead_of: Option<&str>) -> InstalledKernel {

@@ -8,15 +8,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use checkout::workspace;
-use kernel::SERIES;
+use kernel::{Architecture, SERIES};
 use problem::Problem;
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::apt::Package;
 use crate::site;
-
-/// Debian's name of the only architecture so far.
-const ARCHITECTURE: &str = "amd64";
 
 const HEADER: &str = "\
 # The kernels that `cargo xtask setup` installs. `cargo xtask setup --update-kernels` writes this
@@ -36,7 +34,8 @@ pub struct KernelLock {
 pub struct LockedKernel {
     /// Its name in the course, such as "6.12".
     pub series: String,
-    architecture: String,
+    #[serde(serialize_with = "write_name", deserialize_with = "read_name")]
+    pub architecture: Architecture,
     /// The suite of Debian that has it.
     pub suite: String,
     /// The package of the image. Since 7.2 it is empty, and depends on those with the files.
@@ -71,22 +70,25 @@ impl KernelLock {
         site::check_replaceable(&path())
     }
 
-    pub fn find_series(&self, series: &str) -> Result<&LockedKernel> {
+    pub fn find_series(&self, series: &str, architecture: Architecture) -> Result<&LockedKernel> {
         let fits =
-            |kernel: &&LockedKernel| kernel.series == series && kernel.architecture == ARCHITECTURE;
+            |kernel: &&LockedKernel| kernel.series == series && kernel.architecture == architecture;
         let found = self.kernel.iter().find(fits);
         found.ok_or_else(|| unknown_kernel(series).into())
     }
 
-    /// Those of this architecture.
+    /// Those of every architecture.
     pub fn kernels_mut(&mut self) -> impl Iterator<Item = &mut LockedKernel> {
-        self.kernel
-            .iter_mut()
-            .filter(|kernel| kernel.architecture == ARCHITECTURE)
+        self.kernel.iter_mut()
     }
 }
 
 impl LockedKernel {
+    /// For people.
+    pub fn label(&self) -> String {
+        self.architecture.label(&self.series)
+    }
+
     /// The same kernel in another version.
     pub fn moved_to(&self, image: &Package, parts: &[Package]) -> Self {
         let sums = parts
@@ -102,11 +104,11 @@ impl LockedKernel {
 
     /// In a line, what became of it.
     pub fn describe_change(&self, new: &Self) -> String {
-        let (series, from, to) = (&self.series, &self.version, &new.version);
+        let (label, from, to) = (self.label(), &self.version, &new.version);
         if from == to {
-            return format!("kernel {series}: other files of {to}");
+            return format!("kernel {label}: other files of {to}");
         }
-        format!("kernel {series}: {from} -> {to}")
+        format!("kernel {label}: {from} -> {to}")
     }
 
     pub fn is_package(&self, package: &Package) -> bool {
@@ -124,9 +126,9 @@ impl LockedKernel {
     }
 
     fn find_difference(&self, parts: &[Package]) -> Option<String> {
-        let Self { suite, series, .. } = self;
+        let (suite, label) = (&self.suite, self.label());
         if self.sha256.is_empty() {
-            return Some(format!("kernels.lock has no checksum for kernel {series}"));
+            return Some(format!("kernels.lock has no checksum for kernel {label}"));
         }
         for Package {
             name,
@@ -145,9 +147,18 @@ impl LockedKernel {
         let is_offered = |name: &String| parts.iter().any(|part| part.name == *name);
         let missing = self.sha256.keys().find(|name| !is_offered(name))?;
         Some(format!(
-            "kernels.lock wants {missing} for kernel {series}, which Debian {suite} does not have"
+            "kernels.lock wants {missing} for kernel {label}, which Debian {suite} does not have"
         ))
     }
+}
+
+fn write_name<S: Serializer>(value: &Architecture, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.name())
+}
+
+fn read_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Architecture, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map_err(D::Error::custom)
 }
 
 pub fn unknown_kernel(series: &str) -> Problem {
@@ -175,16 +186,21 @@ mod tests {
     #[test]
     fn every_series_is_locked_with_its_checksums() {
         let lock = KernelLock::read_lock().unwrap();
-        let series: Vec<&str> = lock.kernel.iter().map(|it| it.series.as_str()).collect();
-        assert_eq!(series, SERIES);
-        for name in SERIES {
-            let sums = &lock.find_series(name).unwrap().sha256;
-            assert!(!sums.is_empty(), "{name}");
-            let is_sum =
-                |sum: &String| sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_hexdigit());
-            assert!(sums.values().all(is_sum), "{name}: {sums:?}");
+        for architecture in Architecture::ALL {
+            let locked = lock.kernel.iter();
+            let locked = locked.filter(|it| it.architecture == architecture);
+            let series: Vec<&str> = locked.map(|it| it.series.as_str()).collect();
+            assert_eq!(series, SERIES, "{architecture}");
+            for name in SERIES {
+                let sums = &lock.find_series(name, architecture).unwrap().sha256;
+                assert!(!sums.is_empty(), "{name}");
+                let is_sum =
+                    |sum: &String| sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_hexdigit());
+                assert!(sums.values().all(is_sum), "{name}: {sums:?}");
+            }
         }
-        let error = lock.find_series("4.19").unwrap_err().to_string();
+        let error = lock.find_series("4.19", Architecture::HOST).unwrap_err();
+        let error = error.to_string();
         assert!(error.contains("no kernel '4.19'"), "{error}");
     }
 
@@ -199,7 +215,7 @@ mod tests {
     fn another_file_under_the_locked_name_is_refused() {
         let locked = KernelLock::read_lock()
             .unwrap()
-            .find_series("6.12")
+            .find_series("6.12", Architecture::HOST)
             .unwrap()
             .clone();
         let locked = locked.moved_to(&package("right"), &[package("right")]);

@@ -8,7 +8,10 @@
 //! ```text
 //!   Requirement    what each can be asked: is it met, what would be done about it, how is it met
 //!     rust_src, bpf_linker, clang, libbpf_build, qemu, kernels, guest_tools, browser,
-//!     cargo_deny
+//!     cargo_deny; for guests of another architecture: cross_compiler, rust_std, cross_libraries
+//!   cross_tools    the compilers for other architectures on this machine
+//!   rustup         adds to the toolchain
+//!   guest_needs    which of them guests of an architecture need
 //!   meeting        meets what is missing
 //!   Reporter       to whom it tells what it does
 //!   SetupSite      where the work is done, with a lock
@@ -26,8 +29,12 @@ pub mod cargo_deny;
 pub mod clang;
 mod command;
 mod crate_source;
+mod cross_compiler;
+mod cross_libraries;
+mod cross_tools;
 pub mod exposure;
 mod fault;
+mod guest_needs;
 pub mod guest_tools;
 pub mod kernels;
 mod kernels_lock;
@@ -43,6 +50,8 @@ mod record;
 mod reporter;
 mod requirement;
 pub mod rust_src;
+pub mod rust_std;
+mod rustup;
 mod site;
 pub mod space;
 mod step;
@@ -52,6 +61,7 @@ pub use bpf_linker::BpfLinker;
 pub use browser::Browser;
 pub use cargo_deny::CargoDeny;
 pub use clang::Clang;
+pub use guest_needs::{cross_build_needs, vm_needs};
 pub use guest_tools::GuestTools;
 pub use kernels::{DebianKernel, require_kernel};
 pub use libbpf_build::LibbpfBuild;

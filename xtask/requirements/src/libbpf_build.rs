@@ -1,6 +1,7 @@
 //! What libbpf-sys compiles its copy of libbpf with: packages of the system's.
 
 use anyhow::Result;
+use kernel::Architecture;
 
 use crate::packages;
 use crate::part::Part;
@@ -20,7 +21,7 @@ impl Requirement for LibbpfBuild {
 
     fn parts(&self) -> &'static [Part] {
         &[
-            Part::Compiler,
+            Part::Compiler(Architecture::HOST),
             Part::Make,
             Part::PkgConfig,
             Part::LibElf,

@@ -1,35 +1,34 @@
 //! Meets what is missing.
 
 use anyhow::Result;
+use kernel::Architecture;
 use problem::Problem;
 
 use crate::apt;
 use crate::bpf_linker::BpfLinker;
 use crate::clang::Clang;
 use crate::exposure;
+use crate::guest_needs;
 use crate::guest_tools::GuestTools;
 use crate::libbpf_build::LibbpfBuild;
 use crate::packages;
 use crate::part::Part;
-use crate::qemu::Qemu;
 use crate::reporter::Reporter;
 use crate::requirement::Need;
 use crate::rust_src::RustSrc;
 use crate::site::SetupSite;
 use crate::space;
 
-/// All that the course needs, with these kernels, in the order in which it is met: what needs the
-/// user's consent comes first, then nothing more is asked.
-pub fn all_needs(kernels: &[Need]) -> Vec<Need> {
-    let mut needs: Vec<Need> = vec![
-        &Clang,
-        &LibbpfBuild,
-        &Qemu,
-        &RustSrc,
-        &BpfLinker,
-        &GuestTools,
-    ];
+/// All that the course needs for guests of this architecture, with these kernels, in the order in
+/// which it is met: what needs the user's consent comes first, then nothing more is asked.
+pub fn all_needs(architecture: Architecture, kernels: &[Need]) -> Vec<Need> {
+    let mut needs: Vec<Need> = vec![&Clang, &LibbpfBuild];
+    needs.extend(guest_needs::vm_needs(architecture));
+    let quiet: [Need; 3] = [&RustSrc, &BpfLinker, &GuestTools];
+    needs.extend(quiet);
+    needs.extend(guest_needs::cross_build_needs(architecture));
     needs.extend(kernels);
+    needs.sort_by_key(|need| need.parts().is_empty());
     needs
 }
 
@@ -118,11 +117,13 @@ mod tests {
 
     #[test]
     fn all_needs_include_the_kernels_and_ask_first() {
-        let kernel = require_kernel(DEFAULT).unwrap();
-        let needs = all_needs(&[kernel]);
-        assert!(needs.iter().any(|need| need.name() == kernel.name()));
-        let asks = |need: &Need| !need.parts().is_empty();
-        let first_quiet = needs.iter().position(|need| !asks(need)).unwrap();
-        assert!(needs[first_quiet..].iter().all(|need| !asks(need)));
+        for architecture in Architecture::ALL {
+            let kernel = require_kernel(DEFAULT, architecture).unwrap();
+            let needs = all_needs(architecture, &[kernel]);
+            assert!(needs.iter().any(|need| need.name() == kernel.name()));
+            let asks = |need: &Need| !need.parts().is_empty();
+            let first_quiet = needs.iter().position(|need| !asks(need)).unwrap();
+            assert!(needs[first_quiet..].iter().all(|need| !asks(need)));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use kernel::Architecture;
 use problem::Problem;
 use processes::child;
 
@@ -15,16 +16,17 @@ use crate::part::Part;
 use crate::reporter::Reporter;
 use crate::site::SetupSite;
 use crate::step::SetupStep;
-use crate::{clang, qemu};
+use crate::{clang, cross_tools, qemu};
 
 impl Part {
     pub fn is_there(self) -> bool {
         match self {
             Part::Clang => clang::is_there() || clang::find_clang().is_some(),
-            Part::Qemu => qemu::find_qemu().is_some(),
-            Part::Compiler => child::find_program("cc")
+            Part::Qemu(architecture) => qemu::find_qemu(architecture).is_some(),
+            Part::Compiler(Architecture::HOST) => child::find_program("cc")
                 .or_else(|| child::find_program("gcc"))
                 .is_some(),
+            Part::Compiler(architecture) => cross_tools::find_compiler(architecture).is_some(),
             Part::Make => child::find_program("make").is_some(),
             Part::PkgConfig => child::find_program("pkg-config")
                 .or_else(|| child::find_program("pkgconf"))
@@ -34,7 +36,8 @@ impl Part {
             Part::Chromium => browser::find_browser().is_some(),
             Part::Node => child::find_program("node").is_some(),
             Part::Npm => child::find_program("npm").is_some(),
-            Part::StaticLibc => qemu::has_static_libc(),
+            Part::StaticLibc(Architecture::HOST) => qemu::has_static_libc(),
+            Part::StaticLibc(architecture) => cross_tools::has_static_libc(architecture),
         }
     }
 }
@@ -61,10 +64,14 @@ impl Manager {
     fn packages(self, part: Part) -> &'static [&'static str] {
         match (self, part) {
             (_, Part::Clang) => &["clang"],
-            (Manager::Dnf, Part::Qemu) => &["qemu-system-x86-core"],
-            (_, Part::Qemu) => &["qemu-system-x86"],
-            (Manager::Apt, Part::Compiler) => &["gcc", "libc6-dev"],
-            (_, Part::Compiler) => &["gcc"],
+            (Manager::Dnf, Part::Qemu(Architecture::Amd64)) => &["qemu-system-x86-core"],
+            (_, Part::Qemu(Architecture::Amd64)) => &["qemu-system-x86"],
+            (Manager::Apt, Part::Qemu(Architecture::Arm64)) => &["qemu-system-arm"],
+            (Manager::Dnf, Part::Qemu(Architecture::Arm64)) => &["qemu-system-aarch64-core"],
+            (Manager::Pacman, Part::Qemu(Architecture::Arm64)) => &["qemu-system-aarch64"],
+            (Manager::Apt, Part::Compiler(Architecture::HOST)) => &["gcc", "libc6-dev"],
+            (_, Part::Compiler(Architecture::HOST)) => &["gcc"],
+            (_, Part::Compiler(architecture)) => compiler_packages(self, architecture),
             (_, Part::Make) => &["make"],
             (Manager::Apt, Part::PkgConfig) => &["pkg-config"],
             (Manager::Dnf, Part::PkgConfig) => &["pkgconf-pkg-config"],
@@ -75,9 +82,10 @@ impl Manager {
             (Manager::Apt, Part::Zlib) => &["zlib1g-dev"],
             (Manager::Dnf, Part::Zlib) => &["zlib-devel"],
             (Manager::Pacman, Part::Zlib) => &["zlib"],
-            (Manager::Apt, Part::StaticLibc) => &["libc6-dev"],
-            (Manager::Dnf, Part::StaticLibc) => &["glibc-static"],
-            (Manager::Pacman, Part::StaticLibc) => &["glibc"],
+            (Manager::Apt, Part::StaticLibc(Architecture::HOST)) => &["libc6-dev"],
+            (Manager::Dnf, Part::StaticLibc(Architecture::HOST)) => &["glibc-static"],
+            (Manager::Pacman, Part::StaticLibc(Architecture::HOST)) => &["glibc"],
+            (_, Part::StaticLibc(architecture)) => libc_packages(self, architecture),
             (_, Part::Chromium) => &["chromium"],
             (_, Part::Node) => &["nodejs"],
             (Manager::Dnf, Part::Npm) => &["nodejs-npm"],
@@ -108,6 +116,35 @@ impl Manager {
     }
 }
 
+fn compiler_packages(manager: Manager, architecture: Architecture) -> &'static [&'static str] {
+    match (manager, architecture) {
+        (Manager::Apt, Architecture::Amd64) => &["gcc-x86-64-linux-gnu"],
+        (Manager::Apt | Manager::Dnf, Architecture::Arm64) => &["gcc-aarch64-linux-gnu"],
+        (Manager::Dnf, Architecture::Amd64) => &["gcc-x86_64-linux-gnu"],
+        (Manager::Pacman, Architecture::Arm64) => &["aarch64-linux-gnu-gcc"],
+        (Manager::Pacman, Architecture::Amd64) => &[],
+    }
+}
+
+fn libc_packages(manager: Manager, architecture: Architecture) -> &'static [&'static str] {
+    match (manager, architecture) {
+        (Manager::Apt, Architecture::Amd64) => &["libc6-dev-amd64-cross"],
+        (Manager::Apt, Architecture::Arm64) => &["libc6-dev-arm64-cross"],
+        (Manager::Pacman, Architecture::Arm64) => &["aarch64-linux-gnu-glibc"],
+        // Fedora's cross compilers are for kernels.
+        (Manager::Dnf, _) | (Manager::Pacman, Architecture::Amd64) => &[],
+    }
+}
+
+/// For a part that this distribution has no package of.
+fn no_package(part: Part) -> Problem {
+    Problem::machine(format!(
+        "this distribution has no package of the {}",
+        part.name()
+    ))
+    .help("Debian and Ubuntu have one: use the course in a container of theirs, or without --arch")
+}
+
 /// Whether all of `parts` are there.
 pub fn are_there(parts: &[Part]) -> bool {
     parts.iter().all(|part| part.is_there())
@@ -131,7 +168,7 @@ pub(crate) fn plan_install(parts: &[Part]) -> String {
 /// What to type to get `parts`, as one line.
 pub fn show_install_command(parts: &[Part]) -> String {
     let Some(manager) = Manager::find_manager() else {
-        let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+        let names: Vec<String> = parts.iter().map(|part| part.name()).collect();
         return format!(
             "install with this system's package manager: {}",
             names.join(", ")
@@ -152,7 +189,7 @@ pub(crate) fn install_missing(site: &SetupSite, parts: &[Part], yes: bool) -> Re
     if missing.is_empty() {
         return Ok(());
     }
-    if missing.contains(&Part::Qemu)
+    if missing.contains(&Part::Qemu(Architecture::HOST))
         && let Some(named) = qemu::find_named_qemu()
     {
         return Err(Problem::machine(format!(
@@ -172,6 +209,10 @@ pub(crate) fn install_missing(site: &SetupSite, parts: &[Part], yes: bool) -> Re
             .help(show_install_command(&missing))
     };
     let manager = Manager::find_manager().ok_or_else(refused)?;
+    let unpackaged = |part: &&Part| manager.packages(**part).is_empty();
+    if let Some(part) = missing.iter().find(unpackaged) {
+        return Err(no_package(*part).into());
+    }
     if !has_consent(yes, site.reporter().is_interactive(), is_root(), || {
         agreed(site.reporter(), &names, &show_install_command(&missing))
     })? {
@@ -279,13 +320,13 @@ mod tests {
 
     const ALL: [Part; 8] = [
         Part::Clang,
-        Part::Qemu,
-        Part::Compiler,
+        Part::Qemu(Architecture::HOST),
+        Part::Compiler(Architecture::HOST),
         Part::Make,
         Part::PkgConfig,
         Part::LibElf,
         Part::Zlib,
-        Part::StaticLibc,
+        Part::StaticLibc(Architecture::HOST),
     ];
 
     #[test]
@@ -315,11 +356,35 @@ mod tests {
             "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 clang-22 \
              libelf-dev"
         );
-        let command = Manager::Pacman.install(&[Part::Qemu, Part::Zlib], "clang");
+        let command =
+            Manager::Pacman.install(&[Part::Qemu(Architecture::Amd64), Part::Zlib], "clang");
         assert_eq!(
             command,
             "pacman -S --needed --noconfirm qemu-system-x86 zlib"
         );
+    }
+
+    #[test]
+    fn another_architecture_has_other_packages() {
+        let arm64 = [
+            Part::Qemu(Architecture::Arm64),
+            Part::Compiler(Architecture::Arm64),
+            Part::StaticLibc(Architecture::Arm64),
+        ];
+        if Architecture::HOST == Architecture::Arm64 {
+            return;
+        }
+        let packages = arm64.map(|part| Manager::Apt.packages(part).join(" "));
+        assert_eq!(
+            packages,
+            [
+                "qemu-system-arm",
+                "gcc-aarch64-linux-gnu",
+                "libc6-dev-arm64-cross"
+            ]
+        );
+        assert_eq!(arm64[0].name(), "QEMU for arm64");
+        assert!(Manager::Dnf.packages(arm64[2]).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use kernel::Architecture;
 use problem::Problem;
 use processes::child;
 
@@ -14,29 +15,46 @@ use crate::site::SetupSite;
 
 /// The first with the machine option `i8042=off`; it came in March 2022.
 const OLDEST: u32 = 7;
-const NAME: &str = "qemu";
 
 /// Where Red Hat's distributions keep theirs.
 const ELSEWHERE: &str = "/usr/libexec/qemu-kvm";
 
-/// A QEMU that is new enough, and what the guest's init is linked with.
-pub struct Qemu;
+/// A QEMU for guests of this architecture that is new enough, and what their init is linked with.
+pub struct Qemu {
+    pub architecture: Architecture,
+}
+
+impl Qemu {
+    /// For guests of this machine's architecture.
+    pub const HOST: Self = Self {
+        architecture: Architecture::HOST,
+    };
+}
 
 impl Requirement for Qemu {
     fn name(&self) -> String {
-        "QEMU".to_owned()
+        Part::Qemu(self.architecture).name()
     }
 
     fn is_met(&self) -> bool {
-        has_static_libc() && was_checked()
+        Part::StaticLibc(self.architecture).is_there() && was_checked(self.architecture)
     }
 
     fn parts(&self) -> &'static [Part] {
-        &[Part::Qemu, Part::StaticLibc]
+        match self.architecture {
+            Architecture::Amd64 => &[
+                Part::Qemu(Architecture::Amd64),
+                Part::StaticLibc(Architecture::Amd64),
+            ],
+            Architecture::Arm64 => &[
+                Part::Qemu(Architecture::Arm64),
+                Part::StaticLibc(Architecture::Arm64),
+            ],
+        }
     }
 
     fn meet(&self, _site: &SetupSite) -> Result<()> {
-        check_version()
+        check_version(self.architecture)
     }
 }
 
@@ -50,21 +68,34 @@ pub fn has_static_libc() -> bool {
         .any(|directory| Path::new(directory).join("libc.a").is_file())
 }
 
-/// What the user wants to be taken, there or not.
+/// What the user wants to be taken for this machine's architecture, there or not.
 pub(crate) fn find_named_qemu() -> Option<PathBuf> {
     std::env::var_os("XTASK_QEMU")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
 }
 
+/// The QEMU for guests of this architecture.
+pub fn find_qemu(architecture: Architecture) -> Option<PathBuf> {
+    if architecture == Architecture::HOST {
+        find_own_qemu()
+    } else {
+        child::find_program(&program_name(architecture))
+    }
+}
+
+pub fn program_name(architecture: Architecture) -> String {
+    format!("qemu-system-{}", architecture.machine())
+}
+
 /// `XTASK_QEMU` if it is set, else the first one that is found.
-pub fn find_qemu() -> Option<PathBuf> {
+fn find_own_qemu() -> Option<PathBuf> {
     match find_named_qemu() {
         Some(path) if path.components().count() > 1 => {
             Some(path).filter(|path| child::is_executable(path))
         }
         Some(name) => child::find_program(&name.to_string_lossy()),
-        None => child::find_program("qemu-system-x86_64")
+        None => child::find_program(&program_name(Architecture::HOST))
             .or_else(|| Some(PathBuf::from(ELSEWHERE)).filter(|path| child::is_executable(path))),
     }
 }
@@ -86,26 +117,26 @@ struct QemuFacts {
 }
 
 /// Whether this QEMU was seen to be new enough. No program is started.
-fn was_checked() -> bool {
-    checked().is_some()
+fn was_checked(architecture: Architecture) -> bool {
+    checked(architecture).is_some()
 }
 
 /// What the QEMU that was checked said its version is.
-pub fn checked_version() -> Option<String> {
-    Some(checked()?.version).filter(|version| !version.is_empty())
+pub fn checked_version(architecture: Architecture) -> Option<String> {
+    Some(checked(architecture)?.version).filter(|version| !version.is_empty())
 }
 
 /// `off`: QEMU runs without its sandbox.
 const SANDBOX_VARIABLE: &str = "XTASK_SANDBOX";
 
-/// Whether VMs run in QEMU's seccomp sandbox.
-pub fn uses_sandbox() -> bool {
+/// Whether VMs of this architecture run in QEMU's seccomp sandbox.
+pub fn uses_sandbox(architecture: Architecture) -> bool {
     if std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == "off") {
         return false;
     }
     // The note may be of another QEMU by now, which another run uses.
-    checked().map_or_else(
-        || find_qemu().is_some_and(|qemu| has_sandbox(&qemu)),
+    checked(architecture).map_or_else(
+        || find_qemu(architecture).is_some_and(|qemu| has_sandbox(&qemu)),
         |facts| facts.sandbox,
     )
 }
@@ -117,11 +148,15 @@ pub fn has_sandbox(qemu: &Path) -> bool {
 }
 
 /// What was noted for the QEMU that is found now.
-fn checked() -> Option<QemuFacts> {
+fn checked(architecture: Architecture) -> Option<QemuFacts> {
     facts_in(
-        &links::read_circumstances(NAME)?,
-        &circumstances(&find_qemu()?)?,
+        &links::read_circumstances(&note_name(architecture))?,
+        &circumstances(&find_qemu(architecture)?)?,
     )
+}
+
+fn note_name(architecture: Architecture) -> String {
+    format!("qemu{}", architecture.cache_suffix())
 }
 
 fn note(circumstances: &str, facts: &QemuFacts) -> String {
@@ -140,18 +175,13 @@ fn facts_in(note: &str, circumstances: &str) -> Option<QemuFacts> {
 }
 
 /// Refuses a QEMU that is too old for the course's VMs, and remembers one that is not.
-fn check_version() -> Result<()> {
-    let Some(qemu) = find_qemu() else {
+fn check_version(architecture: Architecture) -> Result<()> {
+    let Some(qemu) = find_qemu(architecture) else {
         return Ok(());
     };
     let version = read_qemu_version(&qemu);
     if let Some(version) = version.as_ref().filter(|version| is_too_old(version)) {
-        return Err(
-            Problem::machine(format!("{} is QEMU {version}, {TOO_OLD}", qemu.display()))
-                .help(NEWER)
-                .help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup")
-                .into(),
-        );
+        return Err(refuse_version(architecture, &qemu, version).into());
     }
     // A version that cannot be read is no proof; the first VM will tell.
     let facts = QemuFacts {
@@ -159,8 +189,17 @@ fn check_version() -> Result<()> {
         sandbox: has_sandbox(&qemu),
     };
     circumstances(&qemu).map_or(Ok(()), |found| {
-        links::note_circumstances(NAME, &note(&found, &facts))
+        links::note_circumstances(&note_name(architecture), &note(&found, &facts))
     })
+}
+
+fn refuse_version(architecture: Architecture, qemu: &Path, version: &str) -> Problem {
+    let what = format!("{} is QEMU {version}, {TOO_OLD}", qemu.display());
+    let problem = Problem::machine(what).help(NEWER);
+    if architecture == Architecture::HOST {
+        return problem.help("or name another QEMU: XTASK_QEMU=FILE cargo xtask setup");
+    }
+    problem
 }
 
 pub const TOO_OLD: &str = "and the course needs version 7.0 or later";

@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use checkout::{toolchain, workspace};
+use checkout::toolchain;
+use kernel::Architecture;
 use problem::Problem;
-use processes::child;
 
 use crate::apt::{Package, Suite};
 use crate::command;
 use crate::fault;
 use crate::requirement::Requirement;
+use crate::rustup;
 use crate::site::{self, SetupSite};
 
 /// The suites that have a recent Rust; each keeps several versions.
@@ -65,7 +65,7 @@ fn install_source(site: &SetupSite) -> Result<()> {
         "rust-src",
         "asking rustup for the standard library's source",
     );
-    if from_rustup(site)? && is_there() {
+    if rustup::add_to_toolchain(site, ["component", "add", "rust-src"])? && is_there() {
         step.report_done("added by rustup");
         return Ok(());
     }
@@ -86,24 +86,6 @@ fn install_source(site: &SetupSite) -> Result<()> {
     Ok(())
 }
 
-fn from_rustup(site: &SetupSite) -> Result<bool> {
-    const LIMIT: Duration = Duration::from_secs(120);
-    if child::find_program("rustup").is_none() {
-        return Ok(false);
-    }
-    let mut rustup = Command::new("rustup");
-    rustup
-        .args(["component", "add", "rust-src"])
-        .current_dir(workspace::workspace_root());
-    if let Some(name) = toolchain::chosen_name() {
-        rustup.env("RUSTUP_TOOLCHAIN", name);
-    }
-    rustup
-        .env_remove("RUST_BACKTRACE")
-        .env("RUSTUP_MAX_RETRIES", "1");
-    Ok(command::run_logged(&mut rustup, &site.log_path("rustup"), LIMIT, || {})?.success())
-}
-
 fn may_write(sysroot: &Path) -> Result<()> {
     let directory = rust_src_path(sysroot);
     site::create_directory(&directory).map_err(|_| {
@@ -120,7 +102,7 @@ fn may_write(sysroot: &Path) -> Result<()> {
 fn find(site: &SetupSite, version: &str) -> Result<(Suite, Package)> {
     let wanted = format!("{version}+");
     for name in SUITES {
-        let suite = Suite::open(site, name)?;
+        let suite = Suite::open(site, name, Architecture::HOST)?;
         let found = suite
             .show_packages(&["rust-src"])?
             .into_iter()

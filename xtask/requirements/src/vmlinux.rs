@@ -1,12 +1,34 @@
-//! Cuts the uncompressed vmlinux out of a bzImage.
+//! The uncompressed kernel in an image of Debian's.
 
 use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
-use kernel::is_bzimage;
+use kernel::{Architecture, is_arm64_image, is_bzimage};
+
+/// What QEMU boots soonest, and what its file is called.
+pub fn unpack_image(vmlinuz: &[u8], architecture: Architecture) -> Result<(&'static str, Vec<u8>)> {
+    match architecture {
+        Architecture::Amd64 => Ok(("vmlinux", extract_vmlinux(vmlinuz)?)),
+        Architecture::Arm64 => Ok(("Image", take_image(vmlinuz)?)),
+    }
+}
+
+/// What the file is called of an image that cannot be unpacked.
+pub fn compressed_name(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Amd64 => "bzImage",
+        Architecture::Arm64 => "vmlinuz",
+    }
+}
+
+/// Debian does not compress those of arm64, in any of the series.
+fn take_image(vmlinuz: &[u8]) -> Result<Vec<u8>> {
+    ensure!(is_arm64_image(vmlinuz), "not an uncompressed arm64 Image");
+    Ok(vmlinuz.to_vec())
+}
 
 /// The vmlinux inside `bzimage`: Debian compresses 5.10 and 6.1 with lz4, later kernels with zstd.
-pub fn extract_vmlinux(bzimage: &[u8]) -> Result<Vec<u8>> {
+fn extract_vmlinux(bzimage: &[u8]) -> Result<Vec<u8>> {
     let payload = payload(bzimage)?;
     let vmlinux = match payload {
         [0x02, 0x21, 0x4c, 0x18, blocks @ ..] => lz4_legacy(blocks)?,
@@ -104,6 +126,16 @@ mod tests {
             extract_vmlinux(&bzimage(&lz4(&vmlinux, 5004))).unwrap(),
             vmlinux
         );
+    }
+
+    #[test]
+    fn an_image_of_arm64_is_taken_as_it_is() {
+        let mut image = vec![0; 0x38];
+        image.extend_from_slice(b"ARM\x64");
+        let unpacked = unpack_image(&image, Architecture::Arm64).unwrap();
+        assert_eq!(unpacked, ("Image", image));
+        let gzip = unpack_image(b"\x1f\x8b gzip", Architecture::Arm64);
+        assert!(gzip.unwrap_err().to_string().contains("arm64 Image"));
     }
 
     #[test]

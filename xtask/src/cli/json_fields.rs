@@ -137,7 +137,10 @@ fn field_of_line(line: &str) -> Option<(usize, &str, &str)> {
     let rest = line.trim_start();
     let spaces = line.len() - rest.len();
     let (name, text) = rest.split_once("  ").unwrap_or((rest, ""));
-    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let is_name = |name: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
     let depth = [2, 4, 6, 8].iter().position(|it| *it == spaces)?;
     is_name(name).then_some((depth, name, text))
 }

@@ -15,6 +15,8 @@ JSON: an array of lessons, each with (fields may be added)
   maps               the types of its maps
   oldest_kernel      the first that it runs on
   why                why no older one
+  oldest_on_arm64    the first that it runs on, of arm64
+  why_on_arm64       why no older one
   implementations    aya, libbpf
   exercises          each with
     name             03/count-by-comm

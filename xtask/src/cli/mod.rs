@@ -1,6 +1,7 @@
 //! The grammar of the command line: the options of each command as they are typed, and how they
 //! become the typed values that the command takes. Nothing else imports it.
 
+mod architecture;
 mod bench;
 mod book;
 mod check;

@@ -4,6 +4,7 @@ use clap::Parser;
 use kernel::DEFAULT;
 use problem::Problem;
 
+use crate::cli::architecture::{ARCHITECTURE_HELP, WhichArchitecture};
 use crate::cli::implementation::Which;
 use crate::commands::run::RunOptions;
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
@@ -13,6 +14,7 @@ Examples:
   cargo xtask run 01                            on the default kernel, with aya
   cargo xtask run 01 --impl both --kernel all   both implementations on all five kernels
   cargo xtask run 01 --kernel /boot/vmlinuz-X   on a kernel image that you have
+  cargo xtask run 01 --arch arm64               on an arm64 kernel
   cargo xtask run 01 -- --help                  what the lesson's program can do";
 
 #[derive(Debug, Parser)]
@@ -24,8 +26,16 @@ pub struct RunArguments {
     implementation: Which,
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
+    #[arg(
+        long = "arch",
+        value_name = "ARCH",
+        default_value_t = WhichArchitecture::default(),
+        hide_possible_values = true,
+        help = ARCHITECTURE_HELP
+    )]
+    architecture: WhichArchitecture,
     /// Run on this machine's own kernel instead of in a VM; needs root
-    #[arg(long, conflicts_with = "kernel")]
+    #[arg(long, conflicts_with_all = ["kernel", "architecture"])]
     host: bool,
     /// Keep the lesson running after its demo; on a terminal, with a prompt in its VM, so that you
     /// can cause events
@@ -50,6 +60,7 @@ impl TryFrom<RunArguments> for RunOptions {
             lesson: arguments.lesson,
             implementations: arguments.implementation.chosen_implementations(),
             kernels: Selection::parse(&arguments.kernel)?,
+            architectures: arguments.architecture.chosen_architectures(),
             host: arguments.host,
             follow: arguments.follow,
             jobs: arguments.jobs,

@@ -1,6 +1,7 @@
 //! `setup` and `doctor`
 
 use clap::Parser;
+use kernel::Architecture;
 use problem::Problem;
 
 use crate::commands::setup::SetupOptions;
@@ -35,6 +36,9 @@ pub struct SetupArguments {
     /// course's five, or every: all eleven
     #[arg(long, value_name = "KERNEL", default_value = "all")]
     kernel: String,
+    /// The architecture of the kernels, and of what is needed to build for it: amd64 or arm64
+    #[arg(long = "arch", value_name = "ARCH", default_value_t = Architecture::HOST)]
+    architecture: Architecture,
 }
 
 impl TryFrom<SetupArguments> for SetupOptions {
@@ -46,6 +50,7 @@ impl TryFrom<SetupArguments> for SetupOptions {
             yes: arguments.yes,
             update_kernels: arguments.update_kernels,
             kernels: Selection::parse(&arguments.kernel)?,
+            architecture: arguments.architecture,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use checkout::{toolchain, workspace};
 use course::catalog;
-use kernel::{Kernel, MATRIX, SERIES, Version};
+use kernel::{Architecture, Kernel, MATRIX, SERIES, Version};
 use problem::{Exit, Problem};
 use requirements::Requirement as _;
 use requirements::{LibbpfBuild, bpf_linker, clang, exposure, guest_tools, kernels, qemu};
@@ -72,7 +72,8 @@ fn examine() -> Result<Vec<Item>> {
     items.extend(MATRIX.map(kernel));
     // The other series are fetched when they are first named.
     let others = SERIES.into_iter().filter(|name| !MATRIX.contains(name));
-    let fetched = others.filter(|name| kernels::kernel_directory(name).exists());
+    let fetched =
+        others.filter(|name| kernels::kernel_directory(name, Architecture::HOST).exists());
     items.extend(fetched.map(kernel));
     items.push(vm_tools());
     items.extend([
@@ -218,11 +219,11 @@ fn libbpf() -> Item {
 }
 
 fn qemu() -> Item {
-    match qemu::find_qemu() {
+    match qemu::find_qemu(Architecture::HOST) {
         None => missing(
             "QEMU",
             "no qemu-system-x86_64",
-            packages::show_install_command(&[Part::Qemu]),
+            packages::show_install_command(&[Part::Qemu(Architecture::HOST)]),
         ),
         Some(path) => match qemu::read_qemu_version(&path) {
             Some(version) if qemu::is_too_old(&version) => {
@@ -241,7 +242,7 @@ fn qemu() -> Item {
             None => missing(
                 "QEMU",
                 format!("{} does not run", path.display()),
-                packages::show_install_command(&[Part::Qemu]),
+                packages::show_install_command(&[Part::Qemu(Architecture::HOST)]),
             ),
         },
     }
@@ -256,32 +257,37 @@ fn without_cmpxchg16b(qemu: &str) -> &'static str {
 }
 
 fn without_sandbox(qemu: &Path) -> &'static str {
-    if qemu::has_sandbox(qemu) && qemu::uses_sandbox() {
+    if qemu::has_sandbox(qemu) && qemu::uses_sandbox(Architecture::HOST) {
         return "";
     }
     "; without a seccomp sandbox, so that less protects this machine from a fault in QEMU"
 }
 
 fn static_libc() -> Item {
-    match Part::StaticLibc.is_there() {
+    match Part::StaticLibc(Architecture::HOST).is_there() {
         true => ok("static libc", "for the guest's init"),
         false => missing(
             "static libc",
             "no libc.a for the guest's init",
-            packages::show_install_command(&[Part::StaticLibc]),
+            packages::show_install_command(&[Part::StaticLibc(Architecture::HOST)]),
         ),
     }
 }
 
 fn kernel(name: &str) -> Item {
     let title = format!("kernel {name}");
-    if !kernels::kernel_directory(name).exists() {
-        let found = format!("not fetched yet ({})", kernels::kernel_source(name));
+    if !kernels::kernel_directory(name, Architecture::HOST).exists() {
+        let found = format!(
+            "not fetched yet ({})",
+            kernels::kernel_source(name, Architecture::HOST)
+        );
         return missing(&title, found, SETUP);
     }
-    judge_kernel(&title, kernels::find_kernel(name), || {
-        kernels::is_whole(name)
-    })
+    judge_kernel(
+        &title,
+        kernels::find_kernel(name, Architecture::HOST),
+        || kernels::is_whole(name, Architecture::HOST),
+    )
 }
 
 /// About a kernel that is in the cache.
@@ -386,24 +392,26 @@ fn cache() -> Item {
 fn kvm() -> Result<Item> {
     let slower = "VMs run by emulation, which only costs time; XTASK_ACCEL=kvm overrides this";
     let verdict = workspace::own_cache().join("kvm-verdict.json");
-    Ok(match testvm::find_kvm_state(&workspace::own_cache())? {
-        KvmState::Promising => ok(
-            "KVM",
-            "may work; the next VM will show (without it: XTASK_ACCEL=tcg)",
-        ),
-        KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
-        KvmState::Forced(Accel::Tcg) => {
-            item("KVM", State::Note, "not used, because XTASK_ACCEL says so")
-        }
-        KvmState::Unusable(why) => Item {
-            fix: kvm_fix(may_open_kvm(), &verdict),
-            ..item(
+    Ok(
+        match testvm::find_kvm_state(&workspace::own_cache(), Architecture::HOST)? {
+            KvmState::Promising => ok(
                 "KVM",
-                State::Note,
-                format!("not usable because {why}; {slower}"),
-            )
+                "may work; the next VM will show (without it: XTASK_ACCEL=tcg)",
+            ),
+            KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
+            KvmState::Forced(Accel::Tcg) => {
+                item("KVM", State::Note, "not used, because XTASK_ACCEL says so")
+            }
+            KvmState::Unusable(why) => Item {
+                fix: kvm_fix(may_open_kvm(), &verdict),
+                ..item(
+                    "KVM",
+                    State::Note,
+                    format!("not usable because {why}; {slower}"),
+                )
+            },
         },
-    })
+    )
 }
 
 /// Where there is something to do about it: a right that is missing, or a verdict that may be out
@@ -564,6 +572,7 @@ mod tests {
         let kernel = || {
             Ok(Kernel {
                 name: "6.12".to_owned(),
+                architecture: Architecture::HOST,
                 origin: "Debian trixie".to_owned(),
                 image: "vmlinux".into(),
                 modules: None,

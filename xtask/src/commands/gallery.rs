@@ -8,7 +8,7 @@ use std::process::{self, Command};
 use anyhow::{Context, Result, ensure};
 use checkout::workspace;
 use course::entry::{self, Entry, EntryAbout, FailureStage, Language, Twin};
-use kernel::{Kernel, MATRIX};
+use kernel::{Architecture, Kernel, MATRIX};
 use plan::load::{EbpfLibrary, Load, LoadResult};
 use problem::Exit;
 use testvm::{Failure, Guest, Programs};
@@ -187,7 +187,7 @@ const SECONDS: u64 = 300;
 
 /// The object files of all entries, by name.
 pub fn build_objects() -> Result<BTreeMap<String, Vec<u8>>> {
-    let program = build::build_lesson(&entry::find_gallery_lesson()?)?;
+    let program = build::build_lesson(&entry::find_gallery_lesson()?, Architecture::HOST)?;
     let cache = workspace::own_cache();
     remove_stale_objects(&cache);
     // Tests call this in several threads at once, so the process's number is not enough for a name.

@@ -5,6 +5,7 @@ use course::Implementation;
 use course::catalog::{self, Lesson};
 use course::exercises::{self, Exercise};
 use course::progress::Progress;
+use kernel::Architecture;
 use problem::Exit;
 use serde::Serialize;
 
@@ -161,6 +162,12 @@ fn as_table(course: &Course) -> String {
         let below = " ".repeat(6);
         table += &wrap(&row, &about.title);
         table += &wrap(&below, &format!("hooks: {hooks}; maps: {maps}"));
+        if let Some(arm64) = &about.arm64 {
+            table += &wrap(
+                &below,
+                &format!("on arm64: from {} on", arm64.oldest_kernel),
+            );
+        }
         table += &wrap(&below, &format!("exercises: {}", course.state(lesson)));
     }
     let (done, all) = course.progress.count_done(&course.exercises);
@@ -205,6 +212,8 @@ struct LessonJson<'a> {
     maps: &'a [String],
     oldest_kernel: &'a str,
     why: &'a str,
+    oldest_on_arm64: &'a str,
+    why_on_arm64: &'a str,
     implementations: [Implementation; 2],
     exercises: Vec<ExerciseJson<'a>>,
 }
@@ -225,6 +234,8 @@ impl<'a> LessonJson<'a> {
             implementations: exercise.offered_implementations().collect(),
             done: course.progress.is_done(exercise),
         };
+        let of_arm64 = lesson.about.oldest_kernel_of(Architecture::Arm64);
+        let (oldest_on_arm64, why_on_arm64) = of_arm64;
         Self {
             number: &lesson.number,
             name: &lesson.name,
@@ -233,6 +244,8 @@ impl<'a> LessonJson<'a> {
             maps: &lesson.about.maps,
             oldest_kernel: &lesson.about.oldest_kernel,
             why: &lesson.about.why,
+            oldest_on_arm64,
+            why_on_arm64,
             implementations: Implementation::ALL,
             exercises: course.of(lesson).map(exercise).collect(),
         }

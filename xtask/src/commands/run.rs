@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use course::Implementation;
 use course::catalog::{self, Lesson, StepPlace};
-use kernel::{DEFAULT, Kernel};
+use kernel::{Architecture, DEFAULT, Kernel};
 use problem::{Exit, Problem};
 use processes::Interrupted;
 use signal_hook::consts::SIGINT;
@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub lesson: String,
     pub implementations: Vec<Implementation>,
     pub kernels: Selection,
+    /// What the kernels and the programs are for.
+    pub architectures: Vec<Architecture>,
     /// On this machine's own kernel instead.
     pub host: bool,
     /// The lesson goes on after its demo.
@@ -44,6 +46,13 @@ pub struct RunOptions {
     pub arguments: Vec<String>,
 }
 
+impl RunOptions {
+    /// Whether it ends with a table.
+    fn is_several(&self) -> bool {
+        self.kernels.is_several() || self.architectures.len() > 1
+    }
+}
+
 pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     let lessons = catalog::read_lessons()?;
     let lesson = catalog::find_lesson(&lessons, &options.lesson)?;
@@ -52,9 +61,9 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     if options.host {
         return host::run_on_host(lesson, implementations, &options.arguments, options.follow);
     }
-    // Wrong before long set-up: a file that is no kernel.
+    // Wrong before long set-up: a file that is no kernel, or one of another architecture.
     if let Selection::File(_) = selection {
-        selection.find_kernels()?;
+        check_architecture(lesson, options, &selection.find_kernels()?)?;
     }
     if options.follow {
         if conversation::has_terminal() {
@@ -65,7 +74,6 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
              there",
         );
     }
-    let vm_needs = [&needs::VM_NEEDS[..], &selection.kernel_needs()].concat();
     // What needs no VM is shown before one is asked for.
     let starts_here = options.arguments.is_empty()
         && lesson
@@ -73,29 +81,85 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
             .demo
             .iter()
             .any(|demo| demo.place == StepPlace::Here);
-    let first_needs = if starts_here {
-        Vec::new()
-    } else {
-        vm_needs.clone()
-    };
-    needs::ensure_needs(&[&needs::BUILD_NEEDS[..], &first_needs].concat())?;
+    if starts_here {
+        needs::ensure_needs(&needs::BUILD_NEEDS)?;
+        let program = build::build_lesson(lesson, Architecture::HOST)?;
+        if !host::run_unprivileged(lesson, &program, implementations)? {
+            return Ok(Exit::NotYet);
+        }
+    }
+    let mut rows = Vec::new();
+    let mut build = Duration::ZERO;
+    for &architecture in &options.architectures {
+        let (more, took) = run_on_architecture(lesson, architecture, options)?;
+        rows.extend(more);
+        build += took;
+    }
+    conclude(&lessons, lesson, options, &rows, build)
+}
 
-    if !starts_here && let [kernel] = selection.find_kernels()?.as_slice() {
-        let (rows, build) = run_beside_build(lesson, kernel, options)?;
-        return conclude(&lessons, lesson, options, &rows, build);
+/// Builds the lesson for an architecture and runs it on its kernels. Says how long the build took.
+fn run_on_architecture(
+    lesson: &Lesson,
+    architecture: Architecture,
+    options: &RunOptions,
+) -> Result<(Vec<Row>, Duration)> {
+    let selection = &options.kernels;
+    let needs = [
+        needs::build_needs(architecture),
+        needs::vm_needs(architecture),
+        selection.kernel_needs_on(architecture),
+    ];
+    needs::ensure_needs(&needs.concat())?;
+    let kernels = choose_kernels(lesson, selection.find_kernels_on(architecture)?)?;
+    if let [kernel] = kernels.as_slice() {
+        return run_beside_build(lesson, kernel, options);
     }
     let begin = Instant::now();
-    let program = build::build_lesson(lesson)?;
+    let program = build::build_lesson(lesson, architecture)?;
     let build = begin.elapsed();
-    if starts_here && !host::run_unprivileged(lesson, &program, implementations)? {
-        return Ok(Exit::NotYet);
-    }
-    if starts_here {
-        needs::ensure_needs(&vm_needs)?;
-    }
     let performance = Performance::of_built(lesson, &program, options)?;
-    let rows = performance.on_each(&selection.find_kernels()?)?;
-    conclude(&lessons, lesson, options, &rows, build)
+    Ok((performance.on_each(&kernels)?, build))
+}
+
+/// Those of the kernels that are not too old for the lesson, if there is one.
+fn choose_kernels(lesson: &Lesson, kernels: Vec<Kernel>) -> Result<Vec<Kernel>, Problem> {
+    let why_too_old = |kernel: &Kernel| lesson.about.why_too_old(&kernel.name, kernel.architecture);
+    let (too_old, chosen): (Vec<_>, Vec<_>) = kernels
+        .into_iter()
+        .partition(|kernel| why_too_old(kernel).is_some());
+    for kernel in &too_old {
+        let (name, why) = (lesson.full_name(), why_too_old(kernel).unwrap_or_default());
+        if chosen.is_empty() {
+            let what = format!("{name} cannot run on {}: {why}", kernel.name);
+            let architecture = kernel.architecture;
+            let help = format!("cargo xtask run {} --arch {architecture}", lesson.number);
+            return Err(Problem::machine(what).help(help));
+        }
+        screen::show_note(&format!("{name} is left out on {}: {why}", kernel.name));
+    }
+    Ok(chosen)
+}
+
+/// Whether the kernel in the user's file is for what the lesson is to be built for.
+fn check_architecture(
+    lesson: &Lesson,
+    options: &RunOptions,
+    kernels: &[Kernel],
+) -> Result<(), Problem> {
+    let number = &lesson.number;
+    for kernel in kernels {
+        let is = kernel.architecture;
+        if options.architectures != [is] {
+            let file = &options.kernels;
+            return Err(
+                Problem::usage(format!("{file} is a kernel for {is}")).help(format!(
+                    "cargo xtask run {number} --arch {is} --kernel {file}"
+                )),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Whether the lesson can go on after its demo.
@@ -114,6 +178,14 @@ fn check_follow(lesson: &Lesson, options: &RunOptions) -> Result<(), Problem> {
         )
         .help(format!("cargo xtask run {number} --follow")));
     }
+    // The tools of its prompt are those of this machine.
+    if options.follow && options.architectures != [Architecture::HOST] {
+        return Err(Problem::usage(format!(
+            "--follow is there for this machine's architecture only, which is {}",
+            Architecture::HOST
+        ))
+        .help(format!("cargo xtask run {number} --follow")));
+    }
     Ok(())
 }
 
@@ -125,7 +197,7 @@ fn run_beside_build(
     options: &RunOptions,
 ) -> Result<(Vec<Row>, Duration)> {
     thread::scope(|scope| {
-        let build = PendingBuild::start_build(scope, lesson);
+        let build = PendingBuild::start_build(scope, lesson, kernel.architecture);
         let begun = try_earlier_program(lesson, kernel, &build, options);
         let (head_start, rows) = begun.map_err(|error| build.or_earlier_error(error))?;
         let built = build.wait_for_lesson()?;
@@ -150,7 +222,7 @@ fn try_earlier_program(
     options: &RunOptions,
 ) -> Result<(Option<HeadStart>, Option<Vec<Row>>)> {
     let machine = demo::describe_machine(kernel)?;
-    let program = build::lesson_program(lesson);
+    let program = build::lesson_program(lesson, kernel.architecture);
     let seems_right = !is_older_than_source(&program, lesson);
     let (head_start, packed) = thread::scope(|scope| {
         let pack = || Performance::of_built(lesson, &program, options);
@@ -253,7 +325,7 @@ impl<'a> Performance<'a> {
                 .iter()
                 .try_for_each(|note| show(Piece::Progress(note.clone())))?;
         }
-        let place = where_it_runs(&started);
+        let place = where_it_runs(&started, kernel.architecture);
         let mut rows: Vec<Row> = Vec::new();
         let mut proof = self.proof;
         let mut prove = || proof.take().map_or(Ok(()), |proof| proof(programs));
@@ -268,7 +340,7 @@ impl<'a> Performance<'a> {
                     {
                         let line = format!("{} with {implementation} {place}", lesson.full_name());
                         show(Piece::Line(Mark::Note, line))?;
-                        rows.push(Row::new(&kernel.name, implementation, started.ready));
+                        rows.push(Row::new(kernel, implementation, started.ready));
                     }
                 }
                 Happening::Output(Stream::Stdout, bytes) => show(Piece::Stdout(bytes.to_vec()))?,
@@ -290,11 +362,7 @@ impl<'a> Performance<'a> {
             return Err(Interrupted(SIGINT).into());
         }
         if rows.is_empty() {
-            rows.push(Row::new(
-                &kernel.name,
-                script.implementations[0],
-                started.ready,
-            ));
+            rows.push(Row::new(kernel, script.implementations[0], started.ready));
         }
         let last = rows.len() - 1;
         match ended {
@@ -331,19 +399,20 @@ impl<'a> Performance<'a> {
         if kernels == 1 || !error.is::<Problem>() {
             return Err(error);
         }
-        let mut row = Row::new(&kernel.name, self.script.implementations[0], Duration::ZERO);
+        let mut row = Row::new(kernel, self.script.implementations[0], Duration::ZERO);
         row.record_failure(format!("{error:#}"), Exit::MachineNotReady);
         Ok(vec![row])
     }
 }
 
-fn where_it_runs(started: &Started) -> String {
+fn where_it_runs(started: &Started, architecture: Architecture) -> String {
     let how = match started.how {
         How::Resumed => "resumed",
         How::Booted => "booted",
     };
     let why = match started.accel {
         Accel::Kvm => "with KVM",
+        Accel::Tcg if architecture != Architecture::HOST => "all of it emulated",
         // `doctor` says why.
         Accel::Tcg => "this machine has no usable KVM",
     };
@@ -361,29 +430,30 @@ fn conclude(
     rows: &[Row],
     build: Duration,
 ) -> Result<Exit> {
-    if options.kernels.is_several() {
+    if options.is_several() {
         screen::write_verdict(&row::format_table(rows))?;
     }
-    let mut failed = rows
+    let failed = rows
         .iter()
-        .filter_map(|row| Some((row, row.failure.as_ref()?)))
-        .peekable();
-    if let Some((row, _)) = failed.peek() {
-        let kernel = if options.kernels.is_several() {
-            row.kernel.clone()
-        } else {
-            options.kernels.to_string()
-        };
-        let hint = format!("look around in that VM: cargo xtask shell --kernel {kernel}");
-        for (row, failure) in failed {
-            screen::show_marked(
-                Mark::Bad,
-                &format!("{} on {}: {}", row.implementation, row.kernel, failure.why),
-            );
+        .filter_map(|row| Some((row, row.failure.as_ref()?)));
+    let failed: Vec<_> = failed.collect();
+    for (row, failure) in &failed {
+        let place = row.label();
+        screen::show_marked(
+            Mark::Bad,
+            &format!("{} on {place}: {}", row.implementation, failure.why),
+        );
+    }
+    if let Some((row, _)) = failed.first() {
+        if row.architecture == Architecture::HOST {
+            let kernel = match options.is_several() {
+                true => row.kernel.clone(),
+                false => options.kernels.to_string(),
+            };
+            let shell = format!("cargo xtask shell --kernel {kernel}");
+            screen::show_note(&format!("look around in that VM: {shell}"));
         }
-        screen::show_note(&hint);
-        let failures = rows.iter().filter_map(|row| row.failure.as_ref());
-        return Ok(row::worst_exit(failures));
+        return Ok(row::worst_exit(failed.iter().map(|(_, failure)| *failure)));
     }
     let ran: Duration = rows.iter().map(|row| row.lesson).sum();
     let ready = rows.first().map_or(Duration::ZERO, |row| row.ready);
@@ -395,11 +465,7 @@ fn conclude(
     );
     screen::show_marked(
         Mark::Good,
-        if options.kernels.is_several() {
-            "done"
-        } else {
-            &times
-        },
+        if options.is_several() { "done" } else { &times },
     );
     screen::show_note(&format!("next: {}", next_command(lessons, lesson, options)));
     Ok(Exit::Done)
@@ -408,7 +474,11 @@ fn conclude(
 /// From one implementation to both, from one kernel to all, then to the next lesson.
 fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &RunOptions) -> String {
     let number = &lesson.number;
-    let arguments = format_arguments(&options.arguments);
+    let arguments = match options.architectures[..] {
+        [architecture] if architecture != Architecture::HOST => format!(" --arch {architecture}"),
+        _ => String::new(),
+    };
+    let arguments = arguments + &format_arguments(&options.arguments);
     if options.implementations == [Implementation::Aya]
         && options.kernels == Selection::one(DEFAULT)
     {
@@ -417,7 +487,7 @@ fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &RunOptions) -> St
              (the same with the eBPF program in C)"
         );
     }
-    if !options.kernels.is_several() {
+    if !options.is_several() {
         return format!("cargo xtask run {number} --impl both --kernel all{arguments}");
     }
     match lessons.iter().find(|other| other.number > lesson.number) {

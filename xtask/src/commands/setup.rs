@@ -3,6 +3,7 @@
 use anyhow::Result;
 use checkout::workspace;
 use course::catalog;
+use kernel::Architecture;
 use problem::{Exit, Problem};
 use requirements::{Need, kernels};
 
@@ -21,6 +22,8 @@ pub struct SetupOptions {
     pub update_kernels: bool,
     /// Those to fetch.
     pub kernels: Selection,
+    /// What the VMs are to be.
+    pub architecture: Architecture,
 }
 
 /// Everything, with the checksums of what is there.
@@ -32,7 +35,9 @@ pub fn set_up_machine(options: SetupOptions) -> Result<Exit> {
                 .into(),
         );
     }
-    let needs = requirements::all_needs(&options.kernels.kernel_needs());
+    let architecture = options.architecture;
+    let kernels = options.kernels.kernel_needs_on(architecture);
+    let needs = requirements::all_needs(architecture, &kernels);
     if options.dry_run {
         show_plan(&needs)?;
         return Ok(Exit::Done);
@@ -72,17 +77,22 @@ at them:
 
 /// The first build fetches crates; after this one no run has to.
 fn build_everything() -> Result<()> {
-    guest_init::build_guest_init()?;
+    guest_init::build_guest_init(Architecture::HOST)?;
     let lessons = catalog::read_lessons()?;
     screen::show_progress(&format!("building the lessons, {} in all", lessons.len()));
     for lesson in &lessons {
-        build::build_lesson(lesson)?;
+        build::build_lesson(lesson, Architecture::HOST)?;
     }
     Ok(())
 }
 
+/// The names of what guests of this machine's architecture need are not longer.
+const NAME_WIDTH: usize = 15;
+
 fn show_plan(needs: &[Need]) -> Result<()> {
     let mut text = String::new();
+    let longest = needs.iter().map(|need| need.name().len()).max();
+    let width = longest.unwrap_or_default().max(NAME_WIDTH);
     for need in needs {
         let met = need.is_whole();
         let mark = if met { Mark::Good } else { Mark::Note }.symbol();
@@ -91,7 +101,7 @@ fn show_plan(needs: &[Need]) -> Result<()> {
         } else {
             requirements::plan_need(*need)
         };
-        text += &format!("{mark} {:<15} {plan}\n", need.name());
+        text += &format!("{mark} {:<width$} {plan}\n", need.name());
     }
     let lessons = catalog::read_lessons()?.len();
     text += &format!(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::catalog::{self, Lesson};
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use plan::{Outcome, Plan, Size, Step};
 use problem::{Exit, Problem};
 use requirements::{GuestTools, guest_tools};
@@ -39,7 +39,7 @@ pub fn open_shell(options: &ShellOptions) -> Result<Exit> {
     let lessons = catalog::read_lessons()?;
     let programs = lessons
         .iter()
-        .map(build::build_lesson)
+        .map(|lesson| build::build_lesson(lesson, Architecture::HOST))
         .collect::<Result<Vec<_>>>()?;
     let files = files(
         &programs,
@@ -63,7 +63,7 @@ pub fn follow_lesson(
 ) -> Result<Exit> {
     let kernel = prepare(selection)?;
     let files = files(
-        &[build::build_lesson(lesson)?],
+        &[build::build_lesson(lesson, Architecture::HOST)?],
         &profile_of_lesson(lesson, implementation),
         None,
     )?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use course::Implementation;
+use kernel::{Architecture, Kernel};
 use plan::Outcome;
 use problem::Exit;
 use testvm::Death;
@@ -12,6 +13,7 @@ use crate::output::screen::format_seconds;
 #[derive(Clone, Debug)]
 pub struct Row {
     pub kernel: String,
+    pub architecture: Architecture,
     pub implementation: Implementation,
     /// Until the VM was ready.
     pub ready: Duration,
@@ -42,14 +44,20 @@ impl Failed {
 }
 
 impl Row {
-    pub fn new(kernel: &str, implementation: Implementation, ready: Duration) -> Self {
+    pub fn new(kernel: &Kernel, implementation: Implementation, ready: Duration) -> Self {
         Self {
-            kernel: kernel.to_owned(),
+            kernel: kernel.name.clone(),
+            architecture: kernel.architecture,
             implementation,
             ready,
             lesson: Duration::ZERO,
             failure: None,
         }
+    }
+
+    /// Its kernel, as people say it.
+    pub fn label(&self) -> String {
+        self.architecture.label(&self.kernel)
     }
 
     /// The first failure counts: the ones after it may follow from it.
@@ -99,7 +107,9 @@ pub fn worst_exit<'a>(failures: impl IntoIterator<Item = &'a Failed>) -> Exit {
 }
 
 pub fn format_table(rows: &[Row]) -> String {
-    let mut table = String::from("\nkernel  impl    result  VM     lesson\n");
+    let labels = rows.iter().map(|row| row.label().len());
+    let width = labels.max().unwrap_or_default().max("kernel ".len());
+    let mut table = format!("\n{:<width$} impl    result  VM     lesson\n", "kernel");
     for row in rows {
         let result = if row.failure.is_none() {
             "ok"
@@ -108,8 +118,9 @@ pub fn format_table(rows: &[Row]) -> String {
         };
         let (ready, lesson) = (format_seconds(row.ready), format_seconds(row.lesson));
         table += &format!(
-            "{:<7} {:<7} {result:<7} {ready:<6} {lesson}\n",
-            row.kernel, row.implementation
+            "{:<width$} {:<7} {result:<7} {ready:<6} {lesson}\n",
+            row.label(),
+            row.implementation
         );
     }
     table
@@ -120,7 +131,14 @@ mod tests {
     use super::*;
 
     fn row(outcomes: &[Outcome]) -> Row {
-        let mut row = Row::new("6.12", Implementation::Aya, Duration::from_millis(2100));
+        let mut row = Row {
+            kernel: "6.12".to_owned(),
+            architecture: Architecture::HOST,
+            implementation: Implementation::Aya,
+            ready: Duration::from_millis(2100),
+            lesson: Duration::ZERO,
+            failure: None,
+        };
         outcomes
             .iter()
             .for_each(|outcome| row.step_ended(outcome, Duration::from_millis(300)));
@@ -153,6 +171,20 @@ mod tests {
             row(&[Outcome::Exited(0), Outcome::Exited(1)]),
         ];
         insta::assert_snapshot!(format_table(&rows));
+    }
+
+    #[test]
+    fn another_architecture_has_its_name() {
+        let mut there = row(&[Outcome::Exited(0)]);
+        there.architecture =
+            Architecture::ALL[usize::from(Architecture::HOST == Architecture::ALL[0])];
+        let name = there.architecture.name();
+        let label = format!("6.12 {name}");
+        assert_eq!(there.label(), label);
+        let table = format_table(&[row(&[Outcome::Exited(0)]), there]);
+        let lines: Vec<_> = table.lines().skip(2).collect();
+        assert!(lines[0].starts_with("6.12       aya"), "{table}");
+        assert!(lines[1].starts_with(&format!("{label} aya")), "{table}");
     }
 
     #[test]

@@ -9,10 +9,12 @@ use checkout::environment;
 use checkout::toolchain::HOST;
 use checkout::workspace;
 use course::catalog::Lesson;
+use kernel::Architecture;
 use problem::{Exit, Problem};
 use processes::{Foreground, Interrupted};
 
 use crate::output::screen;
+use crate::pipeline::cross_build;
 use crate::pipeline::machine_fault::find_machine_fault;
 
 /// Cargo with an environment in which it builds the same on every machine.
@@ -40,9 +42,10 @@ pub fn ebpf_directory() -> PathBuf {
 }
 
 /// Builds a lesson, both eBPF programs included; returns its program.
-pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
-    let command = build_cargo(&lesson.name);
-    let program = lesson_program(lesson);
+pub fn build_lesson(lesson: &Lesson, architecture: Architecture) -> Result<PathBuf> {
+    let mut command = build_cargo(&lesson.name);
+    cross_build::set_target(&mut command, architecture);
+    let program = lesson_program(lesson, architecture);
     announce_first_build(
         &program,
         &lesson.full_name(),
@@ -61,8 +64,9 @@ pub fn build_lesson(lesson: &Lesson) -> Result<PathBuf> {
 }
 
 /// Where the program of a lesson is when it has been built.
-pub fn lesson_program(lesson: &Lesson) -> PathBuf {
-    built_program(&lesson.name)
+pub fn lesson_program(lesson: &Lesson, architecture: Architecture) -> PathBuf {
+    let target = workspace::target_directory();
+    cross_build::output_directory(&target, architecture).join(&lesson.name)
 }
 
 /// Cargo, to build a program. It names no package: cargo unites the features that the selected
@@ -137,10 +141,11 @@ fn of_first_build(result: &Path, what: &str, time: &str) -> Option<String> {
 }
 
 /// Builds the guest's init as one static file; returns it.
-pub fn compile_guest_init() -> Result<PathBuf> {
+pub fn compile_guest_init(architecture: Architecture) -> Result<PathBuf> {
     let target = workspace::target_directory().join("guest");
-    match run_cargo(init_cargo(&target))? {
-        Ended::Well => Ok(target.join(HOST).join(INIT_PROFILE).join("guest")),
+    let built = target.join(architecture.rust_target()).join(INIT_PROFILE);
+    match run_cargo(init_cargo(&target, architecture))? {
+        Ended::Well => Ok(built.join("guest")),
         Ended::Badly => Err(Problem::machine(
             "the guest's init does not build; cargo's messages are above",
         )
@@ -150,7 +155,7 @@ pub fn compile_guest_init() -> Result<PathBuf> {
 }
 
 /// The cargo that builds the init.
-pub fn init_cargo(target: &Path) -> Command {
+pub fn init_cargo(target: &Path, architecture: Architecture) -> Command {
     let mut command = inner_cargo();
     command
         .args([
@@ -160,11 +165,12 @@ pub fn init_cargo(target: &Path) -> Command {
             "--profile",
             INIT_PROFILE,
             "--target",
-            HOST,
+            architecture.rust_target(),
         ])
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
         .env("CARGO_ENCODED_RUSTFLAGS", INIT_FLAGS);
+    cross_build::set_cross_tools(&mut command, architecture);
     command
 }
 

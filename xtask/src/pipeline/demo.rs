@@ -154,11 +154,15 @@ pub fn collect_programs(programs: &[&Path]) -> Result<Archive> {
 
 /// The VM that boots this kernel.
 pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
-    let qemu = qemu::find_qemu().context("QEMU is gone")?;
-    let cmpxchg16b =
-        Cmpxchg16b::choose_cmpxchg16b(qemu::checked_version().as_deref(), &kernel.release);
+    let qemu = qemu::find_qemu(kernel.architecture).context("QEMU is gone")?;
+    let cmpxchg16b = Cmpxchg16b::choose_cmpxchg16b(
+        qemu::checked_version(kernel.architecture).as_deref(),
+        &kernel.release,
+    );
+    let architecture = kernel.architecture;
     let (kernel, modules) = (kernel.image.clone(), kernel.modules.clone());
     Ok(Machine {
+        architecture,
         qemu,
         kernel,
         modules,
@@ -167,7 +171,7 @@ pub fn describe_machine(kernel: &Kernel) -> Result<Machine> {
         memory_mib: DEFAULT_MIB,
         clock: VmClock::Host,
         cmpxchg16b,
-        sandbox: qemu::uses_sandbox(),
+        sandbox: qemu::uses_sandbox(architecture),
     })
 }
 

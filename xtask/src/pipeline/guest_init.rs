@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use checkout::{toolchain, workspace};
+use kernel::Architecture;
 use object::Endianness;
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
@@ -30,9 +31,9 @@ const SOURCES: [&str; 6] = [
 const KEPT: usize = 3;
 
 /// The init's bytes; builds it first when there is none of this source that a kernel can start.
-pub fn build_guest_init() -> Result<Vec<u8>> {
+pub fn build_guest_init(architecture: Architecture) -> Result<Vec<u8>> {
     let directory = workspace::own_cache().join("init");
-    let path = directory.join(format!("{:016x}", key()?));
+    let path = directory.join(format!("{:016x}", key(architecture)?));
     // Read at once: another run may remove it, as one of many, at any moment.
     match read_and_mark(&path) {
         Ok(bytes) if check_static(&bytes).is_ok() => return Ok(bytes),
@@ -44,7 +45,7 @@ pub fn build_guest_init() -> Result<Vec<u8>> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
     screen::show_progress("building the guest's init (once, about 15 s)");
-    let built = build::compile_guest_init()?;
+    let built = build::compile_guest_init(architecture)?;
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     if let Err(why) = check_static(&bytes) {
         return Err(Problem::machine(format!(
@@ -128,8 +129,8 @@ fn remove_oldest(directory: &Path, ours: &Path) {
     }
 }
 
-/// All that the init is made of: its source, flags, profile and compiler.
-fn key() -> Result<u64> {
+/// All that the init is made of: its source, flags, profile and compiler, and what it is built for.
+fn key(architecture: Architecture) -> Result<u64> {
     let mut key = Digest::default();
     for source in SOURCES {
         key.add_bytes(source);
@@ -137,6 +138,7 @@ fn key() -> Result<u64> {
     }
     key.add_bytes(build::INIT_FLAGS);
     key.add_bytes(build::INIT_PROFILE);
+    key.add_bytes(architecture.rust_target());
     key.add_bytes(toolchain::find_sysroot()?.as_os_str().as_encoded_bytes());
     Ok(key.digest_value())
 }
@@ -186,7 +188,7 @@ mod tests {
         fs::create_dir(workspace.path().join("src")).unwrap();
         write("src/main.rs", "fn main() {}");
         let target = workspace.path().join("target");
-        let mut cargo = build::init_cargo(&target);
+        let mut cargo = build::init_cargo(&target, Architecture::HOST);
         cargo
             .current_dir(workspace.path())
             .env("RUSTFLAGS", "-D warnings")

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 use course::Implementation;
 use course::catalog::{Lesson, StepPlace};
+use kernel::Architecture;
 use problem::{Exit, Problem};
 use processes::{Foreground, Interrupted};
 
@@ -49,7 +50,7 @@ pub fn run_on_host(
     follow: bool,
 ) -> Result<Exit> {
     needs::ensure_needs(&needs::BUILD_NEEDS)?;
-    let program = build::build_lesson(lesson)?;
+    let program = build::build_lesson(lesson, Architecture::HOST)?;
     let steps = steps(lesson, arguments, follow);
     if !nix::unistd::geteuid().is_root() {
         return Err(needs_root(lesson, &program, implementations, &steps).into());

@@ -9,6 +9,7 @@
 //!   bare_boot      a boot that does nothing, to compare with
 //!   pending_build  a lesson's build beside the start of its VM
 //!   guest_init     the guest's init, built when its source has changed
+//!   cross_build    what cargo needs to build for another architecture than this machine's
 //!   demo           a lesson's demo as a plan for a VM
 //!   conversation   the user's terminal, tied to a program in a guest
 //!   memory         how much of it a guest gets
@@ -33,6 +34,7 @@ pub mod bare_boot;
 pub mod build;
 pub mod build_times;
 pub mod conversation;
+pub mod cross_build;
 pub mod demo;
 pub mod forbidden;
 pub mod guest_init;

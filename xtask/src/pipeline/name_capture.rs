@@ -34,7 +34,7 @@ impl NameCapture {
 
     /// Of a kernel of a series, in the version that `kernels.lock` names.
     pub fn capture_kernel(&self, kernel: &Kernel) -> Result<(KernelVersion, CapturedNames)> {
-        if let Some(deviation) = kernels::deviation_from_lock(&kernel.name) {
+        if let Some(deviation) = kernels::deviation_from_lock(&kernel.name, kernel.architecture) {
             let help = "to fetch the locked one: cargo xtask setup --kernel every";
             return Err(Problem::machine(deviation).help(help).into());
         }
@@ -45,7 +45,7 @@ impl NameCapture {
         let version = KernelVersion {
             series: kernel.name.clone(),
             release,
-            version: kernels::locked_version(&kernel.name)?,
+            version: kernels::locked_version(&kernel.name, kernel.architecture)?,
         };
         Ok((version, capture))
     }

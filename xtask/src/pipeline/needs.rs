@@ -1,16 +1,28 @@
 //! What commands need of this machine, met before they begin.
 
 use anyhow::Result;
+use kernel::Architecture;
 use requirements::{BpfLinker, Clang, LibbpfBuild, Need, Qemu, RustSrc};
 
 use crate::output::reporter::ScreenReporter;
 use crate::pipeline::selection::Selection;
 
 /// What a VM needs, besides a kernel.
-pub const VM_NEEDS: [Need; 1] = [&Qemu];
+pub const VM_NEEDS: [Need; 1] = [&Qemu::HOST];
 
 /// What building a lesson needs: two toolchains, and a C compiler for libbpf.
 pub const BUILD_NEEDS: [Need; 4] = [&RustSrc, &BpfLinker, &Clang, &LibbpfBuild];
+
+/// What a VM of this architecture needs, besides a kernel.
+pub fn vm_needs(architecture: Architecture) -> Vec<Need> {
+    requirements::vm_needs(architecture)
+}
+
+/// What building a lesson for this architecture needs.
+pub fn build_needs(architecture: Architecture) -> Vec<Need> {
+    let cross = requirements::cross_build_needs(architecture);
+    [&BUILD_NEEDS[..], &cross].concat()
+}
 
 /// What is missing to build a program and to run it on these kernels.
 pub fn ensure_vm_needs(kernels: &Selection) -> Result<()> {

@@ -80,11 +80,14 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::Mutex;
 
+    use kernel::Architecture;
+
     use super::*;
 
     fn kernels(number: usize) -> Vec<Kernel> {
         let kernel = |number: usize| Kernel {
             name: number.to_string(),
+            architecture: Architecture::HOST,
             release: String::new(),
             origin: String::new(),
             image: PathBuf::new(),

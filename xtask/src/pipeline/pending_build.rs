@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use course::catalog::Lesson;
+use kernel::Architecture;
 use testvm::Programs;
 
 use crate::pipeline::{build, demo};
@@ -48,10 +49,14 @@ impl fmt::Display for Outdated {
 impl std::error::Error for Outdated {}
 
 impl<'scope> PendingBuild<'scope> {
-    pub fn start_build<'env>(scope: &'scope Scope<'scope, 'env>, lesson: &'env Lesson) -> Self {
+    pub fn start_build<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        lesson: &'env Lesson,
+        architecture: Architecture,
+    ) -> Self {
         let begin = Instant::now();
         let thread = scope.spawn(move || {
-            let program = build::build_lesson(lesson)?;
+            let program = build::build_lesson(lesson, architecture)?;
             testvm::timeline::note_moment("built");
             let took = begin.elapsed();
             Ok(BuiltLesson { program, took })

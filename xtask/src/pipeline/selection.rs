@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
-use kernel::{Kernel, MATRIX, SERIES};
+use kernel::{ARM64_MATRIX, Architecture, Kernel, MATRIX, SERIES};
 use problem::Problem;
 use requirements::Need;
 use requirements::kernels::{KERNELS, deviation_from_lock, find_kernel};
@@ -32,6 +32,11 @@ impl Selection {
         Self::Series(MATRIX.to_vec())
     }
 
+    /// Those that the course is tested on for arm64.
+    pub fn all_of_arm64() -> Self {
+        Self::Series(ARM64_MATRIX.to_vec())
+    }
+
     pub fn one(name: &'static str) -> Self {
         Self::Series(vec![name])
     }
@@ -54,23 +59,38 @@ impl Selection {
         Ok(Self::Series(in_order.collect()))
     }
 
-    /// What set-up must provide before [`Self::find_kernels`].
+    /// [`Self::kernel_needs_on`] this machine's architecture.
     pub fn kernel_needs(&self) -> Vec<Need> {
+        self.kernel_needs_on(Architecture::HOST)
+    }
+
+    /// What set-up must provide before [`Self::find_kernels_on`].
+    pub fn kernel_needs_on(&self, architecture: Architecture) -> Vec<Need> {
         let names = self.names();
         let kernels = KERNELS.iter();
         kernels
-            .filter(|kernel| names.contains(&kernel.name))
+            .filter(|kernel| kernel.architecture == architecture && names.contains(&kernel.name))
             .map(|kernel| kernel as Need)
             .collect()
     }
 
+    /// [`Self::find_kernels_on`] this machine's architecture.
     pub fn find_kernels(&self) -> Result<Vec<Kernel>> {
+        self.find_kernels_on(Architecture::HOST)
+    }
+
+    /// The series' kernels of this architecture; a file is of the architecture that it says.
+    pub fn find_kernels_on(&self, architecture: Architecture) -> Result<Vec<Kernel>> {
         match self {
             Self::File(path) => Ok(vec![Kernel::from_file(path)?]),
             _ => {
                 let names = self.names();
-                let kernels = names.iter().map(|name| find_kernel(name)).collect();
-                for deviation in names.iter().filter_map(|name| deviation_from_lock(name)) {
+                let kernels = names.iter().map(|name| find_kernel(name, architecture));
+                let kernels = kernels.collect();
+                let deviations = names.iter();
+                let deviations =
+                    deviations.filter_map(|name| deviation_from_lock(name, architecture));
+                for deviation in deviations {
                     if is_first(&SHOWN, &deviation) {
                         screen::show_note(&deviation);
                     }

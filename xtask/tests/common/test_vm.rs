@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use course::catalog;
+use kernel::Architecture;
 use problem::Problem;
-use requirements::{GuestTools, Qemu, guest_tools, kernels, require_kernel};
+use requirements::{GuestTools, guest_tools, kernels, require_kernel};
 use testvm::image::{self, Archive};
 use testvm::{Machine, Programs, Started};
 use xtask::pipeline::{build, demo, needs};
@@ -16,9 +17,16 @@ pub struct TestVm {
 
 impl TestVm {
     pub fn on(kernel: &str) -> Self {
-        needs::ensure_needs(&[&Qemu, require_kernel(kernel).unwrap()]).unwrap();
+        Self::of_architecture(kernel, Architecture::HOST)
+    }
+
+    pub fn of_architecture(kernel: &str, architecture: Architecture) -> Self {
+        let mut needs = needs::vm_needs(architecture);
+        needs.push(require_kernel(kernel, architecture).unwrap());
+        needs::ensure_needs(&needs).unwrap();
+        let kernel = kernels::find_kernel(kernel, architecture).unwrap();
         Self {
-            machine: demo::describe_machine(&kernels::find_kernel(kernel).unwrap()).unwrap(),
+            machine: demo::describe_machine(&kernel).unwrap(),
             archive: Archive::default(),
         }
     }
@@ -35,7 +43,7 @@ impl TestVm {
         needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
         let lessons = catalog::read_lessons().unwrap();
         let lesson = catalog::find_lesson(&lessons, number).unwrap();
-        self.with_program(&build::build_lesson(lesson).unwrap())
+        self.with_program(&build::build_lesson(lesson, Architecture::HOST).unwrap())
     }
 
     /// As `/bin/NAME`.

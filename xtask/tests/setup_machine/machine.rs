@@ -22,7 +22,8 @@ pub struct Machine {
 impl Machine {
     /// `None` where a set-up cannot be tested, with the reason.
     pub fn open(what: &str) -> Option<Self> {
-        let needs: [&dyn Requirement; 5] = [&Clang, &LibbpfBuild, &Qemu, &RustSrc, &BpfLinker];
+        let needs: [&dyn Requirement; 5] =
+            [&Clang, &LibbpfBuild, &Qemu::HOST, &RustSrc, &BpfLinker];
         let missing = needs.iter().find(|need| !need.is_met());
         let why = if let Some(missing) = missing {
             format!("{} is not set up", missing.name())

@@ -9,6 +9,7 @@ use course::catalog::{self, Lesson, StepPlace};
 use course::entry::{self, Entry, FailureStage, Language, Twin};
 use course::exercises::{self, Exercise, Variant};
 use fastrand::Rng;
+use kernel::Architecture;
 use nix::sys::signal::Signal;
 use regex::Regex;
 use serde_json::Value;
@@ -150,7 +151,7 @@ impl Course {
         // A run that has to build first would be about the compiler.
         for lesson in &lessons {
             if !is_small || lesson.number == "01" {
-                build::build_lesson(lesson).unwrap();
+                build::build_lesson(lesson, Architecture::HOST).unwrap();
             }
         }
         build::build_tool("object-loader").unwrap();

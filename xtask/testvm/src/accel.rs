@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kernel::Architecture;
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +68,16 @@ struct Verdict {
     why: String,
 }
 
-/// Whether VMs can use KVM. `state` is the directory of [`Machine::state`](crate::Machine).
-pub fn find_kvm_state(state: &Path) -> Result<KvmState> {
+/// Whether VMs of this architecture can use KVM. `state` is the directory of
+/// [`Machine::state`](crate::Machine).
+pub fn find_kvm_state(state: &Path, guest: Architecture) -> Result<KvmState> {
+    if guest != Architecture::HOST {
+        let why = format!(
+            "this machine is {}, the guest is {guest}",
+            Architecture::HOST
+        );
+        return Ok(KvmState::Unusable(why));
+    }
     match std::env::var(OVERRIDE).ok().as_deref() {
         None | Some("") => {}
         Some("kvm") => return Ok(KvmState::Forced(Accel::Kvm)),
@@ -81,10 +90,15 @@ pub fn find_kvm_state(state: &Path) -> Result<KvmState> {
         }
     }
     let cpu = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
-    Ok(judge(&cpu, open_device(), remembered(state)))
+    Ok(judge(guest, &cpu, open_device(), remembered(state)))
 }
 
-fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> KvmState {
+fn judge(
+    guest: Architecture,
+    cpu: &str,
+    device: std::io::Result<()>,
+    verdict: Option<Verdict>,
+) -> KvmState {
     if let Err(error) = device {
         return KvmState::Unusable(match error.kind() {
             ErrorKind::NotFound => "there is no /dev/kvm".to_owned(),
@@ -92,14 +106,7 @@ fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> Kv
             _ => format!("/dev/kvm cannot be opened: {error}"),
         });
     }
-    let flags = cpu
-        .lines()
-        .find(|line| line.starts_with("flags"))
-        .unwrap_or_default();
-    if !flags
-        .split_whitespace()
-        .any(|flag| flag == "vmx" || flag == "svm")
-    {
+    if guest == Architecture::Amd64 && !has_virtualization(cpu) {
         return KvmState::Unusable(
             "/dev/kvm exists, but the CPU shows neither vmx nor svm".to_owned(),
         );
@@ -108,6 +115,13 @@ fn judge(cpu: &str, device: std::io::Result<()>, verdict: Option<Verdict>) -> Kv
         Some(verdict) if verdict.host == host() => KvmState::Unusable(verdict.why),
         _ => KvmState::Promising,
     }
+}
+
+/// Of an x86 CPU; others do not say it.
+fn has_virtualization(cpu: &str) -> bool {
+    let flags = cpu.lines().find(|line| line.starts_with("flags"));
+    let mut flags = flags.unwrap_or_default().split_whitespace();
+    flags.any(|flag| flag == "vmx" || flag == "svm")
 }
 
 fn open_device() -> std::io::Result<()> {
@@ -151,24 +165,30 @@ mod tests {
     use super::*;
 
     const INTEL: &str = "processor\t: 0\nflags\t\t: fpu vme vmx sse\n";
+    const AMD64: Architecture = Architecture::Amd64;
     const BARE: &str = "processor\t: 0\nflags\t\t: fpu vme sse\n";
 
     #[test]
     fn a_device_without_cpu_support_is_not_believed() {
-        assert!(
-            matches!(judge(BARE, Ok(()), None), KvmState::Unusable(why) if why.contains("vmx"))
-        );
+        let state = judge(AMD64, BARE, Ok(()), None);
+        assert!(matches!(state, KvmState::Unusable(why) if why.contains("vmx")));
     }
 
     #[test]
     fn a_promising_machine_is_tried() {
-        assert_eq!(judge(INTEL, Ok(()), None), KvmState::Promising);
+        assert_eq!(judge(AMD64, INTEL, Ok(()), None), KvmState::Promising);
+    }
+
+    #[test]
+    fn a_cpu_of_arm64_does_not_say_what_it_can() {
+        let state = judge(Architecture::Arm64, "Features\t: fp asimd\n", Ok(()), None);
+        assert_eq!(state, KvmState::Promising);
     }
 
     #[test]
     fn no_right_is_said() {
         let denied = Err(ErrorKind::PermissionDenied.into());
-        let KvmState::Unusable(why) = judge(INTEL, denied, None) else {
+        let KvmState::Unusable(why) = judge(AMD64, INTEL, denied, None) else {
             panic!("KVM is taken for usable")
         };
         assert!(why.contains("no right"), "{why}");
@@ -181,13 +201,16 @@ mod tests {
             why: "it hung".to_owned(),
         };
         assert_eq!(
-            judge(INTEL, Ok(()), Some(here)),
+            judge(AMD64, INTEL, Ok(()), Some(here)),
             KvmState::Unusable("it hung".to_owned())
         );
         let before = Verdict {
             host: "5.4.0".to_owned(),
             why: "it hung".to_owned(),
         };
-        assert_eq!(judge(INTEL, Ok(()), Some(before)), KvmState::Promising);
+        assert_eq!(
+            judge(AMD64, INTEL, Ok(()), Some(before)),
+            KvmState::Promising
+        );
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   Machine        what to boot: kernel, QEMU, memory
+//!   Board          what differs between architectures
 //!   QemuProcess    QEMU, its command line, and the lines into the guest
 //!   confinement    what QEMU is kept from
 //!   Console        what the kernel prints: its last words, and signs of a crash
@@ -24,6 +25,7 @@
 //! and VMs cannot disturb each other.
 
 mod accel;
+mod board;
 mod cmpxchg16b;
 mod confinement;
 mod console;

@@ -3,26 +3,29 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use kernel::Architecture;
 
 use crate::cmpxchg16b::Cmpxchg16b;
 
 /// What to boot.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// That of the kernel.
+    pub architecture: Architecture,
     /// The QEMU program.
     pub qemu: PathBuf,
-    /// A bzImage or an uncompressed vmlinux.
+    /// A bzImage or an uncompressed vmlinux; an Image for arm64.
     pub kernel: PathBuf,
     /// `.../lib/modules/RELEASE`; `None` when the kernel came without modules.
     pub modules: Option<PathBuf>,
     /// Gives the bytes of the guest's init, a static program. It is asked for when a snapshot is
     /// looked for, and at each boot.
-    pub init: fn() -> Result<Vec<u8>>,
+    pub init: fn(Architecture) -> Result<Vec<u8>>,
     /// Where snapshots are, and what is known about KVM on this machine.
     pub state: PathBuf,
     pub memory_mib: u32,
     pub clock: VmClock,
-    /// When it is emulated.
+    /// When it is emulated; only amd64 has the instruction.
     pub cmpxchg16b: Cmpxchg16b,
     /// Whether QEMU can forbid itself system calls.
     pub sandbox: bool,

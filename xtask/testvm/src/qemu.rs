@@ -18,24 +18,21 @@ use problem::Problem;
 use processes::child::pid_of;
 
 use crate::accel::Accel;
+use crate::board::{self, Board};
 use crate::confinement;
 use crate::machine::{Machine, VmClock};
 use crate::shared_memory::SharedMemory;
 use crate::timeline::note_moment;
 use crate::usage::VmUsage;
 
-/// Kernel parameters, and why each is there.
-const KERNEL_PARAMETERS: [&str; 9] = [
-    "console=ttyS0",
+/// Kernel parameters on every machine, and why each is there.
+const KERNEL_PARAMETERS: [&str; 7] = [
     // Only what matters reaches the console; it is shown when something goes wrong.
     "quiet",
     // A panic restarts at once, which ends QEMU.
     "panic=-1",
     // BPF must be named to be an active LSM.
     "lsm=bpf",
-    // Without it two emulated CPUs fall back to a slow clock, and bpf_ktime_get_ns costs 15 times
-    // as much.
-    "tsc=reliable",
     "nokaslr",
     // A program lies at the same addresses whenever it runs, and so does the C library in all
     // programs. QEMU 7.2 keeps what it has translated for one address only: a guest that runs
@@ -384,10 +381,10 @@ fn path_of_descriptor(descriptor: RawFd) -> String {
 fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: &str| arguments.extend([option.into(), value.into()]);
-    // No floppy, no keyboard controller, no disks: each costs boot time.
+    let board = Board::of_architecture(machine.architecture);
     add(
         "-machine",
-        "q35,i8042=off,sata=off,smbus=off,memory-backend=memory",
+        &format!("{},memory-backend=memory", board.model),
     );
     add("-accel", accel.qemu_argument());
     if machine.clock == VmClock::Instructions {
@@ -396,7 +393,7 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
             &format!("shift={}", NANOSECONDS.trailing_zeros()),
         );
     }
-    add("-cpu", &cpu(machine, accel));
+    add("-cpu", &board::cpu_model(machine, accel));
     // A clock of instructions stands still while one CPU waits for another that is being started:
     // Linux 5.10 and 6.1 never got two of them going.
     add(
@@ -417,7 +414,8 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
         "-chardev",
         &format!("socket,id=plans,fd={}", inherited.plans),
     );
-    add("-serial", "chardev:plans");
+    let [option, plans] = board.plans;
+    add(option, plans);
     add(
         "-chardev",
         &format!("socket,id=monitor,fd={}", inherited.monitor),
@@ -441,22 +439,15 @@ fn hardware(machine: &Machine, accel: Accel, inherited: &Inherited) -> Vec<OsStr
     arguments
 }
 
-fn cpu(machine: &Machine, accel: Accel) -> String {
-    match accel {
-        Accel::Kvm => "host".to_owned(),
-        // With these two, the kernel and the C library clear and copy memory by `rep movsb`, of
-        // which QEMU emulates one byte at a time; without them, eight bytes at a time or more.
-        Accel::Tcg => format!("{},-erms,-fsrm", machine.cmpxchg16b.cpu_model()),
-    }
-}
-
 fn kernel_parameters(machine: &Machine, accel: Accel) -> String {
-    let more = machine
-        .cmpxchg16b
-        .kernel_parameters()
-        .filter(|_| accel == Accel::Tcg);
-    KERNEL_PARAMETERS
-        .into_iter()
+    let board = Board::of_architecture(machine.architecture);
+    let more = match accel {
+        Accel::Tcg => board::parameters_of_emulation(machine),
+        Accel::Kvm => None,
+    };
+    let of_board = board.kernel_parameters.iter().copied();
+    of_board
+        .chain(KERNEL_PARAMETERS)
         .chain(more)
         .collect::<Vec<_>>()
         .join(" ")
@@ -481,15 +472,18 @@ pub fn fingerprint_command_line(machine: &Machine, accel: Accel) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kernel::Architecture;
+
     use super::*;
     use crate::Cmpxchg16b;
 
-    fn no_init() -> Result<Vec<u8>> {
+    fn no_init(_: Architecture) -> Result<Vec<u8>> {
         Ok(Vec::new())
     }
 
     fn machine(clock: VmClock, cmpxchg16b: Cmpxchg16b) -> Machine {
         Machine {
+            architecture: Architecture::Amd64,
             qemu: "qemu".into(),
             kernel: "kernels/6.12/vmlinux".into(),
             modules: None,
@@ -513,7 +507,10 @@ mod tests {
     }
 
     fn shown_with(clock: VmClock, accel: Accel, start: Start) -> String {
-        let machine = machine(clock, Cmpxchg16b::Replaced);
+        shown_for(&machine(clock, Cmpxchg16b::Replaced), accel, start)
+    }
+
+    fn shown_for(machine: &Machine, accel: Accel, start: Start) -> String {
         let inherited = Inherited {
             console: 3,
             plans: 4,
@@ -521,7 +518,7 @@ mod tests {
             programs: Some(6),
             start,
         };
-        let arguments = qemu_command_line(&machine, accel, &inherited);
+        let arguments = qemu_command_line(machine, accel, &inherited);
         let arguments: Vec<_> = arguments
             .iter()
             .map(|argument| argument.to_string_lossy())
@@ -532,6 +529,15 @@ mod tests {
     #[test]
     fn command_line_when_emulated() {
         insta::assert_snapshot!(shown(Accel::Tcg, BOOT));
+    }
+
+    #[test]
+    fn command_line_of_arm64() {
+        let machine = Machine {
+            architecture: Architecture::Arm64,
+            ..machine(VmClock::Host, Cmpxchg16b::Replaced)
+        };
+        insta::assert_snapshot!(shown_for(&machine, Accel::Tcg, BOOT));
     }
 
     #[test]
@@ -578,7 +584,7 @@ mod tests {
             .filter(|(a, b)| a != b)
             .map(|(_, b)| b.to_owned())
             .collect();
-        let parameters = KERNEL_PARAMETERS.join(" ");
+        let parameters = kernel_parameters(&machine(VmClock::Host, Cmpxchg16b::Hidden), Accel::Kvm);
         assert_eq!(differing, ["kvm", "host", &parameters]);
     }
 }

@@ -98,7 +98,7 @@ pub fn start_ahead(machine: &Machine) -> Result<HeadStart, Failure> {
             .push("QEMU runs without its seccomp sandbox".to_owned());
     }
     // KVM boots in the time that a resume takes, and a saved guest is tied to its CPU.
-    let emulated = accel::find_kvm_state(&machine.state)
+    let emulated = accel::find_kvm_state(&machine.state, machine.architecture)
         .map_err(Failure::Caller)?
         .choose_accel()
         == Accel::Tcg;
@@ -191,7 +191,8 @@ impl HeadStart {
             return Ok(Started { notes, ..started });
         }
         let state = match machine.clock {
-            VmClock::Host => accel::find_kvm_state(&machine.state).map_err(Failure::Caller)?,
+            VmClock::Host => accel::find_kvm_state(&machine.state, machine.architecture)
+                .map_err(Failure::Caller)?,
             VmClock::Instructions => KvmState::Forced(Accel::Tcg),
         };
         let mut started = boot_with_retries(machine, state, Purpose::Run(programs), &mut notes)?;
@@ -207,7 +208,7 @@ fn start_by_snapshot(
     machine: &Machine,
     notes: &mut Vec<String>,
 ) -> Result<Option<Started>, Failure> {
-    let snapshot = (machine.init)()
+    let snapshot = (machine.init)(machine.architecture)
         .and_then(|init| Snapshot::of_machine(machine, &init))
         .map_err(Failure::Caller)?;
     if snapshot.is_known_bad() {
@@ -263,7 +264,7 @@ fn initramfs(
 ) -> anyhow::Result<Vec<u8>> {
     let modules = Modules::find_modules(machine.modules.as_deref(), &image::MODULES);
     notes.extend(modules.notes.iter().cloned());
-    image::pack_initramfs(&(machine.init)()?, &modules, programs)
+    image::pack_initramfs(&(machine.init)(machine.architecture)?, &modules, programs)
 }
 
 /// `None` when there is no snapshot that works.

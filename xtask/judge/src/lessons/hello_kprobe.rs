@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::maps::MapError;
+use nix::libc;
 
 use crate::answer::LoadedAnswer;
 use crate::check::Check;
@@ -276,10 +277,11 @@ fn asleep(work: impl FnOnce() -> Slept + Send + 'static) -> Result<JoinHandle<Sl
     });
     let id = receiver.recv().context("wait for a thread")?;
     let call = format!("/proc/self/task/{id}/syscall");
+    let sleeps = [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].map(|it| format!("{it} "));
     while !thread.is_finished() {
         let call = fs::read_to_string(&call).unwrap_or_default();
-        // nanosleep and clock_nanosleep on x86-64. A thread that is not blocked is "running".
-        if call.starts_with("35 ") || call.starts_with("230 ") {
+        // A thread that is not blocked is "running".
+        if sleeps.iter().any(|sleep| call.starts_with(sleep)) {
             break;
         }
         thread::yield_now();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use course::Implementation;
 use course::catalog::{self, Lesson};
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use plan::ProgramInfo;
 use problem::{Exit, Problem};
 use processes::Interrupted;
@@ -45,7 +45,7 @@ pub fn measure_programs(
     let kernels = selection.find_kernels()?;
     let mut exit = Exit::Done;
     for lesson in wanted.map_or(lessons.iter().collect(), |lesson| vec![lesson]) {
-        let program = build::build_lesson(lesson)?;
+        let program = build::build_lesson(lesson, Architecture::HOST)?;
         let measured = Measurement {
             lesson,
             program: &program,
@@ -170,7 +170,7 @@ impl Measurement<'_> {
         if guest.was_asked_to_stop() {
             return Err(Interrupted(SIGINT).into());
         }
-        let mut row = Row::new(&kernel.name, script.implementations[0], Duration::ZERO);
+        let mut row = Row::new(kernel, script.implementations[0], Duration::ZERO);
         report
             .steps
             .iter()

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use checkout::workspace;
 use course::{Implementation, catalog};
+use kernel::Architecture;
 use plan::{Plan, Step};
 use problem::Exit;
 use serde::Serialize;
@@ -30,8 +31,8 @@ const LESSON: &str = "01";
 pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
     needs::ensure_vm_needs(selection)?;
     let lessons = catalog::read_lessons()?;
-    let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?)?;
-    let accel = testvm::find_kvm_state(&workspace::own_cache())?.choose_accel();
+    let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?, Architecture::HOST)?;
+    let accel = testvm::find_kvm_state(&workspace::own_cache(), Architecture::HOST)?.choose_accel();
     let cargo = measure_cargo()?;
     for kernel in selection.find_kernels()? {
         let machine = demo::describe_machine(&kernel)?;
@@ -196,7 +197,7 @@ struct Sizes {
 impl Sizes {
     fn measure(machine: &Machine, program: &Path) -> Result<Self> {
         let base = image::pack_initramfs(
-            &guest_init::build_guest_init()?,
+            &guest_init::build_guest_init(Architecture::HOST)?,
             &Modules::find_modules(machine.modules.as_deref(), &image::MODULES),
             None,
         )?

@@ -29,7 +29,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
-use kernel::MATRIX;
+use kernel::{Architecture, MATRIX};
 use problem::Exit;
 use requirements::kernels::deviation_from_lock;
 use requirements::{Browser, CargoDeny, GuestTools};
@@ -89,13 +89,17 @@ fn prepare(steps: &[TestStep]) -> Result<()> {
         needs.extend(needs::VM_NEEDS);
         needs.extend(Selection::all().kernel_needs());
         needs.push(&GuestTools);
+        needs.extend(needs::vm_needs(Architecture::Arm64));
+        needs.extend(needs::build_needs(Architecture::Arm64));
+        needs.extend(Selection::all_of_arm64().kernel_needs_on(Architecture::Arm64));
     }
     if steps.contains(&TestStep::Book) {
         needs.push(&Browser);
     }
     needs::ensure_needs(&needs)?;
     if steps.contains(&TestStep::Vm) {
-        for deviation in MATRIX.into_iter().filter_map(deviation_from_lock) {
+        let deviation_of = |name| deviation_from_lock(name, Architecture::HOST);
+        for deviation in MATRIX.into_iter().filter_map(deviation_of) {
             screen::show_note(&deviation);
         }
     }

@@ -251,11 +251,14 @@ pub fn json_sample() -> Result<String> {
 mod tests {
     use std::path::PathBuf;
 
+    use kernel::Architecture;
+
     use super::*;
 
     pub fn trial(outcome: &Outcome) -> Trial {
         let kernel = Kernel {
             name: "6.12".to_owned(),
+            architecture: Architecture::HOST,
             release: "6.12.1".to_owned(),
             origin: String::new(),
             image: PathBuf::new(),

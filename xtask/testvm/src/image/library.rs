@@ -1,15 +1,18 @@
 //! The shared libraries a program needs, as its own loader finds them here and will find them in
-//! the guest.
+//! the guest. The loader of another architecture does not run here: for its programs, this reads
+//! what they need, and looks where compilers for that architecture have it.
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use kernel::Architecture;
 use object::Endianness;
-use object::elf::FileHeader64;
+use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
 /// Asks the loader that the program names: `--list` of glibc's and of musl's shows what it would
@@ -22,6 +25,11 @@ pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
     let Some(loader) = find_loader(bytes).with_context(unreadable)? else {
         return Ok(Vec::new());
     };
+    let architecture = find_architecture(bytes)?;
+    if let Some(other) = architecture.filter(|it| *it != Architecture::HOST) {
+        let directories = foreign_directories(other);
+        return find_foreign(other, program, bytes, &directories);
+    }
     ensure!(
         is_of_system(&loader),
         "{} names {} as its loader, which is none of this system's",
@@ -76,7 +84,7 @@ fn is_of_system(loader: &Path) -> bool {
     is_loader && is_there(loader) && real.map_or(true, |real| is_there(&real))
 }
 
-/// The loader that an ELF file for x86-64 names.
+/// The loader that an ELF file of 64 bits names.
 pub fn find_loader(bytes: &[u8]) -> Result<Option<PathBuf>> {
     let header = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = header.endian()?;
@@ -86,6 +94,83 @@ pub fn find_loader(bytes: &[u8]) -> Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+fn find_architecture(bytes: &[u8]) -> Result<Option<Architecture>> {
+    let header = FileHeader64::<Endianness>::parse(bytes)?;
+    let machine = header.e_machine(header.endian()?);
+    Ok(Architecture::of_elf_machine(machine))
+}
+
+/// Where the libraries of another architecture are: with a cross compiler of Debian, Fedora or
+/// Arch, or beside those of this machine.
+fn foreign_directories(architecture: Architecture) -> [PathBuf; 3] {
+    let triplet = architecture.gnu_triplet();
+    [
+        format!("/usr/{triplet}/lib"),
+        format!("/usr/lib/{triplet}"),
+        format!("/lib/{triplet}"),
+    ]
+    .map(PathBuf::from)
+}
+
+/// Where all loaders look, and libbpf too, when a program names a library to watch.
+const FOREIGN_INSIDE: &str = "usr/lib";
+
+/// All that a program needs, and all that its libraries need.
+fn find_foreign(
+    architecture: Architecture,
+    program: &Path,
+    bytes: &[u8],
+    directories: &[PathBuf],
+) -> Result<Vec<SharedLibrary>> {
+    let loader = Path::new(architecture.loader());
+    let loader_name = loader.file_name().unwrap_or_default();
+    let mut wanted = vec![loader_name.to_string_lossy().into_owned()];
+    wanted.extend(list_needed(bytes)?);
+    let mut found: Vec<SharedLibrary> = Vec::new();
+    while let Some(name) = wanted.pop() {
+        let inside = if *name == *loader_name {
+            loader.strip_prefix("/").unwrap_or(loader).to_owned()
+        } else {
+            Path::new(FOREIGN_INSIDE).join(&name)
+        };
+        if found.iter().any(|library| library.inside == inside) {
+            continue;
+        }
+        let places = directories.iter().map(|directory| directory.join(&name));
+        let here = places.into_iter().find(|place| place.is_file());
+        let here = here.with_context(|| {
+            let program = program.display();
+            format!(
+                "cannot find {name}, which {program} needs, among the libraries of {architecture}"
+            )
+        })?;
+        let library = fs::read(&here).with_context(|| format!("cannot read {}", here.display()))?;
+        wanted.extend(list_needed(&library)?);
+        found.push(SharedLibrary { here, inside });
+    }
+    Ok(found)
+}
+
+/// The names of the libraries that a program or a library asks for.
+fn list_needed(bytes: &[u8]) -> Result<Vec<String>> {
+    let header = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, bytes)?;
+    let Some((entries, link)) = sections.dynamic(endian, bytes)? else {
+        return Ok(Vec::new());
+    };
+    let strings = sections.strings(endian, bytes, link)?;
+    let mut names = Vec::new();
+    for entry in entries {
+        if entry.d_tag.get(endian) == DT_NEEDED {
+            let offset = u32::try_from(entry.d_val.get(endian))?;
+            let name = strings.get(offset).ok().context("a name is cut short")?;
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    Ok(names)
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -218,6 +303,39 @@ mod tests {
             error.to_string().ends_with("none of this system's"),
             "{error}"
         );
+    }
+
+    /// This program stands for one of another architecture: its libraries are copied.
+    #[test]
+    fn libraries_of_another_architecture_are_found_without_its_loader() {
+        let own = std::env::current_exe().unwrap();
+        let bytes = std::fs::read(&own).unwrap();
+        let sysroot = tempfile::tempdir().unwrap();
+        let arm64 = Architecture::Arm64;
+        let directories = [sysroot.path().join("empty"), sysroot.path().to_owned()];
+        let find = || find_foreign(arm64, &own, &bytes, &directories);
+        let error = find().unwrap_err().to_string();
+        assert!(error.contains(", which "), "{error}");
+        assert!(error.ends_with("among the libraries of arm64"), "{error}");
+        for library in needed_by(&own, &bytes).unwrap() {
+            let name = library.here.file_name().unwrap();
+            std::fs::copy(&library.here, sysroot.path().join(name)).unwrap();
+        }
+        std::fs::copy("/bin/true", sysroot.path().join("ld-linux-aarch64.so.1")).unwrap();
+        let found = find().unwrap();
+        let inside: Vec<_> = found.iter().map(|it| it.inside.to_str().unwrap()).collect();
+        assert!(inside.contains(&"usr/lib/libc.so.6"), "{inside:?}");
+        assert!(inside.contains(&"lib/ld-linux-aarch64.so.1"), "{inside:?}");
+        assert!(found.iter().all(|it| it.here.starts_with(sysroot.path())));
+    }
+
+    #[test]
+    fn what_a_program_needs_and_what_it_is_for_is_in_its_file() {
+        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let needed = list_needed(&bytes).unwrap();
+        assert!(needed.iter().any(|name| name == "libc.so.6"), "{needed:?}");
+        assert_eq!(find_architecture(&bytes).unwrap(), Some(Architecture::HOST));
+        assert!(list_needed(&bytes[..bytes.len() / 2]).is_err());
     }
 
     #[test]
