@@ -151,8 +151,13 @@ pub fn are_there(parts: &[Part]) -> bool {
 }
 
 fn missing_of(parts: &[Part]) -> Vec<Part> {
-    let mut missing = parts.to_vec();
-    missing.retain(|part| !part.is_there());
+    let mut missing = Vec::new();
+    for part in parts {
+        // Several needs may want the same one.
+        if !part.is_there() && !missing.contains(part) {
+            missing.push(*part);
+        }
+    }
     missing
 }
 
