@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use aya_obj::generated::bpf_insn;
-
-use super::instruction::{
-    ADD, ALU_32, ALU_64, CLASS, FROM_REGISTER, JUMP, JUMP_32, LOAD, LOAD_CONSTANT, MEMORY, MODE,
-    MOVE, OPERATION, STACK, STORE_REGISTER,
+use aya_obj::generated::{
+    BPF_ADD, BPF_ALU, BPF_ALU64, BPF_JMP, BPF_JMP32, BPF_LD, BPF_LDX, BPF_MEM, BPF_MOV, BPF_STX,
+    bpf_insn,
 };
+
+use super::instruction::{STACK, class_of, mode_of, operation_of, takes_register};
 
 /// A number that a register has from memory.
 #[derive(Clone, Copy)]
@@ -23,21 +23,18 @@ pub fn loses_updates(instructions: &[bpf_insn]) -> bool {
     let mut numbers = HashMap::new();
     let mut each = instructions.iter();
     while let Some(instruction) = each.next() {
-        let (code, dst, src) = (
-            instruction.code,
-            instruction.dst_reg(),
-            instruction.src_reg(),
-        );
-        match code & CLASS {
-            STORE_REGISTER => {
+        let (dst, src) = (instruction.dst_reg(), instruction.src_reg());
+        let is_memory = mode_of(instruction) == BPF_MEM;
+        match class_of(instruction) {
+            BPF_STX => {
                 let is_back = |number: &Number| {
                     number.is_sum && number.base == dst && number.off == instruction.off
                 };
-                if code & MODE == MEMORY && numbers.get(&src).is_some_and(is_back) {
+                if is_memory && numbers.get(&src).is_some_and(is_back) {
                     return true;
                 }
             }
-            LOAD if code & MODE == MEMORY && src != STACK && src != dst => {
+            BPF_LDX if is_memory && src != STACK && src != dst => {
                 let number = Number {
                     base: src,
                     off: instruction.off,
@@ -45,18 +42,18 @@ pub fn loses_updates(instructions: &[bpf_insn]) -> bool {
                 };
                 write_register(&mut numbers, dst, Some(number));
             }
-            ALU_64 | ALU_32 => {
+            BPF_ALU64 | BPF_ALU => {
                 let number = calculate(&numbers, instruction);
                 write_register(&mut numbers, dst, number);
             }
             // Code that comes from elsewhere, or a call, may change every register.
-            JUMP | JUMP_32 => numbers.clear(),
-            LOAD_CONSTANT => {
+            BPF_JMP | BPF_JMP32 => numbers.clear(),
+            BPF_LD => {
                 write_register(&mut numbers, dst, None);
                 // Its other half.
                 each.next();
             }
-            LOAD => write_register(&mut numbers, dst, None),
+            BPF_LDX => write_register(&mut numbers, dst, None),
             _ => {}
         }
     }
@@ -66,13 +63,10 @@ pub fn loses_updates(instructions: &[bpf_insn]) -> bool {
 /// What becomes of the number in `dst`.
 fn calculate(numbers: &HashMap<u8, Number>, instruction: &bpf_insn) -> Option<Number> {
     let number_in = |register: u8| numbers.get(&register).copied();
-    match (
-        instruction.code & OPERATION,
-        instruction.code & FROM_REGISTER != 0,
-    ) {
-        (ADD, true) => number_in(instruction.dst_reg()).or(number_in(instruction.src_reg())),
-        (ADD, false) => number_in(instruction.dst_reg()),
-        (MOVE, true) => return number_in(instruction.src_reg()),
+    match (operation_of(instruction), takes_register(instruction)) {
+        (BPF_ADD, true) => number_in(instruction.dst_reg()).or(number_in(instruction.src_reg())),
+        (BPF_ADD, false) => number_in(instruction.dst_reg()),
+        (BPF_MOV, true) => return number_in(instruction.src_reg()),
         _ => return None,
     }
     .map(|number| Number {
@@ -92,9 +86,9 @@ fn write_register(numbers: &mut HashMap<u8, Number>, register: u8, number: Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::instruction::CALL;
     use super::*;
 
+    const CALL: u8 = 0x85;
     const LOAD_U64: u8 = 0x79;
     const STORE_U64: u8 = 0x7b;
     const ATOMIC_U64: u8 = 0xdb;

@@ -1,30 +1,36 @@
-//! The parts of an instruction's code, as `linux/bpf.h` and `linux/bpf_common.h` have them.
+//! The parts of an instruction's code, in the kernel's names (`linux/bpf.h`).
 
-/// The part that says what an instruction works on.
-pub const CLASS: u8 = 0x07;
-pub const LOAD_CONSTANT: u8 = 0x00;
-pub const LOAD: u8 = 0x01;
-pub const STORE_CONSTANT: u8 = 0x02;
-pub const STORE_REGISTER: u8 = 0x03;
-pub const ALU_32: u8 = 0x04;
-pub const JUMP: u8 = 0x05;
-pub const JUMP_32: u8 = 0x06;
-pub const ALU_64: u8 = 0x07;
+use aya_obj::generated::{BPF_CALL, BPF_JMP, BPF_X, bpf_insn};
 
-/// The part of a load or a store that says how.
-pub const MODE: u8 = 0xe0;
-pub const MEMORY: u8 = 0x60;
-
-/// The part of a calculation that says which one.
-pub const OPERATION: u8 = 0xf0;
-pub const ADD: u8 = 0x00;
-pub const MOVE: u8 = 0xb0;
-
-/// The part of a jump that says which one, as far as it matters here.
-pub const ALWAYS: u8 = 0x00;
-pub const CALL_OPERATION: u8 = 0x80;
-pub const EXIT_OPERATION: u8 = 0x90;
-
-pub const FROM_REGISTER: u8 = 0x08;
-pub const CALL: u8 = 0x85;
+/// The register that is the end of the stack.
 pub const STACK: u8 = 10;
+
+/// `BPF_LD` to `BPF_ALU64`: what it works on.
+pub fn class_of(instruction: &bpf_insn) -> u32 {
+    u32::from(instruction.code) & 0x07
+}
+
+/// `BPF_MEM` and others: how it loads or stores.
+pub fn mode_of(instruction: &bpf_insn) -> u32 {
+    u32::from(instruction.code) & 0xe0
+}
+
+/// `BPF_ADD`, `BPF_JA` and others: which calculation, or which jump.
+pub fn operation_of(instruction: &bpf_insn) -> u32 {
+    u32::from(instruction.code) & 0xf0
+}
+
+/// Whether the other operand is a register.
+pub fn takes_register(instruction: &bpf_insn) -> bool {
+    u32::from(instruction.code) & BPF_X != 0
+}
+
+pub fn is_call(instruction: &bpf_insn) -> bool {
+    u32::from(instruction.code) == BPF_JMP | BPF_CALL
+}
+
+/// The number of the helper that it calls: functions of the object and of the kernel are marked in
+/// the place of a register.
+pub fn helper_of(instruction: &bpf_insn) -> Option<i32> {
+    (is_call(instruction) && instruction.src_reg() == 0).then_some(instruction.imm)
+}

@@ -16,7 +16,7 @@ mod written_back;
 use aya_obj::Object;
 use aya_obj::generated::{bpf_insn, bpf_map_type};
 
-use self::instruction::CALL;
+use self::instruction::helper_of;
 
 /// `bpf_get_smp_processor_id`: it may give each CPU its own entry.
 const CPU_NUMBER: i32 = 8;
@@ -38,9 +38,7 @@ pub fn find_lost_update(object: &[u8]) -> Option<String> {
         PER_CPU.iter().any(|per_cpu| *per_cpu as u32 == kind)
     };
     let keeps_apart = |instruction: &bpf_insn| {
-        instruction.code == CALL
-            && instruction.src_reg() == 0
-            && [CPU_NUMBER, SPIN_LOCK].contains(&instruction.imm)
+        helper_of(instruction).is_some_and(|helper| [CPU_NUMBER, SPIN_LOCK].contains(&helper))
     };
     let functions = object.functions.values();
     let mut instructions = functions

@@ -6,20 +6,18 @@
 
 use std::collections::HashSet;
 
-use aya_obj::generated::bpf_insn;
+use aya_obj::generated::{
+    BPF_ADD, BPF_ALU, BPF_ALU64, BPF_CALL, BPF_EXIT, BPF_JA, BPF_JMP, BPF_JMP32, BPF_LD, BPF_LDX,
+    BPF_MEM, BPF_MOV, BPF_ST, BPF_STX, bpf_insn,
+};
 
 use super::instruction::{
-    ADD, ALU_32, ALU_64, ALWAYS, CALL, CALL_OPERATION, CLASS, EXIT_OPERATION, FROM_REGISTER, JUMP,
-    JUMP_32, LOAD, LOAD_CONSTANT, MEMORY, MODE, MOVE, OPERATION, STACK, STORE_CONSTANT,
-    STORE_REGISTER,
+    STACK, class_of, helper_of, is_call, mode_of, operation_of, takes_register,
 };
 
 /// `bpf_map_lookup_elem`, and the one that writes.
 const LOOK_UP: i32 = 1;
 const UPDATE: i32 = 2;
-
-/// Who is called is said by a register: a helper, or a function of the object.
-const OBJECT_FUNCTION: u8 = 1;
 
 /// What a helper may change.
 const CHANGED_BY_CALL: std::ops::RangeInclusive<usize> = 0..=5;
@@ -83,19 +81,18 @@ pub fn loses_updates(instructions: &[bpf_insn]) -> bool {
 }
 
 fn is_wide(instruction: &bpf_insn) -> bool {
-    instruction.code & CLASS == LOAD_CONSTANT
+    class_of(instruction) == BPF_LD
 }
 
 /// Where a jump goes that is taken.
 fn jump_goal(at: usize, instruction: &bpf_insn) -> Option<usize> {
-    let class = instruction.code & CLASS;
-    let operation = instruction.code & OPERATION;
-    if !matches!(class, JUMP | JUMP_32) || matches!(operation, CALL_OPERATION | EXIT_OPERATION) {
+    let (class, operation) = (class_of(instruction), operation_of(instruction));
+    if !matches!(class, BPF_JMP | BPF_JMP32) || matches!(operation, BPF_CALL | BPF_EXIT) {
         return None;
     }
     // `gotol` has its distance in the constant.
     let distance = match (class, operation) {
-        (JUMP_32, ALWAYS) => i64::from(instruction.imm),
+        (BPF_JMP32, BPF_JA) => i64::from(instruction.imm),
         _ => i64::from(instruction.off),
     };
     usize::try_from(at as i64 + 1 + distance).ok()
@@ -103,19 +100,19 @@ fn jump_goal(at: usize, instruction: &bpf_insn) -> Option<usize> {
 
 /// What comes after this instruction is not reached from it.
 fn ends_path(instruction: &bpf_insn) -> bool {
-    let is_jump = matches!(instruction.code & CLASS, JUMP | JUMP_32);
-    is_jump && matches!(instruction.code & OPERATION, ALWAYS | EXIT_OPERATION)
+    let is_jump = matches!(class_of(instruction), BPF_JMP | BPF_JMP32);
+    is_jump && matches!(operation_of(instruction), BPF_JA | BPF_EXIT)
 }
 
 impl State {
     fn follow(&mut self, instruction: &bpf_insn) {
         let dst = usize::from(instruction.dst_reg());
-        let content = match instruction.code & CLASS {
-            LOAD_CONSTANT => Content::Unknown,
-            LOAD => self.load(instruction),
-            ALU_64 | ALU_32 => self.calculate(instruction),
-            STORE_CONSTANT | STORE_REGISTER => return self.store(instruction),
-            _ if instruction.code == CALL => return self.call(instruction),
+        let content = match class_of(instruction) {
+            BPF_LD => Content::Unknown,
+            BPF_LDX => self.load(instruction),
+            BPF_ALU64 | BPF_ALU => self.calculate(instruction),
+            BPF_ST | BPF_STX => return self.store(instruction),
+            _ if is_call(instruction) => return self.call(instruction),
             _ => return,
         };
         if let Some(register) = self.registers.get_mut(dst) {
@@ -139,7 +136,7 @@ impl State {
     }
 
     fn load(&self, instruction: &bpf_insn) -> Content {
-        if instruction.code & MODE != MEMORY {
+        if mode_of(instruction) != BPF_MEM {
             return Content::Unknown;
         }
         let base = instruction.src_reg();
@@ -156,7 +153,7 @@ impl State {
             return;
         };
         self.stack.retain(|(at, _)| *at != place);
-        let is_register = instruction.code & CLASS == STORE_REGISTER;
+        let is_register = class_of(instruction) == BPF_STX;
         let content = self.content(instruction.src_reg());
         if is_register && matches!(content, Content::Number | Content::Sum) {
             self.stack.push((place, content));
@@ -164,17 +161,17 @@ impl State {
     }
 
     fn calculate(&self, instruction: &bpf_insn) -> Content {
-        let from_register = instruction.code & FROM_REGISTER != 0;
+        let from_register = takes_register(instruction);
         let before = self.content(instruction.dst_reg());
         let other = match from_register {
             true => self.content(instruction.src_reg()),
             false => Content::Unknown,
         };
         let is_number = |content| matches!(content, Content::Number | Content::Sum);
-        match instruction.code & OPERATION {
-            MOVE => other,
-            ADD if is_number(before) || is_number(other) => Content::Sum,
-            ADD if !from_register => match before {
+        match operation_of(instruction) {
+            BPF_MOV => other,
+            BPF_ADD if is_number(before) || is_number(other) => Content::Sum,
+            BPF_ADD if !from_register => match before {
                 Content::OnStack(at) => Content::OnStack(at + i64::from(instruction.imm)),
                 _ => before,
             },
@@ -187,11 +184,8 @@ impl State {
         let Content::OnStack(value) = self.content(3) else {
             return false;
         };
-        let writes = instruction.code == CALL
-            && instruction.src_reg() != OBJECT_FUNCTION
-            && instruction.imm == UPDATE;
         let in_value = |at: i64| (value..value + LONGEST_VALUE).contains(&at);
-        writes
+        helper_of(instruction) == Some(UPDATE)
             && self
                 .stack
                 .iter()
@@ -199,9 +193,8 @@ impl State {
     }
 
     fn call(&mut self, instruction: &bpf_insn) {
-        let is_helper = instruction.src_reg() != OBJECT_FUNCTION;
         self.registers[CHANGED_BY_CALL].fill(Content::Unknown);
-        if is_helper && instruction.imm == LOOK_UP {
+        if helper_of(instruction) == Some(LOOK_UP) {
             self.registers[0] = Content::MapValue;
         }
     }
@@ -211,6 +204,9 @@ impl State {
 mod tests {
     use super::*;
 
+    const CALL: u8 = 0x85;
+    /// In the place of a register: a function of the object is called.
+    const OBJECT_FUNCTION: u8 = 1;
     const LOAD_U64: u8 = 0x79;
     const STORE_U64: u8 = 0x7b;
     const ADD_CONSTANT: u8 = 0x07;
