@@ -63,7 +63,9 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     }
     // Wrong before long set-up: a file that is no kernel, or one of another architecture.
     if let Selection::File(_) = selection {
-        check_architecture(lesson, options, &selection.find_kernels()?)?;
+        for &architecture in &options.architectures {
+            selection.find_kernels_on(architecture)?;
+        }
     }
     if options.follow {
         if conversation::has_terminal() {
@@ -139,27 +141,6 @@ fn choose_kernels(lesson: &Lesson, kernels: Vec<Kernel>) -> Result<Vec<Kernel>, 
         screen::show_note(&format!("{name} is left out on {}: {why}", kernel.name));
     }
     Ok(chosen)
-}
-
-/// Whether the kernel in the user's file is for what the lesson is to be built for.
-fn check_architecture(
-    lesson: &Lesson,
-    options: &RunOptions,
-    kernels: &[Kernel],
-) -> Result<(), Problem> {
-    let number = &lesson.number;
-    for kernel in kernels {
-        let is = kernel.architecture;
-        if options.architectures != [is] {
-            let file = &options.kernels;
-            return Err(
-                Problem::usage(format!("{file} is a kernel for {is}")).help(format!(
-                    "cargo xtask run {number} --arch {is} --kernel {file}"
-                )),
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Whether the lesson can go on after its demo.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
@@ -79,10 +79,16 @@ impl Selection {
         self.find_kernels_on(Architecture::HOST)
     }
 
-    /// The series' kernels of this architecture; a file is of the architecture that it says.
+    /// The kernels of this architecture. A file of the user's must be one.
     pub fn find_kernels_on(&self, architecture: Architecture) -> Result<Vec<Kernel>> {
         match self {
-            Self::File(path) => Ok(vec![Kernel::from_file(path)?]),
+            Self::File(path) => {
+                let kernel = Kernel::from_file(path)?;
+                if kernel.architecture != architecture {
+                    return Err(other_architecture(&kernel, path, architecture).into());
+                }
+                Ok(vec![kernel])
+            }
             _ => {
                 let names = self.names();
                 let kernels = names.iter().map(|name| find_kernel(name, architecture));
@@ -107,6 +113,13 @@ impl Selection {
             Self::File(_) => &[],
         }
     }
+}
+
+fn other_architecture(kernel: &Kernel, path: &Path, wanted: Architecture) -> Problem {
+    let (file, is) = (path.display(), kernel.architecture);
+    Problem::usage(format!("{file} is a kernel for {is}, and not for {wanted}")).help(format!(
+        "a lesson runs on it with: cargo xtask run LESSON --arch {is} --kernel {file}"
+    ))
 }
 
 /// `6.12`, `all`, `every`, or a range: `6.12..7.1`, `6.12..`, `..7.1`, its ends included.
@@ -214,6 +227,25 @@ mod tests {
         assert!(is_first(&shown, "kernel 6.12"));
         assert!(is_first(&shown, "kernel 6.18"));
         assert!(!is_first(&shown, "kernel 6.12"));
+    }
+
+    #[test]
+    fn a_file_must_be_a_kernel_of_the_architecture() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("Image");
+        let mut image = vec![0; 0x38];
+        image.extend_from_slice(b"ARM\x64 Linux version 6.9.1-test (me@here)");
+        std::fs::write(&path, image).unwrap();
+        let selection = Selection::File(path);
+        let found = selection.find_kernels_on(Architecture::Arm64).unwrap();
+        assert_eq!(found[0].release, "6.9.1-test");
+        let error = selection.find_kernels_on(Architecture::Amd64).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("a kernel for arm64, and not for amd64"),
+            "{error}"
+        );
     }
 
     #[test]
