@@ -48,7 +48,7 @@ pub fn set_up_machine(options: SetupOptions) -> Result<Exit> {
         report_moves(&moved);
     }
     requirements::meet_whole(&needs, options.yes, &ScreenReporter)?;
-    build_everything()?;
+    build_everything(architecture)?;
     screen::show_marked(Mark::Good, "everything is in place: this machine is ready");
     if !moved.is_empty() {
         screen::show_note(RECORD_AGAIN);
@@ -76,12 +76,12 @@ at them:
   git diff lessons/07-verifier-pitfalls/logs book/facts";
 
 /// The first build fetches crates; after this one no run has to.
-fn build_everything() -> Result<()> {
-    guest_init::build_guest_init(Architecture::HOST)?;
+fn build_everything(architecture: Architecture) -> Result<()> {
+    guest_init::build_guest_init(architecture)?;
     let lessons = catalog::read_lessons()?;
     screen::show_progress(&format!("building the lessons, {} in all", lessons.len()));
     for lesson in &lessons {
-        build::build_lesson(lesson, Architecture::HOST)?;
+        build::build_lesson(lesson, architecture)?;
     }
     Ok(())
 }
