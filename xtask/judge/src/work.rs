@@ -12,6 +12,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use common::architecture::LOADER;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -19,14 +20,6 @@ use nix::sys::prctl;
 use nix::sys::stat::Mode;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
 use nix::unistd::{Pid, gettid, mkfifo};
-
-/// Every dynamic program comes with it, and the VM has no other programs. It is small, and ends at
-/// once.
-const LOADER: &str = if cfg!(target_arch = "aarch64") {
-    "/lib/ld-linux-aarch64.so.1"
-} else {
-    "/lib64/ld-linux-x86-64.so.2"
-};
 
 /// The least and the most that something took: what is measured in the kernel is between.
 pub type Span = RangeInclusive<Duration>;
@@ -56,6 +49,7 @@ pub struct ShortProgram {
 
 impl ShortProgram {
     pub fn new(path: &Path) -> Result<Self> {
+        // Every dynamic program comes with it, and the VM has no other programs.
         fs::copy(LOADER, path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),

@@ -28,7 +28,7 @@ impl Architecture {
         }
     }
 
-    /// As Rust, clang and QEMU call it, and `uname -m`.
+    /// As Rust and QEMU call it, and `uname -m`.
     pub fn machine(self) -> &'static str {
         match self {
             Self::Amd64 => "x86_64",
@@ -84,14 +84,6 @@ impl Architecture {
             62 => Some(Self::Amd64),
             183 => Some(Self::Arm64),
             _ => None,
-        }
-    }
-
-    /// As the kernel's source calls it, in `arch/` and in libbpf's `__TARGET_ARCH_*`.
-    pub fn kernel_source_name(self) -> &'static str {
-        match self {
-            Self::Amd64 => "x86",
-            Self::Arm64 => "arm64",
         }
     }
 }

@@ -169,8 +169,11 @@ pub fn is_bzimage(head: &[u8]) -> bool {
 
 /// QEMU boots an ELF file of arm64 at its virtual addresses, where there is no memory.
 fn is_amd64_vmlinux(head: &[u8]) -> bool {
-    const EM_AARCH64: [u8; 2] = 183u16.to_le_bytes();
-    head.starts_with(b"\x7fELF") && head.get(0x12..0x14) != Some(&EM_AARCH64)
+    let machine = head.get(0x12..0x14).and_then(|bytes| bytes.try_into().ok());
+    let architecture = machine
+        .map(u16::from_le_bytes)
+        .and_then(Architecture::of_elf_machine);
+    head.starts_with(b"\x7fELF") && architecture != Some(Architecture::Arm64)
 }
 
 /// Whether a file that begins so is an uncompressed kernel of arm64

@@ -392,26 +392,25 @@ fn cache() -> Item {
 fn kvm() -> Result<Item> {
     let slower = "VMs run by emulation, which only costs time; XTASK_ACCEL=kvm overrides this";
     let verdict = workspace::own_cache().join("kvm-verdict.json");
-    Ok(
-        match testvm::find_kvm_state(&workspace::own_cache(), Architecture::HOST)? {
-            KvmState::Promising => ok(
+    let state = testvm::find_kvm_state(&workspace::own_cache(), Architecture::HOST)?;
+    Ok(match state {
+        KvmState::Promising => ok(
+            "KVM",
+            "may work; the next VM will show (without it: XTASK_ACCEL=tcg)",
+        ),
+        KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
+        KvmState::Forced(Accel::Tcg) => {
+            item("KVM", State::Note, "not used, because XTASK_ACCEL says so")
+        }
+        KvmState::Unusable(why) => Item {
+            fix: kvm_fix(may_open_kvm(), &verdict),
+            ..item(
                 "KVM",
-                "may work; the next VM will show (without it: XTASK_ACCEL=tcg)",
-            ),
-            KvmState::Forced(Accel::Kvm) => ok("KVM", "used, because XTASK_ACCEL says so"),
-            KvmState::Forced(Accel::Tcg) => {
-                item("KVM", State::Note, "not used, because XTASK_ACCEL says so")
-            }
-            KvmState::Unusable(why) => Item {
-                fix: kvm_fix(may_open_kvm(), &verdict),
-                ..item(
-                    "KVM",
-                    State::Note,
-                    format!("not usable because {why}; {slower}"),
-                )
-            },
+                State::Note,
+                format!("not usable because {why}; {slower}"),
+            )
         },
-    )
+    })
 }
 
 /// Where there is something to do about it: a right that is missing, or a verdict that may be out
