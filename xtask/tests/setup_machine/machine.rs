@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use checkout::workspace;
-use requirements::{BpfLinker, Clang, LibbpfBuild, Qemu, Requirement, RustSrc, guest_tools};
+use kernel::Architecture;
+use requirements::{BpfLinker, Clang, LibbpfBuild, Requirement, RustSrc, guest_tools, qemu};
 
 use super::mirror::{self, Mirror};
 use crate::common::{Run, program, skip};
@@ -20,23 +21,17 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// `None` where a set-up cannot be tested, with the reason.
+    /// `None` where a set-up cannot be tested; the reason is among what was skipped.
     pub fn open(what: &str) -> Option<Self> {
-        let needs: [&dyn Requirement; 5] =
-            [&Clang, &LibbpfBuild, &Qemu::HOST, &RustSrc, &BpfLinker];
-        let missing = needs.iter().find(|need| !need.is_met());
-        let why = if let Some(missing) = missing {
-            format!("{} is not set up", missing.name())
-        } else if guest_tools::find_tools().is_err() {
-            "the VM tools are not set up".to_owned()
-        } else if !is_there("gpg") || !is_there("apt-get") {
-            "it takes apt-get and gpg".to_owned()
+        ensure_set_up();
+        let why = if !is_there("gpg") || !is_there("apt-get") {
+            "it takes apt-get and gpg"
         } else if !unshare().arg("true").status().is_ok_and(|it| it.success()) {
-            "no files can be mounted for one process only".to_owned()
+            "no files can be mounted for one process only"
         } else {
             return Some(Self::make());
         };
-        skip(what, &why);
+        skip(what, why);
         None
     }
 
@@ -192,6 +187,20 @@ impl Machine {
                 .iter()
                 .all(|it| same(it))
     }
+}
+
+/// What the set-ups here find done: this machine has it before such a test begins. QEMU's note in
+/// the cache is not asked, since another test may have put its own QEMU there.
+fn ensure_set_up() {
+    let needs: [&dyn Requirement; 4] = [&Clang, &LibbpfBuild, &RustSrc, &BpfLinker];
+    for need in needs {
+        assert!(need.is_met(), "{} is not set up", need.name());
+    }
+    assert!(
+        qemu::find_qemu(Architecture::HOST).is_some(),
+        "there is no QEMU"
+    );
+    guest_tools::find_tools().unwrap();
 }
 
 /// Next to cargo's, which is another one here.
