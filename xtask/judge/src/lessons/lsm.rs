@@ -271,6 +271,14 @@ fn not_in_the_table(answer: &mut LoadedAnswer) -> Result<()> {
 const DENY: u32 = 0;
 const AUDIT: u32 = 1;
 
+/// Strangers have this number or a greater one, owners a smaller one: no stranger is an owner.
+const FIRST_STRANGER: u32 = 1_000;
+
+/// Whom a port belongs to, and not root.
+fn any_owner() -> u32 {
+    fastrand::u32(1..FIRST_STRANGER)
+}
+
 /// Only this thread becomes somebody else: the C library's function would change all threads.
 fn become_user(uid: u32) -> nix::Result<()> {
     // SAFETY: the call takes three numbers and touches no memory.
@@ -286,9 +294,14 @@ struct Attempt {
 }
 
 impl Attempt {
+    /// By a stranger.
     fn new(port: u16) -> Self {
+        Self::by(fastrand::u32(FIRST_STRANGER..60_000), port)
+    }
+
+    fn by(uid: u32, port: u16) -> Self {
         Self {
-            uid: fastrand::u32(1_000..60_000),
+            uid,
             name: work::any_name(),
             port,
         }
@@ -333,17 +346,11 @@ fn is_refused(attempt: &Attempt, address: IpAddr) -> Result<()> {
 
 fn denied(answer: &mut LoadedAnswer) -> Result<()> {
     for port in ports::<3>() {
-        // Nobody's number is below 1000 here but root's, who may not either.
-        set_rule(answer, port, fastrand::u32(1..1_000), DENY)?;
+        set_rule(answer, port, any_owner(), DENY)?;
         for address in ANYWHERE {
             is_refused(&Attempt::new(port), address)?;
-            is_refused(
-                &Attempt {
-                    uid: 0,
-                    ..Attempt::new(port)
-                },
-                address,
-            )?;
+            // Root may not either.
+            is_refused(&Attempt::by(0, port), address)?;
         }
     }
     Ok(())
@@ -351,7 +358,7 @@ fn denied(answer: &mut LoadedAnswer) -> Result<()> {
 
 fn allowed(answer: &mut LoadedAnswer) -> Result<()> {
     let [own, denied, absent] = ports();
-    let attempt = Attempt::new(own);
+    let attempt = Attempt::by(any_owner(), own);
     // What has no port does not have port 0 either.
     set_rule(answer, 0, attempt.uid, DENY)?;
     set_rule(answer, own, attempt.uid, DENY)?;
@@ -387,21 +394,15 @@ fn reports(
     is_right: impl Fn(&Attempt) -> Result<()>,
 ) -> Result<()> {
     answer.read_records::<28>("ATTEMPTS")?;
-    let owner = Attempt::new(0);
+    let owner = any_owner();
     let attempts: Vec<Attempt> = ports::<4>().into_iter().map(Attempt::new).collect();
     for attempt in &attempts {
-        set_rule(answer, attempt.port, owner.uid, action)?;
+        let port = attempt.port;
+        set_rule(answer, port, owner, action)?;
         is_right(attempt)?;
-        let owners = Attempt {
-            uid: owner.uid,
-            ..Attempt::new(attempt.port)
-        };
-        owners.make(ANYWHERE[0])?.with_context(|| {
-            format!(
-                "port {} belongs to user {}: bind it",
-                attempt.port, owner.uid
-            )
-        })?;
+        Attempt::by(owner, port)
+            .make(ANYWHERE[0])?
+            .with_context(|| format!("port {port} belongs to user {owner}: bind it"))?;
     }
     let records = answer.read_records::<28>("ATTEMPTS")?;
     let (made, found) = (attempts.len(), records.len());
@@ -451,4 +452,18 @@ fn unread(answer: &mut LoadedAnswer) -> Result<()> {
         "150 attempts were made without reading ATTEMPTS, and it has {found} records"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stranger_is_an_owner() {
+        for seed in 0..200_000 {
+            fastrand::seed(seed);
+            let owner = any_owner();
+            assert_ne!(Attempt::new(1).uid, owner, "with the seed {seed}");
+        }
+    }
 }
