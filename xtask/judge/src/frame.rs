@@ -1,6 +1,7 @@
 //! Frames made by hand, and what packet programs do with them. Addresses are others at each run.
 
 use std::iter;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use etherparse::{
@@ -101,14 +102,16 @@ pub fn any_payload(length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A port that nobody can know beforehand, and that is none of these.
-pub fn port_besides(others: &[u16]) -> u16 {
-    loop {
-        let port = fastrand::u16(1024..);
-        if !others.contains(&port) {
-            return port;
-        }
+/// A port that nobody can know beforehand. None comes twice: what an answer keeps of a port is
+/// about the frames of one check.
+pub fn any_port() -> u16 {
+    static LEFT: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    if left.is_empty() {
+        left.extend(1024..=u16::MAX);
     }
+    let index = fastrand::usize(..left.len());
+    left.swap_remove(index)
 }
 
 /// Runs an XDP program on a frame, which it should pass or drop. `what` names the frame.
@@ -141,7 +144,15 @@ fn done(verdict: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn no_port_comes_twice() {
+        let ports: BTreeSet<u16> = iter::repeat_with(any_port).take(2000).collect();
+        assert_eq!(ports.len(), 2000);
+    }
 
     #[test]
     fn a_packet_of_any_protocol_can_be_made() {

@@ -183,8 +183,8 @@ fn zero_checksum(answer: &mut LoadedAnswer) -> Result<()> {
 }
 
 fn left_alone(answer: &mut LoadedAnswer) -> Result<()> {
-    let (port, data) = (frame::port_besides(&[]), frame::any_payload(50));
-    let other = frame::port_besides(&[port]);
+    let (port, other) = (frame::any_port(), frame::any_port());
+    let data = frame::any_payload(50);
     let ipv4 = frame::ipv4_packet;
     // Where the port is without options, these have the same number.
     let [high, low] = port.to_be_bytes();
@@ -299,7 +299,7 @@ fn set_only<V: Pod>(
 
 fn any_datagram() -> Result<Vec<u8>> {
     let data = frame::any_payload(2 * fastrand::usize(1..50));
-    frame::udp_frame(frame::ipv4_packet(), frame::port_besides(&[]), &data)
+    frame::udp_frame(frame::ipv4_packet(), frame::any_port(), &data)
 }
 
 /// An address and a port, and two bytes that mean nothing.
@@ -424,7 +424,7 @@ fn udp_sockets(answer: &mut LoadedAnswer) -> Result<()> {
     for address in [V4, V6] {
         let receiver = UdpSocket::bind((address, 0)).context("wait for datagrams")?;
         let port = receiver.local_addr().context("ask for the port")?.port();
-        for other in [frame::port_besides(&[port]), 0] {
+        for other in [frame::any_port(), 0] {
             set_port(answer, port, other)?;
             let peer = cgroup::work_inside(|| {
                 let sender = UdpSocket::bind((address, 0)).context("open a UDP socket")?;

@@ -180,7 +180,7 @@ fn removed(answer: &LoadedAnswer, thread: u32, times: u64) -> Result<()> {
 
 fn blocked_port(answer: &mut LoadedAnswer) -> Result<()> {
     let ports = blocked(answer)?;
-    let open = frame::port_besides(&ports);
+    let open = frame::any_port();
     for port in ports {
         let times = fastrand::u64(1..6);
         for _ in 0..times {
@@ -215,7 +215,7 @@ fn port_behind_options(answer: &mut LoadedAnswer) -> Result<()> {
         let bytes = words * 4;
         // What would be the port, if there were no options.
         let options = other.to_be_bytes().repeat(words * 2);
-        let open = frame::port_besides(&[port, other]);
+        let open = frame::any_port();
         let datagram = frame::udp_frame(frame::ipv4_packet_with(&options)?, port, b"hello")?;
         let what =
             format!("a datagram to the blocked port {port}, behind {bytes} bytes of options,");
@@ -270,8 +270,7 @@ fn not_blocked(answer: &mut LoadedAnswer) -> Result<()> {
 
 /// Blocks two ports.
 fn blocked(answer: &mut LoadedAnswer) -> Result<[u16; 2]> {
-    let port = frame::port_besides(&[]);
-    let ports = [port, frame::port_besides(&[port])];
+    let ports = [frame::any_port(), frame::any_port()];
     let mut map = answer.hash_mut::<u16, u64>("BLOCKED")?;
     ports
         .iter()
@@ -463,7 +462,7 @@ fn servers_down(answer: &mut LoadedAnswer) -> Result<()> {
 fn no_server(answer: &mut LoadedAnswer) -> Result<()> {
     let nobody = [false; SERVERS as usize];
     set_servers(answer, nobody)?;
-    let frame = frame::udp_frame(frame::ipv4_packet(), frame::port_besides(&[]), b"hello")?;
+    let frame = frame::udp_frame(frame::ipv4_packet(), frame::any_port(), b"hello")?;
     frame::check_verdict(
         DROP,
         answer,
@@ -471,7 +470,7 @@ fn no_server(answer: &mut LoadedAnswer) -> Result<()> {
         &frame,
         "a packet that no server was up for",
     )?;
-    let other = frame::udp_frame(frame::ipv6_packet(), frame::port_besides(&[]), b"hello")?;
+    let other = frame::udp_frame(frame::ipv6_packet(), frame::any_port(), b"hello")?;
     frame::check_verdict(PASS, answer, "choose", &other, "a packet in IPv6")?;
     let short = &frame[..fastrand::usize(14..34)];
     frame::check_verdict(
@@ -501,7 +500,7 @@ fn chosen(answer: &mut LoadedAnswer, from: u32, up: [bool; SERVERS as usize]) ->
     for _ in 0..times {
         let packet =
             frame::ethernet_header().ipv4(from.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
-        let frame = frame::udp_frame(packet, frame::port_besides(&[]), b"hello")?;
+        let frame = frame::udp_frame(packet, frame::any_port(), b"hello")?;
         frame::check_verdict(
             PASS,
             answer,
@@ -606,7 +605,7 @@ fn captured(answer: &mut LoadedAnswer, frame: &[u8]) -> Result<Vec<[u8; CAPTURED
 fn frame_of(length: usize) -> Result<Vec<u8>> {
     frame::udp_frame(
         frame::ipv4_packet(),
-        frame::port_besides(&[]),
+        frame::any_port(),
         &frame::any_payload(length - HEADERS),
     )
 }

@@ -135,11 +135,11 @@ fn protocols(answer: &mut LoadedAnswer, ip: fn() -> Ip, name: &str) -> Result<()
 fn no_protocol(answer: &mut LoadedAnswer) -> Result<()> {
     let before = counts(answer)?;
     let short = |packet: Ip, end: usize| {
-        let port = frame::port_besides(&[]);
+        let port = frame::any_port();
         frame::udp_frame(packet, port, b"")
             .map(|packet| packet[..fastrand::usize(14..end)].to_vec())
     };
-    let mut other = frame::udp_frame(frame::ipv4_packet(), frame::port_besides(&[]), b"hello")?;
+    let mut other = frame::udp_frame(frame::ipv4_packet(), frame::any_port(), b"hello")?;
     // A type that is neither of IP's.
     other[12..14].copy_from_slice(&fastrand::u16(0x0801..0x8000).to_be_bytes());
     let frames = [
@@ -193,8 +193,7 @@ fn compare(answer: &LoadedAnswer, expected: &Counts, what: &str) -> Result<()> {
 // --- bytes-by-port
 
 fn plain_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
-    let port = frame::port_besides(&[]);
-    for port in [port, frame::port_besides(&[port])] {
+    for port in [frame::any_port(), frame::any_port()] {
         let mut sum = 0;
         let times = fastrand::usize(2..9);
         for _ in 0..times {
@@ -214,7 +213,7 @@ fn plain_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
 }
 
 fn tagged_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
-    let port = frame::port_besides(&[]);
+    let port = frame::any_port();
     let (plain, tagged) = (fastrand::u32(2..5), fastrand::u32(2..5));
     let mut sum = 0;
     for _ in 0..plain {
@@ -240,7 +239,7 @@ fn tagged_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
 }
 
 fn no_datagrams(answer: &mut LoadedAnswer) -> Result<()> {
-    let port = frame::port_besides(&[]);
+    let port = frame::any_port();
     let datagram = frame::udp_frame(frame::ipv4_packet(), port, b"")?;
     let tagged = frame::tag_frame(&datagram);
     let others = [
@@ -383,7 +382,7 @@ fn next_window(answer: &mut LoadedAnswer) -> Result<()> {
 fn not_limited(answer: &mut LoadedAnswer) -> Result<()> {
     set_limit(answer, 1, HOUR)?;
     let packet = packet_from(fastrand::u32(..))?;
-    let other = frame::udp_frame(frame::ipv6_packet(), frame::port_besides(&[]), b"hello")?;
+    let other = frame::udp_frame(frame::ipv6_packet(), frame::any_port(), b"hello")?;
     for _ in 0..3 {
         frame::check_verdict(PASS, answer, "limit_rate", &other, "a packet in IPv6")?;
         let short = &packet[..fastrand::usize(14..34)];
@@ -426,7 +425,7 @@ fn sends(answer: &mut LoadedAnswer, source: u32, verdict: u32, what: &str) -> Re
 fn packet_from(source: u32) -> Result<Vec<u8>> {
     let packet =
         frame::ethernet_header().ipv4(source.to_be_bytes(), fastrand::u32(..).to_be_bytes(), 64);
-    frame::udp_frame(packet, frame::port_besides(&[]), b"hello")
+    frame::udp_frame(packet, frame::any_port(), b"hello")
 }
 
 fn known(answer: &LoadedAnswer, source: u32, passed: u64, dropped: u64) -> Result<()> {
