@@ -361,7 +361,8 @@ fn unchanged(answer: &mut LoadedAnswer) -> Result<()> {
 const ROOM: usize = 256;
 
 fn latecomer(answer: &mut LoadedAnswer) -> Result<()> {
-    let (directory, program) = (tempfile::tempdir()?, work::any_name());
+    // No name of the others has this end.
+    let (directory, program) = (tempfile::tempdir()?, format!("{}-late", work::any_name()));
     work::as_program("first", 0, || {
         (0..ROOM + 50).try_for_each(|_| {
             let name = work::any_name();
