@@ -186,7 +186,7 @@ fn straight_on(answer: &mut AnswerProgram) -> Result<()> {
         with_constant(ADD, 0, number()),
         exit_insn(),
     ];
-    returns(answer, &program, fastrand::u64(..1000))?;
+    returns(answer, &program, fastrand::u64(1..1000))?;
     returns(answer, &[with_constant(MOVE, 0, -number()), exit_insn()], 0)
 }
 
@@ -258,8 +258,18 @@ fn loops(answer: &mut AnswerProgram) -> Result<()> {
 }
 
 fn half_registers(answer: &mut AnswerProgram) -> Result<()> {
-    let (constant, other) = (-number(), number());
-    for program in [
+    for program in half_register_programs() {
+        returns(answer, &program, u64::MAX - fastrand::u64(..1000))?;
+        returns(answer, &program, fastrand::u64(..))?;
+    }
+    Ok(())
+}
+
+/// All that the first instruction leaves in the upper half of r0 is to go: where that is nothing,
+/// an answer that keeps it is right.
+fn half_register_programs() -> [[Instruction; 3]; 4] {
+    let (constant, other) = (-number(), -number());
+    [
         [
             with_constant(MOVE, 0, other),
             with_constant(MOVE_32, 0, constant),
@@ -280,11 +290,7 @@ fn half_registers(answer: &mut AnswerProgram) -> Result<()> {
             with_register(ADD_32, 0, 1),
             exit_insn(),
         ],
-    ] {
-        returns(answer, &program, u64::MAX - fastrand::u64(..1000))?;
-        returns(answer, &program, fastrand::u64(..))?;
-    }
-    Ok(())
+    ]
 }
 
 fn many_programs(answer: &mut AnswerProgram) -> Result<()> {
@@ -381,6 +387,14 @@ mod tests {
                 "{}",
                 lines(&program)
             );
+        }
+    }
+
+    #[test]
+    fn upper_halves_are_not_empty_beforehand() {
+        for [first, ..] in half_register_programs() {
+            let before = bytecode::run_bytecode(&[first, exit_insn()], u64::MAX);
+            assert_eq!(before.unwrap() >> 32, u64::from(u32::MAX), "{first}");
         }
     }
 
