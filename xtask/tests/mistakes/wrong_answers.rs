@@ -33,7 +33,62 @@ const fn wrong(
     }
 }
 
-const WRONG_ANSWERS: [WrongAnswer; 21] = [
+const WRONG_ANSWERS: [WrongAnswer; 28] = [
+    wrong(
+        "05/verdict-table",
+        "the greatest error is none",
+        ("verdict < -MAX_ERRNO", "verdict <= -MAX_ERRNO"),
+        "returns what the table says",
+        "should have been denied with the error 4095, and got 1",
+    ),
+    wrong(
+        "06/bytes-by-port",
+        "it looks for the port and not for the whole header",
+        ("(void *)(udp + 1) > end", "(void *)&udp->len > end"),
+        "leaves out all else",
+        "a datagram that was cut off was to port",
+    ),
+    wrong(
+        "06/count-protocols",
+        "it looks for the protocol and not for the whole header",
+        (
+            "sizeof(*ip) > end ? -1 : ip->protocol",
+            "10 > end ? -1 : ip->protocol",
+        ),
+        "leaves out all else, and frames that end early",
+        "a packet that was cut off in its IPv4 header was sent",
+    ),
+    wrong(
+        "06/limit-rate",
+        "it looks for the address and not for the whole header",
+        ("+ sizeof(*ip) > end", "+ 16 > end"),
+        "passes what is not IPv4",
+        "a packet that was cut off in its IPv4 header was dropped",
+    ),
+    wrong(
+        "07/next-server",
+        "it looks for the address and not for the whole header",
+        ("+ sizeof(*ip) > end", "+ 16 > end"),
+        "drops what no server is up for, and passes the rest",
+        "a packet that was cut off in its IPv4 header was dropped",
+    ),
+    wrong(
+        "07/next-server",
+        "no server comes after the last",
+        (
+            "number = (number + 1) % SERVERS_MAX;",
+            "number = number + 1;",
+        ),
+        "goes on to the next that is up",
+        "was dropped (1), and should have been passed (2)",
+    ),
+    wrong(
+        "10/rewrite-destination",
+        "it looks for the port and not for the whole header",
+        ("&old, sizeof(old))", "&old, sizeof(old) - 4)"),
+        "leaves all else as it is",
+        "a datagram that was cut off in its UDP header is changed",
+    ),
     wrong(
         "08/user-names",
         "it begins to count at one",

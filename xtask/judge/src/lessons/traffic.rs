@@ -194,7 +194,7 @@ fn left_alone(answer: &mut LoadedAnswer) -> Result<()> {
     let mut foreign = frame::udp_frame(ipv4(), port, &data)?;
     foreign[12..14].copy_from_slice(&fastrand::u16(0x0801..0x8000).to_be_bytes());
     let short = frame::udp_frame(ipv4(), port, &[])?;
-    let frames = [
+    let mut frames = vec![
         (
             "a datagram to another port",
             frame::udp_frame(ipv4(), other, &data)?,
@@ -210,11 +210,14 @@ fn left_alone(answer: &mut LoadedAnswer) -> Result<()> {
         ),
         ("a fragment that is not the first", fragment),
         ("a frame that is no IP packet", foreign),
-        (
-            "a datagram that was cut off in its UDP header",
-            short[..fastrand::usize(HEADERS - 7..HEADERS)].to_vec(),
-        ),
     ];
+    // At each byte: the port may be there, and the header not whole.
+    for end in HEADERS - 7..HEADERS {
+        frames.push((
+            "a datagram that was cut off in its UDP header",
+            short[..end].to_vec(),
+        ));
+    }
     set_forward(answer, port, any_destination())?;
     for (what, frame) in frames {
         let result = answer.run_on_frame("rewrite", &frame)?;
