@@ -10,6 +10,7 @@ use checkout::{environment, toolchain, workspace};
 use crate::commands::test::cargo_build::{PackageProgram, TestBinary};
 use crate::commands::test::part::{PartResult, read_log, run_logged_part, show_logged_result};
 use crate::commands::test::records::Records;
+use crate::pipeline::memory::DEFAULT_MIB;
 use crate::pipeline::parallel;
 
 /// These take most of the time, the first one the most: begun last, one of them would run alone at
@@ -52,8 +53,9 @@ impl TestRun<'_> {
     pub fn run_binaries(&self, mut binaries: Vec<TestBinary>) -> Result<Vec<PartResult>> {
         binaries.sort_by_key(|binary| rank_of(&binary.name));
         let screen = Mutex::new(());
-        // One more than there are cores: many tests wait, for a time limit or for an idle kernel.
-        let jobs = parallel::as_many_as_fit() + 1;
+        // Many tests wait, for a time limit or for an idle kernel: with only one more than there
+        // are cores, these had nothing to do for a tenth of the time.
+        let jobs = parallel::as_many_as_fit_beside(DEFAULT_MIB, 2);
         parallel::run_side_by_side(binaries.len(), Some(jobs), |number| {
             let result = self.run_binary(&binaries[number])?;
             let _one_at_a_time = screen.lock();
