@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Run, stderr, stdout};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -24,7 +24,7 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use problem::Exit;
-use setup_machine::{Fault, Machine, Mirror, Server};
+use setup_machine::{Fault, Machine, Mirror, SLOW_SECONDS, Server};
 
 /// The mirror of these tests has no kernel: this is how a set-up ends that did all the rest.
 const REST_IS_DONE: &str = "Debian trixie no longer has a kernel 6.12";
@@ -190,6 +190,31 @@ fn a_package_that_is_not_the_lists_is_refused() {
     if !said.contains(REST_IS_DONE) {
         assert!(said.contains("the download is damaged"), "{said}");
     }
+    assert_works(&machine);
+}
+
+#[test]
+#[ignore = "needs the VM's tools: cargo xtask test vm"]
+fn a_mirror_that_is_slow_and_goes_on_is_waited_for() {
+    let Some((machine, _mirror, server)) = with_mirror("a slow mirror") else {
+        return;
+    };
+    server.set_fault("bpftool_", Fault::Slow);
+    let begin = Instant::now();
+    assert_works(&machine);
+    assert!(begin.elapsed().as_secs() >= SLOW_SECONDS as u64);
+}
+
+#[test]
+#[ignore = "needs the VM's tools: cargo xtask test vm"]
+fn a_mirror_that_says_nothing_more_is_given_up() {
+    let Some((machine, _mirror, server)) = with_mirror("a silent mirror") else {
+        return;
+    };
+    server.set_fault("InRelease", Fault::Stall);
+    let said = refused(&mut machine.set_up());
+    assert!(said.contains("no connection to the server"), "{said}");
+    server.remove_fault();
     assert_works(&machine);
 }
 

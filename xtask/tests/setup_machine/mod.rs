@@ -13,4 +13,4 @@ mod server;
 
 pub use machine::Machine;
 pub use mirror::Mirror;
-pub use server::{Fault, Server};
+pub use server::{Fault, SLOW_SECONDS, Server};

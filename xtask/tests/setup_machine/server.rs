@@ -17,6 +17,8 @@ pub enum Fault {
     Cut,
     /// Nothing comes after the middle, until the fault is taken away.
     Stall,
+    /// The second half comes in small pieces, one in a second.
+    Slow,
     /// One byte in the middle is another.
     Changed,
 }
@@ -34,6 +36,9 @@ struct State {
     stalled: Mutex<bool>,
     changed: Condvar,
 }
+
+/// Longer than apt waits for the next byte.
+pub const SLOW_SECONDS: usize = 25;
 
 const PAGE: &str = "<!DOCTYPE html>\n<html><body>Please sign in.</body></html>\n";
 
@@ -122,6 +127,13 @@ impl State {
             *self.stalled.lock().unwrap() = true;
             self.changed.notify_all();
             thread::sleep(Duration::from_millis(20));
+        }
+        if fault == Some(Fault::Slow) {
+            for piece in content[middle..].chunks(content.len() / 2 / SLOW_SECONDS) {
+                thread::sleep(Duration::from_secs(1));
+                stream.write_all(piece).ok()?;
+            }
+            return Some(());
         }
         stream.write_all(&content[middle..]).ok()
     }
