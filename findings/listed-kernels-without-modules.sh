@@ -35,7 +35,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 # apt with its own lists and packages, and the mirror of the machine's own apt.
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u | grep -m 1 '/debian/*$' || true)
+mirror=$(apt-get indextargets --no-release-info --format '$(SITE)' 'Created-By: Packages' | sort -u | grep -m 1 '/debian/*$' || true)
 if [ -z "$mirror" ]; then
     echo 'error: the machine'\''s apt configuration names no mirror of Debian' >&2
     exit 3

@@ -45,7 +45,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 # apt with its own lists and packages, and the mirror of the machine's own apt.
-sites=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u)
+sites=$(apt-get indextargets --no-release-info --format '$(SITE)' 'Created-By: Packages' | sort -u)
 mirror=$(printf '%s\n' "$sites" | grep -m 1 '/debian/*$' || true)
 security=$(printf '%s\n' "$sites" | grep -m 1 'debian-security' || true)
 if [ -z "$mirror" ] || [ -z "$security" ]; then

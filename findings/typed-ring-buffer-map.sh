@@ -28,7 +28,7 @@ cd "$work"
 
 # apt with its own lists and packages, and the mirrors of the machine's own apt.
 mkdir -p etc lists/partial cache/archives/partial state root
-sites=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u)
+sites=$(apt-get indextargets --no-release-info --format '$(SITE)' 'Created-By: Packages' | sort -u)
 security=$(printf '%s\n' "$sites" | grep -m 1 'debian-security' || true)
 main=$(printf '%s\n' "$sites" | grep -m 1 '/debian/*$' || true)
 if [ -z "$security" ] || [ -z "$main" ]; then
