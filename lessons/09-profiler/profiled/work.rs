@@ -4,6 +4,7 @@
 use std::arch::asm;
 use std::hint::black_box;
 use std::io::Write as _;
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
@@ -32,13 +33,21 @@ fn serve_request(body: &[u8]) -> u64 {
 
 #[inline(never)]
 fn compress(body: &[u8]) -> u64 {
-    black_box(hash_bytes(body, 200_000))
+    black_box(hash_bytes(body, 300_000))
 }
 
+/// Stops after some milliseconds, ready or not: an emulated CPU is now and then 15 times slower in
+/// this system call, which would then have most of the samples.
 #[inline(never)]
 fn encrypt(body: &[u8]) -> u64 {
-    let mut key = [0; 32 * 1024];
-    fill_random(&mut key);
+    let mut key = [0; 4 * 1024];
+    let begin = Instant::now();
+    for _ in 0..8 {
+        fill_random(&mut key);
+        if begin.elapsed() > Duration::from_micros(2_500) {
+            break;
+        }
+    }
     black_box(u64::from(key[0]) + body.len() as u64)
 }
 
@@ -46,7 +55,7 @@ fn encrypt(body: &[u8]) -> u64 {
 #[inline(never)]
 fn walk_tree(depth: u32, body: &[u8]) -> u64 {
     if depth == 0 {
-        return hash_bytes(body, 60_000);
+        return hash_bytes(body, 80_000);
     }
     black_box(walk_tree(depth - 1, body)) + 1
 }
