@@ -241,10 +241,7 @@ impl QemuProcess {
             }
         };
         if let Some(signal) = status.signal() {
-            return Some(match signal {
-                nix::libc::SIGSYS => BROKE_SANDBOX.to_owned(),
-                _ => format!("it was ended by signal {signal}"),
-            });
+            return Some(describe_signal(signal));
         }
         let mut said = String::new();
         if let Some(errors) = self.errors.take() {
@@ -301,8 +298,23 @@ impl Drop for QemuProcess {
     }
 }
 
+fn describe_signal(signal: i32) -> String {
+    match signal {
+        nix::libc::SIGSYS => BROKE_SANDBOX.to_owned(),
+        // Of the signals that end a process, the kernel sends only this one without a mistake of
+        // the process: when memory runs out.
+        nix::libc::SIGHUP | nix::libc::SIGINT | nix::libc::SIGKILL | nix::libc::SIGTERM => {
+            format!("{KILLED}, with signal {signal}")
+        }
+        _ => format!("it was ended by signal {signal}"),
+    }
+}
+
+/// How the end by a signal is told that another process sent, or the kernel for want of memory.
+pub const KILLED: &str = "it was killed from outside";
+
 /// What QEMU says before it does what a signal asks for.
-const ENDED_BY_SIGNAL: &str = "terminating on signal";
+pub const ENDED_BY_SIGNAL: &str = "terminating on signal";
 
 /// How the end by SIGSYS is told.
 pub const BROKE_SANDBOX: &str = "its seccomp sandbox forbids a system call that it made, and ended \

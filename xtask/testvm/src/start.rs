@@ -18,7 +18,7 @@ use crate::guest::{Death, Failure, Guest, Ready};
 use crate::guest_memory::GuestMemory;
 use crate::image::{self, Modules};
 use crate::machine::{Machine, Programs, VmClock};
-use crate::qemu::{BROKE_SANDBOX, Origin, QemuProcess};
+use crate::qemu::{BROKE_SANDBOX, ENDED_BY_SIGNAL, KILLED, Origin, QemuProcess};
 use crate::shared_memory::SharedMemory;
 use crate::snapshot::{DamagedSnapshot, Sealed, Snapshot};
 use crate::timeline::{note_moment, note_retry};
@@ -314,12 +314,12 @@ fn resume_with(
     }
 }
 
-/// Whether a resume failed because of the snapshot, and not because this machine has too little
-/// memory, or too few descriptors or processes, for any VM.
+/// Whether a resume failed because of the snapshot, and not because somebody ended QEMU, or this
+/// machine has too little memory, or too few descriptors or processes, for any VM.
 fn is_of_snapshot(failure: &Failure) -> bool {
     match failure {
         Failure::Caller(error) => error.is::<DamagedSnapshot>(),
-        Failure::Died(death) => !found_too_little(death),
+        Failure::Died(death) => !found_too_little(death) && !was_killed(death),
         Failure::NotBooted(_) | Failure::Interrupted(_) => true,
     }
 }
@@ -334,6 +334,11 @@ fn found_too_little(death: &Death) -> bool {
     const SIGNS: [&str; 2] = ["Too many open files", "Resource temporarily unavailable"];
     let why = death.qemu_failed.as_ref();
     found_no_memory(death) || why.is_some_and(|why| SIGNS.iter().any(|sign| why.contains(sign)))
+}
+
+fn was_killed(death: &Death) -> bool {
+    let why = death.qemu_failed.as_ref();
+    why.is_some_and(|why| why.contains(KILLED) || why.contains(ENDED_BY_SIGNAL))
 }
 
 /// Resumes while the snapshot is read a second time, on another core: what a damaged guest says
@@ -573,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_with_too_little_spoils_no_snapshot() {
+    fn only_its_own_fault_spoils_a_snapshot() {
         let caller = |error: anyhow::Error| is_of_snapshot(&Failure::Caller(error));
         assert!(caller(DamagedSnapshot.into()));
         assert!(!caller(anyhow::anyhow!("too many open files")));
@@ -583,13 +588,15 @@ mod tests {
                 ..Death::default()
             }))
         };
-        assert!(died("it was ended by signal 9"));
-        for too_little in [
+        assert!(died("it was ended by signal 11"));
+        for other_fault in [
+            "it was killed from outside, with signal 9",
+            "qemu-system-x86_64: terminating on signal 15 from pid 1 (init)",
             "cannot set up guest memory 'pc.ram': Cannot allocate memory",
             "Could not open '/proc/self/fd/7': Too many open files",
             "qemu_thread_create: Resource temporarily unavailable",
         ] {
-            assert!(!died(too_little), "{too_little}");
+            assert!(!died(other_fault), "{other_fault}");
         }
     }
 }
