@@ -29,6 +29,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::checkout_copy::CheckoutCopy;
+use common::moved_clock::MovedClock;
 use common::{Run, skip, stderr, stdout, wait_for};
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
@@ -163,62 +164,102 @@ fn a_limit_makes_no_right_answer_wrong() {
     learner.assert_right(in_c);
 }
 
-/// A control group, as a container is one.
-struct ControlGroup(PathBuf);
+/// A control group with a limit, as a container is one.
+struct ControlGroup {
+    path: PathBuf,
+    limit: &'static str,
+}
 
 impl ControlGroup {
-    /// One in which processes can be counted.
-    fn new() -> Option<Self> {
-        let name = format!("xtask-{}", std::process::id());
-        let roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].map(Path::new);
-        let groups = roots.map(|root| Self(root.join(&name)));
-        groups
-            .into_iter()
-            .find(|group| fs::create_dir(&group.0).is_ok() && group.0.join("pids.max").exists())
+    const PROCESSES: [(&str, &str); 2] = [("pids", "pids.max"), ("", "pids.max")];
+
+    const BYTES: [(&str, &str); 2] = [("memory", "memory.limit_in_bytes"), ("", "memory.max")];
+
+    /// With the first of these limits that can be set here: each is a file of a hierarchy.
+    fn with_limit(limits: [(&str, &'static str); 2]) -> Option<Self> {
+        limits.into_iter().find_map(|(hierarchy, limit)| {
+            let name = format!("xtask-{}", std::process::id());
+            let path = Path::new("/sys/fs/cgroup").join(hierarchy).join(name);
+            let is_made = fs::create_dir(&path).is_ok();
+            let group = Self { path, limit };
+            (is_made && group.path.join(limit).exists()).then_some(group)
+        })
     }
 
-    fn set_most_processes(&self, number: u32) {
-        fs::write(self.0.join("pids.max"), number.to_string()).unwrap();
+    fn set_limit(&self, number: u64) {
+        fs::write(self.path.join(self.limit), number.to_string()).unwrap();
+    }
+
+    /// The line of shell with which a process joins it.
+    fn enter(&self) -> String {
+        format!("echo 0 > {}/cgroup.procs", self.path.display())
     }
 }
 
 impl Drop for ControlGroup {
     fn drop(&mut self) {
         // It has no processes any more, or was never made.
-        let _ = fs::remove_dir(&self.0);
+        let _ = fs::remove_dir(&self.path);
     }
 }
 
+const NO_CONTROL_GROUP: &str = "no control group can be made here";
+
 /// At each of them, another program or thread is the first that cannot be started.
-const MOST_PROCESSES: [u32; 4] = [1, 2, 4, 12];
+const MOST_PROCESSES: [u64; 4] = [1, 2, 4, 12];
 
 /// With so few, rustc is started, and fails.
-const TOO_FEW_FOR_RUSTC: u32 = 6;
+const TOO_FEW_FOR_RUSTC: u64 = 6;
 
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn too_few_processes_make_no_right_answer_wrong() {
-    let Some(group) = ControlGroup::new() else {
-        return skip("a limit on processes", "no control group can be made here");
+    let Some(group) = ControlGroup::with_limit(ControlGroup::PROCESSES) else {
+        return skip("a limit on processes", NO_CONTROL_GROUP);
     };
     let learner = Learner::at(HERE);
     learner.assert_right(Implementation::Libbpf);
     let before = learner.checkout.file_names();
-    let enter = format!("echo 0 > {}/cgroup.procs", group.0.display());
     for number in MOST_PROCESSES {
-        group.set_most_processes(number);
-        let output = learner.check_after(&enter);
+        group.set_limit(number);
+        let output = learner.check_after(&group.enter());
         learner.assert_not_wrong(&format!("{number} processes"), &output);
     }
     let answer = learner.path(Variant::Answer, Implementation::Aya);
     let text = fs::read_to_string(&answer).unwrap() + "// Not built yet.\n";
     fs::write(&answer, text).unwrap();
-    group.set_most_processes(TOO_FEW_FOR_RUSTC);
-    let output = learner.check_in(Implementation::Aya, &enter);
+    group.set_limit(TOO_FEW_FOR_RUSTC);
+    let output = learner.check_in(Implementation::Aya, &group.enter());
     learner.assert_not_wrong("too few for rustc", &output);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert_eq!(learner.checkout.file_names(), before);
     learner.assert_right(Implementation::Aya);
+}
+
+/// With the least, the compiler is killed; with the others, a VM or nothing.
+const MOST_MEBIBYTES: [u64; 5] = [24, 56, 72, 84, 120];
+
+/// Whoever takes most of a group's memory is killed, without a word.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn too_little_memory_makes_no_right_answer_wrong() {
+    let Some(group) = ControlGroup::with_limit(ControlGroup::BYTES) else {
+        return skip("a limit on memory", NO_CONTROL_GROUP);
+    };
+    let learner = Learner::at(IN_VM);
+    learner.assert_right(Implementation::Libbpf);
+    let answer = learner.path(Variant::Answer, Implementation::Libbpf);
+    for mebibytes in MOST_MEBIBYTES {
+        let text = fs::read_to_string(&answer).unwrap() + "// Not built yet.\n";
+        fs::write(&answer, text).unwrap();
+        group.set_limit(mebibytes << 20);
+        let output = learner.check_after(&group.enter());
+        // The command itself may be the one.
+        if output.status.signal() != Some(Signal::SIGKILL as i32) {
+            learner.assert_not_wrong(&format!("{mebibytes} MiB"), &output);
+        }
+    }
+    learner.assert_right(Implementation::Libbpf);
 }
 
 /// What happens to the machine, and what is said then; nothing, if the command works.
@@ -317,6 +358,37 @@ fn an_answer_with_an_old_time_is_the_one_that_is_judged() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     write(Variant::Solution);
     learner.assert_right(Implementation::Aya);
+}
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Between two runs, the clock is set back by a day, forward by a year, and right again. Set back,
+/// it costs a build of everything: only the exercise that needs little is tried.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_moved_clock_changes_no_verdict() {
+    let clocks = [-DAY, 365 * DAY].map(MovedClock::moved_by);
+    let [back, forward] = clocks.each_ref().map(Some);
+    let in_turn = [None, back, None, forward, None];
+    for (name, implementation, clocks) in [
+        (IN_VM, Implementation::Libbpf, &in_turn[2..]),
+        (HERE, Implementation::Aya, &in_turn),
+    ] {
+        let learner = Learner::at(name);
+        let answer = learner.path(Variant::Answer, implementation);
+        for clock in clocks {
+            for (variant, code) in [(Variant::Starter, 1), (Variant::Solution, 0)] {
+                fs::copy(learner.path(variant, implementation), &answer).unwrap();
+                let mut run = learner.check(implementation);
+                if let Some(clock) = clock {
+                    clock.show_to(&mut run);
+                }
+                let output = run.output();
+                assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+                assert_eq!(run.left_behind(), [""; 0]);
+            }
+        }
+    }
 }
 
 /// At these lines of a run; the first comes before its guest is resumed.

@@ -4,6 +4,7 @@
 
 pub mod checkout_copy;
 pub mod fake_qemu;
+pub mod moved_clock;
 pub mod test_vm;
 
 use std::fs::File;

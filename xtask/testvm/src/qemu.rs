@@ -301,8 +301,7 @@ impl Drop for QemuProcess {
 fn describe_signal(signal: i32) -> String {
     match signal {
         nix::libc::SIGSYS => BROKE_SANDBOX.to_owned(),
-        // Of the signals that end a process, the kernel sends only this one without a mistake of
-        // the process: when memory runs out.
+        // The kernel itself sends SIGKILL when there is no memory left.
         nix::libc::SIGHUP | nix::libc::SIGINT | nix::libc::SIGKILL | nix::libc::SIGTERM => {
             format!("{KILLED}, with signal {signal}")
         }
@@ -310,7 +309,7 @@ fn describe_signal(signal: i32) -> String {
     }
 }
 
-/// How the end by a signal is told that another process sent, or the kernel for want of memory.
+/// How the end by a signal is told that another process sent, or the kernel.
 pub const KILLED: &str = "it was killed from outside";
 
 /// What QEMU says before it does what a signal asks for.

@@ -511,7 +511,7 @@ fn not_booted(death: &Death) -> Problem {
         Some(why) => format!("QEMU could not run a VM: {why}"),
     };
     let mut problem = Problem::machine(what);
-    if found_no_memory(death) {
+    if found_no_memory(death) || was_killed(death) {
         problem = problem.help(
             "close other programs: a VM needs 256 MiB of memory, or what --memory says, and QEMU \
              some more for itself",
