@@ -11,12 +11,15 @@ use std::io::Cursor;
 use bpf_verifier_log::report::{NoContext, ReportFormat, format_report};
 use bpf_verifier_log::{explain_log, measure_cost};
 use doubling::is_slow;
+use kernel::Architecture;
 use plan::frame::{Decoder, FrameKind, encode_frame, encode_message};
 use plan::{News, Plan};
 use testvm::PlanProgress;
 use xtask::commands::explain::cost_comparison::compare_programs;
 use xtask::commands::explain::cost_table::program_as_text;
-use xtask::commands::verify::{KernelResult, KernelVerdict, ReportForm, format_verdict};
+use xtask::commands::verify::{
+    KernelName, KernelResult, KernelVerdict, ReportForm, format_verdict,
+};
 use xtask::pipeline::loader::LoaderOutput;
 
 /// What is read, about so many parts of it, and how it is read.
@@ -100,8 +103,12 @@ fn write_reports(bytes: &[u8]) {
     for piece in bytes.chunks(4096) {
         output.read_bytes(piece).unwrap();
     }
+    let kernel = KernelName {
+        series: "7.3".to_owned(),
+        architecture: Architecture::HOST,
+    };
     let mut result = KernelResult {
-        kernel: "7.3".to_owned(),
+        kernel: kernel.clone(),
         release: "7.3.1".to_owned(),
         loads: output.loads,
         without_programs: Vec::new(),
@@ -113,7 +120,7 @@ fn write_reports(bytes: &[u8]) {
         result.blame_silence(object, Some(programs));
     }
     let verdict = |load| KernelVerdict {
-        kernel: "7.3".to_owned(),
+        kernel: kernel.clone(),
         release: "7.3.1".to_owned(),
         load,
         advice: None,

@@ -566,6 +566,59 @@ fn a_claim_holds_or_names_what_contradicts_it() {
     );
 }
 
+/// `pt_regs` has `di` on x86-64, and other registers on arm64. Trampolines came to arm64 later.
+const ARCHITECTURES: &str = r#"
+struct pt_regs { unsigned long di; } __attribute__((preserve_access_index));
+__attribute__((section("kprobe/vfs_read"), used)) int argument(struct pt_regs *regs)
+{ return regs->di == 0; }
+__attribute__((section("fentry/vfs_read"), used)) int entry(void *ctx) { return 0; }
+__attribute__((section("ksyscall/openat"), used)) int call(void *ctx) { return 0; }
+__attribute__((section("kprobe/no_such_function"), used)) int nowhere(void *ctx) { return 0; }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"#;
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn kernels_for_arm64_answer_for_themselves() {
+    let objects = Objects::new();
+    objects.compile("both.o", &["-g"], ARCHITECTURES);
+    let directory = objects.directory.path();
+    let arguments = ["both.o", "--arch", "both", "--kernel", "5.10,7.3"];
+    let (code, verdicts, said) = verify(directory, &arguments);
+    assert_eq!(code, 1, "{said}");
+    let answers = |program| {
+        let verdicts = by_program(&verdicts, program);
+        let answers = verdicts.iter().map(|it| {
+            let kernel = format!("{} {}", it["architecture"], it["kernel"]);
+            format!("{kernel} {}", it["answer"]).replace('"', "")
+        });
+        answers.collect::<Vec<_>>()
+    };
+    let on_both = ["amd64 5.10", "amd64 7.3", "arm64 5.10", "arm64 7.3"];
+    for (program, expected) in [
+        ("argument", ["works", "works", "rejected", "rejected"]),
+        ("entry", ["works", "works", "cannot-attach", "works"]),
+        ("call", ["works"; 4]),
+        ("nowhere", ["cannot-attach"; 4]),
+    ] {
+        let expected: Vec<_> = on_both.iter().zip(expected).collect();
+        let expected = expected
+            .iter()
+            .map(|(kernel, answer)| format!("{kernel} {answer}"));
+        assert_eq!(answers(program), expected.collect::<Vec<_>>(), "{program}");
+    }
+    let trampoline = &by_program(&verdicts, "entry")[2]["attach"]["missing"];
+    assert_eq!(trampoline["kind"], "trampoline", "{trampoline}");
+    // Which kernels for arm64 have a function is not known.
+    let known = |verdict: &Value| verdict["attach"]["missing"]["similar"] != Value::from([""; 0]);
+    let nowhere = by_program(&verdicts, "nowhere");
+    let known: Vec<bool> = nowhere.into_iter().map(known).collect();
+    assert_eq!(known, [true, true, false, false]);
+    let mut table = Run::new(&[&["verify"], &arguments[..]].concat());
+    let output = table.command.current_dir(directory).output().unwrap();
+    insta::assert_snapshot!(stdout(&output));
+}
+
 /// The first program ends the loader as soon as it is attached: at the loader's next system call.
 const KILLER: &str = r#"
 static long (*bpf_send_signal)(unsigned int signal) = (void *)109;

@@ -3,11 +3,14 @@
 
 #![no_main]
 
+use kernel::Architecture;
 use libfuzzer_sys::fuzz_target;
 use plan::load::Load;
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use xtask::commands::verify::{KernelResult, KernelVerdict, ReportForm, format_verdict};
+use xtask::commands::verify::{
+    KernelName, KernelResult, KernelVerdict, ReportForm, format_verdict,
+};
 use xtask::pipeline::loader::LoaderOutput;
 
 fuzz_target!(|input: &[u8]| {
@@ -20,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let verdicts: Vec<KernelVerdict> = output.loads.iter().map(verdict).collect();
     let mut result = KernelResult {
-        kernel: "7.3".to_owned(),
+        kernel: kernel(),
         release: "7.3.1".to_owned(),
         loads: output.loads,
         without_programs: Vec::new(),
@@ -51,9 +54,16 @@ fuzz_target!(|input: &[u8]| {
     read_markdown(&report(ReportForm::Markdown));
 });
 
+fn kernel() -> KernelName {
+    KernelName {
+        series: "7.3".to_owned(),
+        architecture: Architecture::HOST,
+    }
+}
+
 fn verdict(load: &Load) -> KernelVerdict {
     KernelVerdict {
-        kernel: "7.3".to_owned(),
+        kernel: kernel(),
         release: "7.3.1".to_owned(),
         load: load.clone(),
         advice: None,

@@ -32,6 +32,8 @@ mod store;
 mod structure;
 mod successor;
 
+use kernel::Architecture;
+
 pub use capture::CapturedNames;
 pub use function::KernelFunction;
 pub use history::{History, Span};
@@ -42,3 +44,6 @@ pub use series_range::{SeriesRange, find_ranges};
 pub use store::{KernelVersion, stored_version, write_captures};
 pub use structure::{Field, Struct};
 pub use successor::Successor;
+
+/// Whose kernels the names are from: functions, structs and what is built in differ on another.
+pub const ARCHITECTURE: Architecture = Architecture::Amd64;

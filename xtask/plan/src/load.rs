@@ -138,6 +138,8 @@ pub enum MissingKind {
     /// `BPF_F_XDP_HAS_FRAGS`, `BPF_F_SLEEPABLE`: what a program asks for beside its type.
     ProgramFlag,
     MapType,
+    /// What calls programs of this attach type: it has to be written for each architecture.
+    Trampoline,
     /// A type of `struct_ops`, or one of its members.
     StructOps,
     /// The kernel has it as a module that is not loaded.

@@ -6,6 +6,7 @@ use clap::Parser;
 use problem::Problem;
 
 use super::explain::parse_budget;
+use crate::cli::architecture::WhichArchitecture;
 use crate::commands::verify::{
     AttachTarget, CostQuestion, ReportFile, ReportForm, VerifyMode, VerifyOptions,
 };
@@ -32,6 +33,7 @@ Examples:
   cargo xtask verify program.bpf.o                 on the course's five kernels
   cargo xtask verify program.bpf.o --bisect        where does it stop working?
   cargo xtask verify program.bpf.o --claim 5.10..  does it work on all of these?
+  cargo xtask verify program.bpf.o --arch both     and on those kernels for arm64?
   cargo xtask verify *.o --kernel 5.10 --log       with the verifier's log
   cargo xtask verify *.o --junit verify.xml        with a report for a pipeline
   cargo xtask verify *.o --cost --budget 100000    fails if verification takes more instructions
@@ -43,6 +45,7 @@ JSON: one object per line (fields may be added; none is removed or changes its m
   section            empty if it is about the whole object
   loader             libbpf, aya, or null if neither was reached
   kernel             5.10
+  architecture       amd64 or arm64
   release            5.10.223-...
   answer             works, accepted (with --load-only), not-known, cannot-attach, rejected, failed
   verdict            accepted, rejected, or failed: it did not get as far as the verifier, or took
@@ -58,7 +61,8 @@ JSON: one object per line (fields may be added; none is removed or changes its m
     error            if it was not attached, why
     missing          what the kernel lacks, if that is why
       kind           function, traceable_function, tracepoint, raw_tracepoint, lsm_hook,
-                     program_type, attach_type, program_flag, map_type, struct_ops or module
+                     program_type, attach_type, program_flag, map_type, trampoline: what calls
+                     programs of an attach type, struct_ops or module
       name           such as do_unlinkat
       there_on       the series of Debian's kernels that have it, such as 5.10 to 6.19
       instead        what to use instead, if that is known
@@ -77,8 +81,8 @@ JSON: one object per line (fields may be added; none is removed or changes its m
   log                if rejected
   site               if rejected: the refused line, as in cargo xtask explain --help
   forbidden_calls    if rejected or failed: as in cargo xtask explain --help
-With --bisect, one object for each range of kernels with one answer: object, program, section and
-answer as above, the reason of what does not work, and
+With --bisect, one object for each range of kernels with one answer: object, program, section,
+architecture and answer as above, the reason of what does not work, and
   from               the oldest kernel of the range
   to                 the newest
   asked              those on which it was tried";
@@ -91,6 +95,10 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "KERNEL", help = KERNEL_HELP)]
     #[arg(default_value = "all", default_value_if("bisect", "true", "every"))]
     kernel: String,
+    /// amd64, arm64 or both: what the kernels are for; without it, what this machine is
+    #[arg(long = "arch", value_name = "ARCH", default_value_t = WhichArchitecture::default())]
+    #[arg(hide_possible_values = true)]
+    architecture: WhichArchitecture,
     /// Find the series at which the answer changes, asking as few kernels as possible
     #[arg(long, conflicts_with_all = ["claim", "log"])]
     bisect: bool,
@@ -171,6 +179,7 @@ impl TryFrom<VerifyArguments> for VerifyOptions {
         });
         Ok(Self {
             kernels: Selection::parse(kernels)?,
+            architectures: arguments.architecture.chosen_architectures(),
             mode,
             objects: arguments.objects,
             jobs: arguments.jobs,

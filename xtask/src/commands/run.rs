@@ -107,12 +107,7 @@ fn run_on_architecture(
     options: &RunOptions,
 ) -> Result<(Vec<Row>, Duration)> {
     let selection = &options.kernels;
-    let needs = [
-        needs::build_needs(architecture),
-        needs::vm_needs(architecture),
-        selection.kernel_needs_on(architecture),
-    ];
-    needs::ensure_needs(&needs.concat())?;
+    needs::ensure_needs_on(selection, architecture)?;
     let kernels = choose_kernels(lesson, selection.find_kernels_on(architecture)?)?;
     if let [kernel] = kernels.as_slice() {
         return run_beside_build(lesson, kernel, options);

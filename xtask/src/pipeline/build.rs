@@ -78,9 +78,18 @@ fn build_cargo(program: &str) -> Command {
     command
 }
 
-/// Builds a program of the course's own that runs in guests; returns it.
+/// Builds a program of the course's own that runs here, or in guests like this machine; returns it.
 pub fn build_tool(name: &str) -> Result<PathBuf> {
-    run_program_build(build_cargo(name), name, "about 40 s")
+    build_tool_for(name, Architecture::HOST)
+}
+
+/// The same for guests of this architecture.
+pub fn build_tool_for(name: &str, architecture: Architecture) -> Result<PathBuf> {
+    let mut command = build_cargo(name);
+    cross_build::set_target(&mut command, architecture);
+    let target = workspace::target_directory();
+    let program = cross_build::output_directory(&target, architecture).join(name);
+    run_program_build(command, name, program, "about 40 s")
 }
 
 /// Cargo, to build a program that the default members do not have, with the features that they ask
@@ -95,7 +104,7 @@ pub fn build_quietly(program: &str) -> Command {
 pub fn build_xtask() -> Result<PathBuf> {
     let mut command = build_cargo("xtask");
     command.args(["--package", "xtask"]);
-    run_program_build(command, "xtask", "about 40 s")
+    run_program_build(command, "xtask", built_program("xtask"), "about 40 s")
 }
 
 /// Builds the judge of exercises that need no kernel: without aya and libbpf, and upon what `xtask`
@@ -104,11 +113,20 @@ pub fn build_judge_here() -> Result<PathBuf> {
     let mut command = build_cargo("judge-here");
     command.args(["--package", "judge", "--package", "xtask"]);
     command.arg("--no-default-features");
-    run_program_build(command, "judge-here", "about 10 s")
+    run_program_build(
+        command,
+        "judge-here",
+        built_program("judge-here"),
+        "about 10 s",
+    )
 }
 
-fn run_program_build(command: Command, name: &str, time: &str) -> Result<PathBuf> {
-    let program = built_program(name);
+fn run_program_build(
+    command: Command,
+    name: &str,
+    program: PathBuf,
+    time: &str,
+) -> Result<PathBuf> {
     announce_first_build(&program, &format!("the program {name}"), time);
     match run_cargo(command)? {
         Ended::Well => Ok(program),

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use kernel::Architecture;
 use plan::load::{EbpfLibrary, Load, LoaderLine, Phase, ProgramName};
 use plan::{Plan, Step};
 use testvm::image::{self, Archive};
@@ -54,10 +55,11 @@ pub struct LoaderOptions {
     pub has_modules: bool,
 }
 
-/// The loader, for a guest.
-pub fn pack_loader() -> Result<Archive> {
+/// The loader, for a guest of this architecture.
+pub fn pack_loader(architecture: Architecture) -> Result<Archive> {
     let mut archive = Archive::default();
-    image::add_program(&mut archive, &build::build_tool("object-loader")?)?;
+    let program = build::build_tool_for("object-loader", architecture)?;
+    image::add_program(&mut archive, &program)?;
     Ok(archive)
 }
 
@@ -72,9 +74,9 @@ pub fn add_kernel_config(archive: &mut Archive, release: &str, config: &Path) ->
     archive.add_file(format!("boot/config-{release}"), 0o644, &bytes)
 }
 
-/// The loader and these object files, for a guest.
+/// The loader and these object files, for a guest of this machine's architecture.
 pub fn pack_objects(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
-    let mut archive = pack_loader()?;
+    let mut archive = pack_loader(Architecture::HOST)?;
     for (name, bytes) in objects {
         add_object(&mut archive, name, bytes)?;
     }

@@ -26,7 +26,17 @@ pub fn build_needs(architecture: Architecture) -> Vec<Need> {
 
 /// What is missing to build a program and to run it on these kernels.
 pub fn ensure_vm_needs(kernels: &Selection) -> Result<()> {
-    ensure_needs(&[&BUILD_NEEDS[..], &VM_NEEDS, &kernels.kernel_needs()].concat())
+    ensure_needs_on(kernels, Architecture::HOST)
+}
+
+/// The same for kernels and programs of this architecture.
+pub fn ensure_needs_on(kernels: &Selection, architecture: Architecture) -> Result<()> {
+    let needs = [
+        build_needs(architecture),
+        vm_needs(architecture),
+        kernels.kernel_needs_on(architecture),
+    ];
+    ensure_needs(&needs.concat())
 }
 
 /// Does what is missing, and shows it. When nothing is, this costs a few looks at files.

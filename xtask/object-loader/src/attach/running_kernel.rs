@@ -62,14 +62,17 @@ impl RunningKernel {
         what: &str,
         error: &io::Error,
     ) -> AttachResult {
-        let is_missing = match error.raw_os_error() {
-            Some(libc::EINVAL) => self.lacks_attach_type(attach_type),
-            Some(libc::EOPNOTSUPP | ENOTSUPP) => true,
-            _ => false,
+        let kind = match error.raw_os_error() {
+            Some(libc::EINVAL) if self.lacks_attach_type(attach_type) => MissingKind::AttachType,
+            Some(ENOTSUPP) if uses_trampoline(attach_type) => MissingKind::Trampoline,
+            Some(libc::EOPNOTSUPP | ENOTSUPP) => MissingKind::AttachType,
+            _ => return refuse(None, what, error),
         };
-        let missing =
-            is_missing.then(|| missing(MissingKind::AttachType, name_attach_type(attach_type)));
-        refuse(missing, what, error)
+        refuse(
+            Some(missing(kind, name_attach_type(attach_type))),
+            what,
+            error,
+        )
     }
 
     /// False as well where this kernel does not tell.
@@ -90,6 +93,17 @@ impl RunningKernel {
 
 /// The kernel's own number, which the C library does not know.
 pub const ENOTSUPP: i32 = 524;
+
+fn uses_trampoline(attach_type: u32) -> bool {
+    use libbpf_sys::{BPF_LSM_MAC, BPF_MODIFY_RETURN, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT};
+    [
+        BPF_LSM_MAC,
+        BPF_MODIFY_RETURN,
+        BPF_TRACE_FENTRY,
+        BPF_TRACE_FEXIT,
+    ]
+    .contains(&attach_type)
+}
 
 /// `__MAX_BPF_ATTACH_TYPE` is no type.
 fn is_end(name: &[u8]) -> bool {

@@ -6,8 +6,10 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 
 use bpf_verifier_log::{CostReader, ProgramCost, clean_text};
+use kernel::Architecture;
 use problem::Problem;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::output::screen;
 
@@ -123,12 +125,25 @@ pub struct VerdictCost {
     pub object: String,
     pub program: String,
     pub kernel: String,
+    /// What was written before there was another has none.
+    #[serde(default = "amd64", deserialize_with = "parse_architecture")]
+    pub architecture: Architecture,
     pub cost: ProgramCost,
+}
+
+fn amd64() -> Architecture {
+    Architecture::Amd64
+}
+
+fn parse_architecture<'de, D: Deserializer<'de>>(text: D) -> Result<Architecture, D::Error> {
+    let name = String::deserialize(text)?;
+    name.parse().map_err(D::Error::custom)
 }
 
 impl VerdictCost {
     pub fn into_program(self) -> ProgramCost {
-        let name = format!("{} of {} on {}", self.program, self.object, self.kernel);
+        let kernel = self.architecture.label(&self.kernel);
+        let name = format!("{} of {} on {kernel}", self.program, self.object);
         let mut cost = self.cost;
         cost.name = Some(name);
         cost

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use anyhow::Result;
+use kernel::Architecture;
 use kernel_names::{Kind, Names, SeriesRange, Struct};
 use plan::load::{Missing, MissingKind};
 use serde::Serialize;
+
+use super::kernel_name::KernelName;
 
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Advice {
@@ -26,7 +29,15 @@ pub struct Advice {
 
 impl Advice {
     /// `None`: the captured names tell nothing about such a thing.
-    pub fn advise_on(missing: &Missing, kernel: &str, names: &Names) -> Result<Option<Self>> {
+    pub fn advise_on(
+        missing: &Missing,
+        kernel: &KernelName,
+        names: &Names,
+    ) -> Result<Option<Self>> {
+        if !knows_kind(missing.kind, kernel.architecture) {
+            return Ok(None);
+        }
+        let kernel = kernel.series.as_str();
         if missing.kind == MissingKind::TraceableFunction {
             return Self::advise_on_function(&missing.name, kernel, names);
         }
@@ -113,6 +124,16 @@ impl fmt::Display for Advice {
     }
 }
 
+/// Whether the captured names hold for the kernels of this architecture: what BPF itself has is
+/// called the same on all.
+pub fn knows_kind(kind: MissingKind, architecture: Architecture) -> bool {
+    let is_of_bpf = matches!(
+        kind,
+        MissingKind::ProgramType | MissingKind::AttachType | MissingKind::MapType
+    );
+    is_of_bpf || architecture == kernel_names::ARCHITECTURE
+}
+
 /// The series on which it is there; `name` may be `struct.field`.
 pub fn find_presence(kind: Kind, name: &str, names: &Names) -> Result<Vec<SeriesRange>> {
     match name.split_once('.') {
@@ -140,9 +161,10 @@ pub fn name_of(missing: &Missing) -> Option<(Kind, String)> {
         // A flag of the map is no name.
         MissingKind::StructOps if missing.name.starts_with("BPF_") => return None,
         MissingKind::StructOps => Kind::Struct,
-        MissingKind::TraceableFunction | MissingKind::ProgramFlag | MissingKind::Module => {
-            return None;
-        }
+        MissingKind::TraceableFunction
+        | MissingKind::ProgramFlag
+        | MissingKind::Trampoline
+        | MissingKind::Module => return None,
     };
     let name = match kind {
         Kind::Tracepoint => missing.name.replacen('/', ":", 1),

@@ -1,10 +1,16 @@
 //! `--target NAME=TARGET`: where to attach a program whose section does not say.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
+use kernel::Architecture;
+use object::Endianness;
+use object::elf::FileHeader64;
+use object::read::elf::FileHeader as _;
+use problem::Problem;
 use testvm::image::Archive;
 
 /// Where files that targets name are in the guest.
@@ -25,6 +31,27 @@ impl AttachTarget {
         let mut splits =
             colons.map(|(at, _)| (Path::new(&self.place[..at]), &self.place[at + 1..]));
         splits.find(|(path, _)| path.is_file())
+    }
+
+    /// Refuses a program that guests of one of these architectures cannot run.
+    pub fn check_file(&self, architectures: &[Architecture]) -> Result<(), Problem> {
+        let Some((path, _)) = self.file() else {
+            return Ok(());
+        };
+        let shown = path.display();
+        let found = architecture_of(path)
+            .map_err(|error| Problem::usage(format!("cannot read {shown}: {error}")))?;
+        // Objects for freplace are of none.
+        let Some(is) = found else {
+            return Ok(());
+        };
+        match architectures.iter().find(|wanted| **wanted != is) {
+            None => Ok(()),
+            Some(other) => Err(Problem::usage(format!(
+                "{shown} is for {is}, and cannot be probed on {other}"
+            ))
+            .help(format!("--arch {is}, or a file for {other}"))),
+        }
     }
 
     /// What the loader in the guest is told.
@@ -48,6 +75,18 @@ impl AttachTarget {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         archive.add_file(inside, 0o755, &bytes)
     }
+}
+
+/// `None`: it is for no CPU that a guest can have.
+fn architecture_of(path: &Path) -> io::Result<Option<Architecture>> {
+    let mut start = Vec::new();
+    let header = size_of::<FileHeader64<Endianness>>();
+    File::open(path)?
+        .take(header as u64)
+        .read_to_end(&mut start)?;
+    let machine = FileHeader64::<Endianness>::parse(start.as_slice())
+        .and_then(|header| Ok(header.e_machine(header.endian()?)));
+    Ok(machine.ok().and_then(Architecture::of_elf_machine))
 }
 
 /// Files of two directories may be called the same.
@@ -87,6 +126,21 @@ mod tests {
         let mut archive = Archive::default();
         target.add_file(&mut archive).unwrap();
         assert!(archive.contains_path(inside(&own)));
+    }
+
+    #[test]
+    fn a_program_of_another_architecture_is_refused() {
+        let own = std::env::current_exe().unwrap();
+        let target: AttachTarget = format!("probe={}:main", own.display()).parse().unwrap();
+        target.check_file(&[Architecture::HOST]).unwrap();
+        let problem = target.check_file(&Architecture::ALL).unwrap_err();
+        assert!(
+            problem.to_string().contains("cannot be probed on"),
+            "{problem}"
+        );
+        let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let target: AttachTarget = format!("probe={text}:main").parse().unwrap();
+        target.check_file(&Architecture::ALL).unwrap();
     }
 
     #[test]

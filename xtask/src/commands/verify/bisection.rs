@@ -32,10 +32,17 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
                 .into(),
         );
     };
+    let [architecture] = options.architectures[..] else {
+        return Err(Problem::usage("--bisect searches on one architecture")
+            .help("--arch amd64, or --arch arm64")
+            .into());
+    };
     let names = Names::read()?;
     let mut bisection = Bisection::new(series.clone());
-    for section in files.objects.iter().flat_map(|object| &object.sections) {
-        bisection.expect_changes(&hook_history::find_hook_changes(section, &names)?);
+    if architecture == kernel_names::ARCHITECTURE {
+        for section in files.objects.iter().flat_map(|object| &object.sections) {
+            bisection.expect_changes(&hook_history::find_hook_changes(section, &names)?);
+        }
     }
     if thorough {
         bisection.expected.extend(0..series.len());
@@ -57,7 +64,7 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
             return Ok(Exit::MachineNotReady);
         }
     }
-    results.sort_by_key(|result| Version::parse(&result.kernel));
+    results.sort_by_key(|result| Version::parse(&result.kernel.series));
     let verdicts = bisection.collect_verdicts();
     let changes = bisection.describe_changes();
     if options.json {
@@ -121,13 +128,19 @@ impl Bisection {
     }
 
     fn record(&mut self, result: &mut KernelResult, names: &Names) -> Result<()> {
-        let Some(number) = self.series.iter().position(|name| *name == result.kernel) else {
+        let Some(number) = self
+            .series
+            .iter()
+            .position(|name| *name == result.kernel.series)
+        else {
             return Ok(());
         };
         let verdicts = take_verdicts(std::slice::from_mut(result), names)?;
         for verdict in &verdicts {
             if let Some(missing) = verdict.missing() {
-                self.expect_changes(&hook_history::find_changes_of(missing, names)?);
+                let architecture = verdict.kernel.architecture;
+                let changes = hook_history::find_changes_of(missing, architecture, names)?;
+                self.expect_changes(&changes);
             }
         }
         let named = verdicts
@@ -294,11 +307,12 @@ struct Range {
 
 impl Range {
     fn series(&self) -> String {
-        if self.from == self.to {
+        let series = if self.from == self.to {
             self.from.to_owned()
         } else {
             format!("{} to {}", self.from, self.to)
-        }
+        };
+        self.first.kernel.architecture.label(&series)
     }
 
     fn reason(&self) -> String {
@@ -312,6 +326,12 @@ impl Range {
 
 fn as_text(changes: &[ProgramChanges], verdicts: &[KernelVerdict]) -> String {
     let mut text = String::new();
+    let ranges = changes.iter().flat_map(|program| &program.ranges);
+    let columns = ranges
+        .map(|range| range.series().len())
+        .max()
+        .unwrap_or(0)
+        .max(13);
     let mut last_object = None;
     for program in changes {
         if last_object != Some(&program.object) {
@@ -324,19 +344,22 @@ fn as_text(changes: &[ProgramChanges], verdicts: &[KernelVerdict]) -> String {
         }
         text += &table::program_heading(&program.program, &program.section);
         for range in &program.ranges {
-            text += &line(range);
+            text += &line(range, columns);
         }
     }
     text
 }
 
-fn line(range: &Range) -> String {
-    const INDENT: usize = 31;
+/// The range has so many columns.
+fn line(range: &Range, columns: usize) -> String {
     let answer = range.signature.answer;
-    let indent = format!("\n{:INDENT$}", "");
+    let indent = format!("\n{}", " ".repeat(18 + columns));
     let reason = range.reason().replace('\n', &indent);
     let (mark, word) = (answer.mark().symbol(), range.first.word());
-    let line = format!("    {mark} {:<13}  {word:<9} {reason}", range.series());
+    let line = format!(
+        "    {mark} {:<columns$}  {word:<9} {reason}",
+        range.series()
+    );
     format!("{}\n", line.trim_end())
 }
 
@@ -355,6 +378,7 @@ struct RangeJson<'a> {
     object: &'a str,
     program: &'a str,
     section: &'a str,
+    architecture: &'static str,
     from: &'a str,
     to: &'a str,
     asked: &'a [&'static str],
@@ -370,6 +394,7 @@ fn as_json(changes: &[ProgramChanges]) -> Result<String> {
                 object: &program.object,
                 program: &program.program,
                 section: &program.section,
+                architecture: range.first.kernel.architecture.name(),
                 from: range.from,
                 to: range.to,
                 asked: &range.asked,
@@ -388,6 +413,7 @@ pub mod tests {
     use plan::load::{AttachResult, Load, LoadResult};
 
     use super::*;
+    use crate::commands::verify::tests::named;
 
     fn result(kernel: &str, programs: &[(&str, bool)]) -> KernelResult {
         let load = |(program, works): &(&str, bool)| {
@@ -408,7 +434,7 @@ pub mod tests {
             }
         };
         KernelResult {
-            kernel: kernel.to_owned(),
+            kernel: named(kernel),
             release: kernel.to_owned(),
             loads: programs.iter().map(load).collect(),
             without_programs: Vec::new(),

@@ -8,6 +8,7 @@ use bpf_verifier_log::ProgramCost;
 use plan::load::LoadResult;
 use problem::Problem;
 
+use super::kernel_name::KernelName;
 use super::kernel_verdict::KernelVerdict;
 use super::options::CostQuestion;
 use crate::commands::explain::cost_comparison::compare_programs;
@@ -20,7 +21,7 @@ use crate::output::indent::indent_lines;
 pub struct KernelCost {
     object: String,
     program: String,
-    kernel: String,
+    kernel: KernelName,
     cost: ProgramCost,
 }
 
@@ -151,6 +152,7 @@ pub fn describe_excess(question: &CostQuestion, costs: &[KernelCost]) -> Vec<Str
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::commands::verify::tests::named;
 
     pub fn sample(kernel: &str, insns: u64) -> KernelCost {
         let log = format!(
@@ -161,7 +163,7 @@ pub mod tests {
         KernelCost {
             object: "a.o".into(),
             program: "first".into(),
-            kernel: kernel.into(),
+            kernel: named(kernel),
             cost: bpf_verifier_log::measure_cost(log.as_bytes()).remove(0),
         }
     }
@@ -179,7 +181,8 @@ pub mod tests {
             VerdictCost {
                 object: it.object.clone(),
                 program: it.program.clone(),
-                kernel: it.kernel.clone(),
+                kernel: it.kernel.series.clone(),
+                architecture: it.kernel.architecture,
                 cost,
             }
         });

@@ -13,7 +13,7 @@ use crate::pipeline::forbidden::LineReport;
 /// Why programs were rejected: once for each class of error that a program met, in the words of the
 /// oldest of the kernels that told it.
 pub fn explain_verdicts(verdicts: &[KernelVerdict], objects: &[InputObject]) -> String {
-    let mut told: Vec<(&Load, Vec<&str>)> = Vec::new();
+    let mut told: Vec<(&Load, Vec<String>)> = Vec::new();
     let mut numbers = HashMap::new();
     for verdict in verdicts {
         let KernelVerdict { kernel, load, .. } = verdict;
@@ -25,11 +25,11 @@ pub fn explain_verdicts(verdicts: &[KernelVerdict], objects: &[InputObject]) -> 
             .entry((&load.object, &load.program, class))
             .or_insert(told.len());
         match told.get_mut(*number) {
-            Some((_, kernels)) => kernels.push(kernel),
-            None => told.push((load, vec![kernel])),
+            Some((_, kernels)) => kernels.push(kernel.to_string()),
+            None => told.push((load, vec![kernel.to_string()])),
         }
     }
-    let explanation = |(load, kernels): (&Load, Vec<&str>)| {
+    let explanation = |(load, kernels): (&Load, Vec<String>)| {
         let LoadResult::Rejected { log, .. } = &load.result else {
             return String::new();
         };
@@ -61,9 +61,9 @@ fn explain_failures(verdicts: &[KernelVerdict], objects: &[InputObject]) -> Stri
         };
         let lines = indent_lines(&object.report_lines(&first.load).as_text(), 2);
         if !lines.is_empty() {
-            let kernels: Vec<&str> = failed
+            let kernels: Vec<String> = failed
                 .iter()
-                .map(|verdict| verdict.kernel.as_str())
+                .map(|verdict| verdict.kernel.to_string())
                 .collect();
             text += &format!(
                 "\n{} is not loaded on Linux {}:\n\n{lines}",

@@ -1,7 +1,7 @@
 //! On which kernels that is there to which a program attaches.
 
 use anyhow::Result;
-use kernel::SERIES;
+use kernel::{Architecture, SERIES};
 use kernel_names::{Kind, Names, SeriesRange};
 use plan::load::Missing;
 
@@ -44,13 +44,17 @@ pub fn find_hook_changes(section: &str, names: &Names) -> Result<Vec<usize>> {
 }
 
 /// The places at which something comes or goes that a kernel was found to lack.
-pub fn find_changes_of(missing: &Missing, names: &Names) -> Result<Vec<usize>> {
+pub fn find_changes_of(
+    missing: &Missing,
+    architecture: Architecture,
+    names: &Names,
+) -> Result<Vec<usize>> {
     match advice::name_of(missing) {
-        Some((kind, name)) => {
+        Some((kind, name)) if advice::knows_kind(missing.kind, architecture) => {
             let there_on = advice::find_presence(kind, &name, names)?;
             Ok(changes_between(&there_on))
         }
-        None => Ok(Vec::new()),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use plan::load::{Load, LoadResult, ProgramName};
 
+use super::kernel_name::KernelName;
+
 /// What became of the objects on one kernel.
 pub struct KernelResult {
-    pub kernel: String,
+    pub kernel: KernelName,
     pub release: String,
     pub loads: Vec<Load>,
     /// Names of objects that have no programs.
@@ -51,6 +53,7 @@ impl KernelResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::verify::tests::named;
 
     fn silent_on(told: &[&str], programs: Option<&[&str]>) -> Vec<String> {
         let load = |program: &&str| Load {
@@ -58,7 +61,7 @@ mod tests {
             ..Load::of_failed_object("a.o", None, String::new())
         };
         let mut result = KernelResult {
-            kernel: "7.3".to_owned(),
+            kernel: named("7.3"),
             release: String::new(),
             loads: told.iter().map(load).collect(),
             without_programs: Vec::new(),

@@ -16,6 +16,7 @@ use testvm::{Death, Failure, Guest, Machine, Started};
 
 use super::attach_target::AttachTarget;
 use super::input_object::InputObject;
+use super::kernel_name::KernelName;
 use super::kernel_result::KernelResult;
 use super::options::VerifyOptions;
 use super::status_line::StatusLine;
@@ -67,7 +68,7 @@ impl<'a> KernelRun<'a> {
             started: None,
             loaded_modules: Vec::new(),
             result: KernelResult {
-                kernel: kernel.name.clone(),
+                kernel: KernelName::of_kernel(kernel),
                 release: kernel.release.clone(),
                 loads: Vec::new(),
                 without_programs: Vec::new(),
@@ -165,7 +166,7 @@ impl<'a> KernelRun<'a> {
         let batch = self.options.batch(objects, skipped, has_modules);
         let (mut outputs, status) = (Vec::new(), self.status);
         let before = self.result.loads.len();
-        let kernel = &self.kernel.name;
+        let kernel = &self.result.kernel;
         let ran = loader::run_batches(&mut started.guest, &[batch], &mut outputs, |outputs| {
             let loads: usize = outputs.iter().map(|output| output.loads.len()).sum();
             status.show_count(kernel, before + loads);
@@ -227,7 +228,7 @@ impl<'a> KernelRun<'a> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let modules = Modules::find_modules(self.kernel.modules.as_deref(), &names);
         for note in &modules.notes {
-            let note = format!("{}: {note}", self.kernel.name);
+            let note = format!("{}: {note}", self.result.kernel);
             if !self.result.notes.contains(&note) {
                 self.result.notes.push(note);
             }
@@ -376,7 +377,7 @@ impl VerifyOptions {
         modules: &Modules,
         kernel: &Kernel,
     ) -> Result<Archive> {
-        let mut archive = loader::pack_loader()?;
+        let mut archive = loader::pack_loader(kernel.architecture)?;
         for target in &self.targets {
             target.add_file(&mut archive)?;
         }

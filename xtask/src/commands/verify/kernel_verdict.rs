@@ -4,12 +4,13 @@ use bpf_verifier_log::Class;
 use plan::load::{Accepted, AttachResult, Load, LoadResult, Missing, MissingKind};
 
 use super::advice::Advice;
+use super::kernel_name::KernelName;
 use super::program_answer::{ProgramAnswer, find_missing, lacks_hook};
 
 /// One program on one kernel; or a whole object, where it did not get as far as its programs.
 #[derive(Clone, Debug)]
 pub struct KernelVerdict {
-    pub kernel: String,
+    pub kernel: KernelName,
     pub release: String,
     /// Its object is named as the user did.
     pub load: Load,
@@ -112,6 +113,9 @@ fn describe_missing(missing: &Missing) -> String {
         MissingKind::StructOps => format!("there is no struct_ops {name}"),
         MissingKind::Module => {
             format!("the module {name} is not loaded: --module {name} loads it, if it is there")
+        }
+        MissingKind::Trampoline => {
+            format!("this kernel has no BPF trampolines for its architecture: {name} needs one")
         }
         MissingKind::ProgramType
         | MissingKind::AttachType

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use plan::load::Load;
 
+use super::kernel_name::KernelName;
 use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
 use super::table::{by_program, group_verdicts};
@@ -11,11 +12,11 @@ use crate::output::plain_text::clean_lines;
 use crate::output::screen::Mark;
 
 pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> String {
-    let kernels: Vec<&str> = results
+    let kernels: Vec<&KernelName> = results.iter().map(|result| &result.kernel).collect();
+    let heads: Vec<String> = kernels
         .iter()
-        .map(|result| result.kernel.as_str())
+        .map(|kernel| in_cell(&kernel.to_string()))
         .collect();
-    let heads: Vec<String> = kernels.iter().map(|kernel| in_cell(kernel)).collect();
     let mut text = format!("| program | {} |\n", heads.join(" | "));
     text += &format!("|---|{}\n", "---|".repeat(kernels.len()));
     let mut remarks = String::new();
@@ -30,7 +31,7 @@ pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> Stri
     }
     for result in results {
         if let Some(why) = &result.machine_failed {
-            let kernel = as_code(&result.kernel);
+            let kernel = as_code(&result.kernel.to_string());
             remarks += &format!("- Linux {kernel}: no answer: {}\n", as_code(why));
         }
     }
@@ -40,9 +41,9 @@ pub fn as_markdown(verdicts: &[KernelVerdict], results: &[KernelResult]) -> Stri
     text
 }
 
-fn row(name: &str, verdicts: &[&KernelVerdict], kernels: &[&str]) -> String {
+fn row(name: &str, verdicts: &[&KernelVerdict], kernels: &[&KernelName]) -> String {
     let cells = kernels.iter().map(|kernel| {
-        let verdict = verdicts.iter().find(|verdict| verdict.kernel == *kernel);
+        let verdict = verdicts.iter().find(|verdict| verdict.kernel == **kernel);
         verdict.map_or("", |verdict| match verdict.answer().mark() {
             Mark::Good => "✓",
             Mark::Bad => "✗",
@@ -54,7 +55,7 @@ fn row(name: &str, verdicts: &[&KernelVerdict], kernels: &[&str]) -> String {
 
 /// What is not good, once for each reason.
 fn remarks_on(name: &str, verdicts: &[&KernelVerdict]) -> String {
-    let (mut reasons, mut numbers) = (Vec::<(String, Vec<&str>)>::new(), HashMap::new());
+    let (mut reasons, mut numbers) = (Vec::<(String, Vec<&KernelName>)>::new(), HashMap::new());
     for verdict in verdicts {
         let answer = verdict.answer();
         if answer.is_good() {
@@ -67,8 +68,11 @@ fn remarks_on(name: &str, verdicts: &[&KernelVerdict]) -> String {
             None => reasons.push((reason, vec![&verdict.kernel])),
         }
     }
-    let line = |(reason, kernels): (String, Vec<&str>)| {
-        let kernels: Vec<String> = kernels.into_iter().map(as_code).collect();
+    let line = |(reason, kernels): (String, Vec<&KernelName>)| {
+        let kernels: Vec<String> = kernels
+            .into_iter()
+            .map(|kernel| as_code(&kernel.to_string()))
+            .collect();
         format!("- {name} on {}: {reason}\n", kernels.join(", "))
     };
     reasons.into_iter().map(line).collect()

@@ -8,7 +8,7 @@
 //!                  what is known of the files without a VM
 //!   survey, kernel_run
 //!                  all objects on each kernel
-//!   kernel_verdict, program_answer
+//!   kernel_name, kernel_verdict, program_answer
 //!                  what became of one program on one kernel, and the answer that it comes to
 //!   advice, hook_history
 //!                  what the captured names of all kernels tell about it
@@ -27,6 +27,7 @@ mod hook_history;
 mod input_files;
 mod input_object;
 mod junit;
+mod kernel_name;
 mod kernel_result;
 mod kernel_run;
 mod kernel_verdict;
@@ -47,6 +48,7 @@ use crate::output::screen::{self, Mark};
 use crate::pipeline::memory;
 pub use attach_target::AttachTarget;
 use input_files::InputFiles;
+pub use kernel_name::KernelName;
 pub use kernel_result::KernelResult;
 pub use kernel_verdict::{KernelVerdict, find_reason};
 pub use options::{CostQuestion, VerifyMode, VerifyOptions};
@@ -58,6 +60,9 @@ pub use verdict_json::format_line as format_verdict;
 pub fn verify_objects(options: &VerifyOptions) -> Result<Exit> {
     memory::give_back_large_blocks();
     let files = InputFiles::open_files(&options.objects, options.memory_mib)?;
+    for target in &options.targets {
+        target.check_file(&options.architectures)?;
+    }
     let programs = options.targets.iter().map(|target| &target.program);
     files.check_names(programs, options.map_entries.iter().map(|(map, _)| map))?;
     for report in &options.reports {
@@ -171,7 +176,15 @@ pub mod tests {
     use plan::load::{Accepted, AttachResult, EbpfLibrary, Load, LoadResult, Missing, MissingKind};
 
     use super::advice::Advice;
+    use super::kernel_name::KernelName;
     use super::*;
+
+    pub fn named(series: &str) -> KernelName {
+        KernelName {
+            series: series.to_owned(),
+            architecture: kernel_names::ARCHITECTURE,
+        }
+    }
 
     fn verdict(kernel: &str, program: &str, result: LoadResult) -> KernelVerdict {
         let library = (!program.is_empty()).then_some(EbpfLibrary::Aya);
@@ -183,7 +196,7 @@ pub mod tests {
             ..Load::of_failed_object("a.o", library, String::new())
         };
         KernelVerdict {
-            kernel: kernel.into(),
+            kernel: named(kernel),
             release: format!("{kernel}.0"),
             load,
             advice: None,
@@ -225,7 +238,8 @@ pub mod tests {
 
     fn with_advice(mut verdict: KernelVerdict) -> KernelVerdict {
         let missing = verdict.missing().unwrap();
-        verdict.advice = Advice::advise_on(missing, "7.3", &Names::read().unwrap()).unwrap();
+        verdict.advice =
+            Advice::advise_on(missing, &verdict.kernel, &Names::read().unwrap()).unwrap();
         verdict
     }
 
@@ -282,7 +296,7 @@ pub mod tests {
 
     fn results() -> Vec<KernelResult> {
         let result = |kernel: &str, machine_failed: Option<&str>| KernelResult {
-            kernel: kernel.into(),
+            kernel: named(kernel),
             release: format!("{kernel}.0"),
             loads: Vec::new(),
             without_programs: Vec::new(),
@@ -308,7 +322,7 @@ pub mod tests {
     fn each_reason_is_explained_once() {
         let mut verdicts = verdicts();
         let mut again = verdicts[1].clone();
-        again.kernel = "6.1".into();
+        again.kernel = named("6.1");
         verdicts.push(again);
         insta::assert_snapshot!(explanation::explain_verdicts(&verdicts, &[]));
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use kernel::Architecture;
+
 use super::attach_target::AttachTarget;
 use super::report_file::ReportFile;
 use crate::pipeline::selection::Selection;
@@ -10,6 +12,8 @@ use crate::pipeline::selection::Selection;
 pub struct VerifyOptions {
     pub objects: Vec<PathBuf>,
     pub kernels: Selection,
+    /// What the kernels are for.
+    pub architectures: Vec<Architecture>,
     pub mode: VerifyMode,
     /// How many VMs run side by side; `None`: as many as fit.
     pub jobs: Option<usize>,

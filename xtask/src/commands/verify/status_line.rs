@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 
+use super::kernel_name::KernelName;
+
 /// A line that is written over again and again. Without a terminal there is none.
 pub struct StatusLine {
     /// What was shown last; `None` without a terminal.
@@ -17,7 +19,7 @@ impl StatusLine {
         }
     }
 
-    pub fn show_count(&self, kernel: &str, verdicts: usize) {
+    pub fn show_count(&self, kernel: &KernelName, verdicts: usize) {
         let text = format!("Linux {kernel}: {verdicts} verdicts");
         let Some(mut shown) = self.shown.as_ref().and_then(|shown| shown.lock().ok()) else {
             return;

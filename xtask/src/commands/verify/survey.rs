@@ -7,6 +7,7 @@ use plan::load::AttachResult;
 
 use super::advice::Advice;
 use super::input_files::InputFiles;
+use super::kernel_name::KernelName;
 use super::kernel_result::KernelResult;
 use super::kernel_run::KernelRun;
 use super::kernel_verdict::KernelVerdict;
@@ -22,8 +23,7 @@ pub fn ask_kernels(
     files: &InputFiles,
     selection: &Selection,
 ) -> Result<Vec<KernelResult>> {
-    needs::ensure_vm_needs(selection)?;
-    let kernels = selection.find_kernels()?;
+    let kernels = find_kernels(options, selection)?;
     let what = count_noun(files.objects.len(), "object");
     screen::show_progress(&format!(
         "{what} on {}",
@@ -45,6 +45,16 @@ pub fn ask_kernels(
     results
 }
 
+/// The kernels of each architecture, with all that they need.
+fn find_kernels(options: &VerifyOptions, selection: &Selection) -> Result<Vec<Kernel>> {
+    let mut kernels = Vec::new();
+    for &architecture in &options.architectures {
+        needs::ensure_needs_on(selection, architecture)?;
+        kernels.extend(selection.find_kernels_on(architecture)?);
+    }
+    Ok(kernels)
+}
+
 /// The loads move over: the logs of hundreds of objects take much memory.
 pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<KernelVerdict>> {
     let mut verdicts = Vec::new();
@@ -60,7 +70,7 @@ pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<
                 verdict.advice = Advice::advise_on(missing, &result.kernel, names)?;
             }
             if !result.has_modules && verdict.may_be_in_module() {
-                let why = "no kernel has it built in, and this one came without modules".to_owned();
+                let why = why_not_tried(&result.kernel).to_owned();
                 verdict.load.attach = Some(AttachResult::NotTried { why });
                 verdict.advice = None;
             }
@@ -68,6 +78,15 @@ pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<
         }
     }
     Ok(verdicts)
+}
+
+/// Of what may be in a module.
+fn why_not_tried(kernel: &KernelName) -> &'static str {
+    if kernel.architecture == kernel_names::ARCHITECTURE {
+        "no kernel has it built in, and this one came without modules"
+    } else {
+        "it may be in a module, and this kernel came without modules"
+    }
 }
 
 pub fn show_notes(results: &[KernelResult]) {

@@ -11,8 +11,8 @@ use super::kernel_result::KernelResult;
 use super::kernel_verdict::KernelVerdict;
 use crate::pipeline::forbidden::{self, LineReport};
 
-/// Where the text after kernel and answer begins.
-const INDENT: usize = 23;
+/// The columns of a line that come before the answer's reason, besides the kernel.
+const INDENT: usize = 18;
 
 pub fn as_text(
     verdicts: &[KernelVerdict],
@@ -21,6 +21,8 @@ pub fn as_text(
     with_log: bool,
 ) -> String {
     let mut text = String::new();
+    let names = results.iter().map(|result| result.kernel.to_string().len());
+    let columns = names.max().unwrap_or(0).max(5);
     for path in &files.paths {
         let of_object: Vec<&KernelVerdict> = verdicts
             .iter()
@@ -41,7 +43,7 @@ pub fn as_text(
             text += &program_heading(program, section);
             let mut last_advice = None;
             for verdict in of_program {
-                text += &line(verdict, last_advice, object, with_log);
+                text += &line(verdict, last_advice, object, with_log, columns);
                 last_advice = verdict.advice.as_ref();
             }
         }
@@ -86,16 +88,18 @@ pub fn group_verdicts<'a>(
     groups
 }
 
-/// Advice that the kernel before got already is not said again.
+/// Advice that the kernel before got already is not said again. The kernel has so many columns.
 fn line(
     verdict: &KernelVerdict,
     last_advice: Option<&Advice>,
     object: Option<&InputObject>,
     with_log: bool,
+    columns: usize,
 ) -> String {
     let answer = verdict.answer();
     let (mark, word) = (answer.mark().symbol(), verdict.word());
-    let indent = format!("\n{:INDENT$}", "");
+    let margin = " ".repeat(INDENT + columns);
+    let indent = format!("\n{margin}");
     let reason = if verdict.advice.as_ref() == last_advice {
         verdict.short_reason()
     } else {
@@ -103,18 +107,18 @@ fn line(
     };
     let reason = reason.replace('\n', &indent);
     let kernel = &verdict.kernel;
-    let mut text = format!("    {mark} {kernel:<5}  {word:<9} {reason}\n");
+    let mut text = format!("    {mark} {kernel:<columns$}  {word:<9} {reason}\n");
     if let Some(class) = verdict.class() {
-        text += &format!("{:INDENT$}{}: {}\n", "", class.slug(), class.title());
+        text += &format!("{margin}{}: {}\n", class.slug(), class.title());
     }
     for note in &verdict.load.notes {
-        text += &format!("{:INDENT$}note: {note}\n", "");
+        text += &format!("{margin}note: {note}\n");
     }
     let lines = object.map_or_else(LineReport::default, |object| {
         object.report_lines(&verdict.load)
     });
     for call in &lines.calls {
-        text += &format!("{:INDENT$}{}\n", "", forbidden::summarize_call(call));
+        text += &format!("{margin}{}\n", forbidden::summarize_call(call));
     }
     if let (LoadResult::Rejected { log, .. }, true) = (&verdict.load.result, with_log) {
         for line in log.lines() {

@@ -28,6 +28,7 @@ struct VerdictJson<'a> {
     section: &'a str,
     loader: Option<EbpfLibrary>,
     kernel: &'a str,
+    architecture: &'static str,
     release: &'a str,
     answer: ProgramAnswer,
     attach: Option<AttachJson<'a>>,
@@ -84,7 +85,8 @@ impl<'a> VerdictJson<'a> {
             program: &load.program,
             section: &load.section,
             loader: load.library,
-            kernel: &verdict.kernel,
+            kernel: &verdict.kernel.series,
+            architecture: verdict.kernel.architecture.name(),
             release: &verdict.release,
             answer: verdict.answer(),
             attach: load
