@@ -178,7 +178,8 @@ impl ControlGroup {
     /// With the first of these limits that can be set here: each is a file of a hierarchy.
     fn with_limit(limits: [(&str, &'static str); 2]) -> Option<Self> {
         limits.into_iter().find_map(|(hierarchy, limit)| {
-            let name = format!("xtask-{}", std::process::id());
+            // Tests with other limits run beside this one.
+            let name = format!("xtask-{}-{limit}", std::process::id());
             let path = Path::new("/sys/fs/cgroup").join(hierarchy).join(name);
             let is_made = fs::create_dir(&path).is_ok();
             let group = Self { path, limit };

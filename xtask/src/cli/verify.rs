@@ -61,8 +61,8 @@ JSON: one object per line (fields may be added; none is removed or changes its m
     error            if it was not attached, why
     missing          what the kernel lacks, if that is why
       kind           function, traceable_function, tracepoint, raw_tracepoint, lsm_hook,
-                     program_type, attach_type, program_flag, map_type, trampoline: what calls
-                     programs of an attach type, struct_ops or module
+                     program_type, attach_type, program_flag, map_type, struct_ops, module, or
+                     trampoline: the code that calls fentry, fexit, fmod_ret and lsm programs
       name           such as do_unlinkat
       there_on       the series of Debian's kernels that have it, such as 5.10 to 6.19
       instead        what to use instead, if that is known

@@ -68,11 +68,8 @@ impl RunningKernel {
             Some(libc::EOPNOTSUPP | ENOTSUPP) => MissingKind::AttachType,
             _ => return refuse(None, what, error),
         };
-        refuse(
-            Some(missing(kind, name_attach_type(attach_type))),
-            what,
-            error,
-        )
+        let missing = missing(kind, name_attach_type(attach_type));
+        refuse(Some(missing), what, error)
     }
 
     /// False as well where this kernel does not tell.
@@ -95,14 +92,14 @@ impl RunningKernel {
 pub const ENOTSUPP: i32 = 524;
 
 fn uses_trampoline(attach_type: u32) -> bool {
-    use libbpf_sys::{BPF_LSM_MAC, BPF_MODIFY_RETURN, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT};
-    [
-        BPF_LSM_MAC,
-        BPF_MODIFY_RETURN,
-        BPF_TRACE_FENTRY,
-        BPF_TRACE_FEXIT,
-    ]
-    .contains(&attach_type)
+    let types = [
+        libbpf_sys::BPF_TRACE_FENTRY,
+        libbpf_sys::BPF_TRACE_FEXIT,
+        libbpf_sys::BPF_MODIFY_RETURN,
+        libbpf_sys::BPF_LSM_MAC,
+        libbpf_sys::BPF_LSM_CGROUP,
+    ];
+    types.contains(&attach_type)
 }
 
 /// `__MAX_BPF_ATTACH_TYPE` is no type.
