@@ -138,8 +138,10 @@ mod tests {
             problem.to_string().contains("cannot be probed on"),
             "{problem}"
         );
-        let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let target: AttachTarget = format!("probe={text}:main").parse().unwrap();
+        let text = tempfile::NamedTempFile::new().unwrap();
+        let target: AttachTarget = format!("probe={}:main", text.path().display())
+            .parse()
+            .unwrap();
         target.check_file(&Architecture::ALL).unwrap();
     }
 
