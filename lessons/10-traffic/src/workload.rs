@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use network::frame::{CLIENT, SERVER, ping_frame};
 use network::interface::Interface;
-use network::network_namespace::{NetworkNamespace, add_address, join_namespaces};
+use network::network_namespace::{NetworkNamespace, add_address, join_namespaces, stay_on_one_cpu};
 use network::packet_socket::PacketSocket;
 
 use crate::endpoint::{BACKENDS, Endpoint};
@@ -62,6 +62,7 @@ pub fn endpoint((host, port): (u8, u16), is_up: bool) -> Endpoint {
 impl Workload {
     /// This thread is on the server's side afterwards.
     pub fn set_up() -> Result<Self> {
+        stay_on_one_cpu()?;
         let client_side = NetworkNamespace::create()?;
         let server_side = NetworkNamespace::create()?;
         let [server, client] = join_namespaces(

@@ -20,7 +20,8 @@ use netlink_packet_route::link::{
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::libc;
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, CpuSet, sched_getcpu, sched_setaffinity, setns, unshare};
+use nix::unistd::Pid;
 
 use crate::frame::Mac;
 use crate::interface::Interface;
@@ -63,6 +64,19 @@ impl NetworkNamespace {
     pub fn enter(&self) -> Result<()> {
         setns(&self.0, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")
     }
+}
+
+/// Keeps this thread, and those that it starts, on the CPU that it runs on. What is sent through a
+/// veth interface waits in a queue of the sender's CPU: a thread that moves to another CPU can
+/// overtake its own packets. On Linux 5.10 for arm64, a connection that began with packets in the
+/// wrong order was never accepted.
+pub fn stay_on_one_cpu() -> Result<()> {
+    let this_thread = Pid::from_raw(0);
+    let mut cpus = CpuSet::new();
+    sched_getcpu()
+        .and_then(|cpu| cpus.set(cpu))
+        .and_then(|()| sched_setaffinity(this_thread, &cpus))
+        .context("cannot stay on one CPU")
 }
 
 /// Creates two interfaces that are joined: what one sends, the other receives. Both are up.
