@@ -74,6 +74,13 @@ impl Learner {
         self.checkout.path(&path)
     }
 
+    /// Changes the answer's text and not what it does: it has to be built again.
+    fn add_comment(&self, implementation: Implementation) {
+        let answer = self.path(Variant::Answer, implementation);
+        let text = fs::read_to_string(&answer).unwrap() + "// Not built yet.\n";
+        fs::write(&answer, text).unwrap();
+    }
+
     fn check(&self, implementation: Implementation) -> Run {
         let language = implementation.to_string();
         let arguments = ["check", &self.exercise.name, "--impl", &language];
@@ -226,9 +233,7 @@ fn too_few_processes_make_no_right_answer_wrong() {
         let output = learner.check_after(&group.enter());
         learner.assert_not_wrong(&format!("{number} processes"), &output);
     }
-    let answer = learner.path(Variant::Answer, Implementation::Aya);
-    let text = fs::read_to_string(&answer).unwrap() + "// Not built yet.\n";
-    fs::write(&answer, text).unwrap();
+    learner.add_comment(Implementation::Aya);
     group.set_limit(TOO_FEW_FOR_RUSTC);
     let output = learner.check_in(Implementation::Aya, &group.enter());
     learner.assert_not_wrong("too few for rustc", &output);
@@ -249,10 +254,8 @@ fn too_little_memory_makes_no_right_answer_wrong() {
     };
     let learner = Learner::at(IN_VM);
     learner.assert_right(Implementation::Libbpf);
-    let answer = learner.path(Variant::Answer, Implementation::Libbpf);
     for mebibytes in MOST_MEBIBYTES {
-        let text = fs::read_to_string(&answer).unwrap() + "// Not built yet.\n";
-        fs::write(&answer, text).unwrap();
+        learner.add_comment(Implementation::Libbpf);
         group.set_limit(mebibytes << 20);
         let output = learner.check_after(&group.enter());
         // The command itself may be the one.
@@ -326,11 +329,8 @@ fn assert_ended(run: &Run, child: Child, signal: Signal) {
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn a_signal_during_a_build() {
     let learner = Learner::at(HERE);
-    let answer = learner.path(Variant::Answer, Implementation::Aya);
     for signal in SIGNALS {
-        let mut text = fs::read_to_string(&answer).unwrap();
-        text += &format!("// {signal}\n");
-        fs::write(&answer, text).unwrap();
+        learner.add_comment(Implementation::Aya);
         let mut run = learner.check(Implementation::Aya);
         let child = spawn(&mut run);
         run.wait_for_program("--crate-name e00");

@@ -353,7 +353,7 @@ fn as_text(changes: &[ProgramChanges], verdicts: &[KernelVerdict]) -> String {
 /// The range has so many columns.
 fn line(range: &Range, columns: usize) -> String {
     let answer = range.signature.answer;
-    let indent = format!("\n{}", " ".repeat(18 + columns));
+    let indent = format!("\n{}", " ".repeat(table::INDENT + columns));
     let reason = range.reason().replace('\n', &indent);
     let (mark, word) = (answer.mark().symbol(), range.first.word());
     let line = format!(

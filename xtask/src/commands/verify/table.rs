@@ -12,7 +12,7 @@ use super::kernel_verdict::KernelVerdict;
 use crate::pipeline::forbidden::{self, LineReport};
 
 /// The columns of a line that come before the answer's reason, besides the kernel.
-const INDENT: usize = 18;
+pub const INDENT: usize = 18;
 
 pub fn as_text(
     verdicts: &[KernelVerdict],
