@@ -34,14 +34,22 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* x86-64: where the CPU was. */
+/* Where the CPU was. Each architecture has its own registers. */
+#ifdef __TARGET_ARCH_arm64
+struct user_pt_regs {
+	unsigned long pc;
+};
+typedef struct user_pt_regs bpf_user_pt_regs_t;
+#else
 struct pt_regs {
 	unsigned long ip;
 };
+typedef struct pt_regs bpf_user_pt_regs_t;
+#endif
 
 /* What a program for a perf event gets. */
 struct bpf_perf_event_data {
-	struct pt_regs regs;
+	bpf_user_pt_regs_t regs;
 };
 
 #pragma clang attribute pop

@@ -27,6 +27,7 @@
 //!   cpu_clock              the perf event that takes samples
 //!   spin                   code that keeps a CPU busy, at addresses that are known
 //!   target_file            a program that is made for one run, for probes to see
+//!   target_code            what that program does
 //!   frame                  frames, and what packet programs do with them
 //!   cgroup                 the cgroup that programs for connections are attached to
 //!   skipped_runs           a check that the kernel spoilt is done again
@@ -96,6 +97,8 @@ mod sections;
 mod skipped_runs;
 #[cfg(feature = "kernel")]
 mod spin;
+#[cfg(feature = "kernel")]
+mod target_code;
 #[cfg(feature = "kernel")]
 mod target_file;
 #[cfg(feature = "kernel")]

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 // Each loop is short, and one block of code: an emulated CPU takes interrupts between blocks only.
 // In `judge_spin_everywhere`, a sample is in any of 64 loops.
+#[cfg(target_arch = "x86_64")]
 global_asm!(
     ".pushsection .text.judge_spin, \"ax\", @progbits",
     "judge_spin_one:",
@@ -20,6 +21,29 @@ global_asm!(
     "mov eax, edi",
     "2: dec eax",
     "jnz 2b",
+    ".endr",
+    "ret",
+    "judge_spin_end:",
+    ".popsection",
+);
+
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".pushsection .text.judge_spin, \"ax\", %progbits",
+    ".balign 4",
+    "judge_spin_one:",
+    "2: subs w0, w0, #1",
+    "b.ne 2b",
+    "ret",
+    "judge_spin_two:",
+    "2: subs w0, w0, #1",
+    "b.ne 2b",
+    "ret",
+    "judge_spin_everywhere:",
+    ".rept 64",
+    "mov w1, w0",
+    "2: subs w1, w1, #1",
+    "b.ne 2b",
     ".endr",
     "ret",
     "judge_spin_end:",

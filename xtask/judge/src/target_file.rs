@@ -1,13 +1,11 @@
 //! A program that is made for one run, for probes to see. Nobody can know beforehand what its
 //! functions are called, where they are in its file, and which addresses they have.
 
-use std::arch::global_asm;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::slice;
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,56 +13,8 @@ use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64, Sym64};
 use object::endian::{LittleEndian, U16, U32, U64};
 use object::pod::{bytes_of, bytes_of_slice};
 
+use crate::target_code::{self, code};
 use crate::work;
-
-// For each byte that it reads it calls one of two functions, and then writes the byte. Nothing in
-// it depends on where it is.
-global_asm!(
-    ".pushsection .text.judge_target, \"ax\", @progbits",
-    "judge_target_begin:",
-    "sub rsp, 64",
-    "2: xor eax, eax", // read(0, rsp, 1)
-    "xor edi, edi",
-    "mov rsi, rsp",
-    "mov edx, 1",
-    "syscall",
-    "cmp eax, 1",
-    "jne 5f",
-    "cmp byte ptr [rsp], 0",
-    "je 3f",
-    "call judge_target_first",
-    "jmp 4f",
-    "3: call judge_target_second",
-    "4: mov eax, 1", // write(1, rsp, 1)
-    "mov edi, 1",
-    "mov rsi, rsp",
-    "mov edx, 1",
-    "syscall",
-    "jmp 2b",
-    "5: mov eax, 60", // exit(0)
-    "xor edi, edi",
-    "syscall",
-    "judge_target_first:",
-    "push rbp",
-    "mov rbp, rsp",
-    "pop rbp",
-    "ret",
-    "judge_target_second:",
-    "push rbp",
-    "mov rbp, rsp",
-    "pop rbp",
-    "ret",
-    "judge_target_end:",
-    ".popsection",
-);
-
-// SAFETY: the labels are in the code before, and only their addresses are taken.
-unsafe extern "C" {
-    static judge_target_begin: u8;
-    static judge_target_first: u8;
-    static judge_target_second: u8;
-    static judge_target_end: u8;
-}
 
 const PAGE: u64 = 4096;
 
@@ -150,22 +100,6 @@ impl Drop for RunningTarget {
     }
 }
 
-fn code() -> &'static [u8] {
-    let (begin, end) = (&raw const judge_target_begin, &raw const judge_target_end);
-    // SAFETY: the code between the two labels is there to be read as long as the judge runs.
-    unsafe { slice::from_raw_parts(begin, end.addr() - begin.addr()) }
-}
-
-/// How far from the start of the code its functions are.
-fn function_offsets() -> [u64; 2] {
-    let begin = (&raw const judge_target_begin).addr();
-    [
-        &raw const judge_target_first,
-        &raw const judge_target_second,
-    ]
-    .map(|function| (function.addr() - begin) as u64)
-}
-
 /// The code is at any place in the file, and at any address: the two have only the offset in a
 /// page in common.
 fn write_elf(functions: &[String; 2]) -> Vec<u8> {
@@ -176,14 +110,14 @@ fn write_elf(functions: &[String; 2]) -> Vec<u8> {
 
     let mut names = vec![0];
     let mut symbols = vec![Sym64::<LittleEndian>::default()];
-    for (name, offset) in functions.iter().zip(function_offsets()) {
+    for (name, place) in functions.iter().zip(target_code::functions()) {
         symbols.push(Sym64 {
             st_name: u32_of(add_name(&mut names, name)),
             st_info: (elf::STB_GLOBAL << 4) | elf::STT_FUNC,
             st_other: 0,
             st_shndx: U16::new(LittleEndian, 1),
-            st_value: u64_of(code_address + offset),
-            st_size: u64_of(6),
+            st_value: u64_of(code_address + place.start),
+            st_size: u64_of(place.end - place.start),
         });
     }
     let mut section_names = vec![];
@@ -244,7 +178,7 @@ fn file_header(entry: u64, sections_offset: u64) -> FileHeader64<LittleEndian> {
             padding: [0; 7],
         },
         e_type: u16_of(elf::ET_EXEC),
-        e_machine: u16_of(elf::EM_X86_64),
+        e_machine: u16_of(target_code::ELF_MACHINE),
         e_version: u32_of(elf::EV_CURRENT.into()),
         e_entry: u64_of(entry),
         e_phoff: u64_of(size_of::<FileHeader64<LittleEndian>>() as u64),

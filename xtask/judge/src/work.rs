@@ -1,6 +1,10 @@
 //! What judges do for the programs to see. Names and numbers are others at each run.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::asm;
 use std::fs::{self, File, OpenOptions};
+#[cfg(target_arch = "x86_64")]
+use std::hint;
 use std::io::Write as _;
 use std::iter;
 use std::ops::RangeInclusive;
@@ -115,6 +119,18 @@ pub fn move_to(cpu: usize, thread: Option<Pid>) -> Result<()> {
     // A number of 0 stands for the thread that calls.
     let thread = thread.unwrap_or(Pid::from_raw(0));
     sched_setaffinity(thread, &cpus).with_context(|| format!("move a thread to CPU {cpu}"))
+}
+
+/// While a thread waits for one on another CPU. Where one CPU of the host emulates all of the VM's,
+/// it turns to the next one: x86-64's hint says so, and on arm64 the standard library's does not.
+pub fn let_others_run() {
+    #[cfg(target_arch = "x86_64")]
+    hint::spin_loop();
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the instruction is a hint, which changes no register and no memory.
+    unsafe {
+        asm!("yield", options(nomem, nostack, preserves_flags));
+    }
 }
 
 /// Lets the thread that calls run before all that are not like it, as soon as it wants to: it never

@@ -2,9 +2,8 @@
 //! the judge knows no map and no program of it.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File};
-use std::hint;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -288,45 +287,63 @@ fn other_calls(answer: &mut UserProgram) -> Result<()> {
         calls.call()?;
         call_others()
     })?;
-    let did = "a thread called open(2), creat(2), openat2(2) and stat(2)";
-    let report = Report::ask(answer, did)?;
+    let did = format!("a thread called {OTHER_CALLS}");
+    let report = Report::ask(answer, &did)?;
     report.has_no(&other)?;
     report.has(&both, calls)
 }
+
+/// What [`call_others`] calls.
+#[cfg(target_arch = "x86_64")]
+const OTHER_CALLS: &str = "open(2), creat(2), openat2(2) and stat(2)";
+#[cfg(target_arch = "aarch64")]
+const OTHER_CALLS: &str = "openat2(2) and stat(2)";
 
 /// What is not openat(2), although it may open a file.
 fn call_others() -> Result<()> {
     let path = Path::new("/tmp").join(work::any_name());
     let name = CString::new(path.to_string_lossy().into_owned()).context("name a file")?;
-    // Flags, mode and resolve, of 8 bytes each: to read.
-    let how = [0_u64; 3];
-    // SAFETY: each call gets the address of a text that ends with a zero byte, or of 24 bytes that
-    // it reads, and writes to no memory.
-    let opened = unsafe {
-        [
-            libc::syscall(libc::SYS_creat, name.as_ptr(), 0o600),
-            libc::syscall(libc::SYS_open, name.as_ptr(), libc::O_RDONLY),
-            libc::syscall(libc::SYS_open, name.as_ptr().add(1), libc::O_RDONLY),
-            libc::syscall(
-                libc::SYS_openat2,
-                libc::AT_FDCWD,
-                name.as_ptr(),
-                how.as_ptr(),
-                size_of_val(&how),
-            ),
-        ]
+    // Flags, mode and resolve, of 8 bytes each: to create it.
+    let how: [u64; 3] = [(libc::O_CREAT | libc::O_WRONLY).try_into()?, 0o600, 0];
+    // SAFETY: it gets the addresses of a text that ends with a zero byte and of 24 bytes, reads
+    // both, and writes to no memory.
+    let created = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            libc::AT_FDCWD,
+            name.as_ptr(),
+            how.as_ptr(),
+            size_of_val(&how),
+        )
     };
+    let created = Errno::result(created).with_context(|| format!("create {}", path.display()))?;
+    let mut opened = vec![created];
+    opened.extend(call_older(&name));
     for descriptor in opened.into_iter().filter(|descriptor| *descriptor >= 0) {
         nix::unistd::close(i32::try_from(descriptor)?).context("close a file")?;
     }
-    ensure!(
-        opened[0] >= 0,
-        "create {}: {}",
-        path.display(),
-        Errno::last()
-    );
     fs::metadata(&path).with_context(|| format!("look at {}", path.display()))?;
     fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
+}
+
+/// The calls that there were before openat(2): two that succeed, and one that fails.
+#[cfg(target_arch = "x86_64")]
+fn call_older(name: &CStr) -> Vec<libc::c_long> {
+    // SAFETY: each call gets the address of a text that ends with a zero byte, and writes to no
+    // memory.
+    unsafe {
+        vec![
+            libc::syscall(libc::SYS_creat, name.as_ptr(), 0o600),
+            libc::syscall(libc::SYS_open, name.as_ptr(), libc::O_RDONLY),
+            libc::syscall(libc::SYS_open, name.as_ptr().add(1), libc::O_RDONLY),
+        ]
+    }
+}
+
+/// arm64 has none of them.
+#[cfg(target_arch = "aarch64")]
+fn call_older(_name: &CStr) -> Vec<libc::c_long> {
+    Vec::new()
 }
 
 fn order(answer: &mut UserProgram) -> Result<()> {
@@ -577,7 +594,7 @@ fn call_on_all_cpus(callers: &[(String, u64)]) -> Result<()> {
         for (round, together) in (1..).zip(callers.chunks(TOGETHER)) {
             met.fetch_add(1, Ordering::SeqCst);
             while met.load(Ordering::SeqCst) < round * CPUS.len() {
-                hint::spin_loop();
+                work::let_others_run();
             }
             for (name, times) in together {
                 rename_thread(name)?;

@@ -36,7 +36,11 @@ pub fn on_sample(ctx: PerfEventContext) -> u32 {
         return 0;
     }
     // SAFETY: the verifier checks each access to the context.
+    #[cfg(not(bpf_target_arch = "aarch64"))]
     let address = unsafe { (*ctx.ctx).regs.rip };
+    // SAFETY: the same. For `check --arch arm64`: each architecture has its own registers.
+    #[cfg(bpf_target_arch = "aarch64")]
+    let address = unsafe { (*ctx.ctx).regs.pc };
     // The kernel is in the upper half of all addresses.
     count((address as i64) < 0);
     0
