@@ -48,6 +48,22 @@ fn unknown_implementation() {
 }
 
 #[test]
+fn unknown_architecture() {
+    insta::assert_snapshot!(refused(&["check", "03", "--arch", "arm"]));
+    for command in ["run", "gallery"] {
+        assert!(refused(&[command, "03", "--arch", "arm"]).ends_with("exit code 2"));
+    }
+}
+
+#[test]
+fn kernel_that_is_too_old_for_an_exercise() {
+    let arguments = ["check", "04/bytes-read", "--arch", "arm64"];
+    insta::assert_snapshot!(refused(
+        &[&arguments[..], &["--kernel", "5.10,6.1"]].concat()
+    ));
+}
+
+#[test]
 fn missing_lesson() {
     insta::assert_snapshot!(refused(&["run"]));
 }

@@ -119,6 +119,7 @@ fn solutions() -> Vec<(String, Vec<u8>)> {
             exercise,
             implementation,
             Variant::Solution,
+            Architecture::HOST,
         )
         .unwrap();
         let built = built.unwrap();

@@ -19,7 +19,7 @@ use common::test_vm::TestVm;
 use course::Implementation;
 use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Starter, Variant};
-use kernel::DEFAULT;
+use kernel::{Architecture, DEFAULT};
 use mistakes::{Elf, Expected};
 use testvm::Failure;
 use xtask::pipeline::answer_build::{self, BuiltProgram};
@@ -31,6 +31,7 @@ struct Case {
     exercise: Exercise,
     implementation: Implementation,
     program: BuiltProgram,
+    architecture: Architecture,
     should: Should,
 }
 
@@ -54,7 +55,8 @@ fn cases() -> &'static [Case] {
     CASES.get_or_init(|| {
         needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
         let exercises = exercises::read_exercises().unwrap();
-        let answers = RustAnswers::build(&exercises);
+        let variants = [Variant::Starter, Variant::Solution];
+        let answers = RustAnswers::build(&exercises, &variants, Architecture::HOST);
         let each = exercises.iter().flat_map(|exercise| {
             exercise
                 .offered_implementations()
@@ -74,6 +76,7 @@ fn cases_of(
         exercise: exercise.clone(),
         implementation,
         program,
+        architecture: Architecture::HOST,
         should,
     };
     let build = |variant| answers.build_answer(exercise, implementation, variant);
@@ -139,10 +142,16 @@ fn mistakes_in(
     }
     let in_c = match implementation {
         Implementation::Aya => {
-            answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution)
-                .unwrap()
-                .unwrap()
-                .file
+            let variant = Variant::Solution;
+            answer_build::build_answer(
+                exercise,
+                Implementation::Libbpf,
+                variant,
+                Architecture::HOST,
+            )
+            .unwrap()
+            .unwrap()
+            .file
         }
         Implementation::Libbpf => solution.to_owned(),
     };
@@ -188,24 +197,78 @@ fn says_done() -> &'static Path {
 fn exercises_on(kernel: &str) {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let cases: Vec<&Case> = cases().iter().filter(|case| case.is_for(kernel)).collect();
-    let candidates: Vec<Candidate> = cases
-        .iter()
-        .enumerate()
-        .map(|(number, case)| case.candidate(number.to_string()))
-        .collect();
-    let programs = judging::pack_judge(&judging::build_judge().unwrap(), &candidates).unwrap();
-    let mut started = TestVm::on(kernel).start_with(&programs);
-    let judged = judging::judge_in_guest(&mut started.guest, &candidates)
-        .map_err(Failure::into_error)
-        .unwrap()
-        .checks;
+    let candidates = candidates_of(&cases);
+    judge_cases(&cases, &candidates, TestVm::on(kernel));
+}
+
+/// Lets the judge look at all of them in one guest: it must say of each what it should.
+fn judge_cases(cases: &[&Case], candidates: &[Candidate], vm: TestVm) {
+    let judge = judging::build_judge(cases[0].architecture).unwrap();
+    let programs = judging::pack_judge(&judge, candidates).unwrap();
+    let mut started = vm.start_with(&programs);
+    let judged = judging::judge_in_guest(&mut started.guest, candidates);
+    let judged = judged.map_err(Failure::into_error).unwrap().checks;
     assert_eq!(judged.len(), cases.len());
     let wrong: Vec<String> = cases
         .iter()
         .zip(&judged)
-        .filter_map(|(case, checks)| case.surprise(checks, kernel))
+        .filter_map(|(case, checks)| case.surprise(checks, &started.release))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The solutions, and the starters where all kernels are asked.
+#[test]
+#[ignore = "needs a VM: XTASK_ARM64=all cargo test -p xtask --test exercises -- --ignored"]
+fn on_arm64() {
+    needs::ensure_needs(&needs::build_needs(Architecture::Arm64)).unwrap();
+    let kernels = common::arm64_kernels(&[DEFAULT]);
+    let variants = match kernels.len() {
+        1 => &[Variant::Solution][..],
+        _ => &[Variant::Solution, Variant::Starter],
+    };
+    let cases = cases_on_arm64(variants);
+    for kernel in kernels {
+        let is_for = |case: &&Case| case.exercise.is_for(kernel, Architecture::Arm64);
+        let cases: Vec<&Case> = cases.iter().filter(is_for).collect();
+        let vm = TestVm::of_architecture(kernel, Architecture::Arm64);
+        judge_cases(&cases, &candidates_of(&cases), vm);
+    }
+}
+
+fn cases_on_arm64(variants: &[Variant]) -> Vec<Case> {
+    let mut exercises = exercises::read_exercises().unwrap();
+    exercises.retain(|exercise| exercise.about.place == StepPlace::Kernel);
+    let answers = RustAnswers::build(&exercises, variants, Architecture::Arm64);
+    let mut cases = Vec::new();
+    for exercise in &exercises {
+        for (implementation, starter) in &exercise.about.starter {
+            for variant in variants {
+                // That a starter does not build has been seen on this machine's architecture.
+                let Ok(program) = answers.build_answer(exercise, *implementation, *variant) else {
+                    assert_eq!(*variant, Variant::Starter, "{}", exercise.name);
+                    continue;
+                };
+                cases.push(Case {
+                    exercise: exercise.clone(),
+                    implementation: *implementation,
+                    program,
+                    architecture: Architecture::Arm64,
+                    should: match variant {
+                        Variant::Starter => Should::FailAt(starter.clone()),
+                        _ => Should::Pass,
+                    },
+                });
+            }
+        }
+    }
+    cases
+}
+
+fn candidates_of<'a>(cases: &[&'a Case]) -> Vec<Candidate<'a>> {
+    let numbered = cases.iter().enumerate();
+    let candidates = numbered.map(|(number, case)| case.candidate(number.to_string()));
+    candidates.collect()
 }
 
 impl Case {
@@ -222,6 +285,7 @@ impl Case {
             name,
             file: program.file.clone(),
             object: program.object.clone(),
+            architecture: self.architecture,
         }
     }
 
@@ -233,7 +297,7 @@ impl Case {
         };
         self.exercise.about.place == StepPlace::Kernel
             && !self.needs_no_kernel()
-            && self.exercise.supported_kernels().any(|name| name == kernel)
+            && self.exercise.is_for(kernel, Architecture::HOST)
             && only_on.is_none_or(|only| only == kernel)
     }
 
@@ -378,7 +442,7 @@ fn on_this_machine() {
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn what_does_not_fit_the_task_is_refused_before_it_is_loaded() {
-    let judge = judging::build_judge().unwrap();
+    let judge = judging::build_judge(Architecture::HOST).unwrap();
     let cases: Vec<&Case> = cases()
         .iter()
         .filter(|case| case.needs_no_kernel())

@@ -7,6 +7,7 @@ mod common;
 
 use common::{Run, stderr, stdout};
 use forbidden_calls::{ForbiddenKind, Object};
+use kernel::Architecture;
 use xtask::commands::gallery;
 use xtask::pipeline::needs;
 
@@ -44,7 +45,7 @@ fn line(file: &str, text: &str) -> String {
 fn the_gallery_has_the_calls_that_its_entries_say() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let mut found = Vec::new();
-    let objects = gallery::build_objects()
+    let objects = gallery::build_objects(Architecture::HOST)
         .unwrap()
         .into_iter()
         .filter(|(name, _)| name.ends_with(".o"));
@@ -113,7 +114,7 @@ fn the_line_that_can_panic() {
     let object = directory.path().join("program.o");
     std::fs::write(
         &object,
-        &gallery::build_objects().unwrap()["no-exit-last-insn-fail.rust.o"],
+        &gallery::build_objects(Architecture::HOST).unwrap()["no-exit-last-insn-fail.rust.o"],
     )
     .unwrap();
     let output = Run::new(&["explain", "--object", object.to_str().unwrap()]).output();

@@ -8,39 +8,101 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::process::Command;
 
 use checkout::workspace;
 use common::test_vm::TestVm;
 use course::entry::{self, Entry, Language, Twin};
-use kernel::MATRIX;
+use kernel::{Architecture, MATRIX};
 use plan::load::LoadResult;
 use testvm::Failure;
 use xtask::commands::gallery::{self, Shown, UnbuiltProgram};
-use xtask::pipeline::{loader, needs};
+use xtask::commands::verify;
+use xtask::pipeline::{build, loader, needs};
 
 fn gallery_on(kernel: &str) {
-    needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
+    needs::ensure_needs(&needs::build_needs(Architecture::Amd64)).unwrap();
     let entries = entry::read_entries().unwrap();
-    let entries: Vec<&Entry> = entries.iter().collect();
-    let programs = loader::pack_objects(&gallery::build_objects().unwrap()).unwrap();
-    let mut started = TestVm::on(kernel).start_with(&programs);
-    let shown = gallery::load_all(&mut started.guest, &entries)
-        .map_err(Failure::into_error)
-        .unwrap();
-
-    let surprises: Vec<String> = shown
-        .iter()
-        .filter_map(|shown| surprise(shown, kernel))
-        .collect();
-    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    let (release, shown) = load_gallery(&entries, kernel, Architecture::Amd64);
     let records = shown.iter().map(record).collect::<String>();
     compare(
         kernel,
-        &format!("Linux {}\n{}", started.release, toolchain()),
+        &format!("Linux {release}\n{}", toolchain()),
         &records,
         &VOLATILE,
     );
+}
+
+/// Other registers and offsets stand in the logs of arm64. The reasons are those of amd64, or the
+/// entry says that they are not.
+#[test]
+#[ignore = "needs a VM: XTASK_ARM64=all cargo test -p xtask --test gallery -- --ignored"]
+fn on_arm64() {
+    needs::ensure_needs(&needs::build_needs(Architecture::Arm64)).unwrap();
+    let entries = entry::read_entries().unwrap();
+    for kernel in common::arm64_kernels(&[MATRIX[0], MATRIX[MATRIX.len() - 1]]) {
+        let (_, shown) = load_gallery(&entries, kernel, Architecture::Arm64);
+        let recorded = fs::read_to_string(logs().join(format!("{kernel}.snap"))).unwrap();
+        let recorded = list_reasons(&recorded);
+        let mut compared = 0;
+        for shown in &shown {
+            let (head, reason) = list_reasons(&record(shown)).pop_first().unwrap();
+            let of_amd64 = &recorded[&head];
+            let is_same = remove_numbers(&reason) == remove_numbers(of_amd64);
+            let why = shown.entry.why_rejected(kernel, Architecture::Arm64);
+            assert!(
+                is_same || why.is_some(),
+                "{head} on {kernel} arm64: {reason:?}, and on amd64: {of_amd64:?}",
+            );
+            compared += usize::from(reason.is_some());
+        }
+        assert!(compared >= entries.len(), "only {compared} were rejected");
+    }
+}
+
+/// Without the digits of hexadecimal numbers either, which may be some of [`VOLATILE`]. What is
+/// left of a message still tells it from the others.
+fn remove_numbers(reason: &Option<String>) -> Option<String> {
+    let is_kept = |letter: &char| !letter.is_ascii_hexdigit() && !"x.".contains(*letter);
+    let reason = reason.as_ref()?;
+    Some(reason.chars().filter(is_kept).collect())
+}
+
+/// Why each program of these records was rejected; `None`: it was not.
+fn list_reasons(records: &str) -> BTreeMap<String, Option<String>> {
+    let records = records.split("\n=== ").skip(1);
+    let reasons = records.map(|record| {
+        let (head, result) = record.split_once('\n').unwrap();
+        let rejected = result.strip_prefix("rejected: ");
+        let reason = rejected.map(|rejected| {
+            let (error, log) = rejected.split_once('\n').unwrap();
+            verify::find_reason(error, log).0
+        });
+        (head.to_owned(), reason)
+    });
+    reasons.collect()
+}
+
+/// Loads all programs of all entries: each must do what its entry says.
+fn load_gallery<'a>(
+    entries: &'a [Entry],
+    kernel: &str,
+    architecture: Architecture,
+) -> (String, Vec<Shown<'a>>) {
+    let objects = gallery::build_objects(architecture).unwrap();
+    let programs = loader::pack_objects(&objects, architecture).unwrap();
+    let mut started = TestVm::of_architecture(kernel, architecture).start_with(&programs);
+    let entries: Vec<&Entry> = entries.iter().collect();
+    let shown = gallery::load_all(&mut started.guest, &entries);
+    let shown = shown.map_err(Failure::into_error).unwrap();
+    let surprises = shown
+        .iter()
+        .filter_map(|shown| surprise(shown, kernel, architecture));
+    let surprises: Vec<String> = surprises.collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    (started.release, shown)
 }
 
 /// The logs of another kernel or compiler have other registers and offsets: then the comparison is
@@ -57,7 +119,7 @@ fn compare(name: &str, versions: &str, records: &str, volatile: &[(&str, &str)])
 
 /// Why the recorded logs cannot be compared: each line of versions that is not theirs.
 fn other_versions(name: &str, versions: &str) -> Option<String> {
-    let recorded = std::fs::read_to_string(logs().join(format!("{name}.snap"))).ok()?;
+    let recorded = fs::read_to_string(logs().join(format!("{name}.snap"))).ok()?;
     let recorded: Vec<&str> = recorded.lines().collect();
     let others: Vec<&str> = versions
         .lines()
@@ -69,7 +131,7 @@ fn other_versions(name: &str, versions: &str) -> Option<String> {
 #[test]
 fn another_compiler_or_kernel_is_named() {
     let path = logs().join("6.12.snap");
-    let recorded = std::fs::read_to_string(path).unwrap();
+    let recorded = fs::read_to_string(path).unwrap();
     let versions = recorded
         .lines()
         .skip_while(|line| !line.starts_with("Linux "));
@@ -84,7 +146,7 @@ fn another_compiler_or_kernel_is_named() {
 /// `cargo xtask setup` installs these: the comparison is not skipped.
 #[test]
 fn the_logs_are_of_the_locked_kernels() {
-    let lock = std::fs::read_to_string(workspace::workspace_root().join("kernels.lock")).unwrap();
+    let lock = fs::read_to_string(workspace::workspace_root().join("kernels.lock")).unwrap();
     let lock: toml::Table = lock.parse().unwrap();
     let of_course = |kernel: &&toml::Value| {
         let is_recorded = kernel["architecture"].as_str() == Some("amd64");
@@ -95,7 +157,7 @@ fn the_logs_are_of_the_locked_kernels() {
     for kernel in kernels {
         let [series, package] = ["series", "package"].map(|key| kernel[key].as_str().unwrap());
         let release = package.strip_prefix("linux-image-").unwrap();
-        let recorded = std::fs::read_to_string(logs().join(format!("{series}.snap"))).unwrap();
+        let recorded = fs::read_to_string(logs().join(format!("{series}.snap"))).unwrap();
         let line = format!("Linux {release}");
         assert!(recorded.lines().any(|it| it == line), "{series}: {line}");
     }
@@ -123,25 +185,33 @@ const VOLATILE: [(&str, &str); 3] = [
     (r"map_ptr\(id=[0-9]+", "map_ptr(id=N"),
 ];
 
-/// Programs that never come to a kernel: the words of clang, rustc and bpf-linker.
-/// Each has its own directory for the files.
+/// `--objects` of the lesson's program gives the same files as the gallery loads.
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
-fn objects_can_be_read_in_several_threads_at_once() {
+fn the_lesson_writes_these_objects() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
-    let count = gallery::build_objects().unwrap().len();
-    std::thread::scope(|scope| {
-        let threads = [(); 4].map(|()| scope.spawn(|| gallery::build_objects().unwrap().len()));
-        assert_eq!(threads.map(|thread| thread.join().unwrap()), [count; 4]);
-    });
+    let lesson = entry::find_gallery_lesson().unwrap();
+    let program = build::build_lesson(&lesson, Architecture::HOST).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.arg("--objects").arg(directory.path());
+    assert!(command.status().unwrap().success());
+    let mut written = BTreeMap::new();
+    for file in directory.path().read_dir().unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        written.insert(name, fs::read(path).unwrap());
+    }
+    assert!(written == gallery::build_objects(Architecture::HOST).unwrap());
 }
 
+/// Programs that never come to a kernel: the words of clang, rustc and bpf-linker.
 #[test]
 #[ignore = "needs both toolchains: cargo xtask test vm"]
 fn before_any_kernel() {
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
     let entries = entry::read_entries().unwrap();
-    let objects = gallery::build_objects().unwrap();
+    let objects = gallery::build_objects(Architecture::HOST).unwrap();
     let record = |UnbuiltProgram {
                       entry,
                       language,
@@ -185,8 +255,8 @@ fn words(said: &str) -> String {
 }
 
 /// With the log, for whoever has to fix it.
-fn surprise(shown: &Shown, kernel: &str) -> Option<String> {
-    let surprise = shown.find_surprise(kernel)?;
+fn surprise(shown: &Shown, kernel: &str, architecture: Architecture) -> Option<String> {
+    let surprise = shown.find_surprise(kernel, architecture)?;
     match &shown.load.result {
         LoadResult::Rejected { log, .. } => Some(format!("{surprise}\n{}", shortened(log))),
         _ => Some(surprise),

@@ -64,7 +64,13 @@ fn answers() -> &'static [Answer] {
 /// With libbpf: that is built soonest.
 fn of_course(name: &str, variant: Variant) -> Answer {
     let exercise = find(name);
-    let built = answer_build::build_answer(&exercise, Implementation::Libbpf, variant).unwrap();
+    let built = answer_build::build_answer(
+        &exercise,
+        Implementation::Libbpf,
+        variant,
+        Architecture::HOST,
+    )
+    .unwrap();
     Answer {
         what: format!("{name}, {variant:?}"),
         exercise,
@@ -81,7 +87,7 @@ fn changed(what: &str, change: impl Fn(&str) -> String, is_tidy: bool) -> Answer
     let source = common::scratch().join(format!("count-by-comm-{what}.bpf.c"));
     std::fs::write(&source, text).unwrap();
     let file = source.with_extension("o");
-    let mut clang = answer_build::clang_for_kernel(&exercise).unwrap();
+    let mut clang = answer_build::clang_for_kernel(&exercise, Architecture::HOST).unwrap();
     clang.arg("-c").arg(&source).arg("-o").arg(&file);
     assert!(clang.status().unwrap().success());
     Answer {
@@ -133,6 +139,7 @@ fn judge_on(guest: JudgeGuest, answer: &Answer) -> (Vec<Checked>, Option<JudgeGu
         name: "answer".to_owned(),
         file: answer.program.file.clone(),
         object: answer.program.object.clone(),
+        architecture: Architecture::HOST,
     };
     guest.judge_answer(&candidate).unwrap()
 }
@@ -165,7 +172,7 @@ impl Court {
         ])
         .unwrap();
         Self {
-            judge: judging::build_judge().unwrap(),
+            judge: judging::build_judge(Architecture::HOST).unwrap(),
             kernel: find_kernel(kernel, Architecture::HOST).unwrap(),
         }
     }

@@ -22,6 +22,7 @@ use common::checkout_copy::{CheckoutCopy, copy_built_below};
 use common::{Run, stderr, stdout, wait_for};
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
+use kernel::Architecture;
 use nix::sys::inotify::{InitFlags, Inotify};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
@@ -513,8 +514,12 @@ fn a_line_that_no_kernel_accepts_is_named() {
             "{name}: {said}"
         );
         assert!(said.contains("write instead: "), "{name}: {said}");
-        let built =
-            answer_build::find_program(&learner.exercise, Implementation::Aya, Variant::Answer);
+        let built = answer_build::find_program(
+            &learner.exercise,
+            Implementation::Aya,
+            Variant::Answer,
+            Architecture::HOST,
+        );
         fs::copy(learner.checkout.path(&built), directory.path().join(name)).unwrap();
         places.push(place);
         if *name == "unwrap" {

@@ -33,7 +33,7 @@ use common::moved_clock::MovedClock;
 use common::{Run, skip, stderr, stdout, wait_for};
 use course::Implementation;
 use course::exercises::{self, Exercise, Variant};
-use kernel::MATRIX;
+use kernel::{Architecture, MATRIX};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use processes::child::pid_of;
@@ -457,7 +457,12 @@ fn runs_at_once_are_all_right() {
     let all = exercises::read_exercises().unwrap();
     let exercise = exercises::find_exercise(&all, IN_VM).unwrap();
     needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
-    let built = answer_build::build_answer(exercise, Implementation::Libbpf, Variant::Solution);
+    let built = answer_build::build_answer(
+        exercise,
+        Implementation::Libbpf,
+        Variant::Solution,
+        Architecture::HOST,
+    );
     let object = built.unwrap().unwrap().file;
     let kernels = if number > AT_ONCE {
         &MATRIX[..]

@@ -14,6 +14,7 @@ use std::process::Command;
 use checkout::workspace;
 use common::{program, stderr, stdout};
 use course::catalog;
+use kernel::Architecture;
 use xtask::pipeline::build;
 
 /// Two programs, as small as they can be: what the tool calls `xtask` and `guest`.
@@ -313,7 +314,7 @@ fn lessons_and_answers_are_built_upon_the_same_crates() {
     assert!(in_build_script("OUT_DIR").is_some(), "{said}");
 
     let mut cargo = Command::new("cargo");
-    build::set_ebpf_environment(&mut cargo);
+    build::set_ebpf_environment(&mut cargo, Architecture::HOST);
     let in_tool = |name: &str| {
         let (_, value) = cargo.get_envs().find(|(set, _)| *set == name)?;
         value.and_then(|value| value.to_str())

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use checkout::workspace;
 use common::{Run, stderr, stdout};
+use kernel::Architecture;
 use serde_json::Value;
 use xtask::commands::gallery;
 use xtask::pipeline::needs;
@@ -25,7 +26,7 @@ impl Objects {
         needs::ensure_needs(&needs::BUILD_NEEDS).unwrap();
         Self {
             directory: tempfile::tempdir().unwrap(),
-            gallery: gallery::build_objects().unwrap(),
+            gallery: gallery::build_objects(Architecture::HOST).unwrap(),
         }
     }
 

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use checkout::workspace;
 use common::{Run, stderr, stdout};
+use kernel::Architecture;
 use serde_json::Value;
 use xtask::commands::gallery;
 use xtask::pipeline::needs;
@@ -37,7 +38,7 @@ fn build_objects(directory: &Path) {
         clang.arg("-o").arg(directory.join(object));
         assert!(clang.status().unwrap().success(), "{object}");
     }
-    let gallery = gallery::build_objects().unwrap();
+    let gallery = gallery::build_objects(Architecture::HOST).unwrap();
     std::fs::write(
         directory.join("rust.o"),
         &gallery["packet-bounds-fixed.rust.o"],

@@ -100,6 +100,12 @@ fn differences(entry: &Entry) -> String {
             .iter()
             .map(|since| format!("- The twin needs Linux {}: {}\n", since.kernel, since.why)),
     );
+    let rejected = about.arm64.rejected.iter();
+    lines.extend(
+        rejected.map(|(kernel, why)| {
+            format!("- Linux {kernel} on arm64 rejects the twin too: {why}\n")
+        }),
+    );
     if about.without_perfmon {
         lines.push(
             "- It is loaded without `CAP_PERFMON`: with root's rights the verifier lets it pass.\n"

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use kernel::{MATRIX, is_older};
+use kernel::{Architecture, MATRIX, is_older};
 use problem::{Problem, find_similar};
 use serde::Deserialize;
 
@@ -65,6 +65,17 @@ pub struct EntryAbout {
     /// The same, for the program in Rust only.
     #[serde(default)]
     pub accepted_rust: BTreeMap<String, String>,
+    /// Where arm64 differs from that.
+    #[serde(default)]
+    pub arm64: Deviations,
+}
+
+/// Where one architecture differs from the other.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviations {
+    /// Kernels that reject the twin, and why.
+    pub rejected: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,6 +164,32 @@ impl Entry {
         }
     }
 
+    /// What the lesson's build script writes for it, and how the gallery names that: object files,
+    /// and what was said of a failing program that does not build.
+    pub fn list_built_files(&self) -> Vec<(String, String)> {
+        let mut files = Vec::new();
+        for language in Language::ALL {
+            if self.none_in(language).is_some() {
+                continue;
+            }
+            for twin in Twin::ALL {
+                if twin == Twin::Failing && self.about.fails_at == FailureStage::Build {
+                    let messages = self.messages_name(language);
+                    files.push((messages.clone(), messages));
+                } else {
+                    let name = format!("{}-{}", self.name, twin.name());
+                    // For cargo those in Rust are programs, whose files have no extension.
+                    let built = match language {
+                        Language::C => format!("{name}.bpf.o"),
+                        Language::Rust => name,
+                    };
+                    files.push((built, self.object_name(twin, language)));
+                }
+            }
+        }
+        files
+    }
+
     /// As [`build_objects`](xtask::commands::gallery) names it.
     pub fn object_name(&self, twin: Twin, language: Language) -> String {
         format!("{}-{}.{}.o", self.name, twin.name(), language.name())
@@ -184,18 +221,29 @@ impl Entry {
             .filter(|since| is_older(kernel, &since.kernel))
     }
 
+    /// Why kernels of this architecture, and not those of the other, reject the twin.
+    pub fn why_rejected(&self, kernel: &str, architecture: Architecture) -> Option<&str> {
+        let why = match architecture {
+            Architecture::Amd64 => None,
+            Architecture::Arm64 => self.about.arm64.rejected.get(kernel),
+        };
+        why.map(String::as_str)
+    }
+
     /// Whether this kernel should accept the program, and why where that is not plain.
     pub fn should_load(
         &self,
         twin: Twin,
         language: Language,
         kernel: &str,
+        architecture: Architecture,
     ) -> (bool, Option<&str>) {
         match twin {
-            Twin::Fixed => match self.missing_feature(kernel) {
-                Some(since) => (false, Some(&since.why)),
-                None => (true, None),
-            },
+            Twin::Fixed => {
+                let since = self.missing_feature(kernel).map(|since| since.why.as_str());
+                let why = since.or_else(|| self.why_rejected(kernel, architecture));
+                (why.is_none(), why)
+            }
             Twin::Failing => {
                 let own = match language {
                     Language::C => &self.about.accepted_c,
@@ -283,8 +331,13 @@ fn check(entry: &Entry) -> Result<()> {
         }
     }
     let about = &entry.about;
-    let accepted = [&about.accepted, &about.accepted_c, &about.accepted_rust];
-    let named = accepted
+    let differing = [
+        &about.accepted,
+        &about.accepted_c,
+        &about.accepted_rust,
+        &about.arm64.rejected,
+    ];
+    let named = differing
         .into_iter()
         .flat_map(BTreeMap::keys)
         .chain(about.since.as_ref().map(|since| &since.kernel));

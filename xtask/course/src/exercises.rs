@@ -28,12 +28,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use kernel::MATRIX;
+use kernel::{Architecture, SERIES, is_older};
 use problem::{Problem, find_similar};
 use serde::Deserialize;
 
 use crate::Implementation;
-use crate::catalog::{self, Lesson, StepPlace};
+use crate::catalog::{self, Lesson, LessonAbout, StepPlace};
 
 #[derive(Clone, Debug)]
 pub struct Exercise {
@@ -41,6 +41,8 @@ pub struct Exercise {
     pub name: String,
     pub directory: PathBuf,
     pub about: ExerciseAbout,
+    /// What its lesson says of itself.
+    lesson: LessonAbout,
 }
 
 /// What `exercise.toml` says.
@@ -55,7 +57,7 @@ pub struct ExerciseAbout {
     pub place: StepPlace,
     #[serde(default)]
     pub writes: WrittenPart,
-    /// The oldest kernel that has what it takes, if that is not the oldest of all.
+    /// The oldest kernel that has what it takes, if that is not its lesson's.
     pub since: Option<String>,
     /// Three, from a push to the lines that matter.
     pub hints: [String; 3],
@@ -140,6 +142,7 @@ impl Exercise {
             name,
             directory,
             about,
+            lesson: lesson.about.clone(),
         })
     }
 
@@ -185,13 +188,23 @@ impl Exercise {
         self.about.starter.keys().copied()
     }
 
-    /// The kernels of the matrix that it can be solved on.
-    pub fn supported_kernels(&self) -> impl Iterator<Item = &'static str> {
-        let since = self.about.since.as_ref();
-        let first = since
-            .and_then(|since| MATRIX.iter().position(|kernel| kernel == since))
-            .unwrap_or(0);
-        MATRIX.into_iter().skip(first)
+    /// The oldest kernel of this architecture that has what it takes: what its lesson needs, and
+    /// what it needs itself.
+    pub fn oldest_kernel(&self, architecture: Architecture) -> &str {
+        let (of_lesson, _) = self.lesson.oldest_kernel_of(architecture);
+        let since = self.about.since.as_deref().unwrap_or(of_lesson);
+        if is_older(since, of_lesson) {
+            of_lesson
+        } else {
+            since
+        }
+    }
+
+    /// Whether it can be solved on this kernel, as far as its name tells: a kernel of the learner's
+    /// own is taken as new enough.
+    pub fn is_for(&self, kernel: &str, architecture: Architecture) -> bool {
+        let is_too_old = is_older(kernel, self.oldest_kernel(architecture));
+        !(SERIES.contains(&kernel) && is_too_old)
     }
 
     /// The files that the learner writes, or what they begin as, or should become: the user-space

@@ -3,8 +3,11 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The architecture of a kernel, and of the programs that run on it.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Architecture {
     Amd64,
     Arm64,
@@ -49,6 +52,14 @@ impl Architecture {
         match self {
             Self::Amd64 => "x86_64-linux-gnu",
             Self::Arm64 => "aarch64-linux-gnu",
+        }
+    }
+
+    /// As libbpf's headers call it, after `__TARGET_ARCH_`.
+    pub fn libbpf_name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86",
+            Self::Arm64 => "arm64",
         }
     }
 

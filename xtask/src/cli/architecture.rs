@@ -2,14 +2,29 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 use kernel::Architecture;
 
-/// What `--help` says of `--arch`.
-pub const ARCHITECTURE_HELP: &str = "\
-amd64, arm64 or both: what the VM is, and what the programs are built for; without it, what this \
-machine is";
+/// `--arch` of a command that builds programs and runs them in VMs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ArchitectureArgument {
+    /// amd64, arm64 or both: what the VM is, and what the programs are built for; without it, what
+    /// this machine is
+    #[arg(
+        long = "arch",
+        value_name = "ARCH",
+        default_value_t = WhichArchitecture::default(),
+        hide_possible_values = true
+    )]
+    pub architecture: WhichArchitecture,
+}
+
+impl ArchitectureArgument {
+    pub fn chosen_architectures(self) -> Vec<Architecture> {
+        self.architecture.chosen_architectures()
+    }
+}
 
 /// The architectures to run on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,6 +5,7 @@ use course::Implementation;
 use kernel::DEFAULT;
 use problem::Problem;
 
+use crate::cli::architecture::ArchitectureArgument;
 use crate::cli::implementation::One;
 use crate::commands::check::{CheckOptions, Wanted};
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
@@ -25,6 +26,7 @@ JSON (fields may be added):
     exercise         03/count-by-comm
     implementation   aya or libbpf
     kernel           6.12; null if it needs none
+    architecture     the kernel's: amd64 or arm64; null if it needs none
     passed           true if the answer is right
     warnings         the compiler's
     checks           each with
@@ -53,6 +55,8 @@ pub struct CheckArguments {
     implementation: Option<One>,
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
+    #[command(flatten)]
+    architecture: ArchitectureArgument,
     /// With --all: go on after an answer that is not right
     #[arg(long, requires = "all")]
     keep_going: bool,
@@ -76,6 +80,7 @@ impl TryFrom<CheckArguments> for CheckOptions {
             wanted,
             implementation: arguments.implementation.map(Implementation::from),
             kernels: Selection::parse(&arguments.kernel)?,
+            architectures: arguments.architecture.chosen_architectures(),
             json: arguments.json,
         })
     }

@@ -57,6 +57,7 @@ without a log prints `version` and `forbidden_calls` only, --code `version` and 
     exercise         03/count-by-comm
     implementation   aya or libbpf
     kernel           6.12, or the path of a kernel
+    architecture     the kernel's: amd64 or arm64
     checked          when, in UTC
     log              its file
   programs           the rejected ones first; each with

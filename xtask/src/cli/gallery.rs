@@ -5,6 +5,7 @@ use course::entry::Language;
 use kernel::DEFAULT;
 use problem::Problem;
 
+use crate::cli::architecture::ArchitectureArgument;
 use crate::cli::implementation::Which;
 use crate::commands::gallery::GalleryOptions;
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
@@ -15,6 +16,8 @@ pub struct GalleryArguments {
     entry: Option<String>,
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
+    #[command(flatten)]
+    architecture: ArchitectureArgument,
     /// aya (the programs in Rust), libbpf (those in C), or both
     #[arg(long = "impl", value_name = "IMPL", default_value = "both")]
     implementation: Which,
@@ -35,6 +38,7 @@ impl TryFrom<GalleryArguments> for GalleryOptions {
         Ok(Self {
             entry: arguments.entry,
             kernels: Selection::parse(&arguments.kernel)?,
+            architectures: arguments.architecture.chosen_architectures(),
             languages,
             log: arguments.log,
         })

@@ -4,7 +4,7 @@ use clap::Parser;
 use kernel::DEFAULT;
 use problem::Problem;
 
-use crate::cli::architecture::{ARCHITECTURE_HELP, WhichArchitecture};
+use crate::cli::architecture::ArchitectureArgument;
 use crate::cli::implementation::Which;
 use crate::commands::run::RunOptions;
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
@@ -26,14 +26,8 @@ pub struct RunArguments {
     implementation: Which,
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
-    #[arg(
-        long = "arch",
-        value_name = "ARCH",
-        default_value_t = WhichArchitecture::default(),
-        hide_possible_values = true,
-        help = ARCHITECTURE_HELP
-    )]
-    architecture: WhichArchitecture,
+    #[command(flatten)]
+    architecture: ArchitectureArgument,
     /// Run on this machine's own kernel instead of in a VM; needs root
     #[arg(long, conflicts_with_all = ["kernel", "architecture"])]
     host: bool,

@@ -1,5 +1,7 @@
 //! `check`: builds the learner's answer, loads it, drives it, judges it.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -11,7 +13,7 @@ use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
 use course::{Implementation, choice};
-use kernel::{Kernel, MATRIX, SERIES, is_older};
+use kernel::{Architecture, Kernel, SERIES, is_older};
 use problem::{Exit, Problem};
 use serde::Serialize;
 
@@ -29,11 +31,65 @@ use crate::pipeline::{needs, parallel};
 pub struct Report {
     pub exercise: Exercise,
     pub implementation: Implementation,
-    /// Where: a kernel, or this machine.
-    pub place: String,
+    pub place: Place,
     /// What the compiler said of an answer that it built.
     pub warnings: String,
     pub checks: Vec<Checked>,
+}
+
+/// Where an answer was judged.
+#[derive(Clone)]
+pub enum Place {
+    ThisMachine,
+    Vm {
+        /// A series, or the path of a kernel of the learner's own.
+        kernel: String,
+        architecture: Architecture,
+    },
+}
+
+impl Place {
+    fn of_kernel(kernel: &Kernel) -> Self {
+        Self::Vm {
+            kernel: kernel.name.clone(),
+            architecture: kernel.architecture,
+        }
+    }
+
+    /// What the answer was built for.
+    fn architecture(&self) -> Architecture {
+        match self {
+            Self::ThisMachine => Architecture::HOST,
+            Self::Vm { architecture, .. } => *architecture,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThisMachine => f.write_str("this machine"),
+            Self::Vm {
+                kernel,
+                architecture,
+            } => f.write_str(&name_vm(kernel, &[*architecture])),
+        }
+    }
+}
+
+/// `Linux 6.12 (VM)`
+pub fn name_vm(kernels: &str, architectures: &[Architecture]) -> String {
+    let name = match architectures {
+        [one] => one.label(kernels),
+        several => {
+            let names: Vec<_> = several.iter().map(|it| it.name()).collect();
+            format!("{kernels} {}", names.join(" and "))
+        }
+    };
+    match kernels.starts_with(|first: char| first.is_ascii_digit()) {
+        true => format!("Linux {name} (VM)"),
+        false => name,
+    }
 }
 
 /// What to check, and where.
@@ -42,6 +98,8 @@ pub struct CheckOptions {
     /// `None`: the one that was begun.
     pub implementation: Option<Implementation>,
     pub kernels: Selection,
+    /// What the VMs are, and what the answers are built for.
+    pub architectures: Vec<Architecture>,
     pub json: bool,
 }
 
@@ -100,21 +158,17 @@ fn all_done(lesson: Option<&str>) -> Exit {
 fn reports_of(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Report>> {
     let implementation = language(exercise, options)?;
     if !options.json {
-        let at = if exercise.about.place == StepPlace::Here {
-            "this machine".to_owned()
-        } else {
-            options.kernels.to_string()
+        let place = match exercise.about.place {
+            StepPlace::Here => Place::ThisMachine.to_string(),
+            StepPlace::Kernel => name_vm(&options.kernels.to_string(), &options.architectures),
         };
+        let name = &exercise.name;
         screen::show_marked(
             Mark::Note,
-            &format!(
-                "checking {}: {implementation}, {}",
-                exercise.name,
-                name_place(&at)
-            ),
+            &format!("checking {name}: {implementation}, {place}"),
         );
     }
-    let reports = judge_exercise(exercise, implementation, &options.kernels)?;
+    let reports = judge_exercise(exercise, implementation, options)?;
     if !options.json {
         screen::write_text(&warnings_as_text(&reports))?;
         for report in &reports {
@@ -151,14 +205,6 @@ pub fn take_down(reports: &[Report]) -> Result<()> {
     })
 }
 
-pub fn name_place(place: &str) -> String {
-    if place.starts_with(|first: char| first.is_ascii_digit()) {
-        format!("Linux {place} (VM)")
-    } else {
-        place.to_owned()
-    }
-}
-
 fn language(exercise: &Exercise, options: &CheckOptions) -> Result<Implementation> {
     let asked = options.implementation;
     // Among all, one that has another language only is taken in that.
@@ -171,62 +217,101 @@ fn language(exercise: &Exercise, options: &CheckOptions) -> Result<Implementatio
 fn judge_exercise(
     exercise: &Exercise,
     implementation: Implementation,
-    selection: &Selection,
+    options: &CheckOptions,
 ) -> Result<Vec<Report>> {
     if exercise.about.place == StepPlace::Here {
         return judged_here(exercise, implementation).map(|report| vec![report]);
     }
-    needs::ensure_vm_needs(selection)?;
-    let kernels: Vec<Kernel> = selection
-        .find_kernels()?
-        .into_iter()
-        .filter(|kernel| can_run(exercise, kernel))
-        .collect();
-    match &kernels[..] {
-        [] => {
-            let since = exercise.about.since.as_deref().unwrap_or_default();
-            Err(
-                Problem::usage(format!("{} needs Linux {since} or newer", exercise.name))
-                    .help(format!(
-                        "cargo xtask check {} --kernel {since}",
-                        exercise.name
-                    ))
-                    .into(),
-            )
-        }
+    match &choose_kernels(exercise, options)?[..] {
         [kernel] => {
+            let build_judge = || judging::build_judge(kernel.architecture);
             let (report, _) =
-                judge_beside_builds(exercise, implementation, kernel, judging::build_judge, None)?;
+                judge_beside_builds(exercise, implementation, kernel, build_judge, None)?;
             Ok(vec![report])
         }
-        several => {
-            let judge = judging::build_judge()?;
-            let (built, took) =
-                timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
-            parallel::run_on_each(several, None, |_, kernel| {
-                let judged = with_build(built.clone(), took, |built| {
-                    let guest = JudgeGuest::start_with(judge.clone(), kernel)?;
-                    let answer = candidate(exercise, implementation, built);
-                    Ok(guest.judge_answer(&answer)?.0)
-                })?;
-                Ok(Report::new(exercise, implementation, &kernel.name, judged))
-            })
+        several => judge_on_each(exercise, implementation, several),
+    }
+}
+
+/// Those that are not too old for it, with all that is needed; at least one.
+fn choose_kernels(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Kernel>> {
+    let mut kernels = Vec::new();
+    options.kernels.check_file(&options.architectures)?;
+    for &architecture in &options.architectures {
+        let is_for = |kernel: &str| exercise.is_for(kernel, architecture);
+        if let Some(selection) = options.kernels.filter_series(is_for) {
+            kernels.extend(needs::ensure_kernels(&selection, &[architecture])?);
         }
     }
+    if kernels.is_empty() {
+        return Err(too_old(exercise, options.architectures[0]).into());
+    }
+    Ok(kernels)
+}
+
+/// None of the kernels that were asked for can do.
+fn too_old(exercise: &Exercise, architecture: Architecture) -> Problem {
+    let name = &exercise.name;
+    let oldest = exercise.oldest_kernel(architecture);
+    let mut series = SERIES.into_iter();
+    let first = series.find(|series| !is_older(series, oldest));
+    let (mut place, mut option) = (String::new(), String::new());
+    if architecture != Architecture::HOST {
+        place = format!(" on {architecture}");
+        option = format!(" --arch {architecture}");
+    }
+    Problem::usage(format!("{name} needs Linux {oldest} or newer{place}")).help(format!(
+        "cargo xtask check {name}{option} --kernel {}",
+        first.unwrap_or(oldest)
+    ))
+}
+
+/// Builds the answer once for each architecture.
+fn judge_on_each(
+    exercise: &Exercise,
+    implementation: Implementation,
+    kernels: &[Kernel],
+) -> Result<Vec<Report>> {
+    let mut builds = BTreeMap::new();
+    for Kernel { architecture, .. } in kernels {
+        if !builds.contains_key(architecture) {
+            let judge = judging::build_judge(*architecture)?;
+            let answer = timed(|| build_answer(exercise, implementation, *architecture))?;
+            builds.insert(*architecture, (judge, answer));
+        }
+    }
+    parallel::run_on_each(kernels, None, |_, kernel| {
+        let (judge, (built, took)) = &builds[&kernel.architecture];
+        let judged = with_build(built.clone(), *took, |built| {
+            let guest = JudgeGuest::start_with(judge.clone(), kernel)?;
+            let answer = candidate(exercise, implementation, kernel.architecture, built);
+            Ok(guest.judge_answer(&answer)?.0)
+        })?;
+        let place = Place::of_kernel(kernel);
+        Ok(Report::new(exercise, implementation, place, judged))
+    })
+}
+
+fn build_answer(
+    exercise: &Exercise,
+    implementation: Implementation,
+    architecture: Architecture,
+) -> Result<Built> {
+    answer_build::build_answer(exercise, implementation, Variant::Answer, architecture)
 }
 
 /// A program that runs on this machine, without a VM.
 pub fn judged_here(exercise: &Exercise, implementation: Implementation) -> Result<Report> {
-    let (built, took) =
-        timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))?;
+    let (built, took) = timed(|| build_answer(exercise, implementation, Architecture::HOST))?;
     let judge = judging::build_judge_here()?;
     let judged = with_build(built, took, |built| {
-        judging::judge_here(&judge, &candidate(exercise, implementation, built))
+        let answer = candidate(exercise, implementation, Architecture::HOST, built);
+        judging::judge_here(&judge, &answer)
     })?;
     Ok(Report::new(
         exercise,
         implementation,
-        "this machine",
+        Place::ThisMachine,
         judged,
     ))
 }
@@ -246,25 +331,26 @@ fn judge_beside_builds(
             let judge = build_judge()?;
             // Without a VM, nobody waits for it.
             let _ = judge_is_built.send(judge);
-            timed(|| answer_build::build_answer(exercise, implementation, Variant::Answer))
+            timed(|| build_answer(exercise, implementation, kernel.architecture))
         });
         // Here and not in the other thread: a VM ends with the thread that started it.
         let guest = match kept.and_then(JudgeGuest::clean_up) {
             Some(guest) => Ok(guest),
             None => JudgeGuest::start_beside_build(&built_judge, kernel)
-                .and_then(|guest| warm_up(guest, exercise, implementation)),
+                .and_then(|guest| warm_up(guest, exercise, implementation, kernel.architecture)),
         };
         let built = builds.join();
         let (built, took) = built.map_err(|_| anyhow!("a build panicked"))??;
         let mut guest = Some(guest?);
         let judged = with_build(built, took, |built| {
             let waiting = guest.take().context("it was started before")?;
-            let answer = candidate(exercise, implementation, built);
+            let answer = candidate(exercise, implementation, kernel.architecture, built);
             let (checks, kept) = waiting.judge_answer(&answer)?;
             guest = kept;
             Ok(checks)
         })?;
-        let report = Report::new(exercise, implementation, &kernel.name, judged);
+        let place = Place::of_kernel(kernel);
+        let report = Report::new(exercise, implementation, place, judged);
         Ok((report, guest))
     })
 }
@@ -275,6 +361,7 @@ fn warm_up(
     guest: JudgeGuest,
     exercise: &Exercise,
     implementation: Implementation,
+    architecture: Architecture,
 ) -> Result<JudgeGuest> {
     let in_c = Implementation::Libbpf;
     let is_offered = exercise.offered_implementations().any(|it| it == in_c);
@@ -285,10 +372,11 @@ fn warm_up(
         return Ok(guest);
     }
     // The verdict does not need it.
-    let Ok(Ok(solution)) = answer_build::build_answer(exercise, in_c, Variant::Solution) else {
+    let solution = answer_build::build_answer(exercise, in_c, Variant::Solution, architecture);
+    let Ok(Ok(solution)) = solution else {
         return Ok(guest);
     };
-    guest.warm_up(&candidate(exercise, implementation, solution))
+    guest.warm_up(&candidate(exercise, implementation, architecture, solution))
 }
 
 /// On one kernel, in a guest that was kept or started before.
@@ -303,15 +391,10 @@ pub fn judged_on(
     judge_beside_builds(exercise, implementation, kernel, judge, kept)
 }
 
-/// A kernel of the learner's own is taken as new enough.
-fn can_run(exercise: &Exercise, kernel: &Kernel) -> bool {
-    let since = exercise.about.since.as_deref().unwrap_or(MATRIX[0]);
-    !SERIES.contains(&kernel.name.as_str()) || !is_older(&kernel.name, since)
-}
-
 fn candidate(
     exercise: &Exercise,
     implementation: Implementation,
+    architecture: Architecture,
     built: BuiltProgram,
 ) -> Candidate<'_> {
     Candidate {
@@ -320,6 +403,7 @@ fn candidate(
         name: "answer".to_owned(),
         file: built.file,
         object: built.object,
+        architecture,
     }
 }
 
@@ -364,14 +448,14 @@ impl Report {
     fn new(
         exercise: &Exercise,
         implementation: Implementation,
-        place: &str,
+        place: Place,
         judged: Judged,
     ) -> Self {
         let (checks, warnings) = judged;
         Self {
             exercise: exercise.clone(),
             implementation,
-            place: place.to_owned(),
+            place,
             checks,
             warnings,
         }
@@ -383,13 +467,19 @@ impl Report {
             Verdict::Rejected(rejection) => Some(rejection.log.clone()),
             _ => None,
         })?;
-        let (exercise, kernel) = (self.exercise.name.clone(), self.place.clone());
-        let when = SystemTime::now();
+        let Place::Vm {
+            kernel,
+            architecture,
+        } = self.place.clone()
+        else {
+            return None;
+        };
         Some(Rejection {
-            exercise,
+            exercise: self.exercise.name.clone(),
             implementation: self.implementation,
             kernel,
-            when,
+            architecture,
+            when: SystemTime::now(),
             log,
         })
     }
@@ -415,7 +505,7 @@ impl Report {
             .max()
             .unwrap_or(0);
         let mut text = if with_place {
-            format!("  {}\n", name_place(&self.place))
+            format!("  {}\n", self.place)
         } else {
             String::new()
         };
@@ -459,7 +549,9 @@ impl Report {
 
     /// The answer's program for the kernel, as it was built.
     fn object(&self) -> PathBuf {
-        answer_build::find_program(&self.exercise, self.implementation, Variant::Answer)
+        let architecture = self.place.architecture();
+        let (exercise, implementation) = (&self.exercise, self.implementation);
+        answer_build::find_program(exercise, implementation, Variant::Answer, architecture)
     }
 
     /// What the object tells about an answer that was not accepted.
@@ -573,6 +665,7 @@ struct AnswerJson<'a> {
     exercise: &'a str,
     implementation: Implementation,
     kernel: Option<&'a str>,
+    architecture: Option<Architecture>,
     passed: bool,
     warnings: &'a str,
     checks: Vec<CheckJson<'a>>,
@@ -627,10 +720,18 @@ impl<'a> CheckJson<'a> {
 impl<'a> AnswerJson<'a> {
     fn new(report: &'a Report) -> Self {
         let checks = report.checks.iter();
+        let (kernel, architecture) = match &report.place {
+            Place::ThisMachine => (None, None),
+            Place::Vm {
+                kernel,
+                architecture,
+            } => (Some(kernel.as_str()), Some(*architecture)),
+        };
         Self {
             exercise: &report.exercise.name,
             implementation: report.implementation,
-            kernel: (report.exercise.about.place == StepPlace::Kernel).then_some(&report.place),
+            kernel,
+            architecture,
             passed: report.has_passed(),
             warnings: &report.warnings,
             checks: checks.map(|it| CheckJson::new(report, it)).collect(),
@@ -665,7 +766,10 @@ pub fn json_sample() -> Result<String> {
     as_json(&[Report {
         exercise,
         implementation: Implementation::Aya,
-        place: kernel::DEFAULT.to_owned(),
+        place: Place::Vm {
+            kernel: kernel::DEFAULT.to_owned(),
+            architecture: Architecture::Amd64,
+        },
         warnings: String::new(),
         checks: vec![check],
     }])

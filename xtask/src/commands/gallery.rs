@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{self, Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use checkout::workspace;
 use course::entry::{self, Entry, EntryAbout, FailureStage, Language, Twin};
 use kernel::{Architecture, Kernel, MATRIX};
@@ -24,6 +22,8 @@ pub struct GalleryOptions {
     /// `None`: all of them are listed.
     pub entry: Option<String>,
     pub kernels: Selection,
+    /// What the VMs are, and what the programs are compiled for.
+    pub architectures: Vec<Architecture>,
     pub languages: Vec<Language>,
     /// The verifier's whole log.
     pub log: bool,
@@ -35,13 +35,13 @@ pub fn show_gallery(options: &GalleryOptions) -> Result<Exit> {
         return list(&entries);
     };
     let entry = entry::find_entry(&entries, name)?;
-    let selection = &options.kernels;
-    needs::ensure_vm_needs(selection)?;
-    let kernels = selection.find_kernels()?;
-    let mut objects = build_objects()?;
-    objects.retain(|object, _| entry.object_names().any(|own| own == *object));
-    let programs = loader::pack_objects(&objects)?;
-    let found = parallel::run_on_each(&kernels, None, |_, kernel| on(kernel, &programs, entry))?;
+    let kernels = needs::ensure_kernels(&options.kernels, &options.architectures)?;
+    let mut programs = BTreeMap::new();
+    for &architecture in &options.architectures {
+        programs.insert(architecture, pack_entry(entry, architecture)?);
+    }
+    let load = |_, kernel: &Kernel| on(kernel, &programs[&kernel.architecture], entry);
+    let found = parallel::run_on_each(&kernels, None, load)?;
     screen::write_answer(about(entry).as_bytes())?;
     let mut surprises = Vec::new();
     for (kernel, shown) in kernels.iter().zip(&found) {
@@ -52,8 +52,9 @@ pub fn show_gallery(options: &GalleryOptions) -> Result<Exit> {
         screen::write_text(&on_kernel(kernel, &wanted, options.log))?;
         // Of other kernels nobody has said what they should do.
         if MATRIX.contains(&kernel.name.as_str()) {
+            let (name, architecture) = (&kernel.name, kernel.architecture);
             let found = wanted.iter();
-            surprises.extend(found.filter_map(|shown| shown.find_surprise(&kernel.name)));
+            surprises.extend(found.filter_map(|shown| shown.find_surprise(name, architecture)));
         }
     }
     surprises
@@ -81,6 +82,13 @@ fn list(entries: &[Entry]) -> Result<Exit> {
         screen::show_note(&format!("next: cargo xtask gallery {}", entry.name));
     }
     Ok(Exit::Done)
+}
+
+/// The loader and the entry's object files, for guests of this architecture.
+fn pack_entry(entry: &Entry, architecture: Architecture) -> Result<Programs> {
+    let mut objects = build_objects(architecture)?;
+    objects.retain(|object, _| entry.object_names().any(|own| own == *object));
+    loader::pack_objects(&objects, architecture)
 }
 
 fn on<'a>(kernel: &Kernel, programs: &Programs, entry: &'a Entry) -> Result<Vec<Shown<'a>>> {
@@ -137,13 +145,13 @@ fn paragraph(name: &str, text: &str) -> String {
 
 fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
     let mut text = format!("\nLinux {}\n", kernel.release);
-    for Shown {
-        twin,
-        language,
-        load,
-        ..
-    } in shown
-    {
+    for shown in shown {
+        let Shown {
+            twin,
+            language,
+            load,
+            ..
+        } = shown;
         let (mark, what) = match &load.result {
             LoadResult::Accepted(_) => (Mark::Good, "accepted".to_owned()),
             LoadResult::Rejected { error, log } => (
@@ -165,6 +173,9 @@ fn on_kernel(kernel: &Kernel, shown: &[&Shown], with_log: bool) -> String {
             report(log)
                 .for_each(|line| text += &(format!("      | {line}").trim_end().to_owned() + "\n"));
         }
+        if let Some(why) = shown.why_expected(kernel) {
+            text += &format!("      as expected: {why}\n");
+        }
     }
     text
 }
@@ -185,63 +196,20 @@ fn report(log: &str) -> impl Iterator<Item = &str> {
 /// take half a minute each.
 const SECONDS: u64 = 300;
 
-/// The object files of all entries, by name.
-pub fn build_objects() -> Result<BTreeMap<String, Vec<u8>>> {
-    let program = build::build_lesson(&entry::find_gallery_lesson()?, Architecture::HOST)?;
-    let cache = workspace::own_cache();
-    remove_stale_objects(&cache);
-    // Tests call this in several threads at once, so the process's number is not enough for a name.
-    let directory = tempfile::Builder::new()
-        .prefix(&format!("{OBJECTS_PREFIX}{}-", process::id()))
-        .tempdir_in(cache);
-    let directory = directory.context("cannot create a directory for the gallery's objects")?;
-    written_by(&program, directory.path())
-}
-
-/// The process's number follows.
-const OBJECTS_PREFIX: &str = "gallery-";
-
-/// Removes what a process left that was ended by a signal. What cannot be removed only takes room.
-fn remove_stale_objects(cache: &Path) {
-    for entry in cache.read_dir().into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(rest) = name.to_str().and_then(|it| it.strip_prefix(OBJECTS_PREFIX)) else {
-            continue;
-        };
-        let process = rest.split('-').next().unwrap_or_default();
-        if !is_running(process) {
-            let _ = fs::remove_dir_all(entry.path());
+/// The object files of all entries for kernels of this architecture, and what compilers said of the
+/// programs that do not build; by name.
+pub fn build_objects(architecture: Architecture) -> Result<BTreeMap<String, Vec<u8>>> {
+    let directory = build::build_ebpf_of_lesson(&entry::find_gallery_lesson()?, architecture)?;
+    let mut objects = BTreeMap::new();
+    for entry in entry::read_entries()? {
+        for (built, name) in entry.list_built_files() {
+            let path = directory.join(built);
+            let bytes =
+                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            objects.insert(name, bytes);
         }
     }
-}
-
-fn is_running(process: &str) -> bool {
-    process.parse::<u32>().is_ok() && Path::new("/proc").join(process).exists()
-}
-
-/// The lesson's own program knows where the build put them.
-fn written_by(program: &Path, directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let status = Command::new(program)
-        .arg("--objects")
-        .arg(directory)
-        .status();
-    let status = status.with_context(|| format!("cannot start {}", program.display()))?;
-    ensure!(
-        status.success(),
-        "{} did not write its object files",
-        program.display()
-    );
-    let files =
-        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    files
-        .map(|file| {
-            let file = file?;
-            Ok((
-                file.file_name().to_string_lossy().into_owned(),
-                fs::read(file.path())?,
-            ))
-        })
-        .collect()
+    Ok(objects)
 }
 
 /// What a compiler or linker said of a program that does not build.
@@ -291,18 +259,32 @@ pub struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    /// Why the twin was rejected, or the failing program accepted, if its entry says so.
+    fn why_expected(&self, kernel: &Kernel) -> Option<&str> {
+        let (name, architecture) = (&kernel.name, kernel.architecture);
+        let should = self
+            .entry
+            .should_load(self.twin, self.language, name, architecture);
+        match (&self.load.result, should) {
+            (LoadResult::Accepted(_), (true, why)) => why,
+            (LoadResult::Rejected { .. } | LoadResult::Failed { .. }, (false, why)) => why,
+            _ => None,
+        }
+    }
+
     /// Where the program did not do what its entry says.
-    pub fn find_surprise(&self, kernel: &str) -> Option<String> {
+    pub fn find_surprise(&self, kernel: &str, architecture: Architecture) -> Option<String> {
         let Self {
             entry,
             twin,
             language,
             load,
         } = self;
-        let (should, why) = entry.should_load(*twin, *language, kernel);
+        let (should, why) = entry.should_load(*twin, *language, kernel, architecture);
         let what = format!(
-            "{} on {kernel}: the {} program in {}",
+            "{} on {}: the {} program in {}",
             entry.name,
+            architecture.label(kernel),
             twin.name(),
             language.name()
         );
@@ -417,25 +399,4 @@ pub fn load_all<'a>(guest: &mut Guest, entries: &[&'a Entry]) -> Result<Vec<Show
         )
     });
     Ok(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_objects_of_ended_processes_are_removed() {
-        let cache = tempfile::tempdir().unwrap();
-        let running = cache.path().join(format!("gallery-{}-a", process::id()));
-        // Linux numbers processes up to 4194304.
-        let ended = cache.path().join("gallery-4194305-a");
-        let other = cache.path().join("init");
-        for directory in [&running, &ended, &other] {
-            fs::create_dir(directory).unwrap();
-            fs::write(directory.join("object.o"), "").unwrap();
-        }
-        remove_stale_objects(cache.path());
-        assert!(running.exists() && other.exists());
-        assert!(!ended.exists());
-    }
 }

@@ -61,12 +61,7 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     if options.host {
         return host::run_on_host(lesson, implementations, &options.arguments, options.follow);
     }
-    // Wrong before long set-up: a file that is no kernel, or one of another architecture.
-    if let Selection::File(_) = selection {
-        for &architecture in &options.architectures {
-            selection.find_kernels_on(architecture)?;
-        }
-    }
+    selection.check_file(&options.architectures)?;
     if options.follow {
         if conversation::has_terminal() {
             return shell::follow_lesson(lesson, implementations[0], selection);

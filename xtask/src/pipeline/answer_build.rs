@@ -10,13 +10,14 @@ use checkout::{environment, workspace};
 use course::Implementation;
 use course::catalog::StepPlace;
 use course::exercises::{Exercise, Variant, WrittenPart};
+use kernel::Architecture;
 use problem::Problem;
 use processes::{Foreground, Interrupted};
 use requirements::clang;
 
 use crate::pipeline::machine_fault::find_machine_fault;
 use crate::pipeline::source_record::SourceRecord;
-use crate::pipeline::{build, build_times};
+use crate::pipeline::{build, build_times, cross_build};
 
 /// What eBPF programs in Rust are compiled for.
 const TARGET: &str = "bpfel-unknown-none";
@@ -43,10 +44,12 @@ impl BuiltProgram {
     }
 }
 
+/// Builds what the judge is given, for kernels of this architecture.
 pub fn build_answer(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,
+    architecture: Architecture,
 ) -> Result<Built> {
     let sources = exercise.source_paths(variant, implementation);
     for (index, source) in sources.iter().enumerate() {
@@ -54,10 +57,10 @@ pub fn build_answer(
             return Err(missing_file(exercise, implementation, index, source).into());
         }
     }
-    let program = build_program(exercise, implementation, variant)?;
+    let program = build_program(exercise, implementation, variant, architecture)?;
     match program {
         Ok(program) if exercise.has_user_program() => {
-            build_user_program(exercise, implementation, variant, program)
+            build_user_program(exercise, implementation, variant, architecture, program)
         }
         program => Ok(program),
     }
@@ -87,25 +90,23 @@ pub fn build_program(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,
+    architecture: Architecture,
 ) -> Result<Built> {
     let source = exercise.program_path(variant, implementation);
+    let file = find_program(exercise, implementation, variant, architecture);
     match (exercise.about.place, implementation) {
-        (StepPlace::Kernel, Implementation::Aya) => rust_for_the_kernel(exercise, variant),
+        (StepPlace::Kernel, Implementation::Aya) => {
+            rust_for_the_kernel(exercise, variant, architecture)
+        }
         (StepPlace::Here, Implementation::Aya) => rust_for_this_machine(exercise, variant),
-        (StepPlace::Kernel, Implementation::Libbpf) => c(
-            clang_for_kernel(exercise)?.arg("-c"),
-            &source,
-            exercise,
-            variant,
-        ),
+        (StepPlace::Kernel, Implementation::Libbpf) => {
+            let mut clang = clang_for_kernel(exercise, architecture)?;
+            c(clang.arg("-c"), &source, &file, variant)
+        }
         (StepPlace::Here, Implementation::Libbpf) => {
             let mut cc = Command::new("cc");
-            c(
-                cc.args(["-O1", "-g", "-Wall", "-Wextra"]),
-                &source,
-                exercise,
-                variant,
-            )
+            let cc = cc.args(["-O1", "-g", "-Wall", "-Wextra"]);
+            c(cc, &source, &file, variant)
         }
     }
 }
@@ -115,15 +116,17 @@ fn build_user_program(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,
+    architecture: Architecture,
     program: BuiltProgram,
 ) -> Result<Built> {
     let binary = user_program_binary(exercise, implementation, variant);
-    let cargo = build::build_quietly(&binary);
-    let file = build::built_program(&binary);
+    let cargo = cargo_for_user(&binary, architecture);
+    let file = user_program(&binary, architecture);
     let answer = AnswerCrate {
         source: exercise.user_program_path(variant, implementation),
         package: exercise.answer_package(implementation),
         programs: file.with_file_name(""),
+        records: records(architecture),
         binary,
     };
     Ok(answer.build_by(cargo)?.map(|said| BuiltProgram {
@@ -133,18 +136,25 @@ fn build_user_program(
     }))
 }
 
+/// Cargo, to build a user-space program.
+pub fn cargo_for_user(binary: &str, architecture: Architecture) -> Command {
+    let mut cargo = build::build_quietly(binary);
+    cross_build::set_target(&mut cargo, architecture);
+    cargo
+}
+
+/// Where that is when it has been built.
+pub fn user_program(binary: &str, architecture: Architecture) -> PathBuf {
+    let target = workspace::target_directory();
+    cross_build::output_directory(&target, architecture).join(binary)
+}
+
 /// The compiler of answers in C, without a file to compile.
-pub fn clang_for_kernel(exercise: &Exercise) -> Result<Command> {
+pub fn clang_for_kernel(exercise: &Exercise, architecture: Architecture) -> Result<Command> {
     let mut clang = Command::new(clang::clang_program());
-    clang.args([
-        "-target",
-        "bpf",
-        "-O2",
-        "-g",
-        "-mcpu=v2",
-        "-Wall",
-        "-D__TARGET_ARCH_x86",
-    ]);
+    clang
+        .args(["-target", "bpf", "-O2", "-g", "-mcpu=v2", "-Wall"])
+        .arg(format!("-D__TARGET_ARCH_{}", architecture.libbpf_name()));
     // The lesson's exercises share a vmlinux.h.
     clang
         .arg("-I")
@@ -159,11 +169,13 @@ pub fn find_program(
     exercise: &Exercise,
     implementation: Implementation,
     variant: Variant,
+    architecture: Architecture,
 ) -> PathBuf {
+    let directory = directory(architecture);
     let directory = match (exercise.about.place, implementation) {
-        (_, Implementation::Libbpf) => directory().join("c"),
-        (StepPlace::Kernel, Implementation::Aya) => directory().join(TARGET).join("release"),
-        (StepPlace::Here, Implementation::Aya) => environment::output_directory(&directory()),
+        (_, Implementation::Libbpf) => directory.join("c"),
+        (StepPlace::Kernel, Implementation::Aya) => directory.join(TARGET).join("release"),
+        (StepPlace::Here, Implementation::Aya) => environment::output_directory(&directory),
     };
     directory.join(program_binary(exercise, variant))
 }
@@ -176,8 +188,17 @@ pub fn course_path(path: &Path) -> String {
         .to_string()
 }
 
-fn directory() -> PathBuf {
-    workspace::target_directory().join("exercises")
+fn directory(architecture: Architecture) -> PathBuf {
+    let name = match architecture {
+        Architecture::HOST => "exercises".to_owned(),
+        other => format!("exercises-{other}"),
+    };
+    workspace::target_directory().join(name)
+}
+
+/// Where [`SourceRecord`]s are.
+fn records(architecture: Architecture) -> PathBuf {
+    directory(architecture).join("sources")
 }
 
 /// The name of the binary that is the eBPF program, or runs here. One that is given has no
@@ -213,13 +234,17 @@ fn variant_name(package: String, variant: Variant) -> String {
 /// `compiler_builtins`. It costs 0.2 s where a program is linked with the two, but BTF is made from
 /// it: with none, functions such as `memcmp` have no entry there, and Linux 6.12 rejects a right
 /// answer for that; with lines only, their entries name types that do not exist.
-fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
+fn rust_for_the_kernel(
+    exercise: &Exercise,
+    variant: Variant,
+    architecture: Architecture,
+) -> Result<Built> {
     let binary = program_binary(exercise, variant);
     let package = exercise.ebpf_package();
     let package = package.context("no eBPF program in Rust")?;
-    let cargo = cargo_for_kernel(&package, &binary);
+    let cargo = cargo_for_kernel(&package, &binary, architecture);
     let kernel = Path::new(TARGET).join("release");
-    let programs = directory().join(&kernel);
+    let programs = directory(architecture).join(&kernel);
     build::announce_first_build(
         &programs,
         "Rust's `core` for eBPF and your answer",
@@ -230,6 +255,7 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
         source: exercise.program_path(variant, Implementation::Aya),
         package,
         programs: build::ebpf_directory().join(kernel),
+        records: records(architecture),
         binary,
     };
     let built = answer.build_by(cargo)?;
@@ -237,24 +263,26 @@ fn rust_for_the_kernel(exercise: &Exercise, variant: Variant) -> Result<Built> {
 }
 
 /// Cargo, to build an eBPF program in Rust.
-pub fn cargo_for_kernel(package: &str, binary: &str) -> Command {
-    let mut cargo = cargo_build(package, binary);
+pub fn cargo_for_kernel(package: &str, binary: &str, architecture: Architecture) -> Command {
+    let mut cargo = cargo_build(package, binary, architecture);
     cargo.args(["--release", "--target", TARGET, "-Z", "build-std=core"]);
-    build::set_ebpf_environment(&mut cargo);
+    build::set_ebpf_environment(&mut cargo, architecture);
     cargo
 }
 
 fn rust_for_this_machine(exercise: &Exercise, variant: Variant) -> Result<Built> {
     let binary = program_binary(exercise, variant);
     let package = exercise.base_name();
-    let mut cargo = cargo_build(&package, &binary);
-    cargo.env("CARGO_BUILD_BUILD_DIR", directory());
-    let programs = environment::output_directory(&directory());
+    let mut cargo = cargo_build(&package, &binary, Architecture::HOST);
+    let directory = directory(Architecture::HOST);
+    cargo.env("CARGO_BUILD_BUILD_DIR", &directory);
+    let programs = environment::output_directory(&directory);
     let file = programs.join(&binary);
     let answer = AnswerCrate {
         source: exercise.program_path(variant, Implementation::Aya),
         package,
         programs,
+        records: records(Architecture::HOST),
         binary,
     };
     let built = answer.build_by(cargo)?;
@@ -267,13 +295,14 @@ struct AnswerCrate {
     package: String,
     /// The directory of cargo's in which it becomes a program.
     programs: PathBuf,
+    records: PathBuf,
     binary: String,
 }
 
 impl AnswerCrate {
     /// The program is that of the source as it is, even if the source's time is an older one.
     fn build_by(&self, cargo: Command) -> Result<Result<String, String>> {
-        let record = directory().join("sources").join(&self.binary);
+        let record = self.records.join(&self.binary);
         let record = SourceRecord::of_source(&self.source, record);
         if !record.is_built() {
             build_times::distrust_package(&self.programs, &self.package)?;
@@ -286,32 +315,22 @@ impl AnswerCrate {
     }
 }
 
-fn cargo_build(package: &str, binary: &str) -> Command {
+fn cargo_build(package: &str, binary: &str, architecture: Architecture) -> Command {
     let mut cargo = build::inner_cargo();
     cargo
         .args(["build", "--quiet", "--bin", binary])
         .args(["--package", package])
         .arg("--target-dir")
-        .arg(directory());
+        .arg(directory(architecture));
     cargo
 }
 
-fn c(
-    compiler: &mut Command,
-    source: &Path,
-    exercise: &Exercise,
-    variant: Variant,
-) -> Result<Built> {
-    let directory = directory().join("c");
+fn c(compiler: &mut Command, source: &Path, file: &Path, variant: Variant) -> Result<Built> {
+    let directory = file.with_file_name("");
     fs::create_dir_all(&directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
-    let file = directory.join(program_binary(exercise, variant));
     // Two checks at once must not see half of a file.
-    let work = directory.join(format!(
-        "{}.{}",
-        program_binary(exercise, variant),
-        std::process::id()
-    ));
+    let work = file.with_added_extension(std::process::id().to_string());
     let source = source
         .strip_prefix(workspace::workspace_root())
         .unwrap_or(source);
@@ -328,9 +347,9 @@ fn c(
         .current_dir(workspace::workspace_root());
     let built = said_by(command)?;
     if built.is_ok() {
-        fs::rename(&work, &file).with_context(|| format!("cannot write {}", file.display()))?;
+        fs::rename(&work, file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(built.map(|warnings| BuiltProgram::single(file, warnings)))
+    Ok(built.map(|warnings| BuiltProgram::single(file.to_owned(), warnings)))
 }
 
 /// What a compiler said: warnings if it succeeded, errors if not.

@@ -1,6 +1,6 @@
 //! Calls cargo: for the lessons and for the guest's init.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,6 +12,7 @@ use course::catalog::Lesson;
 use kernel::Architecture;
 use problem::{Exit, Problem};
 use processes::{Foreground, Interrupted};
+use serde::Deserialize;
 
 use crate::output::screen;
 use crate::pipeline::cross_build;
@@ -22,10 +23,12 @@ pub fn inner_cargo() -> Command {
     environment::inner_cargo()
 }
 
-/// Lets cargo compile eBPF programs in Rust as aya-build compiles those of the lessons. With the
-/// same flags and in the same directory, `core` and the macros are compiled once for all of them.
-pub fn set_ebpf_environment(cargo: &mut Command) {
-    let flags = "--cfg=bpf_target_arch=\"x86_64\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf";
+/// Lets cargo compile eBPF programs in Rust, for kernels of this architecture, as aya-build
+/// compiles those of the lessons. With the same flags and in the same directory, `core` and the
+/// macros are compiled once for all of them.
+pub fn set_ebpf_environment(cargo: &mut Command, architecture: Architecture) {
+    let machine = architecture.machine();
+    let flags = format!("--cfg=bpf_target_arch=\"{machine}\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
     cargo
         .env("CARGO_BUILD_BUILD_DIR", ebpf_directory())
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
@@ -43,7 +46,58 @@ pub fn ebpf_directory() -> PathBuf {
 
 /// Builds a lesson, both eBPF programs included; returns its program.
 pub fn build_lesson(lesson: &Lesson, architecture: Architecture) -> Result<PathBuf> {
+    run_lesson_build(
+        build_cargo(&lesson.name),
+        Stdio::null(),
+        lesson,
+        architecture,
+    )
+}
+
+/// Builds a lesson; returns the directory in which its build script put the eBPF programs.
+pub fn build_ebpf_of_lesson(lesson: &Lesson, architecture: Architecture) -> Result<PathBuf> {
+    let mut messages = tempfile::tempfile().context("cannot create a temporary file")?;
+    let stdout = messages.try_clone()?.into();
     let mut command = build_cargo(&lesson.name);
+    command.arg("--message-format=json-render-diagnostics");
+    run_lesson_build(command, stdout, lesson, architecture)?;
+    messages.rewind()?;
+    let directory = find_out_dir(BufReader::new(messages), &lesson.name)?;
+    directory.with_context(|| format!("cargo named no build script of {}", lesson.full_name()))
+}
+
+/// The part of cargo's messages that says where a build script wrote to.
+#[derive(Deserialize)]
+struct CargoMessage {
+    reason: String,
+    #[serde(default)]
+    package_id: String,
+    #[serde(default)]
+    out_dir: PathBuf,
+}
+
+/// The `OUT_DIR` of a package of this workspace. Cargo names it also if there was nothing to do.
+fn find_out_dir(messages: impl BufRead, package: &str) -> Result<Option<PathBuf>> {
+    let of_package = format!("#{package}@");
+    for line in messages.lines() {
+        let line = line.context("cannot read cargo's messages")?;
+        let message: CargoMessage =
+            serde_json::from_str(&line).context("cannot understand cargo's messages")?;
+        let id = message.package_id;
+        let is_wanted = id.starts_with("path+") && id.contains(&of_package);
+        if is_wanted && message.reason == "build-script-executed" {
+            return Ok(Some(message.out_dir));
+        }
+    }
+    Ok(None)
+}
+
+fn run_lesson_build(
+    mut command: Command,
+    stdout: Stdio,
+    lesson: &Lesson,
+    architecture: Architecture,
+) -> Result<PathBuf> {
     cross_build::set_target(&mut command, architecture);
     let program = lesson_program(lesson, architecture);
     announce_first_build(
@@ -51,7 +105,7 @@ pub fn build_lesson(lesson: &Lesson, architecture: Architecture) -> Result<PathB
         &lesson.full_name(),
         "about a minute for the first lesson",
     );
-    match run_cargo(command)? {
+    match run_cargo_to(stdout, command)? {
         Ended::Well => Ok(program),
         Ended::Badly => {
             let what = format!(
@@ -194,8 +248,12 @@ pub fn init_cargo(target: &Path, architecture: Architecture) -> Command {
 
 /// Runs cargo and shows what it says; returns whether it succeeded, and whether it lacked the
 /// network.
-fn run_cargo(mut command: Command) -> Result<Ended> {
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
+fn run_cargo(command: Command) -> Result<Ended> {
+    run_cargo_to(Stdio::null(), command)
+}
+
+fn run_cargo_to(stdout: Stdio, mut command: Command) -> Result<Ended> {
+    command.stdout(stdout).stderr(Stdio::piped());
     let mut cargo = Foreground::start_command(command)?;
     let mut offline = false;
     let mut said = String::new();
@@ -267,7 +325,44 @@ const INNER_CHATTER: [&str; 8] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{of_first_build, worth_showing};
+    use std::path::Path;
+
+    use super::{find_out_dir, of_first_build, worth_showing};
+
+    #[test]
+    fn the_directory_is_that_of_the_lessons_own_build_script() {
+        let message = |reason: &str, id: &str, directory: &str| {
+            let message = serde_json::json!({
+                "reason": reason, "package_id": id, "out_dir": directory,
+            });
+            format!("{message}\n")
+        };
+        let executed = "build-script-executed";
+        let messages = [
+            message(executed, "registry+https://example.org#maps@1.0.0", "/a"),
+            message(
+                executed,
+                "path+file:///course/lessons/03#tracepoint@0.1.0",
+                "/b",
+            ),
+            message(
+                "compiler-artifact",
+                "path+file:///course/lessons/02-maps#maps@0.1.0",
+                "/c",
+            ),
+            message(
+                executed,
+                "path+file:///course/lessons/02-maps#maps@0.1.0",
+                "/d",
+            ),
+            "{\"reason\":\"build-finished\",\"success\":true}\n".to_owned(),
+        ]
+        .concat();
+        let find = |package| find_out_dir(messages.as_bytes(), package).unwrap();
+        assert_eq!(find("maps").as_deref(), Some(Path::new("/d")));
+        assert_eq!(find("xdp"), None);
+        assert!(find_out_dir("no message\n".as_bytes(), "maps").is_err());
+    }
 
     #[test]
     fn a_long_build_is_announced_once() {

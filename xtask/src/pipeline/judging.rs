@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::exercises::Exercise;
+use kernel::Architecture;
 use plan::judge::Said;
 use problem::Problem;
 use processes::{Foreground, Interrupted};
@@ -20,8 +21,14 @@ use crate::pipeline::line_buffer::LineBuffer;
 pub use plan::judge::{ACCEPTED, ATTACHED, FITS, STARTS, can_load};
 use plan::{Outcome, Plan, Step};
 
-/// Seconds for one program. A judge's work takes one or two under emulation.
-const SECONDS: u64 = 30;
+/// For one program. A judge's work takes one or two seconds under emulation. What calls the kernel
+/// a hundred thousand times takes up to 15 s where another architecture is emulated.
+fn seconds_on(architecture: Architecture) -> u64 {
+    match architecture {
+        Architecture::HOST => 30,
+        _ => 120,
+    }
+}
 
 /// Bytes that the judge may print: a verifier log is the longest that it has to say.
 const OUTPUT_LIMIT: u64 = 8 << 20;
@@ -71,6 +78,8 @@ pub struct Candidate<'a> {
     pub file: PathBuf,
     /// The eBPF program that it loads, if it is a user-space program.
     pub object: Option<PathBuf>,
+    /// What they are built for.
+    pub architecture: Architecture,
 }
 
 /// The judge with these candidates, for a guest.
@@ -114,9 +123,9 @@ fn add_object(archive: &mut Archive, object: &Path, inside: &Path) -> Result<()>
     archive.add_file(inside, 0o644, &bytes)
 }
 
-/// The judge itself, for guests.
-pub fn build_judge() -> Result<PathBuf> {
-    build::build_tool("judge")
+/// The judge itself, for guests of this architecture.
+pub fn build_judge(architecture: Architecture) -> Result<PathBuf> {
+    build::build_tool_for("judge", architecture)
 }
 
 /// The judge for this machine.
@@ -156,9 +165,11 @@ pub fn judge_in_guest(
         return Err(Failure::Interrupted(SIGINT));
     }
     let is_clean = report.is_clean();
-    let ended = minutes.into_iter().zip(report.steps);
+    let ended = minutes.into_iter().zip(report.steps).zip(candidates);
     let mut judged: Vec<_> = ended
-        .map(|(minutes, step)| minutes.conclude(&step.outcome))
+        .map(|((minutes, step), candidate)| {
+            minutes.conclude(&step.outcome, seconds_on(candidate.architecture))
+        })
         .collect();
     if let (Some(last), [complaint, ..]) = (judged.last_mut(), report.complaints.as_slice()) {
         last.push(failed_check(
@@ -186,7 +197,7 @@ fn step(candidate: &Candidate) -> Step {
         program: "/bin/judge".into(),
         args,
         env: Vec::new(),
-        seconds: Some(SECONDS),
+        seconds: Some(seconds_on(candidate.architecture)),
         output_limit: Some(OUTPUT_LIMIT),
         terminal: None,
         observe: false,
@@ -229,7 +240,7 @@ fn minutes_of(mut command: Command) -> Result<Vec<Checked>> {
     }
     match running.wait_for_exit()? {
         (_, Some(signal)) => Err(Interrupted(signal).into()),
-        (status, None) if status.success() => Ok(minutes.conclude(&Outcome::Exited(0))),
+        (status, None) if status.success() => Ok(minutes.conclude(&Outcome::Exited(0), 0)),
         // Answers are other programs: they do not end the judge. It may have said why.
         (status, None) => Err(
             Problem::machine(format!("the judge came to no end: {status}"))
@@ -320,11 +331,11 @@ impl Minutes {
     }
 
     /// A judge that ended early did so because of what it was judging.
-    fn conclude(mut self, outcome: &Outcome) -> Vec<Checked> {
+    fn conclude(mut self, outcome: &Outcome, seconds: u64) -> Vec<Checked> {
         let why = match outcome {
             Outcome::Exited(0) if !self.checks.is_empty() => return self.checks,
             Outcome::Exited(0) => "the judge said nothing".to_owned(),
-            Outcome::TimedOut => format!("it did not end within {SECONDS} s"),
+            Outcome::TimedOut => format!("it did not end within {seconds} s"),
             Outcome::Flooded => format!("it printed more than {} MB", OUTPUT_LIMIT >> 20),
             Outcome::Killed(signal) => format!("signal {signal} ended it"),
             Outcome::Exited(_) | Outcome::NotStarted(_) => {
@@ -382,7 +393,7 @@ mod tests {
                 why: "2, not 3".into(),
             },
         ]);
-        let checks = minutes.conclude(&Outcome::Exited(0));
+        let checks = minutes.conclude(&Outcome::Exited(0), 30);
         assert_eq!(
             verdicts(&checks),
             ["a: Passed", "b: Failed { why: \"2, not 3\" }", "c: NotRun"]
@@ -393,14 +404,14 @@ mod tests {
     fn a_check_that_is_done_again_has_one_verdict() {
         let checks = Said::Checks(["a", "b"].map(str::to_owned).to_vec());
         let said = [checks, Said::Again, Said::Again, Said::Passed, Said::Passed];
-        let checks = minutes(&said).conclude(&Outcome::Exited(0));
+        let checks = minutes(&said).conclude(&Outcome::Exited(0), 30);
         assert_eq!(verdicts(&checks), ["a: Passed", "b: Passed"]);
     }
 
     #[test]
     fn a_judge_that_hangs_blames_the_check_that_it_was_at() {
         let checks = Said::Checks(["a", "b"].map(str::to_owned).to_vec());
-        let checks = minutes(&[checks, Said::Passed]).conclude(&Outcome::TimedOut);
+        let checks = minutes(&[checks, Said::Passed]).conclude(&Outcome::TimedOut, 30);
         assert_eq!(
             verdicts(&checks)[1],
             "b: Failed { why: \"it did not end within 30 s\" }"
@@ -410,7 +421,7 @@ mod tests {
     #[test]
     fn a_judge_that_says_nothing_is_no_success() {
         for outcome in [Outcome::Killed(11), Outcome::Exited(0)] {
-            let checks = Minutes::begin().conclude(&outcome);
+            let checks = Minutes::begin().conclude(&outcome, 30);
             assert!(matches!(
                 checks[..],
                 [Checked {

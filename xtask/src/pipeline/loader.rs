@@ -74,9 +74,12 @@ pub fn add_kernel_config(archive: &mut Archive, release: &str, config: &Path) ->
     archive.add_file(format!("boot/config-{release}"), 0o644, &bytes)
 }
 
-/// The loader and these object files, for a guest of this machine's architecture.
-pub fn pack_objects(objects: &BTreeMap<String, Vec<u8>>) -> Result<Programs> {
-    let mut archive = pack_loader(Architecture::HOST)?;
+/// The loader and these object files, for a guest of this architecture.
+pub fn pack_objects(
+    objects: &BTreeMap<String, Vec<u8>>,
+    architecture: Architecture,
+) -> Result<Programs> {
+    let mut archive = pack_loader(architecture)?;
     for (name, bytes) in objects {
         add_object(&mut archive, name, bytes)?;
     }

@@ -1,7 +1,7 @@
 //! What commands need of this machine, met before they begin.
 
 use anyhow::Result;
-use kernel::Architecture;
+use kernel::{Architecture, Kernel};
 use requirements::{BpfLinker, Clang, LibbpfBuild, Need, Qemu, RustSrc};
 
 use crate::output::reporter::ScreenReporter;
@@ -37,6 +37,21 @@ pub fn ensure_needs_on(kernels: &Selection, architecture: Architecture) -> Resul
         kernels.kernel_needs_on(architecture),
     ];
     ensure_needs(&needs.concat())
+}
+
+/// The chosen kernels of each of these architectures, with all that it takes to build programs for
+/// them and to run those.
+pub fn ensure_kernels(
+    selection: &Selection,
+    architectures: &[Architecture],
+) -> Result<Vec<Kernel>> {
+    selection.check_file(architectures)?;
+    let mut kernels = Vec::new();
+    for &architecture in architectures {
+        ensure_needs_on(selection, architecture)?;
+        kernels.extend(selection.find_kernels_on(architecture)?);
+    }
+    Ok(kernels)
 }
 
 /// Does what is missing, and shows it. When nothing is, this costs a few looks at files.

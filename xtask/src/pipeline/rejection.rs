@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use checkout::workspace;
 use course::Implementation;
+use kernel::Architecture;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
@@ -19,6 +20,8 @@ pub struct Rejection {
     pub implementation: Implementation,
     /// Its name, or the path of a kernel's file.
     pub kernel: String,
+    /// The kernel's.
+    pub architecture: Architecture,
     pub when: SystemTime,
     pub log: String,
 }
@@ -114,6 +117,7 @@ mod tests {
             exercise: "03/count-by-comm".to_owned(),
             implementation: Implementation::Libbpf,
             kernel: "6.12".to_owned(),
+            architecture: Architecture::Arm64,
             when: SystemTime::now(),
             log: "R0 invalid mem access 'scalar'\n".to_owned(),
         };

@@ -59,6 +59,15 @@ impl Selection {
         Ok(Self::Series(in_order.collect()))
     }
 
+    /// Those of its series for which this holds, if there are any. A file of the user's stays.
+    pub fn filter_series(&self, is_kept: impl Fn(&str) -> bool) -> Option<Self> {
+        let Self::Series(names) = self else {
+            return Some(self.clone());
+        };
+        let kept: Vec<_> = names.iter().copied().filter(|name| is_kept(name)).collect();
+        (!kept.is_empty()).then_some(Self::Series(kept))
+    }
+
     /// [`Self::kernel_needs_on`] this machine's architecture.
     pub fn kernel_needs(&self) -> Vec<Need> {
         self.kernel_needs_on(Architecture::HOST)
@@ -104,6 +113,17 @@ impl Selection {
                 kernels
             }
         }
+    }
+
+    /// Refuses a file that is no kernel, or not one of each of these architectures: before a long
+    /// set-up for it.
+    pub fn check_file(&self, architectures: &[Architecture]) -> Result<()> {
+        if let Self::File(_) = self {
+            for &architecture in architectures {
+                self.find_kernels_on(architecture)?;
+            }
+        }
+        Ok(())
     }
 
     /// The series among them.
@@ -202,6 +222,18 @@ mod tests {
         assert_eq!(parse("7.1..7.2,7.3"), Selection::Series(newest.to_vec()));
         assert_eq!(parse("..6.1"), Selection::Series(vec!["5.10", "6.1"]));
         assert_eq!(parse("6.1..6.1"), Selection::one("6.1"));
+    }
+
+    #[test]
+    fn series_are_filtered_and_a_file_is_not() {
+        let filter = |text, is_kept: fn(&str) -> bool| {
+            let selection = Selection::parse(text).unwrap();
+            selection.filter_series(is_kept).map(|it| it.to_string())
+        };
+        let newest = filter("all", |name| name == "7.3");
+        assert_eq!(newest.as_deref(), Some("7.3"));
+        assert_eq!(filter("all", |_| false), None);
+        assert_eq!(filter("./vmlinuz", |_| false).as_deref(), Some("./vmlinuz"));
     }
 
     #[test]

@@ -7,22 +7,23 @@ use std::process::Command;
 use course::Implementation;
 use course::catalog::StepPlace;
 use course::exercises::{Exercise, Variant};
+use kernel::Architecture;
 use serde_json::Value;
 use xtask::pipeline::answer_build::{self, Built, BuiltProgram};
-use xtask::pipeline::build;
 
 use super::common::{stderr, stdout};
 
-const VARIANTS: [Variant; 2] = [Variant::Starter, Variant::Solution];
-
-/// What the compiler said of each binary: warnings if it is built, errors if not.
-pub struct RustAnswers(BTreeMap<String, Result<String, String>>);
+pub struct RustAnswers {
+    /// What the compiler said of each binary: warnings if it is built, errors if not.
+    said: BTreeMap<String, Result<String, String>>,
+    architecture: Architecture,
+}
 
 impl RustAnswers {
-    pub fn build(exercises: &[Exercise]) -> Self {
+    pub fn build(exercises: &[Exercise], variants: &[Variant], architecture: Architecture) -> Self {
         let (mut for_kernel, mut for_user) = (Vec::new(), Vec::new());
         for exercise in exercises {
-            for (implementation, variant) in offered(exercise) {
+            for (implementation, variant) in offered(exercise, variants) {
                 if is_for_kernel(exercise, implementation) {
                     let binary = answer_build::program_binary(exercise, variant);
                     for_kernel.push((exercise.ebpf_package().unwrap(), binary));
@@ -39,17 +40,17 @@ impl RustAnswers {
         // An eBPF program that is given has no variants.
         for_kernel.dedup();
         let (package, binary) = &for_kernel[0];
-        let mut kernel_cargo = answer_build::cargo_for_kernel(package, binary);
+        let mut kernel_cargo = answer_build::cargo_for_kernel(package, binary, architecture);
         for (package, binary) in &for_kernel[1..] {
             kernel_cargo.args(["--package", package, "--bin", binary]);
         }
-        let mut user_cargo = build::build_quietly(&for_user[0]);
+        let mut user_cargo = answer_build::cargo_for_user(&for_user[0], architecture);
         for binary in &for_user[1..] {
             user_cargo.args(["--bin", binary]);
         }
         let mut said = said_of_each(kernel_cargo);
         said.extend(said_of_each(user_cargo));
-        Self(said)
+        Self { said, architecture }
     }
 
     /// What [`answer_build::build_answer`] returns for it.
@@ -59,32 +60,40 @@ impl RustAnswers {
         implementation: Implementation,
         variant: Variant,
     ) -> Built {
+        let architecture = self.architecture;
         let program = if is_for_kernel(exercise, implementation) {
             let binary = answer_build::program_binary(exercise, variant);
-            self.0[&binary].clone().map(|warnings| BuiltProgram {
-                file: answer_build::find_program(exercise, implementation, variant),
+            self.said[&binary].clone().map(|warnings| BuiltProgram {
+                file: answer_build::find_program(exercise, implementation, variant, architecture),
                 object: None,
                 warnings,
             })
         } else {
-            answer_build::build_program(exercise, implementation, variant).unwrap()
+            answer_build::build_program(exercise, implementation, variant, architecture).unwrap()
         };
         if !exercise.has_user_program() {
             return program;
         }
         let program = program?;
         let binary = answer_build::user_program_binary(exercise, implementation, variant);
-        self.0[&binary].clone().map(|said| BuiltProgram {
-            file: build::built_program(&binary),
+        self.said[&binary].clone().map(|said| BuiltProgram {
+            file: answer_build::user_program(&binary, architecture),
             object: Some(program.file),
             warnings: program.warnings + &said,
         })
     }
 }
 
-fn offered(exercise: &Exercise) -> impl Iterator<Item = (Implementation, Variant)> {
+fn offered(
+    exercise: &Exercise,
+    variants: &[Variant],
+) -> impl Iterator<Item = (Implementation, Variant)> {
     let each = exercise.offered_implementations();
-    each.flat_map(|implementation| VARIANTS.map(|variant| (implementation, variant)))
+    each.flat_map(|implementation| {
+        variants
+            .iter()
+            .map(move |&variant| (implementation, variant))
+    })
 }
 
 fn is_for_kernel(exercise: &Exercise, implementation: Implementation) -> bool {

@@ -51,6 +51,14 @@ macro_rules! on_each_kernel {
     };
 }
 
+/// The kernels for arm64 that a test asks: these, and with `XTASK_ARM64=all` all of the course's.
+pub fn arm64_kernels(few: &[&'static str]) -> Vec<&'static str> {
+    match std::env::var("XTASK_ARM64") {
+        Ok(which) if which == "all" => kernel::MATRIX.to_vec(),
+        _ => few.to_vec(),
+    }
+}
+
 /// Says that a test, or a part of one, does not run here. `cargo xtask test` counts and names these
 /// at its end, so that no test passes silently by not running.
 pub fn skip(what: &str, why: &str) {

@@ -7,7 +7,7 @@ use std::fs;
 
 use course::Implementation;
 use course::exercises::{Exercise, Variant};
-use kernel::DEFAULT;
+use kernel::{Architecture, DEFAULT};
 use xtask::pipeline::answer_build;
 use xtask::pipeline::judging::{ACCEPTED, ATTACHED, FITS};
 
@@ -174,7 +174,7 @@ fn compile(exercise: &Exercise, text: &str, what: &str) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let [source, object] = ["main.bpf.c", "main.bpf.o"].map(|file| directory.path().join(file));
     fs::write(&source, text).unwrap();
-    let clang = answer_build::clang_for_kernel(exercise)
+    let clang = answer_build::clang_for_kernel(exercise, Architecture::HOST)
         .unwrap()
         .arg("-c")
         .arg(source)

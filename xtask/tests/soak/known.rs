@@ -253,7 +253,7 @@ impl Course {
         let is_accepted = twin == Twin::Fixed;
         let language = *rng.choice(&Language::ALL).unwrap();
         let is_plain = |entry: &&Entry| {
-            let (loads, _) = entry.should_load(twin, language, round.kernel);
+            let (loads, _) = entry.should_load(twin, language, round.kernel, Architecture::HOST);
             entry.about.fails_at == FailureStage::Verifier
                 && !entry.about.without_perfmon
                 && entry.none_in(language).is_none()
@@ -296,9 +296,7 @@ impl Course {
     fn answer<'a>(&'a self, variant: Variant, round: &'a Round, rng: &mut Rng) -> Known<'a> {
         let is_offered = |exercise: &&Exercise| {
             exercise.about.place == StepPlace::Kernel
-                && exercise
-                    .supported_kernels()
-                    .any(|name| name == round.kernel)
+                && exercise.is_for(round.kernel, Architecture::HOST)
         };
         let mut exercises: Vec<&Exercise> = self.exercises.iter().filter(is_offered).collect();
         if round.is_small() {
@@ -353,7 +351,7 @@ impl Course {
 
 fn write_objects() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    for (name, bytes) in gallery::build_objects().unwrap() {
+    for (name, bytes) in gallery::build_objects(Architecture::HOST).unwrap() {
         fs::write(directory.path().join(name), bytes).unwrap();
     }
     directory

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use bpf_verifier_log::{ExplainedProgram, Explanation, LogVerdict};
 use course::Implementation;
+use kernel::Architecture;
 use serde::Serialize;
 
 use super::gallery_entry::find_gallery_entry;
@@ -35,6 +36,7 @@ struct RejectedAnswerJson<'a> {
     exercise: &'a str,
     implementation: Implementation,
     kernel: &'a str,
+    architecture: Architecture,
     checked: String,
     log: String,
 }
@@ -90,6 +92,7 @@ impl<'a> RejectedAnswerJson<'a> {
             exercise: &rejection.exercise,
             implementation: rejection.implementation,
             kernel: &rejection.kernel,
+            architecture: rejection.architecture,
             checked: humantime::format_rfc3339_seconds(rejection.when).to_string(),
             log: course_path(&rejection::log_file()),
         }
@@ -110,6 +113,7 @@ pub fn json_sample() -> Result<String> {
         exercise: "03/count-by-comm".to_owned(),
         implementation: Implementation::Aya,
         kernel: "6.12".to_owned(),
+        architecture: Architecture::Amd64,
         when: std::time::SystemTime::UNIX_EPOCH,
         log: String::new(),
     };

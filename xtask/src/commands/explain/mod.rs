@@ -166,6 +166,7 @@ fn answer_as_text(rejection: &Rejection) -> String {
         exercise,
         implementation,
         kernel,
+        architecture,
         when,
         ..
     } = rejection;
@@ -173,7 +174,7 @@ fn answer_as_text(rejection: &Rejection) -> String {
     let ago = Duration::from_secs(when.elapsed().unwrap_or_default().as_secs());
     let facts = [
         ("answer", format!("{exercise}, {implementation}")),
-        ("kernel", check::name_place(kernel)),
+        ("kernel", check::name_vm(kernel, &[*architecture])),
         (
             "checked",
             format!("{} ago", humantime::format_duration(ago)),

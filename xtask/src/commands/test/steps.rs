@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use course::Implementation;
 use course::catalog::{self, StepPlace};
 use course::exercises::{self, Exercise, Variant};
+use kernel::Architecture;
 use requirements::cargo_deny;
 
 use crate::commands::test::cargo_build::MESSAGES;
@@ -212,6 +213,6 @@ fn clippy_for_kernel(name: &'static str, mut arguments: Vec<String>) -> StepPart
     arguments.push("--release".to_owned());
     arguments.extend(target.map(String::from));
     let mut cargo = lint_cargo(&arguments);
-    build::set_ebpf_environment(&mut cargo);
+    build::set_ebpf_environment(&mut cargo, Architecture::HOST);
     lint(name, cargo)
 }

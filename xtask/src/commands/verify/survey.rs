@@ -23,7 +23,7 @@ pub fn ask_kernels(
     files: &InputFiles,
     selection: &Selection,
 ) -> Result<Vec<KernelResult>> {
-    let kernels = find_kernels(options, selection)?;
+    let kernels = needs::ensure_kernels(selection, &options.architectures)?;
     let what = count_noun(files.objects.len(), "object");
     screen::show_progress(&format!(
         "{what} on {}",
@@ -43,16 +43,6 @@ pub fn ask_kernels(
     let results = parallel::run_on_each(&kernels, Some(jobs), verify);
     status.clear_line();
     results
-}
-
-/// The kernels of each architecture, with all that they need.
-fn find_kernels(options: &VerifyOptions, selection: &Selection) -> Result<Vec<Kernel>> {
-    let mut kernels = Vec::new();
-    for &architecture in &options.architectures {
-        needs::ensure_needs_on(selection, architecture)?;
-        kernels.extend(selection.find_kernels_on(architecture)?);
-    }
-    Ok(kernels)
 }
 
 /// The loads move over: the logs of hundreds of objects take much memory.

@@ -29,7 +29,7 @@ use course::Implementation;
 use course::catalog::StepPlace;
 use course::exercises::{self, Exercise, Variant};
 use course::progress::Progress;
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use nix::sys::signal::{Signal, kill};
 use problem::{Exit, Problem};
 use processes::child::pid_of;
@@ -347,7 +347,7 @@ impl Watching<'_> {
                 .find_kernels()?
                 .pop()
                 .context("no kernel was chosen")?;
-            self.court = Some((kernel, judging::build_judge()?));
+            self.court = Some((kernel, judging::build_judge(Architecture::HOST)?));
         }
         self.court.as_ref().context("it has just been made")
     }
