@@ -149,6 +149,14 @@ fn cargo_says_nothing_above_an_answer() {
 }
 
 #[test]
+#[should_panic(expected = "an answer never came")]
+fn a_test_does_not_wait_for_ever() {
+    let (mut screen, _silent) = common::terminal();
+    let deadline = Instant::now() + Duration::from_millis(100);
+    common::wait_until(deadline, &mut screen, "an answer");
+}
+
+#[test]
 fn output_into_a_closed_pipe_is_no_error() {
     let mut run = Run::new(&["list"]);
     let mut child = run

@@ -9,7 +9,7 @@ pub mod test_vm;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use checkout::workspace;
 use course::Implementation;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::Pid;
@@ -220,12 +221,19 @@ pub fn terminal() -> (File, OwnedFd) {
 }
 
 /// Reads until this text has come; returns all that came.
-pub fn wait_for(from: &mut impl Read, text: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(300);
+pub fn wait_for(from: &mut (impl Read + AsFd), text: &str) -> String {
+    wait_until(Instant::now() + Duration::from_secs(300), from, text)
+}
+
+/// A program that says nothing more must not make a test wait for ever.
+pub fn wait_until(deadline: Instant, from: &mut (impl Read + AsFd), text: &str) -> String {
     let mut screen = String::new();
     let mut buffer = [0; 1024];
     while !screen.contains(text) {
-        assert!(Instant::now() < deadline, "{text} never came: {screen}");
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut ends = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut ends, PollTimeout::try_from(left).unwrap()).unwrap();
+        assert!(ready > 0, "{text} never came: {screen}");
         let length = from.read(&mut buffer).unwrap();
         assert!(length > 0, "it ended before {text}: {screen}");
         screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
