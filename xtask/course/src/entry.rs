@@ -195,13 +195,6 @@ impl Entry {
         format!("{}-{}.{}.o", self.name, twin.name(), language.name())
     }
 
-    /// The names of all of its object files.
-    pub fn object_names(&self) -> impl Iterator<Item = String> {
-        Language::ALL
-            .into_iter()
-            .flat_map(|language| Twin::ALL.map(|twin| self.object_name(twin, language)))
-    }
-
     /// As [`build_objects`](xtask::commands::gallery) names what was said of a failing program that
     /// does not build.
     pub fn messages_name(&self, language: Language) -> String {

@@ -1,7 +1,6 @@
 //! `check`: builds the learner's answer, loads it, drives it, judges it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -22,6 +21,7 @@ use crate::output::screen::{self, Mark};
 use crate::pipeline::answer_build::{self, Built, BuiltProgram, course_path};
 use crate::pipeline::forbidden::{ForbiddenCallJson, LineReport, SiteJson};
 use crate::pipeline::judge_guest::JudgeGuest;
+use crate::pipeline::judged_place::{Place, name_vm};
 use crate::pipeline::judging::{self, Candidate, Checked, Verdict, VerifierRejection};
 use crate::pipeline::rejection::{self, Rejection};
 use crate::pipeline::selection::Selection;
@@ -35,61 +35,6 @@ pub struct Report {
     /// What the compiler said of an answer that it built.
     pub warnings: String,
     pub checks: Vec<Checked>,
-}
-
-/// Where an answer was judged.
-#[derive(Clone)]
-pub enum Place {
-    ThisMachine,
-    Vm {
-        /// A series, or the path of a kernel of the learner's own.
-        kernel: String,
-        architecture: Architecture,
-    },
-}
-
-impl Place {
-    fn of_kernel(kernel: &Kernel) -> Self {
-        Self::Vm {
-            kernel: kernel.name.clone(),
-            architecture: kernel.architecture,
-        }
-    }
-
-    /// What the answer was built for.
-    fn architecture(&self) -> Architecture {
-        match self {
-            Self::ThisMachine => Architecture::HOST,
-            Self::Vm { architecture, .. } => *architecture,
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ThisMachine => f.write_str("this machine"),
-            Self::Vm {
-                kernel,
-                architecture,
-            } => f.write_str(&name_vm(kernel, &[*architecture])),
-        }
-    }
-}
-
-/// `Linux 6.12 (VM)`
-pub fn name_vm(kernels: &str, architectures: &[Architecture]) -> String {
-    let name = match architectures {
-        [one] => one.label(kernels),
-        several => {
-            let names: Vec<_> = several.iter().map(|it| it.name()).collect();
-            format!("{kernels} {}", names.join(" and "))
-        }
-    };
-    match kernels.starts_with(|first: char| first.is_ascii_digit()) {
-        true => format!("Linux {name} (VM)"),
-        false => name,
-    }
 }
 
 /// What to check, and where.

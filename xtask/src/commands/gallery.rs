@@ -86,8 +86,7 @@ fn list(entries: &[Entry]) -> Result<Exit> {
 
 /// The loader and the entry's object files, for guests of this architecture.
 fn pack_entry(entry: &Entry, architecture: Architecture) -> Result<Programs> {
-    let mut objects = build_objects(architecture)?;
-    objects.retain(|object, _| entry.object_names().any(|own| own == *object));
+    let objects = build_objects_of(std::slice::from_ref(entry), architecture)?;
     loader::pack_objects(&objects, architecture)
 }
 
@@ -199,9 +198,17 @@ const SECONDS: u64 = 300;
 /// The object files of all entries for kernels of this architecture, and what compilers said of the
 /// programs that do not build; by name.
 pub fn build_objects(architecture: Architecture) -> Result<BTreeMap<String, Vec<u8>>> {
+    build_objects_of(&entry::read_entries()?, architecture)
+}
+
+/// The same of these entries alone.
+fn build_objects_of(
+    entries: &[Entry],
+    architecture: Architecture,
+) -> Result<BTreeMap<String, Vec<u8>>> {
     let directory = build::build_ebpf_of_lesson(&entry::find_gallery_lesson()?, architecture)?;
     let mut objects = BTreeMap::new();
-    for entry in entry::read_entries()? {
+    for entry in entries {
         for (built, name) in entry.list_built_files() {
             let path = directory.join(built);
             let bytes =

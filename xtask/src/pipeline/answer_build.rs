@@ -121,7 +121,7 @@ fn build_user_program(
 ) -> Result<Built> {
     let binary = user_program_binary(exercise, implementation, variant);
     let cargo = cargo_for_user(&binary, architecture);
-    let file = user_program(&binary, architecture);
+    let file = build::built_program_for(&binary, architecture);
     let answer = AnswerCrate {
         source: exercise.user_program_path(variant, implementation),
         package: exercise.answer_package(implementation),
@@ -141,12 +141,6 @@ pub fn cargo_for_user(binary: &str, architecture: Architecture) -> Command {
     let mut cargo = build::build_quietly(binary);
     cross_build::set_target(&mut cargo, architecture);
     cargo
-}
-
-/// Where that is when it has been built.
-pub fn user_program(binary: &str, architecture: Architecture) -> PathBuf {
-    let target = workspace::target_directory();
-    cross_build::output_directory(&target, architecture).join(binary)
 }
 
 /// The compiler of answers in C, without a file to compile.

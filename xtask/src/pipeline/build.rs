@@ -119,8 +119,7 @@ fn run_lesson_build(
 
 /// Where the program of a lesson is when it has been built.
 pub fn lesson_program(lesson: &Lesson, architecture: Architecture) -> PathBuf {
-    let target = workspace::target_directory();
-    cross_build::output_directory(&target, architecture).join(&lesson.name)
+    built_program_for(&lesson.name, architecture)
 }
 
 /// Cargo, to build a program. It names no package: cargo unites the features that the selected
@@ -141,8 +140,7 @@ pub fn build_tool(name: &str) -> Result<PathBuf> {
 pub fn build_tool_for(name: &str, architecture: Architecture) -> Result<PathBuf> {
     let mut command = build_cargo(name);
     cross_build::set_target(&mut command, architecture);
-    let target = workspace::target_directory();
-    let program = cross_build::output_directory(&target, architecture).join(name);
+    let program = built_program_for(name, architecture);
     run_program_build(command, name, program, "about 40 s")
 }
 
@@ -194,7 +192,13 @@ fn run_program_build(
 
 /// Where a program of the host is when it has been built.
 pub fn built_program(name: &str) -> PathBuf {
-    environment::output_directory(&workspace::target_directory()).join(name)
+    built_program_for(name, Architecture::HOST)
+}
+
+/// The same for one that runs on this architecture.
+pub fn built_program_for(name: &str, architecture: Architecture) -> PathBuf {
+    let target = workspace::target_directory();
+    cross_build::output_directory(&target, architecture).join(name)
 }
 
 /// The guest has no libraries until a program brings them.

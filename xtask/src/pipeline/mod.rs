@@ -19,6 +19,7 @@
 //!   source_record  the text from which a program of an exercise was built last
 //!   answer_file    the files of an answer
 //!   judging        an answer to an exercise, judged in a VM or here
+//!   judged_place   where an answer is judged
 //!   judge_guest    a guest with the judge, which waits for answers
 //!   rejection      the answer that the verifier rejected at the last check
 //!   line_buffer    lines of a program's output, which comes in pieces
@@ -40,6 +41,7 @@ pub mod forbidden;
 pub mod guest_init;
 pub mod host;
 pub mod judge_guest;
+pub mod judged_place;
 pub mod judging;
 pub mod line_buffer;
 pub mod loader;

@@ -137,9 +137,8 @@ impl Selection {
 
 fn other_architecture(kernel: &Kernel, path: &Path, wanted: Architecture) -> Problem {
     let (file, is) = (path.display(), kernel.architecture);
-    Problem::usage(format!("{file} is a kernel for {is}, and not for {wanted}")).help(format!(
-        "a lesson runs on it with: cargo xtask run LESSON --arch {is} --kernel {file}"
-    ))
+    Problem::usage(format!("{file} is a kernel for {is}, and not for {wanted}"))
+        .help(format!("--arch {is} --kernel {file}"))
 }
 
 /// `6.12`, `all`, `every`, or a range: `6.12..7.1`, `6.12..`, `..7.1`, its ends included.

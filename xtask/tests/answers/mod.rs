@@ -10,6 +10,7 @@ use course::exercises::{Exercise, Variant};
 use kernel::Architecture;
 use serde_json::Value;
 use xtask::pipeline::answer_build::{self, Built, BuiltProgram};
+use xtask::pipeline::build;
 
 use super::common::{stderr, stdout};
 
@@ -77,7 +78,7 @@ impl RustAnswers {
         let program = program?;
         let binary = answer_build::user_program_binary(exercise, implementation, variant);
         self.said[&binary].clone().map(|said| BuiltProgram {
-            file: answer_build::user_program(&binary, architecture),
+            file: build::built_program_for(&binary, architecture),
             object: Some(program.file),
             warnings: program.warnings + &said,
         })

@@ -39,10 +39,10 @@ use explanation_json::{format_explanation, format_object};
 use log_file::{explain_file, read_log};
 pub use options::{ExplainOptions, Subject};
 
-use crate::commands::check;
 use crate::output::screen;
 use crate::pipeline::answer_build::course_path;
 use crate::pipeline::forbidden::LineReport;
+use crate::pipeline::judged_place::name_vm;
 use crate::pipeline::rejection::{self, Rejection};
 
 pub fn explain_rejection(options: &ExplainOptions) -> Result<Exit> {
@@ -174,7 +174,7 @@ fn answer_as_text(rejection: &Rejection) -> String {
     let ago = Duration::from_secs(when.elapsed().unwrap_or_default().as_secs());
     let facts = [
         ("answer", format!("{exercise}, {implementation}")),
-        ("kernel", check::name_vm(kernel, &[*architecture])),
+        ("kernel", name_vm(kernel, &[*architecture])),
         (
             "checked",
             format!("{} ago", humantime::format_duration(ago)),
