@@ -163,7 +163,7 @@ about() {
             ;;
         host_files)
             echo xtask/kernel/src/lib.rs xtask/src/commands/try_binary/binary.rs
-            echo xtask/testvm/src/image/library.rs xtask/testvm/src/image/module_info.rs
+            echo xtask/shared-libraries/src/lib.rs xtask/testvm/src/image/module_info.rs
             ;;
         verdict_reports)
             for name in junit kernel_result kernel_verdict markdown verdict_json; do

@@ -10,8 +10,6 @@ use libfuzzer_sys::fuzz_target;
 
 #[path = "../../src/commands/try_binary/binary.rs"]
 mod binary;
-#[path = "../../testvm/src/image/library.rs"]
-mod library;
 #[path = "../../testvm/src/image/module_info.rs"]
 mod module_info;
 
@@ -23,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     }
     binary::is_binary(input);
     // The loader that it names may be anything; it is not started.
-    let _ = library::find_loader(input);
+    let _ = shared_libraries::find_loader(input);
     if let Ok(names) = module_info::read_dependencies(input) {
         assert!(names.iter().all(|name| !name.is_empty()));
     }

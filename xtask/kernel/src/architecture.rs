@@ -89,6 +89,14 @@ impl Architecture {
         }
     }
 
+    /// As it is typed after a command that is for this machine's unless told otherwise.
+    pub fn option(self) -> String {
+        match self {
+            Self::HOST => String::new(),
+            other => format!(" --arch {other}"),
+        }
+    }
+
     /// That of the programs that say so in their header: `e_machine` of ELF.
     pub fn of_elf_machine(machine: u16) -> Option<Self> {
         match machine {
@@ -141,6 +149,8 @@ mod tests {
                 architecture == Architecture::HOST,
                 "{label}"
             );
+            let is_empty = architecture.option().is_empty();
+            assert_eq!(is_empty, architecture == Architecture::HOST);
         }
     }
 

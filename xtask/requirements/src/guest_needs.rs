@@ -4,12 +4,14 @@ use kernel::Architecture;
 
 use crate::cross_compiler::CrossCompiler;
 use crate::cross_libraries::CrossLibraries;
+use crate::guest_tools::GuestTools;
 use crate::qemu::Qemu;
 use crate::requirement::Need;
 use crate::rust_std::RustStd;
 
 struct GuestNeeds {
     qemu: Qemu,
+    tools: GuestTools,
     compiler: CrossCompiler,
     std: RustStd,
     libraries: CrossLibraries,
@@ -22,6 +24,7 @@ impl GuestNeeds {
     const fn new(architecture: Architecture) -> Self {
         Self {
             qemu: Qemu { architecture },
+            tools: GuestTools { architecture },
             compiler: CrossCompiler { architecture },
             std: RustStd { architecture },
             libraries: CrossLibraries { architecture },
@@ -39,6 +42,12 @@ impl GuestNeeds {
 /// What a VM needs, besides a kernel.
 pub fn vm_needs(architecture: Architecture) -> Vec<Need> {
     vec![&GuestNeeds::of_architecture(architecture).qemu]
+}
+
+/// What a prompt in a VM needs, besides a kernel.
+pub fn shell_needs(architecture: Architecture) -> Vec<Need> {
+    let needs = GuestNeeds::of_architecture(architecture);
+    vec![&needs.qemu, &needs.tools]
 }
 
 /// What building for guests needs besides what building for this machine needs: nothing where they

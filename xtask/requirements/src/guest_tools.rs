@@ -4,13 +4,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use checkout::workspace;
 use kernel::{Architecture, Version};
 use problem::Problem;
 use processes::child;
+use shared_libraries::SharedLibrary;
 
 use crate::apt::{Package, Suite};
 use crate::fault;
@@ -21,28 +21,64 @@ use crate::step::format_megabytes;
 
 const SUITE: &str = "trixie";
 const PROGRAMS: [&str; 2] = ["busybox-static", "bpftool"];
-const LOADER: &str = "ld-linux-x86-64.so.2";
 
 /// `$0` is a full path here: the shell was started by the kernel, from a search of PATH or a path.
 const WRAPPER: &str = "#!/bin/sh
 lib=\"${0%/*}/../lib/bpftool\"
-exec \"$lib/ld-linux-x86-64.so.2\" --library-path \"$lib\" \"$lib/bpftool\" \"$@\"
+exec \"$lib/LOADER\" --library-path \"$lib\" \"$lib/bpftool\" \"$@\"
 ";
 
-/// busybox and bpftool for the inside of the VM.
-pub struct GuestTools;
+/// busybox and bpftool for the inside of VMs of this architecture.
+pub struct GuestTools {
+    pub architecture: Architecture,
+}
+
+impl GuestTools {
+    /// For VMs of this machine's architecture.
+    pub const HOST: Self = Self {
+        architecture: Architecture::HOST,
+    };
+
+    /// A directory laid out like a root: `bin/busybox`, `bin/bpftool`, `lib/bpftool/`.
+    pub fn find_root(&self) -> Result<PathBuf> {
+        match record::compare_sizes(&self.directory()) {
+            State::Whole => Ok(self.directory().join("root")),
+            State::Absent => Err(self.unusable("are not here yet").into()),
+            State::Changed => Err(self.unusable("were changed or damaged after set-up").into()),
+        }
+    }
+
+    fn unusable(&self, why: &str) -> Problem {
+        let name = self.architecture.label("VM");
+        let setup = match self.architecture {
+            Architecture::HOST => "cargo xtask setup".to_owned(),
+            other => format!("cargo xtask setup --arch {other}"),
+        };
+        Problem::machine(format!("the tools for the {name} {why}")).help(setup)
+    }
+
+    /// "busybox-static 1:1.37.0-6, bpftool 7.5.0": what was taken.
+    pub fn read_versions(&self) -> Option<String> {
+        fs::read_to_string(self.directory().join("versions")).ok()
+    }
+
+    fn directory(&self) -> PathBuf {
+        let name = format!("tools{}", self.architecture.cache_suffix());
+        workspace::cache_directory().join(name)
+    }
+}
 
 impl Requirement for GuestTools {
     fn name(&self) -> String {
-        "VM tools".to_owned()
+        self.architecture.label("VM tools")
     }
 
     fn is_met(&self) -> bool {
-        is_there()
+        record::compare_sizes(&self.directory()) == State::Whole
     }
 
     fn is_whole(&self) -> bool {
-        self.is_met() && is_whole()
+        record::compare_checksums(&self.directory()) == State::Whole
     }
 
     fn bytes(&self) -> u64 {
@@ -54,49 +90,19 @@ impl Requirement for GuestTools {
     }
 
     fn meet(&self, site: &SetupSite) -> Result<()> {
-        fetch_tools(site)
+        fetch_tools(site, self)
     }
 }
 
-/// A directory laid out like a root: `bin/busybox`, `bin/bpftool`, `lib/bpftool/`.
-pub fn find_tools() -> Result<PathBuf> {
-    match record::compare_sizes(&directory()) {
-        State::Whole => Ok(directory().join("root")),
-        State::Absent => Err(unusable("are not here yet").into()),
-        State::Changed => Err(unusable("were changed or damaged after set-up").into()),
-    }
-}
-
-fn unusable(why: &str) -> Problem {
-    Problem::machine(format!("the tools for the VM {why}")).help("cargo xtask setup")
-}
-
-pub fn is_there() -> bool {
-    record::compare_sizes(&directory()) == State::Whole
-}
-
-pub fn is_whole() -> bool {
-    record::compare_checksums(&directory()) == State::Whole
-}
-
-/// "busybox-static 1:1.37.0-6, bpftool 7.5.0": what was taken.
-pub fn read_tool_versions() -> Option<String> {
-    fs::read_to_string(directory().join("versions")).ok()
-}
-
-fn directory() -> PathBuf {
-    workspace::cache_directory().join("tools")
-}
-
-fn fetch_tools(site: &SetupSite) -> Result<()> {
+fn fetch_tools(site: &SetupSite, tools: &GuestTools) -> Result<()> {
     site::may_fill_cache(site)?;
-    let suite = Suite::open(site, SUITE, Architecture::HOST)?;
+    let suite = Suite::open(site, SUITE, tools.architecture)?;
     let packages = closure(&suite)?;
-    let step = site.start_step("VM tools", "busybox and bpftool with its libraries");
+    let step = site.start_step(&tools.name(), "busybox and bpftool with its libraries");
     let unpacked = site.create_stage("unpacked")?;
     suite.unpack_packages(site, &packages, &unpacked, &step)?;
     let staged = site.create_stage("tools")?;
-    arrange(&unpacked, &staged.join("root"))?;
+    arrange(tools.architecture, &unpacked, &staged.join("root"))?;
     let named = packages
         .iter()
         .filter(|package| PROGRAMS.contains(&package.name.as_str()));
@@ -105,10 +111,10 @@ fn fetch_tools(site: &SetupSite) -> Result<()> {
         .collect();
     write(&staged.join("versions"), &versions.join(", "))?;
     record::write_record(&staged)?;
-    site.move_into_place(&staged, &directory())?;
+    site.move_into_place(&staged, &tools.directory())?;
     step.report_done(&format!(
         "in place, {}",
-        format_megabytes(record::count_bytes(&directory()))
+        format_megabytes(record::count_bytes(&tools.directory()))
     ));
     Ok(())
 }
@@ -158,7 +164,7 @@ fn libraries(depends: &str) -> Vec<String> {
     depends.split(',').map(first).filter(is_library).collect()
 }
 
-fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
+fn arrange(architecture: Architecture, unpacked: &Path, root: &Path) -> Result<()> {
     for directory in ["bin", "lib/bpftool"] {
         site::create_directory(&root.join(directory))?;
     }
@@ -167,62 +173,26 @@ fn arrange(unpacked: &Path, root: &Path) -> Result<()> {
     let bpftool = first(unpacked, &["usr/sbin/bpftool", "usr/bin/bpftool"])?;
     let library = root.join("lib/bpftool");
     copy(&bpftool, &library.join("bpftool"))?;
-    let loader = first(
-        unpacked,
-        &[
-            "usr/lib64/ld-linux-x86-64.so.2",
-            "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-            "lib64/ld-linux-x86-64.so.2",
-        ],
-    )?;
-    copy(&loader, &library.join(LOADER))?;
-    for (name, path) in needed(unpacked, &loader, &bpftool)? {
-        copy(&path, &library.join(name))?;
+    let triplet = architecture.gnu_triplet();
+    let directories = [format!("usr/lib/{triplet}"), format!("lib/{triplet}")];
+    let directories = directories.map(|path| unpacked.join(path));
+    let bytes = fs::read(&bpftool)
+        .map_err(|error| fault::io_problem(format!("read {}", bpftool.display()), &error))?;
+    let needed = shared_libraries::find_foreign(architecture, &bpftool, &bytes, &directories)?;
+    for SharedLibrary { here, inside } in &needed {
+        copy(here, &library.join(inside.file_name().unwrap_or_default()))?;
     }
+    let loader = Path::new(architecture.loader()).file_name();
+    let loader = loader.unwrap_or_default().to_string_lossy();
     let wrapper = root.join("bin/bpftool");
-    write(&wrapper, WRAPPER)?;
+    write(&wrapper, &WRAPPER.replace("LOADER", &loader))?;
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))
         .context("cannot make bpftool executable")?;
-    child::ask_program(&wrapper, &["version"])
-        .context("the bpftool that was fetched does not run")?;
+    if architecture == Architecture::HOST {
+        child::ask_program(&wrapper, &["version"])
+            .context("the bpftool that was fetched does not run")?;
+    }
     Ok(())
-}
-
-/// The libraries that the program's own loader would take, asked of that loader: (name, path).
-fn needed(unpacked: &Path, loader: &Path, program: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let directories =
-        ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| unpacked.join(path));
-    let search =
-        std::env::join_paths(directories).context("cannot name the library directories")?;
-    let mut command = Command::new(loader);
-    command
-        .arg("--inhibit-cache")
-        .arg("--library-path")
-        .arg(search)
-        .arg("--list")
-        .arg(program);
-    child::end_with_us(&mut command);
-    let output = command
-        .output()
-        .map_err(|error| fault::not_started(LOADER, &error))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(listed(&text)
-        .into_iter()
-        .filter(|(_, path)| path.starts_with(unpacked))
-        .collect())
-}
-
-/// Lines like `libz.so.1 => /directory/libz.so.1 (0x00007f...)`.
-fn listed(text: &str) -> Vec<(String, PathBuf)> {
-    let entry = |line: &str| {
-        let (name, rest) = line.trim().split_once(" => ")?;
-        let (path, _) = rest.rsplit_once(" (")?;
-        Some((name.to_owned(), PathBuf::from(path)))
-    };
-    text.lines()
-        .filter_map(entry)
-        .filter(|(name, _)| !name.contains('/'))
-        .collect()
 }
 
 fn first(root: &Path, choices: &[&str]) -> Result<PathBuf> {
@@ -253,15 +223,5 @@ mod tests {
         let depends =
             "libc6 (>= 2.38), libelf1t64 (>= 0.144) | libelf1, zlib1g (>= 1:1.2), debconf, ";
         assert_eq!(libraries(depends), ["libc6", "libelf1t64", "zlib1g"]);
-    }
-
-    #[test]
-    fn the_loaders_list_is_read() {
-        let text = "\tlinux-vdso.so.1 (0x00007f)\n\tlibz.so.1 => /a b/libz.so.1 (0x00007f)\n\
-            \t/lib64/ld.so => /x/ld.so (0x1)\n";
-        assert_eq!(
-            listed(text),
-            [("libz.so.1".to_owned(), PathBuf::from("/a b/libz.so.1"))]
-        );
     }
 }

@@ -9,7 +9,6 @@ use crate::bpf_linker::BpfLinker;
 use crate::clang::Clang;
 use crate::exposure;
 use crate::guest_needs;
-use crate::guest_tools::GuestTools;
 use crate::libbpf_build::LibbpfBuild;
 use crate::packages;
 use crate::part::Part;
@@ -23,9 +22,9 @@ use crate::space;
 /// which it is met: what needs the user's consent comes first, then nothing more is asked.
 pub fn all_needs(architecture: Architecture, kernels: &[Need]) -> Vec<Need> {
     let mut needs: Vec<Need> = vec![&Clang, &LibbpfBuild];
-    needs.extend(guest_needs::vm_needs(architecture));
-    let quiet: [Need; 3] = [&RustSrc, &BpfLinker, &GuestTools];
+    let quiet: [Need; 2] = [&RustSrc, &BpfLinker];
     needs.extend(quiet);
+    needs.extend(guest_needs::shell_needs(architecture));
     needs.extend(guest_needs::cross_build_needs(architecture));
     needs.extend(kernels);
     needs.sort_by_key(|need| need.parts().is_empty());

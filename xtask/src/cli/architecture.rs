@@ -26,6 +26,15 @@ impl ArchitectureArgument {
     }
 }
 
+/// `--arch` of a command that has one VM.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct OneArchitectureArgument {
+    /// amd64 or arm64: what the VM is, and what the programs are built for; without it, what this
+    /// machine is
+    #[arg(long = "arch", value_name = "ARCH", default_value_t = Architecture::HOST)]
+    pub architecture: Architecture,
+}
+
 /// The architectures to run on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum WhichArchitecture {

@@ -4,6 +4,7 @@ use clap::Parser;
 use kernel::DEFAULT;
 use problem::Problem;
 
+use crate::cli::architecture::OneArchitectureArgument;
 use crate::cli::implementation::One;
 use crate::commands::shell::ShellOptions;
 use crate::pipeline::selection::Selection;
@@ -18,6 +19,8 @@ pub struct ShellArguments {
     /// A series such as 6.12, or the path of a bzImage or vmlinux
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
+    #[command(flatten)]
+    architecture: OneArchitectureArgument,
     /// The library that the lessons' programs use unless told otherwise
     #[arg(long = "impl", value_name = "IMPL", default_value = "aya")]
     implementation: One,
@@ -29,6 +32,7 @@ impl TryFrom<ShellArguments> for ShellOptions {
     fn try_from(arguments: ShellArguments) -> Result<Self, Problem> {
         Ok(Self {
             kernel: Selection::parse(&arguments.kernel)?,
+            architecture: arguments.architecture.architecture,
             implementation: arguments.implementation.into(),
         })
     }

@@ -10,9 +10,8 @@ use course::catalog;
 use kernel::{Architecture, Kernel, MATRIX, SERIES, Version};
 use problem::{Exit, Problem};
 use requirements::Requirement as _;
-use requirements::{LibbpfBuild, bpf_linker, clang, exposure, guest_tools, kernels, qemu};
-use requirements::{Part, packages};
-use requirements::{rust_src, space};
+use requirements::{GuestTools, LibbpfBuild, Part};
+use requirements::{bpf_linker, clang, exposure, kernels, packages, qemu, rust_src, space};
 use serde::Serialize;
 use testvm::{Accel, Cmpxchg16b, KvmState};
 
@@ -312,7 +311,8 @@ fn judge_kernel(title: &str, found: Result<Kernel>, is_whole: impl Fn() -> bool)
 }
 
 fn vm_tools() -> Item {
-    match guest_tools::read_tool_versions().filter(|_| guest_tools::is_whole()) {
+    let tools = GuestTools::HOST;
+    match tools.read_versions().filter(|_| tools.is_whole()) {
         Some(versions) => ok("VM tools", versions),
         None => missing(
             "VM tools",

@@ -23,6 +23,7 @@ use crate::output::ordered_output::{OrderedOutput, Piece};
 use crate::output::row::{self, Failed, Row};
 use crate::output::screen::{self, Mark, format_seconds};
 use crate::pipeline::demo::{self, Script};
+use crate::pipeline::lesson_kernels::choose_kernels;
 use crate::pipeline::pending_build::{Outdated, PendingBuild};
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, conversation, host, needs, parallel};
@@ -64,7 +65,9 @@ pub fn run_lesson(options: &RunOptions) -> Result<Exit> {
     selection.check_file(&options.architectures)?;
     if options.follow {
         if conversation::has_terminal() {
-            return shell::follow_lesson(lesson, implementations[0], selection);
+            let kernel = shell::prepare_kernel(selection, options.architectures[0])?;
+            let kernels = choose_kernels("run", lesson, vec![kernel])?;
+            return shell::follow_lesson(lesson, implementations[0], &kernels[0]);
         }
         screen::show_note(
             "nothing but the lesson runs in this VM; on a terminal, --follow gives you a prompt \
@@ -103,7 +106,7 @@ fn run_on_architecture(
 ) -> Result<(Vec<Row>, Duration)> {
     let selection = &options.kernels;
     needs::ensure_needs_on(selection, architecture)?;
-    let kernels = choose_kernels(lesson, selection.find_kernels_on(architecture)?)?;
+    let kernels = choose_kernels("run", lesson, selection.find_kernels_on(architecture)?)?;
     if let [kernel] = kernels.as_slice() {
         return run_beside_build(lesson, kernel, options);
     }
@@ -112,25 +115,6 @@ fn run_on_architecture(
     let build = begin.elapsed();
     let performance = Performance::of_built(lesson, &program, options)?;
     Ok((performance.on_each(&kernels)?, build))
-}
-
-/// Those of the kernels that are not too old for the lesson, if there is one.
-fn choose_kernels(lesson: &Lesson, kernels: Vec<Kernel>) -> Result<Vec<Kernel>, Problem> {
-    let why_too_old = |kernel: &Kernel| lesson.about.why_too_old(&kernel.name, kernel.architecture);
-    let (too_old, chosen): (Vec<_>, Vec<_>) = kernels
-        .into_iter()
-        .partition(|kernel| why_too_old(kernel).is_some());
-    for kernel in &too_old {
-        let (name, why) = (lesson.full_name(), why_too_old(kernel).unwrap_or_default());
-        if chosen.is_empty() {
-            let what = format!("{name} cannot run on {}: {why}", kernel.name);
-            let architecture = kernel.architecture;
-            let help = format!("cargo xtask run {} --arch {architecture}", lesson.number);
-            return Err(Problem::machine(what).help(help));
-        }
-        screen::show_note(&format!("{name} is left out on {}: {why}", kernel.name));
-    }
-    Ok(chosen)
 }
 
 /// Whether the lesson can go on after its demo.
@@ -142,19 +126,12 @@ fn check_follow(lesson: &Lesson, options: &RunOptions) -> Result<(), Problem> {
         ))
         .help(format!("cargo xtask run {number}")));
     }
-    let many = options.implementations.len() > 1 || options.kernels.is_several();
+    let many = options.implementations.len() > 1 || options.is_several();
     if options.follow && many {
         return Err(Problem::usage(
-            "--follow goes on until Ctrl-C: it takes one implementation and one kernel",
+            "--follow goes on until Ctrl-C: it takes one implementation, one kernel and one \
+             architecture",
         )
-        .help(format!("cargo xtask run {number} --follow")));
-    }
-    // The tools of its prompt are those of this machine.
-    if options.follow && options.architectures != [Architecture::HOST] {
-        return Err(Problem::usage(format!(
-            "--follow is there for this machine's architecture only, which is {}",
-            Architecture::HOST
-        ))
         .help(format!("cargo xtask run {number} --follow")));
     }
     Ok(())
@@ -416,14 +393,13 @@ fn conclude(
         );
     }
     if let Some((row, _)) = failed.first() {
-        if row.architecture == Architecture::HOST {
-            let kernel = match options.is_several() {
-                true => row.kernel.clone(),
-                false => options.kernels.to_string(),
-            };
-            let shell = format!("cargo xtask shell --kernel {kernel}");
-            screen::show_note(&format!("look around in that VM: {shell}"));
-        }
+        let kernel = match options.is_several() {
+            true => row.kernel.clone(),
+            false => options.kernels.to_string(),
+        };
+        let architecture = row.architecture.option();
+        let shell = format!("cargo xtask shell{architecture} --kernel {kernel}");
+        screen::show_note(&format!("look around in that VM: {shell}"));
         return Ok(row::worst_exit(failed.iter().map(|(_, failure)| *failure)));
     }
     let ran: Duration = rows.iter().map(|row| row.lesson).sum();
@@ -445,11 +421,11 @@ fn conclude(
 /// From one implementation to both, from one kernel to all, then to the next lesson.
 fn next_command(lessons: &[Lesson], lesson: &Lesson, options: &RunOptions) -> String {
     let number = &lesson.number;
-    let arguments = match options.architectures[..] {
-        [architecture] if architecture != Architecture::HOST => format!(" --arch {architecture}"),
+    let architecture = match options.architectures[..] {
+        [architecture] => architecture.option(),
         _ => String::new(),
     };
-    let arguments = arguments + &format_arguments(&options.arguments);
+    let arguments = architecture + &format_arguments(&options.arguments);
     if options.implementations == [Implementation::Aya]
         && options.kernels == Selection::one(DEFAULT)
     {

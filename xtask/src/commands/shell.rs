@@ -9,7 +9,7 @@ use course::catalog::{self, Lesson};
 use kernel::{Architecture, Kernel};
 use plan::{Outcome, Plan, Size, Step};
 use problem::{Exit, Problem};
-use requirements::{GuestTools, guest_tools};
+use requirements::GuestTools;
 use testvm::{Failure, Happening, Programs, Started, Stream, image};
 
 use crate::output::screen::{self, Mark};
@@ -24,6 +24,8 @@ const SCRIPT: &str = "etc/script";
 /// The kernel to boot, and what the lessons' programs use.
 pub struct ShellOptions {
     pub kernel: Selection,
+    /// What the kernel and the programs are for.
+    pub architecture: Architecture,
     pub implementation: Implementation,
 }
 
@@ -33,15 +35,17 @@ pub fn open_shell(options: &ShellOptions) -> Result<Exit> {
             .help("cargo xtask shell --kernel 6.12")
             .into());
     }
-    let kernel = prepare(&options.kernel)?;
+    let architecture = options.architecture;
+    let kernel = prepare_kernel(&options.kernel, architecture)?;
     let terminal = has_terminal();
     let script = if terminal { None } else { Some(read_script()?) };
     let lessons = catalog::read_lessons()?;
     let programs = lessons
         .iter()
-        .map(|lesson| build::build_lesson(lesson, Architecture::HOST))
+        .map(|lesson| build::build_lesson(lesson, architecture))
         .collect::<Result<Vec<_>>>()?;
     let files = files(
+        architecture,
         &programs,
         &profile(&lessons, options.implementation),
         script.as_deref(),
@@ -59,28 +63,25 @@ pub fn open_shell(options: &ShellOptions) -> Result<Exit> {
 pub fn follow_lesson(
     lesson: &Lesson,
     implementation: Implementation,
-    selection: &Selection,
+    kernel: &Kernel,
 ) -> Result<Exit> {
-    let kernel = prepare(selection)?;
+    let architecture = kernel.architecture;
     let files = files(
-        &[build::build_lesson(lesson, Architecture::HOST)?],
+        architecture,
+        &[build::build_lesson(lesson, architecture)?],
         &profile_of_lesson(lesson, implementation),
         None,
     )?;
-    converse(start(&kernel, &files)?)
+    converse(start(kernel, &files)?)
 }
 
-fn prepare(selection: &Selection) -> Result<Kernel> {
-    let needs = [
-        &needs::BUILD_NEEDS[..],
-        &needs::VM_NEEDS,
-        &[&GuestTools],
-        &selection.kernel_needs(),
-    ]
-    .concat();
-    needs::ensure_needs(&needs)?;
+/// The kernel that was chosen, with all that a prompt in its VM needs.
+pub fn prepare_kernel(selection: &Selection, architecture: Architecture) -> Result<Kernel> {
+    selection.check_file(&[architecture])?;
+    let kernel = selection.kernel_needs_on(architecture);
+    needs::ensure_needs(&[needs::shell_needs(architecture), kernel].concat())?;
     selection
-        .find_kernels()?
+        .find_kernels_on(architecture)?
         .pop()
         .context("no kernel was chosen")
 }
@@ -94,12 +95,21 @@ fn start(kernel: &Kernel, files: &Programs) -> Result<Started> {
 
 fn announce(kernel: &Kernel, started: &Started) {
     let text = format!(
-        "Linux {} in a VM ({}), ready in {:.1} s",
+        "Linux {} in a VM ({}{}), ready in {:.1} s",
         started.release,
         kernel.origin,
+        architecture_note(kernel.architecture),
         started.ready.as_secs_f64()
     );
     screen::show_marked(Mark::Note, &text);
+}
+
+/// `, arm64: all of it emulated`
+fn architecture_note(architecture: Architecture) -> String {
+    match architecture {
+        Architecture::HOST => String::new(),
+        other => format!(", {other}: all of it emulated"),
+    }
 }
 
 fn read_script() -> Result<Vec<u8>> {
@@ -114,10 +124,16 @@ fn read_script() -> Result<Vec<u8>> {
 }
 
 /// What the guest gets.
-fn files(programs: &[PathBuf], profile: &str, script: Option<&[u8]>) -> Result<Programs> {
+fn files(
+    architecture: Architecture,
+    programs: &[PathBuf],
+    profile: &str,
+    script: Option<&[u8]>,
+) -> Result<Programs> {
+    let tools = GuestTools { architecture };
     let programs: Vec<_> = programs.iter().map(AsRef::as_ref).collect();
     let mut archive = demo::collect_programs(&programs)?;
-    image::add_tools(&mut archive, &guest_tools::find_tools()?)?;
+    image::add_tools(&mut archive, &tools.find_root()?)?;
     archive.add_file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
     archive.add_file("etc/group", 0o644, b"root:x:0:\n")?;
     archive.add_file("etc/profile", 0o644, profile.as_bytes())?;

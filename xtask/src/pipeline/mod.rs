@@ -10,6 +10,7 @@
 //!   pending_build  a lesson's build beside the start of its VM
 //!   guest_init     the guest's init, built when its source has changed
 //!   cross_build    what cargo needs to build for another architecture than this machine's
+//!   lesson_kernels which of the chosen kernels a lesson can run on
 //!   demo           a lesson's demo as a plan for a VM
 //!   conversation   the user's terminal, tied to a program in a guest
 //!   memory         how much of it a guest gets
@@ -43,6 +44,7 @@ pub mod host;
 pub mod judge_guest;
 pub mod judged_place;
 pub mod judging;
+pub mod lesson_kernels;
 pub mod line_buffer;
 pub mod loader;
 pub mod machine_fault;

@@ -24,6 +24,12 @@ pub fn build_needs(architecture: Architecture) -> Vec<Need> {
     [&BUILD_NEEDS[..], &cross].concat()
 }
 
+/// What building the lessons and a prompt in a VM need, besides a kernel.
+pub fn shell_needs(architecture: Architecture) -> Vec<Need> {
+    let prompt = requirements::shell_needs(architecture);
+    [build_needs(architecture), prompt].concat()
+}
+
 /// What is missing to build a program and to run it on these kernels.
 pub fn ensure_vm_needs(kernels: &Selection) -> Result<()> {
     ensure_needs_on(kernels, Architecture::HOST)

@@ -5,7 +5,7 @@ use std::path::Path;
 use course::catalog;
 use kernel::Architecture;
 use problem::Problem;
-use requirements::{GuestTools, guest_tools, kernels, require_kernel};
+use requirements::{GuestTools, kernels, require_kernel};
 use testvm::image::{self, Archive};
 use testvm::{Machine, Programs, Started};
 use xtask::pipeline::{build, demo, needs};
@@ -33,8 +33,8 @@ impl TestVm {
 
     /// busybox and bpftool.
     pub fn with_tools(mut self) -> Self {
-        needs::ensure_needs(&[&GuestTools]).unwrap();
-        image::add_tools(&mut self.archive, &guest_tools::find_tools().unwrap()).unwrap();
+        needs::ensure_needs(&[&GuestTools::HOST]).unwrap();
+        image::add_tools(&mut self.archive, &GuestTools::HOST.find_root().unwrap()).unwrap();
         self
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use checkout::workspace;
 use kernel::Architecture;
-use requirements::{BpfLinker, Clang, LibbpfBuild, Requirement, RustSrc, guest_tools, qemu};
+use requirements::{BpfLinker, Clang, GuestTools, LibbpfBuild, Requirement, RustSrc, qemu};
 
 use super::mirror::{self, Mirror};
 use crate::common::{Run, program, skip};
@@ -178,7 +178,7 @@ impl Machine {
     /// Whether the VM's tools are in the cache, each file as in this machine's own.
     pub fn has_tools(&self) -> bool {
         let place = self.cache().join("tools/root");
-        let tools = guest_tools::find_tools().unwrap();
+        let tools = GuestTools::HOST.find_root().unwrap();
         let same = |file: &str| {
             fs::read(place.join(file)).is_ok_and(|it| it == fs::read(tools.join(file)).unwrap())
         };
@@ -200,7 +200,7 @@ fn ensure_set_up() {
         qemu::find_qemu(Architecture::HOST).is_some(),
         "there is no QEMU"
     );
-    guest_tools::find_tools().unwrap();
+    GuestTools::HOST.find_root().unwrap();
 }
 
 /// Next to cargo's, which is another one here.

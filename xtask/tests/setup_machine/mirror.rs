@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use requirements::guest_tools;
+use requirements::GuestTools;
 
 /// Of one suite.
 pub struct Mirror {
@@ -23,7 +23,7 @@ impl Mirror {
             root: root.to_owned(),
         };
         fs::create_dir_all(mirror.suite().join("main/binary-amd64")).unwrap();
-        let tools = guest_tools::find_tools().unwrap();
+        let tools = GuestTools::HOST.find_root().unwrap();
         let busybox = (tools.join("bin/busybox"), "usr/bin");
         let mut list = mirror.pack("busybox-static", &[busybox]);
         list += &mirror.pack("bpftool", &files_of_bpftool(&tools));

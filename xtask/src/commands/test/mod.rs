@@ -88,7 +88,7 @@ fn prepare(steps: &[TestStep]) -> Result<()> {
     if steps.contains(&TestStep::Vm) {
         needs.extend(needs::VM_NEEDS);
         needs.extend(Selection::all().kernel_needs());
-        needs.push(&GuestTools);
+        needs.push(&GuestTools::HOST);
         needs.extend(needs::vm_needs(Architecture::Arm64));
         needs.extend(needs::build_needs(Architecture::Arm64));
         needs.extend(Selection::all_of_arm64().kernel_needs_on(Architecture::Arm64));

@@ -10,15 +10,14 @@
 //! All are cpio archives, built in memory. Nothing is compressed: an emulated CPU unpacks slower
 //! than it copies.
 
+mod applets;
 mod archive;
-mod library;
 mod module_info;
 mod modules;
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -58,7 +57,7 @@ pub fn add_libraries(archive: &mut Archive, program: &Path) -> Result<()> {
 }
 
 fn add_libraries_of(archive: &mut Archive, program: &Path, bytes: &[u8]) -> Result<()> {
-    for library in library::needed_by(program, bytes)? {
+    for library in shared_libraries::needed_by(program, bytes)? {
         if !archive.contains_path(&library.inside) {
             archive.add_file(&library.inside, 0o755, &read(&library.here)?)?;
         }
@@ -68,7 +67,7 @@ fn add_libraries_of(archive: &mut Archive, program: &Path, bytes: &[u8]) -> Resu
 
 /// Leaves out the shared libraries that this program needs: it is in the guest with them.
 pub fn leave_out_libraries(archive: &mut Archive, program: &Path) -> Result<()> {
-    for library in library::needed_by(program, &read(program)?)? {
+    for library in shared_libraries::needed_by(program, &read(program)?)? {
         archive.leave_out(library.inside);
     }
     Ok(())
@@ -77,12 +76,9 @@ pub fn leave_out_libraries(archive: &mut Archive, program: &Path) -> Result<()> 
 /// Adds the directory `tools` as the root: busybox under all of its names, and bpftool.
 pub fn add_tools(archive: &mut Archive, tools: &Path) -> Result<()> {
     add_below(archive, tools, Path::new(""))?;
-    let list = Command::new(tools.join("bin/busybox"))
-        .arg("--list")
-        .output()
-        .context("cannot start busybox")?;
-    for name in String::from_utf8_lossy(&list.stdout).lines() {
-        let path = Path::new("bin").join(name);
+    let busybox = read(&tools.join("bin/busybox"))?;
+    for name in applets::read_applets(&busybox)? {
+        let path = Path::new("bin").join(&name);
         if !archive.contains_path(&path) {
             archive.add_link(&path, Path::new("busybox"))?;
         }

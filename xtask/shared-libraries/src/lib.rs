@@ -117,8 +117,9 @@ fn foreign_directories(architecture: Architecture) -> [PathBuf; 3] {
 /// Where all loaders look, and libbpf too, when a program names a library to watch.
 const FOREIGN_INSIDE: &str = "usr/lib";
 
-/// All that a program needs, and all that its libraries need.
-fn find_foreign(
+/// All that a program needs, and all that its libraries need, each from the first of these
+/// directories that has it. Nothing is started.
+pub fn find_foreign(
     architecture: Architecture,
     program: &Path,
     bytes: &[u8],
