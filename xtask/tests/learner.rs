@@ -912,6 +912,30 @@ fn a_person_watches() {
     );
 }
 
+/// Judge and answer are built for it, and its guest is kept.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn saves_are_judged_on_arm64() {
+    let learner = Learner::at("03/count-by-comm");
+    let arguments = [
+        "watch",
+        "03/count-by-comm",
+        "--impl",
+        "libbpf",
+        "--arch",
+        "arm64",
+    ];
+    let mut run = learner.run(&arguments);
+    let (child, mut stderr) = start_watch(&mut run);
+    wait_for(&mut stderr, "not yet in");
+    let qemu = run.qemu();
+    let program = std::fs::read_link(format!("/proc/{qemu}/exe")).unwrap();
+    assert!(program.ends_with("qemu-system-aarch64"), "{program:?}");
+    solve_until_right(&learner, &mut stderr);
+    assert_eq!(run.qemu(), qemu, "it was kept");
+    end_watch(child, &run);
+}
+
 /// One VM judges each save, until an answer leaves something in it, or it ends. While it waits it
 /// costs nothing, and it ends with `watch`, whatever ends that.
 #[test]

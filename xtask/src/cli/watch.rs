@@ -5,6 +5,7 @@ use course::Implementation;
 use kernel::DEFAULT;
 use problem::Problem;
 
+use crate::cli::architecture::OneArchitectureArgument;
 use crate::cli::implementation::One;
 use crate::commands::watch::WatchOptions;
 use crate::pipeline::selection::Selection;
@@ -35,6 +36,8 @@ pub struct WatchArguments {
     /// A series such as 6.12, or the path of a bzImage or vmlinux
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
+    #[command(flatten)]
+    architecture: OneArchitectureArgument,
     /// Open the answer in your editor (VISUAL or EDITOR), and that of each exercise you go on to
     #[arg(long)]
     edit: bool,
@@ -54,6 +57,7 @@ impl TryFrom<WatchArguments> for WatchOptions {
             exercise: arguments.exercise,
             implementation: arguments.implementation.map(Implementation::from),
             kernel: Selection::parse(&arguments.kernel)?,
+            architecture: arguments.architecture.architecture,
             poll: arguments.poll,
             edit: arguments.edit,
             clear: !arguments.no_clear,

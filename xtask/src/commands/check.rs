@@ -189,24 +189,37 @@ fn choose_kernels(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Ker
         }
     }
     if kernels.is_empty() {
-        return Err(too_old(exercise, options.architectures[0]).into());
+        return Err(too_old("check", exercise, options.architectures[0]).into());
     }
     Ok(kernels)
 }
 
+/// For `watch`: the exercise must be for one of the kernels.
+pub fn refuse_old_kernels(
+    exercise: &Exercise,
+    kernels: &Selection,
+    architecture: Architecture,
+) -> Result<(), Problem> {
+    let is_for = |kernel: &str| exercise.is_for(kernel, architecture);
+    if exercise.about.place == StepPlace::Here || kernels.filter_series(is_for).is_some() {
+        return Ok(());
+    }
+    Err(too_old("watch", exercise, architecture))
+}
+
 /// None of the kernels that were asked for can do.
-fn too_old(exercise: &Exercise, architecture: Architecture) -> Problem {
+fn too_old(command: &str, exercise: &Exercise, architecture: Architecture) -> Problem {
     let name = &exercise.name;
     let oldest = exercise.oldest_kernel(architecture);
     let mut series = SERIES.into_iter();
     let first = series.find(|series| !is_older(series, oldest));
-    let (mut place, mut option) = (String::new(), String::new());
-    if architecture != Architecture::HOST {
-        place = format!(" on {architecture}");
-        option = format!(" --arch {architecture}");
-    }
+    let option = architecture.option();
+    let place = match architecture {
+        Architecture::HOST => String::new(),
+        other => format!(" on {other}"),
+    };
     Problem::usage(format!("{name} needs Linux {oldest} or newer{place}")).help(format!(
-        "cargo xtask check {name}{option} --kernel {}",
+        "cargo xtask {command} {name}{option} --kernel {}",
         first.unwrap_or(oldest)
     ))
 }

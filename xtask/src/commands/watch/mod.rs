@@ -59,6 +59,8 @@ pub struct WatchOptions {
     /// `None`: the one that was begun.
     pub implementation: Option<Implementation>,
     pub kernel: Selection,
+    /// What the kernel and the answer are for.
+    pub architecture: Architecture,
     /// Look at the files twice a second.
     pub poll: bool,
     /// Open each exercise's answer in the editor.
@@ -80,6 +82,8 @@ pub fn watch_answer(options: &WatchOptions) -> Result<Exit> {
             .help(format!("cargo xtask check --kernel {}", options.kernel))
             .into());
     }
+    options.kernel.check_file(&[options.architecture])?;
+    check::refuse_old_kernels(exercise, &options.kernel, options.architecture)?;
     if options.edit {
         Editor::from_environment()?;
     }
@@ -324,9 +328,15 @@ impl Watching<'_> {
     }
 
     fn judge(&mut self, exercise: &Exercise, implementation: Implementation) -> Result<Report> {
+        let WatchOptions {
+            kernel,
+            architecture,
+            ..
+        } = self.options;
         match exercise.about.place {
             StepPlace::Here => check::judged_here(exercise, implementation),
             StepPlace::Kernel => {
+                check::refuse_old_kernels(exercise, kernel, *architecture)?;
                 let waiting = self.guest.take();
                 let (kernel, judge) = self.court()?;
                 let (report, kept) =
@@ -340,14 +350,11 @@ impl Watching<'_> {
     /// What needs no kernel is not made to wait for one.
     fn court(&mut self) -> Result<&(Kernel, PathBuf)> {
         if self.court.is_none() {
-            needs::ensure_vm_needs(&self.options.kernel)?;
-            let kernel = self
-                .options
-                .kernel
-                .find_kernels()?
+            let architecture = self.options.architecture;
+            let kernel = needs::ensure_kernels(&self.options.kernel, &[architecture])?
                 .pop()
                 .context("no kernel was chosen")?;
-            self.court = Some((kernel, judging::build_judge(Architecture::HOST)?));
+            self.court = Some((kernel, judging::build_judge(architecture)?));
         }
         self.court.as_ref().context("it has just been made")
     }
