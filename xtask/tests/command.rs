@@ -81,6 +81,31 @@ fn nothing_to_follow() {
     assert!(refused(&["run", "01", "--follow", "--impl", "both"]).ends_with("exit code 2"));
 }
 
+/// It takes one architecture, as one kernel.
+#[test]
+fn nothing_follows_on_two_architectures() {
+    let arguments = ["run", "01", "--follow", "--arch", "both"];
+    insta::assert_snapshot!(refused(&arguments));
+    for command in ["shell", "watch"] {
+        let told = refused(&[command, "--arch", "both"]);
+        assert!(told.contains("amd64 or arm64"), "{told}");
+        assert!(told.ends_with("exit code 2"), "{told}");
+    }
+}
+
+#[test]
+fn nothing_too_old_is_watched() {
+    let arguments = [
+        "watch",
+        "04/bytes-read",
+        "--arch",
+        "arm64",
+        "--kernel",
+        "6.1",
+    ];
+    insta::assert_snapshot!(refused(&arguments));
+}
+
 #[test]
 fn shell_on_all_kernels() {
     insta::assert_snapshot!(refused(&["shell", "--kernel", "all"]));
@@ -350,23 +375,64 @@ fn a_reader_that_leaves_ends_the_run() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_script_runs_in_the_shell() {
-    let mut run = Run::new(&["shell", "--kernel", "6.1"]);
-    let mut child = run
-        .command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let script = b"uname -r; bpftool version | head -1; \
-        hello-kprobe --impl libbpf --demo | tail -1; exit 0";
-    child.stdin.take().unwrap().write_all(script).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = stdout(&output);
+    for (architecture, machine) in [("amd64", "x86_64"), ("arm64", "aarch64")] {
+        let mut run = Run::new(&["shell", "--kernel", "6.1", "--arch", architecture]);
+        let mut child = run
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Each of busybox's programs is there under its name.
+        let script = b"uname -rm; bpftool version | head -1; \
+            for name in $(busybox --list); do [ -e /bin/$name ] || echo no $name; done; \
+            hello-kprobe --impl libbpf --demo | tail -1; exit 0";
+        child.stdin.take().unwrap().write_all(script).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = stdout(&output);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let [system, tool, last] = text.lines().collect::<Vec<_>>()[..] else {
+            panic!("{text}");
+        };
+        assert!(system.starts_with("6.1."), "{system}");
+        assert!(system.ends_with(machine), "{system}");
+        assert!(tool.starts_with("bpftool v"), "{tool}");
+        assert!(last.starts_with("detached"), "{last}");
+    }
+}
+
+/// Both architectures' figures are of programs that ran.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn costs_are_measured_on_both_architectures() {
+    let arguments = ["bench", "01", "--arch", "both", "--rounds", "1", "--json"];
+    let output = Run::new(&arguments).command.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(text.starts_with("6.1."), "{text}");
-    assert!(text.contains("bpftool v"), "{text}");
-    assert!(text.contains("detached"), "{text}");
+    let mut seen = Vec::new();
+    for line in stdout(&output).lines() {
+        let program: serde_json::Value = serde_json::from_str(line).unwrap();
+        let architecture = program["architecture"].as_str().unwrap().to_owned();
+        let release = program["kernel"].as_str().unwrap();
+        assert!(release.ends_with(&architecture), "{line}");
+        for implementation in ["aya", "libbpf"] {
+            let executed = program[implementation]["executed_per_run"].as_f64();
+            assert!(executed > Some(1000.0), "{line}");
+        }
+        seen.push(architecture);
+    }
+    assert_eq!(seen, ["amd64", "amd64", "arm64", "arm64"]);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn a_lesson_that_is_too_old_is_not_measured() {
+    let arguments = ["bench", "04", "--arch", "arm64", "--kernel", "5.10"];
+    let output = Run::new(&arguments).command.output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = stderr(&output);
+    assert!(said.contains("needs Linux 6.4 or newer on arm64"), "{said}");
+    assert!(said.contains("cargo xtask bench 04 --arch arm64"), "{said}");
 }
 
 #[test]
@@ -430,25 +496,28 @@ fn a_person_types_into_the_shell() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_person_follows_a_lesson() {
-    for (lesson, cause, shown) in [
+    for (architecture, lesson, cause, shown) in [
         (
+            "amd64",
             "01",
             "n=mine; touch /tmp/file-$n; rm /tmp/file-$n\n",
             "file-mine",
         ),
         (
+            "arm64",
             "03",
             "n=mine; cp /bin/busybox /tmp/by-$n; /tmp/by-$n\n",
             "by-mine",
         ),
         (
+            "amd64",
             "04",
             "n=mine; read -r line </tmp/nothing-$n\n",
             "nothing-mine",
         ),
     ] {
         let (mut terminal, theirs) = common::terminal();
-        let mut run = Run::new(&["run", lesson, "--follow"]);
+        let mut run = Run::new(&["run", lesson, "--follow", "--arch", architecture]);
         let mut child = run.start_on_terminal(theirs);
         wait_for(&mut terminal, "here; exit, or Ctrl-D, ends this and the VM");
         terminal.write_all(cause.as_bytes()).unwrap();

@@ -71,7 +71,7 @@ fn a_run_is_no_larger_part_of_a_boot_than_it_was() {
     let programs =
         demo::pack_programs(&[&build::build_lesson(lesson, Architecture::HOST).unwrap()]).unwrap();
     let script = Script::of_demo(lesson, &[Implementation::Aya], |_| true);
-    let initramfs = bare_boot::pack_initramfs().unwrap();
+    let initramfs = bare_boot::pack_initramfs(Architecture::HOST).unwrap();
 
     let boot = || {
         testvm::time_shortest_vm(&machine, Accel::Tcg, &initramfs).unwrap();

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use kernel::DEFAULT;
 use problem::Problem;
 
+use crate::cli::architecture::ArchitectureArgument;
 use crate::commands::bench::BenchOptions;
 use crate::pipeline::selection::{KERNEL_HELP, Selection};
 
@@ -23,6 +24,7 @@ JSON: one object per line, for each program and each case that a lesson measures
 may be added)
   lesson             01-hello-kprobe
   kernel             its release
+  architecture       amd64 or arm64
   rounds             of a program: how often it was measured; figures are medians
   program            of a program: its name
   type               of a program: kprobe
@@ -47,11 +49,13 @@ may be added)
 Examples:
   cargo xtask bench                   all lessons on the default kernel
   cargo xtask bench 01 --kernel all   one lesson on all kernels
+  cargo xtask bench 01 --arch both    on amd64 and on arm64
   cargo xtask bench run               what `cargo xtask run` costs beyond the boot of its kernel";
 
 const BENCH_RUN_HELP: &str = "\
 JSON: one object per line, for each kernel (fields may be added)
   kernel             its release
+  architecture       amd64 or arm64
   accelerator        kvm or tcg
   rounds             how often each was measured; times are medians
   bare_boot_seconds  until a kernel whose init does nothing has ended
@@ -92,6 +96,8 @@ pub struct BenchArguments {
     lesson: Option<String>,
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
     kernel: String,
+    #[command(flatten)]
+    architecture: ArchitectureArgument,
     /// How often each implementation runs, in turn
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
@@ -108,6 +114,8 @@ pub enum OtherMeasurement {
     Run {
         #[arg(long, value_name = "KERNEL", default_value = DEFAULT, help = KERNEL_HELP)]
         kernel: String,
+        #[command(flatten)]
+        architecture: ArchitectureArgument,
         /// Print JSON, one line per kernel
         #[arg(long)]
         json: bool,
@@ -118,13 +126,22 @@ impl TryFrom<BenchArguments> for BenchOptions {
     type Error = Problem;
 
     fn try_from(arguments: BenchArguments) -> Result<Self, Problem> {
-        if let Some(OtherMeasurement::Run { kernel, json }) = arguments.part {
-            let kernels = Selection::parse(&kernel)?;
-            return Ok(Self::WholeRun { kernels, json });
+        if let Some(OtherMeasurement::Run {
+            kernel,
+            architecture,
+            json,
+        }) = arguments.part
+        {
+            return Ok(Self::WholeRun {
+                kernels: Selection::parse(&kernel)?,
+                architectures: architecture.chosen_architectures(),
+                json,
+            });
         }
         Ok(Self::Programs {
             lesson: arguments.lesson,
             kernels: Selection::parse(&arguments.kernel)?,
+            architectures: arguments.architecture.chosen_architectures(),
             rounds: arguments.rounds,
             json: arguments.json,
         })

@@ -59,8 +59,12 @@ pub fn output_directory(target: &Path, architecture: Architecture) -> PathBuf {
     }
 }
 
-fn compiler_of(architecture: Architecture) -> String {
-    format!("{}-gcc", architecture.gnu_triplet())
+/// The C compiler for an architecture.
+pub fn compiler_of(architecture: Architecture) -> String {
+    match architecture {
+        Architecture::HOST => "cc".to_owned(),
+        other => format!("{}-gcc", other.gnu_triplet()),
+    }
 }
 
 /// libelf and zlib of another architecture, as Debian's packages lay them out. Set-up puts only

@@ -19,6 +19,7 @@ mod table;
 mod whole_run;
 
 use anyhow::Result;
+use kernel::Architecture;
 #[cfg(test)]
 pub use own::tests::json_sample as json_sample_of_cases;
 use problem::Exit;
@@ -35,12 +36,18 @@ pub enum BenchOptions {
     Programs {
         lesson: Option<String>,
         kernels: Selection,
+        /// What the kernels and the programs are for.
+        architectures: Vec<Architecture>,
         /// How often each implementation runs, in turn.
         rounds: u16,
         json: bool,
     },
     /// What `run` costs beyond the boot of its kernel.
-    WholeRun { kernels: Selection, json: bool },
+    WholeRun {
+        kernels: Selection,
+        architectures: Vec<Architecture>,
+        json: bool,
+    },
 }
 
 pub fn measure_lessons(options: &BenchOptions) -> Result<Exit> {
@@ -48,9 +55,17 @@ pub fn measure_lessons(options: &BenchOptions) -> Result<Exit> {
         BenchOptions::Programs {
             lesson,
             kernels,
+            architectures,
             rounds,
             json,
-        } => programs::measure_programs(lesson.as_deref(), kernels, *rounds, *json),
-        BenchOptions::WholeRun { kernels, json } => whole_run::measure_whole_run(kernels, *json),
+        } => {
+            let lesson = lesson.as_deref();
+            programs::measure_programs(lesson, kernels, architectures, *rounds, *json)
+        }
+        BenchOptions::WholeRun {
+            kernels,
+            architectures,
+            json,
+        } => whole_run::measure_whole_run(kernels, architectures, *json),
     }
 }

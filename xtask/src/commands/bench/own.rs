@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use course::Implementation;
 use course::catalog::Lesson;
+use kernel::Architecture;
 use processes::{Foreground, Interrupted};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,16 +28,23 @@ const NO_NAMES: [&str; 2] = ["impl", "packets_per_second"];
 pub enum BenchPlace<'a> {
     /// On this machine's own kernel.
     Here,
-    /// In an emulated VM with a kernel of this release. Its nanoseconds mean nothing; their ratio
-    /// does.
-    Vm(&'a str),
+    /// In an emulated VM with a kernel of this release and architecture. Its nanoseconds mean
+    /// nothing; their ratio does.
+    Vm(&'a str, Architecture),
 }
 
 impl BenchPlace<'_> {
     fn release(self) -> String {
         match self {
             BenchPlace::Here => kernel::running_release(),
-            BenchPlace::Vm(release) => release.to_owned(),
+            BenchPlace::Vm(release, _) => release.to_owned(),
+        }
+    }
+
+    fn architecture(self) -> Architecture {
+        match self {
+            BenchPlace::Here => Architecture::HOST,
+            BenchPlace::Vm(_, architecture) => architecture,
         }
     }
 
@@ -207,6 +215,7 @@ fn as_text(lesson: &str, place: BenchPlace<'_>, cases: &[Case]) -> String {
 struct CaseJson<'a> {
     lesson: &'a str,
     kernel: String,
+    architecture: Architecture,
     here: bool,
     /// What names the case, in the lesson's own words.
     case: &'a Map<String, Value>,
@@ -229,6 +238,7 @@ fn as_json(lesson: &str, place: BenchPlace<'_>, cases: &[Case]) -> Result<String
         let line = CaseJson {
             lesson,
             kernel: place.release(),
+            architecture: place.architecture(),
             here: place == BenchPlace::Here,
             case: &case.names,
             aya,
@@ -278,7 +288,7 @@ pub mod tests {
 
     #[test]
     fn an_emulated_cpus_time_is_a_ratio_only() {
-        let emulated = BenchPlace::Vm("6.12.1");
+        let emulated = BenchPlace::Vm("6.12.1", Architecture::Amd64);
         let text = as_text("06-xdp", emulated, &measured());
         assert!(!text.contains(" ns") && text.contains("1.15"), "{text}");
         assert!(

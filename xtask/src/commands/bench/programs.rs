@@ -20,12 +20,14 @@ use super::table;
 use crate::output::row::{Failed, Row};
 use crate::output::screen::{self, Mark};
 use crate::pipeline::demo::{self, Script};
+use crate::pipeline::lesson_kernels::choose_kernels;
 use crate::pipeline::selection::Selection;
 use crate::pipeline::{build, needs};
 
-/// The measurement of one lesson.
+/// The measurement of one lesson, built for one architecture.
 struct Measurement<'a> {
     lesson: &'a Lesson,
+    architecture: Architecture,
     program: &'a Path,
     rounds: u16,
     json: bool,
@@ -34,6 +36,7 @@ struct Measurement<'a> {
 pub fn measure_programs(
     lesson: Option<&str>,
     selection: &Selection,
+    architectures: &[Architecture],
     rounds: u16,
     json: bool,
 ) -> Result<Exit> {
@@ -41,19 +44,28 @@ pub fn measure_programs(
     let wanted = lesson
         .map(|name| catalog::find_lesson(&lessons, name))
         .transpose()?;
-    needs::ensure_vm_needs(selection)?;
-    let kernels = selection.find_kernels()?;
+    let kernels = needs::ensure_kernels(selection, architectures)?;
     let mut exit = Exit::Done;
     for lesson in wanted.map_or(lessons.iter().collect(), |lesson| vec![lesson]) {
-        let program = build::build_lesson(lesson, Architecture::HOST)?;
-        let measured = Measurement {
-            lesson,
-            program: &program,
-            rounds,
-            json,
+        for of_one in kernels.chunk_by(|one, next| one.architecture == next.architecture) {
+            let kernels = match choose_kernels("bench", lesson, of_one.to_vec()) {
+                Err(problem) if wanted.is_none() => {
+                    screen::show_note(&format!("left out: {problem}"));
+                    continue;
+                }
+                kernels => kernels?,
+            };
+            let architecture = kernels[0].architecture;
+            let measured = Measurement {
+                lesson,
+                architecture,
+                program: &build::build_lesson(lesson, architecture)?,
+                rounds,
+                json,
+            }
+            .on_kernels(&kernels)?;
+            exit = if exit == Exit::Done { measured } else { exit };
         }
-        .on_kernels(&kernels)?;
-        exit = if exit == Exit::Done { measured } else { exit };
     }
     Ok(exit)
 }
@@ -94,6 +106,7 @@ impl Measurement<'_> {
         })?);
         let heading = table::Heading {
             lesson: &name,
+            architecture: self.architecture,
             release: &started.release,
             rounds: self.rounds,
         };
@@ -112,12 +125,18 @@ impl Measurement<'_> {
             let (_, printed) = self.perform(&mut started.guest, script, kernel)?;
             Ok(printed)
         })?;
-        own::show_cases(&name, BenchPlace::Vm(&started.release), &cases, self.json)
+        own::show_cases(
+            &name,
+            BenchPlace::Vm(&started.release, self.architecture),
+            &cases,
+            self.json,
+        )
     }
 
     /// Measures on this machine's own kernel, where time means something. Returns whether it could.
     fn own_here(&self) -> Result<bool> {
-        if self.lesson.about.bench.is_empty() {
+        let is_for_here = self.architecture == Architecture::HOST;
+        if self.lesson.about.bench.is_empty() || !is_for_here {
             return Ok(false);
         }
         let name = self.lesson.full_name();
@@ -190,6 +209,7 @@ impl Measurement<'_> {
         &self,
         Row {
             kernel,
+            architecture,
             implementation,
             ..
         }: &Row,
@@ -204,7 +224,8 @@ impl Measurement<'_> {
             ),
         )
         .help(format!(
-            "cargo xtask run {number} --impl {implementation} --kernel {kernel}"
+            "cargo xtask run {number}{} --impl {implementation} --kernel {kernel}",
+            architecture.option()
         ))
     }
 }

@@ -1,6 +1,7 @@
 //! What programs cost, for people and for programs.
 
 use anyhow::Result;
+use kernel::Architecture;
 use serde::Serialize;
 
 use super::cost::{AIM, Cost, FIGURES, Figures, Pair, is_above_aim};
@@ -8,6 +9,7 @@ use super::cost::{AIM, Cost, FIGURES, Figures, Pair, is_above_aim};
 /// What a table is about.
 pub struct Heading<'a> {
     pub lesson: &'a str,
+    pub architecture: Architecture,
     pub release: &'a str,
     pub rounds: u16,
 }
@@ -58,6 +60,7 @@ pub fn as_text(heading: &Heading<'_>, pairs: &[Pair]) -> String {
         lesson,
         release,
         rounds,
+        ..
     } = heading;
     let mut text = format!("\n{lesson} on Linux {release}, medians of {rounds}\n");
     text += &line([
@@ -160,6 +163,7 @@ pub fn format_ratio(value: Option<f64>) -> String {
 struct PairJson<'a> {
     lesson: &'a str,
     kernel: &'a str,
+    architecture: Architecture,
     rounds: u16,
     program: &'a str,
     r#type: &'static str,
@@ -221,6 +225,7 @@ pub fn as_json(heading: &Heading<'_>, pairs: &[Pair]) -> Result<String> {
         let line = PairJson {
             lesson: heading.lesson,
             kernel: heading.release,
+            architecture: heading.architecture,
             rounds: heading.rounds,
             program: &pair.program,
             r#type: kind(pair.kind),
@@ -254,6 +259,7 @@ pub mod tests {
 
     const HEADING: Heading<'_> = Heading {
         lesson: "01-hello-kprobe",
+        architecture: Architecture::Amd64,
         release: "6.12.1",
         rounds: 3,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use checkout::workspace;
 use course::{Implementation, catalog};
-use kernel::Architecture;
+use kernel::{Architecture, Kernel};
 use plan::{Plan, Step};
 use problem::Exit;
 use serde::Serialize;
@@ -28,24 +28,32 @@ const ROUNDS: usize = 15;
 /// The lesson that is measured.
 const LESSON: &str = "01";
 
-pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
-    needs::ensure_vm_needs(selection)?;
+pub fn measure_whole_run(
+    selection: &Selection,
+    architectures: &[Architecture],
+    json: bool,
+) -> Result<Exit> {
+    let kernels = needs::ensure_kernels(selection, architectures)?;
     let lessons = catalog::read_lessons()?;
-    let program = build::build_lesson(catalog::find_lesson(&lessons, LESSON)?, Architecture::HOST)?;
-    let accel = testvm::find_kvm_state(&workspace::own_cache(), Architecture::HOST)?.choose_accel();
+    let lesson = catalog::find_lesson(&lessons, LESSON)?;
     let cargo = measure_cargo()?;
-    for kernel in selection.find_kernels()? {
+    for kernel in kernels {
+        let architecture = kernel.architecture;
+        let program = build::build_lesson(lesson, architecture)?;
+        let kvm = testvm::find_kvm_state(&workspace::own_cache(), architecture)?;
+        let accel = kvm.choose_accel();
         let machine = demo::describe_machine(&kernel)?;
         screen::show_progress(&format!(
             "{ROUNDS} rounds on Linux {}: a bare boot, then a whole run",
             kernel.release
         ));
-        let sizes = Sizes::measure(&machine, &program)?;
-        let (floor, whole, phases) = alternate(&machine, accel, &kernel.name)?;
+        let sizes = Sizes::measure(&machine, &program, architecture)?;
+        let (floor, whole, phases) = alternate(&machine, accel, &kernel)?;
         let programs = demo::pack_programs(&[&program])?;
         let (another_lesson, another_step) = measure_more(&machine, &programs, &lessons)?;
         let whole_run = WholeRun {
             release: &kernel.release,
+            architecture,
             accel,
             floor,
             whole,
@@ -70,9 +78,9 @@ pub fn measure_whole_run(selection: &Selection, json: bool) -> Result<Exit> {
 fn alternate(
     machine: &Machine,
     accel: Accel,
-    kernel: &str,
+    kernel: &Kernel,
 ) -> Result<(Duration, Duration, Phases)> {
-    let initramfs = bare_boot::pack_initramfs()?;
+    let initramfs = bare_boot::pack_initramfs(kernel.architecture)?;
     let (mut floors, mut wholes, mut phases) = (Vec::new(), Vec::new(), Vec::new());
     // The first of each fills the caches.
     for round in 0..=ROUNDS {
@@ -89,12 +97,13 @@ fn alternate(
 }
 
 /// The command as a user types it, less cargo's own start.
-fn time_of_run(accel: Accel, kernel: &str) -> Result<(Duration, Phases)> {
+fn time_of_run(accel: Accel, kernel: &Kernel) -> Result<(Duration, Phases)> {
     let program = own_program()?;
+    let (name, architecture) = (&kernel.name, kernel.architecture.name());
     let timeline = NamedTempFile::new().context("cannot create a temporary file")?;
     let begin = timeline::now();
     let status = Command::new(program)
-        .args(["run", LESSON, "--kernel", kernel])
+        .args(["run", LESSON, "--arch", architecture, "--kernel", name])
         .env(testvm::OVERRIDE, accel.name())
         .env(timeline::TIMELINE, timeline.path())
         .stdout(Stdio::null())
@@ -104,7 +113,7 @@ fn time_of_run(accel: Accel, kernel: &str) -> Result<(Duration, Phases)> {
     let end = timeline::now();
     ensure!(
         status.success(),
-        "run {LESSON} failed; see: cargo xtask run {LESSON} --kernel {kernel}"
+        "run {LESSON} failed; see: cargo xtask run {LESSON} --arch {architecture} --kernel {name}"
     );
     let noted = fs::read_to_string(&timeline).context("cannot read the moments of a run")?;
     let mut moments = timeline::parse_timeline(&noted);
@@ -195,9 +204,9 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn measure(machine: &Machine, program: &Path) -> Result<Self> {
+    fn measure(machine: &Machine, program: &Path, architecture: Architecture) -> Result<Self> {
         let base = image::pack_initramfs(
-            &guest_init::build_guest_init(Architecture::HOST)?,
+            &guest_init::build_guest_init(architecture)?,
             &Modules::find_modules(machine.modules.as_deref(), &image::MODULES),
             None,
         )?
@@ -212,6 +221,7 @@ impl Sizes {
 /// What was measured on one kernel: medians, and sizes.
 struct WholeRun<'a> {
     release: &'a str,
+    architecture: Architecture,
     accel: Accel,
     floor: Duration,
     whole: Duration,
@@ -253,6 +263,7 @@ impl WholeRun<'_> {
     fn as_json(&self) -> Result<String> {
         let line = WholeRunJson {
             kernel: self.release,
+            architecture: self.architecture,
             accelerator: self.accel.name(),
             rounds: ROUNDS,
             bare_boot_seconds: self.floor.as_secs_f64(),
@@ -273,6 +284,7 @@ impl WholeRun<'_> {
 #[derive(Serialize)]
 struct WholeRunJson<'a> {
     kernel: &'a str,
+    architecture: Architecture,
     accelerator: &'a str,
     rounds: usize,
     bare_boot_seconds: f64,
@@ -295,6 +307,7 @@ pub fn json_sample() -> Result<String> {
     };
     let whole_run = WholeRun {
         release: "6.12.1",
+        architecture: Architecture::Amd64,
         accel: Accel::Tcg,
         floor: time,
         whole: time,
