@@ -149,7 +149,7 @@ impl Run {
 
     /// Waits until QEMU runs as a child of this run.
     pub fn wait_for_qemu(&self) {
-        self.wait_for_program("q35");
+        self.wait_for_program(OF_QEMU);
     }
 
     /// Waits until a program of this run has this in its command line.
@@ -168,10 +168,13 @@ impl Run {
     pub fn qemu(&self) -> Pid {
         let found = processes_with(&self.mark)
             .into_iter()
-            .find(|(_, command)| command.contains("q35"));
+            .find(|(_, command)| command.contains(OF_QEMU));
         Pid::from_raw(found.unwrap().0)
     }
 }
+
+/// An option in the command line of each VM, of any architecture.
+const OF_QEMU: &str = "-accel";
 
 /// The program under test. Asked at run time, as everything about places: the checkout may be a
 /// copy, with what was built in the original.
