@@ -18,6 +18,8 @@ det_arg_ctx. The figures:
                 later)
   executed      machine instructions executed in a run, in the program and in all that it calls,
                 with entering and leaving it; counted, because times on an emulated CPU mean nothing
+                (on arm64 in steps of 4 instructions: its clock ticks every 16 ns, and each
+                instruction takes 4 ns there)
 Lessons that can measure themselves do so on this machine's own kernel, if it lets you.
 
 JSON: one object per line, for each program and each case that a lesson measures itself (fields
