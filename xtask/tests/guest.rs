@@ -92,7 +92,8 @@ fn limits_end_a_step_and_not_the_guest() {
     let report = report.map_err(Failure::into_error).unwrap();
     assert_eq!(report.steps[0].outcome, Outcome::TimedOut);
     assert!(
-        report.steps[0].duration < Duration::from_secs(5),
+        // Other VMs may have the CPU for seconds; without its limit it would never end.
+        report.steps[0].duration < Duration::from_secs(20),
         "{:?}",
         report.steps[0].duration
     );

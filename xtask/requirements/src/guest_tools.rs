@@ -173,9 +173,7 @@ fn arrange(architecture: Architecture, unpacked: &Path, root: &Path) -> Result<(
     let bpftool = first(unpacked, &["usr/sbin/bpftool", "usr/bin/bpftool"])?;
     let library = root.join("lib/bpftool");
     copy(&bpftool, &library.join("bpftool"))?;
-    let triplet = architecture.gnu_triplet();
-    let directories = [format!("usr/lib/{triplet}"), format!("lib/{triplet}")];
-    let directories = directories.map(|path| unpacked.join(path));
+    let directories = library_directories(architecture).map(|path| unpacked.join(path));
     let bytes = fs::read(&bpftool)
         .map_err(|error| fault::io_problem(format!("read {}", bpftool.display()), &error))?;
     let needed = shared_libraries::find_foreign(architecture, &bpftool, &bytes, &directories)?;
@@ -193,6 +191,19 @@ fn arrange(architecture: Architecture, unpacked: &Path, root: &Path) -> Result<(
             .context("the bpftool that was fetched does not run")?;
     }
     Ok(())
+}
+
+/// Where packages have libraries. The loader may be where programs look for it only.
+fn library_directories(architecture: Architecture) -> [String; 4] {
+    let triplet = architecture.gnu_triplet();
+    let of_loader = Path::new(architecture.loader()).parent();
+    let of_loader = of_loader.unwrap_or(Path::new("/")).display();
+    [
+        format!("usr/lib/{triplet}"),
+        format!("lib/{triplet}"),
+        format!("usr{of_loader}"),
+        of_loader.to_string().trim_start_matches('/').to_owned(),
+    ]
 }
 
 fn first(root: &Path, choices: &[&str]) -> Result<PathBuf> {
