@@ -79,6 +79,7 @@ fn steps_report_their_own_outcome_and_leave_nothing_running() {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn limits_end_a_step_and_not_the_guest() {
+    const LONGEST: Duration = Duration::from_secs(5);
     let mut started = start_with_tools("6.12");
     let endless = Step {
         seconds: Some(2),
@@ -88,15 +89,21 @@ fn limits_end_a_step_and_not_the_guest() {
         output_limit: Some(100_000),
         ..shell("busybox yes flooding")
     };
-    let (report, printed) = run(&mut started, vec![endless, flood, shell("echo alive")]);
+    let (report, printed) = run(
+        &mut started,
+        vec![endless.clone(), flood, shell("echo alive")],
+    );
     let report = report.map_err(Failure::into_error).unwrap();
     assert_eq!(report.steps[0].outcome, Outcome::TimedOut);
-    assert!(
-        // Other VMs may have the CPU for seconds; without its limit it would never end.
-        report.steps[0].duration < Duration::from_secs(20),
-        "{:?}",
-        report.steps[0].duration
-    );
+    let mut took = report.steps[0].duration;
+    // Other VMs may have had this machine's CPUs meanwhile, but not each time.
+    for _ in 0..2 {
+        if took >= LONGEST {
+            let (again, _) = run(&mut started, vec![endless.clone()]);
+            took = again.map_err(Failure::into_error).unwrap().steps[0].duration;
+        }
+    }
+    assert!(took < LONGEST, "{took:?}");
     assert_eq!(report.steps[1].outcome, Outcome::Flooded);
     assert_eq!(printed[2], b"alive\n");
 }
