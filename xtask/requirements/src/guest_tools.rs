@@ -50,10 +50,7 @@ impl GuestTools {
 
     fn unusable(&self, why: &str) -> Problem {
         let name = self.architecture.label("VM");
-        let setup = match self.architecture {
-            Architecture::HOST => "cargo xtask setup".to_owned(),
-            other => format!("cargo xtask setup --arch {other}"),
-        };
+        let setup = format!("cargo xtask setup{}", self.architecture.option());
         Problem::machine(format!("the tools for the {name} {why}")).help(setup)
     }
 
@@ -176,7 +173,8 @@ fn arrange(architecture: Architecture, unpacked: &Path, root: &Path) -> Result<(
     let directories = library_directories(architecture).map(|path| unpacked.join(path));
     let bytes = fs::read(&bpftool)
         .map_err(|error| fault::io_problem(format!("read {}", bpftool.display()), &error))?;
-    let needed = shared_libraries::find_foreign(architecture, &bpftool, &bytes, &directories)?;
+    let needed =
+        shared_libraries::find_without_loader(architecture, &bpftool, &bytes, &directories)?;
     for SharedLibrary { here, inside } in &needed {
         copy(here, &library.join(inside.file_name().unwrap_or_default()))?;
     }

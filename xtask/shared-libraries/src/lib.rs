@@ -28,7 +28,7 @@ pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
     let architecture = find_architecture(bytes)?;
     if let Some(other) = architecture.filter(|it| *it != Architecture::HOST) {
         let directories = foreign_directories(other);
-        return find_foreign(other, program, bytes, &directories);
+        return find_without_loader(other, program, bytes, &directories);
     }
     ensure!(
         is_of_system(&loader),
@@ -119,7 +119,7 @@ const FOREIGN_INSIDE: &str = "usr/lib";
 
 /// All that a program needs, and all that its libraries need, each from the first of these
 /// directories that has it. Nothing is started.
-pub fn find_foreign(
+pub fn find_without_loader(
     architecture: Architecture,
     program: &Path,
     bytes: &[u8],
@@ -314,7 +314,7 @@ mod tests {
         let sysroot = tempfile::tempdir().unwrap();
         let arm64 = Architecture::Arm64;
         let directories = [sysroot.path().join("empty"), sysroot.path().to_owned()];
-        let find = || find_foreign(arm64, &own, &bytes, &directories);
+        let find = || find_without_loader(arm64, &own, &bytes, &directories);
         let error = find().unwrap_err().to_string();
         assert!(error.contains(", which "), "{error}");
         assert!(error.ends_with("among the libraries of arm64"), "{error}");

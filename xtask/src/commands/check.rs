@@ -183,8 +183,7 @@ fn choose_kernels(exercise: &Exercise, options: &CheckOptions) -> Result<Vec<Ker
     let mut kernels = Vec::new();
     options.kernels.check_file(&options.architectures)?;
     for &architecture in &options.architectures {
-        let is_for = |kernel: &str| exercise.is_for(kernel, architecture);
-        if let Some(selection) = options.kernels.filter_series(is_for) {
+        if let Some(selection) = kernels_for(exercise, &options.kernels, architecture) {
             kernels.extend(needs::ensure_kernels(&selection, &[architecture])?);
         }
     }
@@ -200,11 +199,20 @@ pub fn refuse_old_kernels(
     kernels: &Selection,
     architecture: Architecture,
 ) -> Result<(), Problem> {
-    let is_for = |kernel: &str| exercise.is_for(kernel, architecture);
-    if exercise.about.place == StepPlace::Here || kernels.filter_series(is_for).is_some() {
+    let is_here = exercise.about.place == StepPlace::Here;
+    if is_here || kernels_for(exercise, kernels, architecture).is_some() {
         return Ok(());
     }
     Err(too_old("watch", exercise, architecture))
+}
+
+/// Those that are not too old for the exercise, if there are any.
+fn kernels_for(
+    exercise: &Exercise,
+    kernels: &Selection,
+    architecture: Architecture,
+) -> Option<Selection> {
+    kernels.filter_series(|kernel| exercise.is_for(kernel, architecture))
 }
 
 /// None of the kernels that were asked for can do.

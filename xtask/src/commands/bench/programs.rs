@@ -135,8 +135,8 @@ impl Measurement<'_> {
 
     /// Measures on this machine's own kernel, where time means something. Returns whether it could.
     fn own_here(&self) -> Result<bool> {
-        let is_for_here = self.architecture == Architecture::HOST;
-        if self.lesson.about.bench.is_empty() || !is_for_here {
+        let is_foreign = self.architecture != Architecture::HOST;
+        if self.lesson.about.bench.is_empty() || is_foreign {
             return Ok(false);
         }
         let name = self.lesson.full_name();

@@ -328,15 +328,11 @@ impl Watching<'_> {
     }
 
     fn judge(&mut self, exercise: &Exercise, implementation: Implementation) -> Result<Report> {
-        let WatchOptions {
-            kernel,
-            architecture,
-            ..
-        } = self.options;
         match exercise.about.place {
             StepPlace::Here => check::judged_here(exercise, implementation),
             StepPlace::Kernel => {
-                check::refuse_old_kernels(exercise, kernel, *architecture)?;
+                let options = self.options;
+                check::refuse_old_kernels(exercise, &options.kernel, options.architecture)?;
                 let waiting = self.guest.take();
                 let (kernel, judge) = self.court()?;
                 let (report, kept) =
