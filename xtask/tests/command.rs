@@ -17,7 +17,7 @@ use processes::child::pid_of;
 /// Runs a command that goes wrong: its standard error, with the exit code.
 fn refused(arguments: &[&str]) -> String {
     let mut run = Run::new(arguments);
-    let output = run.output();
+    let output = run.output_soon();
     assert_eq!(stdout(&output), "", "a refusal is no answer");
     assert_eq!(run.left_behind(), [""; 0]);
     format!(

@@ -675,7 +675,7 @@ fn what_does_not_build_or_is_gone() {
 #[test]
 fn names_and_flags_that_make_no_sense() {
     let refused = |arguments: &[&str]| {
-        let output = Run::new(arguments).output();
+        let output = Run::new(arguments).output_soon();
         assert_eq!(stdout(&output), "");
         format!(
             "{}exit code {}",

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -20,7 +21,7 @@ use checkout::workspace;
 use course::Implementation;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 use plan::{Outcome, Plan, Step};
 use test_vm::TestVm;
@@ -125,6 +126,19 @@ impl Run {
         self.command.output().unwrap()
     }
 
+    /// The same, of a command that must end at once: one that goes on is a failure, and is ended.
+    pub fn output_soon(&mut self) -> Output {
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = self.command.spawn().unwrap();
+        let (sender, ended) = mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let output = ended.recv_timeout(Duration::from_secs(60));
+        output.expect("it goes on after a minute").unwrap()
+    }
+
     /// The processes of this run that are still alive, by command line. A killed one may take a
     /// moment to go.
     pub fn left_behind(&self) -> Vec<String> {
@@ -170,6 +184,18 @@ impl Run {
             .into_iter()
             .find(|(_, command)| command.contains(OF_QEMU));
         Pid::from_raw(found.unwrap().0)
+    }
+}
+
+/// What a test that failed has started ends with it.
+impl Drop for Run {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for process in self.living_processes() {
+                // It may have ended meanwhile.
+                let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+            }
+        }
     }
 }
 
