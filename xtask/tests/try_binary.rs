@@ -80,6 +80,43 @@ fn what_a_program_says_comes_back() {
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
+fn a_program_runs_on_what_it_is_built_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, program) = (
+        directory.path().join("name.rs"),
+        directory.path().join("name"),
+    );
+    // Its loader and its libraries are arm64's too.
+    let text =
+        "fn main() { println!(\"{} {:?}\", std::env::consts::ARCH, std::env::args().nth(1)); }";
+    fs::write(&source, text).unwrap();
+    let linker = "-Clinker=aarch64-linux-gnu-gcc";
+    compile(
+        &source,
+        &program,
+        &["--target=aarch64-unknown-linux-gnu", linker],
+    );
+    let program = program.to_str().unwrap();
+    let (out, err, code) = try_on(&[program, "word"]);
+    assert_eq!(
+        (out.as_str(), code),
+        ("aarch64 Some(\"word\")\n", 0),
+        "{err}"
+    );
+    let (out, err, code) = try_on(&["--json", "--arch", "arm64", program]);
+    assert_eq!(code, 0, "{err}");
+    let line: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(line["architecture"], "arm64");
+    assert_eq!(line["stdout"], "aarch64 None\n");
+    assert_eq!(line["left_behind"], Value::Array(Vec::new()));
+    let (_, err, code) = try_on(&["--arch", "amd64", program]);
+    let told = "name is a program for arm64, and not for amd64";
+    assert!(err.contains(told), "{err}");
+    assert_eq!(code, 2);
+}
+
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
 fn a_program_that_does_not_end_is_ended() {
     let (_, err, code) = try_on(&["--seconds", "1", "/bin/sleep", "100"]);
     assert!(
@@ -240,7 +277,7 @@ fn bad_input_is_told_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("script");
     fs::write(&script, "#!/bin/sh -e\n").unwrap();
-    let foreign = changed_program(directory.path(), "foreign", |bytes| bytes[18] = 183);
+    let foreign = changed_program(directory.path(), "foreign", |bytes| bytes[18] = 243);
     let lacking = changed_program(directory.path(), "lacking", |bytes| {
         let name = b"libc.so.6\0";
         for at in 0..bytes.len() - name.len() {
@@ -259,6 +296,8 @@ fn bad_input_is_told_at_once() {
         refused(&["/nothing/here"]),
         refused(&[script.to_str().unwrap()]),
         refused(&[&foreign]),
+        refused(&["--arch", "arm64", "/bin/true"]),
+        refused(&["--arch", "riscv64", "/bin/true"]),
         refused(&[&lacking]),
         refused(&["--file", "/nothing/here", "/bin/true"]),
         refused(&["--file", "/bin/true:/proc/x", "/bin/true"]),

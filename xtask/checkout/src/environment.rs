@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use kernel::Architecture;
 use processes::child;
 
 use crate::toolchain::{self, HOST};
@@ -169,7 +170,7 @@ fn is_cross_compiler(cc: Option<&OsStr>) -> bool {
         return false;
     };
     let machine = child::ask_program(program, &[arguments, &["-dumpmachine"]].concat());
-    machine.is_some_and(|machine| !machine.starts_with("x86_64"))
+    machine.is_some_and(|machine| !machine.starts_with(Architecture::HOST.machine()))
 }
 
 /// Where programs for this machine are, below a directory that cargo was told to build in.
@@ -307,13 +308,13 @@ mod tests {
             fs::set_permissions(&path, executable).unwrap();
             path.into_os_string()
         };
-        let mut with_flag = compiler("arm", "aarch64-linux-gnu");
+        let mut with_flag = compiler("other", "riscv64-linux-gnu");
         assert!(is_cross_compiler(Some(&with_flag)));
         with_flag.push(" --sysroot=/sdk");
         assert!(is_cross_compiler(Some(&with_flag)));
         assert!(!is_cross_compiler(Some(&compiler(
             "here",
-            "x86_64-linux-gnu"
+            Architecture::HOST.gnu_triplet()
         ))));
         assert!(!is_cross_compiler(Some(OsStr::new("/nowhere/cc"))));
         assert!(!is_cross_compiler(None));

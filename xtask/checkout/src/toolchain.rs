@@ -8,13 +8,14 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::Result;
+use kernel::Architecture;
 use problem::Problem;
 use processes::child;
 
 use crate::workspace;
 
-/// The only platform: the kernels of the matrix are built for it.
-pub const HOST: &str = "x86_64-unknown-linux-gnu";
+/// The target of programs for this machine.
+pub const HOST: &str = Architecture::HOST.rust_target();
 
 /// A toolchain other than the pinned one would build different programs, and bpf-linker may not
 /// read its LLVM's bitcode.
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn the_pinned_toolchain_wins_over_another_where_it_is_here() {
         let toolchains = tempfile::tempdir().unwrap();
-        let pinned = toolchains.path().join("1.95.0-x86_64-unknown-linux-gnu");
+        let pinned = toolchains.path().join(format!("1.95.0-{HOST}"));
         assert_eq!(instead_of("nightly", "1.95.0", toolchains.path()), None);
         fs::create_dir_all(pinned.join("bin")).unwrap();
         fs::write(pinned.join("bin/cargo"), "").unwrap();
@@ -159,8 +160,8 @@ mod tests {
             instead_of("nightly", "1.95.0", toolchains.path()),
             Some(pinned)
         );
-        for same in ["1.95.0", "1.95.0-x86_64-unknown-linux-gnu"] {
-            assert_eq!(instead_of(same, "1.95.0", toolchains.path()), None);
+        for same in ["1.95.0".to_owned(), format!("1.95.0-{HOST}")] {
+            assert_eq!(instead_of(&same, "1.95.0", toolchains.path()), None);
         }
         assert!(!is_of_version("1.95.01", "1.95.0"));
     }

@@ -19,7 +19,9 @@ fuzz_target!(|input: &[u8]| {
         assert!(release.len() <= 64 && !release.contains('/'));
         assert!(release.bytes().all(|byte| byte.is_ascii_graphic()));
     }
-    binary::is_binary(input);
+    for architecture in kernel::Architecture::ALL {
+        binary::is_binary(input, architecture);
+    }
     // The loader that it names may be anything; it is not started.
     let _ = shared_libraries::find_loader(input);
     if let Ok(names) = module_info::read_dependencies(input) {

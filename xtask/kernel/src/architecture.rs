@@ -40,7 +40,7 @@ impl Architecture {
     }
 
     /// The target that Rust programs are built for.
-    pub fn rust_target(self) -> &'static str {
+    pub const fn rust_target(self) -> &'static str {
         match self {
             Self::Amd64 => "x86_64-unknown-linux-gnu",
             Self::Arm64 => "aarch64-unknown-linux-gnu",

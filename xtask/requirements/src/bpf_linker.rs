@@ -27,7 +27,6 @@ const SOURCE: CrateSource = CrateSource {
     sha256: "998bea250d009a4719ed16ab6d772d519b77b031a0261e69223a35013972594b",
 };
 const NAME: &str = "bpf-linker";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The smallest library there is: enough to see whether the linker reads this rustc's bitcode.
 const PROBE: &str = "#![feature(no_core)]\n#![no_core]\n#![crate_type = \"lib\"]\n";
@@ -189,7 +188,7 @@ fn build(site: &SetupSite, sysroot: &Path, step: &SetupStep) -> Result<PathBuf> 
         "--locked",
         "--no-track",
         "--target",
-        TARGET,
+        toolchain::HOST,
     ]);
     cargo.args([
         "--no-default-features",

@@ -201,7 +201,10 @@ pub(crate) fn install_missing(site: &SetupSite, parts: &[Part], yes: bool) -> Re
             "XTASK_QEMU names {}, which is not a program",
             named.display()
         ))
-        .help("unset XTASK_QEMU   (or name a qemu-system-x86_64)")
+        .help(format!(
+            "unset XTASK_QEMU   (or name a {})",
+            qemu::program_name(Architecture::HOST)
+        ))
         .into());
     }
     let names = missing

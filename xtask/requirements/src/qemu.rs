@@ -58,12 +58,11 @@ impl Requirement for Qemu {
     }
 }
 
-/// Where distributions keep libraries of x86-64: Debian, Fedora, Arch.
-const LIBRARY_DIRECTORIES: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
-
 /// Whether the guest's init can be linked: the guest has no libraries.
 pub fn has_static_libc() -> bool {
-    LIBRARY_DIRECTORIES
+    let of_debian = format!("/usr/lib/{}", Architecture::HOST.gnu_triplet());
+    // Debian's place, Fedora's, and Arch's.
+    [of_debian.as_str(), "/usr/lib64", "/usr/lib"]
         .iter()
         .any(|directory| Path::new(directory).join("libc.a").is_file())
 }

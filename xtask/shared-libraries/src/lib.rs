@@ -104,7 +104,7 @@ fn find_architecture(bytes: &[u8]) -> Result<Option<Architecture>> {
 
 /// Where the libraries of another architecture are: with a cross compiler of Debian, Fedora or
 /// Arch, or beside those of this machine.
-fn foreign_directories(architecture: Architecture) -> [PathBuf; 3] {
+pub fn foreign_directories(architecture: Architecture) -> [PathBuf; 3] {
     let triplet = architecture.gnu_triplet();
     [
         format!("/usr/{triplet}/lib"),

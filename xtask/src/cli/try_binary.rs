@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use kernel::DEFAULT;
+use kernel::{Architecture, DEFAULT};
 use problem::Problem;
 
 use crate::commands::try_binary::TryOptions;
@@ -43,18 +43,21 @@ Examples:
   cargo xtask try --kernel all ~/open-count/target/debug/open-count
   cargo xtask try --file rules.toml --env RULES=rules.toml target/debug/firewall
   cargo xtask try --terminal target/debug/top-like
+  cargo xtask try target/aarch64-unknown-linux-gnu/debug/open-count   on arm64: what it is built for
 
 As cargo's runner, in a crate's .cargo/config.toml, it runs `cargo run`, `cargo test` and
 `cargo bench` in guests. `--file .` brings the crate's files, which tests may read. The crate's
 programs, which tests may start, come along by themselves (from Rust 1.94 on):
   [target.x86_64-unknown-linux-gnu]
   runner = [\"CHECKOUT/target/debug/xtask\", \"try\", \"--file\", \".\"]
+The same line below [target.aarch64-unknown-linux-gnu] is for `cargo test --target` with that name.
 It takes the kernels from the variable XTASK_KERNELS:
   XTASK_KERNELS=all cargo test
 
 JSON: one object per line, for each kernel (fields may be added; none is removed or changes its
 meaning)
   kernel           5.10
+  architecture     amd64 or arm64
   release          5.10.223-...
   outcome          exited, killed (by a signal), timed_out, flooded (it printed too much),
                    not_started, crashed (the guest's kernel did), or not_booted
@@ -78,6 +81,9 @@ pub struct TryArguments {
     /// eleven, or the path of a bzImage or vmlinux; without it, what XTASK_KERNELS says, or 6.12
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
+    /// amd64 or arm64: what BINARY is for; without it, the binary says so
+    #[arg(long = "arch", value_name = "ARCH")]
+    architecture: Option<Architecture>,
     /// A file or directory of this machine that comes along; may be given several times
     #[arg(long = "file", value_name = "PATH[:GUEST PATH]")]
     files: Vec<String>,
@@ -102,7 +108,7 @@ pub struct TryArguments {
     /// How many VMs run side by side; without it, as many as cores and memory allow
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// A program for x86-64 Linux
+    /// A program for Linux on amd64 (x86-64) or arm64
     #[arg(value_name = "BINARY")]
     binary: PathBuf,
     /// Arguments for it
@@ -136,6 +142,7 @@ impl TryFrom<TryArguments> for TryOptions {
             },
             arguments: arguments.arguments,
             kernels,
+            architecture: arguments.architecture,
             files: arguments.files,
             variables: arguments.variables,
             seconds: arguments.seconds,

@@ -221,7 +221,7 @@ fn qemu() -> Item {
     match qemu::find_qemu(Architecture::HOST) {
         None => missing(
             "QEMU",
-            "no qemu-system-x86_64",
+            format!("no {}", qemu::program_name(Architecture::HOST)),
             packages::show_install_command(&[Part::Qemu(Architecture::HOST)]),
         ),
         Some(path) => match qemu::read_qemu_version(&path) {

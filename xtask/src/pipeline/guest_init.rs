@@ -199,7 +199,9 @@ mod tests {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        let built = target.join("x86_64-unknown-linux-gnu/guest/guest");
+        let built = target
+            .join(Architecture::HOST.rust_target())
+            .join("guest/guest");
         check_static(&fs::read(built).unwrap()).unwrap();
     }
 

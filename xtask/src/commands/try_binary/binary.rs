@@ -4,14 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kernel::Architecture;
 use object::read::elf::FileHeader as _;
 use object::{Endianness, elf};
 use problem::Problem;
 
-/// Refuses what no guest can run.
-pub fn check_binary(path: &Path) -> Result<(), Problem> {
+/// Refuses what no guest can run, or no guest of the architecture that was asked for. Returns what
+/// the program is for.
+pub fn check_binary(path: &Path, asked: Option<Architecture>) -> Result<Architecture, Problem> {
     let shown = path.display();
-    let usage = "cargo xtask try takes a program for x86-64 Linux, such as target/debug/NAME";
+    let usage = "cargo xtask try takes a program for Linux on amd64 (x86-64) or arm64, such as \
+                 target/debug/NAME";
     let bytes = fs::read(path)
         .map_err(|error| Problem::usage(format!("cannot read {shown}: {error}")).help(usage))?;
     if let Some(line) = bytes.strip_prefix(b"#!") {
@@ -23,13 +26,18 @@ pub fn check_binary(path: &Path) -> Result<(), Problem> {
         .map_err(|_| wrong("it is no ELF file of 64 bits"))?;
     let endian = header.endian().map_err(|_| wrong("it is damaged"))?;
     let machine = header.e_machine(endian);
-    if machine != elf::EM_X86_64 {
-        return Err(wrong(&format!("it is for {}", describe_machine(machine))));
+    let architecture = Architecture::of_elf_machine(machine)
+        .ok_or_else(|| wrong(&format!("it is for {}", describe_machine(machine))))?;
+    if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
+        return Err(wrong("it is an object file, which still has to be linked"));
     }
-    match header.e_type(endian) {
-        elf::ET_EXEC | elf::ET_DYN => check_permission(path),
-        _ => Err(wrong("it is an object file, which still has to be linked")),
+    if let Some(asked) = asked.filter(|asked| *asked != architecture) {
+        let what = format!("{shown} is a program for {architecture}, and not for {asked}");
+        let help = format!("cargo xtask try --arch {architecture} {shown}");
+        return Err(Problem::usage(what).help(help));
     }
+    check_permission(path)?;
+    Ok(architecture)
 }
 
 /// A guest could run it all the same; a shell here would not, and neither would a server.
@@ -43,11 +51,11 @@ fn check_permission(path: &Path) -> Result<(), Problem> {
     Err(Problem::usage(what).help(format!("chmod +x {shown}")))
 }
 
-/// Whether these bytes are a program or a library that a guest can use.
-pub fn is_binary(bytes: &[u8]) -> bool {
+/// Whether these bytes are a program or a library that a guest of this architecture can use.
+pub fn is_binary(bytes: &[u8], architecture: Architecture) -> bool {
     elf::FileHeader64::<Endianness>::parse(bytes).is_ok_and(|header| {
         let fits = |endian| {
-            header.e_machine(endian) == elf::EM_X86_64
+            Architecture::of_elf_machine(header.e_machine(endian)) == Some(architecture)
                 && matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN)
         };
         header.endian().is_ok_and(fits)
@@ -56,7 +64,6 @@ pub fn is_binary(bytes: &[u8]) -> bool {
 
 fn describe_machine(machine: u16) -> String {
     match machine {
-        elf::EM_AARCH64 => "arm64".to_owned(),
         elf::EM_RISCV => "RISC-V".to_owned(),
         elf::EM_BPF => "eBPF; cargo xtask verify loads it".to_owned(),
         other => format!("another machine (ELF's number {other})"),
@@ -87,7 +94,7 @@ mod tests {
     use super::*;
 
     fn problem_with(path: &Path) -> Problem {
-        check_binary(path).unwrap_err()
+        check_binary(path, None).unwrap_err()
     }
 
     #[test]
@@ -103,17 +110,44 @@ mod tests {
             "{problem}"
         );
         let mut program = fs::read("/proc/self/exe").unwrap();
-        assert!(is_binary(&program) && !is_binary(b"text"));
+        let is_for_here = |bytes: &[u8]| is_binary(bytes, Architecture::HOST);
+        assert!(is_for_here(&program) && !is_for_here(b"text"));
         // `e_machine`
         for (machine, told) in [
-            (183, "it is for arm64"),
+            (243, "it is for RISC-V"),
             (40, "another machine (ELF's number 40)"),
         ] {
             program[18] = machine;
-            assert!(!is_binary(&program));
+            assert!(!is_for_here(&program));
             fs::write(&file, &program).unwrap();
             let problem = problem_with(&file).to_string();
             assert!(problem.ends_with(told), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_for_one_architecture() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        let mut program = fs::read("/proc/self/exe").unwrap();
+        for (machine, architecture, other) in [
+            (62, Architecture::Amd64, Architecture::Arm64),
+            (183, Architecture::Arm64, Architecture::Amd64),
+        ] {
+            program[18] = machine;
+            fs::write(&file, &program).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            assert_eq!(check_binary(&file, None).unwrap(), architecture);
+            assert_eq!(
+                check_binary(&file, Some(architecture)).unwrap(),
+                architecture
+            );
+            assert!(is_binary(&program, architecture) && !is_binary(&program, other));
+            let problem = check_binary(&file, Some(other)).unwrap_err();
+            let told = format!("is a program for {architecture}, and not for {other}");
+            assert!(problem.to_string().ends_with(&told), "{problem}");
+            let help = format!("cargo xtask try --arch {architecture} ");
+            assert!(problem.help_lines()[0].starts_with(&help), "{problem}");
         }
     }
 
@@ -129,7 +163,7 @@ mod tests {
             "{problem}"
         );
         fs::set_permissions(&file, fs::Permissions::from_mode(0o744)).unwrap();
-        check_binary(&file).unwrap();
+        check_binary(&file, None).unwrap();
     }
 
     #[test]

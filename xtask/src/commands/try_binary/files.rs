@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kernel::Architecture;
 use problem::Problem;
 use testvm::image::{self, Archive};
 
@@ -157,7 +158,8 @@ impl BroughtFiles {
         matches!(self.entries.get(inside), Some(Entry::File { here, .. }) if here == real)
     }
 
-    pub fn put_into(&self, archive: &mut Archive) -> Result<()> {
+    /// The libraries of those programs come along that guests of this architecture can run.
+    pub fn put_into(&self, archive: &mut Archive, architecture: Architecture) -> Result<()> {
         for (inside, entry) in &self.entries {
             match entry {
                 Entry::Directory => archive.add_directory(inside)?,
@@ -172,8 +174,9 @@ impl BroughtFiles {
         }
         for file in &self.named {
             let bytes = fs::read(file).map_err(|error| unreadable(file, &error))?;
-            if binary::is_binary(&bytes) {
-                image::add_libraries(archive, file).map_err(|error| lacks_library(file, &error))?;
+            if binary::is_binary(&bytes, architecture) {
+                image::add_libraries(archive, file)
+                    .map_err(|error| lacks_library(file, architecture, &error))?;
             }
         }
         Ok(())
@@ -314,6 +317,7 @@ fn is_cache(directory: &Path) -> bool {
 pub fn add_program(
     archive: &mut Archive,
     files: &BroughtFiles,
+    architecture: Architecture,
     program: &Path,
     inside: &Path,
 ) -> Result<()> {
@@ -327,13 +331,21 @@ pub fn add_program(
     } else {
         image::add_program_as(archive, program, inside)
     };
-    added.map_err(|error| lacks_library(program, &error).into())
+    added.map_err(|error| lacks_library(program, architecture, &error).into())
 }
 
-fn lacks_library(program: &Path, error: &anyhow::Error) -> Problem {
-    Problem::usage(format!("{error:#}"))
-        .help(format!("ldd {} lists its libraries", program.display()))
-        .help("LD_LIBRARY_PATH names directories where more of them are looked for")
+fn lacks_library(program: &Path, architecture: Architecture, error: &anyhow::Error) -> Problem {
+    let problem = Problem::usage(format!("{error:#}"));
+    if architecture == Architecture::HOST {
+        return problem
+            .help(format!("ldd {} lists its libraries", program.display()))
+            .help("LD_LIBRARY_PATH names directories where more of them are looked for");
+    }
+    let places = shared_libraries::foreign_directories(architecture);
+    let places: Vec<_> = places.iter().map(|it| it.display().to_string()).collect();
+    problem
+        .help(format!("they are looked for in {}", places.join(", ")))
+        .help("a program that is linked statically needs none")
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use plan::{Plan, Size, Step, Surroundings};
 use problem::{Exit, Problem};
 use processes::Interrupted;
@@ -45,6 +45,8 @@ pub struct TryOptions {
     pub binary: PathBuf,
     pub arguments: Vec<String>,
     pub kernels: Selection,
+    /// `None`: what the program is for.
+    pub architecture: Option<Architecture>,
     /// What comes along, each `PATH` or `PATH:GUEST PATH`.
     pub files: Vec<String>,
     /// More variables for its environment, each `NAME` or `NAME=VALUE`.
@@ -61,7 +63,7 @@ pub struct TryOptions {
 }
 
 pub fn try_binary(options: &TryOptions) -> Result<Exit> {
-    binary::check_binary(&options.binary)?;
+    let architecture = binary::check_binary(&options.binary, options.architecture)?;
     if options.terminal && !conversation::has_terminal() {
         let what = "--terminal needs a terminal here, for input and output";
         return Err(Problem::usage(what).into());
@@ -71,9 +73,11 @@ pub fn try_binary(options: &TryOptions) -> Result<Exit> {
         let problem = Problem::usage("there is one terminal, and there are several kernels");
         return Err(problem.help("--kernel 6.12").into());
     }
-    let work = Work::prepare(options)?;
-    needs::ensure_needs(&[&needs::VM_NEEDS[..], &selection.kernel_needs()].concat())?;
-    let kernels = selection.find_kernels()?;
+    selection.check_file(&[architecture])?;
+    let work = Work::prepare(options, architecture)?;
+    let kernels = selection.kernel_needs_on(architecture);
+    needs::ensure_needs(&[needs::vm_needs(architecture), kernels].concat())?;
+    let kernels = selection.find_kernels_on(architecture)?;
     let jobs = options
         .jobs
         .unwrap_or_else(|| parallel::as_many_as_fit_of(options.memory_mib));
@@ -109,11 +113,11 @@ struct Work {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Work {
-    fn prepare(options: &TryOptions) -> Result<Self> {
+    fn prepare(options: &TryOptions, architecture: Architecture) -> Result<Self> {
         let current = env::current_dir().context("cannot find the current directory")?;
         let place = place_of(&options.binary, &current);
         let variables = environment::collect_variables(&options.variables)?;
-        let programs = pack_programs(options, &current, &place, &variables)?;
+        let programs = pack_programs(options, architecture, &current, &place, &variables)?;
         let takes_input = !options.terminal && input::has_input();
         let terminal = options.terminal.then(read_terminal_size).transpose()?;
         let step = make_step(options, &place, variables, terminal);
@@ -251,6 +255,7 @@ fn make_step(
 /// The program, and all that comes along.
 fn pack_programs(
     options: &TryOptions,
+    architecture: Architecture,
     current: &Path,
     place: &Path,
     variables: &[(String, String)],
@@ -272,12 +277,12 @@ fn pack_programs(
     let (size, largest) = files.measure_size();
     check_room(size, largest, options.memory_mib)?;
     let mut archive = Archive::default();
-    files.put_into(&mut archive)?;
-    files::add_program(&mut archive, &files, &options.binary, place)?;
+    files.put_into(&mut archive, architecture)?;
+    files::add_program(&mut archive, &files, architecture, &options.binary, place)?;
     for program in environment::find_package_programs(variables) {
         let place = files::normalize_path(&program);
         if !archive.contains_path(&place) && files::is_free_place(&place) {
-            files::add_program(&mut archive, &files, &program, &place)?;
+            files::add_program(&mut archive, &files, architecture, &program, &place)?;
         }
     }
     let programs = archive.finish_archive()?;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Result;
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use nix::sys::signal::Signal;
 use plan::{OUT_OF_MEMORY, Outcome};
 use problem::Exit;
@@ -23,6 +23,7 @@ pub const OUTPUT_LIMIT: u64 = 8 << 20;
 /// What can be said of it, as far as it came.
 pub struct Trial {
     kernel: String,
+    architecture: Architecture,
     pub release: String,
     ending: Ending,
     /// `None`: the program exited with 0, and the kernel had nothing to say.
@@ -56,6 +57,7 @@ impl Trial {
     pub fn new(kernel: &Kernel) -> Self {
         Self {
             kernel: kernel.name.clone(),
+            architecture: kernel.architecture,
             release: kernel.release.clone(),
             ending: Ending::NotStarted,
             failure: None,
@@ -132,7 +134,7 @@ impl Trial {
 
     /// Only what a person should know: a program that succeeds is followed by nothing.
     pub fn show_end(&self, show: &dyn Fn(Piece) -> io::Result<()>) -> io::Result<()> {
-        let kernel = &self.kernel;
+        let kernel = self.architecture.label(&self.kernel);
         if !self.left_behind.is_empty() {
             let left = self.left_behind.join(", ");
             show(Piece::Line(
@@ -155,6 +157,7 @@ impl Trial {
         };
         let line = TrialJson {
             kernel: &self.kernel,
+            architecture: self.architecture,
             release: &self.release,
             outcome: self.ending.name(),
             exit_code,
@@ -189,6 +192,7 @@ impl Ending {
 #[derive(Serialize)]
 struct TrialJson<'a> {
     kernel: &'a str,
+    architecture: Architecture,
     release: &'a str,
     outcome: &'static str,
     exit_code: Option<i32>,
@@ -250,8 +254,6 @@ pub fn json_sample() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-
-    use kernel::Architecture;
 
     use super::*;
 
