@@ -13,8 +13,10 @@ use std::sync::OnceLock;
 
 use checkout::workspace;
 use common::{Run, stderr, stdout, terminal, wait_for};
+use kernel::Architecture;
 use serde_json::Value;
 use tempfile::TempDir;
+use xtask::pipeline::cross_build;
 
 /// Output, errors and exit code of a run on the default kernel.
 fn try_on(arguments: &[&str]) -> (String, String, i32) {
@@ -60,6 +62,14 @@ fn compile(source: &Path, program: &Path, options: &[&str]) {
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
+/// Compiles this text, and returns the program's path.
+fn compile_text(directory: &Path, name: &str, text: &str, options: &[&str]) -> String {
+    let (source, program) = (directory.join("source.rs"), directory.join(name));
+    fs::write(&source, text).unwrap();
+    compile(&source, &program, options);
+    program.to_str().unwrap().to_owned()
+}
+
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn what_a_program_says_comes_back() {
@@ -82,34 +92,22 @@ fn what_a_program_says_comes_back() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_program_runs_on_what_it_is_built_for() {
     let directory = tempfile::tempdir().unwrap();
-    let (source, program) = (
-        directory.path().join("name.rs"),
-        directory.path().join("name"),
-    );
-    // Its loader and its libraries are arm64's too.
     let text =
         "fn main() { println!(\"{} {:?}\", std::env::consts::ARCH, std::env::args().nth(1)); }";
-    fs::write(&source, text).unwrap();
-    let linker = "-Clinker=aarch64-linux-gnu-gcc";
-    compile(
-        &source,
-        &program,
-        &["--target=aarch64-unknown-linux-gnu", linker],
-    );
-    let program = program.to_str().unwrap();
-    let (out, err, code) = try_on(&[program, "word"]);
-    assert_eq!(
-        (out.as_str(), code),
-        ("aarch64 Some(\"word\")\n", 0),
-        "{err}"
-    );
-    let (out, err, code) = try_on(&["--json", "--arch", "arm64", program]);
+    let target = format!("--target={}", Architecture::Arm64.rust_target());
+    let linker = format!("-Clinker={}", cross_build::compiler_of(Architecture::Arm64));
+    // Its loader and its libraries are arm64's too.
+    let program = compile_text(directory.path(), "name", text, &[&target, &linker]);
+    let (out, err, code) = try_on(&[&program, "word"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out, "aarch64 Some(\"word\")\n");
+    let (out, err, code) = try_on(&["--json", "--arch", "arm64", &program]);
     assert_eq!(code, 0, "{err}");
     let line: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(line["architecture"], "arm64");
     assert_eq!(line["stdout"], "aarch64 None\n");
     assert_eq!(line["left_behind"], Value::Array(Vec::new()));
-    let (_, err, code) = try_on(&["--arch", "amd64", program]);
+    let (_, err, code) = try_on(&["--arch", "amd64", &program]);
     let told = "name is a program for arm64, and not for amd64";
     assert!(err.contains(told), "{err}");
     assert_eq!(code, 2);
@@ -150,15 +148,11 @@ fn several_kernels_end_in_a_table() {
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn a_static_program_is_not_run_here() {
     let directory = tempfile::tempdir().unwrap();
-    let (source, program) = (
-        directory.path().join("mark.rs"),
-        directory.path().join("mark"),
-    );
     let text = "fn main() { std::fs::write(\"/tmp/mark.ran\", \"\").unwrap(); }";
     let text = text.replace("/tmp", directory.path().to_str().unwrap());
-    fs::write(&source, text).unwrap();
-    compile(&source, &program, &["-Ctarget-feature=+crt-static"]);
-    let (_, err, code) = try_on(&[program.to_str().unwrap()]);
+    let options = ["-Ctarget-feature=+crt-static"];
+    let program = compile_text(directory.path(), "mark", &text, &options);
+    let (_, err, code) = try_on(&[&program]);
     assert_eq!(code, 0, "{err}");
     assert!(!directory.path().join("mark.ran").exists());
 }
