@@ -57,6 +57,7 @@ pub use plan_progress::{PlanProgress, PlanTurn};
 pub use plan_report::{PlanReport, StepReport};
 pub use qemu::NANOSECONDS;
 pub use start::{
-    HeadStart, How, Started, show_last_words, start_ahead, start_guest, time_shortest_vm,
+    HeadStart, How, Started, WRONG_CLOCK, show_last_words, start_ahead, start_guest,
+    time_shortest_vm,
 };
 pub use usage::VM_USAGE;

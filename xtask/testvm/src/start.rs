@@ -485,12 +485,15 @@ fn boot(
     }
 }
 
+/// Why a boot is tried again that other processes of this machine kept waiting.
+pub const WRONG_CLOCK: &str = "the guest's clock is wrong";
+
 /// A guest that was kept waiting while it measured the speed of its clock has it run several times
 /// too fast: limits expire early, and a snapshot would carry the fault to every later run.
 fn wrong_clock(uptime: Duration, since_start: Duration) -> Option<String> {
     (uptime > since_start.mul_f64(1.2) + Duration::from_millis(500)).then(|| {
         format!(
-            "the guest's clock is wrong: by it the boot took {:.1} s, and not {:.1} s",
+            "{WRONG_CLOCK}: by it the boot took {:.1} s, and not {:.1} s",
             uptime.as_secs_f64(),
             since_start.as_secs_f64()
         )
