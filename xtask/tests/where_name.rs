@@ -90,6 +90,39 @@ fn types_of_the_system_call() {
     insta::assert_snapshot!(names.map(|name| told(&[name], 0)).join("\n"));
 }
 
+/// Each architecture calls the functions that carry out system calls differently.
+#[test]
+fn a_system_call_on_both_architectures() {
+    let name = ["ksyscall/openat", "--arch", "both"];
+    insta::assert_snapshot!(told(&name, 0));
+    let name = ["kprobe/__x64_sys_openat", "--arch", "both"];
+    assert!(told(&name, 0).ends_with(": no arm64 kernel of these series has it\n"));
+}
+
+#[test]
+fn what_is_the_same_on_both_architectures_is_told_once() {
+    let told = ["both", "amd64"].map(|architecture| {
+        let lines = told(&["bpf_strncmp", "--arch", architecture], 0);
+        let (heading, below) = lines.split_once('\n').unwrap();
+        (heading.to_owned(), below.to_owned())
+    });
+    assert_eq!(told[0].0, "bpf_strncmp: a helper, on amd64 and arm64");
+    assert_eq!(told[0].1, told[1].1);
+}
+
+/// Before Linux 6.4, arm64 attaches no BPF trampoline.
+#[test]
+fn what_needs_trampolines_on_arm64() {
+    let names = ["vfs_unlink", "lsm/file_open"];
+    let told = names.map(|name| told(&[name, "--arch", "arm64"], 0));
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_name_of_another_architecture_says_so() {
+    insta::assert_snapshot!(told(&["__x64_sys_openat", "--arch", "arm64"], 1));
+}
+
 #[test]
 fn a_misspelt_name() {
     insta::assert_snapshot!(told(&["do_unlnkat"], 1));
@@ -138,23 +171,20 @@ fn json_is_one_object() {
 /// All of them, so that what was captured is in sight.
 #[test]
 fn the_names_are_those_of_the_locked_kernels() {
-    for series in SERIES {
-        let (stored, locked) = (
-            stored_version(series),
-            kernels::locked_version(series, Architecture::HOST),
-        );
-        assert_eq!(
-            stored.unwrap().version,
-            locked.unwrap(),
-            "kernel {series}: cargo xtask where --update"
-        );
+    for architecture in Architecture::ALL {
+        for series in SERIES {
+            let stored = stored_version(series, architecture).unwrap();
+            let locked = kernels::locked_version(series, architecture).unwrap();
+            let help = "cargo xtask where --update";
+            assert_eq!(stored.version, locked, "{series} {architecture}: {help}");
+        }
     }
 }
 
 /// `xtask/facts` looks in the same kernels for some of the names, with other code.
 #[test]
 fn the_names_are_those_that_the_facts_tell() {
-    let names = Names::read().unwrap();
+    let names = Names::read(Architecture::Amd64).unwrap();
     let mut compared = 0;
     for series in SERIES {
         let path = format!("book/facts/{series}.snap");
@@ -211,14 +241,15 @@ fn has_function(names: &Names, name: &str, series: &str) -> bool {
         .is_some_and(|function| function.has_symbol)
 }
 
-fn the_stored_names_are_those_of(series: &str) {
-    needs::ensure_needs(&needs::VM_NEEDS).unwrap();
-    needs::ensure_needs(&[require_kernel(series, Architecture::HOST).unwrap()]).unwrap();
-    let kernel = kernels::find_kernel(series, Architecture::HOST).unwrap();
-    let capture = NameCapture::build_program().unwrap();
+fn the_stored_names_are_those_of(series: &str, architecture: Architecture) {
+    needs::ensure_needs(&needs::vm_needs(architecture)).unwrap();
+    needs::ensure_needs(&[require_kernel(series, architecture).unwrap()]).unwrap();
+    let kernel = kernels::find_kernel(series, architecture).unwrap();
+    let capture = NameCapture::build_program(architecture).unwrap();
     let (version, capture) = capture.capture_kernel(&kernel).unwrap();
-    assert_eq!(version, stored_version(series).unwrap());
-    let different = Names::read().unwrap().find_differences(series, &capture);
+    assert_eq!(version, stored_version(series, architecture).unwrap());
+    let names = Names::read(architecture).unwrap();
+    let different = names.find_differences(series, &capture);
     let different = different.unwrap();
     assert!(
         different.is_empty(),
@@ -231,11 +262,18 @@ fn the_stored_names_are_those_of(series: &str) {
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn the_oldest_kernel_has_the_stored_names() {
-    the_stored_names_are_those_of("5.10");
+    the_stored_names_are_those_of("5.10", Architecture::Amd64);
 }
 
 #[test]
 #[ignore = "needs a VM: cargo xtask test vm"]
 fn the_newest_kernel_has_the_stored_names() {
-    the_stored_names_are_those_of("7.3");
+    the_stored_names_are_those_of("7.3", Architecture::Amd64);
+}
+
+/// Its image has no sections that would say where BTF is, and where the ids are that follow it.
+#[test]
+#[ignore = "needs a VM: cargo xtask test vm"]
+fn the_newest_arm64_kernel_has_the_stored_names() {
+    the_stored_names_are_those_of("7.3", Architecture::Arm64);
 }

@@ -5,6 +5,7 @@
 //!   image FILE    on this machine, what the BTF of a kernel's image describes:
 //!     functions     functions, which of them are kfuncs or hooks of LSMs, raw tracepoints
 //!     structs       structs and unions, field by field
+//!     kernel_image  where it keeps its BTF
 //!     declaration   types and functions as C declares them
 //!     enumerators   numbers that the bpf system call and programs use
 //!     id_sets       `.BTF_ids`, where the kernel lists the functions that it allows for something
@@ -20,6 +21,7 @@ mod enumerators;
 mod events;
 mod functions;
 mod id_sets;
+mod kernel_image;
 mod messages;
 mod structs;
 mod symbols;
@@ -31,9 +33,8 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use libbpf_rs::btf::Btf;
 
-use crate::id_sets::IdSets;
+use crate::kernel_image::KernelImage;
 
 fn main() -> ExitCode {
     match print_names(env::args_os().skip(1).collect()) {
@@ -65,8 +66,7 @@ fn print_names(arguments: Vec<OsString>) -> Result<()> {
 
 fn print_image(out: &mut impl Write, path: &OsString) -> Result<()> {
     let image = fs::read(path).context("cannot read the kernel's image")?;
-    let btf = Btf::from_path(path).context("cannot read the BTF of the kernel's image")?;
-    let sets = IdSets::read_section(&image)?;
+    let KernelImage { btf, sets } = KernelImage::parse_bytes(&image)?;
     functions::print_functions(out, &btf, &sets)?;
     functions::print_raw_tracepoints(out, &btf)?;
     structs::print_structs(out, &btf)?;

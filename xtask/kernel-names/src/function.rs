@@ -17,6 +17,8 @@ pub struct KernelFunction {
     pub has_symbol: bool,
     /// The names of copies that the compiler changed: `.isra.0`, `.constprop.0`, `.part.0`.
     pub copies: Vec<String>,
+    /// This kernel attaches BPF trampolines. Of the kernel, and so not stored.
+    pub has_trampolines: bool,
 }
 
 const TRACEABLE: char = 't';
@@ -52,7 +54,7 @@ impl KernelFunction {
     }
 
     pub fn takes_fentry(&self) -> bool {
-        self.is_traceable && self.is_in_btf()
+        self.is_traceable && self.is_in_btf() && self.has_trampolines
     }
 
     pub fn format_value(&self) -> String {
@@ -87,6 +89,7 @@ impl KernelFunction {
             count: count.parse().unwrap_or(1),
             has_symbol: !flags.contains(NO_SYMBOL),
             copies: items(copies),
+            has_trampolines: true,
         })
     }
 }
@@ -103,6 +106,7 @@ mod tests {
             count: 2,
             has_symbol: true,
             copies: vec![".isra.0".to_owned(), ".part.0".to_owned()],
+            has_trampolines: true,
             ..KernelFunction::default()
         };
         for signature in ["void @(void)", "int @(int a)", "int @(int a)"] {
@@ -127,6 +131,11 @@ mod tests {
         assert!(unknown_to_btf.takes_kprobe() && !unknown_to_btf.takes_fentry());
         let refusing = with("tk;;int @(void)");
         assert!(!refusing.takes_kprobe() && refusing.takes_fentry());
+        let without_trampolines = KernelFunction {
+            has_trampolines: false,
+            ..plain
+        };
+        assert!(without_trampolines.takes_kprobe() && !without_trampolines.takes_fentry());
         for value in [";;int @(void)", "n;.isra.0;int @(void)"] {
             assert!(!with(value).takes_kprobe() && !with(value).takes_fentry());
         }

@@ -28,12 +28,17 @@ impl<T: PartialEq> History<T> {
     }
 
     pub fn map_values<U: PartialEq>(&self, change: impl Fn(&T) -> Option<U>) -> History<U> {
-        let values = self.values.iter();
-        History::new(
-            values
-                .map(|value| value.as_ref().and_then(&change))
-                .collect(),
-        )
+        self.map_on_series(|_, value| change(value))
+    }
+
+    /// The same for what also depends on the series.
+    pub fn map_on_series<U: PartialEq>(
+        &self,
+        change: impl Fn(&str, &T) -> Option<U>,
+    ) -> History<U> {
+        let values = SERIES.iter().zip(&self.values);
+        let changed = values.map(|(series, value)| change(series, value.as_ref()?));
+        History::new(changed.collect())
     }
 
     pub fn on_series(&self, series: &str) -> Option<&T> {

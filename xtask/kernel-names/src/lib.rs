@@ -1,9 +1,10 @@
-//! What the kernels of every series call things: functions, types, tracepoints, hooks, helpers;
-//! and what they are like there. It asks the data that `cargo xtask where --update` captured from
-//! the running kernels and their BTF, and starts no VM.
+//! What the kernels of every series call things: functions, types, tracepoints, hooks, helpers; and
+//! what they are like there. It asks the data that `cargo xtask where --update` captured from the
+//! running kernels and their BTF, and starts no VM. Each architecture has its own.
 //!
 //! ```text
-//!   Names           all names on all kernels: where each is, and what is similar
+//!   AllNames        those of each architecture
+//!   Names           all names on all kernels of one: where each is, and what is similar
 //!   Kind            what a name can be the name of
 //!   SeriesRange     series in a row: "6.1 to 6.19"
 //!   History         what a name is like on each series
@@ -18,6 +19,7 @@
 //!     store           the file of one kernel
 //! ```
 
+mod all_names;
 mod blocks;
 mod capture;
 mod function;
@@ -32,8 +34,7 @@ mod store;
 mod structure;
 mod successor;
 
-use kernel::Architecture;
-
+pub use all_names::AllNames;
 pub use capture::CapturedNames;
 pub use function::KernelFunction;
 pub use history::{History, Span};
@@ -44,6 +45,3 @@ pub use series_range::{SeriesRange, find_ranges};
 pub use store::{KernelVersion, stored_version, write_captures};
 pub use structure::{Field, Struct};
 pub use successor::Successor;
-
-/// Whose kernels the names are from: functions, structs and what is built in differ on another.
-pub const ARCHITECTURE: Architecture = Architecture::Amd64;

@@ -1,10 +1,10 @@
-//! All names on all kernels.
+//! All names on all kernels of an architecture.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use anyhow::Result;
-use kernel::SERIES;
+use kernel::{Architecture, SERIES, is_older};
 
 use crate::blocks::BlockPlace;
 use crate::capture::CapturedNames;
@@ -21,6 +21,7 @@ use crate::successor::{Successor, read_successors};
 
 /// Blocks are unpacked when a name in them is asked for, once.
 pub struct Names {
+    pub architecture: Architecture,
     /// Of each series.
     files: Vec<KernelFile>,
     /// By the index of the block.
@@ -32,9 +33,11 @@ pub struct Names {
 const SIMILAR: usize = 3;
 
 impl Names {
-    pub fn read() -> Result<Self> {
-        let files = SERIES.iter().map(|series| KernelFile::read_series(series));
+    pub fn read(architecture: Architecture) -> Result<Self> {
+        let series = SERIES.iter();
+        let files = series.map(|series| KernelFile::read_series(series, architecture));
         Ok(Self {
+            architecture,
             files: files.collect::<Result<_>>()?,
             blocks: (0..BlockPlace::COUNT).map(|_| OnceLock::new()).collect(),
             successors: read_successors()?,
@@ -139,7 +142,16 @@ impl Names {
 
     pub fn function(&self, name: &str) -> Result<History<KernelFunction>> {
         let stored = self.find_history(Kind::Function, name)?;
-        Ok(stored.map_values(|value| KernelFunction::parse_value(value)))
+        Ok(stored.map_on_series(|series, value| {
+            let mut function = KernelFunction::parse_value(value)?;
+            function.has_trampolines = self.has_trampolines(series);
+            Some(function)
+        }))
+    }
+
+    /// Whether BPF trampolines attach to functions of this kernel.
+    pub fn has_trampolines(&self, series: &str) -> bool {
+        !is_older(series, self.architecture.trampolines_since())
     }
 
     /// All definitions of that name.

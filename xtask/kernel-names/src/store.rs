@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use checkout::workspace;
-use kernel::SERIES;
+use kernel::{Architecture, SERIES};
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -36,9 +36,6 @@ struct FileHeader {
 /// Changes when older programs cannot read the files any more.
 const FORMAT: u32 = 1;
 
-/// Debian's name of the only architecture so far.
-const ARCHITECTURE: &str = "amd64";
-
 /// The stored names of one kernel.
 #[derive(Debug)]
 pub struct KernelFile {
@@ -47,8 +44,8 @@ pub struct KernelFile {
 }
 
 impl KernelFile {
-    pub fn read_series(series: &str) -> Result<Self> {
-        Self::read_file(&file_path(series))
+    pub fn read_series(series: &str, architecture: Architecture) -> Result<Self> {
+        Self::read_file(&file_path(series, architecture))
     }
 
     fn read_file(path: &Path) -> Result<Self> {
@@ -118,12 +115,16 @@ impl KernelFile {
 }
 
 /// Which kernel the stored names of a series are from.
-pub fn stored_version(series: &str) -> Result<KernelVersion> {
-    Ok(KernelFile::read_series(series)?.header.kernel)
+pub fn stored_version(series: &str, architecture: Architecture) -> Result<KernelVersion> {
+    Ok(KernelFile::read_series(series, architecture)?.header.kernel)
 }
 
-/// Writes the files of these kernels, oldest first, one for each series. Returns their sizes.
-pub fn write_captures(captures: &[(KernelVersion, CapturedNames)]) -> Result<Vec<u64>> {
+/// Writes the files of these kernels of an architecture, oldest first, one for each series.
+/// Returns their sizes.
+pub fn write_captures(
+    captures: &[(KernelVersion, CapturedNames)],
+    architecture: Architecture,
+) -> Result<Vec<u64>> {
     ensure!(
         captures.iter().map(|(kernel, _)| &kernel.series).eq(SERIES),
         "each file is the difference to the kernel before: all are needed"
@@ -133,7 +134,7 @@ pub fn write_captures(captures: &[(KernelVersion, CapturedNames)]) -> Result<Vec
     for (kernel, capture) in captures {
         let blocks = capture.format_blocks();
         let bytes = KernelFile::format_bytes(kernel, &before, &blocks)?;
-        replace_file(&file_path(&kernel.series), &bytes)?;
+        replace_file(&file_path(&kernel.series, architecture), &bytes)?;
         sizes.push(bytes.len() as u64);
         before = blocks;
     }
@@ -144,18 +145,18 @@ pub fn write_captures(captures: &[(KernelVersion, CapturedNames)]) -> Result<Vec
 fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let new = path.with_extension("new");
-    fs::create_dir_all(data_directory()).with_context(cannot)?;
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).with_context(cannot)?;
+    }
     fs::write(&new, bytes).with_context(cannot)?;
     fs::rename(&new, path).with_context(cannot)
 }
 
-fn file_path(series: &str) -> PathBuf {
-    data_directory().join(format!("{series}.names"))
-}
-
-fn data_directory() -> PathBuf {
+fn file_path(series: &str, architecture: Architecture) -> PathBuf {
     let root = workspace::workspace_root();
-    root.join("xtask/kernel-names/data").join(ARCHITECTURE)
+    let data = root.join("xtask/kernel-names/data");
+    data.join(architecture.name())
+        .join(format!("{series}.names"))
 }
 
 #[cfg(test)]

@@ -63,6 +63,23 @@ impl Architecture {
         }
     }
 
+    /// What the names of the functions begin with that carry out system calls.
+    pub fn system_call_prefix(self) -> &'static str {
+        match self {
+            Self::Amd64 => "__x64_sys_",
+            Self::Arm64 => "__arm64_sys_",
+        }
+    }
+
+    /// The release of Linux from which on BPF trampolines attach to its functions: fentry, fexit
+    /// and hooks of LSMs need them. On arm64 they need direct calls of ftrace.
+    pub fn trampolines_since(self) -> &'static str {
+        match self {
+            Self::Amd64 => "5.5",
+            Self::Arm64 => "6.4",
+        }
+    }
+
     /// The dynamic loader that a program names.
     pub fn loader(self) -> &'static str {
         match self {

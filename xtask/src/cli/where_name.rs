@@ -3,6 +3,7 @@
 use clap::Parser;
 use problem::Problem;
 
+use crate::cli::architecture::WhichArchitecture;
 use crate::commands::where_name::{Question, WhereOptions};
 use crate::pipeline::selection::Selection;
 
@@ -18,10 +19,12 @@ Examples:
   cargo xtask where bpf_strncmp --kernel 5.10,6.1  a helper, on two kernels
   cargo xtask where BPF_PROG_TYPE_NETFILTER        the type of a program
   cargo xtask where 182                            the helper of `invalid func unknown#182`
+  cargo xtask where ksyscall/openat --arch both    a system call, on both architectures
 
 JSON: one object (fields may be added; none is removed or changes its meaning)
   name           as it was asked for
   found          each with
+    architecture  amd64 or arm64: whose kernels these are
     kind         function, struct, field, tracepoint, raw-tracepoint, hook, helper, kfunc,
                  program-type, map-type, or attach-type
     name         its full name
@@ -57,7 +60,11 @@ pub struct WhereArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Capture the names again from every kernel, and write xtask/kernel-names/data
+    /// amd64, arm64 or both: whose kernels; without it, those of what this machine is
+    #[arg(long = "arch", value_name = "ARCH", hide_possible_values = true)]
+    architecture: Option<WhichArchitecture>,
+    /// Capture the names again from every kernel, and write xtask/kernel-names/data: of both
+    /// architectures, unless --arch says one
     #[arg(long, conflicts_with_all = ["name", "json"])]
     update: bool,
 }
@@ -66,13 +73,19 @@ impl TryFrom<WhereArguments> for WhereOptions {
     type Error = Problem;
 
     fn try_from(arguments: WhereArguments) -> Result<Self, Problem> {
+        let architecture = arguments.architecture;
         match arguments.name {
             Some(name) => Ok(Self::Ask {
                 question: Question::parse(&name)?,
+                architectures: architecture.unwrap_or_default().chosen_architectures(),
                 series: parse_series(&arguments.kernel)?,
                 json: arguments.json,
             }),
-            None => Ok(Self::Update),
+            None => Ok(Self::Update {
+                architectures: architecture
+                    .unwrap_or(WhichArchitecture::Both)
+                    .chosen_architectures(),
+            }),
         }
     }
 }
@@ -105,7 +118,7 @@ mod tests {
         assert!(parse_line(&["where", "vfs_unlink", "--update"]).is_err());
         assert!(matches!(
             parse_line(&["where", "--update"]),
-            Ok(WhereOptions::Update)
+            Ok(WhereOptions::Update { architectures }) if architectures.len() == 2
         ));
         let asked = parse_line(&["where", "vfs_unlink", "--kernel", "6.1..6.16"]);
         let Ok(WhereOptions::Ask { series, .. }) = asked else {

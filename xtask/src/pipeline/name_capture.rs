@@ -4,30 +4,37 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use kernel::Kernel;
+use kernel::{Architecture, Kernel};
 use kernel_names::{CapturedNames, KernelVersion};
 use plan::{Outcome, Plan, Step};
 use problem::Problem;
-use requirements::{LibbpfBuild, kernels};
+use requirements::{LibbpfBuild, Need, kernels};
 use testvm::{Failure, Happening, Programs, Stream};
 
 use crate::pipeline::{build, demo, needs};
 
-/// The program that prints names, here and in a guest.
+/// The program that prints names, here and in a guest of an architecture.
 pub struct NameCapture {
     program: PathBuf,
     packed: Programs,
 }
 
+const PROGRAM: &str = "capture-names";
+
 /// Bytes that it may print: on Linux 7.3, two megabytes.
 const OUTPUT_LIMIT: u64 = 32 << 20;
 
 impl NameCapture {
-    pub fn build_program() -> Result<Self> {
-        needs::ensure_needs(&[&LibbpfBuild])?;
-        let program = build::build_tool("capture-names")?;
+    pub fn build_program(architecture: Architecture) -> Result<Self> {
+        let cross = requirements::cross_build_needs(architecture);
+        needs::ensure_needs(&[&[&LibbpfBuild as Need], &cross[..]].concat())?;
+        let program = build::build_tool(PROGRAM)?;
+        let of_guest = match architecture {
+            Architecture::HOST => program.clone(),
+            other => build::build_tool_for(PROGRAM, other)?,
+        };
         Ok(Self {
-            packed: demo::pack_programs(&[&program])?,
+            packed: demo::pack_programs(&[&of_guest])?,
             program,
         })
     }
@@ -35,7 +42,8 @@ impl NameCapture {
     /// Of a kernel of a series, in the version that `kernels.lock` names.
     pub fn capture_kernel(&self, kernel: &Kernel) -> Result<(KernelVersion, CapturedNames)> {
         if let Some(deviation) = kernels::deviation_from_lock(&kernel.name, kernel.architecture) {
-            let help = "to fetch the locked one: cargo xtask setup --kernel every";
+            let option = kernel.architecture.option();
+            let help = format!("to fetch the locked one: cargo xtask setup --kernel every{option}");
             return Err(Problem::machine(deviation).help(help).into());
         }
         let image = self.describe_image(kernel)?;

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use kernel::Architecture;
-use kernel_names::{Kind, Names, SeriesRange, Struct};
+use kernel_names::{AllNames, Kind, Names, SeriesRange, Struct};
 use plan::load::{Missing, MissingKind};
 use serde::Serialize;
 
@@ -32,11 +31,9 @@ impl Advice {
     pub fn advise_on(
         missing: &Missing,
         kernel: &KernelName,
-        names: &Names,
+        names: &AllNames,
     ) -> Result<Option<Self>> {
-        if !knows_kind(missing.kind, kernel.architecture) {
-            return Ok(None);
-        }
+        let names = names.of(kernel.architecture)?;
         let kernel = kernel.series.as_str();
         if missing.kind == MissingKind::TraceableFunction {
             return Self::advise_on_function(&missing.name, kernel, names);
@@ -122,16 +119,6 @@ impl fmt::Display for Advice {
         }
         f.write_str(&lines.join("\n"))
     }
-}
-
-/// Whether the captured names hold for the kernels of this architecture: what BPF itself has is
-/// called the same on all.
-pub fn knows_kind(kind: MissingKind, architecture: Architecture) -> bool {
-    let is_of_bpf = matches!(
-        kind,
-        MissingKind::ProgramType | MissingKind::AttachType | MissingKind::MapType
-    );
-    is_of_bpf || architecture == kernel_names::ARCHITECTURE
 }
 
 /// The series on which it is there; `name` may be `struct.field`.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use kernel::{SERIES, Version};
-use kernel_names::Names;
+use kernel_names::AllNames;
 use problem::{Exit, Problem};
 use serde::Serialize;
 
@@ -37,12 +37,11 @@ pub fn find_changes(options: &VerifyOptions, files: &InputFiles, thorough: bool)
             .help("--arch amd64, or --arch arm64")
             .into());
     };
-    let names = Names::read()?;
+    let names = AllNames::default();
     let mut bisection = Bisection::new(series.clone());
-    if architecture == kernel_names::ARCHITECTURE {
-        for section in files.objects.iter().flat_map(|object| &object.sections) {
-            bisection.expect_changes(&hook_history::find_hook_changes(section, &names)?);
-        }
+    for section in files.objects.iter().flat_map(|object| &object.sections) {
+        let changes = hook_history::find_hook_changes(section, names.of(architecture)?)?;
+        bisection.expect_changes(&changes);
     }
     if thorough {
         bisection.expected.extend(0..series.len());
@@ -127,7 +126,7 @@ impl Bisection {
         }
     }
 
-    fn record(&mut self, result: &mut KernelResult, names: &Names) -> Result<()> {
+    fn record(&mut self, result: &mut KernelResult, names: &AllNames) -> Result<()> {
         let Some(number) = self
             .series
             .iter()
@@ -138,8 +137,8 @@ impl Bisection {
         let verdicts = take_verdicts(std::slice::from_mut(result), names)?;
         for verdict in &verdicts {
             if let Some(missing) = verdict.missing() {
-                let architecture = verdict.kernel.architecture;
-                let changes = hook_history::find_changes_of(missing, architecture, names)?;
+                let names = names.of(verdict.kernel.architecture)?;
+                let changes = hook_history::find_changes_of(missing, names)?;
                 self.expect_changes(&changes);
             }
         }
@@ -446,7 +445,7 @@ pub mod tests {
 
     /// Asks until nothing is open: what was asked, and what came of it.
     fn search(works: impl Fn(usize) -> Vec<(&'static str, bool)>) -> (usize, Vec<ProgramChanges>) {
-        let names = Names::read().unwrap();
+        let names = AllNames::default();
         let mut bisection = Bisection::new(SERIES.to_vec());
         loop {
             let next = bisection.choose_next();
@@ -501,7 +500,7 @@ pub mod tests {
     /// It works, fails and works again between two kernels that agree.
     #[test]
     fn a_change_and_back_is_found_where_it_is_expected() {
-        let names = Names::read().unwrap();
+        let names = AllNames::default();
         let mut bisection = Bisection::new(SERIES.to_vec());
         bisection.expect_changes(&[4, 5]);
         assert_eq!(

@@ -1,7 +1,7 @@
 //! On which kernels that is there to which a program attaches.
 
 use anyhow::Result;
-use kernel::{Architecture, SERIES};
+use kernel::SERIES;
 use kernel_names::{Kind, Names, SeriesRange};
 use plan::load::Missing;
 
@@ -44,18 +44,12 @@ pub fn find_hook_changes(section: &str, names: &Names) -> Result<Vec<usize>> {
 }
 
 /// The places at which something comes or goes that a kernel was found to lack.
-pub fn find_changes_of(
-    missing: &Missing,
-    architecture: Architecture,
-    names: &Names,
-) -> Result<Vec<usize>> {
-    match advice::name_of(missing) {
-        Some((kind, name)) if advice::knows_kind(missing.kind, architecture) => {
-            let there_on = advice::find_presence(kind, &name, names)?;
-            Ok(changes_between(&there_on))
-        }
-        _ => Ok(Vec::new()),
-    }
+pub fn find_changes_of(missing: &Missing, names: &Names) -> Result<Vec<usize>> {
+    let Some((kind, name)) = advice::name_of(missing) else {
+        return Ok(Vec::new());
+    };
+    let there_on = advice::find_presence(kind, &name, names)?;
+    Ok(changes_between(&there_on))
 }
 
 fn changes_between(there_on: &[SeriesRange]) -> Vec<usize> {
@@ -90,10 +84,12 @@ impl<'a> Hook<'a> {
 
 #[cfg(test)]
 mod tests {
+    use kernel::Architecture;
+
     use super::*;
 
     fn series_at_changes(section: &str) -> Vec<&'static str> {
-        let names = Names::read().unwrap();
+        let names = Names::read(Architecture::Amd64).unwrap();
         let changes = find_hook_changes(section, &names).unwrap();
         changes.into_iter().map(|place| SERIES[place]).collect()
     }

@@ -41,7 +41,7 @@ mod table;
 mod verdict_json;
 
 use anyhow::Result;
-use kernel_names::Names;
+use kernel_names::AllNames;
 use problem::Exit;
 
 use crate::output::screen::{self, Mark};
@@ -80,7 +80,7 @@ fn verify_each(options: &VerifyOptions, files: &InputFiles) -> Result<Exit> {
         None => None,
     };
     let mut results = ask_kernels(options, files, &options.kernels)?;
-    let verdicts = take_verdicts(&mut results, &Names::read()?)?;
+    let verdicts = take_verdicts(&mut results, &AllNames::default())?;
     let costs = cost::collect_costs(&verdicts)?;
     if options.json {
         for verdict in &verdicts {
@@ -173,6 +173,7 @@ fn show_first_contradiction(options: &VerifyOptions, verdicts: &[KernelVerdict])
 
 #[cfg(test)]
 pub mod tests {
+    use kernel::Architecture;
     use plan::load::{Accepted, AttachResult, EbpfLibrary, Load, LoadResult, Missing, MissingKind};
 
     use super::advice::Advice;
@@ -182,7 +183,7 @@ pub mod tests {
     pub fn named(series: &str) -> KernelName {
         KernelName {
             series: series.to_owned(),
-            architecture: kernel_names::ARCHITECTURE,
+            architecture: Architecture::Amd64,
         }
     }
 
@@ -238,8 +239,7 @@ pub mod tests {
 
     fn with_advice(mut verdict: KernelVerdict) -> KernelVerdict {
         let missing = verdict.missing().unwrap();
-        verdict.advice =
-            Advice::advise_on(missing, &verdict.kernel, &Names::read().unwrap()).unwrap();
+        verdict.advice = Advice::advise_on(missing, &verdict.kernel, &AllNames::default()).unwrap();
         verdict
     }
 

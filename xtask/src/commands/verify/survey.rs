@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 use kernel::Kernel;
-use kernel_names::Names;
+use kernel_names::AllNames;
 use plan::load::AttachResult;
 
 use super::advice::Advice;
 use super::input_files::InputFiles;
-use super::kernel_name::KernelName;
 use super::kernel_result::KernelResult;
 use super::kernel_run::KernelRun;
 use super::kernel_verdict::KernelVerdict;
@@ -46,7 +45,7 @@ pub fn ask_kernels(
 }
 
 /// The loads move over: the logs of hundreds of objects take much memory.
-pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<KernelVerdict>> {
+pub fn take_verdicts(results: &mut [KernelResult], names: &AllNames) -> Result<Vec<KernelVerdict>> {
     let mut verdicts = Vec::new();
     for result in results {
         for load in std::mem::take(&mut result.loads) {
@@ -60,7 +59,7 @@ pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<
                 verdict.advice = Advice::advise_on(missing, &result.kernel, names)?;
             }
             if !result.has_modules && verdict.may_be_in_module() {
-                let why = why_not_tried(&result.kernel).to_owned();
+                let why = NOT_BUILT_IN.to_owned();
                 verdict.load.attach = Some(AttachResult::NotTried { why });
                 verdict.advice = None;
             }
@@ -70,14 +69,8 @@ pub fn take_verdicts(results: &mut [KernelResult], names: &Names) -> Result<Vec<
     Ok(verdicts)
 }
 
-/// Of what may be in a module.
-fn why_not_tried(kernel: &KernelName) -> &'static str {
-    if kernel.architecture == kernel_names::ARCHITECTURE {
-        "no kernel has it built in, and this one came without modules"
-    } else {
-        "it may be in a module, and this kernel came without modules"
-    }
-}
+/// Why a program was not attached to what may be in a module.
+const NOT_BUILT_IN: &str = "no kernel has it built in, and this one came without modules";
 
 pub fn show_notes(results: &[KernelResult]) {
     for result in results {

@@ -1,7 +1,10 @@
 //! What the kernels have by a name, in ranges of series.
 
 use anyhow::Result;
-use kernel_names::{History, KernelFunction, Kind, Names, Record, SeriesRange, Struct, Successor};
+use kernel::Architecture;
+use kernel_names::{
+    AllNames, History, KernelFunction, Kind, Names, Record, SeriesRange, Struct, Successor,
+};
 use problem::find_similar_names;
 use serde::Serialize;
 
@@ -14,22 +17,41 @@ use crate::commands::where_name::section::find_section;
 pub struct Answer {
     /// As it was asked for.
     pub name: String,
+    /// Whose kernels were looked at.
+    #[serde(skip)]
+    pub architectures: Vec<Architecture>,
     pub found: Vec<Found>,
     /// If nothing was found.
     pub similar: Vec<String>,
+    /// Another architecture has it, if none of those has that were looked at.
+    #[serde(skip)]
+    pub elsewhere: Option<Architecture>,
 }
 
-/// What has the name: one for each kind.
+/// What has the name: one for each kind on each architecture.
 #[derive(Debug, Serialize)]
 pub struct Found {
+    pub architecture: Architecture,
     pub kind: &'static str,
     pub name: String,
     pub ranges: Vec<RangeAnswer>,
     pub successor: Option<SuccessorAnswer>,
 }
 
+impl Found {
+    /// On another architecture.
+    pub fn is_same_thing(&self, other: &Self) -> bool {
+        (self.kind, &self.name) == (other.kind, &other.name)
+    }
+
+    pub fn is_as_on(&self, other: &Self) -> bool {
+        self.is_same_thing(other)
+            && (&self.ranges, &self.successor) == (&other.ranges, &other.successor)
+    }
+}
+
 /// What it is like on series in a row.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Eq, PartialEq, Serialize)]
 pub struct RangeAnswer {
     #[serde(skip)]
     pub shown: String,
@@ -51,7 +73,7 @@ pub struct RangeAnswer {
     pub notes: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Eq, PartialEq, Serialize)]
 pub struct SuccessorAnswer {
     pub kind: &'static str,
     pub name: String,
@@ -76,29 +98,44 @@ impl From<&Successor> for SuccessorAnswer {
 }
 
 impl Answer {
-    pub fn find(names: &Names, question: &Question, series: &[&str]) -> Result<Self> {
-        let search = Search {
-            names,
-            question,
-            series,
+    pub fn find(
+        names: &AllNames,
+        question: &Question,
+        architectures: &[Architecture],
+        series: &[&str],
+    ) -> Result<Self> {
+        let search_on = |architecture| {
+            let names = names.of(architecture)?;
+            anyhow::Ok(Search {
+                names,
+                question,
+                series,
+            })
         };
-        let mut found = Vec::new();
-        for kind in ORDER {
-            let is_told = is_implementation(kind, &found) && question.kinds.is_none();
-            if question.is_about(kind) && !is_told {
-                found.extend(search.find_kind(kind)?);
-            }
-        }
-        found.extend(search.find_field()?);
-        found.extend(search.find_section()?);
         let mut answer = Self {
             name: question.typed.clone(),
-            found,
+            architectures: architectures.to_vec(),
+            found: Vec::new(),
             similar: Vec::new(),
+            elsewhere: None,
         };
-        if answer.found.is_empty() {
-            answer.similar = search.find_similar()?;
+        for &architecture in architectures {
+            answer.found.extend(search_on(architecture)?.find_all()?);
         }
+        if !answer.found.is_empty() {
+            return Ok(answer);
+        }
+        for architecture in Architecture::ALL {
+            let search = search_on(architecture)?;
+            if architectures.contains(&architecture) {
+                answer.similar.extend(search.find_similar()?);
+            } else if !search.find_all()?.is_empty() {
+                answer.elsewhere = Some(architecture);
+            }
+        }
+        let similar = answer.similar.iter().map(String::as_str);
+        let best = find_similar_names(&question.name, similar, SIMILAR);
+        answer.similar = best.into_iter().map(str::to_owned).collect();
         Ok(answer)
     }
 
@@ -116,6 +153,23 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn find_all(&self) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for kind in ORDER {
+            let is_told = is_implementation(kind, &found) && self.question.kinds.is_none();
+            if self.question.is_about(kind) && !is_told {
+                found.extend(self.find_kind(kind)?);
+            }
+        }
+        found.extend(self.find_field()?);
+        found.extend(self.find_section()?);
+        Ok(found)
+    }
+
+    fn name_on_kernels(&self, kind: Kind) -> String {
+        self.question.name_of_kind(kind, self.names.architecture)
+    }
+
     fn find_kind(&self, kind: Kind) -> Result<Vec<Found>> {
         let name = &self.name_of_kind(kind)?;
         match kind {
@@ -130,7 +184,16 @@ impl Search<'_> {
                 })
             }
             Kind::Tracepoint => self.find_tracepoints(name),
-            Kind::RawTracepoint | Kind::Hook | Kind::Kfunc => {
+            Kind::Hook => {
+                let stored = self.names.find_history(kind, name)?;
+                let history = stored.map_on_series(|series, signature| {
+                    Some((signature.clone(), self.names.has_trampolines(series)))
+                });
+                self.one(kind, name, &history, |(signature, attaches), _| {
+                    of_hook(name, signature, *attaches)
+                })
+            }
+            Kind::RawTracepoint | Kind::Kfunc => {
                 let history = self.names.find_history(kind, name)?;
                 self.one(kind, name, &history, |value, _| {
                     of_signature(kind, name, value)
@@ -146,7 +209,7 @@ impl Search<'_> {
     /// A helper may be asked for by its number, which is all that the verifier of a kernel without
     /// it names.
     fn name_of_kind(&self, kind: Kind) -> Result<String> {
-        let name = self.question.name_of_kind(kind);
+        let name = self.name_on_kernels(kind);
         let helper = match name.parse() {
             Ok(number) if kind == Kind::Helper => self.names.helper_by_number(number)?,
             _ => None,
@@ -167,6 +230,7 @@ impl Search<'_> {
         }
         let successor = self.names.successor(kind, name);
         Ok(vec![Found {
+            architecture: self.names.architecture,
             kind: kind.kind_word(),
             name: name.to_owned(),
             ranges: describe_spans(history, self.series, describe),
@@ -200,6 +264,7 @@ impl Search<'_> {
         }
         let successor = self.names.successor(Kind::Struct, name);
         Ok(Some(Found {
+            architecture: self.names.architecture,
             kind: FIELD,
             name: name.clone(),
             ranges: describe_spans(&history, self.series, |value, _| of_field(value)),
@@ -237,7 +302,7 @@ impl Search<'_> {
             .into_iter()
             .filter(|kind| self.question.is_about(*kind))
         {
-            let wanted = self.question.name_of_kind(kind);
+            let wanted = self.name_on_kernels(kind);
             alike.extend(self.names.similar_anywhere(kind, &wanted)?);
         }
         alike.sort();
@@ -342,6 +407,9 @@ const UNTRACEABLE: &str = "it cannot be traced: ftrace does not list it. Among s
     those that are declared inline, even if the compiler did not inline them, and those that are \
     only needed while the kernel starts";
 
+/// Of those kernels that are told about here, only such of arm64 have none.
+const NO_TRAMPOLINES: &str = "BPF trampolines attach on arm64 from Linux 6.4 on";
+
 fn notes_on_function(name: &str, function: &KernelFunction) -> Vec<String> {
     let mut notes = Vec::new();
     if !function.has_symbol && function.copies.is_empty() {
@@ -364,6 +432,8 @@ fn notes_on_function(name: &str, function: &KernelFunction) -> Vec<String> {
     }
     if function.is_traceable && !function.is_in_btf() {
         notes.push("BTF does not describe it: no fentry".to_owned());
+    } else if function.is_traceable && !function.has_trampolines {
+        notes.push(NO_TRAMPOLINES.to_owned());
     }
     if function.count > 1 {
         notes.push(format!(
@@ -443,11 +513,20 @@ fn of_signature(kind: Kind, name: &str, value: &str) -> RangeAnswer {
         }],
         attach: match kind {
             Kind::RawTracepoint => vec!["raw_tracepoint", "tp_btf"],
-            Kind::Hook => vec!["lsm"],
             _ => Vec::new(),
         },
         ..RangeAnswer::default()
     }
+}
+
+fn of_hook(name: &str, signature: &str, attaches: bool) -> RangeAnswer {
+    let mut answer = of_signature(Kind::Hook, name, signature);
+    if attaches {
+        answer.attach.push("lsm");
+    } else {
+        answer.notes.push(NO_TRAMPOLINES.to_owned());
+    }
+    answer
 }
 
 fn of_number(value: &str) -> RangeAnswer {
@@ -485,29 +564,35 @@ mod tests {
 
     #[test]
     fn each_successor_is_what_was_captured() {
-        let names = Names::read().unwrap();
-        assert!(names.list_successors().len() >= 15);
-        for successor in names.list_successors() {
-            let Successor { kind, old, new, .. } = successor;
-            let old_usable = usable_on(&names, *kind, old);
-            let new_usable = usable_on(&names, successor.new_kind.unwrap_or(*kind), new);
-            let mut was_there = false;
-            for (place, series) in SERIES.iter().enumerate() {
-                if is_older(series, &successor.since) {
-                    was_there |= old_usable[place];
-                } else {
-                    assert!(!old_usable[place], "{old} is there on {series}");
-                    assert!(new_usable[place], "{new} is not there on {series}");
-                }
+        for architecture in Architecture::ALL {
+            let names = Names::read(architecture).unwrap();
+            assert!(names.list_successors().len() >= 15);
+            for successor in names.list_successors() {
+                check_successor(&names, successor);
             }
-            assert!(was_there, "{old} was on none of the kernels before");
-            assert!(!successor.why.ends_with('.'), "{old}");
         }
+    }
+
+    fn check_successor(names: &Names, successor: &Successor) {
+        let Successor { kind, old, new, .. } = successor;
+        let old_usable = usable_on(names, *kind, old);
+        let new_usable = usable_on(names, successor.new_kind.unwrap_or(*kind), new);
+        let mut was_there = false;
+        for (place, series) in SERIES.iter().enumerate() {
+            if is_older(series, &successor.since) {
+                was_there |= old_usable[place];
+            } else {
+                assert!(!old_usable[place], "{old} is there on {series}");
+                assert!(new_usable[place], "{new} is not there on {series}");
+            }
+        }
+        assert!(was_there, "{old} was on none of the kernels before");
+        assert!(!successor.why.ends_with('.'), "{old}");
     }
 
     #[test]
     fn helpers_are_found_by_their_numbers() {
-        let names = Names::read().unwrap();
+        let names = Names::read(Architecture::Amd64).unwrap();
         let told = |number| names.helper_by_number(number).unwrap();
         assert_eq!(told(182), Some(("bpf_strncmp".to_owned(), "6.1")));
         assert_eq!(told(16), Some(("bpf_get_current_comm".to_owned(), "5.10")));

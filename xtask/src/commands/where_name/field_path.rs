@@ -92,9 +92,10 @@ fn in_definition(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::Architecture;
 
     fn offset(structure: &str, path: &str, series: &str) -> Option<u32> {
-        let names = Names::read().unwrap();
+        let names = Names::read(Architecture::Amd64).unwrap();
         let history = find_field(&names, structure, path).unwrap();
         Some(history.on_series(series)?[0].offset)
     }

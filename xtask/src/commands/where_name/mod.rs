@@ -17,7 +17,8 @@ mod section;
 mod text;
 
 use anyhow::Result;
-use kernel_names::{Names, write_captures};
+use kernel::Architecture;
+use kernel_names::{AllNames, write_captures};
 use problem::Exit;
 
 use crate::output::screen::{self, Mark};
@@ -35,24 +36,30 @@ pub enum WhereOptions {
     Ask {
         question: Question,
         /// The kernels that matter.
+        architectures: Vec<Architecture>,
         series: Vec<&'static str>,
         json: bool,
     },
-    /// CapturedNames the names of every kernel again.
-    Update,
+    /// Capture the names of every kernel of these again.
+    Update { architectures: Vec<Architecture> },
 }
 
 pub fn answer_where(options: &WhereOptions) -> Result<Exit> {
-    let (question, series, json) = match options {
-        WhereOptions::Update => return update_names(),
+    let (question, architectures, series, json) = match options {
+        WhereOptions::Update { architectures } => {
+            for &architecture in architectures {
+                update_names(architecture)?;
+            }
+            return Ok(Exit::Done);
+        }
         WhereOptions::Ask {
             question,
+            architectures,
             series,
             json,
-        } => (question, series, *json),
+        } => (question, architectures, series, *json),
     };
-    let names = Names::read()?;
-    let answer = Answer::find(&names, question, series)?;
+    let answer = Answer::find(&AllNames::default(), question, architectures, series)?;
     let text = if json {
         serde_json::to_string_pretty(&answer)? + "\n"
     } else {
@@ -66,11 +73,12 @@ pub fn answer_where(options: &WhereOptions) -> Result<Exit> {
     })
 }
 
-fn update_names() -> Result<Exit> {
+fn update_names(architecture: Architecture) -> Result<()> {
     let every = Selection::parse("every")?;
-    needs::ensure_needs(&[&needs::VM_NEEDS[..], &every.kernel_needs()].concat())?;
-    let kernels = every.find_kernels()?;
-    let capture = NameCapture::build_program()?;
+    let vm = needs::vm_needs(architecture);
+    needs::ensure_needs(&[vm, every.kernel_needs_on(architecture)].concat())?;
+    let kernels = every.find_kernels_on(architecture)?;
+    let capture = NameCapture::build_program(architecture)?;
     let captures = parallel::run_on_each(&kernels, None, |_, kernel| {
         let captured = capture.capture_kernel(kernel)?;
         screen::show_progress(&format!(
@@ -79,20 +87,20 @@ fn update_names() -> Result<Exit> {
         ));
         Ok(captured)
     })?;
-    let sizes = write_captures(&captures)?;
+    let sizes = write_captures(&captures, architecture)?;
     for ((kernel, _), size) in captures.iter().zip(&sizes) {
         screen::show_note(&format!("{:>9} bytes for {}", size, kernel.release));
     }
     let total: u64 = sizes.iter().sum();
-    let done = format!("wrote xtask/kernel-names/data: {total} bytes");
+    let done = format!("wrote xtask/kernel-names/data/{architecture}: {total} bytes");
     screen::show_marked(Mark::Good, &done);
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// All forms of JSON that the command prints.
 #[cfg(test)]
 pub fn json_sample() -> Result<String> {
-    let names = Names::read()?;
+    let names = AllNames::default();
     let mut text = String::new();
     for name in [
         "do_unlinkat",
@@ -103,7 +111,8 @@ pub fn json_sample() -> Result<String> {
         "bpf_strncmp",
         "vfs_unlnk",
     ] {
-        let answer = Answer::find(&names, &Question::parse(name)?, &kernel::SERIES)?;
+        let question = Question::parse(name)?;
+        let answer = Answer::find(&names, &question, &[Architecture::Amd64], &kernel::SERIES)?;
         text += &serde_json::to_string(&answer)?;
     }
     Ok(text)

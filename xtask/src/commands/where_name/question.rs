@@ -1,5 +1,6 @@
 //! What was asked for: a name, or a name of a certain kind.
 
+use kernel::Architecture;
 use kernel_names::Kind;
 use problem::Problem;
 
@@ -78,14 +79,15 @@ impl Question {
             .is_none_or(|kinds| kinds.contains(&kind))
     }
 
-    /// What a kind calls the name that was asked for.
-    pub fn name_of_kind(&self, kind: Kind) -> String {
+    /// What a kind calls the name that was asked for, on kernels of this architecture.
+    pub fn name_of_kind(&self, kind: Kind, architecture: Architecture) -> String {
+        // As libbpf does.
+        let system_call = architecture.system_call_prefix();
         let before = match kind {
             Kind::Function if self.typed.starts_with("bpf_lsm_") => "bpf_lsm_",
             Kind::Function if self.typed.starts_with("iter/") => "bpf_iter_",
-            // As libbpf does on x86-64.
-            Kind::Function if self.typed.starts_with("ksyscall/") => "__x64_sys_",
-            Kind::Function if self.typed.starts_with("kretsyscall/") => "__x64_sys_",
+            Kind::Function if self.typed.starts_with("ksyscall/") => system_call,
+            Kind::Function if self.typed.starts_with("kretsyscall/") => system_call,
             Kind::Helper if self.typed.starts_with("BPF_FUNC_") => "bpf_",
             _ => "",
         };
@@ -138,12 +140,20 @@ mod tests {
 
     #[test]
     fn prefixes_of_names_lead_to_other_kinds() {
-        let question = Question::parse("bpf_lsm_file_open").unwrap();
-        assert_eq!(question.name_of_kind(Kind::Hook), "file_open");
-        assert_eq!(question.name_of_kind(Kind::Function), "bpf_lsm_file_open");
-        let question = Question::parse("BPF_FUNC_strncmp").unwrap();
-        assert_eq!(question.name_of_kind(Kind::Helper), "bpf_strncmp");
-        assert!(!question.is_about(Kind::Function));
+        let name_on = |typed, kind, architecture| {
+            let question = Question::parse(typed).unwrap();
+            question.name_of_kind(kind, architecture)
+        };
+        let name = |typed, kind| name_on(typed, kind, Architecture::Amd64);
+        let hook = "bpf_lsm_file_open";
+        assert_eq!(name(hook, Kind::Hook), "file_open");
+        assert_eq!(name(hook, Kind::Function), "bpf_lsm_file_open");
+        let helper = "BPF_FUNC_strncmp";
+        assert_eq!(name(helper, Kind::Helper), "bpf_strncmp");
+        assert!(!Question::parse(helper).unwrap().is_about(Kind::Function));
+        let call = |architecture| name_on("ksyscall/openat", Kind::Function, architecture);
+        assert_eq!(call(Architecture::Amd64), "__x64_sys_openat");
+        assert_eq!(call(Architecture::Arm64), "__arm64_sys_openat");
     }
 
     #[test]

@@ -155,13 +155,14 @@ pub fn find_section(name: &str) -> Option<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
+    use kernel::Architecture;
     use kernel_names::{Kind, Names};
 
     use super::*;
 
     #[test]
     fn each_type_is_one_of_the_kernels() {
-        let names = Names::read().unwrap();
+        let names = Names::read(Architecture::Amd64).unwrap();
         for (section, program_type, attach_type) in SECTIONS {
             let is_known = |kind, name| !names.presence(kind, name).unwrap().is_empty();
             assert!(is_known(Kind::ProgramType, program_type), "{section}");

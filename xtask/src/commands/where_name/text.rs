@@ -1,5 +1,7 @@
 //! The answer for a person.
 
+use kernel::Architecture;
+
 use crate::commands::where_name::answer::{Answer, Found, RangeAnswer};
 
 /// Columns of the answer.
@@ -16,20 +18,76 @@ pub fn format_text(answer: &Answer) -> String {
     if answer.found.is_empty() {
         return format_missing(answer);
     }
-    let found = answer.found.iter().map(format_found);
-    found.collect::<Vec<_>>().join("\n")
+    let mut blocks = Vec::new();
+    let mut rest: Vec<&Found> = answer.found.iter().collect();
+    while !rest.is_empty() {
+        let (things, others) = take_same_things(rest);
+        blocks.extend(format_things(answer, &things));
+        rest = others;
+    }
+    for architecture in &answer.architectures {
+        if !answer
+            .found
+            .iter()
+            .any(|it| it.architecture == *architecture)
+        {
+            let name = &answer.name;
+            blocks.push(format!(
+                "{name}: no {architecture} kernel of these series has it\n"
+            ));
+        }
+    }
+    blocks.join("\n")
+}
+
+/// The first and what it is on other architectures; and all else.
+fn take_same_things(found: Vec<&Found>) -> (Vec<&Found>, Vec<&Found>) {
+    let first = found[0];
+    found.into_iter().partition(|it| it.is_same_thing(first))
+}
+
+/// One block where it is the same on all architectures that were asked for, else one for each.
+fn format_things(answer: &Answer, things: &[&Found]) -> Vec<String> {
+    let are_equal = things.iter().all(|it| it.is_as_on(things[0]));
+    let wanted = answer.architectures.as_slice();
+    if are_equal && things.len() == wanted.len() {
+        vec![format_found(things[0], &describe_kernels(wanted))]
+    } else {
+        let blocks = things.iter();
+        blocks
+            .map(|it| format_found(it, &format!(", on {}", it.architecture)))
+            .collect()
+    }
+}
+
+/// Nothing if they are this machine's, which nobody names.
+fn describe_kernels(architectures: &[Architecture]) -> String {
+    if architectures == [Architecture::HOST] {
+        return String::new();
+    }
+    let names: Vec<&str> = architectures.iter().map(|it| it.name()).collect();
+    format!(", on {}", names.join(" and "))
 }
 
 fn format_missing(answer: &Answer) -> String {
-    let mut text = format!("{}: no kernel of these series has it\n", answer.name);
+    let whose = match answer.architectures[..] {
+        [one] if one != Architecture::HOST => format!("{one} "),
+        _ => String::new(),
+    };
+    let name = &answer.name;
+    let mut text = format!("{name}: no {whose}kernel of these series has it\n");
+    if let Some(other) = answer.elsewhere {
+        text += &format!("  {other} has it: cargo xtask where '{name}' --arch {other}\n");
+    }
     for similar in &answer.similar {
         text += &format!("  similar: {similar}\n");
     }
     text + "  (names within modules are not known)\n"
 }
 
-fn format_found(found: &Found) -> String {
-    let mut text = format!("{}: {}\n", found.name, describe_kind(found.kind));
+/// `on` says on whose kernels.
+fn format_found(found: &Found, on: &str) -> String {
+    let mut text = format!("{}: {}{on}\n", found.name, describe_kind(found.kind));
     let width = found.ranges.iter().map(|range| range.shown.len()).max();
     let width = width.unwrap_or_default();
     for range in &found.ranges {
