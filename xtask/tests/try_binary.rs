@@ -272,6 +272,7 @@ fn bad_input_is_told_at_once() {
     let script = directory.path().join("script");
     fs::write(&script, "#!/bin/sh -e\n").unwrap();
     let foreign = changed_program(directory.path(), "foreign", |bytes| bytes[18] = 243);
+    let cut = changed_program(directory.path(), "cut", |bytes| bytes.truncate(4096));
     let lacking = changed_program(directory.path(), "lacking", |bytes| {
         let name = b"libc.so.6\0";
         for at in 0..bytes.len() - name.len() {
@@ -280,6 +281,10 @@ fn bad_input_is_told_at_once() {
             }
         }
     });
+    let length = fs::metadata(guest_actions()).unwrap().len().to_string();
+    let image = directory.path().join("Image");
+    let banner = b"ARM\x64 Linux version 6.9.1-test (me@here)";
+    fs::write(&image, [&[0; 0x38][..], banner].concat()).unwrap();
     let refused = |arguments: &[&str]| {
         let (out, err, code) = try_on(arguments);
         assert_eq!(out, "");
@@ -292,6 +297,7 @@ fn bad_input_is_told_at_once() {
         refused(&[&foreign]),
         refused(&["--arch", "arm64", "/bin/true"]),
         refused(&["--arch", "riscv64", "/bin/true"]),
+        refused(&[&cut]).replace(&length, "LENGTH"),
         refused(&[&lacking]),
         refused(&["--file", "/nothing/here", "/bin/true"]),
         refused(&["--file", "/bin/true:/proc/x", "/bin/true"]),
@@ -300,6 +306,7 @@ fn bad_input_is_told_at_once() {
         refused(&["--memory", "64", "/bin/true"]),
         refused(&["--terminal", "/bin/true"]),
         refused(&["--kernel", "6.13", "/bin/true"]),
+        refused(&["--kernel", image.to_str().unwrap(), "/bin/true"]),
     ];
     insta::assert_snapshot!(told.join("\n"));
 }

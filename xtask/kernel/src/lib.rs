@@ -108,7 +108,8 @@ fn identify_file(path: &Path) -> Result<KernelImage> {
     let mut file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Problem::usage(format!("there is no kernel {}", path.display())).help(
-                "--kernel takes a series such as 6.12, 'all', or the path of a bzImage or vmlinux",
+                "--kernel takes a series such as 6.12, 'all', or the path of a bzImage, vmlinux or \
+                 arm64 Image",
             )
         }
         _ => unreadable(error),

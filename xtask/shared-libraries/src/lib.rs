@@ -21,7 +21,7 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 /// `LD_LIBRARY_PATH` counts only for a program that does not do without: cargo sets it for all that
 /// it runs.
 pub fn needed_by(program: &Path, bytes: &[u8]) -> Result<Vec<SharedLibrary>> {
-    let unreadable = || format!("{} is not a program for this machine", program.display());
+    let unreadable = || format!("cannot read {} as a program", program.display());
     let Some(loader) = find_loader(bytes).with_context(unreadable)? else {
         return Ok(Vec::new());
     };

@@ -16,7 +16,7 @@ Without a terminal, the commands come from standard input:
 
 #[derive(Debug, Parser)]
 pub struct ShellArguments {
-    /// A series such as 6.12, or the path of a bzImage or vmlinux
+    /// A series such as 6.12, or the path of a bzImage, vmlinux or arm64 Image
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
     #[command(flatten)]

@@ -78,7 +78,8 @@ const KERNELS: &str = "XTASK_KERNELS";
 #[derive(Debug, Parser)]
 pub struct TryArguments {
     /// A series such as 6.12, several (6.1,7.0 or 6.12..7.1), all: the course's five, every: all
-    /// eleven, or the path of a bzImage or vmlinux; without it, what XTASK_KERNELS says, or 6.12
+    /// eleven, or the path of a bzImage, vmlinux or arm64 Image; without it, what XTASK_KERNELS
+    /// says, or 6.12
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
     /// amd64 or arm64: what BINARY is for; without it, the binary says so

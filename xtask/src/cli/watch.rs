@@ -33,7 +33,7 @@ pub struct WatchArguments {
     /// that was begun
     #[arg(long = "impl", value_name = "IMPL")]
     implementation: Option<One>,
-    /// A series such as 6.12, or the path of a bzImage or vmlinux
+    /// A series such as 6.12, or the path of a bzImage, vmlinux or arm64 Image
     #[arg(long, value_name = "KERNEL", default_value = DEFAULT)]
     kernel: String,
     #[command(flatten)]

@@ -17,14 +17,14 @@ use crate::output::screen;
 pub enum Selection {
     /// Series of Debian's, oldest first.
     Series(Vec<&'static str>),
-    /// A bzImage or vmlinux of the user's.
+    /// A kernel image of the user's.
     File(PathBuf),
 }
 
 /// What `--help` says of `--kernel`.
 pub const KERNEL_HELP: &str = "\
 A series such as 6.12, several (6.1,7.0 or 6.12..7.1), all: the course's five, every: all eleven, \
-or the path of a bzImage or vmlinux";
+or the path of a bzImage, vmlinux or arm64 Image";
 
 impl Selection {
     /// The kernels of the course.
@@ -115,6 +115,14 @@ impl Selection {
         }
     }
 
+    /// The architecture of the user's file, if it is one.
+    pub fn file_architecture(&self) -> Result<Option<Architecture>> {
+        match self {
+            Self::File(path) => Ok(Some(Kernel::from_file(path)?.architecture)),
+            Self::Series(_) => Ok(None),
+        }
+    }
+
     /// Refuses a file that is no kernel, or not one of each of these architectures: before a long
     /// set-up for it.
     pub fn check_file(&self, architectures: &[Architecture]) -> Result<()> {
@@ -180,7 +188,7 @@ fn find_series(name: &str) -> Result<usize, Problem> {
         .help(format!("Debian has {}", SERIES.join(", ")))
         .help(
             "--kernel takes one of these, a list (6.1,7.0), a range (6.12..7.1), all, every, or \
-             the path of a bzImage or vmlinux",
+             the path of a bzImage, vmlinux or arm64 Image",
         ))
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use kernel::Architecture;
-use object::read::elf::FileHeader as _;
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use object::{Endianness, elf};
 use problem::Problem;
 
@@ -31,6 +31,11 @@ pub fn check_binary(path: &Path, asked: Option<Architecture>) -> Result<Architec
     if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
         return Err(wrong("it is an object file, which still has to be linked"));
     }
+    let (length, end) = (bytes.len() as u64, find_end(header, endian, &bytes));
+    if length < end {
+        let why = format!("it is cut short: it has {length} bytes of at least {end}");
+        return Err(wrong(&why));
+    }
     if let Some(asked) = asked.filter(|asked| *asked != architecture) {
         let what = format!("{shown} is a program for {architecture}, and not for {asked}");
         let help = format!("cargo xtask try --arch {architecture} {shown}");
@@ -38,6 +43,29 @@ pub fn check_binary(path: &Path, asked: Option<Architecture>) -> Result<Architec
     }
     check_permission(path)?;
     Ok(architecture)
+}
+
+/// Where the last of its tables ends and of what is loaded, in bytes from the file's start.
+fn find_end(header: &elf::FileHeader64<Endianness>, endian: Endianness, bytes: &[u8]) -> u64 {
+    let table = |start: u64, number: u16, size: u16| {
+        start.saturating_add(u64::from(number) * u64::from(size))
+    };
+    let segments = table(
+        header.e_phoff(endian),
+        header.e_phnum(endian),
+        header.e_phentsize(endian),
+    );
+    let sections = table(
+        header.e_shoff(endian),
+        header.e_shnum(endian),
+        header.e_shentsize(endian),
+    );
+    let loaded = header.program_headers(endian, bytes).unwrap_or_default();
+    let ends = loaded.iter().map(|segment| {
+        let (start, length) = segment.file_range(endian);
+        start.saturating_add(length)
+    });
+    ends.fold(segments.max(sections), u64::max)
 }
 
 /// A guest could run it all the same; a shell here would not, and neither would a server.
@@ -148,6 +176,20 @@ mod tests {
             assert!(problem.to_string().ends_with(&told), "{problem}");
             let help = format!("cargo xtask try --arch {architecture} ");
             assert!(problem.help_lines()[0].starts_with(&help), "{problem}");
+        }
+    }
+
+    /// Wherever it was cut: in what is loaded, or in one of its tables.
+    #[test]
+    fn a_program_that_was_cut_short_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        let program = fs::read("/proc/self/exe").unwrap();
+        for length in [100, 5000, program.len() - 100] {
+            fs::write(&file, &program[..length]).unwrap();
+            let problem = problem_with(&file).to_string();
+            let told = format!("it is cut short: it has {length} bytes of at least ");
+            assert!(problem.contains(&told), "{problem}");
         }
     }
 

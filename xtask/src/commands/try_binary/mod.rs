@@ -73,7 +73,7 @@ pub fn try_binary(options: &TryOptions) -> Result<Exit> {
         let problem = Problem::usage("there is one terminal, and there are several kernels");
         return Err(problem.help("--kernel 6.12").into());
     }
-    selection.check_file(&[architecture])?;
+    check_kernel_file(options, architecture)?;
     let work = Work::prepare(options, architecture)?;
     let kernels = selection.kernel_needs_on(architecture);
     needs::ensure_needs(&[needs::vm_needs(architecture), kernels].concat())?;
@@ -97,6 +97,18 @@ pub fn try_binary(options: &TryOptions) -> Result<Exit> {
         screen::show_note(&trial::format_table(&trials));
     }
     Ok(trial::worst_exit(&trials))
+}
+
+/// What the program is for decides, so that `--arch` cannot help.
+fn check_kernel_file(options: &TryOptions, architecture: Architecture) -> Result<()> {
+    let of_file = options.kernels.file_architecture()?;
+    let Some(other) = of_file.filter(|other| *other != architecture) else {
+        return Ok(());
+    };
+    let program = options.binary.display();
+    let what = format!("this kernel is for {other}, and {program} is a program for {architecture}");
+    let help = format!("an {architecture} kernel, such as --kernel 6.12, or a program for {other}");
+    Err(Problem::usage(what).help(help).into())
 }
 
 /// The same on every kernel.
