@@ -610,11 +610,11 @@ fn kernels_for_arm64_answer_for_themselves() {
     }
     let trampoline = &by_program(&verdicts, "entry")[2]["attach"]["missing"];
     assert_eq!(trampoline["kind"], "trampoline", "{trampoline}");
-    // Which kernels for arm64 have a function is not known.
-    let known = |verdict: &Value| verdict["attach"]["missing"]["similar"] != Value::from([""; 0]);
-    let nowhere = by_program(&verdicts, "nowhere");
-    let known: Vec<bool> = nowhere.into_iter().map(known).collect();
-    assert_eq!(known, [true, true, false, false]);
+    // The functions of the kernels are known for both architectures.
+    for verdict in by_program(&verdicts, "nowhere") {
+        let similar = &verdict["attach"]["missing"]["similar"];
+        assert_ne!(similar, &Value::from([""; 0]), "{verdict}");
+    }
     let mut table = Run::new(&[&["verify"], &arguments[..]].concat());
     let output = table.command.current_dir(directory).output().unwrap();
     insta::assert_snapshot!(stdout(&output));
